@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# make            ./tidegate and its step helper
+# make deps       install the Debian packages of packages.txt (root or sudo), or print the command
+# make demo       a git push starts a workflow, here and now
+# make test       everything that needs only Debian's packages
+# make help       the other targets
+
+CC ?= gcc
+PREFIX ?= /usr/local
+B ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-san$(filter-out 1,$(SAN)))
+WERROR ?= -Werror
+PKGS = libuv sqlite3 yaml-0.1 libmicrohttpd libcrypto libpcre2-8 libseccomp
+
+# Bare machine: every target but the ones below calls `make deps` when a tool or library is missing.
+NODEPS_GOALS = deps help clean format
+ifneq ($(filter-out $(NODEPS_GOALS),$(or $(MAKECMDGOALS),all)),)
+  ifneq ($(shell sh tests/tools/deps.sh check $(or $(MAKECMDGOALS),all) >/dev/null 2>&1 && echo ok),ok)
+    $(info installing missing packages: sh tests/tools/deps.sh)
+    DEPS_LOG := $(shell sh tests/tools/deps.sh install $(or $(MAKECMDGOALS),all) >&2 && echo ok)
+    ifneq ($(DEPS_LOG),ok)
+      $(error packages are missing: see above)
+    endif
+  endif
+endif
+
+# SAN=1: AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread: ThreadSanitizer
+SANFLAGS = $(if $(SAN),$(if $(filter thread,$(SAN)),-fsanitize=thread,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all) -fno-omit-frame-pointer -g)
+comma = ,
+OPT ?= $(if $(SAN),-O1,-O2)
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef \
+       -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers $(WERROR)
+HARDEN = $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -I$(B) $(PKG_CFLAGS) $(WARN) $(OPT) -g $(HARDEN) $(SANFLAGS) -fPIE -fvisibility=hidden $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
+LIBS = $(PKG_LIBS) -lm -ldl -lpthread
+
+LIB_SRC := $(filter-out engine/shim/%,$(wildcard core/*.c core/*/*.c config/*.c bus/*.c sources/*.c sensors/*.c triggers/*.c engine/*.c engine/*/*.c api/*.c cli/*.c))
+LIB_SRC := $(filter-out cli/main.c,$(LIB_SRC))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+SHIM_SRC := $(wildcard engine/shim/*.c)
+
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)" "$(2)";)
+
+all: $(B)/tidegate $(B)/tidegate-step
+	$(Q)ln -sf $(B)/tidegate tidegate; ln -sf $(B)/tidegate-step tidegate-step
+
+$(B)/tidegate: $(B)/cli/main.o $(B)/lib.a
+	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(B)/cli/main.o $(B)/lib.a $(LIBS)
+$(B)/lib.a: $(LIB_OBJ)
+	$(call say,AR,$@) rm -f $@; ar rcs $@ $(LIB_OBJ)
+# The step helper is started for every step: static and libc only, so that its start costs what exec costs.
+$(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -static -o $@ $(SHIM_SRC)
+$(B)/%.o: %.c
+	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(B)/unit/%: tests/unit/%.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS) -lcmocka
+-include $(LIB_OBJ:.o=.d) $(B)/cli/main.d $(UNIT_BIN:=.d)
+
+deps:
+	$(Q)sh tests/tools/deps.sh install test bench lint
+
+unit: $(UNIT_BIN)
+	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
+
+clean:
+	rm -rf build tidegate tidegate-step
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+.PHONY: all deps unit clean help

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config: manifests. Reads files and directories, recognises kinds, decodes each document by its kind's schema, resolves
+ * names across the set, and keeps the objects that are in force.
+ *
+ * The kinds themselves belong to the parts that serve them (sources/, sensors/, engine/); the program hands their table to
+ * objects_new, so that nothing here knows an EventSource from a Workflow.
+ */
+#ifndef TIDEGATE_CONFIG_CONFIG_H
+#define TIDEGATE_CONFIG_CONFIG_H
+
+#include "core/diag.h"
+#include "core/field.h"
+#include "core/map.h"
+#include "core/val.h"
+
+/* ---- what many kinds share (config/shared.c) ------------------------------------------------------------------ */
+
+/* {name, key, optional}: a key of a Secret or of a ConfigMap. */
+struct secret_ref {
+	str name, key;
+	bool optional;
+	const struct val *src;
+};
+struct tls_config {
+	struct secret_ref *ca_cert, *client_cert, *client_key;
+	bool insecure_skip_verify, enabled;
+};
+struct sasl_config {
+	str mechanism;
+	struct secret_ref *user, *password;
+};
+struct basic_auth {
+	struct secret_ref *username, *password;
+};
+/* Argo Events' Backoff. duration: Go duration string or integer nanoseconds; factor and jitter: number or string. */
+struct backoff {
+	const struct val *duration, *factor, *jitter;
+	int64_t steps;
+};
+/* Attempt `attempt` (from 1 = the first retry) waits this long; jitter in [0,1) is the caller's random number. */
+int64_t backoff_wait_ns(const struct backoff *b, unsigned attempt, double random);
+int64_t backoff_steps(const struct backoff *b); /* <= 0 means 5 */
+
+extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_schema, sasl_config_schema, basic_auth_schema,
+	backoff_schema;
+
+/* Object metadata. */
+struct meta {
+	str name, generate_name, ns, uid, resource_version;
+	struct kvs labels, annotations;
+};
+extern const struct schema meta_schema;
+
+/* ---- kinds and objects ---------------------------------------------------------------------------------------- */
+
+struct object;
+struct objects;
+
+struct kind {
+	const char *name;     /* "WorkflowTemplate" */
+	const char *plural;   /* "workflowtemplates" */
+	const char *const *short_names; /* "wftmpl", ...; NULL-terminated */
+	const char *api;      /* "argoproj.io/v1alpha1"; "v1" for ConfigMap and Secret */
+	const struct schema *schema; /* of the whole object: its struct begins with `struct meta meta` */
+	bool cluster;         /* has no namespace */
+	bool instance;        /* running it makes it: a Workflow is submitted, not kept as configuration */
+	size_t name_max;      /* 63, 52 for a CronWorkflow */
+	/* Cross-object checks: names that must exist in `set`. Adds to `d`. May be NULL. */
+	void (*resolve)(const struct object *o, const struct objects *set, struct diags *d);
+};
+
+/* One decoded document. Counted; immutable. Owns an arena with everything below. */
+struct object {
+	const struct kind *kind;
+	str ns, name;               /* name may be empty where generateName is given */
+	str file;                   /* where it was read; absent if it came through the API */
+	const struct val *manifest; /* as written, scalars resolved by the schema where it says so */
+	const void *spec;           /* struct of kind->schema */
+	struct arena *arena;
+	unsigned refs;
+	uint64_t revision;          /* grows with every change of this name; 1 at first */
+};
+struct object *object_ref(struct object *o);
+void object_unref(struct object *o);
+/* Decodes one document. Findings go to `d`; NULL if the kind is unknown (a warning) or there were errors. `file` may be absent. */
+struct object *object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d);
+
+/* The set in force. */
+struct objects *objects_new(const struct kind *const *kinds, size_t n);
+void objects_free(struct objects *os);
+const struct kind *objects_kind(const struct objects *os, str name_plural_or_short);
+/* Borrowed; NULL if there is none. `ns` is ignored for cluster-wide kinds. */
+struct object *objects_find(const struct objects *os, const struct kind *k, str ns, str name);
+struct object *objects_find_named(const struct objects *os, const char *kind, str ns, str name);
+/* The nearest name of that kind in that namespace, for "did you mean"; NULL if none is near. */
+const char *objects_nearest(const struct objects *os, const char *kind, str ns, str name);
+/* All of a kind (NULL: of every kind), sorted by namespace and name. Ends when it returns NULL; `*i` starts at 0. */
+struct object *objects_next(const struct objects *os, const struct kind *k, size_t *i);
+/* Takes a reference; an object of the same kind, namespace and name is replaced (revision + 1) unless it is equal. True if something changed. */
+bool objects_put(struct objects *os, struct object *o);
+bool objects_del(struct objects *os, const struct kind *k, str ns, str name);
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+struct manifest_set {
+	VEC(struct object *) objects; /* one reference each, in order of files and documents */
+	size_t files;
+};
+/*
+ * Reads files and directories (*.yaml, *.yml, *.json below them; hidden ones skipped; "-" is standard input), documents and
+ * `List` kinds, decodes them and, if `resolve_in` is not NULL, checks names across the set and what is in `resolve_in`.
+ * All findings in `d`. Returns 0 if there was no error.
+ */
+int manifests_read(const struct kind *const *kinds, size_t n, const char *const *paths, size_t paths_n, str default_ns,
+                   const struct objects *resolve_in, struct manifest_set *out, struct diags *d) MUST_CHECK;
+void manifest_set_free(struct manifest_set *m);
+/* Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Returns the number of changes. */
+size_t objects_apply_files(struct objects *os, const struct manifest_set *m);
+
+/* ConfigMap and Secret (config/configmap.c). */
+struct config_map {
+	struct meta meta;
+	struct kvs data;        /* Secret: decoded from base64; stringData wins */
+	struct kvs binary_data; /* decoded */
+	str type;
+};
+extern const struct kind kind_configmap, kind_secret, kind_eventbus;
+/* A key of a ConfigMap or Secret, one trailing newline kept. ERR_NOT_FOUND names what is missing. Borrowed from the object. */
+int config_map_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
+int secret_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
+
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
+/* One row of the image table: what an image name means here. */
+struct image {
+	str name;       /* the pattern: glob on the image reference, "argoproj/argosay:*" */
+	str root;       /* an unpacked root file system; absent: the host's commands serve */
+	struct strs entrypoint, cmd;
+	struct kvs env;
+	str workdir, user;
+	struct strs path; /* directories put before PATH: where a stand-in command lies */
+};
+/* The daemon's own configuration file (`--config`), with defaults for everything. */
+struct settings {
+	str listen;        /* "127.0.0.1:2746" */
+	str state;         /* directory */
+	str auth;          /* "token" or "none" */
+	str log_format, log_level;
+	int sandbox;       /* enum sandbox_mode */
+	LIST_OF(struct image) images; /* first match wins */
+	int images_mode;   /* host (default), require */
+	struct strs host_paths; /* prefixes that hostPath volumes may name */
+	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
+	str namespace_;    /* default namespace: "default" */
+};
+extern const struct schema settings_schema;
+int settings_read(const char *path /* NULL: defaults */, struct arena *a, struct settings *out, struct diags *d) MUST_CHECK;
+
+#endif

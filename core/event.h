@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * event: a CloudEvent on its way through the gateway. It owns an arena with everything it points to and is counted: the
+ * source, the bus and every sensor hold it as long as they need it. Immutable once published, except `seq`.
+ */
+#ifndef TIDEGATE_CORE_EVENT_H
+#define TIDEGATE_CORE_EVENT_H
+
+#include "core/base.h"
+#include "core/val.h"
+
+struct event {
+	struct arena *arena;
+	unsigned refs;
+	int64_t seq;       /* place in the bus's log, from 1; 0 before it is published */
+	str ns;            /* namespace of the EventSource */
+	str id;            /* 32 lower-case hexadecimal digits unless the source has a better one */
+	str source;        /* name of the EventSource */
+	str type;          /* "webhook", "github", ... (spec events 1.0) */
+	str subject;       /* the event's name: the key of its entry */
+	str content_type;  /* of `data`; "application/json" */
+	int64_t time;      /* when it was taken in, ns */
+	str data;          /* the body as bytes */
+	str dedup;         /* a delivery id of the sender: another event of the same source, subject and dedup is the same event;
+	                      absent: nothing is known */
+	struct kvs_ext {
+		str key, value;
+	} *ext; /* further CloudEvents attributes */
+	size_t ext_n;
+	const struct val *parsed; /* cache of event_data */
+};
+
+/* A new event with one reference, an arena, a random id and content type application/json. */
+struct event *event_new(void);
+struct event *event_ref(struct event *ev);
+/* Drops a reference; the last one frees. NULL is fine. */
+void event_unref(struct event *ev);
+/* `data` as a value: parsed on the first call and kept. NULL with `e` set if it is no JSON. Empty data gives NULL, ERR_NONE. */
+const struct val *event_data(struct event *ev, struct err *e);
+/* Structured-mode CloudEvents JSON as Argo puts it on the bus (spec events 2.1): data under data_base64. */
+struct val event_envelope(const struct event *ev, struct arena *a);
+/* The whole event as parameters without a key see it (spec events 3.2): {"context":{...},"data":"<base64>"}. */
+struct val event_context_and_data(const struct event *ev, struct arena *a);
+/* 32 random lower-case hexadecimal digits (a UUIDv4 without dashes). */
+str event_random_id(struct arena *a);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics: counters, gauges and histograms, declared in metrics.def with their help text, printed in Prometheus' text
+ * format. Loop thread only, except metric_add_any.
+ */
+#ifndef TIDEGATE_CORE_METRICS_H
+#define TIDEGATE_CORE_METRICS_H
+
+#include "core/base.h"
+
+#define METRIC(id, kind, name, labels, help) METRIC_##id,
+enum metric_id {
+#include "core/metrics.def"
+	METRIC_COUNT
+};
+#undef METRIC
+
+/* Adds to a counter or gauge, sets a gauge, observes into a histogram. Label values in the order of the .def, NULL-ended. */
+void metric_add(enum metric_id id, double by, ...) __attribute__((sentinel));
+void metric_set(enum metric_id id, double to, ...) __attribute__((sentinel));
+void metric_observe(enum metric_id id, double value, ...) __attribute__((sentinel));
+/* The text exposition of all of them. */
+void metrics_write(struct buf *out);
+
+#endif

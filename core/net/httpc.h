@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * httpc: HTTP client on the loop, over libcurl's multi interface. libcurl (and with it TLS) is loaded with the first call:
+ * a daemon that calls nobody does not carry it.
+ */
+#ifndef TIDEGATE_CORE_NET_HTTPC_H
+#define TIDEGATE_CORE_NET_HTTPC_H
+
+#include "core/base.h"
+#include "core/loop.h"
+#include "core/net/httpd.h" /* struct http_header */
+
+struct httpc;
+
+struct http_call {
+	str method, url;
+	const struct http_header *headers;
+	size_t headers_n;
+	str body;
+	int64_t timeout_ms;    /* 0: 60 s */
+	size_t max_response;   /* 0: 16 MiB; a larger answer is ERR_LIMIT */
+	unsigned max_redirects; /* 0: none are followed */
+	bool insecure;         /* do not verify the peer's certificate */
+	str ca_pem, cert_pem, key_pem;
+	str user, password;    /* basic auth, if user is present */
+	str unix_socket;       /* connect to this path instead */
+};
+struct http_answer {
+	int status;
+	const struct http_header *headers;
+	size_t headers_n;
+	str body; /* of the last hop; in the call's arena, valid during done() */
+};
+
+struct httpc *httpc_new(struct loop *l);
+/* Cancels what runs: their done() is called with ERR_UNAVAILABLE. */
+void httpc_free(struct httpc *c);
+/* Sends; the call's strings are copied. done() runs exactly once, later, on the loop: with an answer (whatever its status) or an error. */
+void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * httpd: HTTP/1.1 servers on the loop, over libmicrohttpd. A handler gets the request when its body is complete and answers
+ * now or later; a connection that waits costs no thread. All of libmicrohttpd's calls are in httpd.c.
+ */
+#ifndef TIDEGATE_CORE_NET_HTTPD_H
+#define TIDEGATE_CORE_NET_HTTPD_H
+
+#include "core/base.h"
+#include "core/loop.h"
+
+struct httpd;
+struct http_req;
+
+struct http_header {
+	str name, value;
+};
+
+/* What a server accepts. Zero members mean the default. */
+struct httpd_config {
+	str address;         /* "127.0.0.1", "::", "" = all; or "unix:/path" (mode 0600) */
+	uint16_t port;       /* 0: the kernel chooses, see httpd_port */
+	str cert_pem, key_pem; /* both: TLS */
+	size_t max_body;     /* 1 MiB; a larger body is answered 413 before it is read whole, unless a route says otherwise */
+	unsigned max_connections; /* 4096 */
+	unsigned idle_seconds;    /* 60: an idle or slow connection is closed */
+};
+
+typedef void http_handler(struct http_req *r, void *arg);
+
+/* Starts listening. ERR_EXISTS if the address is in use, ERR_INVALID for bad TLS material. Loop thread, as all of these. */
+int httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, struct err *e) MUST_CHECK;
+/* Stops accepting, answers 503 to what is waiting, closes. */
+void httpd_stop(struct httpd *h);
+uint16_t httpd_port(const struct httpd *h);
+
+/*
+ * Serves `pattern` for `method` ("*": any). A pattern is a path with {name} (one segment; {name:regex} too) and, last,
+ * {name...} (the rest). Several routes may match a path: the first added wins; a path that only matches with another
+ * method gets 405, none 404. Returns a handle for httpd_unroute.
+ */
+struct http_route *httpd_route(struct httpd *h, const char *method, const char *pattern, http_handler *fn, void *arg);
+void httpd_unroute(struct httpd *h, struct http_route *rt);
+/* Body limit of this route in bytes, checked while the body arrives. The handler is called with http_req_too_large set. */
+void http_route_max_body(struct http_route *rt, size_t bytes);
+
+/* ---- a request: lives until it is answered; everything it returns lives in its arena ------------------------- */
+
+struct arena *http_req_arena(struct http_req *r);
+str http_req_method(const struct http_req *r);
+str http_req_path(const struct http_req *r);  /* decoded once */
+str http_req_query(const struct http_req *r); /* raw, without '?' */
+str http_req_body(const struct http_req *r);
+bool http_req_too_large(const struct http_req *r); /* the body was larger than the route's limit and is cut */
+/* Case-insensitive; STR_NONE if absent; the first if repeated. */
+str http_req_header(const struct http_req *r, const char *name);
+size_t http_req_headers(const struct http_req *r, const struct http_header **out); /* in order of arrival */
+/* A {name} of the pattern; STR_NONE if there is none. */
+str http_req_var(const struct http_req *r, const char *name);
+/* A query parameter, decoded; STR_NONE if absent. */
+str http_req_arg(const struct http_req *r, const char *name);
+/* All query parameters in order. */
+size_t http_req_args(const struct http_req *r, const struct http_header **out);
+str http_req_peer(const struct http_req *r); /* "127.0.0.1:51234", "unix" */
+bool http_req_is_unix(const struct http_req *r);
+
+/* Adds a header to the answer; before http_reply. */
+void http_reply_header(struct http_req *r, const char *name, str value);
+/* Answers and ends the request: `r` is gone. The body is copied. Exactly one of the http_reply* ends every request. */
+void http_reply(struct http_req *r, int status, const char *content_type, str body);
+
+/*
+ * A streamed answer (chunked). http_stream_start sends the head and gives a stream that outlives the request; writes are
+ * queued up to 4 MiB (then -1: the reader is too slow, and the stream is to be ended). `closed` tells that the client went
+ * away: after it, and after http_stream_end, the stream is gone.
+ */
+struct http_stream *http_stream_start(struct http_req *r, int status, const char *content_type,
+                                      void (*closed)(struct http_stream *st, void *arg), void *arg);
+int http_stream_write(struct http_stream *st, str bytes) MUST_CHECK;
+void http_stream_end(struct http_stream *st);
+
+/* application/x-www-form-urlencoded (or a query) into decoded pairs, in order. */
+size_t http_form_parse(struct arena *a, str text, const struct http_header **out);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine: workflows. A shell around the pure core of run.h: it keeps the runs that are not finished in memory, turns the
+ * world's news (a step ended, a timer fired, somebody said stop) into stimuli, writes the nodes that changed, and carries
+ * out the effects after their commit.
+ *
+ * Loop thread only.
+ */
+#ifndef TIDEGATE_ENGINE_ENGINE_H
+#define TIDEGATE_ENGINE_ENGINE_H
+
+#include "config/config.h"
+#include "core/loop.h"
+#include "core/store.h"
+
+struct engine;
+struct executor;
+
+extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkflowtemplate, kind_cronworkflow,
+	kind_workfloweventbinding;
+extern const char engine_schema_sql[]; /* tables: workflow, node */
+
+struct engine *engine_new(struct loop *l, struct store *s, struct objects *objects, struct executor *x, const struct settings *settings);
+/* Reads the unfinished runs from the store and takes up their steps again. Before anything is submitted. */
+int engine_recover(struct engine *g, struct err *e) MUST_CHECK;
+/* Lets running steps run on, without us. */
+void engine_free(struct engine *g);
+
+struct submit_options {
+	str ns;                /* namespace of the workflow if its manifest names none */
+	struct kvs parameters; /* override or add to spec.arguments.parameters */
+	str name, generate_name, entrypoint, service_account;
+	struct kvs labels, annotations;
+	const int64_t *priority;
+	str key;               /* idempotency: a second submission with the same key gives the first one's workflow */
+	bool dry_run;          /* validate and return what would be created */
+};
+/*
+ * Submits a Workflow manifest. Validated as Argo does on create (spec 6); on errors the findings are in `d` and -1 is returned with
+ * `e` summing them up. On success the name is in `*name` (in `a`), the run's rows are queued in this turn's transaction,
+ * and created(arg) runs after its commit. Steps start only then.
+ */
+int engine_submit(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
+                  void (*created)(void *arg), void *arg, struct diags *d, struct err *e) MUST_CHECK;
+
+enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT };
+struct verb_options {
+	str node_field_selector, message, phase;
+	struct kvs parameters, output_parameters;
+	bool restart_successful, memoized, force;
+};
+/* Carries out a verb (spec 5). ERR_NOT_FOUND, ERR_EXISTS (state does not allow it), ERR_INVALID. `done` runs after the commit.
+ * RESUBMIT and RETRY put the workflow's name into *name. */
+int engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_options *o, struct arena *a, str *out_name,
+                void (*done)(void *arg), void *arg, struct err *e) MUST_CHECK;
+
+/* The Workflow object in Argo's shape with its status, whether it runs or is finished; "@latest" is the newest. In `a`. */
+int engine_get(struct engine *g, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+struct list_query {
+	str ns;               /* absent: all */
+	str label_selector, field_selector, name_prefix;
+	size_t limit, offset; /* 0: no limit */
+};
+/* A list of Workflow objects, running first and then by end, newest first; without nodes if `summary`. */
+int engine_list(struct engine *g, const struct list_query *q, bool summary, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+/* Called for every change of a workflow's phase or nodes, at most once a turn and workflow: for watches and the live tree.
+ * Returns a handle for engine_unwatch. `ns`/`name` absent: all. */
+struct watch;
+struct watch *engine_watch(struct engine *g, str ns, str name, void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg);
+void engine_unwatch(struct watch *w);
+
+/* Logs: lines of the pods of a workflow, merged by time. `pod`, `container`, `grep` (RE2 regexp) may be absent. */
+struct log_query {
+	str ns, name, pod, container, grep, selector;
+	bool follow, timestamps, previous;
+	int64_t tail, since_ns, limit_bytes; /* tail -1: all */
+};
+struct log_stream;
+/* line() for each; end() once: at the end, or with follow when the workflow is finished and everything was read. */
+struct log_stream *engine_logs(struct engine *g, const struct log_query *q, void (*line)(void *arg, str pod, int64_t time, str text),
+                               void (*end)(void *arg, const struct err *e), void *arg, struct err *e);
+void engine_logs_stop(struct log_stream *ls); /* end() is not called */
+
+/* Number of workflows that are not finished; steps that run. */
+size_t engine_active(const struct engine *g);
+size_t engine_running_steps(const struct engine *g);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * executor: runs the steps. The process executor starts one step-shim per step: a libc-only helper that outlives the daemon,
+ * builds the sandbox, runs the command, and leaves what came of it in the task's directory. After a restart the daemon
+ * adopts it by that directory.
+ *
+ * A task's directory (state/tasks/<namespace>/<workflow>/<pod>/) is also where its logs stay.
+ */
+#ifndef TIDEGATE_ENGINE_EXECUTOR_H
+#define TIDEGATE_ENGINE_EXECUTOR_H
+
+#include "config/config.h"
+#include "core/loop.h"
+#include "engine/run.h"
+
+struct executor;
+struct task;
+
+/* The task has started (`result` NULL) or ended. On the loop. After the end the task is gone. */
+typedef void task_news(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
+
+/* `state_dir`/tasks holds the tasks; the shim is found beside the program, or in libexec. */
+int executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news, void *arg, struct executor **out,
+                 struct err *e) MUST_CHECK;
+/* Forgets its tasks; they run on. */
+void executor_free(struct executor *x);
+/*
+ * Prepares and spawns the helper now, while the commit that decided it is under way; the command does not start before
+ * executor_release. If nothing can be started (no such image, no claim), the news say so later: never from within.
+ * Tasks beyond the limit of settings.parallelism wait in line.
+ */
+void executor_start(struct executor *x, const struct task_spec *t);
+/* The commit is on disk: lets the command start. */
+void executor_release(struct executor *x, str ns, str workflow, str node_id);
+/* After a restart: takes up a task that was released (or not) before; if it has no claim it is started as new. */
+void executor_adopt(struct executor *x, const struct task_spec *t);
+/* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. */
+void executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
+/* The files with a pod's output: `combined` (lines with time stamps), for logs. */
+str executor_log_path(struct executor *x, struct arena *a, str ns, str workflow, str pod, str container);
+/* Removes the directories of a workflow, on a pool thread. */
+void executor_remove(struct executor *x, str ns, str workflow);
+size_t executor_running(const struct executor *x);
+/* How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces", "none". */
+const char *executor_sandbox(const struct executor *x);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run: one workflow as a pure state machine. Nodes, phases, names, messages and links are Argo's (spec 2). There is no
+ * clock and no I/O here: what happens comes in as a stimulus with its time, what is to be done goes out as effects.
+ *
+ * The cost of a stimulus is what it changed: every node counts what it waits for, a node that ends lowers the counts of
+ * those behind it, and zero means ready. Nothing walks the tree.
+ */
+#ifndef TIDEGATE_ENGINE_RUN_H
+#define TIDEGATE_ENGINE_RUN_H
+
+#include "config/config.h"
+#include "engine/spec.h"
+
+struct run;
+struct node;
+
+enum phase { PHASE_NONE, PHASE_PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, PHASE_SKIPPED, PHASE_FAILED, PHASE_ERROR, PHASE_OMITTED };
+const char *phase_name(enum phase p); /* "Succeeded"; "" for NONE */
+
+enum stimulus_kind { STIM_START, STIM_TASK_STARTED, STIM_TASK_DONE, STIM_TIMER, STIM_SUSPEND, STIM_RESUME, STIM_STOP, STIM_TERMINATE,
+	STIM_RETRY, STIM_SET, STIM_SLOTS };
+struct task_result {
+	enum phase phase;         /* SUCCEEDED, FAILED or ERROR */
+	str message;              /* "main: Error (exit code 1)" */
+	int exit_code;            /* -1: there is none */
+	struct kvs parameters;    /* contents of the files of outputs.parameters that exist, by parameter name */
+	str result;               /* stdout; absent if it was not captured */
+	str progress;             /* "3/10"; may be absent */
+};
+struct stimulus {
+	enum stimulus_kind kind;
+	int64_t now;              /* ns */
+	str node_id;              /* TASK_*, TIMER */
+	const struct task_result *result;
+	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
+};
+
+/* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to run_advance. */
+struct task_spec {
+	str ns, workflow, uid, node_id, pod, template_name;
+	const struct template *tmpl; /* the processed template: container or script */
+	bool capture_result;
+	int64_t deadline_ns;         /* 0: none; kill it then */
+	const struct val *volumes;   /* spec.volumes of the workflow, processed; NULL if none */
+	int64_t grace_seconds;
+};
+
+enum effect_kind {
+	EFFECT_START,    /* start .task; news come as STIM_TASK_* for .node_id */
+	EFFECT_KILL,     /* SIGTERM, grace, SIGKILL to .node_id's task */
+	EFFECT_TIMER,    /* STIM_TIMER for .node_id (may be empty: the workflow) at .at_ns; a later one for the same node replaces it */
+	EFFECT_SAVE,     /* the row of .node changed */
+	EFFECT_FINISHED, /* the workflow has its final phase */
+};
+struct effect {
+	enum effect_kind kind;
+	str node_id;
+	struct node *node;
+	const struct task_spec *task;
+	int64_t at_ns;
+	struct effect *next;
+};
+
+/* What a run may ask about the world while it advances: templates and config maps by name. Pure look-ups. */
+struct run_world {
+	const struct val *(*template_spec)(void *arg, bool cluster, str ns, str name); /* spec of a (Cluster)WorkflowTemplate, or NULL */
+	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
+	void *arg;
+};
+
+/* A new run of a validated manifest (metadata complete: name, namespace, uid, creationTimestamp). Keeps its own arena. */
+int run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e) MUST_CHECK;
+void run_free(struct run *r);
+/* Handles one stimulus; effects in order, in `tmp`. */
+void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
+str run_name(const struct run *r);
+str run_ns(const struct run *r);
+enum phase run_phase(const struct run *r);
+bool run_finished(const struct run *r);
+/* The Workflow with metadata (labels of the phase), spec and status. */
+struct val run_workflow(const struct run *r, struct arena *a);
+/* For the store: what run_load needs besides the nodes (phase, times, spec as merged, counters), and a node's row. */
+struct val run_save(const struct run *r, struct arena *a);
+struct val node_save(const struct node *n, struct arena *a);
+str node_id(const struct node *n);
+enum phase node_phase(const struct node *n);
+/* Rebuilds a run from what was saved; then STIM_START resumes it: effects START (to be adopted), TIMER come again for what is open. */
+int run_load(struct run **out, const struct val *saved, const struct val *const *nodes, size_t n, const struct run_world *w, struct err *e) MUST_CHECK;
+/* A node as Argo's status shows it. */
+struct val node_status(const struct node *n, struct arena *a);
+/* Nodes in order of creation, for trees and lists. */
+struct node *run_node_next(const struct run *r, size_t *i);
+struct node *run_node(const struct run *r, str id);
+
+#endif

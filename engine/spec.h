@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec: the Workflow language as C structs, and the tables that decode them (spec.c for Argo's own types, kube.c for those
+ * borrowed from Kubernetes). All fields of the format have a row; those without a member here are FIELD_NONE rows that say
+ * whether they come later or mean nothing without a cluster.
+ *
+ * A template is decoded after its variables were put in, so that every member has its final text.
+ */
+#ifndef TIDEGATE_ENGINE_SPEC_H
+#define TIDEGATE_ENGINE_SPEC_H
+
+#include "config/config.h"
+#include "core/field.h"
+
+/* ---- parameters and artifacts ------------------------------------------------------------------------------- */
+
+struct value_from {
+	str path, json_path, jq_filter, parameter, expression, event;
+	str dflt;                       /* .p == NULL: not given */
+	const struct val *supplied;     /* {} */
+	struct secret_ref *config_map_key;
+	const struct val *src;
+};
+struct parameter {
+	str name;
+	str value, dflt, description, global_name; /* AnyString; .p == NULL: not given */
+	struct strs enum_values;
+	bool has_enum;                  /* an enum was given, be it empty */
+	struct value_from *value_from;
+	const struct val *src;
+};
+struct artifact {
+	str name, path, from, from_expression, sub_path, global_name;
+	bool optional, deleted;
+	const struct val *src;          /* the locations are decoded by the artifact drivers */
+};
+struct arguments {
+	LIST_OF(struct parameter) parameters;
+	LIST_OF(struct artifact) artifacts;
+	const struct val *src;
+};
+struct outputs {
+	LIST_OF(struct parameter) parameters;
+	LIST_OF(struct artifact) artifacts;
+	str result, exit_code;          /* written by the engine */
+	const struct val *src;
+};
+
+/* ---- containers --------------------------------------------------------------------------------------------- */
+
+struct env_from_key {
+	struct secret_ref *secret, *config_map;
+	const struct val *field_ref, *resource_field_ref;
+};
+struct env_var {
+	str name, value;
+	struct env_from_key *value_from;
+};
+struct env_from {
+	str prefix, config_map, secret;
+	bool optional;
+};
+struct volume_mount {
+	str name, mount_path, sub_path;
+	bool read_only;
+};
+struct container {
+	str name, image;
+	struct strs command, args;
+	bool has_command, has_args;     /* `args: []` is not the same as none */
+	str working_dir, image_pull_policy;
+	LIST_OF(struct env_var) env;
+	LIST_OF(struct env_from) env_from;
+	LIST_OF(struct volume_mount) volume_mounts;
+	const struct val *resources, *security_context, *ports, *readiness_probe;
+	str source;                     /* script templates only */
+	const struct val *src;
+};
+
+/* Volumes that the process executor serves; the others are LATER or refused. */
+struct key_to_path {
+	str key, path;
+	struct opt_int mode;
+};
+struct volume {
+	str name;
+	struct { bool given; str medium; str size_limit; } empty_dir;
+	str host_path, host_path_type;
+	str config_map, secret;         /* names; .p == NULL: not that kind */
+	LIST_OF(struct key_to_path) items;
+	struct opt_int default_mode;
+	bool optional;
+	str claim;                      /* persistentVolumeClaim.claimName */
+	const struct val *src;
+};
+
+/* ---- templates ---------------------------------------------------------------------------------------------- */
+
+struct retry_backoff {
+	str duration, max_duration, cap;
+	struct intstr factor;
+};
+struct retry_strategy {
+	struct intstr limit;            /* absent: unlimited */
+	str policy, expression;         /* policy "": OnFailure, or Always if there is an expression */
+	struct retry_backoff *backoff;
+	const struct val *src;
+};
+struct template_ref {
+	str name, tmpl;
+	bool cluster_scope;
+	const struct val *src;
+};
+struct continue_on {
+	bool error, failed;
+};
+struct sequence {
+	struct intstr count, start, end;
+	str format;
+};
+struct hook {
+	str name, tmpl, expression;
+	struct template_ref *template_ref;
+	struct arguments arguments;
+	const struct val *src;
+};
+/* A step of `steps`, or a task of a `dag`. */
+struct step {
+	str name, tmpl, when, with_param, on_exit;
+	struct template_ref *template_ref;
+	const struct val *inline_template; /* undecoded: it may hold variables */
+	struct arguments arguments;
+	const struct val *with_items;
+	struct sequence *with_sequence;
+	struct continue_on *continue_on;
+	LIST_OF(struct hook) hooks;
+	struct strs dependencies;       /* dag only */
+	str depends;                    /* dag only; .p == NULL: not given */
+	const struct val *src;
+};
+struct step_group {
+	struct step *p;
+	size_t n;
+};
+struct dag {
+	LIST_OF(struct step) tasks;
+	str target;
+	tri fail_fast;
+	const struct val *src;
+};
+struct suspend {
+	str duration;
+	const struct val *src;
+};
+enum template_type { TEMPLATE_NONE, TEMPLATE_CONTAINER, TEMPLATE_CONTAINER_SET, TEMPLATE_SCRIPT, TEMPLATE_STEPS, TEMPLATE_DAG, TEMPLATE_RESOURCE,
+	TEMPLATE_SUSPEND, TEMPLATE_DATA, TEMPLATE_HTTP, TEMPLATE_PLUGIN };
+struct template {
+	str name;
+	enum template_type type;        /* set by the schema's check; the first present in the order of spec 1.2 */
+	unsigned bodies;                /* how many of the ten are given */
+	struct arguments inputs;
+	struct outputs outputs;
+	struct container *container, *script;
+	LIST_OF(struct step_group) steps;
+	bool has_steps;
+	struct dag *dag;
+	struct suspend *suspend;
+	const struct val *resource, *container_set, *data, *http, *plugin; /* served by later issues */
+	LIST_OF(struct volume) volumes;
+	struct retry_strategy *retry;
+	struct intstr active_deadline_seconds;
+	str timeout, pending_timeout;
+	struct opt_int parallelism;
+	tri fail_fast, daemon;
+	struct kvs annotations;
+	const struct val *metadata, *synchronization, *memoize, *src;
+};
+
+/* ---- workflows ---------------------------------------------------------------------------------------------- */
+
+struct workflow_template_ref {
+	str name;
+	bool cluster_scope;
+	const struct val *src;
+};
+struct workflow_spec {
+	str entrypoint, on_exit, service_account, shutdown;
+	struct arguments arguments;
+	LIST_OF(struct template) templates; /* decoded as written, for validation; run.c decodes again after substitution */
+	struct workflow_template_ref *workflow_template_ref;
+	const struct val *template_defaults;
+	LIST_OF(struct hook) hooks;
+	LIST_OF(struct volume) volumes;
+	const struct val *volumes_src;
+	struct opt_int parallelism, active_deadline_seconds, priority;
+	bool suspend;
+	struct retry_strategy *retry;
+	const struct val *workflow_metadata, *pod_metadata, *src;
+};
+struct workflow {
+	struct meta meta;
+	struct workflow_spec spec;
+	const struct val *status;
+};
+/* WorkflowTemplate and ClusterWorkflowTemplate. */
+struct workflow_template {
+	struct meta meta;
+	struct workflow_spec spec;
+};
+struct cron_workflow {
+	struct meta meta;
+	struct strs schedules;
+	str timezone, concurrency_policy, when;
+	bool suspend;
+	struct opt_int starting_deadline_seconds, successful_history, failed_history;
+	struct workflow_spec workflow_spec;
+	const struct val *workflow_spec_src, *workflow_metadata, *stop_strategy, *src;
+};
+struct workflow_event_binding {
+	struct meta meta;
+	const struct val *event, *submit, *src;
+};
+
+extern const struct schema workflow_schema, workflow_spec_schema, workflow_template_schema, template_schema, step_schema, dag_task_schema, parameter_schema,
+	artifact_schema, arguments_schema, container_schema, script_schema, volume_schema, cron_workflow_schema,
+	workflow_event_binding_schema;
+
+/* ---- validation (validate.c) ---------------------------------------------------------------------------------- */
+
+struct run_world;
+enum validate_mode {
+	VALIDATE_SUBMIT,   /* argument values must be there */
+	VALIDATE_LINT,     /* they may be missing */
+	VALIDATE_TEMPLATE, /* a (Cluster)WorkflowTemplate: entrypoint optional, arguments taken as given */
+};
+/* Everything of spec 6 that a table row cannot say. `spec` is the merged spec as a value; findings have its positions. */
+void workflow_validate(const struct val *spec, str kind, enum validate_mode mode, const struct run_world *w, str ns, struct diags *d);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sensor: dependencies, filters and conditions over the bus. For every event that one of its dependencies names it
+ * evaluates the filters, remembers the event per trigger until the trigger's conditions hold, and fires. Its state (which
+ * dependency is satisfied by which event) is rows of the store, written in the transaction of the event.
+ */
+#ifndef TIDEGATE_SENSORS_SENSOR_H
+#define TIDEGATE_SENSORS_SENSOR_H
+
+#include "bus/bus.h"
+#include "config/config.h"
+#include "triggers/trigger.h"
+
+struct sensors;
+
+extern const struct kind kind_sensor;
+extern const char sensor_schema_sql[]; /* tables: sensor state, firings, decisions, dead letters */
+
+struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
+/* Follows the Sensor objects: starts, stops, keeps the state of triggers whose dependencies and conditions did not change. */
+int sensors_apply(struct sensors *ss, struct err *e) MUST_CHECK;
+void sensors_free(struct sensors *ss);
+struct val sensors_status(struct sensors *ss, struct arena *a);
+
+/*
+ * What became of an event: a list of {sensor, dependency, trigger, verdict, reason, result} where verdict is one of "fired", "filtered",
+ * "waiting", "failed", "dead-letter", "error". For use inside a store_fn.
+ */
+int sensor_decisions(sqlite3 *db, str ns, str event_id, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+#endif

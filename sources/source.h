@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source: one entry of an EventSource manifest, running. A kind of source is one file with a `struct source_ops` and one
+ * line in sources.def. The framework decodes and checks its configuration, names its events, puts the body into the
+ * envelope, applies the source's filter, publishes, and tells the kind when an event is on disk.
+ */
+#ifndef TIDEGATE_SOURCES_SOURCE_H
+#define TIDEGATE_SOURCES_SOURCE_H
+
+#include "bus/bus.h"
+#include "config/config.h"
+#include "core/field.h"
+
+struct source;
+struct sources;
+
+struct source_ops {
+	const char *kind;            /* key under the EventSource's spec: "webhook", "pubSub" */
+	const char *type;            /* CloudEvents type if it differs from kind ("pubsub"), else NULL */
+	const char *doc;
+	const struct schema *schema; /* its configuration; struct size is schema->size */
+	bool rolling;                /* spec events 1.0: may run several times; must not share an EventSource with the others */
+	/* Starts; source_config(s) is decoded and valid. Must not block. NULL: the kind is not served yet, and is refused as such. */
+	int (*start)(struct source *s, struct err *e);
+	/* The event is on disk (e NULL), or could not be taken (e says why): reply, commit the offset. May be NULL. */
+	void (*ack)(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
+	void (*pause)(struct source *s, bool on); /* the bus is full / has room again; may be NULL */
+	void (*stop)(struct source *s);           /* ends with source_stopped(), now or later */
+};
+
+const void *source_config(const struct source *s); /* the struct of ops->schema */
+str source_ns(const struct source *s);
+str source_name(const struct source *s);           /* of the EventSource */
+str source_event_name(const struct source *s);     /* of the entry */
+struct loop *source_loop(const struct source *s);
+struct sources *source_owner(const struct source *s);
+/* The kind's own running state. */
+void source_set_data(struct source *s, void *data);
+void *source_data(const struct source *s);
+/* A secret's or config map's value now (spec events 1.0: one trailing newline is stripped). In `a`. */
+int source_secret(struct source *s, const struct secret_ref *ref, struct arena *a, str *out, struct err *e) MUST_CHECK;
+
+/*
+ * An event has come. `ev->data` is the body as sensors will see it, ev->dedup the delivery id if there is one; the
+ * framework sets ns, source, subject, type. `token` comes back in ack(). Any thread; takes the reference. An event that the
+ * source's filter drops is acknowledged as if stored, and counted.
+ */
+void source_emit(struct source *s, struct event *ev, void *token);
+/* Connection state, for `get eventsources` and metrics; logged when it changes. e NULL: all is well. */
+void source_state(struct source *s, bool connected, const struct err *e);
+void source_stopped(struct source *s);
+
+/* All kinds, in order of sources.def. */
+extern const struct source_ops *const source_kinds[];
+extern const size_t source_kinds_n;
+/* The schema of the EventSource object and its cross-field checks (spec events 5.1 to 5.3). */
+extern const struct kind kind_eventsource;
+
+/* ---- the set that runs --------------------------------------------------------------------------------------- */
+
+/* Runs the sources of all EventSource objects in `objects`, publishing to the buses that `bus_of` gives. */
+struct sources *sources_new(struct loop *l, struct objects *objects, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
+/* Starts what is new, stops what is gone, restarts what changed (by schema_equal); the rest keeps running. */
+void sources_apply(struct sources *ss);
+void sources_free(struct sources *ss);
+/* A list of {eventSource, event, type, state, since, error, url} for `get eventsources`. */
+struct val sources_status(struct sources *ss, struct arena *a);
+/* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */
+int sources_emit(struct sources *ss, str ns, str source, str event, str data, void (*stored)(void *arg, struct event *ev, enum bus_result how),
+                 void *arg, struct err *e) MUST_CHECK;
+
+#endif

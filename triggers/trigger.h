@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trigger: what a sensor does when its conditions hold. A kind of trigger is one file with a `struct trigger_ops` and one
+ * line in triggers.def. The framework has applied the parameters; it keeps the firing on disk until it has ended, applies
+ * retries, rate limit and policy, and parks what it gives up as a dead letter.
+ */
+#ifndef TIDEGATE_TRIGGERS_TRIGGER_H
+#define TIDEGATE_TRIGGERS_TRIGGER_H
+
+#include "config/config.h"
+#include "core/event.h"
+#include "core/field.h"
+#include "core/loop.h"
+#include "core/net/httpc.h"
+
+struct engine;
+struct firing;
+
+/* What triggers need from outside; one for all. */
+struct trigger_env {
+	struct loop *loop;
+	struct store *store;
+	struct objects *objects;
+	struct engine *engine;
+	struct httpc *(*httpc)(void *arg); /* made with the first use */
+	void *arg;
+};
+
+struct trigger_ops {
+	const char *kind;            /* key under the trigger's template: "http", "argoWorkflow" */
+	const char *doc;
+	const struct schema *schema;
+	/*
+	 * Fires: `firing_spec` is the kind's object with all parameters applied. Exactly one firing_done, now or later. A kind with
+	 * `inside` set has no effect outside the store: its whole effect is queued with store_write in this turn, in the same
+	 * transaction as the event, and is therefore exactly once. NULL fire: the kind is not served yet.
+	 */
+	void (*fire)(struct firing *f);
+	bool inside;
+};
+
+const struct val *firing_spec(const struct firing *f);   /* the trigger's object (what is under `http:`), parameters applied */
+const struct val *firing_source(const struct firing *f); /* the resource of k8s and argoWorkflow, parameters applied; NULL for others */
+const void *firing_config(const struct firing *f);       /* firing_spec decoded by ops->schema */
+str firing_payload(const struct firing *f);              /* built from `payload`; absent if the trigger has none */
+str firing_id(const struct firing *f);                   /* the same on every attempt: goes out with the call */
+str firing_ns(const struct firing *f);
+str firing_sensor(const struct firing *f);
+str firing_trigger(const struct firing *f);
+struct arena *firing_arena(const struct firing *f);
+const struct trigger_env *firing_env(const struct firing *f);
+size_t firing_events(const struct firing *f, struct event ***out); /* by dependency, in the order they arrived */
+str firing_dependency(const struct firing *f, size_t i);           /* of event i */
+/* The attempt has ended. e NULL: well; `result` (may be NULL) is shown by `events` and `explain`: {"workflow":"hello-x7k2f"}, {"status":200}. */
+void firing_done(struct firing *f, const struct err *e, const struct val *result);
+
+extern const struct trigger_ops *const trigger_kinds[];
+extern const size_t trigger_kinds_n;
+const struct trigger_ops *trigger_kind(str key);
+
+#endif
