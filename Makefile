@@ -5,7 +5,9 @@
 # make test       everything that needs only Debian's packages
 # make help       the other targets
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 PREFIX ?= /usr/local
 B ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-san$(filter-out 1,$(SAN)))
 WERROR ?= -Werror
@@ -28,7 +30,8 @@ SANFLAGS = $(if $(SAN),$(if $(filter thread,$(SAN)),-fsanitize=thread,-fsanitize
 comma = ,
 OPT ?= $(if $(SAN),-O1,-O2)
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wundef \
-       -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers $(WERROR)
+       -Wformat=2 -Wimplicit-fallthrough -Wno-missing-field-initializers \
+       $(if $(findstring clang,$(CC)),,-Wno-format-truncation) $(WERROR)
 HARDEN = $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
