@@ -54,15 +54,22 @@ struct verb_options {
 int engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_options *o, struct arena *a, str *out_name,
                 void (*done)(void *arg), void *arg, struct err *e) MUST_CHECK;
 
-/* The Workflow object in Argo's shape with its status, whether it runs or is finished; "@latest" is the newest. In `a`. */
-int engine_get(struct engine *g, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/*
+ * The Workflow object in Argo's shape with its status, whether it runs or is finished; "@latest" is the newest. A finished one is read
+ * on a pool thread. done() runs exactly once, later: `workflow` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
+ */
+void engine_get(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg);
 struct list_query {
 	str ns;               /* absent: all */
-	str label_selector, field_selector, name_prefix;
-	size_t limit, offset; /* 0: no limit */
+	str label_selector;   /* Kubernetes' grammar: a=b,c!=d,e in (f,g),!h */
+	str field_selector;   /* metadata.name=, metadata.namespace=, status.phase= */
+	str name_prefix;
+	size_t limit, offset; /* limit 0: no limit */
+	bool nodes;           /* with status.nodes */
 };
-/* A list of Workflow objects, running first and then by end, newest first; without nodes if `summary`. */
-int engine_list(struct engine *g, const struct list_query *q, bool summary, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* A list of Workflow objects, running first and then by end, newest first. `total` counts what matched before limit and offset. */
+void engine_list(struct engine *g, const struct list_query *q,
+                 void (*done)(void *arg, const struct val *workflows, size_t total, const struct err *e), void *arg);
 
 /* Called for every change of a workflow's phase or nodes, at most once a turn and workflow: for watches and the live tree.
  * Returns a handle for engine_unwatch. `ns`/`name` absent: all. */

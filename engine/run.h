@@ -80,13 +80,23 @@ enum phase run_phase(const struct run *r);
 bool run_finished(const struct run *r);
 /* The Workflow with metadata (labels of the phase), spec and status. */
 struct val run_workflow(const struct run *r, struct arena *a);
-/* For the store: what run_load needs besides the nodes (phase, times, spec as merged, counters), and a node's row. */
-struct val run_save(const struct run *r, struct arena *a);
+/*
+ * For the store, in three parts, because most changes touch little: what is executed (manifest, merged spec, stored
+ * templates), how far it is (phase, times, message, global outputs; small), and a row for each node.
+ */
+struct val run_save_spec(const struct run *r, struct arena *a);
+unsigned run_spec_version(const struct run *r); /* grows when run_save_spec would give something else */
+struct val run_save_state(const struct run *r, struct arena *a);
 struct val node_save(const struct node *n, struct arena *a);
+/*
+ * Rebuilds a run from what was saved (copied); then STIM_START resumes it: the effects START (to be adopted) and TIMER come again for
+ * what is open. `nodes` are in order of creation. A finished run may be loaded without its nodes, to be listed.
+ */
+int run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes, size_t n,
+             const struct run_world *w, struct err *e) MUST_CHECK;
 str node_id(const struct node *n);
+uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
 enum phase node_phase(const struct node *n);
-/* Rebuilds a run from what was saved; then STIM_START resumes it: effects START (to be adopted), TIMER come again for what is open. */
-int run_load(struct run **out, const struct val *saved, const struct val *const *nodes, size_t n, const struct run_world *w, struct err *e) MUST_CHECK;
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */
