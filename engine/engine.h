@@ -49,10 +49,12 @@ struct verb_options {
 	struct kvs parameters, output_parameters;
 	bool restart_successful, memoized, force;
 };
-/* Carries out a verb (spec 5). ERR_NOT_FOUND, ERR_EXISTS (state does not allow it), ERR_INVALID. `done` runs after the commit.
- * RESUBMIT and RETRY put the workflow's name into *name. */
-int engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_options *o, struct arena *a, str *out_name,
-                void (*done)(void *arg), void *arg, struct err *e) MUST_CHECK;
+/*
+ * Carries out a verb (spec 5). done() runs exactly once, later, after the commit: with the Workflow as it is then (of RESUBMIT the new
+ * one; NULL after DELETE), or with ERR_NOT_FOUND, ERR_EXISTS (the workflow's state does not allow it) or ERR_INVALID. Safe to repeat.
+ */
+void engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_options *o,
+                 void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg);
 
 /*
  * The Workflow object in Argo's shape with its status, whether it runs or is finished; "@latest" is the newest. A finished one is read
