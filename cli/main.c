@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: daemon and command line in one. */
-#include "core/base.h"
+#include "cli/command.h"
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	fputs("tidegate: no command\n", stderr);
-	return 2;
+	return cli_main(argc, argv);
 }
