@@ -54,7 +54,7 @@ int64_t store_commit_ns(const struct store *s);
 
 /* Prepared statement of the connection, cached by the address of `sql` (a literal), reset and without bindings. */
 sqlite3_stmt *store_prepare(sqlite3 *db, const char *sql, struct err *e);
-/* Binds in order: 's' str, 'b' str as blob, 'i' int64_t, 'd' double, 'n' NULL; then steps to the end. -1 with SQLite's message. */
+/* Binds in order: 's' str (absent: NULL), 'b' str as blob, 'i' int64_t, 'd' double, 'n' NULL; then steps to the end. -1 with SQLite's message. */
 int store_exec(sqlite3 *db, struct err *e, const char *sql, const char *types, ...) MUST_CHECK;
 /* Text or blob of a column of the current row, valid until the next step. */
 str store_text(sqlite3_stmt *q, int col);

@@ -20,7 +20,12 @@ extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkf
 	kind_workfloweventbinding;
 extern const char engine_schema_sql[]; /* tables: workflow, node */
 
-struct engine *engine_new(struct loop *l, struct store *s, struct objects *objects, struct executor *x, const struct settings *settings);
+/* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
+ * g = engine_new(...); executor_new(..., engine_task_news, g, &x, e); engine_set_executor(g, x); engine_recover(g, e). */
+struct engine *engine_new(struct loop *l, struct store *s, struct objects *objects, const struct settings *settings);
+void engine_set_executor(struct engine *g, struct executor *x);
+struct task_result;
+extern void (*const engine_task_news)(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
 /* Reads the unfinished runs from the store and takes up their steps again. Before anything is submitted. */
 int engine_recover(struct engine *g, struct err *e) MUST_CHECK;
 /* Lets running steps run on, without us. */

@@ -69,12 +69,18 @@ struct run_world {
 	void *arg;
 };
 
+/*
+ * The spec that a manifest means: its own over that of its workflowTemplateRef (spec 1.9: whole parameters from the highest layer,
+ * suspend from the Workflow, hooks per key); its own spec if it has no such reference. ERR_NOT_FOUND in Argo's words.
+ */
+const struct val *run_merged_spec(struct arena *a, const struct val *manifest, const struct run_world *w, struct err *e);
 /* A new run of a validated manifest (metadata complete: name, namespace, uid, creationTimestamp). Keeps its own arena. */
 int run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
 str run_name(const struct run *r);
+str run_uid(const struct run *r);
 str run_ns(const struct run *r);
 enum phase run_phase(const struct run *r);
 bool run_finished(const struct run *r);

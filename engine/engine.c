@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shell's middle: runs in memory, stimuli in, effects out.
+ *
+ * A stimulus changes the run at once. Its effects are gathered: helpers of new steps are spawned right away but wait, rows
+ * of changed nodes are written once at the end of the turn, and what the world may see (a command's start, a kill, a
+ * watcher's call) follows when that transaction is on disk.
+ */
+#include "engine/shell.h"
+
+#include "core/log.h"
+#include "core/metrics.h"
+
+struct watch {
+	struct link link;
+	str ns, name; /* owned; absent: any */
+	void (*changed)(void *arg, str ns, str name, bool finished, bool deleted);
+	void *arg;
+};
+
+struct run_timer {
+	struct timer timer;
+	struct live *live;
+	str node_id; /* owned; empty: the workflow's own */
+};
+
+/* ---- what runs may ask about the world ----------------------------------------------------------------------- */
+
+static const struct val *
+world_template(void *arg, bool cluster, str ns, str name)
+{
+	const struct engine *g = arg;
+	const struct object *o = objects_find_named(g->objects, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", ns, name);
+	return o ? val_get(o->manifest, S("spec")) : NULL;
+}
+
+/* Argo reads parameters only from config maps that say so, lest a workflow reads any (workflow/util/util.go). */
+static int
+world_config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
+{
+	const struct engine *g = arg;
+	const struct object *o = objects_find_named(g->objects, "ConfigMap", ns, name);
+	if (o) {
+		const struct val *labels = val_path(o->manifest, "metadata.labels");
+		const struct val *type = val_get(labels, S("workflows.argoproj.io/configmap-type"));
+		if (!val_is(type, VAL_STR) || !str_eq(val_text(type), S("Parameter")))
+			return err_set(e, ERR_DENIED,
+				"ConfigMap '%.*s' needs to have the label workflows.argoproj.io/configmap-type: Parameter to load parameters",
+				STR_ARG(name));
+	}
+	return config_map_key(g->objects, ns, name, key, out, e);
+}
+
+/* ---- lives --------------------------------------------------------------------------------------------------- */
+
+static str
+own(str s)
+{
+	char *p = mem_realloc(NULL, s.n + 1, 1);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return (str){ p, s.n };
+}
+
+static void
+disown(str s)
+{
+	free((void *)(uintptr_t)s.p);
+}
+
+static str
+map_key(str ns, str name)
+{
+	struct buf b = { 0 };
+	buf_add(&b, ns);
+	buf_addc(&b, '/');
+	buf_add(&b, name);
+	return buf_str(&b); /* the buffer's memory is the key's */
+}
+
+struct live *
+live_find(const struct engine *g, str ns, str name)
+{
+	str key = map_key(ns, name);
+	struct live *l = map_get(&g->lives, key);
+	disown(key);
+	return l && !l->deleted ? l : NULL;
+}
+
+struct live *
+live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key)
+{
+	struct live *l = MEM_NEW(struct live);
+	l->engine = g;
+	l->run = r;
+	l->id = id;
+	l->created = created;
+	l->map_key = map_key(run_ns(r), run_name(r));
+	map_put(&g->lives, l->map_key, l);
+	if (key.p) {
+		l->key = own(key);
+		map_put(&g->keys, l->key, l);
+	}
+	return l;
+}
+
+static void
+timer_free(struct run_timer *t)
+{
+	timer_stop(&t->timer);
+	disown(t->node_id);
+	free(t);
+}
+
+static void
+live_free(struct live *l)
+{
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&l->timers, &i));)
+		timer_free(slot->value);
+	map_free(&l->timers);
+	map_del(&l->engine->lives, l->map_key);
+	disown(l->map_key);
+	if (l->key.p) {
+		map_del(&l->engine->keys, l->key);
+		disown(l->key);
+	}
+	run_free(l->run);
+	VEC_FREE(&l->dirty);
+	VEC_FREE(&l->actions);
+	VEC_FREE(&l->waiters);
+	free(l);
+}
+
+/* ---- after the commit ---------------------------------------------------------------------------------------- */
+
+static void
+tell_watches(struct engine *g, str ns, str name, bool finished, bool deleted)
+{
+	LIST_EACH (&g->watches, struct watch, link, w)
+		if ((!w->ns.p || str_eq(w->ns, ns)) && (!w->name.p || str_eq(w->name, name)))
+			w->changed(w->arg, ns, name, finished, deleted);
+}
+
+static void
+carry_out(struct engine *g, const struct save_job *j)
+{
+	for (size_t i = 0; i < j->actions_n; i++) {
+		const struct action *x = &j->actions[i];
+		if (x->kind == ACTION_RELEASE)
+			executor_release(g->executor, j->ns, j->name, x->node_id);
+		else
+			executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds);
+	}
+}
+
+/* The rows of a job are on disk. */
+static void
+saved(void *arg)
+{
+	struct save_job *j = arg;
+	struct live *l = j->live;
+	struct engine *g = l->engine;
+	l->saves--;
+	carry_out(g, j);
+	if (j->remove)
+		executor_remove(g->executor, j->ns, j->name);
+	for (size_t i = 0; i < j->waiters_n; i++)
+		j->waiters[i].done(j->waiters[i].arg);
+	tell_watches(g, j->ns, j->name, j->finished != 0, j->remove);
+	if (l->saves == 0 && !l->queued && (l->deleted || run_finished(l->run)))
+		live_free(l);
+	arena_free(j->arena);
+}
+
+/* ---- the end of a turn --------------------------------------------------------------------------------------- */
+
+static int
+by_order(const void *a, const void *b)
+{
+	uint32_t x = node_order(*(struct node *const *)a), y = node_order(*(struct node *const *)b);
+	return (x > y) - (x < y);
+}
+
+static void
+add_nodes(struct save_job *j, struct live *l)
+{
+	if (!l->dirty.n)
+		return;
+	qsort(l->dirty.p, l->dirty.n, sizeof *l->dirty.p, by_order);
+	j->nodes = ARENA_ARRAY(j->arena, struct node_row, l->dirty.n);
+	struct arena *tmp CLEANUP(free_arena) = arena_new();
+	for (size_t i = 0; i < l->dirty.n; i++) {
+		if (i && l->dirty.p[i] == l->dirty.p[i - 1])
+			continue;
+		struct val v = node_save(l->dirty.p[i], tmp);
+		j->nodes[j->nodes_n++] = (struct node_row){ node_order(l->dirty.p[i]), json_write(j->arena, &v) };
+		arena_reset(tmp);
+	}
+}
+
+static void
+add_followers(struct save_job *j, struct live *l)
+{
+	j->actions_n = l->actions.n;
+	j->actions = ARENA_ARRAY(j->arena, struct action, l->actions.n);
+	for (size_t i = 0; i < l->actions.n; i++) {
+		j->actions[i] = l->actions.p[i];
+		j->actions[i].node_id = arena_dup(j->arena, l->actions.p[i].node_id);
+	}
+	j->waiters_n = l->waiters.n;
+	j->waiters = ARENA_ARRAY(j->arena, struct waiter, l->waiters.n);
+	if (l->waiters.n)
+		memcpy(j->waiters, l->waiters.p, l->waiters.n * sizeof *l->waiters.p);
+}
+
+static struct save_job *
+make_job(struct live *l)
+{
+	struct arena *a = arena_new();
+	struct save_job *j = ARENA_NEW(a, struct save_job);
+	j->arena = a;
+	j->live = l;
+	j->id = l->id;
+	j->created = l->created;
+	j->ns = arena_dup(a, run_ns(l->run));
+	j->name = arena_dup(a, run_name(l->run));
+	j->insert = !l->inserted;
+	j->remove = l->deleted;
+	j->phase = str_c(phase_name(run_phase(l->run)));
+	j->finished = run_finished(l->run) ? loop_now(l->engine->loop) : 0;
+	add_followers(j, l);
+	if (j->remove)
+		return j;
+	if (j->insert || l->spec_version != run_spec_version(l->run)) {
+		struct val spec = run_save_spec(l->run, a);
+		j->spec = json_write(a, &spec);
+		j->uid = arena_dup(a, run_uid(l->run));
+		j->key = arena_dup(a, l->key);
+	}
+	struct val state = run_save_state(l->run, a);
+	j->state = json_write(a, &state);
+	add_nodes(j, l);
+	return j;
+}
+
+static void
+save(struct live *l)
+{
+	struct save_job *j = make_job(l);
+	l->inserted = true;
+	l->spec_version = run_spec_version(l->run);
+	l->dirty.n = l->actions.n = l->waiters.n = 0;
+	l->saves++;
+	store_write(l->engine->store, archive_write, j, saved);
+}
+
+static void
+save_changed(void *arg)
+{
+	struct engine *g = arg;
+	/* A run created and deleted within one turn was never on disk; its save comes first all the same. */
+	for (size_t i = 0; i < g->changed.n; i++) {
+		struct live *l = g->changed.p[i];
+		l->queued = false;
+		save(l);
+	}
+	g->changed.n = 0;
+}
+
+void
+live_changed(struct live *l)
+{
+	struct engine *g = l->engine;
+	if (l->queued)
+		return;
+	if (g->changed.n == 0)
+		loop_defer(g->loop, save_changed, g);
+	l->queued = true;
+	*VEC_PUSH(&g->changed) = l;
+}
+
+void
+live_wait(struct live *l, void (*done)(void *arg), void *arg)
+{
+	*VEC_PUSH(&l->waiters) = (struct waiter){ done, arg };
+	live_changed(l);
+}
+
+/* ---- stimuli and effects ------------------------------------------------------------------------------------- */
+
+static void
+timer_fired(void *arg)
+{
+	struct run_timer *t = arg;
+	struct live *l = t->live;
+	struct stimulus s = { .kind = STIM_TIMER, .now = loop_now(l->engine->loop), .node_id = t->node_id };
+	map_del(&l->timers, t->node_id);
+	live_advance(l, &s);
+	timer_free(t);
+}
+
+static void
+set_timer(struct live *l, str node_id, int64_t at_ns)
+{
+	struct run_timer *t = map_get(&l->timers, node_id);
+	if (!t) {
+		t = MEM_NEW(struct run_timer);
+		t->live = l;
+		t->node_id = own(node_id);
+		map_put(&l->timers, t->node_id, t);
+	}
+	timer_start(l->engine->loop, &t->timer, at_ns, timer_fired, t);
+}
+
+/* Spawns the step's helper while the commit is under way. What came from the store is adopted: it may run already. */
+static void
+start_task(struct live *l, const struct effect *x)
+{
+	const struct node *n = x->node ? x->node : run_node(l->run, x->node_id);
+	if (n && node_order(n) < l->recovered) {
+		executor_adopt(l->engine->executor, x->task);
+		return;
+	}
+	executor_start(l->engine->executor, x->task);
+	*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
+}
+
+static void
+apply(struct live *l, const struct effect *x)
+{
+	switch (x->kind) {
+	case EFFECT_START:
+		start_task(l, x);
+		break;
+	case EFFECT_KILL:
+		*VEC_PUSH(&l->actions) = (struct action){ ACTION_KILL, node_id(run_node(l->run, x->node_id)), x->task ? x->task->grace_seconds : 30 };
+		break;
+	case EFFECT_TIMER:
+		set_timer(l, x->node_id, x->at_ns);
+		break;
+	case EFFECT_SAVE:
+		*VEC_PUSH(&l->dirty) = x->node;
+		break;
+	case EFFECT_FINISHED:
+		metric_add(METRIC_WORKFLOWS, 1, phase_name(run_phase(l->run)), run_ns(l->run).p, NULL);
+		log_info("workflow finished", "namespace", run_ns(l->run).p, "workflow", run_name(l->run).p, "phase",
+			phase_name(run_phase(l->run)), NULL);
+		break;
+	}
+}
+
+void
+live_advance(struct live *l, const struct stimulus *s)
+{
+	/* An effect may not lead to a stimulus from within, so one scratch arena is enough. */
+	struct effect *effects = NULL;
+	run_advance(l->run, s, l->engine->scratch, &effects);
+	for (const struct effect *x = effects; x; x = x->next)
+		apply(l, x);
+	arena_reset(l->engine->scratch);
+	live_changed(l);
+}
+
+/* News of a step from the executor. */
+static void
+task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_result *result)
+{
+	struct engine *g = arg;
+	struct live *l = live_find(g, ns, workflow);
+	if (!l || g->closing)
+		return; /* the workflow was deleted meanwhile */
+	struct stimulus s = { .kind = result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
+		.result = result };
+	if (result)
+		metric_add(METRIC_PODS, 1, phase_name(result->phase), l->map_key.n ? run_ns(l->run).p : "", NULL);
+	live_advance(l, &s);
+}
+
+task_news *const engine_task_news = task_news_came;
+
+/* ---- life cycle ---------------------------------------------------------------------------------------------- */
+
+struct engine *
+engine_new(struct loop *l, struct store *s, struct objects *objects, const struct settings *settings)
+{
+	struct engine *g = MEM_NEW(struct engine);
+	g->loop = l;
+	g->store = s;
+	g->objects = objects;
+	g->settings = settings;
+	g->world = (struct run_world){ world_template, world_config_map, g };
+	g->scratch = arena_new();
+	g->next_id = 1;
+	list_init(&g->watches);
+	return g;
+}
+
+void
+engine_set_executor(struct engine *g, struct executor *x)
+{
+	g->executor = x;
+}
+
+struct recovery {
+	struct engine *engine;
+	size_t runs;
+};
+
+static void
+resume(struct engine *g, struct archived *x)
+{
+	struct live *l = live_new(g, x->run, x->id, x->created, STR_NONE);
+	l->inserted = true;
+	l->spec_version = run_spec_version(x->run);
+	l->recovered = x->nodes;
+	struct stimulus s = { .kind = STIM_START, .now = loop_now(g->loop) };
+	live_advance(l, &s);
+}
+
+/* A workflow whose rows are damaged is left alone and named; the others go on. */
+static int
+read_open(sqlite3 *db, void *arg, struct err *e)
+{
+	struct recovery *rec = arg;
+	struct engine *g = rec->engine;
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	int64_t *ids, largest;
+	size_t n;
+	if (archive_open_ids(db, a, &ids, &n, &largest, e))
+		return -1;
+	g->next_id = largest + 1;
+	for (size_t i = 0; i < n; i++) {
+		struct archived x;
+		struct err why;
+		if (archive_load_row(db, ids[i], true, &g->world, &x, &why)) {
+			log_error("workflow not resumed", "error", why.msg, NULL);
+			continue;
+		}
+		resume(g, &x);
+		rec->runs++;
+	}
+	return 0;
+}
+
+int
+engine_recover(struct engine *g, struct err *e)
+{
+	struct recovery rec = { g, 0 };
+	if (store_read_now(g->store, read_open, &rec, e))
+		return err_wrap(e, "resuming workflows");
+	if (rec.runs) {
+		char n[24];
+		snprintf(n, sizeof n, "%zu", rec.runs);
+		log_info("workflows resumed", "count", n, NULL);
+	}
+	return 0;
+}
+
+void
+engine_free(struct engine *g)
+{
+	if (!g)
+		return;
+	g->closing = true;
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&g->lives, &i));)
+		live_free(slot->value);
+	map_free(&g->lives);
+	map_free(&g->keys);
+	LIST_EACH (&g->watches, struct watch, link, w)
+		engine_unwatch(w);
+	VEC_FREE(&g->changed);
+	arena_free(g->scratch);
+	free(g);
+}
+
+/* ---- watches ------------------------------------------------------------------------------------------------- */
+
+struct watch *
+engine_watch(struct engine *g, str ns, str name, void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg)
+{
+	struct watch *w = MEM_NEW(struct watch);
+	w->ns = ns.p ? own(ns) : STR_NONE;
+	w->name = name.p ? own(name) : STR_NONE;
+	w->changed = changed;
+	w->arg = arg;
+	list_add_tail(&g->watches, &w->link);
+	return w;
+}
+
+void
+engine_unwatch(struct watch *w)
+{
+	if (!w)
+		return;
+	list_del(&w->link);
+	disown(w->ns);
+	disown(w->name);
+	free(w);
+}
+
+size_t
+engine_active(const struct engine *g)
+{
+	return g->lives.n;
+}
+
+size_t
+engine_running_steps(const struct engine *g)
+{
+	return g->executor ? executor_running(g->executor) : 0;
+}

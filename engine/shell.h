@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shell: what the files of the engine's shell share, and nobody else sees. engine.c drives the runs, submit.c makes them,
+ * archive.c keeps them, query.c and verbs.c answer for them, logs.c reads what their steps printed.
+ */
+#ifndef TIDEGATE_ENGINE_SHELL_H
+#define TIDEGATE_ENGINE_SHELL_H
+
+#include "core/map.h"
+#include "engine/engine.h"
+#include "engine/exec/executor.h"
+#include "engine/run.h"
+
+/* A run in memory: it is not finished, or its last rows are not on disk yet. */
+struct live {
+	struct engine *engine;
+	struct run *run;
+	int64_t id;               /* of its row; grows with every submission */
+	int64_t created;          /* ns */
+	str map_key;              /* "ns/name", owned */
+	str key;                  /* idempotency key, owned; may be absent */
+	bool inserted;            /* its row was queued once */
+	unsigned spec_version;    /* of what was queued last */
+	VEC(struct node *) dirty; /* nodes to be written at the end of the turn; may name one twice */
+	VEC(struct action) actions; /* to be carried out after that commit */
+	VEC(struct waiter) waiters; /* to be told after that commit */
+	struct map timers;        /* node id -> struct run_timer */
+	size_t saves;             /* queued and not yet committed */
+	bool queued;              /* is in engine->changed */
+	bool deleted;
+	size_t recovered;         /* nodes that came from the store: their tasks are adopted, not started */
+};
+
+struct action {
+	enum { ACTION_RELEASE, ACTION_KILL } kind;
+	str node_id;              /* owned by the run */
+	int64_t grace_seconds;
+};
+
+struct waiter {
+	void (*done)(void *arg);
+	void *arg;
+};
+
+struct engine {
+	struct loop *loop;
+	struct store *store;
+	struct objects *objects;
+	struct executor *executor;
+	const struct settings *settings;
+	struct run_world world;
+	struct map lives;         /* "ns/name" -> struct live */
+	struct map keys;          /* idempotency key -> struct live, while it is in memory */
+	int64_t next_id;
+	VEC(struct live *) changed; /* in this turn */
+	struct link watches;
+	struct arena *scratch;    /* of one stimulus */
+	bool closing;
+};
+
+/* ---- engine.c */
+struct live *live_find(const struct engine *g, str ns, str name);
+struct live *live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key);
+/* Gives the run a stimulus and queues what comes of it. */
+void live_advance(struct live *l, const struct stimulus *s);
+/* done(arg) runs after the commit of what was queued for this run in this turn. */
+void live_wait(struct live *l, void (*done)(void *arg), void *arg);
+/* Writes the run's rows at the end of this turn. */
+void live_changed(struct live *l);
+
+/* ---- archive.c: rows of the store */
+/* What the save of one run in one turn writes. Owns its arena; made on the loop, used by the writer. */
+struct save_job {
+	struct arena *arena;
+	struct live *live;        /* for the loop only */
+	int64_t id, created, finished;
+	str ns, name, uid, key, phase, spec, state; /* spec absent: unchanged */
+	bool insert, remove;
+	struct node_row {
+		int64_t order;
+		str data;
+	} *nodes;
+	size_t nodes_n;
+	struct action *actions;
+	size_t actions_n;
+	struct waiter *waiters;
+	size_t waiters_n;
+};
+int archive_write(sqlite3 *db, void *save_job, struct err *e);
+/* One stored workflow, rebuilt. `nodes` false: without them. ERR_NOT_FOUND. */
+struct archived {
+	int64_t id, created;
+	str ns, name, phase;
+	struct run *run;
+	size_t nodes;
+};
+int archive_load(sqlite3 *db, str ns, str name, bool nodes, const struct run_world *w, struct archived *out, struct err *e) MUST_CHECK;
+int archive_load_row(sqlite3 *db, int64_t id, bool nodes, const struct run_world *w, struct archived *out, struct err *e) MUST_CHECK;
+/* Ids of the workflows that are not finished, in order; and the largest id there is. */
+int archive_open_ids(sqlite3 *db, struct arena *a, int64_t **ids, size_t *n, int64_t *largest, struct err *e) MUST_CHECK;
+/* 0 if there is none. */
+int archive_find(sqlite3 *db, str ns, str name, int64_t *id, struct err *e) MUST_CHECK;
+int archive_find_key(sqlite3 *db, str key, struct arena *a, str *ns, str *name, struct err *e) MUST_CHECK;
+/* The newest of a namespace (absent: of all): 0 if there is none. */
+int archive_latest(sqlite3 *db, str ns, int64_t *id, struct err *e) MUST_CHECK;
+/* Removes a finished workflow's rows. */
+int archive_delete(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
+/* A world in which nothing is found: for runs that are only shown. */
+extern const struct run_world archive_no_world;
+
+/* ---- submit.c */
+/* As engine_submit, but of a manifest whose spec is already whole; used by resubmit. */
+int submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
+                    struct live **out, struct diags *d, struct err *e) MUST_CHECK;
+str random_suffix(struct arena *a, size_t n);
+
+#endif
