@@ -79,6 +79,9 @@ int run_new(struct run **out, const struct val *manifest, const struct run_world
 void run_free(struct run *r);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
+/* Whether a verb may be applied now: ERR_EXISTS if the state does not allow it, ERR_INVALID for bad options, in Argo's words (spec 5). */
+struct verb_options;
+int run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_options *o, struct err *e) MUST_CHECK;
 str run_name(const struct run *r);
 str run_uid(const struct run *r);
 str run_ns(const struct run *r);
@@ -97,6 +100,7 @@ struct val node_save(const struct node *n, struct arena *a);
 /*
  * Rebuilds a run from what was saved (copied); then STIM_START resumes it: the effects START (to be adopted) and TIMER come again for
  * what is open. `nodes` are in order of creation. A finished run may be loaded without its nodes, to be listed.
+ * Asks nothing of the world (it may be called on another thread), but remembers it.
  */
 int run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes, size_t n,
              const struct run_world *w, struct err *e) MUST_CHECK;

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * submit: from a manifest to a run. The manifest is completed as the API server and the controller would (name, uid, times,
+ * overrides), decoded, validated as Argo validates on create (spec 6), and started, all in this turn.
+ */
+#include "engine/shell.h"
+
+#include <sys/random.h>
+
+enum { NAME_TRIES = 8 };
+
+static const struct kind *const workflow_kinds[] = { &kind_workflow };
+
+/* ---- names --------------------------------------------------------------------------------------------------- */
+
+static void
+random_bytes(unsigned char *p, size_t n)
+{
+	ssize_t got = getrandom(p, n, 0); /* up to 256 bytes never come short */
+	assert(got == (ssize_t)n);
+	(void)got;
+}
+
+str
+random_suffix(struct arena *a, size_t n)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	unsigned char bytes[64];
+	assert(n <= sizeof bytes);
+	random_bytes(bytes, n);
+	char *p = arena_alloc(a, n + 1, 1);
+	for (size_t i = 0; i < n; i++)
+		p[i] = letters[bytes[i] % (sizeof letters - 1)];
+	return (str){ p, n };
+}
+
+static str
+new_uid(struct arena *a)
+{
+	unsigned char b[16];
+	random_bytes(b, sizeof b);
+	b[6] = (b[6] & 0x0f) | 0x40; /* version 4 */
+	b[8] = (b[8] & 0x3f) | 0x80;
+	return arena_fmt(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
+		b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+struct lookup {
+	str ns, name, key;
+	struct arena *arena;
+	int64_t id;
+};
+
+static int
+find_name(sqlite3 *db, void *arg, struct err *e)
+{
+	struct lookup *q = arg;
+	return archive_find(db, q->ns, q->name, &q->id, e);
+}
+
+static int
+find_key(sqlite3 *db, void *arg, struct err *e)
+{
+	struct lookup *q = arg;
+	return archive_find_key(db, q->key, q->arena, &q->ns, &q->name, e);
+}
+
+/* An index look-up on this thread: it takes microseconds, and the name must be known before the run exists. */
+static int
+name_taken(struct engine *g, str ns, str name, bool *taken, struct err *e)
+{
+	*taken = live_find(g, ns, name) != NULL;
+	if (*taken)
+		return 0;
+	struct lookup q = { .ns = ns, .name = name };
+	if (store_read_now(g->store, find_name, &q, e))
+		return -1;
+	*taken = q.id != 0;
+	return 0;
+}
+
+static int
+choose_name(struct engine *g, str ns, str name, str prefix, struct arena *a, str *out, struct err *e)
+{
+	bool taken;
+	if (name.n) {
+		*out = name;
+		if (name_taken(g, ns, name, &taken, e))
+			return -1;
+		return taken ? err_set(e, ERR_EXISTS, "workflows.argoproj.io \"%.*s\" already exists", STR_ARG(name)) : 0;
+	}
+	for (int i = 0; i < NAME_TRIES; i++) {
+		*out = arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(random_suffix(a, 5)));
+		if (name_taken(g, ns, *out, &taken, e))
+			return -1;
+		if (!taken)
+			return 0;
+	}
+	return err_set(e, ERR_EXISTS, "no free name found for generateName \"%.*s\"", STR_ARG(prefix));
+}
+
+/* ---- completing the manifest ----------------------------------------------------------------------------------- */
+
+static const struct val *
+set_str(struct arena *a, const struct val *map, const char *key, str s)
+{
+	struct val v = val_str(arena_dup(a, s));
+	return s.p ? val_set(a, map, str_c(key), &v) : map;
+}
+
+static const struct val *
+set_pairs(struct arena *a, const struct val *meta, const char *key, const struct kvs *pairs)
+{
+	if (!pairs->n)
+		return meta;
+	const struct val *map = val_get(meta, str_c(key));
+	for (size_t i = 0; i < pairs->n; i++) {
+		struct val v = val_str(arena_dup(a, pairs->p[i].value));
+		map = val_set(a, map, arena_dup(a, pairs->p[i].key), &v);
+	}
+	return val_set(a, meta, str_c(key), map);
+}
+
+static bool
+among(const struct kvs *pairs, str name)
+{
+	for (size_t i = 0; i < pairs->n; i++)
+		if (str_eq(pairs->p[i].key, name))
+			return true;
+	return false;
+}
+
+/* Given parameters come first, in their order; those of the manifest that they override go (argo submit does the same). */
+static const struct val *
+set_parameters(struct arena *a, const struct val *spec, const struct kvs *given)
+{
+	if (!given->n)
+		return spec;
+	const struct val *arguments = val_get(spec, S("arguments")), *old = val_get(arguments, S("parameters"));
+	struct val_list list = { 0 };
+	for (size_t i = 0; i < given->n; i++) {
+		struct val_map m = { 0 };
+		val_map_add(&m, S("name"), val_str(arena_dup(a, given->p[i].key)));
+		val_map_add(&m, S("value"), val_str(arena_dup(a, given->p[i].value)));
+		val_list_add(&list, val_map_end(&m, a));
+	}
+	for (size_t i = 0; val_is(old, VAL_LIST) && i < old->n; i++)
+		if (!among(given, val_get_str(val_at(old, i), "name")))
+			val_list_add(&list, *val_at(old, i));
+	struct val v = val_list_end(&list, a);
+	arguments = val_set(a, arguments, S("parameters"), &v);
+	return val_set(a, spec, S("arguments"), arguments);
+}
+
+static const struct val *
+apply_options(struct arena *a, const struct val *manifest, const struct submit_options *o)
+{
+	const struct val *meta = val_get(manifest, S("metadata")), *spec = val_get(manifest, S("spec"));
+	if (o->name.n)
+		meta = set_str(a, meta, "name", o->name);
+	if (o->generate_name.n) {
+		meta = val_unset(a, meta, S("name"));
+		meta = set_str(a, meta, "generateName", o->generate_name);
+	}
+	if (!val_get_str(meta, "namespace").n)
+		meta = set_str(a, meta, "namespace", o->ns.n ? o->ns : S("default"));
+	meta = set_pairs(a, meta, "labels", &o->labels);
+	meta = set_pairs(a, meta, "annotations", &o->annotations);
+	if (o->entrypoint.n)
+		spec = set_str(a, spec, "entrypoint", o->entrypoint);
+	if (o->service_account.n)
+		spec = set_str(a, spec, "serviceAccountName", o->service_account);
+	if (o->priority) {
+		struct val v = val_int(*o->priority);
+		spec = val_set(a, spec, S("priority"), &v);
+	}
+	spec = set_parameters(a, spec, &o->parameters);
+	manifest = meta ? val_set(a, manifest, S("metadata"), meta) : manifest;
+	return spec ? val_set(a, manifest, S("spec"), spec) : manifest;
+}
+
+static const struct val *
+add_identity(struct engine *g, struct arena *a, const struct val *manifest, str name)
+{
+	const struct val *meta = val_get(manifest, S("metadata"));
+	meta = set_str(a, meta, "name", name);
+	meta = set_str(a, meta, "uid", new_uid(a));
+	meta = set_str(a, meta, "creationTimestamp", time_rfc3339(a, loop_now(g->loop)));
+	return val_set(a, manifest, S("metadata"), meta);
+}
+
+/* ---- validation ------------------------------------------------------------------------------------------------ */
+
+static int
+sum_up(const struct diags *d, struct err *e)
+{
+	bool refuse_later = d->errors == 0;
+	for (size_t i = 0; i < d->v.n; i++) {
+		const struct diag *x = &d->v.p[i];
+		if (x->level != (refuse_later ? DIAG_LATER : DIAG_ERROR))
+			continue;
+		return err_set(e, refuse_later ? ERR_UNSUPPORTED : ERR_INVALID, "%.*s%s%.*s%s%.*s", STR_ARG(x->path), x->path.n ? ": " : "",
+			STR_ARG(x->text), x->hint.n ? "; " : "", STR_ARG(x->hint));
+	}
+	return err_set(e, ERR_INTERNAL, "refused without a reason");
+}
+
+/* All findings go to `d`; -1 if one of them forbids to run it. */
+static int
+check(struct engine *g, struct arena *a, const struct val *manifest, struct diags *d, struct err *e)
+{
+	struct object *o = object_decode(workflow_kinds, ARRAY_LEN(workflow_kinds), manifest, d->file, STR_NONE, d);
+	object_unref(o);
+	if (!o && d->errors == 0)
+		return err_set(e, ERR_INVALID, "not a Workflow: kind is \"%.*s\"", STR_ARG(val_get_str(manifest, "kind")));
+	if (d->errors)
+		return sum_up(d, e);
+	const struct val *spec = run_merged_spec(a, manifest, &g->world, e);
+	if (!spec)
+		return -1;
+	workflow_validate(spec, S("Workflow"), VALIDATE_SUBMIT, &g->world, val_get_str(val_get(manifest, S("metadata")), "namespace"), d);
+	return d->errors || d->later ? sum_up(d, e) : 0;
+}
+
+/* ---- submission ------------------------------------------------------------------------------------------------ */
+
+int
+submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
+                struct live **out, struct diags *d, struct err *e)
+{
+	manifest = apply_options(a, manifest, o);
+	if (check(g, a, manifest, d, e))
+		return -1;
+	const struct val *meta = val_get(manifest, S("metadata"));
+	if (choose_name(g, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(meta, "generateName"), a, name, e))
+		return -1;
+	manifest = add_identity(g, a, manifest, *name);
+	struct run *r;
+	if (run_new(&r, manifest, &g->world, e))
+		return -1;
+	if (o->dry_run) {
+		run_free(r);
+		*out = NULL;
+		return 0;
+	}
+	*out = live_new(g, r, g->next_id++, loop_now(g->loop), o->key);
+	struct stimulus s = { .kind = STIM_START, .now = loop_now(g->loop) };
+	live_advance(*out, &s);
+	return 0;
+}
+
+/* A submission with this key has been there: 1 with its name, 0 if not, -1. */
+static int
+seen_before(struct engine *g, str key, struct arena *a, str *name, struct live **l, struct err *e)
+{
+	*l = NULL;
+	if (!key.p)
+		return 0;
+	*l = map_get(&g->keys, key);
+	if (*l) {
+		*name = arena_dup(a, run_name((*l)->run));
+		return 1;
+	}
+	struct lookup q = { .key = key, .arena = a };
+	if (store_read_now(g->store, find_key, &q, e))
+		return -1;
+	*name = q.name;
+	return q.name.p != NULL;
+}
+
+int
+engine_submit(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
+              void (*created)(void *arg), void *arg, struct diags *d, struct err *e)
+{
+	struct live *l;
+	int seen = seen_before(g, o->key, a, name, &l, e);
+	if (seen < 0 || (seen == 0 && submit_manifest(g, manifest, o, a, name, &l, d, e)))
+		return -1;
+	if (!created)
+		return 0;
+	if (l)
+		live_wait(l, created, arg);
+	else
+		store_after_commit(g->store, created, arg);
+	return 0;
+}

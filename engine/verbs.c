@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verbs: suspend, resume, stop, terminate, set, retry, resubmit, delete (spec 5). Most are a stimulus to a run in memory. A
+ * finished workflow is first read back: retry takes it up again, resubmit copies it, delete removes its rows.
+ */
+#include "engine/shell.h"
+
+struct request {
+	struct engine *engine;
+	struct arena *arena;
+	enum verb verb;
+	str ns, name;
+	struct verb_options options;
+	struct archived stored;
+	struct live *live;
+	void (*done)(void *arg, const struct val *workflow, const struct err *e);
+	void *arg;
+	struct err error;
+};
+
+static void
+end(struct request *q, const struct val *workflow, const struct err *e)
+{
+	q->done(q->arg, workflow, e);
+	run_free(q->stored.run);
+	arena_free(q->arena);
+}
+
+static void
+end_with_error(void *arg)
+{
+	struct request *q = arg;
+	end(q, NULL, &q->error);
+}
+
+/* The rows are on disk: the workflow as it is now. */
+static void
+end_with_workflow(void *arg)
+{
+	struct request *q = arg;
+	struct live *l = live_find(q->engine, q->ns, q->name);
+	if (!l) { /* deleted in the same turn */
+		err_set(&q->error, ERR_NOT_FOUND, "workflows.argoproj.io \"%.*s\" not found", STR_ARG(q->name));
+		end(q, NULL, &q->error);
+		return;
+	}
+	struct val w = run_workflow(l->run, q->arena);
+	end(q, &w, NULL);
+}
+
+static void
+end_deleted(void *arg)
+{
+	struct request *q = arg;
+	end(q, NULL, NULL);
+}
+
+/* ---- verbs on a run in memory ---------------------------------------------------------------------------------- */
+
+static enum stimulus_kind
+stimulus_of(enum verb v)
+{
+	static const enum stimulus_kind kinds[] = { [VERB_SUSPEND] = STIM_SUSPEND, [VERB_RESUME] = STIM_RESUME, [VERB_STOP] = STIM_STOP,
+		[VERB_TERMINATE] = STIM_TERMINATE, [VERB_RETRY] = STIM_RETRY, [VERB_SET] = STIM_SET };
+	return kinds[v];
+}
+
+/* Kills what runs and takes the rows away. */
+static void
+delete_live(struct request *q, struct live *l)
+{
+	struct stimulus s = { .kind = STIM_TERMINATE, .now = loop_now(q->engine->loop) };
+	if (!run_finished(l->run))
+		live_advance(l, &s);
+	live_wait(l, end_deleted, q);
+	l->deleted = true;
+}
+
+static void
+apply_to_live(struct request *q, struct live *l)
+{
+	if (q->verb == VERB_DELETE) {
+		delete_live(q, l);
+		return;
+	}
+	if (run_verb_check(l->run, stimulus_of(q->verb), &q->options, &q->error)) {
+		loop_defer(q->engine->loop, end_with_error, q);
+		return;
+	}
+	struct stimulus s = { .kind = stimulus_of(q->verb), .now = loop_now(q->engine->loop), .verb = &q->options };
+	live_advance(l, &s);
+	live_wait(l, end_with_workflow, q);
+}
+
+/* ---- resubmit -------------------------------------------------------------------------------------------------- */
+
+/* Labels that tell of the old run and must not be taken along (spec 5). */
+static const struct val *
+carried_labels(struct arena *a, const struct val *labels, str old_name)
+{
+	static const char *const dropped[] = { "workflows.argoproj.io/phase", "workflows.argoproj.io/completed",
+		"workflows.argoproj.io/workflow-archiving-status", "workflows.argoproj.io/creator", "workflows.argoproj.io/creator-email",
+		"workflows.argoproj.io/creator-preferred-username" };
+	for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
+		labels = val_unset(a, labels, str_c(dropped[i]));
+	struct val v = val_str(old_name);
+	return val_set(a, labels, S("workflows.argoproj.io/resubmitted-from-workflow"), &v);
+}
+
+static const struct val *
+resubmission(struct arena *a, const struct val *old)
+{
+	const struct val *meta = val_get(old, S("metadata"));
+	str name = val_get_str(meta, "name"), prefix = val_get_str(meta, "generateName");
+	struct val_map m = { 0 };
+	val_map_add_str(&m, S("generateName"), prefix.n ? prefix : arena_fmt(a, "%.*s-", STR_ARG(name)));
+	val_map_add_str(&m, S("namespace"), val_get_str(meta, "namespace"));
+	val_map_add(&m, S("labels"), *carried_labels(a, val_get(meta, S("labels")), name));
+	if (val_get(meta, S("annotations")))
+		val_map_add(&m, S("annotations"), *val_get(meta, S("annotations")));
+	struct val_map w = { 0 };
+	val_map_add(&w, S("apiVersion"), val_str(S("argoproj.io/v1alpha1")));
+	val_map_add(&w, S("kind"), val_str(S("Workflow")));
+	val_map_add(&w, S("metadata"), val_map_end(&m, a));
+	val_map_add(&w, S("spec"), *val_unset(a, val_get(old, S("spec")), S("shutdown")));
+	struct val *out = ARENA_NEW(a, struct val);
+	*out = val_map_end(&w, a);
+	return out;
+}
+
+static int
+resubmit(struct request *q, const struct run *r)
+{
+	if (q->options.memoized)
+		return err_set(&q->error, ERR_UNSUPPORTED, "resubmit --memoized: not served yet");
+	struct val old = run_workflow(r, q->arena);
+	struct submit_options o = { .ns = q->ns, .parameters = q->options.parameters };
+	struct diags d;
+	diags_init(&d);
+	struct live *l;
+	int rc = submit_manifest(q->engine, resubmission(q->arena, &old), &o, q->arena, &q->name, &l, &d, &q->error);
+	diags_free(&d);
+	if (rc)
+		return -1;
+	live_wait(l, end_with_workflow, q);
+	return 0;
+}
+
+/* ---- verbs on a finished workflow ------------------------------------------------------------------------------ */
+
+static int
+remove_rows(sqlite3 *db, void *arg, struct err *e)
+{
+	const struct request *q = arg;
+	return archive_delete(db, q->stored.id, e);
+}
+
+static void
+rows_removed(void *arg)
+{
+	struct request *q = arg;
+	executor_remove(q->engine->executor, q->ns, q->name);
+	end(q, NULL, NULL);
+}
+
+/* Takes a finished run back into memory. */
+static struct live *
+revive(struct request *q)
+{
+	struct live *l = live_new(q->engine, q->stored.run, q->stored.id, q->stored.created, STR_NONE);
+	l->inserted = true;
+	l->spec_version = run_spec_version(l->run);
+	q->stored.run = NULL;
+	return l;
+}
+
+static void
+apply_to_stored(struct request *q)
+{
+	const struct run *r = q->stored.run;
+	if (q->verb == VERB_DELETE) {
+		store_write(q->engine->store, remove_rows, q, rows_removed);
+		return;
+	}
+	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error))
+		end(q, NULL, &q->error);
+	else if (q->verb != VERB_RESUBMIT)
+		apply_to_live(q, revive(q));
+}
+
+static int
+load(sqlite3 *db, void *arg, struct err *e)
+{
+	struct request *q = arg;
+	return archive_load(db, q->ns, q->name, q->verb != VERB_DELETE, &q->engine->world, &q->stored, e);
+}
+
+static void
+loaded(void *arg, const struct err *e)
+{
+	struct request *q = arg;
+	struct live *l = live_find(q->engine, q->ns, q->name); /* another request may have revived it meanwhile */
+	if (e)
+		end(q, NULL, e);
+	else if (l)
+		apply_to_live(q, l);
+	else
+		apply_to_stored(q);
+}
+
+static struct kvs
+copy_pairs(struct arena *a, const struct kvs *from)
+{
+	struct kvs to = { ARENA_ARRAY(a, struct kv, from->n), from->n };
+	for (size_t i = 0; i < from->n; i++)
+		to.p[i] = (struct kv){ arena_dup(a, from->p[i].key), arena_dup(a, from->p[i].value) };
+	return to;
+}
+
+static void
+apply_now(void *arg)
+{
+	struct request *q = arg;
+	struct live *l = live_find(q->engine, q->ns, q->name);
+	if (!l)
+		store_read(q->engine->store, load, q, loaded);
+	else if (q->verb != VERB_RESUBMIT)
+		apply_to_live(q, l);
+	else if (resubmit(q, l->run))
+		end(q, NULL, &q->error);
+}
+
+void
+engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_options *o,
+            void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
+{
+	struct arena *a = arena_new();
+	struct request *q = ARENA_NEW(a, struct request);
+	*q = (struct request){ .engine = g, .arena = a, .verb = v, .ns = arena_dup(a, ns), .name = arena_dup(a, name), .done = done, .arg = arg };
+	if (o) {
+		q->options = *o;
+		q->options.node_field_selector = arena_dup(a, o->node_field_selector);
+		q->options.message = arena_dup(a, o->message);
+		q->options.phase = arena_dup(a, o->phase);
+		q->options.parameters = copy_pairs(a, &o->parameters);
+		q->options.output_parameters = copy_pairs(a, &o->output_parameters);
+	}
+	loop_defer(g->loop, apply_now, q);
+}
