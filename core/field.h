@@ -58,7 +58,7 @@ enum field_kind {
 	FIELD_LISTS_, /* list of lists: LIST_OF(LIST_OF struct), for `steps` */
 	FIELD_MAP_,  /* map name -> struct: a LIST_OF struct whose first member is `str name` (the key) */
 	FIELD_SRC_,  /* const struct val *: the value this struct was decoded from; no name in the manifest */
-	FIELD_NONE_, /* no C member: the field is known by name and type, and only reported (LATER, NOEFFECT) */
+	FIELD_NONE_, /* no C member: the field is known by name and type (.as), checked, and dropped */
 };
 
 /* flags of a row */
@@ -81,7 +81,13 @@ struct field {
 	enum field_kind kind;
 	unsigned flags;
 	size_t offset;
-	const struct schema *schema;      /* OBJ, PTR, LIST, LISTS, MAP; NONE may name one to look into */
+	const struct schema *schema;      /* OBJ, PTR, LIST, LISTS, MAP; NONE and VAL may name one to look into, see .as */
+	/*
+	 * NONE and VAL only: the value must be good for a row of this kind (STR, INT, KVS, OBJ_, LIST_, MAP_ with .schema, ...), with its
+	 * .choices, .min, .max; it is decoded into scratch memory for the findings alone. FIELD_END: an object if .schema is
+	 * given, else anything.
+	 */
+	enum field_kind as;
 	const char *const *choices;       /* ENUM, or a STR limited to these; NULL-terminated; index 0 is the zero value */
 	const char *dflt;                 /* as it would be written in a manifest; goes through the same decoder */
 	int64_t min, max;                 /* INT and OPT_INT (both 0: no limit); STR, lists: max = longest */
@@ -114,7 +120,9 @@ struct schema {
 #define FIELD_LISTS(T, m, nm, fl, sc, ...) { .name = nm, .kind = FIELD_LISTS_, .flags = fl, .offset = offsetof(T, m), .schema = sc, __VA_ARGS__ }
 #define FIELD_MAP(T, m, nm, fl, sc, ...) { .name = nm, .kind = FIELD_MAP_, .flags = fl, .offset = offsetof(T, m), .schema = sc, __VA_ARGS__ }
 #define FIELD_SRC(T, m) { .name = "", .kind = FIELD_SRC_, .offset = offsetof(T, m) + 0 * sizeof(((T *)0)->m == (const struct val *)0) }
-/* Known, but without a place in the struct: .schema (optional) is still used to check what is below it. */
+/* Known, but without a place in the struct; `shape` is the kind its value must have. A schema of such rows alone has size 0. */
+#define FIELD_AS(nm, shape, fl, ...) { .name = nm, .kind = FIELD_NONE_, .as = shape, .flags = fl, __VA_ARGS__ }
+/* The same with a value of any shape, or an object if .schema is given. */
 #define FIELD_NONE(nm, fl, ...) { .name = nm, .kind = FIELD_NONE_, .flags = fl, __VA_ARGS__ }
 
 /*
