@@ -56,13 +56,19 @@ struct env_var {
 	str name, value;
 	struct env_from_key *value_from;
 };
-struct env_from {
-	str prefix, config_map, secret;
+/* {name, optional}: a whole ConfigMap or Secret. */
+struct object_ref {
+	str name;
 	bool optional;
 };
+struct env_from {
+	str prefix;
+	struct object_ref *config_map, *secret; /* one of them */
+};
 struct volume_mount {
-	str name, mount_path, sub_path;
+	str name, mount_path, sub_path, sub_path_expr;
 	bool read_only;
+	const struct val *src;
 };
 struct container {
 	str name, image;
@@ -74,23 +80,39 @@ struct container {
 	LIST_OF(struct volume_mount) volume_mounts;
 	const struct val *resources, *security_context, *ports, *readiness_probe;
 	str source;                     /* script templates only */
+	struct strs dependencies;       /* members of a container set only */
 	const struct val *src;
 };
 
-/* Volumes that the process executor serves; the others are LATER or refused. */
+/* Volumes that the process executor serves have a member; the others are LATER. */
 struct key_to_path {
 	str key, path;
 	struct opt_int mode;
 };
+struct empty_dir {
+	str medium;                     /* "" or "Memory" */
+	struct intstr size_limit;       /* a quantity: "64Mi" */
+};
+struct host_path {
+	str path, type;                 /* type as Kubernetes has it: "", DirectoryOrCreate, Directory, FileOrCreate, File, ... */
+};
+/* A ConfigMap or Secret as files. */
+struct object_volume {
+	str name;
+	LIST_OF(struct key_to_path) items; /* empty: every key */
+	struct opt_int default_mode;    /* not set: 0644 */
+	bool optional;
+};
+struct claim_volume {
+	str claim_name;
+	bool read_only;
+};
 struct volume {
 	str name;
-	struct { bool given; str medium; str size_limit; } empty_dir;
-	str host_path, host_path_type;
-	str config_map, secret;         /* names; .p == NULL: not that kind */
-	LIST_OF(struct key_to_path) items;
-	struct opt_int default_mode;
-	bool optional;
-	str claim;                      /* persistentVolumeClaim.claimName */
+	struct empty_dir *empty_dir;    /* one of these; all NULL: an emptyDir, or a kind that is not served */
+	struct host_path *host_path;
+	struct object_volume *config_map, *secret;
+	struct claim_volume *claim;     /* not served yet */
 	const struct val *src;
 };
 
@@ -207,23 +229,39 @@ struct workflow_template {
 	struct meta meta;
 	struct workflow_spec spec;
 };
-struct cron_workflow {
-	struct meta meta;
+struct cron_workflow_spec {
 	struct strs schedules;
 	str timezone, concurrency_policy, when;
 	bool suspend;
 	struct opt_int starting_deadline_seconds, successful_history, failed_history;
 	struct workflow_spec workflow_spec;
-	const struct val *workflow_spec_src, *workflow_metadata, *stop_strategy, *src;
+	const struct val *workflow_metadata, *stop_strategy, *src;
+};
+struct cron_workflow {
+	struct meta meta;
+	struct cron_workflow_spec spec;
+	const struct val *status;
+};
+struct workflow_event_binding_spec {
+	const struct val *event, *submit, *src;
 };
 struct workflow_event_binding {
 	struct meta meta;
-	const struct val *event, *submit, *src;
+	struct workflow_event_binding_spec spec;
 };
 
-extern const struct schema workflow_schema, workflow_spec_schema, workflow_template_schema, template_schema, step_schema, dag_task_schema, parameter_schema,
-	artifact_schema, arguments_schema, container_schema, script_schema, volume_schema, cron_workflow_schema,
-	workflow_event_binding_schema;
+/* spec_args.c */
+extern const struct schema parameter_schema, artifact_schema, artifact_location_schema,
+	arguments_schema, inputs_schema, outputs_schema;
+/* spec_container.c; container_schema has `name`, script_schema adds `source`, user_container_schema adds `mirrorVolumeMounts` */
+extern const struct schema container_schema, script_schema, user_container_schema, container_node_schema, env_var_schema,
+	volume_mount_schema, volume_schema, key_to_path_schema;
+/* spec_template.c */
+extern const struct schema template_schema, step_schema, dag_task_schema, hook_schema, retry_strategy_schema, template_ref_schema,
+	synchronization_schema, metrics_schema, executor_config_schema, artifact_gc_schema;
+/* spec.c */
+extern const struct schema workflow_schema, workflow_spec_schema, workflow_template_schema, cron_workflow_schema,
+	cron_workflow_spec_schema, workflow_event_binding_schema;
 
 /* ---- validation (validate.c) ---------------------------------------------------------------------------------- */
 
