@@ -16,7 +16,7 @@ struct loop;
 
 /* A new loop. The calling thread becomes its thread. Ignores SIGPIPE. */
 struct loop *loop_new(void);
-/* Closes what is left and frees. NULL is fine. */
+/* Closes what is left and frees; calls posted and not yet run are dropped. NULL is fine. */
 void loop_free(struct loop *l);
 /* Runs turns until loop_stop. */
 void loop_run(struct loop *l);
@@ -27,7 +27,7 @@ void loop_stop(struct loop *l);
 /* For handles of libuv's own: uv_poll, uv_process, ... Close them before loop_free. */
 uv_loop_t *loop_uv(struct loop *l);
 
-/* Wall clock at the start of this turn, nanoseconds since the epoch. */
+/* Wall clock of this turn, nanoseconds since the epoch: read once, when first asked for after the wait. */
 int64_t loop_now(const struct loop *l);
 /* Puts the clock under the test's control: loop_now returns `ns`, and timers due at or before it fire in the next turn. */
 void loop_set_clock(struct loop *l, int64_t ns);
@@ -43,7 +43,8 @@ void loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg),
 struct timer {
 	struct loop *loop;
 	int64_t at_ns;
-	size_t slot; /* in the loop's heap, +1; 0: not armed */
+	uint64_t order; /* of timers with the same time, the one started first fires first */
+	size_t slot;    /* in the loop's heap, +1; 0: not armed */
 	void (*fn)(void *arg);
 	void *arg;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * metrics: counters, gauges and histograms, declared in metrics.def with their help text, printed in Prometheus' text
- * format. Loop thread only, except metric_add_any.
+ * format. Loop thread only.
  */
 #ifndef TIDEGATE_CORE_METRICS_H
 #define TIDEGATE_CORE_METRICS_H

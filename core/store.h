@@ -60,5 +60,7 @@ int store_exec(sqlite3 *db, struct err *e, const char *sql, const char *types, .
 str store_text(sqlite3_stmt *q, int col);
 /* CRC-32C (Castagnoli), for the checksum that every event and node row carries. */
 uint32_t store_crc32c(uint32_t crc, str bytes);
+/* The same without the processor's help: what machines without the instruction run, and what tests compare with. */
+uint32_t store_crc32c_plain(uint32_t crc, str bytes);
 
 #endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A turn: due timers, one pass of libuv (which waits), the deferred calls, the store's hook. Calls from other threads
+ * arrive in an inbox behind a lock that is only ever held for a few instructions; a uv_async wakes the loop for it.
+ *
+ * Our timers are points of wall-clock time in a binary heap. One timerfd on the wall clock stands for the first of them:
+ * unlike uv_timer, which counts monotonic milliseconds, it also fires when somebody sets the clock, so that a calendar
+ * never sleeps through a change.
+ */
+#include "core/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A deferred call may defer again; past so many rounds the rest waits for the next turn. */
+#define DEFER_ROUNDS 16
+
+struct call {
+	void (*fn)(void *arg);
+	void *arg;
+};
+typedef VEC(struct call) calls;
+
+struct loop {
+	uv_loop_t uv;
+	uv_async_t wake;
+	uv_prepare_t before_poll;
+	uv_timer_t patience; /* bounds the wait of loop_turn */
+	uv_poll_t clock;     /* on clock_fd: the first timer is due, or the clock was set */
+	int clock_fd;
+	int64_t clock_armed; /* what clock_fd is set to; 0: disarmed */
+
+	int64_t now;
+	bool now_known; /* `now` was read in this turn */
+	bool test_clock;
+	bool stop;
+
+	uv_mutex_t lock;
+	calls inbox; /* guarded by lock */
+	calls taken; /* the inbox being worked off; swapped with it, so that neither allocates in steady state */
+	calls deferred, deferred_taken;
+	VEC(struct timer *) heap;
+	uint64_t timers_started;
+	void (*turn_end)(void *arg);
+	void *turn_end_arg;
+};
+
+/* ---- clock -------------------------------------------------------------------------------------------------- */
+
+int64_t
+loop_now(const struct loop *l)
+{
+	if (!l->now_known) {
+		struct loop *m = (struct loop *)(uintptr_t)l; /* only fills its cache */
+		struct timespec ts;
+		clock_gettime(CLOCK_REALTIME, &ts);
+		m->now = ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+		m->now_known = true;
+	}
+	return l->now;
+}
+
+void
+loop_set_clock(struct loop *l, int64_t ns)
+{
+	l->test_clock = l->now_known = true;
+	l->now = ns;
+}
+
+static void
+forget_now(struct loop *l)
+{
+	l->now_known = l->test_clock;
+}
+
+/* The wait is over after this: whoever asks for the time next shall get what it is then. */
+static void
+on_before_poll(uv_prepare_t *p)
+{
+	forget_now(p->data);
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------- */
+
+static bool
+sooner(const struct timer *a, const struct timer *b)
+{
+	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
+
+static void
+heap_put(struct loop *l, size_t i, struct timer *t)
+{
+	l->heap.p[i] = t;
+	t->slot = i + 1;
+}
+
+/* Lets `t` find its place from `i` up, then down. */
+static void
+heap_settle(struct loop *l, size_t i, struct timer *t)
+{
+	for (; i > 0 && sooner(t, l->heap.p[(i - 1) / 2]); i = (i - 1) / 2)
+		heap_put(l, i, l->heap.p[(i - 1) / 2]);
+	for (size_t child; (child = 2 * i + 1) < l->heap.n; i = child) {
+		if (child + 1 < l->heap.n && sooner(l->heap.p[child + 1], l->heap.p[child]))
+			child++;
+		if (!sooner(l->heap.p[child], t))
+			break;
+		heap_put(l, i, l->heap.p[child]);
+	}
+	heap_put(l, i, t);
+}
+
+void
+timer_stop(struct timer *t)
+{
+	if (!t->slot)
+		return;
+	struct loop *l = t->loop;
+	size_t i = t->slot - 1;
+	t->slot = 0;
+	struct timer *last = l->heap.p[--l->heap.n];
+	if (last != t)
+		heap_settle(l, i, last);
+}
+
+void
+timer_start(struct loop *l, struct timer *t, int64_t at_ns, void (*fn)(void *arg), void *arg)
+{
+	timer_stop(t);
+	*t = (struct timer){ .loop = l, .at_ns = at_ns, .order = ++l->timers_started, .fn = fn, .arg = arg };
+	*VEC_PUSH(&l->heap) = t;
+	heap_settle(l, l->heap.n - 1, t);
+}
+
+static bool
+timer_is_due(const struct loop *l)
+{
+	return l->heap.n && l->heap.p[0]->at_ns <= loop_now(l);
+}
+
+/* Fires what is due, in order; a timer that starts itself again for now waits for the next turn. */
+static size_t
+run_timers(struct loop *l)
+{
+	size_t fired = 0;
+	uint64_t before = l->timers_started;
+	while (timer_is_due(l) && l->heap.p[0]->order <= before) {
+		struct timer *t = l->heap.p[0];
+		timer_stop(t);
+		t->fn(t->arg);
+		fired++;
+	}
+	return fired;
+}
+
+static void
+arm_clock(struct loop *l)
+{
+	/* 1 ns past the epoch for what is older: 0 would disarm it. */
+	int64_t at = l->test_clock || !l->heap.n ? 0 : l->heap.p[0]->at_ns > 0 ? l->heap.p[0]->at_ns : 1;
+	if (at == l->clock_armed)
+		return;
+	struct itimerspec when = { .it_value = { at / NS_PER_SEC, at % NS_PER_SEC } };
+	timerfd_settime(l->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL);
+	l->clock_armed = at;
+}
+
+static void
+on_clock(uv_poll_t *p, int status UNUSED, int events UNUSED)
+{
+	struct loop *l = p->data;
+	uint64_t expirations;
+	/* ECANCELED means that the clock was set: what is due then is due now. */
+	(void)!read(l->clock_fd, &expirations, sizeof expirations);
+	l->clock_armed = 0;
+	run_timers(l);
+}
+
+/* ---- calls -------------------------------------------------------------------------------------------------- */
+
+static void
+run_calls(calls *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		c->p[i].fn(c->p[i].arg);
+	c->n = 0;
+}
+
+static void
+swap_calls(calls *a, calls *b)
+{
+	calls t = *a;
+	*a = *b;
+	*b = t;
+}
+
+void
+loop_post(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	uv_mutex_lock(&l->lock);
+	*VEC_PUSH(&l->inbox) = (struct call){ fn, arg };
+	bool first = l->inbox.n == 1;
+	uv_mutex_unlock(&l->lock);
+	if (first)
+		uv_async_send(&l->wake);
+}
+
+static void
+on_wake(uv_async_t *a)
+{
+	struct loop *l = a->data;
+	uv_mutex_lock(&l->lock);
+	swap_calls(&l->inbox, &l->taken);
+	uv_mutex_unlock(&l->lock);
+	run_calls(&l->taken);
+}
+
+void
+loop_defer(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	*VEC_PUSH(&l->deferred) = (struct call){ fn, arg };
+}
+
+static void
+run_deferred(struct loop *l)
+{
+	for (int round = 0; l->deferred.n && round < DEFER_ROUNDS; round++) {
+		swap_calls(&l->deferred, &l->deferred_taken);
+		run_calls(&l->deferred_taken);
+	}
+}
+
+void
+loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	assert(!fn || !l->turn_end);
+	l->turn_end = fn;
+	l->turn_end_arg = arg;
+}
+
+struct work {
+	uv_work_t req;
+	void (*work)(void *arg), (*done)(void *arg);
+	void *arg;
+};
+
+static void
+on_work(uv_work_t *req)
+{
+	struct work *w = req->data;
+	w->work(w->arg);
+}
+
+static void
+on_worked(uv_work_t *req, int status UNUSED)
+{
+	struct work *w = req->data;
+	void (*done)(void *) = w->done;
+	void *arg = w->arg;
+	free(w);
+	done(arg);
+}
+
+void
+loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+	struct work *w = MEM_NEW(struct work);
+	*w = (struct work){ .req.data = w, .work = work, .done = done, .arg = arg };
+	uv_queue_work(&l->uv, &w->req, on_work, on_worked);
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------------- */
+
+static void
+on_patience(uv_timer_t *t UNUSED)
+{
+	/* Waking was all. */
+}
+
+void
+loop_turn(struct loop *l, int wait_ms)
+{
+	forget_now(l);
+	bool busy = run_timers(l) || timer_is_due(l) || l->deferred.n;
+	arm_clock(l);
+	if (busy || wait_ms == 0) {
+		uv_run(&l->uv, UV_RUN_NOWAIT);
+	} else {
+		if (wait_ms > 0) {
+			uv_update_time(&l->uv);
+			uv_timer_start(&l->patience, on_patience, (uint64_t)wait_ms, 0);
+		}
+		uv_run(&l->uv, UV_RUN_ONCE);
+		uv_timer_stop(&l->patience);
+	}
+	run_deferred(l);
+	if (l->turn_end)
+		l->turn_end(l->turn_end_arg);
+}
+
+void
+loop_run(struct loop *l)
+{
+	for (l->stop = false; !l->stop;)
+		loop_turn(l, -1);
+}
+
+void
+loop_stop(struct loop *l)
+{
+	l->stop = true;
+}
+
+uv_loop_t *
+loop_uv(struct loop *l)
+{
+	return &l->uv;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+/* Only lack of memory or descriptors makes these fail, and there is no going on without a loop. */
+static void
+must(int rc, const char *what)
+{
+	if (rc == 0)
+		return;
+	fprintf(stderr, "tidegate: event loop: %s: %s\n", what, uv_strerror(rc));
+	exit(err_exit_code(ERR_IO));
+}
+
+struct loop *
+loop_new(void)
+{
+	struct loop *l = MEM_NEW(struct loop);
+	signal(SIGPIPE, SIG_IGN);
+	must(uv_loop_init(&l->uv), "init");
+	must(uv_mutex_init(&l->lock), "lock");
+	must(uv_async_init(&l->uv, &l->wake, on_wake), "async");
+	must(uv_prepare_init(&l->uv, &l->before_poll), "prepare");
+	must(uv_timer_init(&l->uv, &l->patience), "timer");
+	l->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	must(l->clock_fd < 0 ? uv_translate_sys_error(errno) : 0, "timerfd");
+	must(uv_poll_init(&l->uv, &l->clock, l->clock_fd), "poll");
+	l->wake.data = l->before_poll.data = l->clock.data = l;
+	must(uv_prepare_start(&l->before_poll, on_before_poll), "prepare");
+	must(uv_poll_start(&l->clock, UV_READABLE, on_clock), "poll");
+	return l;
+}
+
+static void
+close_handle(uv_handle_t *h, void *arg UNUSED)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+void
+loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	uv_walk(&l->uv, close_handle, NULL);
+	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
+		continue;
+	int rc = uv_loop_close(&l->uv);
+	assert(rc == 0);
+	(void)rc;
+	close(l->clock_fd);
+	uv_mutex_destroy(&l->lock);
+	VEC_FREE(&l->inbox);
+	VEC_FREE(&l->taken);
+	VEC_FREE(&l->deferred);
+	VEC_FREE(&l->deferred_taken);
+	VEC_FREE(&l->heap);
+	free(l);
+}
