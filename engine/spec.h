@@ -10,6 +10,7 @@
 #define TIDEGATE_ENGINE_SPEC_H
 
 #include "config/config.h"
+#include "config/kube.h"
 #include "core/field.h"
 
 /* ---- parameters and artifacts ------------------------------------------------------------------------------- */
@@ -48,28 +49,6 @@ struct outputs {
 
 /* ---- containers --------------------------------------------------------------------------------------------- */
 
-struct env_from_key {
-	struct secret_ref *secret, *config_map;
-	const struct val *field_ref, *resource_field_ref;
-};
-struct env_var {
-	str name, value;
-	struct env_from_key *value_from;
-};
-/* {name, optional}: a whole ConfigMap or Secret. */
-struct object_ref {
-	str name;
-	bool optional;
-};
-struct env_from {
-	str prefix;
-	struct object_ref *config_map, *secret; /* one of them */
-};
-struct volume_mount {
-	str name, mount_path, sub_path, sub_path_expr;
-	bool read_only;
-	const struct val *src;
-};
 struct container {
 	str name, image;
 	struct strs command, args;
@@ -81,38 +60,6 @@ struct container {
 	const struct val *resources, *security_context, *ports, *readiness_probe;
 	str source;                     /* script templates only */
 	struct strs dependencies;       /* members of a container set only */
-	const struct val *src;
-};
-
-/* Volumes that the process executor serves have a member; the others are LATER. */
-struct key_to_path {
-	str key, path;
-	struct opt_int mode;
-};
-struct empty_dir {
-	str medium;                     /* "" or "Memory" */
-	struct intstr size_limit;       /* a quantity: "64Mi" */
-};
-struct host_path {
-	str path, type;                 /* type as Kubernetes has it: "", DirectoryOrCreate, Directory, FileOrCreate, File, ... */
-};
-/* A ConfigMap or Secret as files. */
-struct object_volume {
-	str name;
-	LIST_OF(struct key_to_path) items; /* empty: every key */
-	struct opt_int default_mode;    /* not set: 0644 */
-	bool optional;
-};
-struct claim_volume {
-	str claim_name;
-	bool read_only;
-};
-struct volume {
-	str name;
-	struct empty_dir *empty_dir;    /* one of these; all NULL: an emptyDir, or a kind that is not served */
-	struct host_path *host_path;
-	struct object_volume *config_map, *secret;
-	struct claim_volume *claim;     /* not served yet */
 	const struct val *src;
 };
 
@@ -254,8 +201,7 @@ struct workflow_event_binding {
 extern const struct schema parameter_schema, artifact_schema, artifact_location_schema,
 	arguments_schema, inputs_schema, outputs_schema;
 /* spec_container.c; container_schema has `name`, script_schema adds `source`, user_container_schema adds `mirrorVolumeMounts` */
-extern const struct schema container_schema, script_schema, user_container_schema, container_node_schema, env_var_schema,
-	volume_mount_schema, volume_schema, key_to_path_schema;
+extern const struct schema container_schema, script_schema, user_container_schema, container_node_schema;
 /* spec_template.c */
 extern const struct schema template_schema, step_schema, dag_task_schema, hook_schema, retry_strategy_schema, template_ref_schema,
 	synchronization_schema, metrics_schema, executor_config_schema, artifact_gc_schema;

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kube_pod: probes, lifecycle, ports, resources and security of a container: types and names only. */
-#include "engine/kube.h"
+#include "config/kube.h"
 
 static const char *const protocols[] = { "TCP", "UDP", "SCTP", NULL };
 static const char *const schemes[] = { "HTTP", "HTTPS", NULL };
 
-static const struct schema exec_action_schema = { "ExecAction", "A command run inside the container.", 0, (const struct field[]){
+static const struct schema exec_action_schema = { "ExecAction", "A command run inside the container.", 0,
+	(const struct field[]){
 	FIELD_AS("command", FIELD_STRS, 0, .doc = "Command and arguments; no shell is involved."),
 	{ 0 } } };
 
-static const struct schema grpc_action_schema = { "GRPCAction", "A call of the gRPC health service.", 0, (const struct field[]){
+static const struct schema grpc_action_schema = { "GRPCAction", "A call of the gRPC health service.", 0,
+	(const struct field[]){
 	FIELD_AS("port", FIELD_INT, REQ, .min = 1, .max = 65535, .doc = "Port of the gRPC service."),
 	FIELD_AS("service", FIELD_STR, 0, .doc = "Service name to ask for; the server as a whole if empty."),
 	{ 0 } } };
 
-static const struct schema http_header_schema = { "HTTPHeader", "A header of a probe's request.", 0, (const struct field[]){
+static const struct schema http_header_schema = { "HTTPHeader", "A header of a probe's request.", 0,
+	(const struct field[]){
 	FIELD_AS("name", FIELD_STR, REQ, .doc = "Header name."),
 	FIELD_AS("value", FIELD_STR, REQ | EMPTY_OK, .doc = "Header value."),
 	{ 0 } } };
 
-static const struct schema http_get_schema = { "HTTPGetAction", "An HTTP GET that must answer 2xx or 3xx.", 0, (const struct field[]){
+static const struct schema http_get_schema = { "HTTPGetAction", "An HTTP GET that must answer 2xx or 3xx.", 0,
+	(const struct field[]){
 	FIELD_AS("host", FIELD_STR, 0, .doc = "Host to connect to; the container itself by default."),
 	FIELD_AS("httpHeaders", FIELD_LIST_, 0, .schema = &http_header_schema, .doc = "Headers to send."),
 	FIELD_AS("path", FIELD_STR, 0, .doc = "Path to request."),
@@ -27,7 +31,8 @@ static const struct schema http_get_schema = { "HTTPGetAction", "An HTTP GET tha
 	FIELD_AS("scheme", FIELD_STR, 0, .choices = schemes, .dflt = "HTTP", .doc = "Whether to use TLS."),
 	{ 0 } } };
 
-static const struct schema tcp_socket_schema = { "TCPSocketAction", "A connection that must be accepted.", 0, (const struct field[]){
+static const struct schema tcp_socket_schema = { "TCPSocketAction", "A connection that must be accepted.", 0,
+	(const struct field[]){
 	FIELD_AS("host", FIELD_STR, 0, .doc = "Host to connect to; the container itself by default."),
 	FIELD_AS("port", FIELD_INTSTR, REQ, .doc = "Port number, or the name of a port of the container."),
 	{ 0 } } };
@@ -41,29 +46,41 @@ static const struct schema sleep_action_schema = { "SleepAction", "A pause.", 0,
 	FIELD_AS("httpGet", FIELD_OBJ_, 0, .schema = &http_get_schema, .doc = "Send an HTTP request."), \
 	FIELD_AS("tcpSocket", FIELD_OBJ_, 0, .schema = &tcp_socket_schema, .doc = "Open a TCP connection.")
 
-const struct schema kube_probe_schema = { "Probe", "A repeated look at whether a container is well.", 0, (const struct field[]){
+const struct schema kube_probe_schema = { "Probe", "A repeated look at whether a container is well.", 0,
+	(const struct field[]){
 	PROBE_ACTIONS,
 	FIELD_AS("grpc", FIELD_OBJ_, 0, .schema = &grpc_action_schema, .doc = "Ask the gRPC health service."),
-	FIELD_AS("failureThreshold", FIELD_INT, 0, .dflt = "3", .min = 0, .max = INT32_MAX, .doc = "Failures in a row before the probe counts as failed."),
-	FIELD_AS("initialDelaySeconds", FIELD_INT, 0, .dflt = "0", .min = 0, .max = INT32_MAX, .doc = "Wait after the start of the container."),
-	FIELD_AS("periodSeconds", FIELD_INT, 0, .dflt = "10", .min = 0, .max = INT32_MAX, .doc = "Time between two looks."),
-	FIELD_AS("successThreshold", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX, .doc = "Successes in a row before the probe counts as good again."),
-	FIELD_AS("terminationGracePeriodSeconds", FIELD_INT, 0, .doc = "Time to end in when a failed probe stops the container."),
-	FIELD_AS("timeoutSeconds", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX, .doc = "Longest time a look may take."),
+	FIELD_AS("failureThreshold", FIELD_INT, 0, .dflt = "3", .min = 0, .max = INT32_MAX,
+		.doc = "Failures in a row before the probe counts as failed."),
+	FIELD_AS("initialDelaySeconds", FIELD_INT, 0, .dflt = "0", .min = 0, .max = INT32_MAX,
+		.doc = "Wait after the start of the container."),
+	FIELD_AS("periodSeconds", FIELD_INT, 0, .dflt = "10", .min = 0, .max = INT32_MAX,
+		.doc = "Time between two looks."),
+	FIELD_AS("successThreshold", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX,
+		.doc = "Successes in a row before the probe counts as good again."),
+	FIELD_AS("terminationGracePeriodSeconds", FIELD_INT, 0,
+		.doc = "Time to end in when a failed probe stops the container."),
+	FIELD_AS("timeoutSeconds", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX,
+		.doc = "Longest time a look may take."),
 	{ 0 } } };
 
-static const struct schema lifecycle_handler_schema = { "LifecycleHandler", "What to do at a point in a container's life.", 0, (const struct field[]){
+static const struct schema lifecycle_handler_schema = { "LifecycleHandler",
+	"What to do at a point in a container's life.", 0, (const struct field[]){
 	PROBE_ACTIONS,
 	FIELD_AS("sleep", FIELD_OBJ_, 0, .schema = &sleep_action_schema, .doc = "Wait."),
 	{ 0 } } };
 
-const struct schema kube_lifecycle_schema = { "Lifecycle", "Actions after the start and before the end of a container.", 0, (const struct field[]){
-	FIELD_AS("postStart", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema, .doc = "Right after the container was started."),
-	FIELD_AS("preStop", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema, .doc = "Before the container is told to end."),
+const struct schema kube_lifecycle_schema = { "Lifecycle", "Actions after the start and before the end of a container.",
+	0, (const struct field[]){
+	FIELD_AS("postStart", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema,
+		.doc = "Right after the container was started."),
+	FIELD_AS("preStop", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema,
+		.doc = "Before the container is told to end."),
 	FIELD_AS("stopSignal", FIELD_STR, 0, .doc = "Signal that tells the container to end."),
 	{ 0 } } };
 
-const struct schema kube_port_schema = { "ContainerPort", "A port the container listens on; informational.", 0, (const struct field[]){
+const struct schema kube_port_schema = { "ContainerPort", "A port the container listens on; informational.", 0,
+	(const struct field[]){
 	FIELD_AS("containerPort", FIELD_INT, REQ, .min = 1, .max = 65535, .doc = "Port number in the container."),
 	FIELD_AS("hostIP", FIELD_STR, 0, .doc = "Host address to bind."),
 	FIELD_AS("hostPort", FIELD_INT, 0, .min = 0, .max = 65535, .doc = "Port of the host to forward."),
@@ -71,17 +88,20 @@ const struct schema kube_port_schema = { "ContainerPort", "A port the container 
 	FIELD_AS("protocol", FIELD_STR, 0, .choices = protocols, .dflt = "TCP", .doc = "Transport protocol."),
 	{ 0 } } };
 
-const struct schema kube_resize_policy_schema = { "ContainerResizePolicy", "Whether changing a resource restarts the container.", 0, (const struct field[]){
+const struct schema kube_resize_policy_schema = { "ContainerResizePolicy",
+	"Whether changing a resource restarts the container.", 0, (const struct field[]){
 	FIELD_AS("resourceName", FIELD_STR, REQ, .doc = "Resource the rule is for."),
 	FIELD_AS("restartPolicy", FIELD_STR, REQ, .doc = "NotRequired or RestartContainer."),
 	{ 0 } } };
 
-static const struct schema resource_claim_schema = { "ResourceClaim", "A claimed device of the pod that the container uses.", 0, (const struct field[]){
+static const struct schema resource_claim_schema = { "ResourceClaim",
+	"A claimed device of the pod that the container uses.", 0, (const struct field[]){
 	FIELD_AS("name", FIELD_STR, REQ, .doc = "Name of the claim in the pod's resourceClaims."),
 	FIELD_AS("request", FIELD_STR, 0, .doc = "One request of the claim; all if empty."),
 	{ 0 } } };
 
-const struct schema kube_resources_schema = { "ResourceRequirements", "How much of the machine a container asks for and may take.", 0, (const struct field[]){
+const struct schema kube_resources_schema = { "ResourceRequirements",
+	"How much of the machine a container asks for and may take.", 0, (const struct field[]){
 	FIELD_AS("claims", FIELD_LIST_, 0, .schema = &resource_claim_schema, .doc = "Devices."),
 	FIELD_AS("limits", FIELD_VAL, 0, .doc = "Most it may take, by resource: cpu, memory, ephemeral-storage."),
 	FIELD_AS("requests", FIELD_VAL, 0, .doc = "Least it needs, by resource."),
@@ -92,25 +112,29 @@ const struct schema kube_field_ref_schema = { "ObjectFieldSelector", "A field of
 	FIELD_AS("fieldPath", FIELD_STR, REQ, .doc = "Path of the field, such as metadata.name."),
 	{ 0 } } };
 
-const struct schema kube_resource_field_ref_schema = { "ResourceFieldSelector", "A resource limit or request of a container.", 0, (const struct field[]){
+const struct schema kube_resource_field_ref_schema = { "ResourceFieldSelector",
+	"A resource limit or request of a container.", 0, (const struct field[]){
 	FIELD_AS("containerName", FIELD_STR, 0, .doc = "Container to look at; needed for volumes."),
 	FIELD_AS("divisor", FIELD_INTSTR, 0, .dflt = "1", .doc = "Unit to express the value in."),
 	FIELD_AS("resource", FIELD_STR, REQ, .doc = "Resource, such as limits.cpu."),
 	{ 0 } } };
 
-const struct schema kube_volume_device_schema = { "VolumeDevice", "A raw block device in the container.", 0, (const struct field[]){
+const struct schema kube_volume_device_schema = { "VolumeDevice", "A raw block device in the container.", 0,
+	(const struct field[]){
 	FIELD_AS("devicePath", FIELD_STR, REQ, .doc = "Path in the container."),
 	FIELD_AS("name", FIELD_STR, REQ, .doc = "Name of a claim among the pod's volumes."),
 	{ 0 } } };
 
 /* ---- security ----------------------------------------------------------------------------------------------- */
 
-static const struct schema capabilities_schema = { "Capabilities", "Changes to the capabilities of the container.", 0, (const struct field[]){
+static const struct schema capabilities_schema = { "Capabilities", "Changes to the capabilities of the container.", 0,
+	(const struct field[]){
 	FIELD_AS("add", FIELD_STRS, 0, .doc = "Capabilities to add."),
 	FIELD_AS("drop", FIELD_STRS, 0, .doc = "Capabilities to take away."),
 	{ 0 } } };
 
-static const struct schema profile_schema = { "SecurityProfile", "A seccomp or AppArmor profile.", 0, (const struct field[]){
+static const struct schema profile_schema = { "SecurityProfile", "A seccomp or AppArmor profile.", 0,
+	(const struct field[]){
 	FIELD_AS("localhostProfile", FIELD_STR, 0, .doc = "Profile on the node, for type Localhost."),
 	FIELD_AS("type", FIELD_STR, REQ, .doc = "RuntimeDefault, Localhost or Unconfined."),
 	{ 0 } } };
@@ -122,7 +146,8 @@ static const struct schema selinux_schema = { "SELinuxOptions", "The SELinux con
 	FIELD_AS("user", FIELD_STR, 0, .doc = "User label."),
 	{ 0 } } };
 
-static const struct schema windows_schema = { "WindowsSecurityContextOptions", "Settings for Windows nodes.", 0, (const struct field[]){
+static const struct schema windows_schema = { "WindowsSecurityContextOptions", "Settings for Windows nodes.", 0,
+	(const struct field[]){
 	FIELD_AS("gmsaCredentialSpec", FIELD_STR, 0, .doc = "Contents of the GMSA credential spec."),
 	FIELD_AS("gmsaCredentialSpecName", FIELD_STR, 0, .doc = "Name of the GMSA credential spec."),
 	FIELD_AS("hostProcess", FIELD_BOOL, 0, .doc = "Run as a host process."),
@@ -138,9 +163,11 @@ static const struct schema windows_schema = { "WindowsSecurityContextOptions", "
 	FIELD_AS("seccompProfile", FIELD_OBJ_, 0, .schema = &profile_schema, .doc = "Seccomp profile."), \
 	FIELD_AS("windowsOptions", FIELD_OBJ_, 0, .schema = &windows_schema, .doc = "Settings for Windows nodes.")
 
-const struct schema kube_security_context_schema = { "SecurityContext", "Privileges of one container.", 0, (const struct field[]){
+const struct schema kube_security_context_schema = { "SecurityContext", "Privileges of one container.", 0,
+	(const struct field[]){
 	SECURITY_COMMON,
-	FIELD_AS("allowPrivilegeEscalation", FIELD_BOOL, 0, .doc = "Whether a process may gain more privileges than its parent."),
+	FIELD_AS("allowPrivilegeEscalation", FIELD_BOOL, 0,
+		.doc = "Whether a process may gain more privileges than its parent."),
 	FIELD_AS("capabilities", FIELD_OBJ_, 0, .schema = &capabilities_schema, .doc = "Capabilities to add and drop."),
 	FIELD_AS("privileged", FIELD_BOOL, 0, .doc = "Run with the host's privileges."),
 	FIELD_AS("procMount", FIELD_STR, 0, .doc = "Kind of /proc to mount."),
@@ -152,7 +179,8 @@ static const struct schema sysctl_schema = { "Sysctl", "A kernel parameter of th
 	FIELD_AS("value", FIELD_STR, REQ, .doc = "Value to set."),
 	{ 0 } } };
 
-const struct schema kube_pod_security_context_schema = { "PodSecurityContext", "Privileges of all containers of a pod.", 0, (const struct field[]){
+const struct schema kube_pod_security_context_schema = { "PodSecurityContext", "Privileges of all containers of a pod.",
+	0, (const struct field[]){
 	SECURITY_COMMON,
 	FIELD_AS("fsGroup", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "Group that owns the volumes."),
 	FIELD_AS("fsGroupChangePolicy", FIELD_STR, 0, .doc = "When ownership of volumes is changed."),

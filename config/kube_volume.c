@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kube_volume: the kinds of volume that need a cluster or its storage, and claims. The kinds that are served (emptyDir,
- * configMap, secret, hostPath) are in spec_container.c.
+ * configMap, secret, hostPath) are in kube_env.c.
  */
-#include "engine/kube.h"
-#include "engine/spec.h"
+#include "config/kube.h"
 
 #define READ_ONLY FIELD_AS("readOnly", FIELD_BOOL, 0, .doc = "Mount it read-only.")
 #define FS_TYPE FIELD_AS("fsType", FIELD_STR, 0, .doc = "File system on the device.")
-#define SECRET_NAME FIELD_AS("secretRef", FIELD_OBJ_, 0, .schema = &kube_name_ref_schema, .doc = "Secret with the credentials.")
+#define SECRET_NAME FIELD_AS("secretRef", FIELD_OBJ_, 0, .schema = &kube_name_ref_schema, \
+	.doc = "Secret with the credentials.")
 #define TEXT(name, text) FIELD_AS(name, FIELD_STR, 0, .doc = text)
 #define MUST(name, text) FIELD_AS(name, FIELD_STR, REQ, .doc = text)
 #define LIST(name, text) FIELD_AS(name, FIELD_STRS, 0, .doc = text)
@@ -21,106 +21,138 @@
 VOLUME(aws_disk, "AWSElasticBlockStoreVolumeSource", "A disk of AWS.",
 	MUST("volumeID", "Id of the disk."), NUMBER("partition", "Partition to mount."), FS_TYPE, READ_ONLY);
 VOLUME(azure_disk, "AzureDiskVolumeSource", "A disk of Azure.",
-	MUST("diskName", "Name of the disk."), MUST("diskURI", "URI of the disk."), TEXT("cachingMode", "None, ReadOnly or ReadWrite."),
+	MUST("diskName", "Name of the disk."), MUST("diskURI", "URI of the disk."), TEXT("cachingMode",
+		"None, ReadOnly or ReadWrite."),
 	TEXT("kind", "Shared, Dedicated or Managed."), FS_TYPE, READ_ONLY);
 VOLUME(azure_file, "AzureFileVolumeSource", "A file share of Azure.",
 	MUST("secretName", "Secret with the account."), MUST("shareName", "Name of the share."), READ_ONLY);
 VOLUME(cephfs, "CephFSVolumeSource", "A directory of CephFS.",
-	LIST("monitors", "Addresses of the monitors."), TEXT("path", "Directory to mount."), TEXT("secretFile", "File with the key."),
+	LIST("monitors", "Addresses of the monitors."), TEXT("path", "Directory to mount."), TEXT("secretFile",
+		"File with the key."),
 	SECRET_NAME, TEXT("user", "Ceph user."), READ_ONLY);
 VOLUME(cinder, "CinderVolumeSource", "A disk of OpenStack.",
 	MUST("volumeID", "Id of the disk."), SECRET_NAME, FS_TYPE, READ_ONLY);
 VOLUME(csi, "CSIVolumeSource", "A volume made by a CSI driver for this pod.",
 	MUST("driver", "Name of the driver."), FS_TYPE, READ_ONLY,
-	FIELD_AS("nodePublishSecretRef", FIELD_OBJ_, 0, .schema = &kube_name_ref_schema, .doc = "Secret for the driver."),
+	FIELD_AS("nodePublishSecretRef", FIELD_OBJ_, 0, .schema = &kube_name_ref_schema,
+		.doc = "Secret for the driver."),
 	FIELD_AS("volumeAttributes", FIELD_KVS, 0, .doc = "What the driver wants to know."));
 VOLUME(fc, "FCVolumeSource", "A Fibre Channel disk.",
-	NUMBER("lun", "Logical unit."), LIST("targetWWNs", "World wide names of the targets."), LIST("wwids", "World wide ids of the disk."),
+	NUMBER("lun", "Logical unit."), LIST("targetWWNs", "World wide names of the targets."), LIST("wwids",
+		"World wide ids of the disk."),
 	FS_TYPE, READ_ONLY);
 VOLUME(flex, "FlexVolumeSource", "A volume made by a flex driver.",
-	MUST("driver", "Name of the driver."), FS_TYPE, FIELD_AS("options", FIELD_KVS, 0, .doc = "What the driver wants to know."),
+	MUST("driver", "Name of the driver."), FS_TYPE, FIELD_AS("options", FIELD_KVS, 0,
+		.doc = "What the driver wants to know."),
 	SECRET_NAME, READ_ONLY);
 VOLUME(flocker, "FlockerVolumeSource", "A Flocker data set.",
 	TEXT("datasetName", "Name of the data set."), TEXT("datasetUUID", "Id of the data set."));
 VOLUME(gce_disk, "GCEPersistentDiskVolumeSource", "A disk of Google Cloud.",
 	MUST("pdName", "Name of the disk."), NUMBER("partition", "Partition to mount."), FS_TYPE, READ_ONLY);
 VOLUME(git_repo, "GitRepoVolumeSource", "A clone of a git repository.",
-	MUST("repository", "URL of the repository."), TEXT("revision", "Commit to check out."), TEXT("directory", "Directory to clone into."));
+	MUST("repository", "URL of the repository."), TEXT("revision", "Commit to check out."), TEXT("directory",
+		"Directory to clone into."));
 VOLUME(glusterfs, "GlusterfsVolumeSource", "A GlusterFS volume.",
 	MUST("endpoints", "Endpoints object of the servers."), MUST("path", "Name of the volume."), READ_ONLY);
 VOLUME(image_volume, "ImageVolumeSource", "The files of an image.",
 	TEXT("pullPolicy", "When the image is pulled."), TEXT("reference", "Name of the image."));
 VOLUME(iscsi, "ISCSIVolumeSource", "An iSCSI disk.",
-	MUST("targetPortal", "Address of the target."), MUST("iqn", "Name of the target."), NUMBER("lun", "Logical unit."),
+	MUST("targetPortal", "Address of the target."), MUST("iqn", "Name of the target."), NUMBER("lun",
+		"Logical unit."),
 	LIST("portals", "Further addresses of the target."), FLAG("chapAuthDiscovery", "Use CHAP for discovery."),
 	FLAG("chapAuthSession", "Use CHAP for the session."), TEXT("initiatorName", "Name of the initiator."),
 	TEXT("iscsiInterface", "Interface to use."), SECRET_NAME, FS_TYPE, READ_ONLY);
 VOLUME(nfs, "NFSVolumeSource", "A directory of an NFS server.",
 	MUST("server", "Name or address of the server."), MUST("path", "Directory the server exports."), READ_ONLY);
 VOLUME(photon, "PhotonPersistentDiskVolumeSource", "A disk of Photon.", MUST("pdID", "Id of the disk."), FS_TYPE);
-VOLUME(portworx, "PortworxVolumeSource", "A Portworx volume.", MUST("volumeID", "Id of the volume."), FS_TYPE, READ_ONLY);
+VOLUME(portworx, "PortworxVolumeSource", "A Portworx volume.", MUST("volumeID", "Id of the volume."), FS_TYPE,
+	READ_ONLY);
 VOLUME(quobyte, "QuobyteVolumeSource", "A Quobyte volume.",
-	MUST("registry", "Addresses of the registry."), MUST("volume", "Name of the volume."), TEXT("group", "Group to map access to."),
+	MUST("registry", "Addresses of the registry."), MUST("volume", "Name of the volume."), TEXT("group",
+		"Group to map access to."),
 	TEXT("tenant", "Tenant that owns the volume."), TEXT("user", "User to map access to."), READ_ONLY);
 VOLUME(rbd, "RBDVolumeSource", "A block device of Ceph.",
-	MUST("image", "Name of the image."), LIST("monitors", "Addresses of the monitors."), TEXT("pool", "Pool of the image."),
+	MUST("image", "Name of the image."), LIST("monitors", "Addresses of the monitors."), TEXT("pool",
+		"Pool of the image."),
 	TEXT("keyring", "File with the key ring."), TEXT("user", "Ceph user."), SECRET_NAME, FS_TYPE, READ_ONLY);
 VOLUME(scaleio, "ScaleIOVolumeSource", "A ScaleIO volume.",
 	MUST("gateway", "Address of the API gateway."), MUST("system", "Name of the storage system."),
 	FIELD_AS("secretRef", FIELD_OBJ_, REQ, .schema = &kube_name_ref_schema, .doc = "Secret with the credentials."),
 	TEXT("protectionDomain", "Protection domain."), FLAG("sslEnabled", "Talk TLS to the gateway."),
-	TEXT("storageMode", "Thick or thin provisioning."), TEXT("storagePool", "Storage pool."), TEXT("volumeName", "Name of the volume."),
+	TEXT("storageMode", "Thick or thin provisioning."), TEXT("storagePool", "Storage pool."), TEXT("volumeName",
+		"Name of the volume."),
 	FS_TYPE, READ_ONLY);
 VOLUME(storageos, "StorageOSVolumeSource", "A StorageOS volume.",
-	TEXT("volumeName", "Name of the volume."), TEXT("volumeNamespace", "Its namespace."), SECRET_NAME, FS_TYPE, READ_ONLY);
+	TEXT("volumeName", "Name of the volume."), TEXT("volumeNamespace", "Its namespace."), SECRET_NAME, FS_TYPE,
+		READ_ONLY);
 VOLUME(vsphere, "VsphereVirtualDiskVolumeSource", "A disk of vSphere.",
 	MUST("volumePath", "Path of the disk."), TEXT("storagePolicyID", "Id of the storage policy."),
 	TEXT("storagePolicyName", "Name of the storage policy."), FS_TYPE);
 
 /* ---- files made of other objects ---------------------------------------------------------------------------- */
 
-static const struct schema downward_file_schema = { "DownwardAPIVolumeFile", "A file with a field of the pod in it.", 0, (const struct field[]){
+static const struct schema downward_file_schema = { "DownwardAPIVolumeFile", "A file with a field of the pod in it.", 0,
+	(const struct field[]){
 	FIELD_AS("fieldRef", FIELD_OBJ_, 0, .schema = &kube_field_ref_schema, .doc = "Field of the pod."),
 	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = 0777, .doc = "Mode bits of the file."),
 	FIELD_AS("path", FIELD_STR, REQ, .doc = "Path of the file in the volume."),
-	FIELD_AS("resourceFieldRef", FIELD_OBJ_, 0, .schema = &kube_resource_field_ref_schema, .doc = "Resource of a container."),
+	FIELD_AS("resourceFieldRef", FIELD_OBJ_, 0, .schema = &kube_resource_field_ref_schema,
+		.doc = "Resource of a container."),
 	{ 0 } } };
 #define DOWNWARD_ITEMS FIELD_AS("items", FIELD_LIST_, 0, .schema = &downward_file_schema, .doc = "The files.")
 VOLUME(downward_api, "DownwardAPIVolumeSource", "Files with fields of the pod.", DOWNWARD_ITEMS,
 	FIELD_AS("defaultMode", FIELD_INT, 0, .dflt = "420", .min = 0, .max = 0777, .doc = "Mode bits of the files."));
 
-static const struct schema downward_projection_schema = { "DownwardAPIProjection", "Fields of the pod, among other files.", 0,
+static const struct schema downward_projection_schema = { "DownwardAPIProjection",
+	"Fields of the pod, among other files.", 0,
 	(const struct field[]){ DOWNWARD_ITEMS, { 0 } } };
 
-static const struct schema object_projection_schema = { "ObjectProjection", "Keys of a ConfigMap or Secret, among other files.", 0, (const struct field[]){
-	FIELD_AS("items", FIELD_LIST_, 0, .schema = &key_to_path_schema, .doc = "Keys to take and where to put them; all if empty."),
+static const struct schema object_projection_schema = { "ObjectProjection",
+	"Keys of a ConfigMap or Secret, among other files.", 0, (const struct field[]){
+	FIELD_AS("items", FIELD_LIST_, 0, .schema = &key_to_path_schema,
+		.doc = "Keys to take and where to put them; all if empty."),
 	FIELD_AS("name", FIELD_STR, 0, .doc = "Name of the object."),
 	FIELD_AS("optional", FIELD_BOOL, 0, .doc = "Whether the object or its keys may be missing."),
 	{ 0 } } };
 
-static const struct schema trust_bundle_schema = { "ClusterTrustBundleProjection", "Trust anchors as a PEM file.", 0, (const struct field[]){
+static const struct schema trust_bundle_schema = { "ClusterTrustBundleProjection", "Trust anchors as a PEM file.", 0,
+	(const struct field[]){
 	FIELD_AS("labelSelector", FIELD_OBJ_, 0, .schema = &kube_label_selector_schema, .doc = "Bundles by label."),
-	TEXT("name", "Bundle by name."), FLAG("optional", "Whether it may be missing."), MUST("path", "Path of the file."),
+	TEXT("name", "Bundle by name."), FLAG("optional", "Whether it may be missing."), MUST("path",
+		"Path of the file."),
 	TEXT("signerName", "Bundles by signer."),
 	{ 0 } } };
 
-static const struct schema token_projection_schema = { "ServiceAccountTokenProjection", "A token of the pod's service account.", 0, (const struct field[]){
-	TEXT("audience", "Whom the token is for."), NUMBER("expirationSeconds", "How long it holds."), MUST("path", "Path of the file."),
+static const struct schema token_projection_schema = { "ServiceAccountTokenProjection",
+	"A token of the pod's service account.", 0, (const struct field[]){
+	TEXT("audience", "Whom the token is for."), NUMBER("expirationSeconds", "How long it holds."), MUST("path",
+		"Path of the file."),
 	{ 0 } } };
 
-static const struct schema pod_certificate_schema = { "PodCertificateProjection", "A key and certificate for the pod.", 0, (const struct field[]){
-	TEXT("certificateChainPath", "Path of the certificate chain."), TEXT("credentialBundlePath", "Path of key and chain in one file."),
-	TEXT("keyPath", "Path of the key."), TEXT("keyType", "Kind of key."), NUMBER("maxExpirationSeconds", "Longest validity."),
-	TEXT("signerName", "Who signs."), FIELD_AS("userAnnotations", FIELD_KVS, 0, .doc = "What the signer wants to know."),
+static const struct schema pod_certificate_schema = { "PodCertificateProjection", "A key and certificate for the pod.",
+	0, (const struct field[]){
+	TEXT("certificateChainPath", "Path of the certificate chain."), TEXT("credentialBundlePath",
+		"Path of key and chain in one file."),
+	TEXT("keyPath", "Path of the key."), TEXT("keyType", "Kind of key."), NUMBER("maxExpirationSeconds",
+		"Longest validity."),
+	TEXT("signerName", "Who signs."), FIELD_AS("userAnnotations", FIELD_KVS, 0,
+		.doc = "What the signer wants to know."),
 	{ 0 } } };
 
-static const struct schema projection_schema = { "VolumeProjection", "One source of a projected volume.", 0, (const struct field[]){
-	FIELD_AS("clusterTrustBundle", FIELD_OBJ_, 0, .one_of = "source", .schema = &trust_bundle_schema, .doc = "Trust anchors."),
-	FIELD_AS("configMap", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema, .doc = "Keys of a ConfigMap."),
-	FIELD_AS("downwardAPI", FIELD_OBJ_, 0, .one_of = "source", .schema = &downward_projection_schema, .doc = "Fields of the pod."),
-	FIELD_AS("podCertificate", FIELD_OBJ_, 0, .one_of = "source", .schema = &pod_certificate_schema, .doc = "A certificate."),
-	FIELD_AS("secret", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema, .doc = "Keys of a Secret."),
-	FIELD_AS("serviceAccountToken", FIELD_OBJ_, 0, .one_of = "source", .schema = &token_projection_schema, .doc = "A token."),
+static const struct schema projection_schema = { "VolumeProjection", "One source of a projected volume.", 0,
+	(const struct field[]){
+	FIELD_AS("clusterTrustBundle", FIELD_OBJ_, 0, .one_of = "source", .schema = &trust_bundle_schema,
+		.doc = "Trust anchors."),
+	FIELD_AS("configMap", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema,
+		.doc = "Keys of a ConfigMap."),
+	FIELD_AS("downwardAPI", FIELD_OBJ_, 0, .one_of = "source", .schema = &downward_projection_schema,
+		.doc = "Fields of the pod."),
+	FIELD_AS("podCertificate", FIELD_OBJ_, 0, .one_of = "source", .schema = &pod_certificate_schema,
+		.doc = "A certificate."),
+	FIELD_AS("secret", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema,
+		.doc = "Keys of a Secret."),
+	FIELD_AS("serviceAccountToken", FIELD_OBJ_, 0, .one_of = "source", .schema = &token_projection_schema,
+		.doc = "A token."),
 	{ 0 } } };
 VOLUME(projected, "ProjectedVolumeSource", "Several sources in one directory.",
 	FIELD_AS("defaultMode", FIELD_INT, 0, .dflt = "420", .min = 0, .max = 0777, .doc = "Mode bits of the files."),
@@ -128,13 +160,17 @@ VOLUME(projected, "ProjectedVolumeSource", "Several sources in one directory.",
 
 /* ---- claims ------------------------------------------------------------------------------------------------- */
 
-static const struct schema owner_schema = { "OwnerReference", "An object that this one belongs to.", 0, (const struct field[]){
-	MUST("apiVersion", "API version of the owner."), FLAG("blockOwnerDeletion", "Whether the owner waits for this object."),
-	FLAG("controller", "Whether the owner manages this object."), MUST("kind", "Kind of the owner."), MUST("name", "Name of the owner."),
+static const struct schema owner_schema = { "OwnerReference", "An object that this one belongs to.", 0,
+	(const struct field[]){
+	MUST("apiVersion", "API version of the owner."), FLAG("blockOwnerDeletion",
+		"Whether the owner waits for this object."),
+	FLAG("controller", "Whether the owner manages this object."), MUST("kind", "Kind of the owner."), MUST("name",
+		"Name of the owner."),
 	MUST("uid", "Id of the owner."),
 	{ 0 } } };
 
-const struct schema kube_object_meta_schema = { "ObjectMeta", "Metadata of an embedded object.", 0, (const struct field[]){
+const struct schema kube_object_meta_schema = { "ObjectMeta", "Metadata of an embedded object.", 0,
+	(const struct field[]){
 	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations by name."),
 	FIELD_AS("creationTimestamp", FIELD_VAL, STATUS, .doc = "Set by the server."),
 	FIELD_AS("deletionGracePeriodSeconds", FIELD_VAL, STATUS, .doc = "Set by the server."),
@@ -152,16 +188,20 @@ const struct schema kube_object_meta_schema = { "ObjectMeta", "Metadata of an em
 	FIELD_AS("uid", FIELD_STR, STATUS, .doc = "Set by the server."),
 	{ 0 } } };
 
-static const struct schema typed_ref_schema = { "TypedObjectReference", "An object by group, kind and name.", 0, (const struct field[]){
-	TEXT("apiGroup", "Group of the object."), MUST("kind", "Its kind."), MUST("name", "Its name."), TEXT("namespace", "Its namespace."),
+static const struct schema typed_ref_schema = { "TypedObjectReference", "An object by group, kind and name.", 0,
+	(const struct field[]){
+	TEXT("apiGroup", "Group of the object."), MUST("kind", "Its kind."), MUST("name", "Its name."),
+		TEXT("namespace", "Its namespace."),
 	{ 0 } } };
 
-static const struct schema claim_resources_schema = { "VolumeResourceRequirements", "How much storage a claim asks for.", 0, (const struct field[]){
+static const struct schema claim_resources_schema = { "VolumeResourceRequirements",
+	"How much storage a claim asks for.", 0, (const struct field[]){
 	FIELD_AS("limits", FIELD_VAL, 0, .doc = "Most it may have."),
 	FIELD_AS("requests", FIELD_VAL, 0, .doc = "Least it needs: storage."),
 	{ 0 } } };
 
-const struct schema kube_claim_spec_schema = { "PersistentVolumeClaimSpec", "What storage is asked for.", 0, (const struct field[]){
+const struct schema kube_claim_spec_schema = { "PersistentVolumeClaimSpec", "What storage is asked for.", 0,
+	(const struct field[]){
 	LIST("accessModes", "ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod."),
 	FIELD_AS("dataSource", FIELD_OBJ_, 0, .schema = &typed_ref_schema, .doc = "Snapshot or claim to begin with."),
 	FIELD_AS("dataSourceRef", FIELD_OBJ_, 0, .schema = &typed_ref_schema, .doc = "Object to begin with."),
@@ -171,14 +211,16 @@ const struct schema kube_claim_spec_schema = { "PersistentVolumeClaimSpec", "Wha
 	TEXT("volumeMode", "Filesystem or Block."), TEXT("volumeName", "A certain volume."),
 	{ 0 } } };
 
-const struct schema kube_claim_schema = { "PersistentVolumeClaim", "A claim for storage, made for one workflow.", 0, (const struct field[]){
+const struct schema kube_claim_schema = { "PersistentVolumeClaim", "A claim for storage, made for one workflow.", 0,
+	(const struct field[]){
 	TEXT("apiVersion", "v1."), TEXT("kind", "PersistentVolumeClaim."),
 	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &kube_object_meta_schema, .doc = "Name, labels and annotations."),
 	FIELD_AS("spec", FIELD_OBJ_, 0, .schema = &kube_claim_spec_schema, .doc = "What is asked for."),
 	FIELD_AS("status", FIELD_VAL, STATUS, .doc = "Set by the server."),
 	{ 0 } } };
 
-const struct schema kube_claim_template_schema = { "PersistentVolumeClaimTemplate", "A claim made with the pod and gone with it.", 0, (const struct field[]){
+const struct schema kube_claim_template_schema = { "PersistentVolumeClaimTemplate",
+	"A claim made with the pod and gone with it.", 0, (const struct field[]){
 	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &kube_object_meta_schema, .doc = "Labels and annotations."),
 	FIELD_AS("spec", FIELD_OBJ_, REQ, .schema = &kube_claim_spec_schema, .doc = "What is asked for."),
 	{ 0 } } };
