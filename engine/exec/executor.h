@@ -36,8 +36,11 @@ void executor_release(struct executor *x, str ns, str workflow, str node_id);
 void executor_adopt(struct executor *x, const struct task_spec *t);
 /* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. */
 void executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
-/* The files with a pod's output: `combined` (lines with time stamps), for logs. */
-str executor_log_path(struct executor *x, struct arena *a, str ns, str workflow, str pod, str container);
+/*
+ * The folder with what the steps of a workflow left: one folder a pod, in each a file `log` with the output of its main
+ * container: lines "<RFC 3339 time with nanoseconds> <text>". It may not exist (yet).
+ */
+str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
 /* Removes the directories of a workflow, on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
 size_t executor_running(const struct executor *x);
