@@ -89,4 +89,4 @@ env -i TERM="${TERM:-dumb}" ${CI:+CI="$CI"} unshare --mount --pid --ipc --uts --
 	cd "$1"
 	pivot_root . old
 	shift
-	exec /enter "$@" </dev/null' sh "$root" "$as" "$@"
+	exec /enter "$@"' sh "$root" "$as" "$@" </dev/null
