@@ -61,8 +61,9 @@ $(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -static -o $@ $(SHIM_SRC)
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+LIBS_test_json = -ljansson
 $(B)/unit/%: tests/unit/%.c $(B)/lib.a
-	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS) -lcmocka
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS) -lcmocka $(LIBS_$*)
 -include $(LIB_OBJ:.o=.d) $(B)/cli/main.d $(UNIT_BIN:=.d)
 
 deps:

@@ -26,16 +26,17 @@ struct diag {
 	uint32_t other_line, other_col;
 };
 
+struct diag_source {
+	str file, text;
+};
+
 struct diags {
 	struct arena *arena; /* owns the texts */
 	VEC(struct diag) v;
 	size_t errors, later, warnings;
 	str file; /* of the document being read: the default for what is added */
 	VEC(struct diag_source) sources;
-};
-
-struct diag_source {
-	str file, text;
+	struct diag overflow; /* where findings beyond the first 1000 go */
 };
 
 void diags_init(struct diags *d);
