@@ -182,9 +182,9 @@ places(struct arena *a, const struct gjson *g, struct place **out, size_t *n)
 static const struct val *
 set_matches(struct arena *a, const struct val *root, str path, const struct val *value, struct err *e)
 {
-	struct val null = val_null(), *out = ARENA_NEW(a, struct val);
+	struct val *out = ARENA_NEW(a, struct val);
 	if (!root)
-		root = &null;
+		root = boxed(a, val_null());
 	struct gjson g;
 	str text = json_write(a, root);
 	if (!gjson_get(a, text, path, &g) && g.limited) {

@@ -1,0 +1,3 @@
+module tidegate/oracle/regex
+
+go 1.22
