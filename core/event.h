@@ -14,7 +14,7 @@ struct event {
 	unsigned refs;
 	int64_t seq;       /* place in the bus's log, from 1; 0 before it is published */
 	str ns;            /* namespace of the EventSource */
-	str id;            /* 32 lower-case hexadecimal digits unless the source has a better one */
+	str id;            /* 32 lower-case hexadecimal digits (event_random_id) unless the source has a better one */
 	str source;        /* name of the EventSource */
 	str type;          /* "webhook", "github", ... (spec events 1.0) */
 	str subject;       /* the event's name: the key of its entry */
@@ -32,6 +32,8 @@ struct event {
 
 /* A new event with one reference, an arena, a random id and content type application/json. */
 struct event *event_new(void);
+/* The same without an id, for those who fill everything. */
+struct event *event_bare(void);
 struct event *event_ref(struct event *ev);
 /* Drops a reference; the last one frees. NULL is fine. */
 void event_unref(struct event *ev);
@@ -41,7 +43,10 @@ const struct val *event_data(struct event *ev, struct err *e);
 struct val event_envelope(const struct event *ev, struct arena *a);
 /* The whole event as parameters without a key see it (spec events 3.2): {"context":{...},"data":"<base64>"}. */
 struct val event_context_and_data(const struct event *ev, struct arena *a);
-/* 32 random lower-case hexadecimal digits (a UUIDv4 without dashes). */
+/*
+ * 32 lower-case hexadecimal digits: a UUIDv7 (RFC 9562) without dashes. It begins with the time, so that an index over ids grows
+ * at its end; Argo's are version 4, and nobody looks.
+ */
 str event_random_id(struct arena *a);
 
 #endif
