@@ -54,8 +54,8 @@ decode_entry(const struct source_ops *ops, const struct member *m, struct decode
 
 	*out = (struct source_entry){ .ops = ops, .name = val_key(m), .config = config, .src = &m->value };
 	check_name(out->name, &m->key, c);
-	(void)schema_decode(ops->schema, c->arena, &m->value, path, config,
-		c->diags); /* what is wrong is in the findings */
+	if (schema_decode(ops->schema, c->arena, &m->value, path, config, c->diags) < 0)
+		out->config = NULL;
 }
 
 static void

@@ -9,7 +9,7 @@
 struct source_entry {
 	const struct source_ops *ops;
 	str name;                     /* of the event */
-	const void *config;           /* struct of ops->schema, in the object's arena */
+	const void *config;           /* struct of ops->schema, in the object's arena; NULL if it has errors */
 	const struct val *src;        /* the configuration as written */
 };
 struct event_source_spec {
