@@ -90,7 +90,7 @@ struct field {
 	enum field_kind as;
 	const char *const *choices;       /* ENUM, or a STR limited to these; NULL-terminated; index 0 is the zero value */
 	const char *dflt;                 /* as it would be written in a manifest; goes through the same decoder */
-	int64_t min, max;                 /* INT and OPT_INT (both 0: no limit); STR, lists: max = longest */
+	int64_t min, max;                 /* INT and OPT_INT (both 0: no limit; max alone: from 0; min alone: upwards); STR, lists: max = longest */
 	const char *one_of;               /* rows of a schema with the same group name exclude each other */
 	const char *doc;                  /* one sentence or two, for the reference page */
 	const char *hint;                 /* what to write instead, for DEPRECATED, NOEFFECT, LATER */
@@ -150,8 +150,12 @@ struct decode {
 	struct arena *arena;
 	struct diags *diags;
 	struct buf path; /* of the object being decoded */
+	const struct decode_frame *frame; /* field.c's own */
 };
-/* Adds an error (warning, ...) at the member `field` of `in` (at `in` itself if it is absent or field is NULL). */
+/*
+ * Adds an error (warning, ...) at the member `field` of `in` (at `in` itself if it is absent or field is NULL). `field` may
+ * be a path of members, "a.b". Fill in a hint with diag_hint(c->diags, ...).
+ */
 struct diag *decode_error(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 struct diag *decode_warn(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
 struct diag *decode_later(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* field_kinds: what the parts of field share; nobody else includes it. */
+#ifndef TIDEGATE_CORE_FIELD_KINDS_H
+#define TIDEGATE_CORE_FIELD_KINDS_H
+
+#include "core/field.h"
+
+/* Rows of a table: for (const struct field *f = sc->fields; f->kind != FIELD_END; f++) */
+#define EACH_FIELD(sc, f) for (const struct field *f = (sc)->fields; f && f->kind != FIELD_END; f++)
+
+/* Generic shapes of LIST_OF(T) and of the elements of FIELD_LISTS. */
+struct any_list {
+	void *p;
+	size_t n;
+};
+
+struct field_type {
+	const char *expected; /* for messages: "a string" */
+	const char *doc;      /* for the reference page: "string" */
+	size_t size;          /* of the C member; 0: of .schema, or none */
+	size_t align;
+	const char *json;     /* JSON Schema type; NULL: anything */
+};
+extern const struct field_type field_types[FIELD_NONE_ + 1];
+
+static inline size_t
+field_size(const struct field *f)
+{
+	return f->kind == FIELD_OBJ_ ? f->schema->size : field_types[f->kind].size;
+}
+
+/* The row's default, decoded, into `to` (field_size bytes). False if it has none, or if it does not decode. */
+bool field_default(const struct field *f, struct arena *a, void *to);
+/* A double as Go's strconv.FormatFloat(f, 'f', -1, 64). */
+str field_format_float(struct arena *a, double f);
+
+#endif
