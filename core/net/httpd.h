@@ -23,25 +23,33 @@ struct httpd_config {
 	str cert_pem, key_pem; /* both: TLS */
 	size_t max_body;     /* 1 MiB; a larger body is answered 413 before it is read whole, unless a route says otherwise */
 	unsigned max_connections; /* 4096 */
-	unsigned idle_seconds;    /* 60: an idle or slow connection is closed */
+	unsigned idle_seconds;    /* 60: a connection that is idle, does not read its answer, or is slow with its request (its head
+	                             takes longer, or its body comes slower than 8 KiB/s past that) is closed */
+	size_t max_buffered;      /* 256 MiB: bodies held at once over all connections; above, requests are answered 503 */
 };
 
 typedef void http_handler(struct http_req *r, void *arg);
 
 /* Starts listening. ERR_EXISTS if the address is in use, ERR_INVALID for bad TLS material. Loop thread, as all of these. */
 int httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, struct err *e) MUST_CHECK;
-/* Stops accepting, answers 503 to what is waiting, closes. */
+/*
+ * Stops accepting, answers 503 to what is waiting, closes. A request that waits stays valid for its handler's owner, who
+ * still ends it with http_reply; the answer then goes nowhere. Streams are closed(). Not from within a handler.
+ */
 void httpd_stop(struct httpd *h);
 uint16_t httpd_port(const struct httpd *h);
 
 /*
- * Serves `pattern` for `method` ("*": any). A pattern is a path with {name} (one segment; {name:regex} too) and, last,
- * {name...} (the rest). Several routes may match a path: the first added wins; a path that only matches with another
- * method gets 405, none 404. Returns a handle for httpd_unroute.
+ * Serves `pattern` for `method` ("*": any; GET serves HEAD too). A pattern is a path with {name} (one segment or a part of it),
+ * {name:regex} (what the regex matches, without groups that capture) and {name...} (anything, slashes and nothing too), as
+ * gorilla/mux has it. It is matched against the decoded path as a whole. Several routes may match a path: the first added
+ * wins; a path that only matches with another method gets 405, none 404. Returns a handle for httpd_unroute, NULL if the
+ * pattern is malformed.
  */
 struct http_route *httpd_route(struct httpd *h, const char *method, const char *pattern, http_handler *fn, void *arg);
 void httpd_unroute(struct httpd *h, struct http_route *rt);
-/* Body limit of this route in bytes, checked while the body arrives. The handler is called with http_req_too_large set. */
+/* Body limit of this route in bytes, checked while the body arrives; for a larger one the handler is called with
+ * http_req_too_large set, unless the limit is the server's: then the server answers 413 itself. */
 void http_route_max_body(struct http_route *rt, size_t bytes);
 
 /* ---- a request: lives until it is answered; everything it returns lives in its arena ------------------------- */
@@ -49,6 +57,7 @@ void http_route_max_body(struct http_route *rt, size_t bytes);
 struct arena *http_req_arena(struct http_req *r);
 str http_req_method(const struct http_req *r);
 str http_req_path(const struct http_req *r);  /* decoded once */
+str http_req_raw_path(const struct http_req *r); /* as it was sent */
 str http_req_query(const struct http_req *r); /* raw, without '?' */
 str http_req_body(const struct http_req *r);
 bool http_req_too_large(const struct http_req *r); /* the body was larger than the route's limit and is cut */
@@ -64,9 +73,10 @@ size_t http_req_args(const struct http_req *r, const struct http_header **out);
 str http_req_peer(const struct http_req *r); /* "127.0.0.1:51234", "unix" */
 bool http_req_is_unix(const struct http_req *r);
 
-/* Adds a header to the answer; before http_reply. */
+/* Adds a header to the answer; before http_reply. `name` is a literal; a value with a line break is left out. */
 void http_reply_header(struct http_req *r, const char *name, str value);
-/* Answers and ends the request: `r` is gone. The body is copied. Exactly one of the http_reply* ends every request. */
+/* Answers and ends the request: `r` is gone. The body is copied; content_type may be NULL. Exactly one of http_reply and
+ * http_stream_start ends every request. */
 void http_reply(struct http_req *r, int status, const char *content_type, str body);
 
 /*
