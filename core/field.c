@@ -106,7 +106,7 @@ wrong_type(struct decode *c, const struct field *f, const struct val *v)
 	return wrong(c, v, "expected %s, not %s", field_types[f->kind].expected, val_kind_name(v));
 }
 
-static struct diag *
+static struct diag * __attribute__((format(printf, 5, 0)))
 at_member(struct decode *c, enum diag_level level, const struct val *in, const char *field, const char *fmt, va_list ap)
 {
 	char text[400];
@@ -386,13 +386,6 @@ decode_intstr(struct decode *c, const struct field *f, const struct val *v, void
 	}
 }
 
-static void
-decode_val(struct decode *c, const struct field *f, const struct val *v, void *to)
-{
-	(void)c, (void)f;
-	*(const struct val **)to = v;
-}
-
 /* ---- lists and maps ----------------------------------------------------------------------------------------- */
 
 static bool
@@ -549,21 +542,21 @@ decode_map(struct decode *c, const struct field *f, const struct val *v, void *t
 	}
 }
 
-/* Nothing to fill in: what is below is checked if there is a table for it. */
+static void decode_as(struct decode *c, const struct field *f, const struct val *v);
+
+/* The value stays as it is; where the row says what it must look like, that is checked. */
+static void
+decode_val(struct decode *c, const struct field *f, const struct val *v, void *to)
+{
+	*(const struct val **)to = v;
+	decode_as(c, f, v);
+}
+
 static void
 decode_none(struct decode *c, const struct field *f, const struct val *v, void *to)
 {
-	(void)to;
-	if (!f->schema)
-		return;
-	void *scratch = arena_alloc(c->arena, f->schema->size, _Alignof(max_align_t));
-	struct any_list items;
-	if (v->kind == VAL_MAP)
-		decode_struct(c, f->schema, v, scratch);
-	else if (v->kind == VAL_LIST)
-		decode_items(c, f, v, &items);
-	else
-		wrong(c, v, "expected a map, not %s", val_kind_name(v));
+	(void)to; /* nothing to fill in */
+	decode_as(c, f, v);
 }
 
 static void (*const decoders[FIELD_NONE_ + 1])(struct decode *c, const struct field *f, const struct val *v, void *to) = {
@@ -573,6 +566,17 @@ static void (*const decoders[FIELD_NONE_ + 1])(struct decode *c, const struct fi
 	[FIELD_OBJ_] = decode_obj, [FIELD_PTR_] = decode_ptr, [FIELD_LIST_] = decode_list, [FIELD_LISTS_] = decode_lists,
 	[FIELD_MAP_] = decode_map, [FIELD_NONE_] = decode_none,
 };
+
+/* For the findings alone. */
+static void
+decode_as(struct decode *c, const struct field *f, const struct val *v)
+{
+	struct field row = *f;
+	row.kind = field_shape(f);
+	if (row.kind == FIELD_NONE_ || row.kind == FIELD_VAL)
+		return;
+	decoders[row.kind](c, &row, v, arena_alloc(c->arena, field_size(&row), _Alignof(max_align_t)));
+}
 
 /* ---- unknown fields ----------------------------------------------------------------------------------------- */
 
@@ -740,7 +744,7 @@ missing(struct decode *c, const struct field *f, const struct val *in)
 {
 	size_t before = enter_name(c, str_c(f->name));
 	struct diag *d = wrong(c, in, "required, but not given");
-	const char *type = field_types[f->kind].expected;
+	const char *type = field_types[field_shape(f)].expected;
 	if (f->choices && f->choices[0])
 		hint(c, d, "for example \"%s: %s\"", f->name, *f->choices[0] || !f->choices[1] ? f->choices[0] : f->choices[1]);
 	else
@@ -772,8 +776,11 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 			fill_defaults(f->schema, c->arena, to);
 		return;
 	}
-	if (f->flags & STATUS)
+	if (f->flags & STATUS) {
+		if (f->kind == FIELD_VAL)
+			*(const struct val **)to = &m->value;
 		return;
+	}
 	size_t before = enter_name(c, str_c(f->name));
 	report_flags(c, f, &m->key);
 	if (f->one_of)
@@ -782,7 +789,7 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		(void)field_default(f, c->arena, to); /* stays where the given value can't be read */
 	decoders[f->kind](c, f, &m->value, to);
 	bool empty = m->value.kind == VAL_STR && !m->value.n;
-	if (f->flags & REQ && !(f->flags & EMPTY_OK) && f->kind == FIELD_STR && empty)
+	if (f->flags & REQ && !(f->flags & EMPTY_OK) && field_shape(f) == FIELD_STR && empty)
 		wrong(c, &m->value, "must not be empty");
 	leave(c, before);
 }

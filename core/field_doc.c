@@ -51,8 +51,8 @@ print_anchor(FILE *f, const char *heading)
 static void
 print_type(const struct field *f, FILE *out)
 {
-	const char *text = field_types[f->kind].doc;
-	fputs(f->kind == FIELD_NONE_ && !f->schema ? "any" : text, out);
+	enum field_kind shape = field_shape(f);
+	fputs(shape == FIELD_NONE_ ? "any" : field_types[shape].doc, out);
 	if (f->schema) {
 		fprintf(out, "[%s](#", f->schema->name);
 		print_anchor(out, f->schema->name);
@@ -92,13 +92,13 @@ print_notes(const struct field *f, FILE *out)
 		print_cell(out, f->hint);
 		fputs(")", out);
 	}
-	bool number = f->kind == FIELD_INT || f->kind == FIELD_OPT_INT;
+	bool number = field_shape(f) == FIELD_INT || field_shape(f) == FIELD_OPT_INT;
 	if (f->max && number)
 		fprintf(out, " From %lld to %lld.", (long long)f->min, (long long)f->max);
 	else if (f->min && number)
 		fprintf(out, " At least %lld.", (long long)f->min);
 	else if (f->max)
-		fprintf(out, " At most %lld %s.", (long long)f->max, f->kind == FIELD_STR ? "bytes" : "entries");
+		fprintf(out, " At most %lld %s.", (long long)f->max, field_shape(f) == FIELD_STR ? "bytes" : "entries");
 	if (f->one_of)
 		fprintf(out, " One of the group \"%s\" only.", f->one_of);
 }
@@ -167,27 +167,28 @@ static void
 add_type(struct val_map *m, const struct field *f, struct arena *a)
 {
 	static const char *const any_string[] = { "string", "number", "boolean" }, *const int_or_string[] = { "integer", "string" };
-	const char *json = field_types[f->kind].json;
+	enum field_kind shape = field_shape(f);
+	const char *json = field_types[shape].json;
 	struct val text = f->flags & ANYSTR ? one_member(a, "type", types(a, any_string, 3)) : one_member(a, "type", val_cstr("string"));
-	if (f->kind == FIELD_OBJ_ || f->kind == FIELD_PTR_) {
+	if (shape == FIELD_OBJ_ || shape == FIELD_PTR_) {
 		val_map_add(m, S("$ref"), val_str(arena_fmt(a, "#/$defs/%s", f->schema->name)));
 		return;
 	}
-	if ((f->kind == FIELD_STR && f->flags & ANYSTR) || (f->kind == FIELD_DUR && f->flags & GO_DURATION))
-		val_map_add(m, S("type"), types(a, any_string, f->kind == FIELD_DUR ? 2 : 3));
-	else if (f->kind == FIELD_INTSTR)
+	if ((shape == FIELD_STR && f->flags & ANYSTR) || (shape == FIELD_DUR && f->flags & GO_DURATION))
+		val_map_add(m, S("type"), types(a, any_string, shape == FIELD_DUR ? 2 : 3));
+	else if (shape == FIELD_INTSTR)
 		val_map_add(m, S("type"), types(a, int_or_string, 2));
 	else if (json)
 		val_map_add(m, S("type"), val_cstr(json));
-	if (f->kind == FIELD_STRS)
+	if (shape == FIELD_STRS)
 		val_map_add(m, S("items"), text);
-	if (f->kind == FIELD_KVS)
+	if (shape == FIELD_KVS)
 		val_map_add(m, S("additionalProperties"), text);
-	if (f->kind == FIELD_LIST_)
+	if (shape == FIELD_LIST_)
 		val_map_add(m, S("items"), ref_to(a, f->schema));
-	if (f->kind == FIELD_MAP_)
+	if (shape == FIELD_MAP_)
 		val_map_add(m, S("additionalProperties"), ref_to(a, f->schema));
-	if (f->kind == FIELD_LISTS_) {
+	if (shape == FIELD_LISTS_) {
 		struct val_map inner = { 0 };
 		val_map_add(&inner, S("type"), val_cstr("array"));
 		val_map_add(&inner, S("items"), ref_to(a, f->schema));
@@ -214,11 +215,11 @@ property(const struct field *f, struct arena *a)
 			d.flags |= VAL_PLAIN;
 		val_map_add(&m, S("default"), val_resolve(&d));
 	}
-	bool number = f->kind == FIELD_INT || f->kind == FIELD_OPT_INT;
+	bool number = field_shape(f) == FIELD_INT || field_shape(f) == FIELD_OPT_INT;
 	if (number && (f->min || f->max))
 		val_map_add(&m, S("minimum"), val_int(f->min));
 	if (f->max)
-		val_map_add(&m, number ? S("maximum") : f->kind == FIELD_STR ? S("maxLength") : S("maxItems"), val_int(f->max));
+		val_map_add(&m, number ? S("maximum") : field_shape(f) == FIELD_STR ? S("maxLength") : S("maxItems"), val_int(f->max));
 	if (f->flags & DEPRECATED)
 		val_map_add(&m, S("deprecated"), val_bool(true));
 	return val_map_end(&m, a);
@@ -284,8 +285,9 @@ schema_json_schema(const struct schema *sc, struct arena *a)
 static const char *
 check_row(const struct schema *sc, const struct field *f, struct arena *a)
 {
-	bool has_member = f->kind != FIELD_NONE_, has_struct = f->kind == FIELD_OBJ_ || f->kind == FIELD_PTR_ || f->kind == FIELD_LIST_ ||
-	     f->kind == FIELD_LISTS_ || f->kind == FIELD_MAP_;
+	enum field_kind shape = field_shape(f);
+	bool has_member = f->kind != FIELD_NONE_;
+	bool has_struct = shape == FIELD_OBJ_ || shape == FIELD_PTR_ || shape == FIELD_LIST_ || shape == FIELD_LISTS_ || shape == FIELD_MAP_;
 	if (!f->name)
 		return "a row without a name";
 	if (has_struct && !f->schema)
@@ -296,7 +298,7 @@ check_row(const struct schema *sc, const struct field *f, struct arena *a)
 		return NULL;
 	if (!f->doc || !*f->doc)
 		return f->flags & INLINE ? NULL : "no doc";
-	if (f->kind == FIELD_ENUM_ && !f->choices)
+	if (shape == FIELD_ENUM_ && !f->choices)
 		return "no choices";
 	if (f->flags & INLINE && f->kind != FIELD_OBJ_)
 		return "INLINE is for FIELD_OBJ";
@@ -304,8 +306,6 @@ check_row(const struct schema *sc, const struct field *f, struct arena *a)
 		return "EMPTY_OK without REQ";
 	if (f->flags & DEPRECATED && !f->hint)
 		return "DEPRECATED without a hint what to write";
-	if (f->kind == FIELD_NONE_ && !(f->flags & (LATER | NOEFFECT | DEPRECATED | STATUS)))
-		return "FIELD_NONE that nobody is told of: it would be parsed and ignored";
 	if (f->dflt && f->flags & REQ)
 		return "REQ with a default";
 	if (f->max && f->max < f->min)
@@ -339,8 +339,8 @@ schema_self_test(const struct schema *sc)
 {
 	static _Thread_local char text[200];
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	if (!sc->name || !sc->fields || (!sc->size && sc->fields->kind != FIELD_END))
-		return "a schema without name, fields or size";
+	if (!sc->name || !sc->fields)
+		return "a schema without name or fields";
 	EACH_FIELD(sc, f)
 	{
 		const char *wrong = check_row(sc, f, a);

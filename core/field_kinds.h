@@ -23,6 +23,15 @@ struct field_type {
 };
 extern const struct field_type field_types[FIELD_NONE_ + 1];
 
+/* What a value must look like: the row's kind, or for rows that only check, what they check it as. */
+static inline enum field_kind
+field_shape(const struct field *f)
+{
+	if (f->kind != FIELD_NONE_ && f->kind != FIELD_VAL)
+		return f->kind;
+	return f->as != FIELD_END ? f->as : f->schema ? FIELD_OBJ_ : f->kind;
+}
+
 static inline size_t
 field_size(const struct field *f)
 {

@@ -125,6 +125,9 @@ static const struct schema thing_schema = { "Thing", "All kinds of rows.", sizeo
 	FIELD_NONE("affinity", NOEFFECT, .doc = "Affinity."),
 	FIELD_NONE("later", LATER, .schema = &leaf_schema, .doc = "Later."),
 	FIELD_NONE("status", STATUS, .doc = "Status."),
+	FIELD_AS("number", FIELD_INT, 0, .max = 9, .doc = "Number."),
+	FIELD_AS("leaves", FIELD_LIST_, NOEFFECT, .schema = &leaf_schema, .doc = "Leaves."),
+	FIELD_AS("must", FIELD_STR, 0, .doc = "Must."),
 	{ 0 } }, check_thing };
 
 /* ---- decoding ------------------------------------------------------------------------------------------------ */
@@ -295,6 +298,9 @@ says_what_is_wrong(void **state)
 		{ "text: 5\ncount: x\nquux: 1\nwait: 1\n", "3:1 e quux: unknown field \"quux\"\n1:7 e text: expected a string, not an integer; put it in quotes: \"5\"\n"
 			"2:8 e count: expected an integer, not the string \"x\"\n4:7 e wait: \"1\" is not a duration; say the unit: \"1s\"\n" },
 		{ "text: t\nlater: {port: x}\n", "2:1 l later: not served yet\n2:15 e later.port: expected an integer, not the string \"x\"\n" },
+		{ "text: t\nnumber: 10\n", "2:9 e number: 10 is out of range: must be between 0 and 9\n" },
+		{ "text: t\nmust: 10\n", "2:7 e must: expected a string, not an integer; put it in quotes: \"10\"\n" },
+		{ "text: t\nleaves: [{port: 0}]\n", "2:1 w leaves: has no effect here\n2:17 e leaves[0].port: 0 is out of range: must be between 1 and 65535\n" },
 		{ "[1]", "1:1 e : expected a map, not a list\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -392,7 +398,7 @@ finds_our_own_mistakes(void **state)
 		{ { FIELD(struct thing, old, "old", 0, .doc = "d") }, "Bad.old: outside of its struct: offsetof of another type?" },
 		{ { FIELD(struct leaf, value, "a", 0, .doc = "d"), FIELD(struct leaf, name, "a", 0, .doc = "d") }, "Bad.a: twice" },
 		{ { FIELD(struct leaf, value, "a", DEPRECATED, .doc = "d") }, "Bad.a: DEPRECATED without a hint what to write" },
-		{ { FIELD_NONE("a", 0, .doc = "d") }, "Bad.a: FIELD_NONE that nobody is told of: it would be parsed and ignored" },
+		{ { FIELD_AS("a", FIELD_LIST_, 0, .doc = "d") }, "Bad.a: no schema" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct schema sc = { "Bad", "d", sizeof(struct leaf), bad[i].rows };
