@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shell: what the files of the engine's shell share, and nobody else sees. engine.c drives the runs, submit.c makes them,
- * archive.c keeps them, query.c and verbs.c answer for them, logs.c reads what their steps printed.
+ * archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
  */
 #ifndef TIDEGATE_ENGINE_SHELL_H
 #define TIDEGATE_ENGINE_SHELL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verbs: suspend, resume, stop, terminate, set, retry, resubmit, delete (spec 5). Most are a stimulus to a run in memory. A
+ * requests: suspend, resume, stop, terminate, set, retry, resubmit, delete (spec 5). Most are a stimulus to a run in memory. A
  * finished workflow is first read back: retry takes it up again, resubmit copies it, delete removes its rows.
  */
 #include "engine/shell.h"
