@@ -72,10 +72,45 @@ deps:
 unit: $(UNIT_BIN)
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
+# make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
+CASES ?= ../shared/conformance
+conformance: all
+	$(Q)python3 tests/conformance/run.py $(CASES) --binary $(B)/tidegate -j2 $(CONFORMANCE)
+
+# make test: everything that needs only Debian's packages, quickest first
+test: layers unit cli-test
+# make integration: what needs more time, and the counterparts that are not Debian packages
+integration: all
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
+# make check: test, and what else must hold before anything lands
+check: test lint
+layers:
+	$(Q)sh tests/tools/layers.sh
+cli-test: all
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
+
+demo: all
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate sh examples/git-push/demo.sh
+
+# make lint: static analysis; make format: the layout of .clang-format
+LINT_SRC = $(LIB_SRC) cli/main.c
+lint:
+	$(Q)clang-tidy --quiet $(LINT_SRC) -- -std=gnu17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --suppressions-list=tests/tools/cppcheck.txt --error-exitcode=1 -I. core config bus sources sensors triggers engine api cli
+format:
+	$(Q)clang-format -i $$(git ls-files '*.[ch]')
+
+# make install DESTDIR= PREFIX=/usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/tidegate $(DESTDIR)$(PREFIX)/share/tidegate
+	install -m 755 $(B)/tidegate $(DESTDIR)$(PREFIX)/bin/tidegate
+	install -m 755 $(B)/tidegate-step $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-step
+	cp -R examples $(DESTDIR)$(PREFIX)/share/tidegate/
+
 clean:
 	rm -rf build tidegate tidegate-step
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: all deps unit clean help
+.PHONY: all deps unit test check integration conformance layers cli-test demo lint format install clean help
