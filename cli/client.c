@@ -56,6 +56,15 @@ url_escape(struct buf *b, str s)
 	}
 }
 
+void
+url_query(struct buf *b, const char *name, str value)
+{
+	if (!value.n)
+		return;
+	buf_addf(b, "%c%s=", str_find_char(buf_str(b), '?', 0) == SIZE_MAX ? '?' : '&', name);
+	url_escape(b, value);
+}
+
 str
 workflow_path(struct client *c, str name, const char *suffix)
 {

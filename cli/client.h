@@ -35,6 +35,8 @@ int client_stream(struct client *c, str path, bool (*line)(void *arg, const stru
 
 /* Appends `s` escaped for a path segment or a query value. */
 void url_escape(struct buf *b, str s);
+/* Appends "?name=value" (or "&", if there is a '?' before); nothing if the value is empty. */
+void url_query(struct buf *b, const char *name, str value);
 /* "/api/v1/workflows/<ns>/<name><suffix>" in the client's arena. */
 str workflow_path(struct client *c, str name, const char *suffix);
 

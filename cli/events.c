@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tidegate events, emit: what came in and what became of it; and putting something in by hand. */
+#include "cli/output.h"
+#include "cli/workflows.h"
+
+struct events_opts {
+	struct cli_common common;
+	const char *source, *event, *since, *output;
+	struct cli_int limit;
+	bool watch, all_namespaces;
+};
+
+static const char *const event_outputs[] = { "json", "wide", NULL };
+
+/* The event itself in a line, each decision indented below it: sensor/trigger, verdict, and the reason. */
+static void
+print_event(const struct val *ev, struct arena *a)
+{
+	bool colors = out_colors(stdout);
+	const struct val *decisions = val_get(ev, S("decisions"));
+	int64_t size = 0;
+	(void)val_to_i64(val_get(ev, S("size")), &size);
+	printf("%.*s  %.*s  %.*s/%.*s  %lldB\n", STR_ARG(time_rfc3339(a, time_member(ev, "time"))), STR_ARG(val_get_str(ev, "id")),
+	       STR_ARG(val_get_str(ev, "source")), STR_ARG(val_get_str(ev, "subject")), (long long)size);
+	if (!val_is(decisions, VAL_LIST) || decisions->n == 0)
+		printf("    no sensor depends on it\n");
+	for (uint32_t i = 0; val_is(decisions, VAL_LIST) && i < decisions->n; i++) {
+		const struct val *d = &decisions->items[i];
+		str verdict = val_get_str(d, "verdict"), trigger = val_get_str(d, "trigger"), reason = val_get_str(d, "reason");
+		const struct val *result = val_get(d, S("result"));
+		const char *color = colors ? phase_color(verdict) : "";
+		printf("    %s%s%s%s %.*s%s  %.*s%s%.*s", *color ? "\033[" : "", color, *color ? "m" : "", phase_sign(verdict, S(""), true), STR_ARG(verdict),
+		       *color ? "\033[0m" : "", STR_ARG(val_get_str(d, "sensor")), trigger.n ? "/" : "", STR_ARG(trigger));
+		if (reason.n)
+			printf(": %.*s", STR_ARG(reason));
+		if (val_is(result, VAL_MAP) && result->n)
+			printf(" -> %.*s", STR_ARG(json_write(a, result)));
+		putchar('\n');
+	}
+	fflush(stdout);
+}
+
+struct events_print {
+	const char *output;
+	int64_t left; /* -1: no end */
+};
+
+static bool
+events_line(void *arg, const struct val *v, struct arena *tmp)
+{
+	struct events_print *p = arg;
+	const struct val *ev = val_get(v, S("result"));
+	if (!ev)
+		return true;
+	if (p->output && strcmp(p->output, "json") == 0)
+		printf("%.*s\n", STR_ARG(json_write(tmp, ev)));
+	else
+		print_event(ev, tmp);
+	fflush(stdout);
+	return p->left < 0 || --p->left > 0;
+}
+
+static int
+run_events(const void *opts, char **args, int n)
+{
+	const struct events_opts *o = opts;
+	struct client c CLEANUP(client_free);
+	struct buf path CLEANUP(free_buf) = { 0 };
+	struct err e = { 0 };
+	client_init(&c, &o->common);
+	str event = n ? str_c(args[0]) : STR_NONE, source = str_cut(&event, '/');
+	buf_add(&path, S("/tidegate/v1/events/"));
+	if (!o->all_namespaces)
+		url_escape(&path, c.ns);
+	url_query(&path, "source", source);
+	url_query(&path, "event", event);
+	url_query(&path, "limit", o->limit.set && !o->watch ? arena_fmt(c.arena, "%lld", (long long)o->limit.v) : STR_NONE);
+	url_query(&path, "watch", o->watch ? S("true") : STR_NONE);
+	if (o->since) {
+		dur d;
+		if (dur_parse(str_c(o->since), &d, &e))
+			return cli_usage(&command_events, "--since: %s", e.msg);
+		url_query(&path, "since", time_rfc3339(c.arena, wall_clock() - d.ns));
+	}
+	struct events_print p = { o->output, o->watch && o->limit.set ? o->limit.v : -1 };
+	if (client_stream(&c, buf_str(&path), events_line, &p, &e))
+		return cli_fail(&e);
+	return EXIT_DONE;
+}
+
+const struct command command_events = {
+	.name = "events",
+	.args = "[SOURCE[/EVENT]]",
+	.summary = "What came in, and what became of it.",
+	.examples = "  tidegate events                  the last ones, oldest first, with what each sensor decided and why\n"
+	            "  tidegate events -w               and those to come\n"
+	            "  tidegate events github/push --since 1h\n",
+	.options = (const struct cli_option[]){
+		OPTION(struct events_opts, watch, "watch", 'w', NULL, "Go on with those to come."),
+		OPTION(struct events_opts, limit, "limit", 0, "N", "At most so many (20); with --watch: end after so many."),
+		OPTION(struct events_opts, since, "since", 0, "DURATION", "Those that came since, as 1h."),
+		OPTION(struct events_opts, all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace."),
+		OPTION(struct events_opts, output, "output", 'o', "FORMAT", "json: one object a line.", .choices = event_outputs),
+		{ 0 },
+	},
+	.size = sizeof(struct events_opts),
+	.args_max = 1,
+	.run = run_events,
+};
+
+/* ---- emit --------------------------------------------------------------------------------------------------- */
+
+struct emit_opts {
+	struct cli_common common;
+	const char *file, *data;
+};
+
+static int
+read_file(const char *path, struct buf *out, struct err *e)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	if (!f)
+		return err_errno(e, "%s", path);
+	for (size_t n = 1; n;) {
+		n = fread(buf_room(out, 65536), 1, 65536, f);
+		out->n += n;
+	}
+	bool bad = ferror(f);
+	if (f != stdin)
+		fclose(f);
+	return bad ? err_set(e, ERR_IO, "%s: cannot be read", path) : 0;
+}
+
+static int
+run_emit(const void *opts, char **args, int n UNUSED)
+{
+	const struct emit_opts *o = opts;
+	struct client c CLEANUP(client_free);
+	struct buf body CLEANUP(free_buf) = { 0 }, path CLEANUP(free_buf) = { 0 };
+	struct err e = { 0 };
+	struct val answer;
+	client_init(&c, &o->common);
+	str event = str_c(args[0]), source = str_cut(&event, '/');
+	if (!source.n || !event.n)
+		return cli_usage(&command_emit, "%s: write it as SOURCE/EVENT", args[0]);
+	if (o->data && o->file)
+		return cli_usage(&command_emit, "--data and --file exclude each other");
+	if (o->file && read_file(o->file, &body, &e))
+		return cli_fail(&e);
+	buf_add(&path, S("/tidegate/v1/emit/"));
+	url_escape(&path, c.ns);
+	buf_addc(&path, '/');
+	url_escape(&path, source);
+	buf_addc(&path, '/');
+	url_escape(&path, event);
+	str text, data = o->data ? str_c(o->data) : o->file ? buf_str(&body) : S("{}");
+	if (client_raw(&c, "POST", buf_str(&path), data, &text, &e) || json_read(c.arena, text, &answer, &e))
+		return cli_fail(&e);
+	printf("%.*s\n", STR_ARG(val_get_str(&answer, "id")));
+	return EXIT_DONE;
+}
+
+const struct command command_emit = {
+	.name = "emit",
+	.args = "SOURCE/EVENT",
+	.summary = "Put an event in, as if its source had received it.",
+	.examples = "  tidegate emit webhook/example -d '{\"message\":\"hi\"}'\n  tidegate emit github/push -f payload.json\n",
+	.doc = "Prints the event's id once it is stored. The event goes the way of any other: filters, sensors, triggers.",
+	.options = (const struct cli_option[]){
+		OPTION(struct emit_opts, file, "file", 'f', "FILE", "The event's data; - is standard input."),
+		OPTION(struct emit_opts, data, "data", 'd', "TEXT", "The event's data as given; {} if there is none."),
+		{ 0 },
+	},
+	.size = sizeof(struct emit_opts),
+	.args_min = 1,
+	.args_max = 1,
+	.run = run_emit,
+};

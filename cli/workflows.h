@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* workflows: what the commands about workflows share: waiting, watching, following logs, choosing many by flags. */
+#ifndef TIDEGATE_CLI_WORKFLOWS_H
+#define TIDEGATE_CLI_WORKFLOWS_H
+
+#include "cli/client.h"
+#include "cli/command.h"
+
+/* Stays until the workflow has ended; `tree`: shows it meanwhile. The exit code: 0 Succeeded, 1 Failed or Error. */
+int follow_workflow(struct client *c, str name, bool tree, str *phase);
+/* Prints log lines until they end. `query` begins with '?' or is empty. */
+int follow_logs(struct client *c, str name, const char *pod, str query, bool no_color);
+
+/* How to print one workflow: NULL, "name", "json", "yaml", "wide", "short". */
+extern const char *const workflow_outputs[];
+void print_workflow(const struct val *workflow, const char *how, str status);
+
+/* Flags that choose workflows instead of names: delete --all, stop -l app=x. */
+struct workflow_choice {
+	const char *selector, *field_selector, *prefix, *status, *older;
+	bool all, all_namespaces, completed, resubmitted;
+};
+struct workflow_name {
+	str ns, name;
+};
+struct workflow_names {
+	struct workflow_name *p;
+	size_t n;
+};
+/* The names given, or those the flags choose. ERR_INVALID if neither is there. */
+int choose_workflows(struct client *c, const struct workflow_choice *ch, char **args, int n, struct workflow_names *out, struct err *e) MUST_CHECK;
+bool choice_given(const struct workflow_choice *ch);
+/* The filters of a choice that the daemon does not know, applied here. */
+bool choice_matches(const struct workflow_choice *ch, const struct val *workflow);
+/* The part of a list's query that it does know: "?listOptions.labelSelector=..." */
+void choice_query(const struct workflow_choice *ch, struct buf *out);
+
+/* {"name": .., "namespace": ..} and further members, as verbs are sent. */
+struct val verb_body(struct client *c, str name, struct val_map *more);
+/* A list of strings. */
+struct val texts_val(struct arena *a, const struct cli_texts *t);
+
+#endif
