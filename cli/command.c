@@ -8,12 +8,15 @@
 #include <getopt.h>
 
 #include "cli/command.h"
+#include "core/diag.h"
 
 #define COMMAND(id) &command_##id,
+#define COMMAND_LATER(id)
 static const struct command *const commands[] = {
 #include "cli/commands.def"
 };
 #undef COMMAND
+#undef COMMAND_LATER
 
 static const struct cli_option common_options[] = {
 	OPTION(struct cli_common, ns, "namespace", 'n', "NAME", "Namespace; else $ARGO_NAMESPACE, else \"default\"."),
@@ -22,22 +25,6 @@ static const struct cli_option common_options[] = {
 	OPTION(struct cli_common, help, "help", 'h', NULL, "This page."),
 	{ 0 },
 };
-
-/* The nearest of the names if it is near enough to be a slip. */
-static const char *
-diag_nearest(str word, const char *const *names, size_t n)
-{
-	const char *best = NULL;
-	unsigned least = word.n / 3 > 2 ? (unsigned)(word.n / 3) : 2;
-	for (size_t i = 0; i < n; i++) {
-		unsigned d = str_distance(word, str_c(names[i]));
-		if (d <= least && (!best || d < least)) {
-			best = names[i];
-			least = d;
-		}
-	}
-	return best;
-}
 
 enum { OPTIONS_MAX = 64, LONG_BASE = 0x1000 };
 
@@ -169,8 +156,6 @@ cli_parse(const struct command *c, int argc, char **argv, struct arena *a, void 
 	struct cli_common *common = opts;
 	if (!common->ns)
 		common->ns = getenv("ARGO_NAMESPACE");
-	if (!common->state)
-		common->state = getenv("TIDEGATE_STATE");
 	return common->help ? 0 : check_args(c, *args_n, e);
 }
 

@@ -45,7 +45,7 @@ struct cli_option {
 struct cli_common {
 	bool help, no_color;
 	const char *ns;    /* --namespace, else ARGO_NAMESPACE; may be NULL */
-	const char *state; /* --state, else TIDEGATE_STATE; may be NULL */
+	const char *state; /* --state; may be NULL */
 };
 
 struct command {
@@ -62,8 +62,10 @@ struct command {
 };
 
 #define COMMAND(id) extern const struct command command_##id;
+#define COMMAND_LATER COMMAND
 #include "cli/commands.def"
 #undef COMMAND
+#undef COMMAND_LATER
 
 /* The whole program behind main(). */
 int cli_main(int argc, char **argv);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The entrance: every request of every listener comes through entered(), is let in or not, and goes to its handler. */
+#include <openssl/crypto.h>
+
+#include "api/rest.h"
+
+struct route {
+	const char *method, *pattern;
+	rest_handler *fn;
+	bool object;
+};
+
+#define ROUTE(m, p, f, doc) { m, p, f, false },
+#define OBJECT_ROUTE(m, p, f, doc) { m, p, f, true },
+static const struct route routes[] = {
+#include "api/routes.def"
+};
+#undef ROUTE
+#undef OBJECT_ROUTE
+
+/* A route on a listener: what the server hands back to us with a request. */
+struct binding {
+	struct api *api;
+	const struct route *route;
+	const struct resource *resource;
+	str token; /* absent: none is asked for. Owned by the binding */
+};
+
+static bool
+token_fits(str given, str token)
+{
+	return given.n == token.n && CRYPTO_memcmp(given.p, token.p, token.n) == 0;
+}
+
+/* "Authorization: Bearer <token>", as argo and Hera send it. */
+static bool
+let_in(const struct binding *b, const struct http_req *r)
+{
+	if (!b->token.p || b->route->fn == get_health)
+		return true;
+	str header = http_req_header(r, "Authorization");
+	if (!str_starts(header, S("Bearer ")))
+		return false;
+	return token_fits(str_trim(str_slice(header, 7, header.n)), b->token);
+}
+
+static void
+entered(struct http_req *r, void *arg)
+{
+	const struct binding *b = arg;
+	if (!let_in(b, r)) {
+		http_reply_header(r, "WWW-Authenticate", S("Bearer"));
+		rest_failf(r, ERR_UNAUTHENTICATED, "token not valid: the token is in the file `token` of the state directory");
+		return;
+	}
+	if (http_req_too_large(r)) {
+		rest_failf(r, ERR_LIMIT, "the body is too large");
+		return;
+	}
+	b->route->fn(b->api, r, b->resource);
+}
+
+static void
+bind_route(struct api *api, struct httpd *h, const struct route *rt, const struct resource *res, const char *pattern, str token)
+{
+	struct binding *b = MEM_NEW(struct binding);
+	*b = (struct binding){ api, rt, res, STR_NONE };
+	if (token.p) {
+		char *copy = mem_alloc(token.n + 1);
+		memcpy(copy, token.p, token.n);
+		b->token = (str){ copy, token.n };
+	}
+	*VEC_PUSH(&api->bindings) = b;
+	struct http_route *added = httpd_route(h, rt->method, pattern, entered, b);
+	http_route_max_body(added, 16u << 20);
+}
+
+/* The collection's own path: with and without a namespace where it has one. */
+static void
+bind_object_route(struct api *api, struct httpd *h, const struct route *rt, str token)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	for (const struct resource *res = resources; res->path; res++) {
+		str pattern = arena_fmt(a, "/api/v1/%s%s%s", res->path, res->cluster ? "" : "/{ns}", rt->pattern);
+		bind_route(api, h, rt, res, pattern.p, token);
+		if (!res->cluster && !*rt->pattern)
+			bind_route(api, h, rt, res, arena_fmt(a, "/api/v1/%s/", res->path).p, token);
+	}
+}
+
+void
+api_attach(struct api *api, struct httpd *h, str token)
+{
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (routes[i].object)
+			bind_object_route(api, h, &routes[i], token);
+		else
+			bind_route(api, h, &routes[i], NULL, routes[i].pattern, token);
+	}
+}
+
+struct api *
+api_new(const struct api_env *env)
+{
+	struct api *api = MEM_NEW(struct api);
+	api->env = *env;
+	api->started = loop_now(env->loop);
+	list_init(&api->streams);
+	return api;
+}
+
+void
+api_stop(struct api *api)
+{
+	LIST_EACH(&api->streams, struct stream, link, s)
+		stream_end(s);
+}
+
+void
+api_free(struct api *api)
+{
+	if (!api)
+		return;
+	assert(list_empty(&api->streams));
+	for (size_t i = 0; i < api->bindings.n; i++) {
+		union {
+			const char *in;
+			char *out;
+		} token = { .in = api->bindings.p[i]->token.p };
+		free(token.out);
+		free(api->bindings.p[i]);
+	}
+	VEC_FREE(&api->bindings);
+	free(api);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rest: what the handlers share: reading requests, answering, errors, field selection, streams. Inside api/ only. */
+#ifndef TIDEGATE_API_REST_H
+#define TIDEGATE_API_REST_H
+
+#include "api/api.h"
+#include "core/map.h"
+
+struct stream;
+struct api {
+	struct api_env env;
+	struct link streams; /* struct stream, open ones */
+	VEC(struct binding *) bindings;
+	int64_t started;
+};
+
+/* A kind of object with create, read, update, delete: one row of resources[] (rest_objects.c). */
+struct resource {
+	const char *path; /* "workflow-templates" */
+	const char *kind; /* "WorkflowTemplate" */
+	const char *key;  /* name of the object in request bodies: "template" */
+	bool cluster;
+};
+
+typedef void rest_handler(struct api *api, struct http_req *r, const struct resource *res);
+#define ROUTE(method, pattern, fn, doc) rest_handler fn;
+#define OBJECT_ROUTE(method, suffix, fn, doc) rest_handler fn;
+#include "api/routes.def"
+#undef ROUTE
+#undef OBJECT_ROUTE
+extern const struct resource resources[]; /* ended by a row without path */
+
+/* 200 with JSON. */
+void rest_reply(struct http_req *r, const struct val *v);
+/* The status, code and message of an error, in Argo's shape. */
+void rest_fail(struct http_req *r, const struct err *e);
+void rest_failf(struct http_req *r, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The first errors of `d` as one message; ERR_INVALID, or ERR_UNSUPPORTED if all of them are about what is not served yet. */
+void rest_fail_diags(struct http_req *r, struct diags *d, const struct err *e);
+/* The body as a JSON map (an empty body is an empty map); answers and returns false if it is none. */
+bool rest_body(struct http_req *r, struct val *out);
+/* {ns} of the path; "default" where it is empty and `fallback` is set, else absent. */
+str rest_ns(const struct api *api, const struct http_req *r, bool fallback);
+bool rest_flag(const struct http_req *r, const char *arg);
+/* A query argument as a number; `dflt` if it is absent or none. */
+int64_t rest_int(const struct http_req *r, const char *arg, int64_t dflt);
+
+/* `v` with only the members that a comma list of dotted paths names, or without them if it begins with '-'. Lists are looked through. */
+const struct val *fields_select(struct arena *a, const struct val *v, str fields);
+
+/* ---- streams ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A streamed answer: server-sent events where the client accepts them, else a JSON object a line; each message is
+ * {"result": ...}. The owner embeds it first in its own struct and frees that in `closed`, which runs exactly once: when
+ * the client went away or fell behind, after stream_end, or when the API shuts down. It is never called from stream_send.
+ */
+struct stream {
+	struct link link;
+	struct http_stream *http;
+	struct api *api;
+	bool sse, ending;
+	void (*closed)(struct stream *s);
+};
+void stream_start(struct stream *s, struct api *api, struct http_req *r, void (*closed)(struct stream *s));
+void stream_send(struct stream *s, const struct val *result);
+void stream_error(struct stream *s, const struct err *e);
+/* At the end of this turn: ends the answer, then closed(). */
+void stream_end(struct stream *s);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that is kept as configuration: templates, cron workflows, event sources, sensors, bindings (spec 7.2, rows 18
+ * to 35 and 46 to 66). What comes in here is kept in the store; what came from a file can only be changed there.
+ */
+#include "api/rest.h"
+#include "core/event.h"
+
+const struct resource resources[] = {
+	{ "workflow-templates", "WorkflowTemplate", "template", false },
+	{ "cluster-workflow-templates", "ClusterWorkflowTemplate", "template", true },
+	{ "cron-workflows", "CronWorkflow", "cronWorkflow", false },
+	{ "workflow-event-bindings", "WorkflowEventBinding", "workflowEventBinding", false },
+	{ "event-sources", "EventSource", "eventSource", false },
+	{ "sensors", "Sensor", "sensor", false },
+	{ 0 },
+};
+
+const char api_schema_sql[] =
+	"CREATE TABLE object (kind TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, manifest BLOB NOT NULL, crc INTEGER NOT NULL,"
+	" PRIMARY KEY (kind, ns, name)) STRICT, WITHOUT ROWID;";
+
+static const struct kind *
+kind_of(const struct api *api, const struct resource *res)
+{
+	return objects_kind(api->env.objects, str_c(res->kind));
+}
+
+/* ---- the store ---------------------------------------------------------------------------------------------- */
+
+struct row {
+	struct arena *arena;
+	str kind, ns, name, manifest; /* manifest absent: delete the row */
+	struct http_req *req;
+	struct val answer;
+};
+
+static int
+write_row(sqlite3 *db, void *arg, struct err *e)
+{
+	const struct row *w = arg;
+	if (!w->manifest.p)
+		return store_exec(db, e, "DELETE FROM object WHERE kind = ? AND ns = ? AND name = ?", "sss", w->kind, w->ns, w->name);
+	return store_exec(db, e, "INSERT OR REPLACE INTO object (kind, ns, name, manifest, crc) VALUES (?, ?, ?, ?, ?)", "sssbi", w->kind, w->ns,
+	                  w->name, w->manifest, (int64_t)store_crc32c(0, w->manifest));
+}
+
+static void
+row_written(void *arg)
+{
+	struct row *w = arg;
+	rest_reply(w->req, &w->answer);
+	arena_free(w->arena);
+}
+
+/* Answers with `answer` once the change is on disk. */
+static void
+keep(struct api *api, struct http_req *r, const struct kind *k, str ns, str name, const struct val *manifest, const struct val *answer)
+{
+	struct arena *a = arena_new();
+	struct row *w = ARENA_NEW(a, struct row);
+	*w = (struct row){ .arena = a, .kind = str_c(k->name), .ns = k->cluster ? S("") : arena_dup(a, ns), .name = arena_dup(a, name), .req = r };
+	if (manifest)
+		w->manifest = json_write(a, manifest);
+	w->answer = val_copy(a, answer);
+	store_write(api->env.store, write_row, w, row_written);
+	if (api->env.changed)
+		api->env.changed(api->env.arg);
+}
+
+struct loading {
+	struct objects *objects;
+	const struct kind *const *kinds;
+	size_t n;
+};
+
+static int
+load_rows(sqlite3 *db, void *arg, struct err *e)
+{
+	struct loading *l = arg;
+	sqlite3_stmt *q = store_prepare(db, "SELECT kind, ns, name, manifest, crc FROM object ORDER BY kind, ns, name", e);
+	if (!q)
+		return -1;
+	int rc;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		struct val v;
+		struct diags d;
+		str text = store_text(q, 3);
+		if ((int64_t)store_crc32c(0, text) != sqlite3_column_int64(q, 4))
+			return err_set(e, ERR_IO, "the stored %.*s %.*s is damaged: its checksum does not fit", STR_ARG(store_text(q, 0)), STR_ARG(store_text(q, 2)));
+		if (json_read(a, text, &v, e))
+			return -1;
+		diags_init(&d);
+		struct object *o = object_decode(l->kinds, l->n, &v, STR_NONE, store_text(q, 1), &d);
+		if (o)
+			(void)objects_put(l->objects, o); /* whether it is new does not matter here */
+		object_unref(o);
+		diags_free(&d);
+	}
+	return rc == SQLITE_DONE ? 0 : err_set(e, ERR_IO, "reading objects: %s", sqlite3_errmsg(db));
+}
+
+int
+api_load_objects(struct store *s, struct objects *objects, const struct kind *const *kinds, size_t n, struct err *e)
+{
+	struct loading l = { objects, kinds, n };
+	return store_read_now(s, load_rows, &l, e);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+void
+list_objects(struct api *api, struct http_req *r, const struct resource *res)
+{
+	struct arena *a = http_req_arena(r);
+	struct val_list items = { 0 };
+	struct val_map out = { 0 };
+	size_t i = 0;
+	str ns = rest_ns(api, r, false), pattern = http_req_arg(r, "namePattern");
+	for (struct object *o; (o = objects_next(api->env.objects, kind_of(api, res), &i));) {
+		if (!res->cluster && ns.n && !str_eq(o->ns, ns))
+			continue;
+		if (!pattern.n || str_find(o->name, pattern, 0) != SIZE_MAX)
+			val_list_add(&items, *o->manifest);
+	}
+	struct val list = val_list_end(&items, a);
+	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });
+	val_map_add(&out, S("items"), list.n ? list : val_null());
+	struct val v = val_map_end(&out, a);
+	rest_reply(r, fields_select(a, &v, http_req_arg(r, "fields")));
+}
+
+/* Answers 404 itself. */
+static struct object *
+find(struct api *api, struct http_req *r, const struct resource *res)
+{
+	str name = http_req_var(r, "name"), ns = rest_ns(api, r, true);
+	struct object *o = objects_find(api->env.objects, kind_of(api, res), ns, name);
+	if (!o)
+		rest_failf(r, ERR_NOT_FOUND, "%s.argoproj.io \"%.*s\" not found", kind_of(api, res)->plural, STR_ARG(name));
+	return o;
+}
+
+void
+get_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	struct object *o = find(api, r, res);
+	if (o)
+		rest_reply(r, fields_select(http_req_arena(r), o->manifest, http_req_arg(r, "fields")));
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* The object of the body, with what the path says about it. Answers and returns NULL if there is none. */
+static const struct val *
+body_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	struct arena *a = http_req_arena(r);
+	struct val body;
+	if (!rest_body(r, &body))
+		return NULL;
+	const struct val *v = val_get(&body, str_c(res->key));
+	if (!val_is(v, VAL_MAP)) {
+		rest_failf(r, ERR_INVALID, "the body needs a \"%s\"", res->key);
+		return NULL;
+	}
+	struct val kind = val_cstr(res->kind), version = val_cstr(kind_of(api, res)->api);
+	v = val_set(a, val_set(a, v, S("apiVersion"), &version), S("kind"), &kind);
+	const struct val *meta = val_get(v, S("metadata"));
+	if (!res->cluster && !val_get_str(meta, "namespace").n) {
+		struct val ns = val_str(rest_ns(api, r, true));
+		v = val_set(a, v, S("metadata"), val_set(a, meta, S("namespace"), &ns));
+	}
+	return v;
+}
+
+/* What the server adds: a uid and a time of creation that stay, a version that grows. */
+static const struct val *
+add_identity(struct api *api, struct arena *a, const struct val *v, const struct object *before)
+{
+	const struct val *meta = val_get(v, S("metadata")), *old = before ? val_get(before->manifest, S("metadata")) : NULL;
+	str name = val_get_str(meta, "name"), uid = val_get_str(old, "uid"), made = val_get_str(old, "creationTimestamp");
+	if (!name.n && val_get_str(meta, "generateName").n)
+		name = arena_fmt(a, "%.*s%.*s", STR_ARG(val_get_str(meta, "generateName")), STR_ARG(str_slice(event_random_id(a), 0, 5)));
+	if (!uid.n) {
+		str id = event_random_id(a);
+		uid = arena_fmt(a, "%.8s-%.4s-%.4s-%.4s-%.12s", id.p, id.p + 8, id.p + 12, id.p + 16, id.p + 20);
+	}
+	if (!made.n)
+		made = time_rfc3339(a, loop_now(api->env.loop));
+	struct val values[] = { val_str(name), val_str(uid), val_str(made),
+	                        val_str(arena_fmt(a, "%llu", (unsigned long long)(before ? before->revision + 1 : 1))) };
+	meta = val_set(a, meta, S("name"), &values[0]);
+	meta = val_set(a, meta, S("uid"), &values[1]);
+	meta = val_set(a, meta, S("creationTimestamp"), &values[2]);
+	meta = val_set(a, meta, S("resourceVersion"), &values[3]);
+	return val_set(a, v, S("metadata"), meta);
+}
+
+/* Decodes and resolves names; answers and returns NULL if something is wrong. */
+static struct object *
+decode(struct api *api, struct http_req *r, const struct val *v)
+{
+	struct diags d;
+	diags_init(&d);
+	struct object *o = object_decode(api->env.kinds, api->env.kinds_n, v, STR_NONE, rest_ns(api, r, true), &d);
+	if (o && o->kind->resolve)
+		o->kind->resolve(o, api->env.objects, &d);
+	if (!o || d.errors) {
+		rest_fail_diags(r, &d, NULL);
+		object_unref(o);
+		o = NULL;
+	}
+	diags_free(&d);
+	return o;
+}
+
+static bool
+is_from_file(struct http_req *r, const struct object *o)
+{
+	if (o && o->file.n)
+		rest_failf(r, ERR_EXISTS, "it comes from %.*s: change it there", STR_ARG(o->file));
+	return o && o->file.n;
+}
+
+void
+lint_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	const struct val *v = body_object(api, r, res);
+	struct object *o = v ? decode(api, r, v) : NULL;
+	if (o)
+		rest_reply(r, v);
+	object_unref(o);
+}
+
+static void
+put(struct api *api, struct http_req *r, const struct resource *res, const struct val *v, const struct object *before)
+{
+	v = add_identity(api, http_req_arena(r), v, before);
+	struct object *o = decode(api, r, v);
+	if (!o)
+		return;
+	(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
+	keep(api, r, o->kind, o->ns, o->name, v, v);
+	object_unref(o);
+	(void)res;
+}
+
+void
+create_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	const struct val *v = body_object(api, r, res);
+	if (!v)
+		return;
+	const struct val *meta = val_get(v, S("metadata"));
+	str name = val_get_str(meta, "name");
+	if (name.n && objects_find(api->env.objects, kind_of(api, res), val_get_str(meta, "namespace"), name)) {
+		rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" already exists", kind_of(api, res)->plural, STR_ARG(name));
+		return;
+	}
+	put(api, r, res, v, NULL);
+}
+
+void
+update_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	const struct object *before = find(api, r, res);
+	if (!before || is_from_file(r, before))
+		return;
+	const struct val *v = body_object(api, r, res);
+	if (!v)
+		return;
+	str name = val_get_str(val_get(v, S("metadata")), "name");
+	if (!str_eq(name, before->name)) {
+		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
+		return;
+	}
+	put(api, r, res, v, before);
+}
+
+void
+delete_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	struct object *o = find(api, r, res);
+	if (!o || is_from_file(r, o))
+		return;
+	struct arena *a = http_req_arena(r);
+	const struct kind *k = o->kind;
+	str ns = arena_dup(a, o->ns), name = arena_dup(a, o->name);
+	(void)objects_del(api->env.objects, k, ns, name); /* it was found above */
+	struct val empty = { .kind = VAL_MAP };
+	keep(api, r, k, ns, name, NULL, &empty);
+}

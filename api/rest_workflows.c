@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workflows: list, get, create, lint, submit, verbs, delete (spec 7.2, rows 1 to 14). */
+#include "api/rest.h"
+#include "engine/engine.h"
+#include "engine/spec.h"
+
+/* ---- one and many ------------------------------------------------------------------------------------------- */
+
+static void
+answer_workflow(void *arg, const struct val *workflow, const struct err *e)
+{
+	struct http_req *r = arg;
+	if (e) {
+		rest_fail(r, e);
+		return;
+	}
+	struct val empty = { .kind = VAL_MAP };
+	rest_reply(r, workflow ? fields_select(http_req_arena(r), workflow, http_req_arg(r, "fields")) : &empty);
+}
+
+void
+get_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), answer_workflow, r);
+}
+
+/* What the engine's query does not know of a list's arguments: nameFilter, createdAfter, finishedBefore. */
+struct list_filter {
+	str name, how;
+	int64_t created_after, finished_before;
+};
+
+static bool
+name_passes(const struct list_filter *f, str name)
+{
+	if (!f->name.n)
+		return true;
+	if (str_eq(f->how, S("Contains")))
+		return str_find(name, f->name, 0) != SIZE_MAX;
+	if (str_eq(f->how, S("Prefix")))
+		return str_starts(name, f->name);
+	if (str_eq(f->how, S("NotEquals")))
+		return !str_eq(name, f->name);
+	return str_eq(name, f->name);
+}
+
+static int64_t
+time_of(const struct val *map, const char *key)
+{
+	struct err e;
+	int64_t at = 0;
+	str text = val_get_str(map, key);
+	return text.n && time_parse_rfc3339(text, &at, &e) == 0 ? at : 0;
+}
+
+static bool
+passes(const struct list_filter *f, const struct val *workflow)
+{
+	const struct val *meta = val_get(workflow, S("metadata")), *status = val_get(workflow, S("status"));
+	int64_t finished = time_of(status, "finishedAt");
+	return name_passes(f, val_get_str(meta, "name")) && (!f->created_after || time_of(meta, "creationTimestamp") > f->created_after) &&
+	       (!f->finished_before || (finished && finished < f->finished_before));
+}
+
+struct listing {
+	struct api *api;
+	struct http_req *req;
+	struct list_filter filter;
+	bool filtered;
+	size_t limit, offset;
+};
+
+static void
+answer_list(void *arg, const struct val *workflows, size_t total, const struct err *e)
+{
+	struct listing *l = arg;
+	struct arena *a = http_req_arena(l->req);
+	if (e) {
+		rest_fail(l->req, e);
+		return;
+	}
+	struct val_list kept = { 0 };
+	size_t matched = 0;
+	for (uint32_t i = 0; i < workflows->n; i++) {
+		if (!l->filtered) {
+			val_list_add(&kept, workflows->items[i]);
+		} else if (passes(&l->filter, &workflows->items[i])) {
+			if (matched >= l->offset && (!l->limit || kept.v.n < l->limit))
+				val_list_add(&kept, workflows->items[i]);
+			matched++;
+		}
+	}
+	total = l->filtered ? matched : total;
+	size_t end = l->offset + kept.v.n;
+	struct val items = val_list_end(&kept, a);
+	struct val_map meta = { 0 }, out = { 0 };
+	if (end < total && items.n) {
+		val_map_add(&meta, S("continue"), val_str(arena_fmt(a, "%zu", end)));
+		val_map_add(&meta, S("remainingItemCount"), val_int((int64_t)(total - end)));
+	}
+	val_map_add(&out, S("metadata"), val_map_end(&meta, a));
+	val_map_add(&out, S("items"), items.n ? items : val_null()); /* Argo's empty list is null */
+	struct val v = val_map_end(&out, a);
+	rest_reply(l->req, fields_select(a, &v, http_req_arg(l->req, "fields")));
+}
+
+/* metadata.name=x in the field selector, taken out where nameFilter says how to compare. */
+static void
+take_name(struct listing *l, str *selector, struct arena *a)
+{
+	struct buf rest CLEANUP(free_buf) = { 0 };
+	str how = http_req_arg(l->req, "nameFilter");
+	if (!how.n || str_eq(how, S("Exact")))
+		return;
+	for (str s = *selector; s.n;) {
+		str part = str_cut(&s, ','), value = part, key = str_cut(&value, '=');
+		if (!str_eq(str_trim(key), S("metadata.name"))) {
+			buf_addf(&rest, "%s%.*s", rest.n ? "," : "", STR_ARG(part));
+			continue;
+		}
+		while (str_starts(value, S("=")))
+			value = str_slice(value, 1, value.n);
+		l->filter.name = str_trim(value);
+		l->filter.how = how;
+		l->filtered = true;
+	}
+	*selector = arena_dup(a, buf_str(&rest));
+}
+
+static bool
+wants_nodes(str fields)
+{
+	return !str_starts(fields, S("-")) || str_find(fields, S("items.status.nodes"), 0) == SIZE_MAX;
+}
+
+void
+list_workflows(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct arena *a = http_req_arena(r);
+	struct listing *l = ARENA_NEW(a, struct listing);
+	*l = (struct listing){ .api = api, .req = r };
+	struct err e;
+	str after = http_req_arg(r, "createdAfter"), before = http_req_arg(r, "finishedBefore"), selector = http_req_arg(r, "listOptions.fieldSelector");
+	if ((after.n && time_parse_rfc3339(after, &l->filter.created_after, &e)) || (before.n && time_parse_rfc3339(before, &l->filter.finished_before, &e))) {
+		rest_fail(r, &e);
+		return;
+	}
+	l->filtered = after.n || before.n;
+	take_name(l, &selector, a);
+	int64_t limit = rest_int(r, "listOptions.limit", 0), offset = 0;
+	str next = http_req_arg(r, "listOptions.continue");
+	if (limit < 0 || (next.n && (!str_to_i64(next, &offset) || offset < 0))) {
+		rest_failf(r, ERR_INVALID, "listOptions.limit and listOptions.continue must be numbers from 0 on");
+		return;
+	}
+	l->limit = (size_t)limit;
+	l->offset = (size_t)offset;
+	struct list_query q = { .ns = rest_ns(api, r, false), .label_selector = http_req_arg(r, "listOptions.labelSelector"),
+	                        .field_selector = selector, .nodes = wants_nodes(http_req_arg(r, "fields")) };
+	if (!l->filtered) {
+		q.limit = l->limit;
+		q.offset = l->offset;
+	}
+	engine_list(api->env.engine, &q, answer_list, l);
+}
+
+/* Kept for clients of old: what Argo archives is in our ordinary list. */
+void
+list_archived(struct api *api UNUSED, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct arena *a = http_req_arena(r);
+	struct val_map out = { 0 };
+	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });
+	val_map_add(&out, S("items"), val_null());
+	struct val v = val_map_end(&out, a);
+	rest_reply(r, &v);
+}
+
+/* ---- create ------------------------------------------------------------------------------------------------- */
+
+struct creation {
+	struct api *api;
+	struct http_req *req;
+	str ns, name;
+	const struct val *dry; /* what would have been created */
+};
+
+static void
+created(void *arg)
+{
+	struct creation *c = arg;
+	if (c->dry)
+		rest_reply(c->req, c->dry);
+	else
+		engine_get(c->api->env.engine, c->ns, c->name, answer_workflow, c->req);
+}
+
+/* "k=v" */
+static bool
+add_pair(struct arena *a, struct kvs *out, str text)
+{
+	str value = text, key = str_cut(&value, '=');
+	if (key.n == text.n || !key.n)
+		return false;
+	struct kv *grown = ARENA_ARRAY(a, struct kv, out->n + 1);
+	if (out->n)
+		memcpy(grown, out->p, out->n * sizeof *grown);
+	grown[out->n] = (struct kv){ str_trim(key), value };
+	*out = (struct kvs){ grown, out->n + 1 };
+	return true;
+}
+
+/* A list of "k=v". Answers and returns false if one is not. */
+static bool
+list_pairs(struct http_req *r, const struct val *list, struct kvs *out)
+{
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		const struct val *v = &list->items[i];
+		if (v->kind != VAL_STR || !add_pair(http_req_arena(r), out, val_text(v))) {
+			rest_failf(r, ERR_INVALID, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(v->kind == VAL_STR ? val_text(v) : S("")));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* "a=b,c=d" */
+static bool
+text_pairs(struct http_req *r, str text, struct kvs *out)
+{
+	while (text.n) {
+		str part = str_cut(&text, ',');
+		if (!add_pair(http_req_arena(r), out, part)) {
+			rest_failf(r, ERR_INVALID, "%.*s: write labels and annotations as a=b,c=d", STR_ARG(part));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* SubmitOpts of Argo; answers and returns false if something in it is wrong. */
+static bool
+read_options(struct http_req *r, const struct val *in, struct submit_options *o)
+{
+	o->name = val_get_str(in, "name");
+	o->generate_name = val_get_str(in, "generateName");
+	o->entrypoint = val_get_str(in, "entryPoint");
+	o->service_account = val_get_str(in, "serviceAccount");
+	int64_t *priority = ARENA_NEW(http_req_arena(r), int64_t);
+	if (val_to_i64(val_get(in, S("priority")), priority))
+		o->priority = priority;
+	const struct val *dry = val_get(in, S("dryRun")), *server_dry = val_get(in, S("serverDryRun"));
+	o->dry_run |= (val_is(dry, VAL_BOOL) && dry->b) || (val_is(server_dry, VAL_BOOL) && server_dry->b);
+	return list_pairs(r, val_get(in, S("parameters")), &o->parameters) && text_pairs(r, val_get_str(in, "labels"), &o->labels) &&
+	       text_pairs(r, val_get_str(in, "annotations"), &o->annotations);
+}
+
+static void
+submit(struct api *api, struct http_req *r, const struct val *manifest, const struct submit_options *o)
+{
+	struct arena *a = http_req_arena(r);
+	struct creation *c = ARENA_NEW(a, struct creation);
+	*c = (struct creation){ .api = api, .req = r };
+	str ns = val_get_str(val_get(manifest, S("metadata")), "namespace");
+	c->ns = ns.n ? ns : o->ns;
+	if (o->dry_run)
+		c->dry = manifest;
+	struct diags d;
+	struct err e = { 0 };
+	diags_init(&d);
+	if (engine_submit(api->env.engine, manifest, o, a, &c->name, created, c, &d, &e))
+		rest_fail_diags(r, &d, &e);
+	diags_free(&d);
+}
+
+/* A list's or a client's Workflow may lack these two; the path says what it is. */
+static const struct val *
+with_kind(struct arena *a, const struct val *workflow)
+{
+	struct val api = val_cstr("argoproj.io/v1alpha1"), kind = val_cstr("Workflow");
+	if (!val_get(workflow, S("apiVersion")))
+		workflow = val_set(a, workflow, S("apiVersion"), &api);
+	return val_get(workflow, S("kind")) ? workflow : val_set(a, workflow, S("kind"), &kind);
+}
+
+void
+create_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct val body;
+	if (!rest_body(r, &body))
+		return;
+	const struct val *workflow = val_get(&body, S("workflow")), *dry = val_get(&body, S("serverDryRun"));
+	struct submit_options o = { .ns = rest_ns(api, r, true), .dry_run = val_is(dry, VAL_BOOL) && dry->b };
+	if (!val_is(workflow, VAL_MAP)) {
+		rest_failf(r, ERR_INVALID, "the body needs a \"workflow\"");
+		return;
+	}
+	if (read_options(r, val_get(&body, S("submitOptions")), &o))
+		submit(api, r, with_kind(http_req_arena(r), workflow), &o);
+}
+
+void
+lint_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct val body;
+	if (!rest_body(r, &body))
+		return;
+	const struct val *workflow = val_get(&body, S("workflow"));
+	if (!val_is(workflow, VAL_MAP)) {
+		rest_failf(r, ERR_INVALID, "the body needs a \"workflow\"");
+		return;
+	}
+	struct submit_options o = { .ns = rest_ns(api, r, true), .dry_run = true };
+	submit(api, r, with_kind(http_req_arena(r), workflow), &o);
+}
+
+/* ---- submit from -------------------------------------------------------------------------------------------- */
+
+static const struct from_kind {
+	const char *kind, *label;
+	bool cluster;
+	const char *names[4];
+} from_kinds[] = {
+	{ "WorkflowTemplate", "workflows.argoproj.io/workflow-template", false, { "WorkflowTemplate", "workflowtemplate", "workflowtemplates", "wftmpl" } },
+	{ "ClusterWorkflowTemplate", "workflows.argoproj.io/cluster-workflow-template", true,
+	  { "ClusterWorkflowTemplate", "clusterworkflowtemplate", "clusterworkflowtemplates", "cwftmpl" } },
+	{ "CronWorkflow", "workflows.argoproj.io/cron-workflow", false, { "CronWorkflow", "cronworkflow", "cronworkflows", "cronwf" } },
+};
+
+static const struct from_kind *
+find_from_kind(str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(from_kinds); i++)
+		for (size_t k = 0; k < ARRAY_LEN(from_kinds[i].names); k++)
+			if (str_eq(name, str_c(from_kinds[i].names[k])))
+				return &from_kinds[i];
+	return NULL;
+}
+
+/* {workflowTemplateRef: {name, clusterScope}}, with the template's workflowMetadata; of a CronWorkflow its workflowSpec. */
+static struct val
+workflow_from(struct arena *a, const struct from_kind *from, const struct object *template, str ns)
+{
+	struct val_map ref = { 0 }, spec = { 0 }, meta = { 0 }, labels = { 0 }, out = { 0 };
+	const struct val *given = val_get(template->manifest, S("spec"));
+	bool cron = strcmp(from->kind, "CronWorkflow") == 0;
+	const struct val *extra = val_get(given, S("workflowMetadata"));
+	const struct val *more = val_get(extra, S("labels")), *annotations = val_get(extra, S("annotations"));
+	val_map_add(&ref, S("name"), val_str(template->name));
+	if (from->cluster)
+		val_map_add(&ref, S("clusterScope"), val_bool(true));
+	val_map_add(&spec, S("workflowTemplateRef"), val_map_end(&ref, a));
+	struct val from_spec = val_map_end(&spec, a);
+	for (uint32_t i = 0; val_is(more, VAL_MAP) && i < more->n; i++)
+		val_map_add(&labels, val_key(&more->members[i]), more->members[i].value);
+	val_map_add(&labels, str_c(from->label), val_str(template->name));
+	val_map_add(&meta, S("generateName"), val_str(arena_fmt(a, "%.*s-", STR_ARG(template->name))));
+	val_map_add(&meta, S("namespace"), val_str(ns));
+	val_map_add(&meta, S("labels"), val_map_end(&labels, a));
+	if (val_is(annotations, VAL_MAP))
+		val_map_add(&meta, S("annotations"), *annotations);
+	val_map_add(&out, S("apiVersion"), val_cstr("argoproj.io/v1alpha1"));
+	val_map_add(&out, S("kind"), val_cstr("Workflow"));
+	val_map_add(&out, S("metadata"), val_map_end(&meta, a));
+	val_map_add(&out, S("spec"), cron ? *val_get(given, S("workflowSpec")) : from_spec);
+	return val_map_end(&out, a);
+}
+
+void
+submit_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct val body;
+	if (!rest_body(r, &body))
+		return;
+	struct arena *a = http_req_arena(r);
+	str kind = val_get_str(&body, "resourceKind"), name = val_get_str(&body, "resourceName"), ns = rest_ns(api, r, true);
+	const struct from_kind *from = find_from_kind(kind);
+	if (!from) {
+		rest_failf(r, ERR_INVALID, "Resource kind '%.*s' is not supported for submitting", STR_ARG(kind));
+		return;
+	}
+	const struct object *template = objects_find_named(api->env.objects, from->kind, ns, name);
+	if (!template) {
+		const char *near = objects_nearest(api->env.objects, from->kind, ns, name);
+		rest_failf(r, ERR_NOT_FOUND, "no %s \"%.*s\"%s%s%s", from->kind, STR_ARG(name), near ? "; did you mean \"" : "", near ? near : "",
+		           near ? "\"?" : "");
+		return;
+	}
+	struct submit_options o = { .ns = ns };
+	const struct val *options = val_get(&body, S("submitOptions"));
+	if (!read_options(r, options, &o))
+		return;
+	struct val *manifest = ARENA_NEW(a, struct val);
+	*manifest = workflow_from(a, from, template, ns);
+	submit(api, r, manifest, &o);
+}
+
+/* ---- verbs -------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	enum verb verb;
+} verbs[] = {
+	{ "resubmit", VERB_RESUBMIT }, { "resume", VERB_RESUME }, { "retry", VERB_RETRY }, { "set", VERB_SET }, { "stop", VERB_STOP },
+	{ "suspend", VERB_SUSPEND }, { "terminate", VERB_TERMINATE },
+};
+
+/* outputParameters is a map as JSON text. */
+static bool
+output_parameters(struct http_req *r, str text, struct kvs *out)
+{
+	struct arena *a = http_req_arena(r);
+	struct val map;
+	struct err e;
+	if (!text.n)
+		return true;
+	if (json_read(a, text, &map, &e) || map.kind != VAL_MAP) {
+		rest_failf(r, ERR_INVALID, "outputParameters must be a JSON object as text, such as {\"approve\":\"YES\"}");
+		return false;
+	}
+	*out = (struct kvs){ ARENA_ARRAY(a, struct kv, map.n + 1), map.n };
+	for (uint32_t i = 0; i < map.n; i++) {
+		const struct val *v = &map.members[i].value;
+		out->p[i] = (struct kv){ val_key(&map.members[i]), v->kind == VAL_STR ? val_text(v) : json_write(a, v) };
+	}
+	return true;
+}
+
+static bool
+is_true(const struct val *map, const char *key)
+{
+	const struct val *v = val_get(map, str_c(key));
+	return val_is(v, VAL_BOOL) && v->b;
+}
+
+void
+put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct val body;
+	str verb = http_req_var(r, "verb");
+	if (!rest_body(r, &body))
+		return;
+	struct verb_options o = { .node_field_selector = val_get_str(&body, "nodeFieldSelector"), .message = val_get_str(&body, "message"),
+	                          .phase = val_get_str(&body, "phase"), .restart_successful = is_true(&body, "restartSuccessful"),
+	                          .memoized = is_true(&body, "memoized") };
+	if (!list_pairs(r, val_get(&body, S("parameters")), &o.parameters) ||
+	    !output_parameters(r, val_get_str(&body, "outputParameters"), &o.output_parameters))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (str_eq(verb, str_c(verbs[i].name))) {
+			engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, answer_workflow, r);
+			return;
+		}
+	rest_failf(r, ERR_NOT_FOUND, "no verb \"%.*s\"", STR_ARG(verb));
+}
+
+void
+delete_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct verb_options o = { .force = rest_flag(r, "force") };
+	engine_verb(api->env.engine, VERB_DELETE, rest_ns(api, r, true), http_req_var(r, "name"), &o, answer_workflow, r);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wiring. Nothing here decides anything: it makes the parts and tells them about each other. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "api/api.h"
+#include "cli/client.h"
+#include "cli/daemon.h"
+#include "cli/kinds.h"
+#include "cli/output.h"
+#include "core/log.h"
+
+/* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
+static const struct store_migration *
+migrations(size_t *n)
+{
+	static struct store_migration history[4];
+	history[0] = (struct store_migration){ 1, bus_schema_sql };
+	history[1] = (struct store_migration){ 2, sensor_schema_sql };
+	history[2] = (struct store_migration){ 3, engine_schema_sql };
+	history[3] = (struct store_migration){ 4, api_schema_sql };
+	*n = ARRAY_LEN(history);
+	return history;
+}
+
+/* ---- settings ----------------------------------------------------------------------------------------------- */
+
+void
+print_findings(struct diags *d)
+{
+	unsigned opts = out_is_terminal(stderr) ? DIAG_CARET : 0;
+	diags_print(d, stderr, opts | (out_colors(stderr) ? DIAG_COLOR : 0));
+}
+
+static int
+sandbox_of(const char *word, int *out, struct err *e)
+{
+	static const struct {
+		const char *word;
+		enum sandbox_mode mode;
+	} modes[] = { { "auto", SANDBOX_AUTO }, { "require", SANDBOX_REQUIRE }, { "off", SANDBOX_OFF } };
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		if (strcmp(word, modes[i].word) == 0) {
+			*out = modes[i].mode;
+			return 0;
+		}
+	return err_set(e, ERR_INVALID, "sandbox \"%s\": must be auto, require or off", word);
+}
+
+int
+daemon_settings(struct daemon *d, const char *config, const char *state, const char *sandbox, struct err *e)
+{
+	struct diags found;
+	*d = (struct daemon){ .arena = arena_new() };
+	diags_init(&found);
+	int failed = settings_read(config, d->arena, &d->settings, &found);
+	if (found.v.n)
+		print_findings(&found);
+	diags_free(&found);
+	if (failed)
+		return err_set(e, ERR_INVALID, "the settings in %s are wrong", config ? config : "the defaults");
+	if (sandbox && sandbox_of(sandbox, &d->settings.sandbox, e))
+		return -1;
+	bool given = state || getenv("TIDEGATE_STATE") || !d->settings.state.n;
+	d->state = given ? state_directory(d->arena, state) : d->settings.state;
+	log_setup(str_eq(d->settings.log_level, S("debug")) ? LOG_DEBUG : str_eq(d->settings.log_level, S("warn")) ? LOG_WARN : LOG_INFO,
+	          str_eq(d->settings.log_format, S("json")) ? LOG_JSON : LOG_LOGFMT);
+	return 0;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+/* The state directory's parents; the directory itself is the store's to make, with its mode. */
+static int
+make_parents(str path, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	for (size_t i = 1; i < path.n; i++) {
+		if (path.p[i] != '/')
+			continue;
+		const char *dir = str_z(a, str_slice(path, 0, i));
+		if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+			return err_errno(e, "making %s", dir);
+	}
+	return 0;
+}
+
+int
+daemon_open(struct daemon *d, struct err *e)
+{
+	size_t n;
+	const struct store_migration *history = migrations(&n);
+	d->loop = loop_new();
+	if (make_parents(d->state, e) || store_open(d->loop, d->state, history, n, &d->store, e))
+		return -1;
+	d->objects = objects_new(tidegate_kinds, tidegate_kinds_n);
+	if (api_load_objects(d->store, d->objects, tidegate_kinds, tidegate_kinds_n, e))
+		return -1;
+	d->engine = engine_new(d->loop, d->store, d->objects, &d->settings);
+	if (executor_new(d->loop, &d->settings, d->objects, d->state, engine_task_news, d->engine, &d->executor, e))
+		return -1;
+	engine_set_executor(d->engine, d->executor);
+	return 0;
+}
+
+int
+daemon_recover(struct daemon *d, struct err *e)
+{
+	return engine_recover(d->engine, e);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------- */
+
+/* The log that an EventBus object means; without one, "default" with the default limits. */
+static struct bus *
+bus_of(void *arg, str ns, str name)
+{
+	struct daemon *d = arg;
+	struct err e;
+	str bus_name = name.n ? name : S("default");
+	str key = arena_fmt(d->arena, "%.*s/%.*s", STR_ARG(ns), STR_ARG(bus_name));
+	struct bus *b = map_get(&d->buses, key);
+	if (b)
+		return b;
+	struct bus_limits limits = { .max_age_ns = 168 * 3600 * NS_PER_SEC, .dedup_ns = 24 * 3600 * NS_PER_SEC };
+	if (bus_open(d->store, d->loop, ns, bus_name, &limits, &b, &e)) {
+		log_error("event bus does not open", "bus", key.p, "error", e.msg, NULL);
+		return NULL;
+	}
+	(void)map_put(&d->buses, key, b);
+	return b;
+}
+
+/* Made with the first call to the outside, so that who calls nobody does not load curl. */
+static struct httpc *
+httpc_of(void *arg)
+{
+	struct daemon *d = arg;
+	if (!d->httpc)
+		d->httpc = httpc_new(d->loop);
+	return d->httpc;
+}
+
+int
+daemon_start_events(struct daemon *d, struct err *e)
+{
+	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of, .arg = d };
+	d->sensors = sensors_new(&env, bus_of, d);
+	if (sensors_apply(d->sensors, e))
+		return -1;
+	d->sources = sources_new(d->loop, d->objects, bus_of, d);
+	sources_apply(d->sources);
+	return 0;
+}
+
+void
+daemon_objects_changed(struct daemon *d)
+{
+	struct err e;
+	if (d->sensors && sensors_apply(d->sensors, &e))
+		log_error("sensors not taken over", "error", e.msg, NULL);
+	if (d->sources)
+		sources_apply(d->sources);
+}
+
+void
+daemon_close(struct daemon *d)
+{
+	sources_free(d->sources);
+	sensors_free(d->sensors);
+	if (d->store)
+		store_flush(d->store);
+	engine_free(d->engine);
+	executor_free(d->executor);
+	httpc_free(d->httpc);
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&d->buses, &i));)
+		bus_close(slot->value);
+	map_free(&d->buses);
+	/* What those left for the end of the turn runs before the store goes. */
+	if (d->loop)
+		loop_turn(d->loop, 0);
+	store_close(d->store);
+	objects_free(d->objects);
+	loop_free(d->loop);
+	arena_free(d->arena);
+	*d = (struct daemon){ 0 };
+}
+
+/* ---- manifests ---------------------------------------------------------------------------------------------- */
+
+int
+read_manifests(const char *const *paths, size_t n, str ns, const struct objects *resolve_in, struct manifest_set *out, struct diags *d)
+{
+	*out = (struct manifest_set){ 0 };
+	return manifests_read(tidegate_kinds, tidegate_kinds_n, paths, n, ns, resolve_in, out, d);
+}
