@@ -126,11 +126,13 @@ table_print(struct table *t, FILE *f)
 		if (w > width[i % t->columns])
 			width[i % t->columns] = w;
 	}
-	for (size_t i = 0; i < t->cells.n; i++) {
-		bool last = i % t->columns == t->columns - 1;
-		table_cell(t, f, t->cells.p[i], width[i % t->columns], last);
-		if (last)
-			fputc('\n', f);
+	for (size_t row = 0; row < t->cells.n; row += t->columns) {
+		size_t end = t->columns; /* empty cells at the end are not padded */
+		while (end > 1 && t->cells.p[row + end - 1].n == 0)
+			end--;
+		for (size_t i = 0; i < end; i++)
+			table_cell(t, f, t->cells.p[row + i], width[i], i == end - 1);
+		fputc('\n', f);
 	}
 	free(width);
 	VEC_FREE(&t->cells);
