@@ -367,6 +367,7 @@ loop_free(struct loop *l)
 	uv_walk(&l->uv, close_handle, NULL);
 	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
 		continue;
+	run_deferred(l); /* some only let go of what they hold */
 	int rc = uv_loop_close(&l->uv);
 	assert(rc == 0);
 	(void)rc;

@@ -16,7 +16,7 @@ struct loop;
 
 /* A new loop. The calling thread becomes its thread. Ignores SIGPIPE. */
 struct loop *loop_new(void);
-/* Closes what is left and frees; calls posted and not yet run are dropped. NULL is fine. */
+/* Closes what is left and frees; calls deferred still run, calls posted are dropped. NULL is fine. */
 void loop_free(struct loop *l);
 /* Runs turns until loop_stop. */
 void loop_run(struct loop *l);

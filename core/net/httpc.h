@@ -29,13 +29,18 @@ struct http_answer {
 	int status;
 	const struct http_header *headers;
 	size_t headers_n;
-	str body; /* of the last hop; in the call's arena, valid during done() */
+	str body; /* of the last hop; all of it is valid during done() only */
 };
 
 struct httpc *httpc_new(struct loop *l);
-/* Cancels what runs: their done() is called with ERR_UNAVAILABLE. */
+/* Cancels what runs: their done() is called with ERR_UNAVAILABLE. Not from within a done(). NULL is fine. */
 void httpc_free(struct httpc *c);
-/* Sends; the call's strings are copied. done() runs exactly once, later, on the loop: with an answer (whatever its status) or an error. */
+/*
+ * Sends; the call's strings are copied. done() runs exactly once, later, on the loop: with an answer (whatever its status)
+ * or an error: ERR_TIMEOUT, ERR_LIMIT (answer too large, too many redirects), ERR_UNAUTHENTICATED (the peer's certificate),
+ * ERR_INVALID (URL, header or PEM), ERR_UNSUPPORTED (there is no libcurl), else ERR_UNAVAILABLE. Its text names method and URL
+ * without user, password and query. On a redirect 301 to 303 a POST becomes a GET.
+ */
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
 
 #endif

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One multi handle for the whole client, driven by the loop: libcurl says which sockets it waits for and until when
+ * (CURLMOPT_SOCKETFUNCTION, CURLMOPT_TIMERFUNCTION), the loop says what became ready (curl_multi_socket_action).
+ *
+ * libcurl and the TLS library behind it cost milliseconds at start-up and megabytes for good, so they are opened by name
+ * when the first call is sent. The table below is what is used of it.
+ */
+#define CURL_DISABLE_TYPECHECK
+#include "core/net/httpc.h"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+
+#define TIMEOUT_MS 60000
+#define CONNECT_MS 30000
+#define RESPONSE_MAX ((size_t)16 << 20)
+#define HEAD_MAX ((size_t)256 << 10)
+#define CONNECTIONS_MAX 256L /* at once; further calls wait for one */
+#define CONNECTIONS_KEPT 32L
+
+/* The functions used: X(name without curl_). */
+#define CURL_FUNCTIONS(X)                                                                                                  \
+	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(slist_append)        \
+	X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
+	X(multi_info_read) X(multi_assign) X(multi_cleanup)
+
+struct curl {
+#define X(name) __typeof__(&curl_##name) name;
+	CURL_FUNCTIONS(X)
+#undef X
+};
+
+struct call {
+	struct link link;
+	struct httpc *client;
+	struct arena *arena;
+	CURL *easy;
+	struct curl_slist *request_headers;
+	void (*done)(void *arg, const struct http_answer *ans, const struct err *e);
+	void *arg;
+	str what; /* "GET http://host/path", for errors */
+	size_t max_response, head_bytes;
+	struct buf body;
+	VEC(struct http_header) headers;
+	bool too_large;
+	struct err err;
+	char curl_error[CURL_ERROR_SIZE];
+};
+
+struct httpc {
+	struct loop *loop;
+	struct curl curl;
+	CURLM *multi; /* NULL: libcurl is not loaded yet */
+	uv_timer_t timer;
+	struct link calls;  /* with libcurl */
+	struct link failed; /* that did not get that far; told in the next turn */
+};
+
+/* A socket that libcurl watches. */
+struct watched {
+	uv_poll_t poll;
+	struct httpc *client;
+	curl_socket_t fd;
+};
+
+/* ---- errors ------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	CURLcode code;
+	enum err_code err;
+} codes[] = {
+	{ CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT },
+	{ CURLE_URL_MALFORMAT, ERR_INVALID },
+	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID },
+	{ CURLE_TOO_MANY_REDIRECTS, ERR_LIMIT },
+	{ CURLE_PEER_FAILED_VERIFICATION, ERR_UNAUTHENTICATED },
+	{ CURLE_SSL_CACERT_BADFILE, ERR_INVALID },
+	{ CURLE_SSL_CERTPROBLEM, ERR_INVALID },
+	{ CURLE_BAD_FUNCTION_ARGUMENT, ERR_INVALID },
+	{ CURLE_OUT_OF_MEMORY, ERR_INTERNAL },
+};
+
+static void
+curl_err(struct call *c, CURLcode code)
+{
+	enum err_code err = ERR_UNAVAILABLE; /* resolving, connecting, sending, receiving: may work the next time */
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (codes[i].code == code)
+			err = codes[i].err;
+	const char *text = *c->curl_error ? c->curl_error : c->client->curl.easy_strerror(code);
+	err_set(&c->err, err, "%.*s: %s", STR_ARG(c->what), text);
+}
+
+/* Method and URL without what may be secret: user, password and query. */
+static str
+describe(struct arena *a, str method, str url)
+{
+	str shown = str_slice(url, 0, str_find_char(url, '?', 0));
+	size_t host = str_find(shown, S("://"), 0);
+	if (host != SIZE_MAX) {
+		size_t slash = str_find_char(shown, '/', host + 3);
+		size_t at = str_find_char(str_slice(shown, 0, slash), '@', host + 3);
+		if (at != SIZE_MAX)
+			shown = arena_fmt(a, "%.*s%.*s", STR_ARG(str_slice(shown, 0, host + 3)), STR_ARG(str_slice(shown, at + 1, shown.n)));
+	}
+	return arena_fmt(a, "%.*s %.*s", STR_ARG(method), STR_ARG(str_slice(shown, 0, 200)));
+}
+
+/* ---- ending ------------------------------------------------------------------------------------------------- */
+
+static void
+finish(struct call *c, const struct http_answer *ans)
+{
+	struct curl *curl = &c->client->curl;
+	list_del(&c->link);
+	if (c->easy) {
+		curl->multi_remove_handle(c->client->multi, c->easy);
+		curl->easy_cleanup(c->easy);
+	}
+	if (c->request_headers)
+		curl->slist_free_all(c->request_headers);
+	c->done(c->arg, ans, ans ? NULL : &c->err);
+	buf_free(&c->body);
+	VEC_FREE(&c->headers);
+	arena_free(c->arena);
+}
+
+static void
+on_result(struct httpc *h, CURL *easy, CURLcode code)
+{
+	struct call *c;
+	long status = 0;
+	h->curl.easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
+	h->curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	if (c->too_large)
+		err_set(&c->err, ERR_LIMIT, "%.*s: the answer is larger than %zu bytes", STR_ARG(c->what), c->max_response);
+	else if (code != CURLE_OK)
+		curl_err(c, code);
+	bool ok = code == CURLE_OK && !c->too_large;
+	struct http_answer ans = { .status = (int)status, .headers = c->headers.p, .headers_n = c->headers.n, .body = buf_str(&c->body) };
+	finish(c, ok ? &ans : NULL);
+}
+
+static void
+collect(struct httpc *h)
+{
+	int left;
+	for (CURLMsg *m; (m = h->curl.multi_info_read(h->multi, &left));)
+		if (m->msg == CURLMSG_DONE)
+			on_result(h, m->easy_handle, m->data.result);
+}
+
+/* ---- libcurl on the loop ------------------------------------------------------------------------------------- */
+
+static void
+on_ready(uv_poll_t *p, int status, int events)
+{
+	struct watched *w = p->data;
+	struct httpc *h = w->client; /* w may be gone after the call */
+	int what = status < 0 ? CURL_CSELECT_ERR : 0, running;
+	what |= (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+	h->curl.multi_socket_action(h->multi, w->fd, what, &running);
+	collect(h);
+}
+
+static void
+on_closed(uv_handle_t *p)
+{
+	free(p->data);
+}
+
+static int
+watch(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct httpc *h = arg;
+	struct watched *w = socket_arg;
+	if (what == CURL_POLL_REMOVE) {
+		if (w)
+			uv_close((uv_handle_t *)&w->poll, on_closed);
+		h->curl.multi_assign(h->multi, fd, NULL);
+		return 0;
+	}
+	if (!w) {
+		w = MEM_NEW(struct watched);
+		w->client = h;
+		w->fd = fd;
+		if (uv_poll_init(loop_uv(h->loop), &w->poll, fd)) {
+			free(w);
+			return -1;
+		}
+		w->poll.data = w;
+		h->curl.multi_assign(h->multi, fd, w);
+	}
+	uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0), on_ready);
+	return 0;
+}
+
+static void
+on_timer(uv_timer_t *t)
+{
+	struct httpc *h = t->data;
+	int running;
+	while (!list_empty(&h->failed))
+		finish(LIST_FIRST(&h->failed, struct call, link), NULL);
+	if (!h->multi)
+		return;
+	h->curl.multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(h);
+}
+
+static int
+set_timer(CURLM *multi UNUSED, long ms, void *arg)
+{
+	struct httpc *h = arg;
+	if (ms < 0)
+		uv_timer_stop(&h->timer);
+	else
+		uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
+	return 0;
+}
+
+static int
+load(struct httpc *h, struct err *e)
+{
+	if (h->multi)
+		return 0;
+	void *lib = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+	if (!lib)
+		return err_set(e, ERR_UNSUPPORTED, "libcurl cannot be loaded (%s): install libcurl4", dlerror());
+#define X(name)                                                                                          \
+	*(void **)&h->curl.name = dlsym(lib, "curl_" #name);                                             \
+	if (!h->curl.name)                                                                               \
+		return err_set(e, ERR_UNSUPPORTED, "libcurl is too old: it has no curl_%s", #name);
+	CURL_FUNCTIONS(X)
+#undef X
+	h->curl.global_init(CURL_GLOBAL_DEFAULT); /* stays loaded until the process ends */
+	h->multi = h->curl.multi_init();
+	assert(h->multi);
+	h->curl.multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, watch);
+	h->curl.multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	h->curl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	h->curl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	h->curl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX);
+	h->curl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+	return 0;
+}
+
+/* ---- what arrives -------------------------------------------------------------------------------------------- */
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct call *c = arg;
+	n *= size;
+	if (n > c->max_response - c->body.n) {
+		c->too_large = true;
+		return 0;
+	}
+	buf_add(&c->body, (str){ p, n });
+	return n;
+}
+
+/* A line of the head; a status line begins a new head: after a redirect, or after 100 Continue. */
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct call *c = arg;
+	str line = { p, n * size };
+	c->head_bytes += line.n;
+	if (c->head_bytes > HEAD_MAX) {
+		c->too_large = true;
+		return 0;
+	}
+	if (str_starts(line, S("HTTP/"))) {
+		c->headers.n = 0;
+		return line.n;
+	}
+	str value = str_trim(line);
+	str name = str_cut(&value, ':');
+	if (name.n)
+		*VEC_PUSH(&c->headers) = (struct http_header){ arena_dup(c->arena, name), arena_dup(c->arena, str_trim(value)) };
+	return line.n;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------- */
+
+static bool
+is_token(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7F || strchr("\"(),/:;<=>?@[\\]{}", s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+static bool
+is_one_line(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\r' || s.p[i] == '\n' || !s.p[i])
+			return false;
+	return true;
+}
+
+static void
+add_line(struct call *c, const char *line)
+{
+	struct curl_slist *l = c->client->curl.slist_append(c->request_headers, line);
+	assert(l);
+	c->request_headers = l;
+}
+
+static bool
+same_name(str a, const char *b)
+{
+	return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
+}
+
+static int
+set_headers(struct call *c, const struct http_call *call, struct err *e)
+{
+	bool has_type = false;
+	for (size_t i = 0; i < call->headers_n; i++) {
+		const struct http_header *h = &call->headers[i];
+		if (!is_token(h->name) || !is_one_line(h->value))
+			return err_set(e, ERR_INVALID, "%.*s: header \"%.*s\": not a header's name, or its value has a line break", STR_ARG(c->what),
+				STR_ARG(str_slice(h->name, 0, 60)));
+		has_type |= same_name(h->name, "Content-Type");
+		/* For libcurl "Name:" removes a header, "Name;" sends an empty one. */
+		str value = str_trim(h->value);
+		add_line(c, arena_fmt(c->arena, value.n ? "%.*s: %.*s" : "%.*s;", STR_ARG(h->name), STR_ARG(value)).p);
+	}
+	add_line(c, "Expect:"); /* else a larger body waits a second for "100 Continue" from servers that never say so */
+	if (!has_type)
+		add_line(c, "Content-Type:"); /* else libcurl calls every body a form */
+	c->client->curl.easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->request_headers);
+	return 0;
+}
+
+static void
+set_body(struct call *c, const struct http_call *call)
+{
+	struct curl *curl = &c->client->curl;
+	bool post = str_eq(call->method, S("POST"));
+	if (call->body.n || post) {
+		str body = arena_dup(c->arena, call->body.p ? call->body : S(""));
+		curl->easy_setopt(c->easy, CURLOPT_POST, 1L);
+		curl->easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+		curl->easy_setopt(c->easy, CURLOPT_POSTFIELDS, body.p);
+	}
+	if (str_eq(call->method, S("HEAD")))
+		curl->easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
+	else if (!post && !(str_eq(call->method, S("GET")) && !call->body.n))
+		curl->easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, str_z(c->arena, call->method));
+}
+
+static void
+set_blob(struct call *c, CURLoption option, str pem)
+{
+	struct curl_blob blob = { .data = (void *)(uintptr_t)pem.p, .len = pem.n, .flags = CURL_BLOB_COPY };
+	if (pem.n)
+		c->client->curl.easy_setopt(c->easy, option, &blob);
+}
+
+static void
+set_text(struct call *c, CURLoption option, str text)
+{
+	if (text.p)
+		c->client->curl.easy_setopt(c->easy, option, str_z(c->arena, text));
+}
+
+static void
+set_peer(struct call *c, const struct http_call *call)
+{
+	struct curl *curl = &c->client->curl;
+	long ms = call->timeout_ms > 0 ? (long)call->timeout_ms : TIMEOUT_MS;
+	set_text(c, CURLOPT_URL, call->url);
+	set_text(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
+	set_text(c, CURLOPT_USERNAME, call->user);
+	set_text(c, CURLOPT_PASSWORD, call->password);
+	set_blob(c, CURLOPT_CAINFO_BLOB, call->ca_pem);
+	set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
+	set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
+	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, call->insecure ? 0L : 1L);
+	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, call->insecure ? 0L : 2L);
+	curl->easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, ms);
+	curl->easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS);
+	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, call->max_redirects ? 1L : 0L);
+	curl->easy_setopt(c->easy, CURLOPT_MAXREDIRS, (long)call->max_redirects);
+	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+}
+
+static int
+start(struct call *c, const struct http_call *call, struct err *e)
+{
+	struct httpc *h = c->client;
+	struct curl *curl = &h->curl;
+	if (!is_token(call->method))
+		return err_set(e, ERR_INVALID, "\"%.*s\": not an HTTP method", STR_ARG(str_slice(call->method, 0, 40)));
+	if (!is_one_line(call->url))
+		return err_set(e, ERR_INVALID, "%.*s: the URL has a line break in it", STR_ARG(c->what));
+	if (load(h, e))
+		return -1;
+	c->easy = curl->easy_init();
+	assert(c->easy);
+	set_peer(c, call);
+	set_body(c, call);
+	curl->easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(c->easy, CURLOPT_USERAGENT, "tidegate");
+	curl->easy_setopt(c->easy, CURLOPT_PRIVATE, c);
+	curl->easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->curl_error);
+	curl->easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl->easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
+	curl->easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl->easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
+	if (set_headers(c, call, e))
+		return -1;
+	CURLMcode rc = curl->multi_add_handle(h->multi, c->easy);
+	return rc == CURLM_OK ? 0 : err_set(e, ERR_INTERNAL, "%.*s: libcurl error %d", STR_ARG(c->what), (int)rc);
+}
+
+void
+httpc_send(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
+{
+	struct arena *a = arena_new();
+	struct call *c = ARENA_NEW(a, struct call);
+	*c = (struct call){ .client = h, .arena = a, .done = done, .arg = arg, .what = describe(a, call->method, call->url),
+		.max_response = call->max_response ? call->max_response : RESPONSE_MAX };
+	if (start(c, call, &c->err) == 0) {
+		list_add_tail(&h->calls, &c->link);
+		return;
+	}
+	list_add_tail(&h->failed, &c->link);
+	uv_timer_start(&h->timer, on_timer, 0, 0);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+struct httpc *
+httpc_new(struct loop *l)
+{
+	struct httpc *h = MEM_NEW(struct httpc);
+	h->loop = l;
+	list_init(&h->calls);
+	list_init(&h->failed);
+	uv_timer_init(loop_uv(l), &h->timer);
+	h->timer.data = h;
+	return h;
+}
+
+static void
+cancel(struct call *c)
+{
+	err_set(&c->err, ERR_UNAVAILABLE, "%.*s: cancelled", STR_ARG(c->what));
+	finish(c, NULL);
+}
+
+void
+httpc_free(struct httpc *h)
+{
+	if (!h)
+		return;
+	while (!list_empty(&h->failed))
+		finish(LIST_FIRST(&h->failed, struct call, link), NULL);
+	while (!list_empty(&h->calls))
+		cancel(LIST_FIRST(&h->calls, struct call, link));
+	if (h->multi)
+		h->curl.multi_cleanup(h->multi);
+	uv_close((uv_handle_t *)&h->timer, on_closed);
+}
