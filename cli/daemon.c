@@ -14,11 +14,12 @@
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[4];
+	static struct store_migration history[5];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
 	history[3] = (struct store_migration){ 4, api_schema_sql };
+	history[4] = (struct store_migration){ 5, sources_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }
@@ -148,7 +149,7 @@ daemon_start_events(struct daemon *d, struct err *e)
 	d->sensors = sensors_new(&env, bus_of, d);
 	if (sensors_apply(d->sensors, e))
 		return -1;
-	d->sources = sources_new(d->loop, d->objects, bus_of, d);
+	d->sources = sources_new(d->loop, d->store, d->objects, STR_NONE, bus_of, d);
 	sources_apply(d->sources);
 	return 0;
 }

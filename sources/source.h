@@ -13,6 +13,7 @@
 
 struct source;
 struct sources;
+struct webhook_servers; /* sources/webhook_server.h */
 
 struct source_ops {
 	const char *kind;            /* key under the EventSource's spec: "webhook", "pubSub" */
@@ -22,10 +23,18 @@ struct source_ops {
 	bool rolling;                /* spec events 1.0: may run several times; must not share an EventSource with the others */
 	/* Starts; source_config(s) is decoded and valid. Must not block. NULL: the kind is not served yet, and is refused as such. */
 	int (*start)(struct source *s, struct err *e);
-	/* The event is on disk (e NULL), or could not be taken (e says why): reply, commit the offset. May be NULL. */
+	/*
+	 * The event is on disk (e NULL), or could not be taken (e says why; ERR_UNAVAILABLE: the bus is full): reply, commit the
+	 * offset. Also after stop(), for what was under way. ev->seq is 0 if the filter dropped it. May be NULL.
+	 */
 	void (*ack)(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
-	void (*pause)(struct source *s, bool on); /* the bus is full / has room again; may be NULL */
+	void (*pause)(struct source *s, bool on); /* the bus is full / has room again; may be NULL: source_is_paused says it too */
 	void (*stop)(struct source *s);           /* ends with source_stopped(), now or later */
+	/*
+	 * The event's data for `body` as a sender would send it, for `emit`: allocated in `a`. ERR_INVALID for a body that the kind
+	 * would refuse. NULL: the body is the data.
+	 */
+	int (*wrap)(struct source *s, struct arena *a, str body, str *out, struct err *e);
 };
 
 const void *source_config(const struct source *s); /* the struct of ops->schema */
@@ -37,7 +46,8 @@ struct sources *source_owner(const struct source *s);
 /* The kind's own running state. */
 void source_set_data(struct source *s, void *data);
 void *source_data(const struct source *s);
-/* A secret's or config map's value now (spec events 1.0: one trailing newline is stripped). In `a`. */
+bool source_is_paused(const struct source *s);
+/* A secret's value now (spec events 1.0: one trailing newline is stripped). In `a`; masked in the logs from here on. */
 int source_secret(struct source *s, const struct secret_ref *ref, struct arena *a, str *out, struct err *e) MUST_CHECK;
 
 /*
@@ -49,6 +59,17 @@ void source_emit(struct source *s, struct event *ev, void *token);
 /* Connection state, for `get eventsources` and metrics; logged when it changes. e NULL: all is well. */
 void source_state(struct source *s, bool connected, const struct err *e);
 void source_stopped(struct source *s);
+/* Where senders reach it ("http://0.0.0.0:12000/push"), for `get eventsources`. Copied. */
+void source_set_url(struct source *s, str url);
+/* A request that the source refused, for the metrics. */
+void source_count_failure(struct source *s);
+/*
+ * A number that survives restarts, one an entry: the last tick, an offset. Reads it (0: never set) and calls `done` in a later turn
+ * unless the source was stopped meanwhile.
+ */
+void source_read_mark(struct source *s, void (*done)(struct source *s, int64_t mark));
+/* Sets it in this turn's transaction: together with what is emitted in this turn. */
+void source_write_mark(struct source *s, int64_t mark);
 
 /* All kinds, in order of sources.def. */
 extern const struct source_ops *const source_kinds[];
@@ -58,12 +79,21 @@ extern const struct kind kind_eventsource;
 
 /* ---- the set that runs --------------------------------------------------------------------------------------- */
 
-/* Runs the sources of all EventSource objects in `objects`, publishing to the buses that `bus_of` gives. */
-struct sources *sources_new(struct loop *l, struct objects *objects, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
+/* Table of marks: SQL for one migration step of the state file. */
+extern const char sources_schema_sql[];
+/*
+ * Runs the sources of all EventSource objects in `objects`, publishing to the buses that `bus_of` gives (NULL: there is no such bus;
+ * the source waits for it). `address` is where webhooks listen; absent: everywhere.
+ */
+struct sources *sources_new(struct loop *l, struct store *store, struct objects *objects, str address,
+                            struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
 /* Starts what is new, stops what is gone, restarts what changed (by schema_equal); the rest keeps running. */
 void sources_apply(struct sources *ss);
+/* Stops everything, then frees: once the last source has stopped, in a later turn if need be. NULL is fine. */
 void sources_free(struct sources *ss);
-/* A list of {eventSource, event, type, state, since, error, url} for `get eventsources`. */
+/* What the webhook kinds share: one server a port. */
+struct webhook_servers *sources_webhooks(struct sources *ss);
+/* A list of {namespace, eventSource, event, type, state, since, error, url}; state: starting, running, paused, failed. */
 struct val sources_status(struct sources *ss, struct arena *a);
 /* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */
 int sources_emit(struct sources *ss, str ns, str source, str event, str data, void (*stored)(void *arg, struct event *ev, enum bus_result how),

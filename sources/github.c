@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * github: webhooks of GitHub (spec events B1). A delivery is checked against its signature over the raw bytes, becomes
+ * {"headers":{...},"body":{...},"metadata":{...}} with the kind of event and the delivery id put into the body, and is known
+ * by that id: a redelivery is the same event.
+ */
+#include "sources/check.h"
+#include "sources/go_json.h"
+#include "sources/secure.h"
+#include "sources/webhook_server.h"
+
+struct owned_repositories {
+	struct strs names;
+	str owner;
+};
+struct github_app {
+	struct opt_int app_id, installation_id;
+	struct secret_ref *private_key;
+	const struct val *src;
+};
+struct github_source {
+	bool active;
+	struct secret_ref *api_token;
+	str content_type;
+	bool delete_hook_on_finish;
+	struct strs events;
+	struct source_filter *filter;
+	struct github_app *app;
+	str base_url, upload_url;
+	struct opt_int id;
+	bool insecure;
+	struct kvs metadata;
+	struct strs organizations;
+	str owner;
+	LIST_OF(struct owned_repositories) repositories;
+	str repository;
+	struct webhook_context *webhook;
+	struct secret_ref *secret;
+	const struct val *src;
+};
+
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+
+static void
+check(void *obj, const struct val *in, struct decode *c)
+{
+	const struct github_source *s = obj;
+	bool has_repositories = s->repositories.n || (s->owner.n && s->repository.n);
+	bool registers = (s->api_token || s->app) && s->webhook && s->webhook->url.n;
+
+	if (!has_repositories && !s->organizations.n)
+		decode_error(c, in, NULL, "either repositories or organizations is needed");
+	if (has_repositories && s->organizations.n)
+		decode_error(c, in, "organizations", "repositories and organizations exclude each other");
+	if (s->content_type.n && !str_eq(s->content_type, S("json")) && !str_eq(s->content_type, S("form")))
+		decode_error(c, in, "contentType", "content type \"%.*s\": must be json or form", STR_ARG(s->content_type));
+	if (!s->base_url.n != !s->upload_url.n)
+		decode_error(c, in, s->base_url.n ? "githubBaseURL" : "githubUploadURL",
+			"both githubBaseURL and githubUploadURL are needed for GitHub Enterprise");
+	if (registers && !s->events.n)
+		decode_error(c, in, "events", "events to register the hook for are needed");
+	else if (registers)
+		decode_later(c, in, s->api_token ? "apiToken" : "githubApp",
+			"registering the hook is not served yet: register it by hand and leave out webhook.url");
+	if (!s->secret)
+		decode_warn(c, in, NULL, "without webhookSecret anybody who reaches the port can send events");
+	webhook_context_required(s->webhook, in, c);
+}
+
+static const struct schema owned_repositories_schema = { "OwnedRepositories", "Repositories of an owner.",
+	sizeof(struct owned_repositories), (const struct field[]){
+	FIELD(struct owned_repositories, names, "names", 0, .doc = "Names of the repositories."),
+	FIELD(struct owned_repositories, owner, "owner", 0, .doc = "User or organization."),
+	{ 0 } } };
+
+static const struct schema github_app_schema = { "GithubAppCreds", "A GitHub App that registers the hook.",
+	sizeof(struct github_app), (const struct field[]){
+	FIELD(struct github_app, app_id, "appID", 0, .doc = "Id of the app."),
+	FIELD(struct github_app, installation_id, "installationID", 0, .doc = "Id of its installation."),
+	FIELD_PTR(struct github_app, private_key, "privateKey", 0, &secret_ref_schema, .doc = "Key that signs for the app."),
+	FIELD_SRC(struct github_app, src),
+	{ 0 } } };
+
+static const struct schema github_source_schema = { "GithubEventSource", "Webhooks of GitHub.",
+	sizeof(struct github_source), (const struct field[]){
+	FIELD(struct github_source, active, "active", 0, .doc = "Whether a hook that is registered delivers."),
+	FIELD_PTR(struct github_source, api_token, "apiToken", 0, &secret_ref_schema, .doc = "Token that registers the hook."),
+	FIELD(struct github_source, content_type, "contentType", 0, .doc = "How a registered hook sends: json or form."),
+	FIELD(struct github_source, delete_hook_on_finish, "deleteHookOnFinish", 0,
+		.doc = "Delete the registered hook when the source stops."),
+	FIELD(struct github_source, events, "events", 0, .doc = "Events to register for, such as push; `*` is all."),
+	FIELD_PTR(struct github_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct github_source, app, "githubApp", 0, &github_app_schema, .doc = "App that registers the hook."),
+	FIELD(struct github_source, base_url, "githubBaseURL", 0, .doc = "URL of the API of GitHub Enterprise."),
+	FIELD(struct github_source, upload_url, "githubUploadURL", 0, .doc = "URL for uploads of GitHub Enterprise."),
+	FIELD(struct github_source, id, "id", 0, .doc = "Id of the hook; means nothing."),
+	FIELD(struct github_source, insecure, "insecure", 0, .doc = "A registered hook does not check our certificate."),
+	FIELD(struct github_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
+	FIELD(struct github_source, organizations, "organizations", 0, .doc = "Organizations to register with."),
+	FIELD(struct github_source, owner, "owner", DEPRECATED, .hint = "write repositories", .doc = "Owner of `repository`."),
+	FIELD_LIST(struct github_source, repositories, "repositories", 0, &owned_repositories_schema,
+		.doc = "Repositories to register with."),
+	FIELD(struct github_source, repository, "repository", DEPRECATED, .hint = "write repositories", .doc = "Repository."),
+	FIELD_PTR(struct github_source, webhook, "webhook", 0, &webhook_context_schema, .doc = "The endpoint."),
+	FIELD_PTR(struct github_source, secret, "webhookSecret", 0, &secret_ref_schema,
+		.doc = "Secret that signs the deliveries; without it anything is accepted."),
+	FIELD_SRC(struct github_source, src),
+	{ 0 } }, check };
+
+/* ---- a delivery ----------------------------------------------------------------------------------------------- */
+
+/* The media type without parameters, in lower case (Go's mime.ParseMediaType). */
+static str
+media_type(struct arena *a, str header)
+{
+	str type = arena_dup(a, str_trim(str_cut(&header, ';')));
+	for (size_t i = 0; i < type.n; i++)
+		if (type.p[i] >= 'A' && type.p[i] <= 'Z')
+			((char *)(uintptr_t)type.p)[i] |= 32; /* our own copy */
+	return type;
+}
+
+/* The JSON text of the delivery: the body, or its form field `payload`. */
+static int
+payload_of(struct http_req *r, str *out, struct err *e)
+{
+	str header = http_req_header(r, "Content-Type");
+	str type = media_type(http_req_arena(r), header);
+	*out = http_req_body(r);
+	if (str_eq(type, S("application/json")))
+		return 0;
+	if (type.n == 0)
+		return err_set(e, ERR_INVALID, "mime: no media type");
+	if (!str_eq(type, S("application/x-www-form-urlencoded")))
+		return err_set(e, ERR_INVALID, "webhook request has unsupported Content-Type \"%.*s\"", STR_ARG(str_slice(type, 0, 100)));
+	const struct http_header *fields;
+	size_t n = http_form_parse(http_req_arena(r), *out, &fields);
+	*out = S("");
+	for (size_t i = n; i-- > 0;)
+		if (str_eq(fields[i].name, S("payload")))
+			*out = fields[i].value;
+	return 0;
+}
+
+static int
+check_signature(struct source *s, struct http_req *r, struct err *e)
+{
+	const struct github_source *c = source_config(s);
+	if (!c->secret)
+		return 0;
+	str secret, signature = http_req_header(r, "X-Hub-Signature-256");
+	if (source_secret(s, c->secret, http_req_arena(r), &secret, e) < 0)
+		return -1;
+	if (secret.n == 0)
+		return err_set(e, ERR_NOT_FOUND, "webhookSecret %.*s/%.*s is empty", STR_ARG(c->secret->name), STR_ARG(c->secret->key));
+	if (signature.n == 0)
+		signature = http_req_header(r, "X-Hub-Signature");
+	return secure_check_github(signature, secret, http_req_body(r), e);
+}
+
+/* Appends the body as sensors see it: members sorted, kind of event and delivery id among them. */
+static int
+add_body(struct buf *b, struct arena *a, str payload, str event, str delivery, struct err *e)
+{
+	struct val body;
+	struct err ours;
+	if (json_read(a, payload, &body, &ours) < 0)
+		return err_set(e, ERR_INVALID, "%.*s", STR_ARG(str_slice(go_json_error(a, payload), 0, 400)));
+	if (body.kind != VAL_MAP)
+		return err_set(e, ERR_INVALID, "json: cannot unmarshal %s into Go value of type map[string]interface {}",
+			body.kind == VAL_LIST ? "array" : body.kind == VAL_STR ? "string" : body.kind == VAL_BOOL ? "bool" :
+			body.kind == VAL_NULL ? "null" : "number");
+	struct val values[] = { val_str(event.p ? event : S("")), val_str(delivery.p ? delivery : S("")) };
+	const struct val *with = val_set(a, &body, S("X-GitHub-Event"), &values[0]);
+	with = val_set(a, with, S("X-GitHub-Delivery"), &values[1]);
+	json_write_opts(b, with, JSON_SORT | JSON_HTML);
+	return 0;
+}
+
+static void
+add_metadata(struct buf *b, const struct github_source *c)
+{
+	if (c->metadata.n) {
+		buf_add(b, S(",\"metadata\":"));
+		webhook_metadata_json(b, &c->metadata);
+	}
+	buf_addc(b, '}');
+}
+
+static void
+handle(struct source *s, struct http_req *r)
+{
+	const struct github_source *c = source_config(s);
+	struct arena *a = http_req_arena(r);
+	struct err e = { 0 };
+	str payload, delivery = http_req_header(r, "X-GitHub-Delivery");
+	if (http_req_too_large(r) || http_req_body(r).n > (size_t)c->webhook->max_payload) {
+		webhook_refuse(s, r, S("http: request body too large"));
+		return;
+	}
+	struct buf data CLEANUP(free_buf) = { 0 };
+	buf_add(&data, S("{\"headers\":"));
+	webhook_headers_json(&data, r);
+	buf_add(&data, S(",\"body\":"));
+	if (payload_of(r, &payload, &e) < 0 || check_signature(s, r, &e) < 0 ||
+	    add_body(&data, a, payload, http_req_header(r, "X-GitHub-Event"), delivery, &e) < 0) {
+		webhook_refuse(s, r, str_c(e.msg));
+		return;
+	}
+	add_metadata(&data, c);
+	webhook_emit(s, source_data(s), r, buf_str(&data), delivery);
+}
+
+static int
+wrap(struct source *s, struct arena *a, str body, str *out, struct err *e)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	const struct val *event = NULL;
+	struct val parsed;
+	if (json_read(a, body, &parsed, e) == 0)
+		event = val_get(&parsed, S("X-GitHub-Event"));
+	buf_add(&b, S("{\"headers\":{\"Content-Type\":[\"application/json\"]},\"body\":"));
+	if (add_body(&b, a, body, val_is(event, VAL_STR) ? val_text(event) : S(""), STR_NONE, e) < 0)
+		return -1;
+	add_metadata(&b, source_config(s));
+	*out = arena_dup(a, buf_str(&b));
+	return 0;
+}
+
+/* The secret must be there from the start: a source that checks nothing because it could not read it would be a hole. */
+static int
+start(struct source *s, struct err *e)
+{
+	const struct github_source *c = source_config(s);
+	struct webhook_route *route;
+	if (c->secret) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		str secret;
+		if (source_secret(s, c->secret, a, &secret, e) < 0 || secure_load(e) < 0)
+			return err_wrap(e, "webhookSecret");
+	}
+	if (webhook_serve(s, c->webhook, handle, &route, e) < 0)
+		return -1;
+	source_set_data(s, route);
+	return 0;
+}
+
+static void
+stop(struct source *s)
+{
+	webhook_unserve(source_data(s));
+	source_stopped(s);
+}
+
+const struct source_ops source_github = { .kind = "github", .doc = "Webhooks of GitHub.", .schema = &github_source_schema,
+	.rolling = true, .start = start, .ack = webhook_ack, .stop = stop, .wrap = wrap };

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webhook: an HTTP endpoint whose requests become events: {"header":{...},"body":...,"metadata":{...}} (spec events 1.A1). */
+#include "sources/go_json.h"
+#include "sources/webhook_server.h"
+
+struct webhook_source {
+	struct webhook_context context;
+	struct source_filter *filter;
+	const struct val *src;
+};
+
+static const struct schema webhook_source_schema = { "WebhookEventSource", "An HTTP endpoint whose requests become events.",
+	sizeof(struct webhook_source), (const struct field[]){
+	FIELD_OBJ(struct webhook_source, context, "", INLINE, &webhook_context_schema, .doc = "The endpoint."),
+	FIELD_PTR(struct webhook_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_SRC(struct webhook_source, src),
+	{ 0 } } };
+
+enum body_result { BODY_OK, BODY_ANSWERED };
+
+static void
+add_query(struct buf *b, struct http_req *r)
+{
+	const struct http_header *args;
+	size_t n = http_req_args(r, &args);
+	webhook_pairs_json(b, args, n);
+}
+
+static void
+add_form(struct buf *b, struct http_req *r)
+{
+	const struct http_header *fields;
+	size_t n = http_form_parse(http_req_arena(r), http_req_body(r), &fields);
+	webhook_pairs_json(b, fields, n);
+}
+
+/* Any JSON value, embedded as it came. */
+static enum body_result
+add_json(struct buf *b, struct source *s, struct http_req *r)
+{
+	str body = http_req_body(r);
+	if (json_valid(body)) {
+		go_json_compact(b, body);
+		return BODY_OK;
+	}
+	struct arena *a = http_req_arena(r);
+	webhook_refuse(s, r, arena_fmt(a, "json: error calling MarshalJSON for type *json.RawMessage: %.*s", STR_ARG(go_json_error(a, body))));
+	return BODY_ANSWERED;
+}
+
+static enum body_result
+add_body(struct buf *b, struct source *s, struct http_req *r)
+{
+	const struct webhook_source *c = source_config(s);
+	str method = http_req_method(r);
+	if (str_eq(method, S("GET"))) {
+		add_query(b, r);
+		return BODY_OK;
+	}
+	if (!str_eq(method, S("POST"))) {
+		webhook_refuse(s, r, arena_fmt(http_req_arena(r), "unsupoorted method: %.*s", STR_ARG(method)));
+		return BODY_ANSWERED;
+	}
+	if (http_req_too_large(r) || http_req_body(r).n > (size_t)c->context.max_payload) {
+		/* Argo writes the text once when it reads the body and once when it gives up. */
+		webhook_refuse(s, r, S("failed to parse request body, http: request body too large"
+		                       "failed to parse request body, http: request body too large"));
+		return BODY_ANSWERED;
+	}
+	if (!str_eq(http_req_header(r, "Content-Type"), S("application/x-www-form-urlencoded")))
+		return add_json(b, s, r);
+	add_form(b, r);
+	return BODY_OK;
+}
+
+static void
+handle(struct source *s, struct http_req *r)
+{
+	const struct webhook_source *c = source_config(s);
+	if (!str_eq(c->context.method, http_req_method(r))) {
+		webhook_refuse(s, r, S("http method does not match"));
+		return;
+	}
+	struct buf data CLEANUP(free_buf) = { 0 };
+	buf_add(&data, S("{\"header\":"));
+	webhook_headers_json(&data, r);
+	buf_add(&data, S(",\"body\":"));
+	if (add_body(&data, s, r) == BODY_ANSWERED)
+		return;
+	if (c->context.metadata.n) {
+		buf_add(&data, S(",\"metadata\":"));
+		webhook_metadata_json(&data, &c->context.metadata);
+	}
+	buf_addc(&data, '}');
+	webhook_emit(s, source_data(s), r, buf_str(&data), STR_NONE);
+}
+
+static int
+wrap(struct source *s, struct arena *a, str body, str *out, struct err *e)
+{
+	const struct webhook_source *c = source_config(s);
+	if (!json_valid(body))
+		return err_set(e, ERR_INVALID, "body: %.*s", STR_ARG(go_json_error(a, body)));
+	struct buf b CLEANUP(free_buf) = { 0 };
+	buf_add(&b, S("{\"header\":{\"Content-Type\":[\"application/json\"]},\"body\":"));
+	go_json_compact(&b, body);
+	if (c->context.metadata.n) {
+		buf_add(&b, S(",\"metadata\":"));
+		webhook_metadata_json(&b, &c->context.metadata);
+	}
+	buf_addc(&b, '}');
+	*out = arena_dup(a, buf_str(&b));
+	return 0;
+}
+
+static int
+start(struct source *s, struct err *e)
+{
+	const struct webhook_source *c = source_config(s);
+	struct webhook_route *route;
+	if (webhook_serve(s, &c->context, handle, &route, e) < 0)
+		return -1;
+	source_set_data(s, route);
+	return 0;
+}
+
+static void
+stop(struct source *s)
+{
+	webhook_unserve(source_data(s));
+	source_stopped(s);
+}
+
+const struct source_ops source_webhook = { .kind = "webhook", .doc = "An HTTP endpoint whose requests become events.",
+	.schema = &webhook_source_schema, .rolling = true, .start = start, .ack = webhook_ack, .stop = stop, .wrap = wrap };

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One httpd a port with a single route for everything, because the rules of gorilla/mux, which Argo routes with, are not those
+ * of our own API: the path is cleaned first (301), then the endpoints are tried in the order they came, exactly or as a
+ * pattern, and what fits none is 404 whatever the method.
+ *
+ * A server ends when its last endpoint has gone and every request that waits for a commit is answered.
+ */
+#include "sources/webhook_server.h"
+
+#include "core/lang/regex.h"
+#include "core/log.h"
+#include "sources/secure.h"
+
+struct webhook_servers {
+	struct loop *loop;
+	str address;
+	struct arena *arena;
+	struct link all;
+};
+
+struct server {
+	struct link link; /* in webhook_servers.all */
+	struct httpd *httpd;
+	struct http_route *everything;
+	uint16_t port;
+	bool tls;
+	struct link routes;
+	size_t waiting; /* requests handed on and not answered */
+};
+
+struct webhook_route {
+	struct link link; /* in server.routes */
+	struct server *server;
+	struct source *source;
+	const struct webhook_context *context;
+	struct regex *pattern; /* NULL: the endpoint as it stands */
+	void (*handle)(struct source *s, struct http_req *r);
+};
+
+/* What webhook_ack gets as token. In the request's arena. */
+struct waiting {
+	struct http_req *req;
+	struct server *server;
+};
+
+/* ---- answers -------------------------------------------------------------------------------------------------- */
+
+void
+webhook_text(struct http_req *r, int status, str text)
+{
+	http_reply(r, status, "text/plain; charset=utf-8", text);
+}
+
+void
+webhook_refuse(struct source *s, struct http_req *r, str text)
+{
+	source_count_failure(s);
+	webhook_text(r, 400, text);
+}
+
+static void
+reply_full(struct http_req *r)
+{
+	http_reply_header(r, "Retry-After", S("1"));
+	webhook_text(r, 503, S("too many events are waiting for the disk, try again"));
+}
+
+/* ---- paths ---------------------------------------------------------------------------------------------------- */
+
+/* Go's path.Clean with mux's additions: it begins with a slash and keeps one at its end. Nothing to do: returns `path` itself. */
+static str
+clean_path(struct arena *a, str path)
+{
+	bool dirty = path.n == 0 || path.p[0] != '/' || str_find(path, S("//"), 0) != SIZE_MAX || str_find(path, S("/."), 0) != SIZE_MAX;
+	if (!dirty)
+		return path;
+	char *out = arena_alloc(a, path.n + 3, 1);
+	size_t n = 0;
+	bool slash_at_end = str_ends(path, S("/")) || path.n == 0;
+	for (str rest = path; rest.n;) {
+		str part = str_cut(&rest, '/');
+		if (part.n == 0 || str_eq(part, S(".")))
+			continue;
+		if (str_eq(part, S(".."))) {
+			while (n > 0 && out[--n] != '/')
+				continue;
+			continue;
+		}
+		out[n++] = '/';
+		memcpy(out + n, part.p, part.n);
+		n += part.n;
+	}
+	if (n == 0 || slash_at_end)
+		out[n++] = '/';
+	return (str){ out, n };
+}
+
+/* As Go's URL.EscapedPath writes a path that was changed. */
+static void
+escape_path(struct buf *b, str path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~$&+,/:;=@", c));
+		if (plain)
+			buf_addc(b, (char)c);
+		else
+			buf_addf(b, "%%%02X", c);
+	}
+}
+
+static void
+redirect(struct http_req *r, str path)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	escape_path(&b, path);
+	str query = http_req_query(r);
+	if (query.n) {
+		buf_addc(&b, '?');
+		buf_add(&b, query);
+	}
+	http_reply_header(r, "Location", buf_str(&b));
+	http_reply(r, 301, NULL, S(""));
+}
+
+/* The end of a variable that begins with the brace at `at`; braces in its pattern are counted. SIZE_MAX: none. */
+static size_t
+brace_end(str s, size_t at)
+{
+	int depth = 0;
+	for (size_t i = at; i < s.n; i++) {
+		depth += (s.p[i] == '{') - (s.p[i] == '}');
+		if (depth == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* "/a/{x}/{y:[0-9]+}" as a regular expression; *out stays NULL if there are no variables. */
+static int
+compile_endpoint(str endpoint, struct regex **out, struct err *e)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	*out = NULL;
+	if (str_find_char(endpoint, '{', 0) == SIZE_MAX && str_find_char(endpoint, '}', 0) == SIZE_MAX)
+		return 0;
+	buf_addc(&b, '^');
+	for (size_t i = 0; i < endpoint.n;) {
+		size_t open = str_find_char(endpoint, '{', i);
+		size_t literal = open == SIZE_MAX ? endpoint.n : open;
+		if (str_find_char(str_slice(endpoint, i, literal), '}', 0) != SIZE_MAX)
+			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a } without a {", STR_ARG(endpoint));
+		regex_quote_meta(&b, str_slice(endpoint, i, literal));
+		if (open == SIZE_MAX)
+			break;
+		size_t close = brace_end(endpoint, open);
+		if (close == SIZE_MAX)
+			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a { without a }", STR_ARG(endpoint));
+		str pattern = str_slice(endpoint, open + 1, close);
+		str name = str_cut(&pattern, ':');
+		bool bare = name.n == close - open - 1;
+		if (name.n == 0 || (!bare && pattern.n == 0))
+			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a variable is written {name} or {name:pattern}", STR_ARG(endpoint));
+		buf_addc(&b, '(');
+		buf_add(&b, bare ? S("[^/]+") : pattern);
+		buf_addc(&b, ')');
+		i = close + 1;
+	}
+	buf_addc(&b, '$');
+	if (regex_compile(buf_str(&b), out, e) < 0)
+		return err_wrap(e, "endpoint \"%.*s\"", STR_ARG(endpoint));
+	return 0;
+}
+
+static bool
+route_matches(const struct webhook_route *route, str path)
+{
+	struct err e;
+	return route->pattern ? regex_matches(route->pattern, path, &e) > 0 : str_eq(route->context->endpoint, path);
+}
+
+/* ---- a request ------------------------------------------------------------------------------------------------ */
+
+/* True if the request was answered: its token is missing or wrong. */
+static bool
+refuse_caller(const struct webhook_route *route, struct http_req *r)
+{
+	if (!route->context->auth)
+		return false;
+	str token, header = http_req_header(r, "Authorization");
+	struct err e;
+	if (source_secret(route->source, route->context->auth, http_req_arena(r), &token, &e) < 0) {
+		log_error("a webhook's token cannot be read", "eventsource", str_z(http_req_arena(r), source_name(route->source)), "event",
+		          str_z(http_req_arena(r), source_event_name(route->source)), "error", e.msg, NULL);
+		webhook_text(r, 500, S("Error loading auth token"));
+	} else if (!str_starts(header, S("Bearer "))) {
+		webhook_text(r, 401, S("Invalid Authorization Header"));
+	} else if (!secure_equal(str_slice(header, 7, header.n), token)) {
+		webhook_text(r, 401, S("Invalid Auth token"));
+	} else {
+		return false;
+	}
+	source_count_failure(route->source);
+	return true;
+}
+
+static void
+on_request(struct http_req *r, void *arg)
+{
+	struct server *srv = arg;
+	str path = http_req_path(r), clean = clean_path(http_req_arena(r), path);
+	if (!str_eq(path, clean)) {
+		redirect(r, clean);
+		return;
+	}
+	LIST_EACH(&srv->routes, struct webhook_route, link, route) {
+		if (!route_matches(route, path))
+			continue;
+		if (refuse_caller(route, r))
+			return;
+		if (source_is_paused(route->source))
+			reply_full(r);
+		else
+			route->handle(route->source, r);
+		return;
+	}
+	if (str_eq(path, S("/health"))) {
+		webhook_text(r, 200, S("OK"));
+		return;
+	}
+	http_reply_header(r, "X-Content-Type-Options", S("nosniff"));
+	webhook_text(r, 404, S("404 page not found\n"));
+}
+
+static void close_if_over(struct server *srv);
+
+void
+webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, str data, str dedup)
+{
+	struct waiting *w = ARENA_NEW(http_req_arena(r), struct waiting);
+	*w = (struct waiting){ r, route->server };
+	w->server->waiting++;
+	struct event *ev = event_new();
+	ev->data = arena_dup(ev->arena, data);
+	ev->dedup = dedup.n ? arena_dup(ev->arena, dedup) : STR_NONE;
+	source_emit(s, ev, w);
+}
+
+void
+webhook_ack(struct source *s UNUSED, struct event *ev, void *token, bool duplicate UNUSED, const struct err *e)
+{
+	struct waiting *w = token;
+	struct server *srv = w->server;
+	if (!e) {
+		if (ev->seq)
+			http_reply_header(w->req, "X-Tidegate-Event-Id", ev->id);
+		webhook_text(w->req, 200, S("success"));
+	} else if (e->code == ERR_UNAVAILABLE) {
+		reply_full(w->req);
+	} else {
+		webhook_text(w->req, 500, S("failed to record event"));
+	}
+	srv->waiting--;
+	close_if_over(srv);
+}
+
+/* ---- servers -------------------------------------------------------------------------------------------------- */
+
+struct webhook_servers *
+webhook_servers_new(struct loop *l, str address)
+{
+	struct webhook_servers *ws = MEM_NEW(struct webhook_servers);
+	ws->loop = l;
+	ws->arena = arena_new();
+	ws->address = arena_dup(ws->arena, address);
+	list_init(&ws->all);
+	return ws;
+}
+
+void
+webhook_servers_free(struct webhook_servers *ws)
+{
+	if (!ws)
+		return;
+	assert(list_empty(&ws->all));
+	arena_free(ws->arena);
+	free(ws);
+}
+
+static void
+close_if_over(struct server *srv)
+{
+	if (srv->waiting || !list_empty(&srv->routes))
+		return;
+	list_del(&srv->link);
+	httpd_stop(srv->httpd);
+	free(srv);
+}
+
+static int
+start_server(struct source *s, const struct webhook_context *w, uint16_t port, struct server **out, struct err *e)
+{
+	struct webhook_servers *ws = sources_webhooks(source_owner(s));
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct httpd_config c = { .address = ws->address, .port = port, .max_body = (size_t)w->max_payload };
+	if (w->server_cert && w->server_key &&
+	    (source_secret(s, w->server_cert, a, &c.cert_pem, e) < 0 || source_secret(s, w->server_key, a, &c.key_pem, e) < 0))
+		return -1;
+	struct httpd *h;
+	if (httpd_start(ws->loop, &c, &h, e) < 0)
+		return err_wrap(e, "port %u", port);
+	struct server *srv = MEM_NEW(struct server);
+	*srv = (struct server){ .httpd = h, .port = port, .tls = c.cert_pem.p };
+	list_init(&srv->routes);
+	list_add_tail(&ws->all, &srv->link);
+	srv->everything = httpd_route(h, "*", "/{path...}", on_request, srv);
+	*out = srv;
+	return 0;
+}
+
+/* The largest body that any endpoint of the port takes; each checks its own limit too. */
+static void
+set_limit(struct server *srv)
+{
+	int64_t max = 1;
+	LIST_EACH(&srv->routes, struct webhook_route, link, route)
+		if (route->context->max_payload > max)
+			max = route->context->max_payload;
+	http_route_max_body(srv->everything, (size_t)max);
+}
+
+static int
+find_server(struct source *s, const struct webhook_context *w, struct server **out, struct err *e)
+{
+	int64_t port = 0;
+	if (!str_to_i64(w->port, &port) || port < 0 || port > 65535)
+		return err_set(e, ERR_INVALID, "port %.*s: must be between 1 and 65535", STR_ARG(w->port));
+	LIST_EACH(&sources_webhooks(source_owner(s))->all, struct server, link, srv) {
+		if (srv->port != port)
+			continue;
+		if (w->server_cert && !srv->tls)
+			return err_set(e, ERR_EXISTS, "port %u is served without TLS by another event: give both the certificate", srv->port);
+		LIST_EACH(&srv->routes, struct webhook_route, link, other)
+			if (str_eq(other->context->endpoint, w->endpoint))
+				return err_set(e, ERR_EXISTS, "%.*s on port %u is served by event %.*s of %.*s/%.*s already", STR_ARG(w->endpoint),
+				               srv->port, STR_ARG(source_event_name(other->source)), STR_ARG(source_ns(other->source)),
+				               STR_ARG(source_name(other->source)));
+		*out = srv;
+		return 0;
+	}
+	return start_server(s, w, (uint16_t)port, out, e);
+}
+
+int
+webhook_serve(struct source *s, const struct webhook_context *w, void (*handle)(struct source *s, struct http_req *r),
+              struct webhook_route **out, struct err *e)
+{
+	struct regex *pattern;
+	struct server *srv = NULL;
+	if (compile_endpoint(w->endpoint, &pattern, e) < 0)
+		return -1;
+	if (find_server(s, w, &srv, e) < 0) {
+		regex_free(pattern);
+		return -1;
+	}
+	struct webhook_route *route = MEM_NEW(struct webhook_route);
+	*route = (struct webhook_route){ .server = srv, .source = s, .context = w, .pattern = pattern, .handle = handle };
+	list_add_tail(&srv->routes, &route->link);
+	set_limit(srv);
+	str address = sources_webhooks(source_owner(s))->address;
+	struct buf url CLEANUP(free_buf) = { 0 };
+	buf_addf(&url, "http%s://%.*s:%u%.*s", srv->tls ? "s" : "", address.n ? (int)address.n : 7, address.n ? address.p : "0.0.0.0",
+	         httpd_port(srv->httpd), STR_ARG(w->endpoint));
+	source_set_url(s, buf_str(&url));
+	*out = route;
+	return 0;
+}
+
+void
+webhook_unserve(struct webhook_route *route)
+{
+	struct server *srv = route->server;
+	list_del(&route->link);
+	regex_free(route->pattern);
+	free(route);
+	set_limit(srv);
+	close_if_over(srv);
+}
+
+/* ---- JSON of a request ---------------------------------------------------------------------------------------- */
+
+struct pair {
+	str name, value;
+	size_t order;
+};
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+	size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+	int c = n ? memcmp(x->name.p, y->name.p, n) : 0;
+	if (!c)
+		c = (x->name.n > y->name.n) - (x->name.n < y->name.n);
+	return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+/* {"name":["value",...],...} of pairs, sorted here; a map of Go's as encoding/json writes it. */
+static void
+lists_json(struct buf *b, struct pair *pairs, size_t n)
+{
+	qsort(pairs, n, sizeof *pairs, by_name);
+	buf_addc(b, '{');
+	for (size_t i = 0; i < n; i++) {
+		bool first = i == 0 || !str_eq(pairs[i].name, pairs[i - 1].name);
+		if (first) {
+			buf_add(b, i ? S("],") : S(""));
+			json_quote(b, pairs[i].name, JSON_HTML);
+			buf_add(b, S(":["));
+		} else {
+			buf_addc(b, ',');
+		}
+		json_quote(b, pairs[i].value, JSON_HTML);
+	}
+	buf_add(b, n ? S("]}") : S("}"));
+}
+
+void
+webhook_pairs_json(struct buf *b, const struct http_header *in, size_t n)
+{
+	struct pair *pairs = mem_alloc((n + 1) * sizeof *pairs);
+	for (size_t i = 0; i < n; i++)
+		pairs[i] = (struct pair){ in[i].name, in[i].value, i };
+	lists_json(b, pairs, n);
+	free(pairs);
+}
+
+/* Go's textproto.CanonicalMIMEHeaderKey: "x-github-event" is "X-Github-Event". A name with odd bytes stays as it is. */
+static str
+canonical(struct arena *a, str name)
+{
+	bool upper = true;
+	char *out = arena_alloc(a, name.n + 1, 1);
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		bool letter = ((c | 32) >= 'a' && (c | 32) <= 'z');
+		if (!letter && !(c >= '0' && c <= '9') && !(c && strchr("!#$%&'*+-.^_`|~", c)))
+			return name;
+		out[i] = letter ? (char)(upper ? c & ~32 : c | 32) : c;
+		upper = c == '-';
+	}
+	return (str){ out, name.n };
+}
+
+void
+webhook_headers_json(struct buf *b, struct http_req *r)
+{
+	/* What Go's server takes out of the map. */
+	static const char *const left_out[] = { "Host", "Transfer-Encoding", "Trailer" };
+	const struct http_header *headers;
+	size_t n = http_req_headers(r, &headers), kept = 0;
+	struct pair *pairs = mem_alloc((n + 1) * sizeof *pairs);
+	bool masked = false;
+	for (size_t i = 0; i < n; i++) {
+		struct pair p = { canonical(http_req_arena(r), headers[i].name), headers[i].value, i };
+		bool skip = false;
+		for (size_t k = 0; k < ARRAY_LEN(left_out); k++)
+			skip |= str_eq(p.name, str_c(left_out[k]));
+		if (str_eq(p.name, S("Authorization")) && http_req_header(r, "Authorization").n) {
+			skip |= masked; /* one value stands for all */
+			masked = true;
+			p.value = S("*** Masked Auth Secret ***");
+		}
+		if (!skip)
+			pairs[kept++] = p;
+	}
+	lists_json(b, pairs, kept);
+	free(pairs);
+}
+
+void
+webhook_metadata_json(struct buf *b, const struct kvs *metadata)
+{
+	struct pair *pairs = mem_alloc((metadata->n + 1) * sizeof *pairs);
+	for (size_t i = 0; i < metadata->n; i++)
+		pairs[i] = (struct pair){ metadata->p[i].key, metadata->p[i].value, i };
+	qsort(pairs, metadata->n, sizeof *pairs, by_name);
+	buf_addc(b, '{');
+	for (size_t i = 0; i < metadata->n; i++) {
+		buf_add(b, i ? S(",") : S(""));
+		json_quote(b, pairs[i].name, JSON_HTML);
+		buf_addc(b, ':');
+		json_quote(b, pairs[i].value, JSON_HTML);
+	}
+	buf_addc(b, '}');
+	free(pairs);
+}
