@@ -42,6 +42,8 @@ follow_workflow(struct client *c, str name, bool tree, str *phase)
 	url_escape(&path, c->ns);
 	buf_add(&path, S("?listOptions.resourceVersion=0&listOptions.fieldSelector=metadata.name%3D"));
 	url_escape(&path, val_get_str(val_get(&seen, S("metadata")), "name"));
+	if (!tree) /* the nodes of a large workflow are not for waiting */
+		url_query(&path, "fields", S("result.type,result.object.metadata.name,result.object.status.phase"));
 	live_init(&f.live, stdout);
 	int failed = client_stream(c, buf_str(&path), follow_line, &f, &e);
 	live_free(&f.live);

@@ -572,7 +572,8 @@ http_stream_start(struct http_req *r, int status, const char *content_type, void
 int
 http_stream_write(struct http_stream *st, str bytes)
 {
-	if (!st->conn || st->gone || bytes.n > STREAM_MAX - (st->queue.n - st->sent))
+	size_t waiting = st->queue.n - st->sent;
+	if (!st->conn || st->gone || (waiting && (waiting > STREAM_MAX || bytes.n > STREAM_MAX - waiting)))
 		return -1;
 	if (st->sent > STREAM_MAX / 2) { /* what was sent makes room */
 		memmove(st->queue.p, st->queue.p + st->sent, st->queue.n - st->sent);

@@ -81,7 +81,7 @@ void http_reply(struct http_req *r, int status, const char *content_type, str bo
 
 /*
  * A streamed answer (chunked). http_stream_start sends the head and gives a stream that outlives the request; writes are
- * queued up to 4 MiB (then -1: the reader is too slow, and the stream is to be ended). `closed` tells that the client went
+ * queued up to 4 MiB, or one larger piece (then -1: the reader is too slow, and the stream is to be ended). `closed` tells that the client went
  * away: after it, and after http_stream_end, the stream is gone.
  */
 struct http_stream *http_stream_start(struct http_req *r, int status, const char *content_type,

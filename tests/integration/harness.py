@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the integration tests share: a daemon of their own on ephemeral ports and a temporary directory, and waiting for conditions."""
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TIDEGATE = os.environ.get("TIDEGATE", os.path.join(ROOT, "tidegate"))
+FULL = os.environ.get("TIDEGATE_FULL") == "1"
+
+
+def scaled(small, full):
+    """A size for `make test`, and the one for `make integration`."""
+    return full if FULL else small
+
+
+def until(condition, seconds=30, what="it"):
+    """Waits until condition() is true and returns what it gave. Tests never sleep for a time, only for something."""
+    end = time.monotonic() + seconds
+    while True:
+        got = condition()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def sign(secret, body):
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def post(port, path, body, headers=None, timeout=30):
+    """(status, body); raises OSError or http.client.HTTPException where there is no answer."""
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        c.request("POST", path, body, headers or {})
+        r = c.getresponse()
+        return r.status, r.read()
+    finally:
+        c.close()
+
+
+class Daemon:
+    """`tidegate serve` on a state directory; may be killed and started again."""
+
+    def __init__(self, directory, manifests, *options):
+        self.state = os.path.join(directory, "state")
+        self.manifests = os.path.join(directory, "manifests")
+        self.log_path = os.path.join(directory, "log")
+        self.options = options
+        self.process = None
+        os.makedirs(self.manifests, exist_ok=True)
+        for name, text in manifests.items():
+            self.write(name, text)
+
+    def write(self, name, text):
+        """Puts a manifest in place as an editor does: whole, by renaming."""
+        path = os.path.join(self.manifests, name)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.rename(path + ".new", path)
+
+    def start(self):
+        log_from = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [TIDEGATE, "serve", "--state", self.state, "--listen", "127.0.0.1:0", *self.options, self.manifests],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+        def greeted():
+            if self.process.poll() is not None:
+                raise AssertionError("the daemon ended:\n" + self.log())
+            return re.search(r"listening on http://127\.0\.0\.1:(\d+)(?:  token (\S+))?", self.log()[log_from:])
+
+        found = until(greeted, 30, "the daemon's greeting")
+        self.port, self.token = int(found.group(1)), found.group(2)
+        return self
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def kill(self):
+        """kill -9"""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; its exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return None
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+    def cli(self, *args, check=True, data=None):
+        done = subprocess.run([TIDEGATE, *args, "--state", self.state], input=data, capture_output=True, text=True, timeout=120)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(args)}: exit {done.returncode}\n{done.stdout}{done.stderr}\n--- daemon\n{self.log()}")
+        return done
+
+    def get(self, name):
+        return json.loads(self.cli("get", name, "-o", "json").stdout)
+
+    def list(self):
+        return json.loads(self.cli("list", "-o", "json").stdout)
+
+    def api(self, method, path, body=None, token=True):
+        """(status, parsed body) over the TCP listener."""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"Authorization": "Bearer " + self.token} if token and self.token else {}
+        try:
+            c.request(method, path, json.dumps(body) if body is not None else None, headers)
+            r = c.getresponse()
+            text = r.read()
+            return r.status, json.loads(text) if text.strip().startswith((b"{", b"[")) else text
+        finally:
+            c.close()
+
+
+class TestCase(unittest.TestCase):
+    """Each test has a directory and stops the daemons it made."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="tidegate-test-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def daemon(self, manifests, *options, start=True):
+        d = Daemon(self.directory, manifests, *options)
+        self.addCleanup(self.end, d)
+        return d.start() if start else d
+
+    @staticmethod
+    def end(d):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            d.stop()
+        if d.process and d.process.poll() is None:
+            d.kill()

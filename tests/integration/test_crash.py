@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon is killed while a 20-step workflow runs, ten times at random moments: nothing starts twice, nothing is lost."""
+import json
+import os
+import random
+import unittest
+
+from harness import TestCase, scaled, until
+
+# A chain of ten and a fan of ten beside it. Each step writes a line where it starts and one where it ends: what was really
+# executed, whatever the daemon believes.
+WORKFLOW = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: twenty}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: journal, value: JOURNAL}, {name: pause, value: "PAUSE"}]}
+  volumes: [{name: journal, hostPath: {path: "DIRECTORY"}}]
+  templates:
+    - name: main
+      dag:
+        tasks:
+CHAIN
+          - name: fan
+            template: step
+            arguments: {parameters: [{name: id, value: "fan-{{item}}"}]}
+            withSequence: {count: "10"}
+    - name: step
+      inputs: {parameters: [{name: id}]}
+      container:
+        image: busybox
+        command: [sh, -c]
+        args: ["echo start {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; sleep {{workflow.parameters.pause}}; echo end {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; echo {{inputs.parameters.id}} > /tmp/out"]
+        volumeMounts: [{name: journal, mountPath: "DIRECTORY"}]
+      outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}
+"""
+
+
+def chain():
+    for i in range(10):
+        depends = f"\n            depends: c{i - 1}" if i else ""
+        yield (f"          - name: c{i}\n            template: step{depends}\n"
+               f"            arguments: {{parameters: [{{name: id, value: c{i}}}]}}")
+
+
+class Crash(TestCase):
+    def workflow(self, pause):
+        self.journal = os.path.join(self.directory, "shared", "journal")
+        os.makedirs(os.path.dirname(self.journal), exist_ok=True)
+        os.chmod(os.path.dirname(self.journal), 0o777)
+        text = (WORKFLOW.replace("JOURNAL", self.journal).replace("PAUSE", str(pause)).replace("CHAIN", "\n".join(chain()))
+                .replace("DIRECTORY", os.path.dirname(self.journal)))
+        path = os.path.join(self.directory, "twenty.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def settings(self):
+        path = os.path.join(self.directory, "settings.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"hostPaths: [{self.directory}]\n")
+        return path
+
+    def lines(self):
+        if not os.path.exists(self.journal):
+            return []
+        with open(self.journal, encoding="utf-8") as f:
+            return f.read().split("\n")[:-1]
+
+    def judge(self, d):
+        workflow = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get("twenty")), 120, "the end of the workflow")
+        self.assertEqual(workflow["status"]["phase"], "Succeeded", workflow["status"].get("message"))
+        pods = [n for n in workflow["status"]["nodes"].values() if n["type"] == "Pod"]
+        self.assertEqual(len(pods), 20)
+        self.assertEqual({n["phase"] for n in pods}, {"Succeeded"})
+        ids = sorted([f"c{i}" for i in range(10)] + [f"fan-{i}" for i in range(10)])
+        self.assertEqual(sorted(n["outputs"]["parameters"][0]["value"] for n in pods), ids)
+        lines = self.lines()
+        self.assertEqual(sorted(x[6:] for x in lines if x.startswith("start ")), ids, "a step's command started twice, or not at all")
+        self.assertEqual(sorted(x[4:] for x in lines if x.startswith("end ")), ids, "a running step was lost")
+
+    def test_killed_while_twenty_steps_run(self):
+        """Ten kills in each of several runs; each at a moment of its own, among them right after a start and a submission."""
+        for seed in range(scaled(1, 5)):
+            with self.subTest(seed=seed):
+                rng = random.Random(seed)
+                path = self.workflow(0.3)
+                d = self.daemon({}, "--config", self.settings(), start=False)
+                d.start()
+                d.cli("submit", path)
+                for kill in range(10):
+                    # A moment is a number of journal lines more than now, or at once.
+                    target = len(self.lines()) + rng.choice([0, 0, 1, 2, 3])
+                    until(lambda: len(self.lines()) >= min(target, 40), 60, f"{target} lines of the journal")
+                    d.kill()
+                    d.start()
+                self.judge(d)
+                d.cli("delete", "twenty")
+                d.stop()
+                os.unlink(self.journal)
+
+    def test_steps_go_on_without_the_daemon(self):
+        """What ends while nobody is there is found when the daemon comes back."""
+        path = self.workflow(0.5)
+        d = self.daemon({}, "--config", self.settings())
+        d.cli("submit", path)
+        until(lambda: any(x.startswith("start") for x in self.lines()), 30, "the first step")
+        self.assertEqual(d.stop(), 0)
+        started = [x[6:] for x in self.lines() if x.startswith("start ")]
+        until(lambda: all("end " + x in self.lines() for x in started), 30, "the end of the steps that ran")
+        d.start()
+        self.judge(d)
+
+
+if __name__ == "__main__":
+    unittest.main()
