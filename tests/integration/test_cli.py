@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a person meets it: help, exit codes, output on and off a terminal."""
+import json
+import os
+import pty
+import re
+import subprocess
+import unittest
+
+from harness import TIDEGATE, TestCase, until
+
+HELLO = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: hello-}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: who, value: world}]}
+  templates:
+    - name: main
+      container: {image: busybox, command: [echo], args: ["hello {{workflow.parameters.who}}"]}
+"""
+FAILS = HELLO.replace("command: [echo]", "command: [sh, -c]").replace('args: ["hello {{workflow.parameters.who}}"]', 'args: ["exit 3"]')
+WAITS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: waits}
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      steps: [[{name: approve, template: approve}], [{name: release, template: release}]]
+    - name: approve
+      suspend: {}
+    - name: release
+      container: {image: busybox, command: [echo], args: [released]}
+"""
+COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit version".split()
+
+
+def call(*args, **more):
+    return subprocess.run([TIDEGATE, *args], capture_output=True, text=True, timeout=60, **more)
+
+
+class Help(TestCase):
+    def test_every_command_has_a_page_with_examples_first(self):
+        overview = call("--help")
+        self.assertEqual(overview.returncode, 0)
+        for command in COMMANDS:
+            with self.subTest(command=command):
+                self.assertIn(f"  {command} ", overview.stdout)
+                page = call(command, "--help")
+                self.assertEqual(page.returncode, 0)
+                self.assertLess(page.stdout.index("Examples:"), page.stdout.index("Options:"))
+                self.assertIn(f"tidegate {command}", page.stdout)
+                self.assertEqual(call("help", command).stdout, page.stdout)
+
+    def test_mistakes_say_what_was_meant(self):
+        done = call("sumbit")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn('did you mean "submit"?', done.stderr)
+        done = call("list", "--runing")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean --running?", done.stderr)
+
+    def test_without_a_daemon_the_reason_is_said(self):
+        done = call("list", "--state", self.directory)
+        self.assertEqual(done.returncode, 7)
+        self.assertIn("tidegate serve", done.stderr)
+
+
+class Run(TestCase):
+    def run_text(self, text, *args, **more):
+        path = os.path.join(self.directory, "w.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return call("run", *args, path, **more)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_text(HELLO).returncode, 0)
+        self.assertEqual(self.run_text(FAILS).returncode, 1)
+        self.assertEqual(self.run_text(HELLO.replace("entrypoint: main", "entrypoint: mian")).returncode, 2)
+        self.assertEqual(self.run_text("{").returncode, 2)
+        self.assertEqual(call("run", os.path.join(self.directory, "missing.yaml")).returncode, 2)
+
+    def test_outputs(self):
+        done = self.run_text(HELLO, "-o", "json", "-p", "who=you")
+        workflow = json.loads(done.stdout)
+        self.assertEqual(workflow["status"]["phase"], "Succeeded")
+        self.assertEqual(workflow["spec"]["arguments"]["parameters"], [{"name": "who", "value": "you"}])
+        self.assertRegex(self.run_text(HELLO, "-o", "name").stdout, r"^hello-[a-z0-9]{5}\n$")
+        tree = self.run_text(HELLO).stdout
+        self.assertIn("Succeeded", tree)
+        self.assertNotIn("\033", tree, "escape sequences in a pipe")
+
+    def test_nothing_is_left_behind(self):
+        before = set(os.listdir(self.directory))
+        self.run_text(HELLO, env={**os.environ, "TMPDIR": self.directory})
+        self.assertEqual(set(os.listdir(self.directory)) - before, {"w.yaml"})
+
+    def test_an_error_says_where(self):
+        done = self.run_text(HELLO.replace("image: busybox", "imagee: busybox"))
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"w\.yaml:9:\d+: error: .*imagee.*did you mean \"image\"")
+
+    def on_terminal(self, env):
+        path = os.path.join(self.directory, "t.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(HELLO)
+        main, side = pty.openpty()
+        process = subprocess.Popen([TIDEGATE, "run", path], stdout=side, stderr=side, stdin=side, env={**os.environ, "TERM": "xterm", **env})
+        os.close(side)
+        text = b""
+        while True:
+            try:
+                part = os.read(main, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            text += part
+        os.close(main)
+        self.assertEqual(process.wait(), 0)
+        return text.decode()
+
+    def test_colours_on_a_terminal_only_repeat_a_word(self):
+        colored = self.on_terminal({"NO_COLOR": ""})
+        self.assertIn("\033[32m", colored)
+        plain = self.on_terminal({"NO_COLOR": "1"})
+        self.assertNotRegex(plain, r"\033\[\d+m")
+        self.assertIn("Succeeded", plain)
+        self.assertNotIn("\033", self.on_terminal({"TERM": "dumb"}))
+
+
+class Client(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon({})
+        self.path = os.path.join(self.directory, "w.yaml")
+
+    def submit(self, text, *args, check=True):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return self.d.cli("submit", self.path, *args, check=check)
+
+    def test_submit_get_list_logs_delete(self):
+        name = self.submit(HELLO, "-o", "name", "-p", "who=argo").stdout.strip()
+        self.assertRegex(self.d.cli("wait", name).stdout, rf"^{name} Succeeded at ")
+        self.assertRegex(self.d.cli("logs", name).stdout, rf"^{name}[\w-]*: hello argo\n$")
+        self.assertIn("Succeeded", self.d.cli("get", "@latest").stdout)
+        self.assertRegex(self.d.cli("list").stdout, rf"NAME +STATUS +AGE +DURATION +PRIORITY +MESSAGE\n{name} +Succeeded")
+        self.assertEqual(self.d.cli("delete", name).stdout, f"workflow {name} deleted\n")
+        gone = self.d.cli("get", name, check=False)
+        self.assertEqual(gone.returncode, 4)
+        self.assertIn("not found", gone.stderr)
+        self.assertEqual(self.d.cli("list").stdout, "No workflows found\n")
+
+    def test_wait_tells_failure(self):
+        done = self.submit(FAILS, "--wait", "-o", "name", check=False)
+        self.assertEqual(done.returncode, 1)
+        name = done.stdout.strip()
+        self.assertEqual(self.d.cli("wait", name, check=False).returncode, 1)
+        again = self.d.cli("retry", name, "--wait", "-o", "json", check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertEqual(json.loads(again.stdout)["metadata"]["name"], name)
+        new = self.d.cli("resubmit", name, "--wait", "-o", "name", check=False)
+        self.assertEqual(new.returncode, 1)
+        self.assertNotEqual(new.stdout.strip(), name)
+
+    def node_phase(self, node):
+        return next((n["phase"] for n in self.d.get("waits")["status"].get("nodes", {}).values() if n["displayName"] == node), None)
+
+    def test_suspend_resume_stop(self):
+        self.submit(WAITS)
+        until(lambda: self.node_phase("approve") == "Running", 20, "the suspend step")
+        self.assertIn("Running (Suspended)", self.d.cli("get", "waits").stdout)
+        self.d.cli("resume", "waits")
+        self.d.cli("wait", "waits")
+        self.assertEqual(self.node_phase("release"), "Succeeded")
+        refused = self.d.cli("stop", "waits", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.d.cli("delete", "--all")
+        self.submit(WAITS)
+        until(lambda: self.node_phase("approve") == "Running", 20, "the suspend step")
+        self.d.cli("terminate", "waits")
+        self.assertEqual(self.d.cli("wait", "waits", check=False).returncode, 1)
+        self.assertIsNone(self.node_phase("release"))
+
+    def test_dry_run_creates_nothing(self):
+        self.assertIn("kind: Workflow", self.submit(HELLO, "--dry-run").stdout)
+        self.assertEqual(self.d.list(), [])
+
+    def test_a_second_daemon_is_refused_and_told_who_holds_the_state(self):
+        done = call("serve", "--state", self.d.state, "--listen", "127.0.0.1:0")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(str(self.d.process.pid), done.stderr)
+
+    def test_sigterm_ends_well(self):
+        self.assertEqual(self.d.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
