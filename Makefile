@@ -69,7 +69,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 deps:
 	$(Q)sh tests/tools/deps.sh install test bench lint
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(B)/tidegate-step
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)

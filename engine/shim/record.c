@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a task's records; small things that every part needs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/shim/shim.h"
+
+static int
+why_vset(struct why *w, const char *suffix, const char *fmt, va_list ap)
+{
+	if (w->text[0])
+		return -1;
+	int n = vsnprintf(w->text, sizeof w->text, fmt, ap);
+	if (suffix && n >= 0 && (size_t)n < sizeof w->text)
+		snprintf(w->text + n, sizeof w->text - (size_t)n, ": %s", suffix);
+	return -1;
+}
+
+int
+why_set(struct why *w, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	why_vset(w, NULL, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int
+why_errno(struct why *w, const char *fmt, ...)
+{
+	const char *reason = strerror(errno);
+	va_list ap;
+	va_start(ap, fmt);
+	why_vset(w, reason, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int64_t
+clock_ns(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+int64_t
+now_real(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t
+now_mono(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void
+read_user(struct task *t, const char *text)
+{
+	char *end;
+	t->uid = (uid_t)strtoul(text, &end, 10);
+	t->gid = *end == ':' ? (gid_t)strtoul(end + 1, NULL, 10) : t->uid;
+	t->has_user = true;
+}
+
+int
+task_read(struct task *t, const char *records, size_t n, struct why *w)
+{
+	t->records = records;
+	t->records_end = records + n;
+	size_t args = 0, envs = 0;
+	struct record r;
+	for (const char *at = records; record_next(&at, t->records_end, &r);) {
+		args += r.type == TASK_ARG;
+		envs += r.type == TASK_ENV;
+	}
+	t->argv = calloc(args + 2, sizeof *t->argv);
+	t->envp = calloc(envs + 1, sizeof *t->envp);
+	if (!t->argv || !t->envp)
+		return why_set(w, "out of memory");
+	t->log_max = INT64_MAX;
+	size_t env = 0;
+	for (const char *at = records; record_next(&at, t->records_end, &r);) {
+		switch ((enum task_record)r.type) {
+		case TASK_DIR: t->dir = r.p; break;
+		case TASK_HOSTNAME: t->hostname = r.p; break;
+		case TASK_ARG: t->argv[t->argc++] = r.p; break;
+		case TASK_ENV: t->envp[env++] = r.p; break;
+		case TASK_CWD: t->cwd = r.p; break;
+		case TASK_SCRIPT: t->script = r.p, t->script_n = r.n; break;
+		case TASK_ROOT: t->root = r.p; break;
+		case TASK_USER: read_user(t, r.p); break;
+		case TASK_PROGRESS: t->progress = r.p; break;
+		case TASK_CGROUP: t->cgroup = r.p; break;
+		case TASK_CAPTURE: t->capture = true; break;
+		case TASK_DEADLINE: t->deadline_ns = record_i64(&r); break;
+		case TASK_GRACE: t->grace_s = record_i64(&r); break;
+		case TASK_LOG_MAX: t->log_max = record_i64(&r); break;
+		case TASK_VOLUME: t->emptydirs = true; break;
+		case TASK_OUTPUT: t->outputs++; break;
+		default: break; /* volumes and mounts: walked by sandbox.c; the rest is of `exit` */
+		}
+	}
+	if (!t->dir || !t->argc)
+		return why_set(w, "the task has no directory or no command");
+	return 0;
+}
+
+int
+task_open_dir(int tasks_fd, const char *dir)
+{
+	char path[4096];
+	if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	/* Mostly only the last one is missing. */
+	if (mkdirat(tasks_fd, path, 0755) < 0 && errno == ENOENT) {
+		for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+			*p = 0;
+			if (mkdirat(tasks_fd, path, 0755) < 0 && errno != EEXIST)
+				return -1;
+			*p = '/';
+		}
+		if (mkdirat(tasks_fd, path, 0755) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return openat(tasks_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task: what the daemon and its step helper say to each other. Both are built from the same tree, so the format is plain:
+ * a sequence of records, each a 32-bit type, a 32-bit length, the bytes, a NUL (so that text is a C string in place) and
+ * padding to four bytes. It is used twice:
+ *
+ *   the task   daemon -> helper, in a memfd: what to run. Nothing of it touches the disk: it may hold secrets.
+ *   the exit   helper -> daemon, in the file `exit` of the task's directory, put there by rename: what came of it.
+ *
+ * The control socket. The daemon starts one helper, the server (`tidegate-step FD`), and sends it messages of one
+ * `struct task_message` with file descriptors. For each STEP the server forks a monitor, straight into the namespaces of
+ * the sandbox; fork of a small static program costs a tenth of an exec, which is why there is a server at all. The monitor
+ * outlives the server and the daemon.
+ *
+ * The step's socket, one per step, is between daemon and monitor:
+ *
+ *   daemon -> monitor   'r'        release: the commit that decided the step is on disk
+ *   monitor -> daemon   'c'        claimed: the command starts
+ *                       'x' + text the step could not be claimed or begun; nothing ran and nothing was left
+ *   end of file         from the daemon before 'r': leave without a trace. After it: run on, alone.
+ *                       from the monitor: it is gone; `exit` says what came of the step.
+ *
+ * The claim. Only who created `claim` in the task's directory with O_EXCL may run the command. The monitor holds a POSIX
+ * record lock on it as long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse
+ * of pids. An empty, unlocked claim is of a monitor that died before the command: it may be removed.
+ *
+ * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL after
+ * N seconds. A second one replaces the time.
+ */
+#ifndef TIDEGATE_ENGINE_SHIM_TASK_H
+#define TIDEGATE_ENGINE_SHIM_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define TASK_VERSION 1
+#define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
+#define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
+#define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
+#define TASK_LOG_LINE_MAX (16 * 1024)  /* longer lines are broken, as Kubernetes' runtimes do */
+#define TASK_EXIT_NOT_STARTED 64       /* exit code of a command that cannot be found or executed: Argo's emissary */
+
+enum task_sandbox { TASK_SANDBOX_OFF, TASK_SANDBOX_USER, TASK_SANDBOX_PRIVILEGED };
+
+/* To the server. */
+enum task_verb {
+	TASK_SETUP, /* fds: the directory of all tasks, the seccomp program (may be empty). Once, first */
+	TASK_PROBE, /* can this sandbox be built here? The answer is text on the control socket: empty = yes */
+	TASK_STEP,  /* fds: the task (memfd), the step's socket */
+};
+struct task_message {
+	uint32_t verb;
+	uint32_t sandbox;
+};
+
+enum task_record {
+	TASK_END,
+	/* the task */
+	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod" */
+	TASK_HOSTNAME,
+	TASK_ARG,          /* argv, in order */
+	TASK_ENV,          /* "NAME=value", in order */
+	TASK_CWD,          /* absent: / in a sandbox, the folder `work` of the task's directory without */
+	TASK_SCRIPT,       /* source: becomes /argo/staging/script, or the file `script`, and the last argument */
+	TASK_ROOT,         /* root file system of an image; absent: the host's folders */
+	TASK_USER,         /* "uid:gid", numbers; absent: as the daemon (root inside the sandbox) */
+	TASK_VOLUME,       /* name: a folder for an emptyDir in the task's directory; the following records mount it */
+	TASK_VOLUME_TMPFS, /* size limit in bytes, "0": none; an emptyDir in memory */
+	TASK_VOLUME_HOST,  /* path on the host */
+	TASK_VOLUME_FILES, /* empty; TASK_FILE and TASK_FILE_DATA records follow */
+	TASK_FILE,         /* "mode path" of the file in the volume, mode in octal */
+	TASK_FILE_DATA,
+	TASK_MOUNT,        /* mount the last volume here (absolute path) ... */
+	TASK_MOUNT_RO,     /* ... read-only */
+	TASK_SUB_PATH,     /* of the last mount: a folder (created) or file inside the volume */
+	TASK_VISIBLE,      /* a folder of the host to show read-only at its own path */
+	TASK_OUTPUT,       /* path of a file to keep, in order; TASK_EXIT_OUTPUT answers by position */
+	TASK_CAPTURE,      /* keep the end of standard output */
+	TASK_PROGRESS,     /* path of the progress file */
+	TASK_DEADLINE,     /* int64: ns since the epoch */
+	TASK_GRACE,        /* int64: seconds between SIGTERM and SIGKILL at the deadline */
+	TASK_LOG_MAX,      /* int64: bytes of log kept; what is beyond is counted and dropped */
+	TASK_LIMIT,        /* "memory N", "pids N", "cpu MILLI": cgroup limits, where cgroups can be written */
+	TASK_CGROUP,       /* folder in which the step's own cgroup is made */
+	/* the exit */
+	TASK_EXIT_CODE = 100,  /* int32; 128 + signal for a signal */
+	TASK_EXIT_STARTED,     /* int64: ns since the epoch */
+	TASK_EXIT_FINISHED,    /* int64 */
+	TASK_EXIT_CAUSE,       /* int32: enum task_cause */
+	TASK_EXIT_USAGE,       /* struct task_usage */
+	TASK_EXIT_ERROR,       /* why the step could not be run or its outputs not be read: the node is an Error */
+	TASK_EXIT_MESSAGE,     /* termination message */
+	TASK_EXIT_RESULT,      /* end of standard output */
+	TASK_EXIT_OUTPUT,      /* contents of the next output file */
+	TASK_EXIT_NO_OUTPUT,   /* the next output file does not exist */
+	TASK_EXIT_BAD_OUTPUT,  /* the next output file cannot be taken: the reason */
+	TASK_EXIT_PROGRESS,
+};
+enum task_cause { TASK_CAUSE_ITSELF, TASK_CAUSE_ASKED, TASK_CAUSE_DEADLINE, TASK_CAUSE_OOM };
+struct task_usage {
+	int64_t user_us, system_us, max_rss_kib;
+};
+
+struct record {
+	uint32_t type, n;
+	const char *p; /* NUL behind it */
+};
+
+static inline size_t record_size(size_t n) { return 8 + ((n + 1 + 3) & ~(size_t)3); }
+
+/* Takes the next record off [*at, end). False at the end or at anything that does not fit: the rest is then ignored. */
+static inline bool
+record_next(const char **at, const char *end, struct record *r)
+{
+	if (end - *at < 12)
+		return false;
+	uint32_t head[2];
+	memcpy(head, *at, 8);
+	if (head[0] == TASK_END || head[1] > (size_t)(end - *at) || record_size(head[1]) > (size_t)(end - *at))
+		return false;
+	*r = (struct record){ head[0], head[1], *at + 8 };
+	*at += record_size(head[1]);
+	return r->p[r->n] == 0;
+}
+
+/* Writes a record to `to`, which has record_size(n) bytes. Returns its size. */
+static inline size_t
+record_put(char *to, uint32_t type, const void *p, size_t n)
+{
+	uint32_t head[2] = { type, (uint32_t)n };
+	size_t size = record_size(n);
+	memcpy(to, head, 8);
+	memset(to + size - 4, 0, 4);
+	if (n)
+		memcpy(to + 8, p, n);
+	return size;
+}
+
+static inline int64_t
+record_i64(const struct record *r)
+{
+	int64_t v = 0;
+	if (r->n == sizeof v)
+		memcpy(&v, r->p, sizeof v);
+	return v;
+}
+
+static inline int32_t
+record_i32(const struct record *r)
+{
+	int32_t v = 0;
+	if (r->n == sizeof v)
+		memcpy(&v, r->p, sizeof v);
+	return v;
+}
+
+#endif
