@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec: what the files of the process executor share. executor.c keeps the tasks and their order, process.c talks to the
+ * step helper, task_write.c (with env.c, volume.c, image.c) says what to run, result.c reads what came of it, confine.c
+ * finds the sandbox that works here and compiles the system call filter.
+ */
+#ifndef TIDEGATE_ENGINE_EXEC_H
+#define TIDEGATE_ENGINE_EXEC_H
+
+#include "core/map.h"
+#include "engine/exec/executor.h"
+#include "engine/shim/task.h"
+
+#define TASK_PATH_MAX 4096
+/* The most that a task's records may have: what execve takes is less. */
+#define TASK_BYTES_MAX (8u << 20)
+
+/* A parameter whose file the helper is to keep. */
+struct task_output {
+	str name, path;
+	bool has_default;
+};
+
+enum task_state {
+	TASK_QUEUED,   /* not with the helper yet */
+	TASK_SPAWNED,  /* a monitor prepares, or waits for its release */
+	TASK_RUNNING,  /* claimed: by our monitor, or by one of an earlier daemon */
+	TASK_ENDED,    /* its news are due */
+};
+
+struct task {
+	struct executor *x;
+	struct arena *arena;       /* of everything below */
+	str key, ns, workflow, node_id, pod;
+	str dir;                   /* below the directory of all tasks */
+	enum task_state state;
+	bool released, capture;
+	bool adopted;              /* look for a claim before starting anything */
+	bool respawned;            /* its helper died once before it claimed */
+	unsigned helper;           /* serial of the helper it was given to */
+	bool kill_asked;
+	int64_t kill_grace;
+	int64_t deadline_ns;
+	struct buf records;        /* until the helper has them */
+	LIST_OF(struct task_output) outputs;
+	int socket, pidfd;         /* -1: none */
+	uv_poll_t *poll;           /* on one of them; freed when libuv has closed it */
+	struct link link;          /* in executor.queue, .running or .ended */
+	bool start_due;            /* adopted while it runs: the news of that are due */
+	struct task_result result; /* of an ended task */
+};
+
+/* The helper that forks the monitors. Started with the first task, and again should it die. */
+struct helper {
+	int socket;                /* -1: not running */
+	unsigned serial;           /* of this one, from 1 */
+	pid_t pid;
+};
+
+struct executor {
+	struct loop *loop;
+	const struct settings *settings;
+	struct objects *objects;
+	task_news *news;
+	void *arg;
+	struct map tasks;          /* key -> struct task */
+	struct link queue, running, ended;
+	size_t spawned, limit;     /* tasks with the helper; most at once */
+	struct timer news_timer;   /* delivers the news that came up within a call of the engine */
+	unsigned inside;           /* such calls under way */
+	char *tasks_path;
+	int tasks_fd;
+	char *helper_path;
+	struct helper helper;
+	int seccomp_fd;
+	enum task_sandbox sandbox;
+	char why_not[512];         /* why there is no better sandbox */
+};
+
+/* Closes and forgets; fine if there is none. */
+static inline void
+drop_fd(int *fd)
+{
+	close_fd(fd);
+	*fd = -1;
+}
+
+/* ---- executor.c */
+/* The end of a task: its news, now or in the next turn; `t` may be gone afterwards. `r` lies in the task's arena. */
+void task_end(struct task *t, const struct task_result *r);
+void task_fail(struct task *t, enum phase phase, str message);
+/* The helper has claimed the task. */
+void task_started(struct task *t);
+/* The same, found out when it was adopted: the news follow in the next turn. */
+void task_adopted(struct task *t);
+
+/* ---- process.c */
+int helper_start(struct executor *x, struct err *e) MUST_CHECK;
+void helper_stop(struct executor *x);
+/* Asks the helper whether a sandbox can be built; blocks for some milliseconds. `why` gets the reason. */
+bool helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size_t n);
+/* Hands a task to the helper; if it was released, the command follows at once. */
+int process_spawn(struct task *t, struct err *e) MUST_CHECK;
+void process_release(struct task *t);
+/* Looks in the task's directory. 1: it was taken up (or has ended); 0: nothing ran, it can be started. -1: neither can be said. */
+int process_adopt(struct task *t, struct err *e) MUST_CHECK;
+/* Tells the monitor to end the step. */
+int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHECK;
+/* Forgets the monitor: it leaves if it was not released, and runs on if it was. */
+void process_forget(struct task *t);
+/* What an earlier run of the same pod left is put aside. */
+void process_set_aside(const struct task *t);
+
+/* ---- task_write.c */
+/* Fills t->records and t->outputs. ERR_INVALID, ERR_NOT_FOUND, ERR_UNSUPPORTED with the reason for the node's message. */
+int task_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+void record_add(struct buf *b, uint32_t type, str s);
+void record_add_i64(struct buf *b, uint32_t type, int64_t v);
+
+/* ---- env.c */
+/* Expands $(NAME) as Kubernetes does: $$ is $, what is not defined stays. */
+str env_expand(struct arena *a, str text, const struct kvs *env);
+const str *env_get(const struct kvs *env, str name);
+struct env {
+	VEC(struct kv) v;
+};
+/* The environment of the container, in order, names unique. */
+int env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, const struct image *image,
+              struct kvs *out, struct err *e) MUST_CHECK;
+
+/* ---- image.c */
+/* The first row that matches: of the settings, then of our own; NULL if there is none. */
+const struct image *image_find(const struct settings *st, str name);
+/* Command and arguments of the container (spec 1.3), before $(VAR) expansion. */
+int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv,
+                  struct err *e) MUST_CHECK;
+
+/* ---- volume.c */
+int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
+
+/* ---- result.c */
+/* Reads `exit` in the task's directory. ERR_NOT_FOUND if there is none. */
+int result_read(struct task *t, struct task_result *out, struct err *e) MUST_CHECK;
+/* From its bytes. */
+int result_parse(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e) MUST_CHECK;
+
+/* ---- confine.c */
+/* The system call filter for steps as BPF in a memfd; -1 without one. */
+int seccomp_program(struct err *e) MUST_CHECK;
+/* Settles on a sandbox by the settings and what works. */
+int confine_choose(struct executor *x, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * executor: the tasks, by id and in order. A task is written down as records at once, waits in line if too many are under
+ * way, goes to the helper, is released after its commit, and ends with news. News never come from within a call of the
+ * engine: they are delivered in the next turn.
+ */
+#include "engine/exec/executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "engine/exec/exec.h"
+
+/* ---- tasks --------------------------------------------------------------------------------------------------- */
+
+static void
+task_free(struct task *t)
+{
+	process_forget(t);
+	list_del(&t->link);
+	if (map_get(&t->x->tasks, t->key) == t)
+		map_del(&t->x->tasks, t->key);
+	buf_free(&t->records);
+	arena_free(t->arena);
+	free(t);
+}
+
+static struct task *
+find(struct executor *x, str ns, str workflow, str node_id)
+{
+	struct buf key CLEANUP(free_buf) = { 0 };
+	buf_addf(&key, "%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workflow), STR_ARG(node_id));
+	return map_get(&x->tasks, buf_str(&key));
+}
+
+static struct task *
+task_new(struct executor *x, const struct task_spec *s)
+{
+	struct task *t = MEM_NEW(struct task);
+	t->x = x;
+	t->arena = arena_new();
+	t->ns = arena_dup(t->arena, s->ns);
+	t->workflow = arena_dup(t->arena, s->workflow);
+	t->node_id = arena_dup(t->arena, s->node_id);
+	t->pod = arena_dup(t->arena, s->pod);
+	t->key = arena_fmt(t->arena, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->node_id));
+	t->dir = arena_fmt(t->arena, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->pod));
+	t->socket = t->pidfd = -1;
+	map_put(&x->tasks, t->key, t);
+	list_add_tail(&x->queue, &t->link);
+	return t;
+}
+
+/* Names that make a path below the directory of all tasks, and nowhere else. */
+static int
+check_names(const struct task_spec *s, struct err *e)
+{
+	const str names[] = { s->ns, s->workflow, s->pod };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!names[i].n || names[i].n > NAME_MAX - 8 || names[i].p[0] == '.' || memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
+			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a folder", STR_ARG(names[i]));
+	return 0;
+}
+
+/* ---- the line ------------------------------------------------------------------------------------------------ */
+
+static void
+leave_state(struct task *t)
+{
+	if (t->state == TASK_SPAWNED || t->state == TASK_RUNNING)
+		t->x->spawned--;
+	list_del(&t->link);
+}
+
+static void
+enter_running(struct task *t)
+{
+	list_del(&t->link);
+	list_add_tail(&t->x->running, &t->link);
+	if (t->state == TASK_QUEUED)
+		t->x->spawned++;
+	t->state = TASK_SPAWNED;
+}
+
+/* Starts what waits, as far as the limit allows. */
+static void
+serve_line(struct executor *x)
+{
+	x->inside++;
+	while (x->spawned < x->limit && !list_empty(&x->queue)) {
+		struct task *t = LIST_FIRST(&x->queue, struct task, link);
+		struct err e;
+		if (t->deadline_ns && t->deadline_ns <= loop_now(x->loop)) {
+			task_fail(t, PHASE_FAILED, S("Pod was active on the node longer than the specified deadline"));
+			continue;
+		}
+		enter_running(t);
+		if (process_spawn(t, &e) < 0)
+			task_fail(t, PHASE_ERROR, str_c(e.msg));
+	}
+	x->inside--;
+}
+
+/* The news of an ended task; it is gone then. */
+static void
+tell_end(struct task *t)
+{
+	struct executor *x = t->x;
+	list_del(&t->link);
+	map_del(&x->tasks, t->key); /* the news may start the same node again */
+	x->news(x->arg, t->ns, t->workflow, t->node_id, &t->result);
+	task_free(t);
+}
+
+/* From the front each time: the news may take others off the list. */
+static struct task *
+first_start_due(struct executor *x)
+{
+	LIST_EACH (&x->running, struct task, link, it)
+		if (it->start_due)
+			return it;
+	return NULL;
+}
+
+static void
+deliver(void *arg)
+{
+	struct executor *x = arg;
+	for (struct task *t; (t = first_start_due(x));) {
+		t->start_due = false;
+		x->news(x->arg, t->ns, t->workflow, t->node_id, NULL);
+	}
+	/* Only what has ended by now: the news may start others that end at once. */
+	struct link due;
+	list_init(&due);
+	LIST_EACH (&x->ended, struct task, link, it) {
+		/* Not before its commit: the engine does not expect news of what it has not decided yet. */
+		if (!it->released)
+			continue;
+		list_del(&it->link);
+		list_add_tail(&due, &it->link);
+	}
+	while (!list_empty(&due))
+		tell_end(LIST_FIRST(&due, struct task, link));
+	serve_line(x);
+}
+
+static void
+deliver_soon(struct executor *x)
+{
+	timer_start(x->loop, &x->news_timer, loop_now(x->loop), deliver, x);
+}
+
+void
+task_end(struct task *t, const struct task_result *r)
+{
+	struct executor *x = t->x;
+	leave_state(t);
+	t->state = TASK_ENDED;
+	t->result = *r;
+	list_add_tail(&x->ended, &t->link);
+	if (x->inside || !t->released || t->start_due) {
+		deliver_soon(x);
+		return;
+	}
+	tell_end(t);
+	serve_line(x);
+}
+
+void
+task_fail(struct task *t, enum phase phase, str message)
+{
+	process_forget(t);
+	task_end(t, &(struct task_result){ .phase = phase, .message = arena_dup(t->arena, message), .exit_code = -1 });
+}
+
+static void
+kill_now(struct task *t)
+{
+	struct err e;
+	if (process_kill(t, t->kill_grace, &e) < 0 && e.code != ERR_NOT_FOUND)
+		log_warn("a step could not be ended", "workflow", t->workflow.p, "node", t->node_id.p, "error", e.msg, NULL);
+}
+
+void
+task_started(struct task *t)
+{
+	if (t->state == TASK_QUEUED)
+		enter_running(t); /* adopted: counted, whatever the limit */
+	t->state = TASK_RUNNING;
+	buf_free(&t->records);
+	if (t->kill_asked)
+		kill_now(t);
+	if (!t->start_due)
+		t->x->news(t->x->arg, t->ns, t->workflow, t->node_id, NULL);
+}
+
+void
+task_adopted(struct task *t)
+{
+	t->start_due = true;
+	task_started(t);
+	deliver_soon(t->x);
+}
+
+/* ---- what the engine calls ----------------------------------------------------------------------------------- */
+
+static struct task *
+prepare(struct executor *x, const struct task_spec *s)
+{
+	struct err e;
+	if (find(x, s->ns, s->workflow, s->node_id))
+		return NULL; /* it is under way */
+	struct task *t = task_new(x, s);
+	if (check_names(s, &e) < 0 || task_write(t, s, &e) < 0)
+		task_fail(t, PHASE_ERROR, str_c(e.msg));
+	return t;
+}
+
+void
+executor_start(struct executor *x, const struct task_spec *s)
+{
+	x->inside++;
+	struct task *t = prepare(x, s);
+	if (t && t->state == TASK_QUEUED) {
+		process_set_aside(t);
+		serve_line(x);
+	}
+	x->inside--;
+}
+
+void
+executor_release(struct executor *x, str ns, str workflow, str node_id)
+{
+	struct task *t = find(x, ns, workflow, node_id);
+	if (!t || t->released)
+		return;
+	t->released = true;
+	if (t->state == TASK_ENDED)
+		deliver_soon(x);
+	else
+		process_release(t);
+}
+
+static void
+adopt(struct task *t)
+{
+	struct err e;
+	int rc = process_adopt(t, &e);
+	if (rc < 0)
+		task_fail(t, PHASE_ERROR, str_c(e.msg));
+	else if (rc == 0)
+		serve_line(t->x);
+}
+
+void
+executor_adopt(struct executor *x, const struct task_spec *s)
+{
+	x->inside++;
+	struct task *t = prepare(x, s);
+	if (t)
+		t->released = true; /* the store knows it: that is why it is adopted */
+	if (t && t->state == TASK_QUEUED)
+		adopt(t);
+	x->inside--;
+}
+
+void
+executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds)
+{
+	struct task *t = find(x, ns, workflow, node_id);
+	if (!t || t->state == TASK_ENDED)
+		return;
+	x->inside++;
+	t->kill_asked = true;
+	t->kill_grace = grace_seconds;
+	if (t->state == TASK_RUNNING) {
+		kill_now(t);
+	} else if (t->state == TASK_QUEUED || !t->released) {
+		t->released = true; /* to be told */
+		task_fail(t, PHASE_FAILED, S("stopped before it started"));
+	}
+	/* else: released and about to claim; task_started passes it on */
+	x->inside--;
+}
+
+str
+executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow)
+{
+	return arena_fmt(a, "%s/%.*s/%.*s", x->tasks_path, STR_ARG(ns), STR_ARG(workflow));
+}
+
+size_t
+executor_running(const struct executor *x)
+{
+	return x->spawned;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------------ */
+
+struct removal {
+	char path[TASK_PATH_MAX];
+};
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+static void
+remove_tree(void *arg)
+{
+	struct removal *r = arg;
+	/* Depth first, links not followed: a step's leftovers cannot lead us elsewhere. */
+	(void)nftw(r->path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is removed with the next of that name */
+}
+
+static void
+removed(void *arg)
+{
+	free(arg);
+}
+
+void
+executor_remove(struct executor *x, str ns, str workflow)
+{
+	struct removal *r = MEM_NEW(struct removal);
+	int n = snprintf(r->path, sizeof r->path, "%s/%.*s/%.*s", x->tasks_path, STR_ARG(ns), STR_ARG(workflow));
+	if (!ns.n || !workflow.n || n < 0 || (size_t)n >= sizeof r->path || ns.p[0] == '.' || workflow.p[0] == '.' ||
+	    memchr(workflow.p, '/', workflow.n)) {
+		free(r);
+		return;
+	}
+	loop_work(x->loop, remove_tree, removed, r);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+/* Beside the program, one above it (tests), or where `make install` puts it. */
+static int
+find_helper(struct executor *x, struct err *e)
+{
+	static const char *const places[] = { "", "/..", "/../libexec/tidegate", "/../lib/tidegate" };
+	char self[PATH_MAX], path[PATH_MAX + 64];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n < 0)
+		return err_errno(e, "find the step helper");
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		snprintf(path, sizeof path, "%s%s/tidegate-step", self, places[i]);
+		if (access(path, X_OK) == 0) {
+			x->helper_path = strdup(path);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_NOT_FOUND, "the step helper tidegate-step is neither beside the program in %s nor in ../libexec/tidegate", self);
+}
+
+static int
+open_tasks(struct executor *x, str state_dir, struct err *e)
+{
+	char path[TASK_PATH_MAX], resolved[PATH_MAX];
+	if ((size_t)snprintf(path, sizeof path, "%.*s/tasks", STR_ARG(state_dir)) >= sizeof path)
+		return err_set(e, ERR_LIMIT, "state directory %.*s: the path is too long", STR_ARG(state_dir));
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_errno(e, "make %s", path);
+	if (!realpath(path, resolved))
+		return err_errno(e, "open %s", path);
+	x->tasks_path = strdup(resolved);
+	x->tasks_fd = open(resolved, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return x->tasks_fd < 0 ? err_errno(e, "open %s", path) : 0;
+}
+
+static size_t
+default_limit(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return cores > 4 ? (size_t)cores * 4 : 16;
+}
+
+int
+executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news, void *arg, struct executor **out,
+             struct err *e)
+{
+	struct executor *x = MEM_NEW(struct executor);
+	*x = (struct executor){ .loop = l, .settings = st, .objects = objects, .news = news, .arg = arg, .tasks_fd = -1, .seccomp_fd = -1,
+		.helper.socket = -1 };
+	x->limit = st->parallelism > 0 ? (size_t)st->parallelism : default_limit();
+	list_init(&x->queue);
+	list_init(&x->running);
+	list_init(&x->ended);
+	if (open_tasks(x, state_dir, e) < 0 || find_helper(x, e) < 0 || confine_choose(x, e) < 0) {
+		executor_free(x);
+		return -1;
+	}
+	*out = x;
+	return 0;
+}
+
+void
+executor_free(struct executor *x)
+{
+	if (!x)
+		return;
+	struct map_slot *slot;
+	timer_stop(&x->news_timer);
+	for (size_t i = 0; (slot = map_next(&x->tasks, &i));)
+		task_free(slot->value);
+	map_free(&x->tasks);
+	helper_stop(x);
+	drop_fd(&x->tasks_fd);
+	drop_fd(&x->seccomp_fd);
+	free(x->tasks_path);
+	free(x->helper_path);
+	free(x);
+}
+
+const char *
+executor_sandbox(const struct executor *x)
+{
+	static const char *const names[] = { [TASK_SANDBOX_OFF] = "none", [TASK_SANDBOX_USER] = "user namespaces",
+		[TASK_SANDBOX_PRIVILEGED] = "namespaces (privileged)" };
+	return names[x->sandbox];
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image: what the name of an image means here: a row of the image table in the settings. There is no registry. A row may
+ * name an unpacked root file system; without one the host's commands serve.
+ */
+#include <fnmatch.h>
+
+#include "engine/exec/exec.h"
+
+/* What Argo's own configuration says of the images of its examples (docs/workflow-executors.md, `images`). */
+static str argosay_cmd[] = { { "/argosay", 8 } };
+static str whalesay_cmd[] = { { "/bin/bash", 9 } };
+static const struct image defaults[] = {
+	{ .name = { "argoproj/argosay:*", 18 }, .cmd = { argosay_cmd, 1 } },
+	{ .name = { "docker/whalesay:*", 17 }, .cmd = { whalesay_cmd, 1 } },
+};
+
+/* A pattern without a tag stands for every tag, and an image without a tag has the tag "latest". */
+static bool
+matches(str pattern, str name)
+{
+	char p[512], n[512];
+	if (pattern.n + 3 > sizeof p || name.n + 8 > sizeof n)
+		return false;
+	bool tagged = str_find_char(name, ':', 0) != SIZE_MAX || str_find_char(name, '@', 0) != SIZE_MAX;
+	snprintf(n, sizeof n, "%.*s%s", STR_ARG(name), tagged ? "" : ":latest");
+	snprintf(p, sizeof p, "%.*s", STR_ARG(pattern));
+	if (fnmatch(p, n, 0) == 0)
+		return true;
+	snprintf(p, sizeof p, "%.*s:*", STR_ARG(pattern));
+	return fnmatch(p, n, 0) == 0;
+}
+
+const struct image *
+image_find(const struct settings *st, str name)
+{
+	for (size_t i = 0; i < st->images.n; i++)
+		if (matches(st->images.p[i].name, name))
+			return &st->images.p[i];
+	for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+		if (matches(defaults[i].name, name))
+			return &defaults[i];
+	return NULL;
+}
+
+static void
+append(struct strs *argv, struct strs more)
+{
+	for (size_t i = 0; i < more.n; i++)
+		argv->p[argv->n++] = more.p[i];
+}
+
+int
+image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv, struct err *e)
+{
+	enum { IMAGES_HOST, IMAGES_REQUIRE };
+	if (!image && st->images_mode == IMAGES_REQUIRE)
+		return err_set(e, ERR_NOT_FOUND, "image %.*s: not in the image table, and `imagesMode: require` allows no other; "
+			"add a row for it to `images` in the settings", STR_ARG(c->image));
+	struct strs entrypoint = { NULL, 0 }, cmd = { NULL, 0 };
+	if (image) {
+		entrypoint = image->entrypoint;
+		cmd = image->cmd;
+	}
+	argv->n = 0;
+	argv->p = ARENA_ARRAY(a, str, c->command.n + c->args.n + entrypoint.n + cmd.n + 1);
+	if (c->command.n) {
+		append(argv, c->command);
+		append(argv, c->args);
+	} else {
+		append(argv, entrypoint);
+		append(argv, c->has_args ? c->args : cmd);
+	}
+	if (argv->n)
+		return 0;
+	return err_set(e, ERR_NOT_FOUND, "no entrypoint known for image %.*s: give the container a `command`, or add a row for "
+		"the image to `images` in the settings", STR_ARG(c->image));
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process: the daemon's side of engine/shim/task.h. Starting a step is two messages and no file, process or wait of our
+ * own: the loop goes on while the helper works. Whether a task was claimed, by whom and whether that monitor is alive is
+ * read from the task's directory, so it makes no difference whose monitor it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "engine/exec/exec.h"
+
+#define PROBE_MS 5000
+#define HELPER_FD 3
+
+/* ---- the helper ---------------------------------------------------------------------------------------------- */
+
+static int
+tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, const char *text, int a, int b, struct err *e)
+{
+	struct task_message m = { verb, sandbox };
+	union {
+		char room[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { { 0 } };
+	struct iovec iov[2] = { { &m, sizeof m }, { (char *)(uintptr_t)text, strlen(text) + 1 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	if (a >= 0) {
+		msg.msg_control = &ctl;
+		msg.msg_controllen = sizeof ctl;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), (int[]){ a, b }, 2 * sizeof(int));
+	}
+	if (sendmsg(x->helper.socket, &msg, MSG_NOSIGNAL) < 0)
+		return err_errno(e, "talk to the step helper");
+	return 0;
+}
+
+static void
+free_handle(uv_handle_t *h)
+{
+	free(h);
+}
+
+/* posix_spawn, which shares our memory until the exec: a fork would copy the page tables of a daemon of any size. */
+static int
+helper_spawn(struct executor *x, int socket, struct err *e)
+{
+	char fd[8];
+	snprintf(fd, sizeof fd, "%d", HELPER_FD);
+	char *argv[] = { x->helper_path, fd, NULL }, *envp[] = { NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&files, 0, 1);
+	posix_spawn_file_actions_adddup2(&files, socket, HELPER_FD);
+	posix_spawn_file_actions_addclosefrom_np(&files, HELPER_FD + 1);
+	int rc = posix_spawn(&x->helper.pid, x->helper_path, &files, NULL, argv, envp);
+	posix_spawn_file_actions_destroy(&files);
+	if (rc) {
+		errno = rc;
+		x->helper.pid = 0;
+		return err_errno(e, "start the step helper %s", x->helper_path);
+	}
+	return 0;
+}
+
+int
+helper_start(struct executor *x, struct err *e)
+{
+	int pair[2];
+	if (x->helper.socket >= 0)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(e, "start the step helper");
+	x->helper.socket = pair[0];
+	x->helper.serial++;
+	int rc = helper_spawn(x, pair[1], e);
+	close(pair[1]);
+	int none CLEANUP(close_fd) = x->seccomp_fd < 0 ? memfd_create("none", MFD_CLOEXEC) : -1;
+	if (rc == 0)
+		rc = tell_helper(x, TASK_SETUP, 0, x->tasks_path, x->tasks_fd, x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
+	if (rc < 0)
+		helper_stop(x);
+	return rc;
+}
+
+void
+helper_stop(struct executor *x)
+{
+	drop_fd(&x->helper.socket); /* its end of file: it leaves at once */
+	if (x->helper.pid)
+		(void)waitpid(x->helper.pid, NULL, 0); /* only reaps: if somebody else did, so be it */
+	x->helper.pid = 0;
+}
+
+/* A step for the helper. One that has died is replaced: it kept nothing that is needed. */
+static int
+tell_step(struct executor *x, int task, int socket, struct err *e)
+{
+	if (helper_start(x, e) < 0)
+		return -1;
+	if (tell_helper(x, TASK_STEP, x->sandbox, "", task, socket, e) == 0)
+		return 0;
+	log_warn("the step helper has ended: it is started again", "error", e->msg, NULL);
+	helper_stop(x);
+	return helper_start(x, e) < 0 ? -1 : tell_helper(x, TASK_STEP, x->sandbox, "", task, socket, e);
+}
+
+bool
+helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size_t n)
+{
+	struct err e;
+	if (helper_start(x, &e) < 0 || tell_helper(x, TASK_PROBE, sandbox, "", -1, -1, &e) < 0) {
+		snprintf(why, n, "%s", e.msg);
+		return false;
+	}
+	const struct timeval patience = { PROBE_MS / 1000, 0 };
+	setsockopt(x->helper.socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	char answer[600];
+	ssize_t got = recv(x->helper.socket, answer, sizeof answer - 1, 0);
+	if (got <= 0)
+		snprintf(why, n, "the step helper gave no answer");
+	else
+		snprintf(why, n, "%.*s", (int)got - 1, answer + 1);
+	return got == 1;
+}
+
+/* ---- a monitor's end of the line ----------------------------------------------------------------------------- */
+
+static void
+stop_polling(struct task *t)
+{
+	if (t->poll) {
+		t->poll->data = NULL;
+		uv_close((uv_handle_t *)t->poll, free_handle);
+	}
+	t->poll = NULL;
+	drop_fd(&t->socket);
+	drop_fd(&t->pidfd);
+}
+
+void
+process_forget(struct task *t)
+{
+	stop_polling(t);
+}
+
+static void
+task_gone(struct task *t)
+{
+	struct err e;
+	struct task_result r = { .exit_code = -1 };
+	stop_polling(t);
+	if (result_read(t, &r, &e) == 0) {
+		task_end(t, &r);
+		return;
+	}
+	if (e.code == ERR_NOT_FOUND)
+		err_set(&e, ERR_INTERNAL, "the step was lost: its helper ended without saying how it went");
+	task_fail(t, PHASE_ERROR, str_c(e.msg));
+}
+
+/* Nothing was claimed, so nothing ran: once more, with a new helper if that one died. */
+static void
+try_again(struct task *t, const char *reason)
+{
+	struct err e = { .code = ERR_INTERNAL };
+	bool again = !t->respawned;
+	stop_polling(t);
+	if (t->helper == t->x->helper.serial)
+		helper_stop(t->x); /* its own socket may outlive the task's by a moment */
+	snprintf(e.msg, sizeof e.msg, "%s", reason);
+	t->respawned = true;
+	int rc = t->released ? process_adopt(t, &e) : 0;
+	if (rc > 0)
+		return;
+	if (rc < 0 || !again || process_spawn(t, &e) < 0)
+		task_fail(t, PHASE_ERROR, str_c(e.msg));
+}
+
+static void
+monitor_says(uv_poll_t *p, int status, int events)
+{
+	struct task *t = p->data;
+	(void)status, (void)events; /* an error shows as the end of the socket */
+	while (t->socket >= 0) {
+		char text[600];
+		ssize_t n = recv(t->socket, text, sizeof text - 1, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n > 0 && text[0] == 'c') {
+			task_started(t);
+		} else if (n > 0) {
+			text[n] = 0;
+			try_again(t, text + 1);
+			return;
+		} else if (t->state == TASK_RUNNING) {
+			task_gone(t);
+			return;
+		} else {
+			try_again(t, "the step helper ended before the step began");
+			return;
+		}
+	}
+}
+
+static void
+monitor_ended(uv_poll_t *p, int status, int events)
+{
+	(void)status, (void)events;
+	task_gone(p->data);
+}
+
+static int
+start_polling(struct task *t, int fd, uv_poll_cb cb, struct err *e)
+{
+	uv_poll_t *p = MEM_NEW(uv_poll_t);
+	int rc = uv_poll_init(loop_uv(t->x->loop), p, fd);
+	if (rc < 0) {
+		free(p);
+		return err_set(e, ERR_IO, "watch the step: %s", uv_strerror(rc));
+	}
+	p->data = t;
+	t->poll = p;
+	uv_poll_start(p, UV_READABLE | UV_DISCONNECT, cb);
+	return 0;
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------------ */
+
+static int
+task_memfd(const struct task *t, struct err *e)
+{
+	int fd = memfd_create("tidegate-task", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "describe the task");
+	for (size_t done = 0; done < t->records.n;) {
+		ssize_t n = write(fd, t->records.p + done, t->records.n - done);
+		if (n <= 0) {
+			err_errno(e, "describe the task");
+			close(fd);
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	return fd;
+}
+
+int
+process_spawn(struct task *t, struct err *e)
+{
+	int pair[2];
+	int task CLEANUP(close_fd) = task_memfd(t, e);
+	if (task < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(e, "start a step");
+	int rc = tell_step(t->x, task, pair[1], e);
+	close(pair[1]);
+	t->socket = pair[0];
+	t->helper = t->x->helper.serial;
+	if (rc < 0 || start_polling(t, t->socket, monitor_says, e) < 0) {
+		drop_fd(&t->socket);
+		return -1;
+	}
+	if (t->released)
+		process_release(t);
+	return 0;
+}
+
+void
+process_release(struct task *t)
+{
+	/* If the monitor is gone already its end of file tells. */
+	if (t->socket >= 0)
+		(void)!send(t->socket, "r", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void
+process_set_aside(const struct task *t)
+{
+	const char *from = t->dir.p;
+	if (faccessat(t->x->tasks_fd, from, F_OK, 0) < 0)
+		return;
+	for (unsigned i = 1; i < 1000; i++) {
+		char to[TASK_PATH_MAX];
+		snprintf(to, sizeof to, "%s~%u", from, i);
+		if (syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */) == 0 || errno != EEXIST)
+			return; /* what cannot be moved shows when the task is claimed */
+	}
+}
+
+/* ---- the claim ----------------------------------------------------------------------------------------------- */
+
+/* The pid of the living monitor that holds the claim; 0 if nobody does. */
+static pid_t
+claim_holder(int claim)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fcntl(claim, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid;
+}
+
+/* A pidfd of it: certain, because the lock is asked for again once the pid cannot be reused any more. */
+static int
+claim_pidfd(int claim)
+{
+	for (pid_t pid; (pid = claim_holder(claim)) > 0;) {
+		int fd = pidfd_open(pid, 0);
+		if (fd >= 0 && claim_holder(claim) == pid)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		else if (errno != ESRCH)
+			return -1;
+	}
+	return -1;
+}
+
+static int
+open_claim(const struct task *t)
+{
+	char path[TASK_PATH_MAX];
+	snprintf(path, sizeof path, "%s/claim", t->dir.p);
+	return openat(t->x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* A monitor died between creating the claim and starting the command: take it away, under the lock that it would need. */
+static int
+remove_claim(const struct task *t, int claim, struct err *e)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	char path[TASK_PATH_MAX];
+	if (fcntl(claim, F_SETLK, &lock) < 0 || fstat(claim, &st) < 0 || st.st_size > 0)
+		return err_set(e, ERR_UNAVAILABLE, "the step is being claimed by another");
+	snprintf(path, sizeof path, "%s/claim", t->dir.p);
+	if (unlinkat(t->x->tasks_fd, path, 0) < 0)
+		return err_errno(e, "remove the claim of a step that did not start");
+	return 0;
+}
+
+int
+process_adopt(struct task *t, struct err *e)
+{
+	struct task_result r = { .exit_code = -1 };
+	struct stat st;
+	int claim CLEANUP(close_fd) = open_claim(t);
+	if (claim < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "look at the step's claim");
+	t->pidfd = claim_pidfd(claim);
+	if (t->pidfd >= 0) {
+		if (start_polling(t, t->pidfd, monitor_ended, e) < 0)
+			return -1;
+		task_adopted(t);
+		return 1;
+	}
+	/* Nobody holds it: ended, or dead. `exit` is written before the lock goes. */
+	if (result_read(t, &r, e) == 0) {
+		task_end(t, &r);
+		return 1;
+	}
+	if (e->code != ERR_NOT_FOUND || fstat(claim, &st) < 0)
+		return -1;
+	if (st.st_size == 0)
+		return remove_claim(t, claim, e);
+	return err_set(e, ERR_INTERNAL, "the step was lost: the machine or its helper stopped while it ran");
+}
+
+int
+process_kill(struct task *t, int64_t grace_seconds, struct err *e)
+{
+	int claim CLEANUP(close_fd) = open_claim(t);
+	int pidfd CLEANUP(close_fd) = claim < 0 ? -1 : claim_pidfd(claim);
+	if (pidfd < 0)
+		return err_set(e, ERR_NOT_FOUND, "the step has ended");
+	siginfo_t si = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
+	si.si_pid = getpid();
+	si.si_uid = getuid();
+	si.si_value.sival_int = grace_seconds > 0 ? (int)(grace_seconds < 86400 ? grace_seconds : 86400) : 0;
+	if (pidfd_send_signal(pidfd, SIGTERM, &si, 0) < 0)
+		return err_errno(e, "signal the step");
+	return 0;
+}

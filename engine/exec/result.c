@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * result: from the file `exit` to what the workflow sees: phase, message, exit code, outputs, in the words of Argo and
+ * Kubernetes (spec 2.17). The file was put there whole by rename and is small and fresh, so it is read on the loop.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/exec/exec.h"
+
+#define EXIT_MAX (64u << 20)
+
+/* What `exit` says, before it is judged. */
+struct ending {
+	int code;
+	enum task_cause cause;
+	str error, message, result, progress;
+	bool has_code;
+	size_t outputs;            /* answered so far */
+	str output_problem;        /* the first required output that is not there */
+	VEC(struct kv) parameters;
+};
+
+static str
+without_newline(str s)
+{
+	return s.n && s.p[s.n - 1] == '\n' ? str_slice(s, 0, s.n - 1) : s;
+}
+
+static void
+take_output(struct task *t, struct ending *x, const struct record *r)
+{
+	str text = { r->p, r->n };
+	if (x->outputs >= t->outputs.n)
+		return;
+	const struct task_output *o = &t->outputs.p[x->outputs++];
+	if (r->type == TASK_EXIT_OUTPUT)
+		*VEC_PUSH(&x->parameters) = (struct kv){ o->name, arena_dup(t->arena, without_newline(text)) };
+	else if (x->output_problem.p || o->has_default)
+		return;
+	else if (r->type == TASK_EXIT_NO_OUTPUT)
+		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: open %.*s: no such file or directory", STR_ARG(o->name), STR_ARG(o->path));
+	else
+		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: %.*s", STR_ARG(o->name), STR_ARG(text));
+}
+
+/* "N/M" with 0 <= N <= M, M > 0: the last line of the progress file. */
+static str
+progress(str text)
+{
+	text = str_trim(text);
+	for (size_t at; (at = str_find_char(text, '\n', 0)) != SIZE_MAX;)
+		text = str_slice(text, at + 1, text.n);
+	str rest = text, done = str_cut(&rest, '/');
+	int64_t n, m;
+	return str_to_i64(done, &n) && str_to_i64(rest, &m) && n >= 0 && n <= m && m > 0 ? text : STR_NONE;
+}
+
+static void
+take_record(struct task *t, struct ending *x, const struct record *r)
+{
+	str text = { r->p, r->n };
+	switch ((enum task_record)r->type) {
+	case TASK_EXIT_CODE: x->code = record_i32(r), x->has_code = true; break;
+	case TASK_EXIT_CAUSE: x->cause = (enum task_cause)record_i32(r); break;
+	case TASK_EXIT_ERROR: x->error = text; break;
+	case TASK_EXIT_MESSAGE: x->message = str_trim(text); break;
+	case TASK_EXIT_RESULT: x->result = without_newline(text); break;
+	case TASK_EXIT_PROGRESS: x->progress = progress(text); break;
+	case TASK_EXIT_OUTPUT:
+	case TASK_EXIT_NO_OUTPUT:
+	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;
+	default: break; /* times and usage: kept in the file, not asked for yet */
+	}
+}
+
+/* Main's failure takes precedence over outputs that could not be read. */
+static void
+judge(struct task *t, const struct ending *x, struct task_result *out)
+{
+	out->phase = PHASE_FAILED;
+	if (x->error.p) {
+		out->phase = PHASE_ERROR;
+		out->message = arena_dup(t->arena, x->error);
+	} else if (x->cause == TASK_CAUSE_DEADLINE) {
+		out->message = S("Pod was active on the node longer than the specified deadline");
+	} else if (x->cause == TASK_CAUSE_OOM) {
+		out->message = arena_fmt(t->arena, "main: OOMKilled (exit code %d)", x->code);
+	} else if (x->code) {
+		out->message = arena_fmt(t->arena, "main: Error (exit code %d)%s%.*s", x->code, x->message.n ? ": " : "", STR_ARG(x->message));
+	} else if (x->output_problem.p) {
+		out->phase = PHASE_ERROR;
+		out->message = x->output_problem;
+	} else {
+		out->phase = PHASE_SUCCEEDED;
+	}
+}
+
+int
+result_parse(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e)
+{
+	struct ending x = { 0 };
+	struct record r;
+	for (const char *at = p; record_next(&at, p + n, &r);)
+		take_record(t, &x, &r);
+	if (!x.has_code && !x.error.p) {
+		VEC_FREE(&x.parameters);
+		return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+	}
+	*out = (struct task_result){ .exit_code = x.has_code ? x.code : -1 };
+	judge(t, &x, out);
+	out->parameters.n = x.parameters.n;
+	out->parameters.p = ARENA_ARRAY(t->arena, struct kv, x.parameters.n);
+	if (x.parameters.n)
+		memcpy(out->parameters.p, x.parameters.p, x.parameters.n * sizeof *x.parameters.p);
+	VEC_FREE(&x.parameters);
+	if (t->capture && x.result.p)
+		out->result = arena_dup(t->arena, x.result);
+	if (x.progress.p)
+		out->progress = arena_dup(t->arena, x.progress);
+	return 0;
+}
+
+int
+result_read(struct task *t, struct task_result *out, struct err *e)
+{
+	char path[TASK_PATH_MAX];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/exit", t->dir.p);
+	int fd CLEANUP(close_fd) = openat(t->x->tasks_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "read how the step ended");
+	if (st.st_size > EXIT_MAX)
+		return err_set(e, ERR_LIMIT, "the step's outputs have %lld bytes: at most %u are served", (long long)st.st_size, EXIT_MAX);
+	struct buf b CLEANUP(free_buf) = { 0 };
+	ssize_t n = read(fd, buf_room(&b, (size_t)st.st_size + 1), (size_t)st.st_size);
+	if (n < 0)
+		return err_errno(e, "read how the step ended");
+	return result_parse(t, b.p, (size_t)n, out, e);
+}

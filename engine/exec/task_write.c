@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task_write: from the template to the records that the step helper carries out. Everything is decided here, on the
+ * loop, from memory: the helper only does what it is told.
+ *
+ * Without a sandbox there are no private paths: the script lies in the task's directory and its real path is the last
+ * argument, the step begins in a folder of its own, output files are read at the paths as they are written (a relative
+ * one in that folder), and a template that mounts volumes is refused.
+ */
+#include "engine/exec/exec.h"
+
+#define LOG_MAX (INT64_C(64) << 20)
+#define GRACE_SECONDS 30 /* Kubernetes' terminationGracePeriodSeconds */
+
+void
+record_add(struct buf *b, uint32_t type, str s)
+{
+	size_t n = record_size(s.n);
+	record_put(buf_room(b, n), type, s.p, s.n);
+	b->n += n;
+}
+
+void
+record_add_i64(struct buf *b, uint32_t type, int64_t v)
+{
+	record_add(b, type, (str){ (const char *)&v, sizeof v });
+}
+
+/* Text that becomes a C string of the helper's. */
+static int
+add_text(struct buf *b, uint32_t type, const char *what, str s, struct err *e)
+{
+	if (s.n && memchr(s.p, 0, s.n))
+		return err_set(e, ERR_INVALID, "%s: it holds a NUL character, which no argument or variable can", what);
+	record_add(b, type, s);
+	return 0;
+}
+
+static int
+add_command(struct task *t, const struct container *c, const struct image *image, const struct kvs *env, struct err *e)
+{
+	struct strs argv;
+	if (image_command(t->arena, t->x->settings, c, image, &argv, e) < 0)
+		return -1;
+	for (size_t i = 0; i < argv.n; i++)
+		if (add_text(&t->records, TASK_ARG, "command", env_expand(t->arena, argv.p[i], env), e) < 0)
+			return -1;
+	if (c->source.n) /* an empty source appends nothing: as Argo */
+		record_add(&t->records, TASK_SCRIPT, c->source);
+	return 0;
+}
+
+static int
+add_env(struct task *t, const struct kvs *env, struct err *e)
+{
+	for (size_t i = 0; i < env->n; i++) {
+		const struct kv *v = &env->p[i];
+		if (!v->key.n || memchr(v->key.p, '=', v->key.n))
+			return err_set(e, ERR_INVALID, "env \"%.*s\": not a name of a variable", STR_ARG(v->key));
+		if (add_text(&t->records, TASK_ENV, "env", arena_fmt(t->arena, "%.*s=%.*s", STR_ARG(v->key), STR_ARG(v->value)), e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* "user", "uid" or "uid:gid" of an image; names are those that every image has. */
+static int
+add_user(struct task *t, str user, struct err *e)
+{
+	if (!user.n || str_eq(user, S("root")))
+		return 0;
+	str rest = user, uid = str_cut(&rest, ':');
+	int64_t u, g = 0;
+	if (str_eq(uid, S("nobody")))
+		uid = S("65534");
+	if (!str_to_i64(uid, &u) || u < 0 || u >= UINT32_MAX || (rest.n && (!str_to_i64(rest, &g) || g < 0 || g >= UINT32_MAX)))
+		return err_set(e, ERR_INVALID, "user \"%.*s\" of the image: write numbers, \"1000\" or \"1000:1000\"", STR_ARG(user));
+	record_add(&t->records, TASK_USER, arena_fmt(t->arena, "%lld:%lld", (long long)u, (long long)(rest.n ? g : u)));
+	return 0;
+}
+
+static int
+add_image(struct task *t, const struct container *c, const struct image *image, struct err *e)
+{
+	bool off = t->x->sandbox == TASK_SANDBOX_OFF;
+	str cwd = c->working_dir.n ? c->working_dir : image ? image->workdir : STR_NONE;
+	if (cwd.n && add_text(&t->records, TASK_CWD, "workingDir", cwd, e) < 0)
+		return -1;
+	if (!image)
+		return 0;
+	if (image->root.n && off)
+		return err_set(e, ERR_UNSUPPORTED, "image %.*s has a root file system, which needs the sandbox: %s", STR_ARG(c->image),
+			t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
+	if (image->root.n)
+		record_add(&t->records, TASK_ROOT, image->root);
+	for (size_t i = 0; !off && i < image->path.n; i++)
+		record_add(&t->records, TASK_VISIBLE, image->path.p[i]);
+	return add_user(t, image->user, e);
+}
+
+static int
+add_outputs(struct task *t, const struct task_spec *spec, const struct kvs *env, struct err *e)
+{
+	const struct outputs *o = &spec->tmpl->outputs;
+	t->outputs.p = ARENA_ARRAY(t->arena, struct task_output, o->parameters.n);
+	for (size_t i = 0; i < o->parameters.n; i++) {
+		const struct parameter *p = &o->parameters.p[i];
+		if (!p->value_from || !p->value_from->path.n)
+			continue;
+		t->outputs.p[t->outputs.n++] = (struct task_output){ arena_dup(t->arena, p->name), arena_dup(t->arena, p->value_from->path),
+			p->value_from->dflt.p != NULL };
+		if (add_text(&t->records, TASK_OUTPUT, "path of an output", p->value_from->path, e) < 0)
+			return -1;
+	}
+	const str *progress = env_get(env, S("ARGO_PROGRESS_FILE"));
+	if (progress)
+		record_add(&t->records, TASK_PROGRESS, *progress);
+	return 0;
+}
+
+int
+task_write(struct task *t, const struct task_spec *spec, struct err *e)
+{
+	const struct container *c = spec->tmpl->script ? spec->tmpl->script : spec->tmpl->container;
+	if (!c)
+		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script", STR_ARG(spec->template_name));
+	struct kvs env;
+	const struct image *image = image_find(t->x->settings, c->image);
+	record_add(&t->records, TASK_DIR, t->dir);
+	record_add(&t->records, TASK_HOSTNAME, spec->pod);
+	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 || add_env(t, &env, e) < 0 ||
+	    add_image(t, c, image, e) < 0 || volumes_write(t, spec, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
+		return -1;
+	t->capture = spec->capture_result;
+	t->deadline_ns = spec->deadline_ns;
+	if (t->capture)
+		record_add(&t->records, TASK_CAPTURE, S(""));
+	if (t->deadline_ns)
+		record_add_i64(&t->records, TASK_DEADLINE, t->deadline_ns);
+	record_add_i64(&t->records, TASK_GRACE, spec->grace_seconds > 0 ? spec->grace_seconds : GRACE_SECONDS);
+	record_add_i64(&t->records, TASK_LOG_MAX, LOG_MAX);
+	if (t->records.n > TASK_BYTES_MAX)
+		return err_set(e, ERR_LIMIT, "the step's command, environment and files have %zu bytes together: at most %u are served",
+			t->records.n, TASK_BYTES_MAX);
+	return 0;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * volume: the volumes a container mounts, as records for the helper. ConfigMaps and Secrets are handed over as bytes and
+ * lie in memory only; an emptyDir is a folder in the task's directory, or memory; a hostPath must lie under one of the
+ * prefixes that the settings allow, after every link was resolved.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/exec/exec.h"
+
+/* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
+static int
+quantity_bytes(str text, int64_t *out, struct err *e)
+{
+	static const struct { const char *suffix; double factor; } units[] = { { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 },
+		{ "Ti", 0x1p40 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "", 1 } };
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		str suffix = str_c(units[i].suffix);
+		double v;
+		if (!str_ends(text, suffix))
+			continue;
+		if (!str_to_double(str_slice(text, 0, text.n - suffix.n), &v) || v < 0 || v * units[i].factor > 0x1p60)
+			break;
+		*out = (int64_t)ceil(v * units[i].factor);
+		return 0;
+	}
+	return err_set(e, ERR_INVALID, "\"%.*s\" is not a quantity: write it like 64Mi or 1G", STR_ARG(text));
+}
+
+static int
+write_empty_dir(struct task *t, const struct volume *v, struct err *e)
+{
+	if (!v->empty_dir || !str_eq(v->empty_dir->medium, S("Memory"))) {
+		record_add(&t->records, TASK_VOLUME, v->name);
+		return 0;
+	}
+	int64_t size = 0;
+	if (v->empty_dir->size_limit.text.n && quantity_bytes(v->empty_dir->size_limit.text, &size, e) < 0)
+		return err_wrap(e, "sizeLimit");
+	record_add(&t->records, TASK_VOLUME_TMPFS, arena_fmt(t->arena, "%lld", (long long)size));
+	return 0;
+}
+
+static bool
+allowed(const struct settings *st, const char *path)
+{
+	for (size_t i = 0; i < st->host_paths.n; i++) {
+		char prefix[PATH_MAX], resolved[PATH_MAX];
+		snprintf(prefix, sizeof prefix, "%.*s", STR_ARG(st->host_paths.p[i]));
+		if (!realpath(prefix, resolved))
+			continue;
+		size_t n = strlen(resolved);
+		if (!strcmp(resolved, "/") || (!strncmp(path, resolved, n) && (path[n] == 0 || path[n] == '/')))
+			return true;
+	}
+	return false;
+}
+
+/* What Kubernetes does before the pod starts, by hostPath.type. */
+static int
+prepare_host_path(const struct host_path *h, const char *path, struct err *e)
+{
+	struct stat st;
+	bool there = stat(path, &st) == 0;
+	if (there && ((str_eq(h->type, S("Directory")) && !S_ISDIR(st.st_mode)) || (str_eq(h->type, S("File")) && !S_ISREG(st.st_mode))))
+		return err_set(e, ERR_INVALID, "hostPath %s is not a %.*s", path, STR_ARG(h->type));
+	if (there)
+		return 0;
+	return err_set(e, ERR_NOT_FOUND, "hostPath %s: no such file or directory", path);
+}
+
+static int
+write_host_path(struct task *t, const struct host_path *h, struct err *e)
+{
+	const char *path = str_z(t->arena, h->path);
+	char resolved[PATH_MAX];
+	if (path[0] != '/')
+		return err_set(e, ERR_INVALID, "hostPath \"%s\": must be an absolute path", path);
+	/* A folder to be made is made only where the parent is allowed already. */
+	if (str_eq(h->type, S("DirectoryOrCreate")) && access(path, F_OK) < 0) {
+		const char *slash = strrchr(path, '/');
+		const char *parent = str_z(t->arena, (str){ path, slash == path ? 1 : (size_t)(slash - path) });
+		if (realpath(parent, resolved) && allowed(t->x->settings, resolved) && mkdir(path, 0755) < 0 && errno != EEXIST)
+			return err_errno(e, "make hostPath %s", path);
+	}
+	if (!realpath(path, resolved) && prepare_host_path(h, path, e) < 0)
+		return -1;
+	if (!allowed(t->x->settings, resolved))
+		return err_set(e, ERR_DENIED, "hostPath %s is not allowed: add it, or a folder above it, to `hostPaths` in the settings", path);
+	if (prepare_host_path(h, resolved, e) < 0)
+		return -1;
+	record_add(&t->records, TASK_VOLUME_HOST, str_c(resolved));
+	return 0;
+}
+
+/* A path of a file inside a volume: relative, without a way out. */
+static bool
+good_path(str path)
+{
+	if (!path.n || path.p[0] == '/' || memchr(path.p, 0, path.n))
+		return false;
+	for (str rest = path; rest.n;)
+		if (str_eq(str_cut(&rest, '/'), S("..")))
+			return false;
+	return true;
+}
+
+static int
+write_file(struct task *t, str path, str data, int64_t mode, struct err *e)
+{
+	if (!good_path(path))
+		return err_set(e, ERR_INVALID, "path \"%.*s\" in a volume: must be relative and without ..", STR_ARG(path));
+	record_add(&t->records, TASK_FILE, arena_fmt(t->arena, "%llo %.*s", (unsigned long long)mode, STR_ARG(path)));
+	record_add(&t->records, TASK_FILE_DATA, data);
+	return 0;
+}
+
+static const str *
+object_data(const struct config_map *m, str key)
+{
+	const str *s = env_get(&m->data, key);
+	return s ? s : env_get(&m->binary_data, key);
+}
+
+static int
+write_object(struct task *t, str ns, const char *kind, const struct object_volume *v, struct err *e)
+{
+	int64_t mode = v->default_mode.set ? v->default_mode.v : 0644;
+	record_add(&t->records, TASK_VOLUME_FILES, S(""));
+	const struct object *o = objects_find_named(t->x->objects, kind, ns, v->name);
+	if (!o)
+		return v->optional ? 0 : err_set(e, ERR_NOT_FOUND, "there is no %s \"%.*s\" in namespace %.*s", kind, STR_ARG(v->name), STR_ARG(ns));
+	const struct config_map *m = o->spec;
+	for (size_t i = 0; i < v->items.n; i++) {
+		const struct key_to_path *item = &v->items.p[i];
+		const str *data = object_data(m, item->key);
+		if (!data && !v->optional)
+			return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" has no key \"%.*s\"", kind, STR_ARG(v->name), STR_ARG(item->key));
+		if (data && write_file(t, item->path, *data, item->mode.set ? item->mode.v : mode, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; !v->items.n && i < m->data.n; i++)
+		if (write_file(t, m->data.p[i].key, m->data.p[i].value, mode, e) < 0)
+			return -1;
+	for (size_t i = 0; !v->items.n && i < m->binary_data.n; i++)
+		if (write_file(t, m->binary_data.p[i].key, m->binary_data.p[i].value, mode, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+write_volume(struct task *t, str ns, const struct volume *v, struct err *e)
+{
+	if (v->host_path)
+		return write_host_path(t, v->host_path, e);
+	if (v->config_map)
+		return write_object(t, ns, "ConfigMap", v->config_map, e);
+	if (v->secret)
+		return write_object(t, ns, "Secret", v->secret, e);
+	/* A kind without a member is one that is not served; a volume of no kind at all is an emptyDir. */
+	for (size_t i = 0; !v->empty_dir && val_is(v->src, VAL_MAP) && i < v->src->n; i++)
+		if (!str_eq(val_key(&v->src->members[i]), S("name")))
+			return err_set(e, ERR_UNSUPPORTED, "%.*s: not served yet", STR_ARG(val_key(&v->src->members[i])));
+	return write_empty_dir(t, v, e);
+}
+
+/* The template's own volumes come before the workflow's (spec 1.2). `decoded` has the workflow's. */
+static const struct volume *
+find_volume(const struct template *tmpl, const struct volume *decoded, size_t n, str name)
+{
+	for (size_t i = 0; i < tmpl->volumes.n; i++)
+		if (str_eq(tmpl->volumes.p[i].name, name))
+			return &tmpl->volumes.p[i];
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(decoded[i].name, name))
+			return &decoded[i];
+	return NULL;
+}
+
+static int
+decode_volumes(struct task *t, const struct val *src, struct volume **out, size_t *n, struct err *e)
+{
+	*n = val_is(src, VAL_LIST) ? src->n : 0;
+	*out = ARENA_ARRAY(t->arena, struct volume, *n);
+	for (size_t i = 0; i < *n; i++) {
+		struct diags d;
+		diags_init(&d);
+		int rc = schema_decode(&volume_schema, t->arena, &src->items[i], S("spec.volumes"), &(*out)[i], &d);
+		diags_free(&d);
+		if (rc < 0)
+			return err_set(e, ERR_INVALID, "spec.volumes[%zu]: not a volume", i);
+	}
+	return 0;
+}
+
+static int
+write_mount(struct task *t, const struct volume_mount *m, struct err *e)
+{
+	if (!m->mount_path.n || m->mount_path.p[0] != '/' || memchr(m->mount_path.p, 0, m->mount_path.n) || str_eq(m->mount_path, S("/")))
+		return err_set(e, ERR_INVALID, "mountPath \"%.*s\": must be an absolute path below /", STR_ARG(m->mount_path));
+	if (m->sub_path.n && !good_path(m->sub_path))
+		return err_set(e, ERR_INVALID, "subPath \"%.*s\": must be relative and without ..", STR_ARG(m->sub_path));
+	str path = m->mount_path;
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	record_add(&t->records, m->read_only ? TASK_MOUNT_RO : TASK_MOUNT, path);
+	if (m->sub_path.n)
+		record_add(&t->records, TASK_SUB_PATH, m->sub_path);
+	return 0;
+}
+
+int
+volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e)
+{
+	struct volume *decoded;
+	size_t n;
+	if (!c->volume_mounts.n)
+		return 0;
+	if (t->x->sandbox == TASK_SANDBOX_OFF)
+		return err_set(e, ERR_UNSUPPORTED, "volume %.*s at %.*s: nothing can be mounted without a sandbox (%s)",
+			STR_ARG(c->volume_mounts.p[0].name), STR_ARG(c->volume_mounts.p[0].mount_path),
+			t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
+	if (decode_volumes(t, spec->volumes, &decoded, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->volume_mounts.n; i++) {
+		const struct volume_mount *m = &c->volume_mounts.p[i];
+		const struct volume *v = find_volume(spec->tmpl, decoded, n, m->name);
+		bool seen = false;
+		for (size_t k = 0; k < i; k++)
+			seen |= str_eq(c->volume_mounts.p[k].name, m->name);
+		if (!v)
+			return err_set(e, ERR_NOT_FOUND, "volumeMounts: there is no volume \"%.*s\"", STR_ARG(m->name));
+		if (seen)
+			continue; /* written with the first mount of the same volume */
+		if (write_volume(t, spec->ns, v, e) < 0)
+			return err_wrap(e, "volume %.*s", STR_ARG(v->name));
+		for (size_t k = i; k < c->volume_mounts.n; k++)
+			if (str_eq(c->volume_mounts.p[k].name, m->name) && write_mount(t, &c->volume_mounts.p[k], e) < 0)
+				return -1;
+	}
+	return 0;
+}
