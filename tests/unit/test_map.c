@@ -44,8 +44,10 @@ survives_churn(void **state)
 	assert_int_equal(m.n, 100);
 	assert_true(m.cap <= 1024);
 	size_t i = 0, seen = 0;
-	for (struct map_slot *s; (s = map_next(&m, &i)); seen++)
-		assert_ptr_equal(map_del(&m, s->key), &values[strtol(s->key.p + 4, NULL, 10)]);
+	for (struct map_slot *s; (s = map_next(&m, &i)); seen++) {
+		str key = s->key;
+		assert_ptr_equal(map_del(&m, key), &values[strtol(key.p + 4, NULL, 10)]);
+	}
 	assert_int_equal(seen, 100);
 	assert_int_equal(m.n, 0);
 	map_free(&m);
