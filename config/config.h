@@ -115,7 +115,10 @@ struct manifest_set {
 int manifests_read(const struct kind *const *kinds, size_t n, const char *const *paths, size_t paths_n, str default_ns,
                    const struct objects *resolve_in, struct manifest_set *out, struct diags *d) MUST_CHECK;
 void manifest_set_free(struct manifest_set *m);
-/* Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Returns the number of changes. */
+/*
+ * Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Kinds that are instances
+ * (a Workflow) are left out: who reads them submits them. Returns the number of changes.
+ */
 size_t objects_apply_files(struct objects *os, const struct manifest_set *m);
 
 /* ConfigMap and Secret (config/configmap.c). */
@@ -125,10 +128,17 @@ struct config_map {
 	struct kvs binary_data; /* decoded */
 	str type;
 };
-extern const struct kind kind_configmap, kind_secret, kind_eventbus;
+extern const struct kind kind_configmap, kind_secret;
 /* A key of a ConfigMap or Secret, one trailing newline kept. ERR_NOT_FOUND names what is missing. Borrowed from the object. */
 int config_map_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
 int secret_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
+
+/* EventBus (config/eventbus.c): the limits of the built-in log. Zero: none, or for dedup_ns the log's own default. */
+struct event_bus {
+	struct meta meta;
+	int64_t max_age_ns, max_events, max_bytes, dedup_ns;
+};
+extern const struct kind kind_eventbus;
 
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 

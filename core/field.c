@@ -169,8 +169,8 @@ field_format_float(struct arena *a, double f)
 }
 
 /* Argo's AnyString: a number or boolean is text as Go prints it. */
-static str
-any_string(struct arena *a, const struct val *v)
+str
+field_any_string(struct arena *a, const struct val *v)
 {
 	double f;
 	if (v->kind == VAL_BOOL)
@@ -219,7 +219,7 @@ decode_string(struct decode *c, const struct field *f, const struct val *v, str 
 		return true;
 	}
 	if (f->flags & ANYSTR && r.kind != VAL_LIST && r.kind != VAL_MAP && r.kind != VAL_NULL) {
-		*out = any_string(c->arena, &r);
+		*out = field_any_string(c->arena, &r);
 		if (out->p)
 			return true;
 	}
@@ -254,8 +254,8 @@ decode_enum(struct decode *c, const struct field *f, const struct val *v, void *
 }
 
 /* YAML 1.1's further words for booleans, which Argo's reader takes; only unquoted and only where a boolean is asked for. */
-static bool
-to_bool(const struct val *v, bool *out)
+bool
+field_to_bool(const struct val *v, bool *out)
 {
 	static const struct {
 		const char *word;
@@ -279,7 +279,7 @@ to_bool(const struct val *v, bool *out)
 static bool
 decode_boolean(struct decode *c, const struct field *f, const struct val *v, bool *out)
 {
-	if (to_bool(v, out))
+	if (field_to_bool(v, out))
 		return true;
 	struct diag *d = wrong_type(c, f, v);
 	if (v->kind == VAL_STR && (str_eq(val_text(v), S("true")) || str_eq(val_text(v), S("false"))))
@@ -580,13 +580,13 @@ decode_as(struct decode *c, const struct field *f, const struct val *v)
 
 /* ---- unknown fields ----------------------------------------------------------------------------------------- */
 
-static const struct field *
-find_field(const struct schema *sc, str name)
+const struct field *
+field_find(const struct schema *sc, str name)
 {
 	EACH_FIELD(sc, f)
 	{
 		if (f->flags & INLINE) {
-			const struct field *found = find_field(f->schema, name);
+			const struct field *found = field_find(f->schema, name);
 			if (found)
 				return found;
 		} else if (f->kind != FIELD_SRC_ && str_eq(str_c(f->name), name)) {
@@ -624,7 +624,7 @@ static const char *
 belongs_below(const struct schema *sc, const struct val *in, str name)
 {
 	EACH_FIELD(sc, f)
-		if (f->schema && !(f->flags & INLINE) && f->kind != FIELD_MAP_ && val_get(in, str_c(f->name)) && find_field(f->schema, name))
+		if (f->schema && !(f->flags & INLINE) && f->kind != FIELD_MAP_ && val_get(in, str_c(f->name)) && field_find(f->schema, name))
 			return f->name;
 	return NULL;
 }
@@ -640,7 +640,7 @@ unknown_field(struct decode *c, const struct member *m)
 	collect_names(here->schema, &names);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));
 	const struct decode_frame *up = here->up;
-	while (up && !find_field(up->schema, val_key(m)))
+	while (up && !field_find(up->schema, val_key(m)))
 		up = up->up;
 	if (near) {
 		hint(c, d, "did you mean \"%s\"?", near);
@@ -809,7 +809,7 @@ decode_struct(struct decode *c, const struct schema *sc, const struct val *in, v
 	struct decode_frame here = { .up = c->frame, .schema = sc, .in = in };
 	c->frame = &here;
 	for (uint32_t i = 0; i < in->n && !sc->open; i++)
-		if (!find_field(sc, val_key(&in->members[i])))
+		if (!field_find(sc, val_key(&in->members[i])))
 			unknown_field(c, &in->members[i]);
 	decode_rows(c, sc, in, out);
 	c->frame = here.up;

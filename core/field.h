@@ -131,6 +131,11 @@ struct schema {
  * understood. What `out` points to is in `a` or in what `in` points to. `path` is the prefix of the paths in messages.
  */
 int schema_decode(const struct schema *sc, struct arena *a, const struct val *in, str path, void *out, struct diags *d) MUST_CHECK;
+/*
+ * A deep copy of `in` in which unquoted YAML scalars have the types that the schema asks for: what is kept and shown of a
+ * manifest. What the schema doesn't know is resolved by YAML's core schema; what is wrong stays wrong for schema_decode.
+ */
+struct val schema_resolve(const struct schema *sc, struct arena *a, const struct val *in);
 /* The struct as a manifest again: defaults and absent fields left out, SECRET strings as "***" if `redact`. */
 struct val schema_encode(const struct schema *sc, struct arena *a, const void *obj, bool redact);
 /* Whether two structs of the schema are equal, field by field: what a reload compares. */

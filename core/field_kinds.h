@@ -40,6 +40,12 @@ field_size(const struct field *f)
 
 /* The row's default, decoded, into `to` (field_size bytes). False if it has none, or if it does not decode. */
 bool field_default(const struct field *f, struct arena *a, void *to);
+/* The row of that name, those of INLINE rows included; NULL if there is none. */
+const struct field *field_find(const struct schema *sc, str name);
+/* A resolved boolean or number as text, as Argo's AnyString has it; STR_NONE for the rest. */
+str field_any_string(struct arena *a, const struct val *v);
+/* A boolean, or an unquoted scalar that YAML 1.1 takes for one. */
+bool field_to_bool(const struct val *v, bool *out);
 /* A double as Go's strconv.FormatFloat(f, 'f', -1, 64). */
 str field_format_float(struct arena *a, double f);
 

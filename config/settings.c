@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings: the daemon's own configuration file, in YAML; every field has a default, and so has the file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+#define SETTINGS_MAX ((size_t)1 << 20)
+
+static const char *const auths[] = { "token", "none", NULL };
+static const char *const formats[] = { "logfmt", "json", NULL };
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const sandboxes[] = { "auto", "require", "off", NULL };
+static const char *const image_modes[] = { "host", "require", NULL };
+
+static void
+check_image(void *obj, const struct val *in, struct decode *c)
+{
+	const struct image *i = obj;
+	if (i->root.n && *i->root.p != '/')
+		decode_error(c, in, "root", "must be an absolute path");
+	for (size_t k = 0; k < i->path.n; k++)
+		if (!i->path.p[k].n || *i->path.p[k].p != '/')
+			decode_error(c, in, "path", "\"%.*s\" must be an absolute path", STR_ARG(i->path.p[k]));
+	if (i->workdir.n && *i->workdir.p != '/')
+		decode_error(c, in, "workdir", "must be an absolute path");
+}
+
+static const struct schema image_schema = { "Image", "What the images that match a pattern mean here.", sizeof(struct image), (const struct field[]){
+	FIELD(struct image, name, "name", REQ, .doc = "Pattern of the image reference: `*` stands for anything, as in `argoproj/argosay:*`."),
+	FIELD(struct image, root, "root", 0, .doc = "Folder with the unpacked root file system; without one the host's commands serve."),
+	FIELD(struct image, entrypoint, "entrypoint", 0, .doc = "Command where the manifest names none."),
+	FIELD(struct image, cmd, "cmd", 0, .doc = "Arguments where the manifest names neither command nor arguments."),
+	FIELD(struct image, env, "env", 0, .doc = "Variables that the image sets."),
+	FIELD(struct image, workdir, "workdir", 0, .doc = "Working directory where the manifest names none."),
+	FIELD(struct image, user, "user", 0, .doc = "User to run as where the manifest names none; a name or a number."),
+	FIELD(struct image, path, "path", 0, .doc = "Folders put before PATH: where stand-ins for the image's commands lie."),
+	{ 0 } }, check_image };
+
+static void
+check_settings(void *obj, const struct val *in, struct decode *c)
+{
+	const struct settings *s = obj;
+	size_t colon = str_find_char(s->listen, ':', 0);
+	for (size_t next = colon; next != SIZE_MAX; next = str_find_char(s->listen, ':', next + 1))
+		colon = next;
+	int64_t port = -1;
+	if (colon == SIZE_MAX || !str_to_i64(str_slice(s->listen, colon + 1, s->listen.n), &port) || port < 0 || port > 65535)
+		diag_hint(c->diags, decode_error(c, in, "listen", "\"%.*s\" is not an address", STR_ARG(s->listen)), "write it like \"127.0.0.1:2746\" or \"[::]:2746\"");
+	for (size_t i = 0; i < s->host_paths.n; i++)
+		if (!s->host_paths.p[i].n || *s->host_paths.p[i].p != '/')
+			decode_error(c, in, "hostPaths", "\"%.*s\" must be an absolute path", STR_ARG(s->host_paths.p[i]));
+}
+
+const struct schema settings_schema = { "Settings", "The daemon's own configuration (`--config`).", sizeof(struct settings), (const struct field[]){
+	FIELD(struct settings, listen, "listen", 0, .dflt = "127.0.0.1:2746", .doc = "Address and port of the HTTP API."),
+	FIELD(struct settings, state, "state", 0, .doc = "State directory; /var/lib/tidegate for root, else below $XDG_STATE_HOME."),
+	FIELD(struct settings, auth, "auth", 0, .choices = auths, .dflt = "token", .doc = "Whether the HTTP API needs a token; the unix socket never does."),
+	FIELD(struct settings, log_format, "logFormat", 0, .choices = formats, .dflt = "logfmt", .doc = "How log lines look."),
+	FIELD(struct settings, log_level, "logLevel", 0, .choices = levels, .dflt = "info", .doc = "The least important lines that are written."),
+	FIELD_ENUM(struct settings, sandbox, "sandbox", 0, sandboxes, .dflt = "auto",
+		.doc = "auto: namespaces by privilege, else user namespaces, else none, and say so; require: refuse to run without; off."),
+	FIELD_LIST(struct settings, images, "images", 0, &image_schema, .max = 10000, .doc = "The image table; the first match counts."),
+	FIELD_ENUM(struct settings, images_mode, "imagesMode", 0, image_modes, .dflt = "host",
+		.doc = "What an image that is not in the table means: host: the host's commands serve; require: the step fails."),
+	FIELD(struct settings, host_paths, "hostPaths", 0, .doc = "Folders that hostPath volumes may name, with all below them; none by default."),
+	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000, .doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
+	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default", .doc = "Namespace of what names none."),
+	{ 0 } }, check_settings };
+
+static int
+read_all(const char *path, struct arena *a, str *out, struct err *e)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "cannot be opened");
+	for (;;) {
+		ssize_t got = read(fd, buf_room(&b, 4096), 4096);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(e, "cannot be read");
+		if (got == 0)
+			break;
+		b.n += (size_t)got;
+		if (b.n > SETTINGS_MAX)
+			return err_set(e, ERR_LIMIT, "larger than %zu KiB", SETTINGS_MAX >> 10);
+	}
+	*out = arena_dup(a, buf_str(&b));
+	return 0;
+}
+
+int
+settings_read(const char *path, struct arena *a, struct settings *out, struct diags *d)
+{
+	static const struct val nothing = { .kind = VAL_MAP };
+	const struct val *in = &nothing;
+	size_t errors = d->errors;
+	str outer_file = d->file, text;
+	struct err e;
+	if (path) {
+		d->file = arena_dup(d->arena, str_c(path));
+		struct val *docs;
+		size_t n = 0;
+		if (read_all(path, d->arena, &text, &e)) {
+			diag_add(d, DIAG_ERROR, NULL, S(""), "%s", e.msg);
+		} else {
+			diags_source(d, d->file, text);
+			if (yaml_read_all(a, d->file, text, NULL, &docs, &n, d) == 0 && n)
+				in = &docs[0];
+			if (n > 1)
+				diag_add(d, DIAG_ERROR, &docs[1], S(""), "a second document: settings are one");
+		}
+	}
+	int rc = schema_decode(&settings_schema, a, in, STR_NONE, out, d);
+	d->file = outer_file;
+	return rc == 0 && d->errors == errors ? 0 : -1;
+}
