@@ -141,7 +141,8 @@ read_folder(struct reading *r, const char *path, unsigned depth)
 		if (e->d_name[0] != '.')
 			*VEC_PUSH(&paths) = arena_fmt(tmp, "%s%s%s", path, str_ends(str_c(path), S("/")) ? "" : "/", e->d_name).p;
 	closedir(dir);
-	qsort(paths.p, paths.n, sizeof *paths.p, by_name);
+	if (paths.n)
+		qsort(paths.p, paths.n, sizeof *paths.p, by_name);
 	for (size_t i = 0; i < paths.n; i++) {
 		struct stat st;
 		if (stat(paths.p[i], &st))

@@ -116,7 +116,7 @@ static const struct problem {
 	{ "mapping keys are not allowed", NULL, "a key can't stand here", "start the map on a line of its own" },
 	{ "found a tab character", NULL, "a tab can't be used for indentation", "use spaces" },
 	{ "did not find expected comment or line break", NULL, "the text must begin on the line after '|' or '>'", NULL },
-	{ "did not find expected node content", NULL, "expected a value", NULL },
+	{ "did not find expected node content", NULL, "expected a value", "is a bracket or brace above not closed?" },
 	{ "did not find expected <document start>", NULL, "expected \"---\" or the end of the file",
 		"check the indentation: the first line sets it for the whole document" },
 	{ "control characters are not allowed", NULL, "a control character", "remove it, or write it as an escape in double quotes" },
