@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tags: see tags.h. A text is read once from left to right into a buffer. A tag inside a tag ({{a.{{b}}}}) is replaced
+ * first and its value becomes part of the outer name, as Argo has it after two passes.
+ */
+#include "engine/tags.h"
+
+enum { NESTING_MAX = 8 };
+
+const char *const tags_strict_all[] = { "", NULL };
+
+static bool
+must_be_found(const struct tag_scope *s, str name)
+{
+	for (size_t i = 0; s->strict && s->strict[i]; i++)
+		if (str_starts(name, str_c(s->strict[i])))
+			return true;
+	return false;
+}
+
+static bool
+at(str text, size_t i, char c)
+{
+	return i + 1 < text.n && text.p[i] == c && text.p[i + 1] == c;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+struct put {
+	struct arena *arena;
+	struct tag_scope *scope;
+	struct err *err;
+	bool changed;
+	bool absent; /* a tag of this string has no value */
+};
+
+static int put_tag(struct put *p, str text, size_t *i, unsigned depth, struct buf *out);
+
+/* The name of the tag that opens at *i; tags inside it are replaced. 1: it is never closed. */
+static int
+read_name(struct put *p, str text, size_t *i, unsigned depth, struct buf *name)
+{
+	for (size_t k = *i + 2; k < text.n;) {
+		if (at(text, k, '}')) {
+			*i = k + 2;
+			return 0;
+		}
+		if (at(text, k, '{') && depth < NESTING_MAX) {
+			int r = put_tag(p, text, &k, depth + 1, name);
+			if (r < 0)
+				return -1;
+			if (r == 0)
+				continue;
+		}
+		buf_addc(name, text.p[k++]);
+	}
+	return 1;
+}
+
+static int
+replace(struct put *p, str raw, str name, struct buf *out)
+{
+	str value;
+	switch (p->scope->look(p->scope->arg, name, p->arena, &value)) {
+	case TAG_FOUND:
+		p->changed = true;
+		p->scope->put_tags |= tags_in(value);
+		if (out->n + value.n > TAGS_TEXT_MAX)
+			return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(name), TAGS_TEXT_MAX >> 20);
+		buf_add(out, value);
+		return 0;
+	case TAG_ABSENT:
+		if (p->scope->absent_is_null) {
+			p->absent = true;
+			buf_add(out, raw);
+			return 0;
+		}
+		return err_set(p->err, ERR_INVALID, "unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and it has "
+			"no default)", STR_ARG(name));
+	case TAG_MISSING:
+		break;
+	}
+	if (must_be_found(p->scope, name))
+		return err_set(p->err, ERR_NOT_FOUND, "failed to resolve {{%.*s}}", STR_ARG(name));
+	buf_add(out, raw);
+	return 0;
+}
+
+/* Replaces the tag that opens at *i and moves *i behind it. 1 (and nothing done) if it is never closed. */
+static int
+put_tag(struct put *p, str text, size_t *i, unsigned depth, struct buf *out)
+{
+	size_t start = *i;
+	bool expression = start + 2 < text.n && text.p[start + 2] == '=';
+	size_t close = str_find(text, S("}}"), start + 2), inner = str_find(text, S("{{"), start + 2);
+	if (close == SIZE_MAX)
+		return 1;
+	if (expression) {
+		buf_add(out, str_slice(text, start, close + 2));
+		*i = close + 2;
+		return 0;
+	}
+	if (inner > close) {
+		*i = close + 2;
+		return replace(p, str_slice(text, start, *i), str_trim(str_slice(text, start + 2, close)), out);
+	}
+	struct buf name CLEANUP(free_buf) = { 0 };
+	int r = read_name(p, text, i, depth, &name);
+	if (r)
+		return r;
+	struct buf raw CLEANUP(free_buf) = { 0 };
+	buf_addf(&raw, "{{%.*s}}", STR_ARG(buf_str(&name)));
+	/* The value may end up in a message or a look-up: the name must outlive this buffer. */
+	str kept = arena_dup(p->arena, str_trim(buf_str(&name)));
+	return replace(p, buf_str(&raw), kept, out);
+}
+
+static int
+put_text(struct put *p, str text, str *out)
+{
+	*out = text;
+	size_t open = str_find(text, S("{{"), 0);
+	if (open == SIZE_MAX)
+		return 0;
+	struct buf b CLEANUP(free_buf) = { 0 };
+	size_t from = 0;
+	while (open != SIZE_MAX) {
+		buf_add(&b, str_slice(text, from, open));
+		from = open;
+		int r = put_tag(p, text, &from, 0, &b);
+		if (r < 0)
+			return -1;
+		if (r > 0) { /* "{{" that nothing closes is text */
+			buf_add(&b, S("{{"));
+			from += 2;
+		}
+		open = str_find(text, S("{{"), from);
+	}
+	buf_add(&b, str_slice(text, from, text.n));
+	if (p->changed)
+		*out = arena_dup(p->arena, buf_str(&b));
+	return 0;
+}
+
+int
+tags_put_text(struct arena *a, str text, struct tag_scope *s, str *out, struct err *e)
+{
+	struct put p = { .arena = a, .scope = s, .err = e };
+	return put_text(&p, text, out);
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------- */
+
+static bool
+is_one_tag(str text)
+{
+	text = str_trim(text);
+	return str_starts(text, S("{{")) && str_find(text, S("}}"), 0) == text.n - 2;
+}
+
+static int
+put_string(struct put *p, const struct val *v, struct val *out)
+{
+	str text = val_text(v), put;
+	p->changed = p->absent = false;
+	if (put_text(p, text, &put))
+		return -1;
+	if (p->absent) {
+		if (!is_one_tag(text))
+			return err_set(p->err, ERR_INVALID, "unable to substitute '%.*s': an output in it is an absent optional (its step was skipped "
+				"and it has no default)", (int)(text.n < 200 ? text.n : 200), text.p);
+		*out = val_null();
+		out->line = v->line;
+		out->col = v->col;
+		p->changed = true;
+		return 0;
+	}
+	if (!p->changed)
+		return 0;
+	/* Once text was put in it is a string, whatever it looks like: Argo's JSON has quotes around it. */
+	*out = val_str(put);
+	out->line = v->line;
+	out->col = v->col;
+	return 0;
+}
+
+static const struct val *put_value(struct put *p, const struct val *v);
+
+static const struct val *
+put_list(struct put *p, const struct val *v)
+{
+	struct val *items = NULL;
+	uint8_t flags = 0;
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct val *was = &v->items[i], *is = put_value(p, was);
+		if (!is)
+			return NULL;
+		if (is != was && !items) {
+			items = ARENA_ARRAY(p->arena, struct val, v->n);
+			memcpy(items, v->items, v->n * sizeof *items);
+		}
+		if (is != was)
+			items[i] = *is;
+		flags |= is->flags & VAL_TAGGED;
+	}
+	if (!items)
+		return v;
+	struct val *out = ARENA_NEW(p->arena, struct val);
+	*out = *v;
+	out->items = items;
+	out->flags = (uint8_t)((v->flags & ~VAL_TAGGED) | flags);
+	return out;
+}
+
+static const struct val *
+put_map(struct put *p, const struct val *v)
+{
+	struct member *members = NULL;
+	uint8_t flags = 0;
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct member *was = &v->members[i];
+		const struct val *key = put_value(p, &was->key);
+		const struct val *value = key ? put_value(p, &was->value) : NULL;
+		if (!value)
+			return NULL;
+		if ((key != &was->key || value != &was->value) && !members) {
+			members = ARENA_ARRAY(p->arena, struct member, v->n);
+			memcpy(members, v->members, v->n * sizeof *members);
+		}
+		if (members)
+			members[i] = (struct member){ *key, *value };
+		flags |= (key->flags | value->flags) & VAL_TAGGED;
+	}
+	if (!members)
+		return v;
+	struct val *out = ARENA_NEW(p->arena, struct val);
+	*out = *v;
+	out->members = members;
+	out->flags = (uint8_t)((v->flags & ~VAL_TAGGED) | flags);
+	return out;
+}
+
+static const struct val *
+put_value(struct put *p, const struct val *v)
+{
+	if (!(v->flags & VAL_TAGGED))
+		return v;
+	if (v->kind == VAL_LIST)
+		return put_list(p, v);
+	if (v->kind == VAL_MAP)
+		return put_map(p, v);
+	if (v->kind != VAL_STR)
+		return v;
+	struct val put;
+	if (put_string(p, v, &put))
+		return NULL;
+	if (!p->changed)
+		return v;
+	struct val *out = ARENA_NEW(p->arena, struct val);
+	*out = put;
+	return out;
+}
+
+const struct val *
+tags_put(struct arena *a, const struct val *v, struct tag_scope *s, struct err *e)
+{
+	struct put p = { .arena = a, .scope = s, .err = e };
+	return put_value(&p, v);
+}
+
+/* ---- looking --------------------------------------------------------------------------------------------------- */
+
+static bool
+each_in_text(str text, bool (*fn)(void *arg, str name), void *arg)
+{
+	for (size_t close = str_find(text, S("}}"), 0), from = 0; close != SIZE_MAX; close = str_find(text, S("}}"), from)) {
+		str before = str_slice(text, from, close);
+		size_t open = SIZE_MAX;
+		for (size_t k = str_find(before, S("{{"), 0); k != SIZE_MAX; k = str_find(before, S("{{"), k + 2))
+			open = k;
+		if (open != SIZE_MAX) {
+			str name = str_slice(before, open + 2, before.n);
+			if (!str_starts(name, S("=")) && !fn(arg, str_trim(name)))
+				return false;
+		}
+		from = close + 2;
+	}
+	return true;
+}
+
+bool
+tags_each(const struct val *v, bool (*fn)(void *arg, str name), void *arg)
+{
+	if (!v || !(v->flags & VAL_TAGGED))
+		return true;
+	if (v->kind == VAL_STR)
+		return each_in_text(val_text(v), fn, arg);
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		if (!tags_each(&v->items[i], fn, arg))
+			return false;
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		if (!tags_each(&v->members[i].key, fn, arg) || !tags_each(&v->members[i].value, fn, arg))
+			return false;
+	return true;
+}
+
+bool
+tags_find_expression(const struct val *v, const struct val **where)
+{
+	if (!v || !(v->flags & VAL_TAGGED))
+		return false;
+	if (v->kind == VAL_STR) {
+		*where = v;
+		return str_find(val_text(v), S("{{="), 0) != SIZE_MAX;
+	}
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		if (tags_find_expression(&v->items[i], where))
+			return true;
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		if (tags_find_expression(&v->members[i].key, where) || tags_find_expression(&v->members[i].value, where))
+			return true;
+	return false;
+}
