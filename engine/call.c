@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call: one template invocation, from a name and arguments to a node that runs. The order of events is that of Argo's
+ * executeTemplate (workflow/controller/operator.go, v4.1.2; spec 2.3); the substitution is that of its ProcessArgs
+ * (workflow/common/util.go; spec 1.5, 3.1 pass 5).
+ */
+#include "engine/run_impl.h"
+
+/* ---- calls and their nodes ------------------------------------------------------------------------------------- */
+
+struct call *
+call_new(struct run *r, str name)
+{
+	struct call *c = ARENA_NEW(r->arena, struct call);
+	c->name = name;
+	c->library = &r->local;
+	return c;
+}
+
+static void
+link_node(const struct call *c, struct node *n)
+{
+	if (c->role == ROLE_TASK)
+		dag_link_task(c->owner->frame, c->slot, n);
+	else if (c->owner)
+		node_link(c->owner, n);
+}
+
+static void
+adopt(struct node *n, struct call *c)
+{
+	n->role = c->role;
+	n->owner = c->owner;
+	n->slot = c->slot;
+	n->call = c;
+}
+
+struct node *
+call_node(struct run *r, struct call *c, enum node_type t)
+{
+	struct node *n = node_named(r, c->name);
+	if (n) {
+		adopt(n, c);
+		return n;
+	}
+	n = node_new(r, c->name, t, c->boundary);
+	if (!n) {
+		run_fail(r, PHASE_ERROR, run_text(r, "the workflow has more than %d nodes", NODES_MAX));
+		return NULL;
+	}
+	adopt(n, c);
+	n->template_name = c->ref ? S("") : c->tmpl;
+	n->template_ref = c->ref;
+	n->template_scope = c->library->scope;
+	n->hooked = c->hooked;
+	n->retried = c->retried != NULL;
+	n->exiting = c->exiting;
+	link_node(c, n);
+	if (t == NODE_POD || t == NODE_SUSPEND)
+		progress_set(n, 0, 1);
+	limit_count(n, false, true);
+	return n;
+}
+
+struct node *
+call_failed(struct run *r, struct call *c, str message)
+{
+	struct node *n = call_node(r, c, NODE_SKIPPED);
+	if (!n)
+		return NULL;
+	n->bubbles = true;
+	node_set(n, PHASE_ERROR, message);
+	return n;
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------------------------- */
+
+static const struct parameter *
+argument(const struct arguments *args, str name)
+{
+	for (size_t i = 0; args && i < args->parameters.n; i++)
+		if (str_eq(args->parameters.p[i].name, name))
+			return &args->parameters.p[i];
+	return NULL;
+}
+
+static int
+from_config_map(struct run *r, const struct parameter *p, const struct secret_ref *ref, str *out, struct err *e)
+{
+	struct scope x = { .run = r };
+	struct tag_scope t = { .look = scope_look, .arg = &x };
+	str name, key;
+	if (tags_put_text(r->tmp, ref->name, &t, &name, e) || tags_put_text(r->tmp, ref->key, &t, &key, e))
+		return -1;
+	struct err why = { 0 };
+	str text;
+	if (r->world.config_map && !r->world.config_map(r->world.arg, r->ns, name, key, &text, &why)) {
+		*out = arena_dup(r->arena, text);
+		return 0;
+	}
+	if (p->value_from->dflt.p && (why.code == ERR_NOT_FOUND || !why.code)) {
+		*out = p->value_from->dflt;
+		return 0;
+	}
+	return err_set(e, why.code ? why.code : ERR_NOT_FOUND, "unable to retrieve inputs.parameters.%.*s from ConfigMap: %s", STR_ARG(p->name), why.msg);
+}
+
+/* Order of spec 1.5: the template's own value, its default, what the argument says, the config map that either names. */
+static int
+input_value(struct run *r, const struct parameter *in, const struct arguments *args, str *out, struct err *e)
+{
+	const struct parameter *arg = argument(args, in->name), *from = in;
+	*out = in->value.p ? in->value : in->dflt;
+	if (arg && arg->value.p) {
+		*out = arg->value;
+		from = NULL;
+	} else if (arg && arg->value_from) {
+		*out = STR_NONE;
+		from = arg;
+	}
+	if (from && from->value_from && from->value_from->config_map_key)
+		return from_config_map(r, from, from->value_from->config_map_key, out, e);
+	if (out->p)
+		return 0;
+	if (arg && val_is(val_get(arg->src, S("value")), VAL_NULL))
+		return err_set(e, ERR_INVALID, "inputs.parameters.%.*s: argument references an absent optional output and the input has no default",
+			STR_ARG(in->name));
+	return err_set(e, ERR_INVALID, "inputs.parameters.%.*s was not supplied", STR_ARG(in->name));
+}
+
+/* The declared parameter with its value: what the node shows. */
+static struct val
+input_shown(struct run *r, const struct parameter *p, str value)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, S("name"), val_str(p->name));
+	val_map_add(&m, S("value"), val_str(value));
+	for (uint32_t i = 0; val_is(p->src, VAL_MAP) && i < p->src->n; i++) {
+		str key = val_key(&p->src->members[i]);
+		if (!str_eq(key, S("name")) && !str_eq(key, S("value")) && !str_eq(key, S("valueFrom")))
+			val_map_add(&m, key, p->src->members[i].value);
+	}
+	return val_map_end(&m, r->arena);
+}
+
+static int
+put_inputs(struct run *r, const struct def *d, const struct call *c, struct scope *x, const struct val **out, struct err *e)
+{
+	const struct template *t = d->decoded;
+	*out = NULL;
+	if (!t->inputs.parameters.n)
+		return 0;
+	struct val_list list = { 0 };
+	struct tag_scope ts = { .look = scope_look, .arg = x };
+	int rc = 0;
+	for (size_t i = 0; i < t->inputs.parameters.n && !rc; i++) {
+		const struct parameter *p = &t->inputs.parameters.p[i];
+		str value;
+		rc = input_value(r, p, c->args, &value, e);
+		if (!rc && tags_in(value))
+			rc = tags_put_text(r->arena, value, &ts, &value, e);
+		if (!rc)
+			val_list_add(&list, input_shown(r, p, value));
+	}
+	struct val_map m = { 0 };
+	val_map_add(&m, S("parameters"), val_list_end(&list, r->arena));
+	struct val *v = ARENA_NEW(r->arena, struct val);
+	*v = val_map_end(&m, r->arena);
+	*out = rc ? NULL : v;
+	return rc;
+}
+
+/* ---- the template with its variables --------------------------------------------------------------------------- */
+
+static bool
+is_leaf(const struct def *d)
+{
+	return d->decoded->type != TEMPLATE_STEPS && d->decoded->type != TEMPLATE_DAG;
+}
+
+/*
+ * Argo makes three passes over the text: globals and what belongs to the call, then inputs, then (pods) both again. One
+ * pass gives the same unless a value that was put in holds a tag itself; only then are the other passes made.
+ */
+static int
+put_variables(struct arena *a, const struct def *d, struct scope *x, const struct val **out, struct err *e)
+{
+	struct tag_scope ts = { .look = scope_look, .arg = x };
+	*out = tags_put(a, d->src, &ts, e);
+	for (int pass = 1; *out && ts.put_tags && pass < 3; pass++) {
+		ts.put_tags = false;
+		*out = tags_put(a, *out, &ts, e);
+	}
+	return *out ? 0 : -1;
+}
+
+static int
+process(struct run *r, struct call *c, const struct def *d, struct processed *out, struct err *e)
+{
+	bool attempts = d->decoded->retry && !c->retried, leaf = is_leaf(d) && !attempts;
+	struct scope x = { .run = r, .call = c, .tmpl = d->decoded };
+	if (leaf && d->decoded->type != TEMPLATE_SUSPEND)
+		x.pod = pod_name(r, r->tmp, c->name, d->name);
+	if (put_inputs(r, d, c, &x, &out->inputs, e))
+		return -1;
+	x.inputs = out->inputs;
+	if (put_variables(r->arena, d, &x, &out->body, e))
+		return -1;
+	out->tmpl = d->decoded;
+	if (out->body != d->src)
+		out->tmpl = template_decode(r, leaf ? r->tmp : r->arena, out->body, run_text(r, "templates.%.*s", STR_ARG(d->name)), false, e);
+	return out->tmpl ? 0 : -1;
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------------------- */
+
+static struct node *
+begin_body(struct run *r, struct call *c, const struct def *d, const struct processed *p)
+{
+	struct node *n;
+	switch (p->tmpl->type) {
+	case TEMPLATE_CONTAINER:
+	case TEMPLATE_SCRIPT:
+		return pod_begin(r, c, d, p);
+	case TEMPLATE_SUSPEND:
+		return suspend_begin(r, c, p);
+	case TEMPLATE_STEPS:
+	case TEMPLATE_DAG:
+		n = call_node(r, c, p->tmpl->type == TEMPLATE_DAG ? NODE_DAG : NODE_STEPS);
+		if (!n)
+			return NULL;
+		n->inputs = p->inputs;
+		node_set(n, PHASE_RUNNING, STR_NONE);
+		if (p->tmpl->type == TEMPLATE_DAG)
+			dag_begin(r, n, c, d, p);
+		else
+			steps_begin(r, n, c, d, p);
+		return n;
+	default:
+		return call_failed(r, c, run_text(r, "template '%.*s': this type of template is not served yet", STR_ARG(d->name)));
+	}
+}
+
+struct node *
+call_begin(struct run *r, struct call *c)
+{
+	struct node *n = node_named(r, c->name);
+	if (r->finished || (c->boundary && node_fulfilled(c->boundary)))
+		return NULL;
+	if (n && node_fulfilled(n)) {
+		adopt(n, c);
+		node_announce(n);
+		return n;
+	}
+	if (!n && limit_parks(r, c))
+		return NULL;
+	if (c->depth >= DEPTH_MAX)
+		return call_failed(r, c, S("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"));
+	struct err e;
+	const struct def *d = library_resolve(r, c, &e);
+	struct processed p;
+	if (!d || process(r, c, d, &p, &e))
+		return call_failed(r, c, run_text(r, "%s", e.msg));
+	if (p.tmpl->retry && !c->retried)
+		return retry_begin(r, c, &p);
+	return begin_body(r, c, d, &p);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expand: loops. withItems, withParam and withSequence give a list; every element gives a step of its own with {{item}}
+ * put in, named A(0:x) (spec 2.1, 2.7; expandStep and processItem in workflow/controller, v4.1.2).
+ */
+#include "engine/run_impl.h"
+
+#include <ctype.h>
+
+/* ---- withSequence ---------------------------------------------------------------------------------------------- */
+
+/* One verb of Go's fmt for integers with its flags and width: what `format` can sensibly hold. -1: none. */
+static int
+put_formatted(struct buf *b, const char *at, const char *end, int64_t v)
+{
+	const char *p = at + 1;
+	while (p < end && strchr("-+ #0", *p))
+		p++;
+	while (p < end && isdigit((unsigned char)*p) && p - at < 6)
+		p++;
+	if (p == end || !strchr("dvxXob", *p))
+		return -1;
+	if (*p == 'b') {
+		char bits[65];
+		int n = 0;
+		for (uint64_t u = (uint64_t)(v < 0 ? -v : v); n == 0 || u; u >>= 1)
+			bits[n++] = (char)('0' + (u & 1));
+		if (v < 0)
+			buf_addc(b, '-');
+		while (n)
+			buf_addc(b, bits[--n]);
+		return (int)(p - at + 1);
+	}
+	char format[16], text[64];
+	size_t n = (size_t)(p - at);
+	memcpy(format, at, n);
+	bool negative = v < 0 && *p != 'd' && *p != 'v'; /* Go writes -ff where C would write the two's complement */
+	snprintf(format + n, sizeof format - n, "ll%c", *p == 'v' ? 'd' : *p);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	int len = snprintf(text, sizeof text, format, (long long)(negative ? -v : v));
+#pragma GCC diagnostic pop
+	if (negative)
+		buf_addc(b, '-');
+	buf_add(b, (str){ text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1 });
+	return (int)n + 1;
+}
+
+static int
+sequence_text(struct run *r, str format, int64_t v, str *out, struct err *e)
+{
+	if (!format.n) {
+		*out = run_text(r, "%lld", (long long)v);
+		return 0;
+	}
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; i < format.n;) {
+		if (format.p[i] != '%') {
+			buf_addc(&b, format.p[i++]);
+			continue;
+		}
+		if (i + 1 < format.n && format.p[i + 1] == '%') {
+			buf_addc(&b, '%');
+			i += 2;
+			continue;
+		}
+		int n = put_formatted(&b, format.p + i, format.p + format.n, v);
+		if (n < 0)
+			return err_set(e, ERR_INVALID, "withSequence.format '%.*s': %% takes d, x, X, o or b here, like %%02d", STR_ARG(format));
+		i += (size_t)n;
+	}
+	*out = arena_dup(r->arena, buf_str(&b));
+	return 0;
+}
+
+static int
+number(const struct intstr *v, const char *what, int64_t dflt, int64_t *out, struct err *e)
+{
+	*out = dflt;
+	if (!v->text.p || str_to_i64(str_trim(v->text), out))
+		return 0;
+	return err_set(e, ERR_INVALID, "withSequence.%s '%.*s' is not an integer", what, STR_ARG(v->text));
+}
+
+static int
+sequence(struct run *r, const struct sequence *q, struct val_list *out, struct err *e)
+{
+	int64_t start, end, count;
+	if (number(&q->start, "start", 0, &start, e) || number(&q->end, "end", 0, &end, e) || number(&q->count, "count", 0, &count, e))
+		return -1;
+	if (q->count.text.p) {
+		if (count <= 0)
+			return 0;
+		end = start + count - 1;
+	}
+	uint64_t n = (uint64_t)(start <= end ? end - start : start - end) + 1;
+	if (n > ITEMS_MAX)
+		return err_set(e, ERR_LIMIT, "withSequence: more than %d items", ITEMS_MAX);
+	for (uint64_t i = 0; i < n; i++) {
+		str text;
+		if (sequence_text(r, q->format, start <= end ? start + (int64_t)i : start - (int64_t)i, &text, e))
+			return -1;
+		val_list_add(out, val_str(text));
+	}
+	return 0;
+}
+
+/* ---- the list -------------------------------------------------------------------------------------------------- */
+
+static int
+json_list(struct run *r, const char *what, str text, const struct val **out, struct err *e)
+{
+	struct err why;
+	struct val *v = ARENA_NEW(r->arena, struct val);
+	if (json_read(r->arena, text, v, &why) || v->kind != VAL_LIST)
+		return err_set(e, ERR_INVALID, "%s value could not be parsed as a JSON list: %.*s", what, (int)(text.n < 200 ? text.n : 200), text.p);
+	if (v->n > ITEMS_MAX)
+		return err_set(e, ERR_LIMIT, "%s: more than %d items", what, ITEMS_MAX);
+	*out = v;
+	return 0;
+}
+
+static const struct step *
+without_loop(struct run *r, const struct step *s)
+{
+	struct step *copy = ARENA_NEW(r->arena, struct step);
+	*copy = *s;
+	copy->src = val_unset(r->arena, s->src, S("withItems"));
+	copy->src = val_unset(r->arena, copy->src, S("withParam"));
+	copy->src = val_unset(r->arena, copy->src, S("withSequence"));
+	copy->src = val_unset(r->arena, copy->src, S("hooks"));
+	copy->with_items = NULL;
+	copy->with_param = STR_NONE;
+	copy->with_sequence = NULL;
+	return copy;
+}
+
+int
+expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body, struct err *e)
+{
+	*body = without_loop(r, s);
+	int rc;
+	if (s->with_items && s->with_items->kind == VAL_LIST) {
+		*items = s->with_items;
+		return s->with_items->n > ITEMS_MAX ? err_set(e, ERR_LIMIT, "withItems: more than %d items", ITEMS_MAX) : 0;
+	}
+	if (s->with_items) {
+		struct val v = *s->with_items;
+		rc = json_list(r, "withItems", v.kind == VAL_STR ? val_text(&v) : S(""), items, e);
+	} else if (s->with_param.p) {
+		rc = json_list(r, "withParam", s->with_param, items, e);
+	} else {
+		struct val_list list = { 0 };
+		struct val *v = ARENA_NEW(r->arena, struct val);
+		rc = sequence(r, s->with_sequence, &list, e);
+		*v = val_list_end(&list, r->arena);
+		*items = v;
+	}
+	return rc && skip ? 1 : rc;
+}
+
+/* ---- one element ----------------------------------------------------------------------------------------------- */
+
+static int
+by_text(const void *a, const void *b)
+{
+	const str *x = a, *y = b;
+	int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+	return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+static void
+describe(struct run *r, const struct val *item, struct buf *b)
+{
+	struct buf text CLEANUP(free_buf) = { 0 };
+	if (item->kind == VAL_MAP) {
+		str *pairs = ARENA_ARRAY(r->tmp, str, item->n);
+		for (uint32_t i = 0; i < item->n; i++)
+			pairs[i] = arena_fmt(r->tmp, "%.*s:%.*s", STR_ARG(val_key(&item->members[i])), STR_ARG(item_text(r->tmp, &item->members[i].value)));
+		qsort(pairs, item->n, sizeof *pairs, by_text);
+		for (uint32_t i = 0; i < item->n; i++) {
+			buf_add(&text, i ? S(",") : S(""));
+			buf_add(&text, pairs[i]);
+		}
+	} else if (item->kind == VAL_LIST) {
+		for (uint32_t i = 0; i < item->n; i++) {
+			buf_addc(&text, i ? ' ' : '[');
+			buf_add(&text, item_text(r->tmp, &item->items[i]));
+		}
+		buf_add(&text, item->n ? S("]") : S("[]"));
+	} else {
+		buf_add(&text, item_text(r->tmp, item));
+	}
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] != '(' && text.p[i] != ')')
+			buf_addc(b, text.p[i]);
+}
+
+int
+expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip, struct expanded *out,
+           struct err *e)
+{
+	struct buf name CLEANUP(free_buf) = { 0 };
+	buf_add(&name, body->name);
+	buf_addf(&name, "(%zu:", i);
+	describe(r, item, &name);
+	buf_addc(&name, ')');
+	out->name = arena_dup(r->arena, buf_str(&name));
+	out->step = body;
+	if (skip || !(body->src->flags & VAL_TAGGED))
+		return 0;
+	struct scope x = { .run = r, .item = item };
+	struct tag_scope ts = { .look = scope_look, .arg = &x };
+	str when = body->when;
+	bool proceed = true;
+	if (tags_in(when) && tags_put_text(r->arena, when, &ts, &when, e))
+		return -1;
+	struct err ignored;
+	if (!tags_in(when) && !when_eval(when, &proceed, &ignored) && !proceed) {
+		struct step *copy = ARENA_NEW(r->arena, struct step);
+		*copy = *body;
+		copy->when = when;
+		out->step = copy;
+		return 0;
+	}
+	ts.strict = tags_strict_all;
+	const struct val *put = tags_put(r->arena, body->src, &ts, e);
+	if (!put)
+		return -1;
+	out->step = put == body->src ? body : step_decode(r, body, put, sc, e);
+	return out->step ? 0 : -1;
+}

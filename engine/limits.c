@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits: how many run at once, when a failure stops the rest, and when time is over (spec 2.8, 2.14). A call that has to
+ * wait is parked in the queue of the limit it met; whoever ends lets the first in line try again. Nothing polls.
+ */
+#include "engine/run_impl.h"
+
+/* ---- counting -------------------------------------------------------------------------------------------------- */
+
+/* What Argo counts by walking all nodes (getActivePods, getActiveChildren), kept as nodes change. */
+void
+limit_count(struct node *n, bool was_active, bool is_active)
+{
+	struct run *r = n->run;
+	if (was_active == is_active || (n->type != NODE_POD && n->type != NODE_STEPS && n->type != NODE_DAG))
+		return;
+	uint32_t by = is_active ? 1 : UINT32_MAX; /* plus one, or minus one */
+	if (n->type == NODE_POD)
+		r->active_pods += by;
+	if (!n->boundary)
+		return;
+	n->boundary->active_children += by;
+	if (n->type == NODE_POD)
+		n->boundary->active_pods += by;
+}
+
+/* Of attempts only the Retry node counts; exit handlers do not. */
+void
+limit_count_failed(struct node *n)
+{
+	bool counts = n->type == NODE_POD || n->type == NODE_STEPS || n->type == NODE_DAG || n->type == NODE_RETRY;
+	if (n->boundary && counts && phase_failed(n->phase) && !n->retried && !n->exiting)
+		n->boundary->failed_children++;
+}
+
+/* ---- parallelism ----------------------------------------------------------------------------------------------- */
+
+static void
+park(struct link *queue, struct call *c)
+{
+	c->is_parked = true;
+	list_add_tail(queue, &c->parked);
+}
+
+/* The frame whose template limits its children; NULL if none does. */
+static struct frame *
+limiting_frame(const struct call *c)
+{
+	return c->boundary ? c->boundary->frame : NULL;
+}
+
+static bool
+template_full(const struct frame *f)
+{
+	return f->tmpl->parallelism.set && f->node->active_children >= f->tmpl->parallelism.v;
+}
+
+static bool
+fails_fast(const struct frame *f)
+{
+	return f->tmpl->fail_fast == TRI_TRUE && f->node->failed_children;
+}
+
+bool
+limit_parks(struct run *r, struct call *c)
+{
+	if (r->parallelism >= 0 && r->active_pods >= r->parallelism) {
+		park(&r->parked, c);
+		return true;
+	}
+	struct frame *f = limiting_frame(c);
+	if (f && (template_full(f) || fails_fast(f))) {
+		park(&f->parked, c);
+		return true;
+	}
+	return false;
+}
+
+static struct call *
+first_parked(struct link *queue)
+{
+	struct call *c = LIST_FIRST(queue, struct call, parked);
+	list_del(&c->parked);
+	c->is_parked = false;
+	return c;
+}
+
+void
+limit_release(struct run *r, struct node *boundary)
+{
+	struct frame *f = boundary ? boundary->frame : NULL;
+	while (f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) && (r->parallelism < 0 || r->active_pods < r->parallelism))
+		(void)call_begin(r, first_parked(&f->parked));
+	while (!list_empty(&r->parked) && r->active_pods < r->parallelism)
+		(void)call_begin(r, first_parked(&r->parked));
+}
+
+/* ---- failFast of a template ------------------------------------------------------------------------------------ */
+
+static void
+forget_parked(struct frame *f)
+{
+	LIST_EACH(&f->parked, struct call, parked, c) {
+		list_del(&c->parked);
+		c->is_parked = false;
+	}
+}
+
+/* Source: checkParallelism, workflow/controller/operator.go: once nothing runs any more the template fails, whatever was left to do. */
+bool
+limit_fail_fast(struct run *r, struct node *boundary)
+{
+	struct frame *f = boundary ? boundary->frame : NULL;
+	if (!f || node_fulfilled(boundary) || !fails_fast(f) || boundary->active_pods || boundary->active_children)
+		return false;
+	str why = S("template has failed or errored children and failFast enabled");
+	(void)r;
+	forget_parked(f);
+	if (f->group && !node_fulfilled(f->group)) {
+		f->group->role = ROLE_NONE;
+		node_set(f->group, PHASE_FAILED, why);
+	}
+	node_set(boundary, PHASE_FAILED, why);
+	return true;
+}
+
+/* ---- the workflow's deadline ----------------------------------------------------------------------------------- */
+
+void
+pod_give_up(struct run *r, struct node *n, str why)
+{
+	run_effect(r, EFFECT_KILL, n);
+	n->body = NULL;
+	node_set(n, PHASE_FAILED, why);
+}
+
+/* Pods and suspended nodes fail at once; steps and dags then fail through them. Exit handlers are spared. */
+void
+limit_deadline(struct run *r)
+{
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		if (n->gone || n->exiting || node_fulfilled(n))
+			continue;
+		if (n->type == NODE_POD)
+			pod_give_up(r, n, S("Step exceeded its deadline"));
+		else if (n->type == NODE_SUSPEND)
+			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+		else if (n->type == NODE_RETRY && node_last_attempt(n))
+			node_announce(node_last_attempt(n)); /* it may wait for a backoff that is not worth waiting for */
+	}
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod: the leaves. A pod is a task for the executor: its processed template stays with the node until the pod has ended, so
+ * that it can be given to the executor once more after a restart. A suspended node waits for a verb or for its time.
+ */
+#include "engine/run_impl.h"
+
+enum { GRACE_SECONDS = 30 };
+
+/* ---- durations --------------------------------------------------------------------------------------------------- */
+
+/* ParseStringToDuration: whole seconds, or a Go duration. */
+int
+duration_parse(str text, int64_t *out, struct err *e)
+{
+	int64_t seconds;
+	dur d;
+	if (str_to_i64(text, &seconds)) {
+		if (seconds < 0 || seconds > INT64_MAX / NS_PER_SEC / 2)
+			return err_set(e, ERR_INVALID, "duration %.*s: out of range", STR_ARG(text));
+		*out = seconds * NS_PER_SEC;
+		return 0;
+	}
+	if (dur_parse(text, &d, e))
+		return -1;
+	*out = d.ns;
+	return 0;
+}
+
+/* ---- pods -------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_captured(const struct call *c)
+{
+	const struct frame *f = c->boundary ? c->boundary->frame : NULL;
+	const struct step *s = c->of;
+	return f && s && map_get(&f->def->captured, s->name);
+}
+
+static int
+read_limits(struct run *r, struct node *n, const struct call *c, const struct template *t, struct err *e)
+{
+	int64_t timeout, seconds;
+	if (t->timeout.n) {
+		if (duration_parse(t->timeout, &timeout, e))
+			return err_wrap(e, "timeout");
+		n->deadline = n->started + timeout;
+	}
+	if (c->deadline && (!n->deadline || c->deadline < n->deadline))
+		n->deadline = c->deadline;
+	if (t->active_deadline_seconds.text.n) {
+		if (!str_to_i64(str_trim(t->active_deadline_seconds.text), &seconds) || seconds < 1 || seconds > INT64_MAX / NS_PER_SEC / 2)
+			return err_set(e, ERR_INVALID, "activeDeadlineSeconds '%.*s' must be a positive integer > 0", STR_ARG(t->active_deadline_seconds.text));
+		n->active = seconds * NS_PER_SEC;
+	}
+	(void)r;
+	return 0;
+}
+
+static void
+set_timers(struct run *r, struct node *n)
+{
+	int64_t at = n->deadline;
+	if (n->active && n->running_since && (!at || n->running_since + n->active < at))
+		at = n->running_since + n->active;
+	if (at)
+		run_effect(r, EFFECT_TIMER, n)->at_ns = at;
+}
+
+static void
+emit_start(struct run *r, struct node *n, const struct template *t)
+{
+	struct task_spec *task = ARENA_NEW(r->tmp, struct task_spec);
+	*task = (struct task_spec){ .ns = r->ns, .workflow = r->name, .uid = r->uid, .node_id = n->id, .pod = n->pod,
+		.template_name = n->pod_template, .tmpl = t, .capture_result = n->capture, .deadline_ns = n->deadline,
+		.volumes = val_get(r->spec, S("volumes")), .grace_seconds = GRACE_SECONDS };
+	run_effect(r, EFFECT_START, n)->task = task;
+}
+
+/* For the executor once more: after a restart. */
+void
+pod_emit_start(struct run *r, struct node *n)
+{
+	struct err e;
+	const struct template *t = n->body ? template_decode(r, r->tmp, n->body, n->pod_template, false, &e) : NULL;
+	if (!t) {
+		node_set(n, PHASE_ERROR, n->body ? run_text(r, "%s", e.msg) : S("the template of the pod is lost"));
+		return;
+	}
+	emit_start(r, n, t);
+	set_timers(r, n);
+}
+
+/* Volumes of the workflow may speak of variables that only a step knows (spec 3.1, pass 2): not yet. */
+struct node *
+pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p)
+{
+	bool made = !node_named(r, c->name);
+	struct node *n = call_node(r, c, NODE_POD);
+	if (!n || !made)
+		return n;
+	n->inputs = p->inputs;
+	if (run_shut(r, n->exiting)) {
+		node_set(n, PHASE_FAILED, run_text(r, "workflow shutdown with strategy: %.*s", STR_ARG(r->shutdown)));
+		return n;
+	}
+	if (r->deadline && r->now >= r->deadline && !n->exiting) {
+		node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+		return n;
+	}
+	struct err e;
+	if (read_limits(r, n, c, p->tmpl, &e)) {
+		n->bubbles = true;
+		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return n;
+	}
+	n->body = p->body;
+	n->pod_template = d->name;
+	n->pod = pod_name(r, r->arena, n->name, d->name);
+	n->capture = is_captured(c);
+	emit_start(r, n, p->tmpl);
+	set_timers(r, n);
+	return n;
+}
+
+void
+pod_started(struct run *r, struct node *n)
+{
+	if (n->type != NODE_POD || n->phase != PHASE_PENDING)
+		return;
+	n->running_since = r->now;
+	node_set(n, PHASE_RUNNING, S(""));
+	if (n->active)
+		set_timers(r, n);
+}
+
+static void
+put_progress(struct node *n, str text)
+{
+	str rest = text, done = str_cut(&rest, '/');
+	int64_t a, b;
+	if (!text.p || !str_to_i64(done, &a) || !str_to_i64(rest, &b) || a < 0 || b < 1 || a > b || b > 1000000)
+		return;
+	progress_set(n, (uint32_t)a, (uint32_t)b);
+}
+
+void
+pod_done(struct run *r, struct node *n, const struct task_result *res)
+{
+	if (!node_has_pod(n))
+		return; /* it was given up before: stopped, timed out */
+	struct err e;
+	enum phase p = res->phase;
+	str message = res->message.p ? res->message : S("");
+	const struct val *outputs = NULL;
+	if (outputs_of_pod(r, n, res, &outputs, &e) && p == PHASE_SUCCEEDED) {
+		p = PHASE_ERROR;
+		message = run_text(r, "%s", e.msg);
+	}
+	n->outputs = outputs;
+	n->body = NULL;
+	put_progress(n, res->progress);
+	outputs_to_globals(r, n);
+	node_set(n, p, message);
+}
+
+/* Its time is over. Pending: `timeout` counts from the node's start; running: Kubernetes' words for activeDeadlineSeconds. */
+void
+pod_timer(struct run *r, struct node *n)
+{
+	int64_t active_end = n->active && n->running_since ? n->running_since + n->active : INT64_MAX;
+	if (!node_has_pod(n) || (r->now < active_end && (!n->deadline || r->now < n->deadline)))
+		return;
+	run_effect(r, EFFECT_KILL, n);
+	str why = n->phase == PHASE_PENDING ? S("timeout") : S("Pod was active on the node longer than the specified deadline");
+	n->body = NULL;
+	node_set(n, PHASE_FAILED, why);
+}
+
+/* ---- suspended nodes --------------------------------------------------------------------------------------------- */
+
+/* The parameters that somebody is to supply; an output without a default takes that of the input of its name (spec 2.11). */
+static const struct val *
+supplied_outputs(struct run *r, const struct template *t)
+{
+	struct val_list list = { 0 };
+	for (size_t i = 0; i < t->outputs.parameters.n; i++) {
+		const struct parameter *p = &t->outputs.parameters.p[i];
+		const struct val *v = p->src;
+		bool has_default = p->dflt.p || (p->value_from && p->value_from->dflt.p);
+		for (size_t k = 0; k < t->inputs.parameters.n && !has_default; k++) {
+			const struct parameter *in = &t->inputs.parameters.p[k];
+			struct val text = val_str(in->dflt);
+			if (str_eq(in->name, p->name) && in->dflt.p)
+				v = val_set(r->arena, v, S("default"), &text);
+		}
+		val_list_add(&list, *v);
+	}
+	if (!list.v.n)
+		return NULL;
+	struct val_map m = { 0 };
+	val_map_add(&m, S("parameters"), val_list_end(&list, r->arena));
+	struct val *out = ARENA_NEW(r->arena, struct val);
+	*out = val_map_end(&m, r->arena);
+	return out;
+}
+
+struct node *
+suspend_begin(struct run *r, struct call *c, const struct processed *p)
+{
+	struct err e;
+	int64_t length;
+	bool made = !node_named(r, c->name);
+	struct node *n = call_node(r, c, NODE_SUSPEND);
+	if (!n)
+		return NULL;
+	if (made) {
+		n->inputs = p->inputs;
+		n->outputs = supplied_outputs(r, p->tmpl);
+		node_set(n, PHASE_RUNNING, STR_NONE);
+		if (run_shut(r, n->exiting)) {
+			node_set(n, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));
+			return n;
+		}
+	}
+	if (!p->tmpl->suspend->duration.n)
+		return n;
+	if (duration_parse(p->tmpl->suspend->duration, &length, &e)) {
+		n->bubbles = true;
+		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return n;
+	}
+	run_effect(r, EFFECT_TIMER, n)->at_ns = n->started + length;
+	n->deadline = n->started + length;
+	return n;
+}
+
+/* Ends a suspended node. Supplied outputs that nobody set take their default; without one the node cannot succeed. */
+int
+suspend_finish(struct run *r, struct node *n, enum phase p, str message, struct err *e)
+{
+	const struct val *params = val_get(n->outputs, S("parameters"));
+	struct val_list list = { 0 };
+	int rc = 0;
+	for (uint32_t i = 0; p == PHASE_SUCCEEDED && val_is(params, VAL_LIST) && i < params->n; i++) {
+		const struct val *v = &params->items[i];
+		str value = val_get_str(v, "value"), dflt = any_text(r, val_get(v, S("default")));
+		if (!dflt.p)
+			dflt = any_text(r, val_path(v, "valueFrom.default"));
+		if (!value.p && !dflt.p)
+			rc = err_set(e, ERR_INVALID, "raw output parameter '%.*s' has not been set and does not have a default value", STR_ARG(val_get_str(v, "name")));
+		struct val text = val_str(value.p ? value : dflt);
+		val_list_add(&list, *val_set(r->arena, v, S("value"), &text));
+	}
+	struct val done = val_list_end(&list, r->arena);
+	if (rc)
+		return -1;
+	if (done.n)
+		n->outputs = val_set(r->arena, n->outputs, S("parameters"), &done);
+	outputs_to_globals(r, n);
+	node_set(n, p, message);
+	return 0;
+}
+
+void
+suspend_timer(struct run *r, struct node *n)
+{
+	struct err e;
+	if (n->phase != PHASE_RUNNING || !n->deadline || r->now < n->deadline)
+		return;
+	if (suspend_finish(r, n, PHASE_SUCCEEDED, STR_NONE, &e))
+		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run: the life of a workflow. A stimulus changes nodes; fulfilled nodes are news, and the news are told one by one to
+ * whoever waits for them, until there are none. Then the effects are complete (spec 2.2).
+ */
+#include "engine/run_impl.h"
+
+/* ---- texts and effects ------------------------------------------------------------------------------------------- */
+
+str
+run_text(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	str s = arena_vfmt(r->arena, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+struct effect *
+run_effect(struct run *r, enum effect_kind k, struct node *n)
+{
+	struct effect *x = ARENA_NEW(r->tmp, struct effect);
+	x->kind = k;
+	x->node = n;
+	x->node_id = n ? n->id : S("");
+	*r->last = x;
+	r->last = &x->next;
+	return x;
+}
+
+/* ---- what the specification says about the workflow itself --------------------------------------------------------- */
+
+static int
+decode_with(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e)
+{
+	diags_free(&r->diags);
+	diags_init(&r->diags);
+	if (!schema_decode(sc, r->arena, v, str_c(what), out, &r->diags))
+		return 0;
+	const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
+	return err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : str_c(what)), STR_ARG(x ? x->text : S("is not valid")));
+}
+
+const struct arguments *
+arguments_decode(struct run *r, const struct val *v, struct err *e)
+{
+	static const struct val none = { .kind = VAL_MAP };
+	struct arguments *out = ARENA_NEW(r->arena, struct arguments);
+	return decode_with(r, &arguments_schema, v ? v : &none, "arguments", out, e) ? NULL : out;
+}
+
+static int
+global_value(struct run *r, const struct parameter *p, str *out, struct err *e)
+{
+	const struct secret_ref *ref = p->value_from ? p->value_from->config_map_key : NULL;
+	if (ref) {
+		struct err why = { 0 };
+		if (r->world.config_map && !r->world.config_map(r->world.arg, r->ns, ref->name, ref->key, out, &why)) {
+			*out = arena_dup(r->arena, *out);
+			return 0;
+		}
+		*out = p->value_from->dflt;
+		return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "failed to set global parameter %.*s from configmap with name %.*s and key %.*s: %s",
+			STR_ARG(p->name), STR_ARG(ref->name), STR_ARG(ref->key), why.msg);
+	}
+	*out = p->value.p ? p->value : p->value_from && p->value_from->dflt.p ? p->value_from->dflt : p->dflt;
+	return out->p ? 0 : err_set(e, ERR_INVALID, "either value or valueFrom must be specified in order to set global parameter %.*s", STR_ARG(p->name));
+}
+
+/* workflow.parameters.*. What a config map said at the start holds for as long as the workflow runs, so it is kept. */
+static int
+set_parameters(struct run *r, struct err *e)
+{
+	r->arguments = arguments_decode(r, val_get(r->merged, S("arguments")), e);
+	for (size_t i = 0; r->arguments && i < r->arguments->parameters.n; i++) {
+		const struct parameter *p = &r->arguments->parameters.p[i];
+		str *v = map_get(&r->parameters, p->name);
+		if (v)
+			continue;
+		v = ARENA_NEW(r->arena, str);
+		if (global_value(r, p, v, e))
+			return -1;
+		map_put(&r->parameters, p->name, v);
+	}
+	return r->arguments ? 0 : -1;
+}
+
+/* labels and annotations of the workflow, with those of spec.workflowMetadata. */
+static const struct val *
+with_metadata(struct run *r, const char *what)
+{
+	const struct val *own = val_get(val_get(r->manifest, S("metadata")), str_c(what));
+	const struct val *more = val_get(val_get(r->spec, S("workflowMetadata")), str_c(what));
+	for (uint32_t i = 0; val_is(more, VAL_MAP) && i < more->n; i++)
+		own = val_set(r->arena, own, val_key(&more->members[i]), &more->members[i].value);
+	return own;
+}
+
+/* The spec with globals put in everywhere except in templates (spec 3.1, pass 1), and what else follows from it. */
+int
+run_globals(struct run *r, struct err *e)
+{
+	struct scope x = { .run = r };
+	struct tag_scope ts = { .look = scope_look, .arg = &x };
+	r->spec = r->merged;
+	r->labels = with_metadata(r, "labels");
+	r->annotations = with_metadata(r, "annotations");
+	if (set_parameters(r, e))
+		return -1;
+	const struct val *templates = val_get(r->merged, S("templates"));
+	const struct val *put = tags_put(r->arena, val_unset(r->arena, r->merged, S("templates")), &ts, e);
+	if (!put)
+		return -1;
+	r->spec = templates ? val_set(r->arena, put, S("templates"), templates) : put;
+	r->args = val_get(r->spec, S("arguments"));
+	r->arguments = arguments_decode(r, r->args, e);
+	r->labels = with_metadata(r, "labels");
+	r->annotations = with_metadata(r, "annotations");
+	r->local.scope = run_text(r, "local/%.*s", STR_ARG(r->name));
+	r->local.templates = templates;
+	const struct val *parallelism = val_get(r->spec, S("parallelism"));
+	r->parallelism = -1;
+	if (parallelism && (!val_to_i64(parallelism, &r->parallelism) || r->parallelism < 1))
+		r->parallelism = -1;
+	return r->arguments ? 0 : -1;
+}
+
+static void
+set_deadline(struct run *r)
+{
+	const struct val *v = val_get(r->spec, S("activeDeadlineSeconds"));
+	int64_t seconds;
+	r->deadline = 0;
+	if (!v || !val_to_i64(v, &seconds) || seconds < 0 || seconds > INT64_MAX / NS_PER_SEC / 4)
+		return;
+	r->deadline = r->started - r->started % NS_PER_SEC + seconds * NS_PER_SEC;
+	run_effect(r, EFFECT_TIMER, NULL)->at_ns = r->deadline;
+}
+
+/* ---- new and gone -------------------------------------------------------------------------------------------------- */
+
+struct run *
+run_alloc(const struct val *manifest, const struct run_world *w)
+{
+	struct arena *a = arena_new();
+	struct run *r = ARENA_NEW(a, struct run);
+	struct val *copy = ARENA_NEW(a, struct val);
+	*copy = val_copy(a, manifest);
+	const struct val *meta = val_get(copy, S("metadata"));
+	r->arena = a;
+	r->manifest = copy;
+	if (w)
+		r->world = *w;
+	r->name = arena_dup(a, val_get_str(meta, "name"));
+	r->ns = arena_dup(a, val_get_str(meta, "namespace"));
+	r->uid = arena_dup(a, val_get_str(meta, "uid"));
+	r->message = r->shutdown = S("");
+	struct err ignored;
+	if (time_parse_rfc3339(val_get_str(meta, "creationTimestamp"), &r->created, &ignored))
+		r->created = 0;
+	list_init(&r->parked);
+	diags_init(&r->diags);
+	return r;
+}
+
+static bool
+is_true(const struct val *v)
+{
+	struct val plain = v ? val_resolve(v) : val_null();
+	return plain.kind == VAL_BOOL && plain.b;
+}
+
+int
+run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e)
+{
+	struct run *r = run_alloc(manifest, w);
+	const struct val *merged = run_merged_spec(r->arena, r->manifest, w, e), *expression;
+	if (merged) { /* the template it came from may change while we run */
+		struct val *copy = ARENA_NEW(r->arena, struct val);
+		*copy = val_copy(r->arena, merged);
+		r->merged = copy;
+	}
+	if (!r->merged || !r->name.n) {
+		if (r->merged)
+			(void)err_set(e, ERR_INVALID, "metadata.name is required");
+		run_free(r);
+		return -1;
+	}
+	if (tags_find_expression(r->merged, &expression)) {
+		(void)err_set(e, ERR_UNSUPPORTED, "line %u: expression tags {{=...}} are not served yet", expression->line);
+		run_free(r);
+		return -1;
+	}
+	r->stored_spec = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef")) != NULL;
+	r->suspended = is_true(val_get(r->merged, S("suspend")));
+	str shutdown = val_get_str(r->merged, "shutdown");
+	r->shutdown = shutdown.p ? shutdown : S("");
+	*out = r;
+	return 0;
+}
+
+static void
+free_defs(struct map *defs)
+{
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(defs, &i));)
+		map_free(&((struct def *)slot->value)->captured);
+	map_free(defs);
+}
+
+void
+run_drop_frames(struct run *r)
+{
+	for (size_t i = 0; i < r->frames.n; i++) {
+		map_free(&r->frames.p[i]->names);
+		map_free(&r->frames.p[i]->aggregates);
+		dag_frame_free(r->frames.p[i]);
+	}
+	VEC_FREE(&r->frames);
+}
+
+void
+run_free(struct run *r)
+{
+	if (!r)
+		return;
+	run_drop_frames(r);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		VEC_FREE(&r->nodes.p[i]->children);
+		VEC_FREE(&r->nodes.p[i]->parents);
+		VEC_FREE(&r->nodes.p[i]->outbound);
+	}
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&r->libraries, &i));)
+		free_defs(&((struct library *)slot->value)->defs);
+	free_defs(&r->local.defs);
+	free_defs(&r->inlines);
+	map_free(&r->libraries);
+	map_free(&r->parameters);
+	map_free(&r->outputs);
+	map_free(&r->by_name);
+	map_free(&r->by_id);
+	VEC_FREE(&r->nodes);
+	VEC_FREE(&r->dirty);
+	VEC_FREE(&r->news);
+	VEC_FREE(&r->output_names);
+	diags_free(&r->diags);
+	arena_free(r->arena);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+static void
+finish(struct run *r, enum phase p, str message)
+{
+	if (r->finished)
+		return;
+	r->phase = p;
+	r->message = arena_dup(r->arena, message);
+	r->finished = r->now - r->now % NS_PER_SEC;
+	if (r->finished < r->started)
+		r->finished = r->started;
+	for (size_t i = 0; i < r->nodes.n; i++) /* none is open after an ordinary end */
+		if (node_has_pod(r->nodes.p[i])) {
+			run_effect(r, EFFECT_KILL, r->nodes.p[i]);
+			node_set(r->nodes.p[i], PHASE_FAILED, S("the workflow has ended"));
+		}
+}
+
+void
+run_fail(struct run *r, enum phase p, str message)
+{
+	finish(r, p, message);
+}
+
+/* Root and exit handler are done: the handler's result counts only if the root's is good (spec 2.2). */
+static void
+conclude(struct run *r)
+{
+	enum phase p = r->root->phase;
+	if (p == PHASE_SKIPPED || p == PHASE_OMITTED)
+		p = PHASE_SUCCEEDED;
+	str message = phase_failed(p) && r->shutdown.n ? run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)) : r->root->message;
+	if (p == PHASE_SUCCEEDED && r->on_exit && phase_failed(r->on_exit->phase)) {
+		p = r->on_exit->phase;
+		message = r->on_exit->message;
+	}
+	finish(r, p, message);
+}
+
+static void
+root_done(struct run *r, struct node *root)
+{
+	r->root = root;
+	if (root->bubbles)
+		finish(r, PHASE_ERROR, run_text(r, "error in entry template execution: %.*s", STR_ARG(root->message)));
+	else if (!on_exit_begin(r))
+		conclude(r);
+}
+
+bool
+run_shut(const struct run *r, bool exiting)
+{
+	return r->shutdown.n && (!exiting || str_eq(r->shutdown, S("Terminate")));
+}
+
+/* ---- news ------------------------------------------------------------------------------------------------------------ */
+
+/* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
+static void
+hook_told(struct node *hook)
+{
+	struct node *n = hook->owner;
+	if (hook->bubbles && n->role == ROLE_STEP && !n->owner->error.p)
+		n->owner->error = hook->message;
+	if (hook->bubbles && n->role != ROLE_STEP && n->boundary && n->boundary->frame)
+		n->boundary->frame->error = hook->message;
+}
+
+static void
+tell(struct run *r, struct node *n)
+{
+	if (n->boundary && limit_fail_fast(r, n->boundary))
+		return;
+	if (n->role == ROLE_EXIT) {
+		hook_told(n);
+		n = n->owner;
+	}
+	switch (n->role) {
+	case ROLE_ROOT:
+		root_done(r, n);
+		break;
+	case ROLE_GROUP:
+		steps_group_done(r, n);
+		break;
+	case ROLE_STEP:
+		if (!hook_pending(r, n))
+			steps_child_settled(r, n->owner, n);
+		break;
+	case ROLE_TASK:
+		if (!hook_pending(r, n))
+			dag_task_settled(r, n->owner, n);
+		break;
+	case ROLE_ITEM:
+		if (!hook_pending(r, n))
+			dag_item_settled(n->owner);
+		break;
+	case ROLE_ATTEMPT:
+		retry_attempt_done(r, n->owner);
+		break;
+	case ROLE_ON_EXIT:
+		r->on_exit = n;
+		conclude(r);
+		break;
+	case ROLE_NONE:
+	case ROLE_EXIT:
+		break;
+	}
+}
+
+void
+run_settle(struct run *r)
+{
+	while (r->news_at < r->news.n && !r->suspended && !r->finished) {
+		struct node *n = r->news.p[r->news_at++];
+		n->queued = false;
+		tell(r, n);
+		limit_release(r, n->boundary);
+	}
+	if (r->news_at == r->news.n)
+		r->news.n = r->news_at = 0;
+}
+
+/* ---- stimuli --------------------------------------------------------------------------------------------------------- */
+
+/* Calls the root: for the first time, or to find everything again that was begun before a restart. */
+void
+run_enter(struct run *r)
+{
+	if (r->entered || r->suspended || r->finished)
+		return;
+	r->entered = true;
+	struct call *c = call_new(r, r->name);
+	c->tmpl = val_get_str(r->spec, "entrypoint");
+	c->args = r->arguments;
+	c->step = S("");
+	c->role = ROLE_ROOT;
+	(void)call_begin(r, c);
+}
+
+void
+run_start(struct run *r)
+{
+	struct err e;
+	if (r->finished)
+		return;
+	if (r->phase == PHASE_NONE) {
+		r->phase = PHASE_RUNNING;
+		r->started = r->now - r->now % NS_PER_SEC;
+		if (run_globals(r, &e)) {
+			finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
+			return;
+		}
+	}
+	set_deadline(r);
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (node_has_pod(r->nodes.p[i]))
+			pod_emit_start(r, r->nodes.p[i]);
+	run_enter(r);
+}
+
+static void
+timer(struct run *r, str id)
+{
+	if (!id.n) {
+		if (r->deadline && r->now >= r->deadline)
+			limit_deadline(r);
+		return;
+	}
+	struct node *n = run_node(r, id);
+	if (!n || node_fulfilled(n))
+		return;
+	if (n->type == NODE_POD)
+		pod_timer(r, n);
+	else if (n->type == NODE_SUSPEND)
+		suspend_timer(r, n);
+	else if (n->type == NODE_RETRY && n->call && node_last_attempt(n))
+		node_announce(node_last_attempt(n));
+}
+
+static void
+task_news_came(struct run *r, const struct stimulus *s)
+{
+	struct node *n = run_node(r, s->node_id);
+	if (!n)
+		return;
+	if (s->kind == STIM_TASK_STARTED)
+		pod_started(r, n);
+	else
+		pod_done(r, n, s->result);
+}
+
+static void
+begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
+{
+	r->now = s->now;
+	r->tmp = tmp;
+	r->first = NULL;
+	r->last = &r->first;
+	r->was_finished = r->finished != 0;
+}
+
+static void
+end_effects(struct run *r, struct effect **effects)
+{
+	for (size_t i = 0; i < r->dirty.n; i++) {
+		r->dirty.p[i]->dirty = false;
+		run_effect(r, EFFECT_SAVE, r->dirty.p[i]);
+	}
+	r->dirty.n = 0;
+	if (r->finished && !r->was_finished)
+		run_effect(r, EFFECT_FINISHED, NULL);
+	*effects = r->first;
+	r->tmp = NULL;
+}
+
+void
+run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects)
+{
+	begin_effects(r, s, tmp);
+	switch (s->kind) {
+	case STIM_START:
+		run_start(r);
+		break;
+	case STIM_TASK_STARTED:
+	case STIM_TASK_DONE:
+		task_news_came(r, s);
+		break;
+	case STIM_TIMER:
+		timer(r, s->node_id);
+		break;
+	default:
+		verb_apply(r, s);
+	}
+	run_settle(r);
+	end_effects(r, effects);
+}
+
+/* ---- look ------------------------------------------------------------------------------------------------------------ */
+
+str
+run_name(const struct run *r)
+{
+	return r->name;
+}
+
+str
+run_ns(const struct run *r)
+{
+	return r->ns;
+}
+
+str
+run_uid(const struct run *r)
+{
+	return r->uid;
+}
+
+enum phase
+run_phase(const struct run *r)
+{
+	return r->phase;
+}
+
+bool
+run_finished(const struct run *r)
+{
+	return r->finished != 0;
+}
+
+unsigned
+run_spec_version(const struct run *r)
+{
+	return r->spec_version;
+}

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb: what people do to a workflow that is there: suspend, resume, stop, terminate, set, retry (spec 5; workflow/util/util.go,
+ * v4.1.2). A verb is checked first, without a change; applied, it cannot fail.
+ */
+#include "engine/engine.h"
+#include "engine/run_impl.h"
+#include "engine/selector.h"
+
+/* ---- choosing nodes -------------------------------------------------------------------------------------------------- */
+
+static str
+node_field(void *arg, str key)
+{
+	const struct node *n = arg;
+	if (str_eq(key, S("displayName")))
+		return n->display;
+	if (str_eq(key, S("templateName")))
+		return n->template_name;
+	if (str_eq(key, S("phase")))
+		return str_c(phase_name(n->phase));
+	if (str_eq(key, S("name")))
+		return n->name;
+	if (str_eq(key, S("id")))
+		return n->id;
+	if (str_eq(key, S("templateRef.name")))
+		return val_get_str(n->template_ref, "name");
+	if (str_eq(key, S("templateRef.template")))
+		return val_get_str(n->template_ref, "template");
+	if (str_starts(key, S("inputs.parameters.")) && str_ends(key, S(".value")))
+		return output_parameter(n->inputs, str_slice(key, strlen("inputs.parameters."), key.n - strlen(".value")));
+	return STR_NONE;
+}
+
+static bool
+chosen(const struct selector *s, struct node *n)
+{
+	return selector_match(s, node_field, n);
+}
+
+static bool
+waits(const struct node *n)
+{
+	return !n->gone && n->type == NODE_SUSPEND && n->phase == PHASE_RUNNING;
+}
+
+/* ---- checks ---------------------------------------------------------------------------------------------------------- */
+
+/* Whether every supplied output of a suspended node has a value or a default. */
+static int
+can_succeed(const struct node *n, struct err *e)
+{
+	const struct val *params = val_get(n->outputs, S("parameters"));
+	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++) {
+		const struct val *p = &params->items[i];
+		if (!val_get(p, S("value")) && !val_get(p, S("default")) && !val_path(p, "valueFrom.default"))
+			return err_set(e, ERR_INVALID, "raw output parameter '%.*s' has not been set and does not have a default value",
+				STR_ARG(val_get_str(p, "name")));
+	}
+	return 0;
+}
+
+static int
+check_resume(const struct run *r, const struct selector *s, bool selected, struct err *e)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *x = r->nodes.p[i];
+		if (!waits(x) || !chosen(s, x))
+			continue;
+		n++;
+		if (can_succeed(x, e))
+			return -1;
+	}
+	return selected && !n ? err_set(e, ERR_INVALID, "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector") : 0;
+}
+
+static bool
+expects(const struct node *n, str name)
+{
+	const struct val *params = val_get(n->outputs, S("parameters"));
+	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++)
+		if (str_eq(val_get_str(&params->items[i], "name"), name))
+			return val_path(&params->items[i], "valueFrom.supplied") != NULL;
+	return false;
+}
+
+static int
+check_set(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
+{
+	size_t n = 0;
+	enum phase p = phase_of(o->phase);
+	if (!o->node_field_selector.n)
+		return err_set(e, ERR_INVALID, "nodeFieldSelector is required");
+	if (o->phase.n && p != PHASE_SUCCEEDED && p != PHASE_FAILED && p != PHASE_ERROR)
+		return err_set(e, ERR_INVALID, "%.*s is an invalid phase to set: use Succeeded, Failed or Error", STR_ARG(o->phase));
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *x = r->nodes.p[i];
+		if (!waits(x) || !chosen(s, x))
+			continue;
+		n++;
+		for (size_t k = 0; k < o->output_parameters.n; k++)
+			if (!expects(x, o->output_parameters.p[k].key))
+				return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'", STR_ARG(o->output_parameters.p[k].key));
+	}
+	return n ? 0 : err_set(e, ERR_INVALID, "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: %.*s",
+		STR_ARG(o->node_field_selector));
+}
+
+static int
+check_retry(const struct run *r, const struct verb_options *o, struct err *e)
+{
+	if (!r->finished)
+		return err_set(e, ERR_EXISTS, "Cannot retry a workflow in phase %s", r->phase == PHASE_NONE ? "Pending" : phase_name(r->phase));
+	if (r->phase == PHASE_SUCCEEDED && !(o && o->restart_successful && o->node_field_selector.n))
+		return err_set(e, ERR_EXISTS, "workflow must be Failed/Error to retry");
+	return 0;
+}
+
+int
+run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_options *o, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct selector s = { 0 };
+	bool selected = o && o->node_field_selector.n;
+	if (selected && selector_parse(a, o->node_field_selector, &s, e))
+		return -1;
+	if (verb == STIM_RETRY)
+		return check_retry(r, o, e);
+	if (r->finished)
+		return verb == STIM_SUSPEND ? err_set(e, ERR_EXISTS, "cannot suspend completed workflows")
+			: verb == STIM_STOP || verb == STIM_TERMINATE
+			? err_set(e, ERR_EXISTS, "cannot shutdown a completed workflow: workflow: \"%.*s\", namespace: \"%.*s\"", STR_ARG(r->name), STR_ARG(r->ns))
+			: err_set(e, ERR_EXISTS, "workflow %.*s is completed", STR_ARG(r->name));
+	switch (verb) {
+	case STIM_RESUME:
+		return check_resume(r, &s, selected, e);
+	case STIM_SET:
+		return o ? check_set(r, &s, o, e) : err_set(e, ERR_INVALID, "nodeFieldSelector is required");
+	default:
+		return 0;
+	}
+}
+
+/* ---- resume, set, stop ----------------------------------------------------------------------------------------------- */
+
+static void
+finish_waiting(struct run *r, const struct selector *s, enum phase p, str message)
+{
+	struct err e;
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		if (waits(n) && chosen(s, n) && suspend_finish(r, n, p, message, &e))
+			node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+	}
+}
+
+static void
+supply(struct run *r, struct node *n, str name, str value)
+{
+	const struct val *params = val_get(n->outputs, S("parameters"));
+	struct val_list list = { 0 };
+	struct val text = val_str(arena_dup(r->arena, value));
+	for (uint32_t i = 0; i < params->n; i++) {
+		const struct val *p = &params->items[i];
+		if (str_eq(val_get_str(p, "name"), name))
+			p = val_set(r->arena, val_unset(r->arena, p, S("valueFrom")), S("value"), &text);
+		val_list_add(&list, *p);
+	}
+	struct val v = val_list_end(&list, r->arena);
+	n->outputs = val_set(r->arena, n->outputs, S("parameters"), &v);
+	outputs_to_globals(r, n);
+	node_changed(n);
+}
+
+static void
+set(struct run *r, const struct selector *s, const struct verb_options *o)
+{
+	struct err e;
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		if (!waits(n) || !chosen(s, n))
+			continue;
+		for (size_t k = 0; k < o->output_parameters.n; k++)
+			supply(r, n, o->output_parameters.p[k].key, o->output_parameters.p[k].value);
+		str message = o->message.n ? o->message : STR_NONE;
+		if (!o->phase.n)
+			node_set(n, n->phase, message);
+		else if (suspend_finish(r, n, phase_of(o->phase), message, &e))
+			node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+	}
+}
+
+/* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). */
+static void
+shut_down(struct run *r, str strategy)
+{
+	if (!str_eq(r->shutdown, S("Terminate")))
+		r->shutdown = strategy;
+	str stopped = run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown));
+	r->suspended = false;
+	run_enter(r);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
+			continue;
+		if (n->type == NODE_POD)
+			pod_give_up(r, n, run_text(r, "workflow shutdown with strategy:  %.*s", STR_ARG(r->shutdown)));
+		else if (n->type == NODE_SUSPEND)
+			node_set(n, PHASE_FAILED, stopped);
+		else if (n->type == NODE_RETRY && node_last_attempt(n))
+			node_announce(node_last_attempt(n));
+	}
+}
+
+static void
+resume(struct run *r, const struct selector *s, bool selected)
+{
+	if (!selected)
+		r->suspended = false;
+	run_enter(r);
+	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
+}
+
+/* ---- retry ----------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_execution(const struct node *n)
+{
+	return n->type == NODE_POD || n->type == NODE_SUSPEND || n->type == NODE_SKIPPED;
+}
+
+/* Nodes in the order of creation have their children behind them: one pass from the end finds who has a good descendant. */
+static void
+find_good(struct run *r, bool *good)
+{
+	for (size_t i = r->nodes.n; i > 0; i--) {
+		const struct node *n = r->nodes.p[i - 1];
+		for (size_t k = 0; k < n->children.n && !good[i - 1]; k++) {
+			const struct node *c = n->children.p[k];
+			good[i - 1] = !c->hooked && (good[c->order] || (c->type == NODE_POD && c->phase == PHASE_SUCCEEDED));
+		}
+	}
+}
+
+/* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all below. */
+static void
+find_doomed(struct run *r, const struct verb_options *o, const struct selector *s, bool *doomed)
+{
+	bool *good = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	find_good(r, good);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		bool attempt_of_good = n->retried && n->owner && (n->owner->phase == PHASE_SUCCEEDED || good[n->owner->order]);
+		if (n->gone)
+			continue;
+		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !good[i] && !attempt_of_good;
+		doomed[i] |= n->phase == PHASE_OMITTED || n->role == ROLE_ON_EXIT || (n->boundary && doomed[n->boundary->order]);
+		doomed[i] |= o && o->restart_successful && chosen(s, n);
+		for (size_t k = 0; doomed[i] && k < n->children.n; k++)
+			doomed[n->children.p[k]->order] = true;
+	}
+}
+
+static bool
+is_composite(const struct node *n)
+{
+	return n->type == NODE_STEPS || n->type == NODE_STEP_GROUP || n->type == NODE_DAG || n->type == NODE_TASK_GROUP || n->type == NODE_RETRY;
+}
+
+static void
+reset(struct run *r, struct node *n)
+{
+	n->phase = PHASE_RUNNING;
+	n->message = S("");
+	n->started = r->now - r->now % NS_PER_SEC;
+	n->finished = 0;
+	n->outputs = NULL;
+	n->bubbles = false;
+	n->outbound.n = 0;
+	node_changed(n);
+}
+
+/* Everything above a node that goes runs again. */
+static void
+reset_above(struct run *r, const bool *doomed)
+{
+	bool *above = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	for (size_t i = 0; i < r->nodes.n; i++)
+		for (struct node *n = doomed[i] ? r->nodes.p[i]->owner : NULL; n && !above[n->order]; n = n->owner)
+			above[n->order] = true;
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (above[i] && !doomed[i] && is_composite(r->nodes.p[i]))
+			reset(r, r->nodes.p[i]);
+}
+
+static void
+keep_living(struct node **p, size_t *n, const bool *doomed)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < *n; i++)
+		if (!doomed[p[i]->order])
+			p[kept++] = p[i];
+	*n = kept;
+}
+
+static void
+bury(struct run *r, const bool *doomed)
+{
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		keep_living(n->children.p, &n->children.n, doomed);
+		keep_living(n->parents.p, &n->parents.n, doomed);
+		keep_living(n->outbound.p, &n->outbound.n, doomed);
+		n->leaf_done = n->done;
+		n->leaf_total = n->total;
+		n->call = NULL;
+		n->frame = NULL;
+		n->waiting = 0;
+		n->error = STR_NONE;
+		n->exit_begun = n->queued = false;
+		if (!doomed[i] || n->gone)
+			continue;
+		map_del(&r->by_name, n->name);
+		map_del(&r->by_id, n->id);
+		n->gone = true;
+		n->owner = n->boundary = NULL;
+		node_changed(n);
+	}
+}
+
+/* New values for spec.arguments.parameters: in the manifest, and in what is executed. */
+static void
+override(struct run *r, const struct kvs *given)
+{
+	const struct val *old = val_path(r->merged, "arguments.parameters");
+	struct val_list list = { 0 };
+	bool *used = ARENA_ARRAY(r->tmp, bool, given->n);
+	for (uint32_t i = 0; val_is(old, VAL_LIST) && i < old->n; i++) {
+		const struct val *p = &old->items[i];
+		for (size_t k = 0; k < given->n; k++) {
+			if (!str_eq(val_get_str(p, "name"), given->p[k].key))
+				continue;
+			struct val text = val_str(arena_dup(r->arena, given->p[k].value));
+			p = val_set(r->arena, val_unset(r->arena, p, S("valueFrom")), S("value"), &text);
+			used[k] = true;
+		}
+		val_list_add(&list, *p);
+	}
+	for (size_t k = 0; k < given->n; k++) {
+		struct val_map m = { 0 };
+		val_map_add(&m, S("name"), val_str(arena_dup(r->arena, given->p[k].key)));
+		val_map_add(&m, S("value"), val_str(arena_dup(r->arena, given->p[k].value)));
+		struct val v = val_map_end(&m, r->arena);
+		if (!used[k])
+			val_list_add(&list, v);
+		(void)map_del(&r->parameters, given->p[k].key);
+	}
+	struct val v = val_list_end(&list, r->arena);
+	const struct val *spec = val_get(r->manifest, S("spec"));
+	r->merged = val_set(r->arena, r->merged, S("arguments"), val_set(r->arena, val_get(r->merged, S("arguments")), S("parameters"), &v));
+	spec = val_set(r->arena, spec, S("arguments"), val_set(r->arena, val_get(spec, S("arguments")), S("parameters"), &v));
+	r->manifest = val_set(r->arena, r->manifest, S("spec"), spec);
+	r->spec_version++;
+}
+
+/* With new parameters loops and groups that run again are expanded anew. */
+static void
+doom_expansions(struct run *r, bool *doomed)
+{
+	bool *above = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	for (size_t i = 0; i < r->nodes.n; i++)
+		for (struct node *n = doomed[i] ? r->nodes.p[i]->owner : NULL; n && !above[n->order]; n = n->owner)
+			above[n->order] = true;
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i];
+		bool again = doomed[i] || (above[i] && (n->type == NODE_TASK_GROUP || n->type == NODE_STEP_GROUP));
+		for (size_t k = 0; again && k < n->children.n; k++)
+			doomed[n->children.p[k]->order] = true;
+	}
+}
+
+static void
+retry(struct run *r, const struct verb_options *o, const struct selector *s)
+{
+	bool *doomed = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	bool parameters = o && o->parameters.n;
+	find_doomed(r, o, s, doomed);
+	if (parameters)
+		doom_expansions(r, doomed);
+	reset_above(r, doomed);
+	bury(r, doomed);
+	run_drop_frames(r);
+	list_init(&r->parked);
+	r->news.n = r->news_at = 0;
+	r->root = node_named(r, r->name);
+	r->on_exit = NULL;
+	run_count(r);
+	if (parameters)
+		override(r, &o->parameters);
+	r->message = r->shutdown = S("");
+	r->failures = STR_NONE;
+	r->finished = 0;
+	r->phase = PHASE_NONE; /* it starts over, with what is left */
+	r->entered = false;
+	r->was_finished = false;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------- */
+
+void
+verb_apply(struct run *r, const struct stimulus *s)
+{
+	struct selector chosen_by = { 0 };
+	struct err e;
+	const struct verb_options *o = s->verb;
+	bool selected = o && o->node_field_selector.n;
+	if (run_verb_check(r, s->kind, o, &e) || (selected && selector_parse(r->tmp, o->node_field_selector, &chosen_by, &e)))
+		return;
+	switch (s->kind) {
+	case STIM_SUSPEND:
+		r->suspended = true;
+		break;
+	case STIM_RESUME:
+		resume(r, &chosen_by, selected);
+		break;
+	case STIM_STOP:
+		if (selected)
+			finish_waiting(r, &chosen_by, PHASE_FAILED, o->message.p ? o->message : S(""));
+		else
+			shut_down(r, S("Stop"));
+		break;
+	case STIM_TERMINATE:
+		shut_down(r, S("Terminate"));
+		break;
+	case STIM_SET:
+		set(r, &chosen_by, o);
+		break;
+	case STIM_RETRY:
+		retry(r, o, &chosen_by);
+		run_start(r);
+		break;
+	default:
+		break;
+	}
+}
