@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "triggers/apply.h"
+
+#include "core/lang/gjson.h"
+#include "core/lang/gotmpl.h"
+#include "core/lang/sjson.h"
+
+/* ---- events as JSON -------------------------------------------------------------------------------------------- */
+
+struct val
+event_context(const struct event *ev, struct arena *a)
+{
+	const struct val whole = event_context_and_data(ev, a);
+	return *val_get(&whole, S("context"));
+}
+
+static int
+yaml_to_json(struct arena *a, str text, str *out, struct err *e)
+{
+	struct diags d;
+	struct val *docs;
+	size_t n;
+	diags_init(&d);
+	int rc = yaml_read_all(a, S("data"), text, NULL, &docs, &n, &d);
+	if (rc < 0 || !n)
+		rc = err_set(e, ERR_INVALID, "the event's data is no YAML: %.*s", d.v.n ? (int)d.v.p[0].text.n : 0, d.v.n ? d.v.p[0].text.p : "");
+	else
+		*out = json_write(a, val_resolve_all(a, &docs[0]));
+	diags_free(&d);
+	return rc;
+}
+
+int
+event_json(const struct event *ev, struct arena *a, str *out, struct err *e)
+{
+	if (str_eq(ev->content_type, S("application/yaml")))
+		return yaml_to_json(a, ev->data, out, e);
+	if (!str_eq(ev->content_type, S("application/json")))
+		return err_set(e, ERR_INVALID, "the event's content type is %.*s: only application/json and application/yaml can be looked into",
+		               STR_ARG(ev->content_type));
+	if (!json_valid(ev->data))
+		return err_set(e, ERR_INVALID, "the event's data is no JSON");
+	*out = ev->data;
+	return 0;
+}
+
+/* ---- one parameter --------------------------------------------------------------------------------------------- */
+
+static const struct event *
+event_of(const struct inputs *in, str dependency)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (str_eq(in->dependencies[i], dependency))
+			return in->events[i];
+	return NULL;
+}
+
+static int
+by_template(str template, str json, int64_t now, struct arena *a, struct resolved *out, struct err *e)
+{
+	struct val input;
+	if (json_read(a, json, &input, e) < 0 || gotmpl_render(a, template, &input, now, &out->text, e) < 0)
+		return -1;
+	out->kind = RESOLVED_TEXT;
+	return 0;
+}
+
+static int
+by_key(str key, str json, bool raw, struct arena *a, struct resolved *out, struct err *e)
+{
+	struct gjson g;
+	if (!gjson_get(a, json, key, &g))
+		return err_set(e, ERR_INVALID, g.limited ? "key %.*s takes too much work" : "key %.*s does not exist in the event", STR_ARG(key));
+	bool text = g.kind == GJSON_STR;
+	out->kind = raw && !text ? RESOLVED_JSON : RESOLVED_TEXT;
+	out->text = text ? g.text : g.raw;
+	return 0;
+}
+
+static int
+from_event(const struct parameter_source *s, const struct event *ev, int64_t now, struct arena *a, struct resolved *out, struct err *e)
+{
+	bool data = s->data_key.n || s->data_template.n;
+	str key = data ? s->data_key : s->context_key, template = data ? s->data_template : s->context_template, json;
+	if (data) {
+		if (event_json(ev, a, &json, e) < 0)
+			return -1;
+	} else {
+		struct val context = event_context(ev, a);
+		json = json_write(a, &context);
+	}
+	if (template.n && by_template(template, json, now, a, out, e) == 0)
+		return 0;
+	return key.n ? by_key(key, json, s->use_raw, a, out, e) : -1;
+}
+
+int
+parameter_resolve(const struct parameter_source *s, const struct inputs *in, struct arena *a, struct resolved *out, struct err *e)
+{
+	const struct event *ev = event_of(in, s->dependency);
+	bool looks = s->data_key.n || s->data_template.n || s->context_key.n || s->context_template.n;
+	*out = (struct resolved){ RESOLVED_TEXT, s->value };
+	if (ev && !looks && !s->value.p) {
+		struct val whole = event_context_and_data(ev, a);
+		out->text = json_write(a, &whole);
+		return 0;
+	}
+	if (ev && looks && from_event(s, ev, in->now_ns, a, out, e) == 0)
+		return 0;
+	*out = (struct resolved){ s->value.p ? RESOLVED_TEXT : RESOLVED_NOTHING, s->value };
+	if (s->value.p || !ev)
+		return 0;
+	return err_wrap(e, "cannot resolve a parameter from dependency %.*s", STR_ARG(s->dependency));
+}
+
+/* ---- putting it somewhere --------------------------------------------------------------------------------------- */
+
+/* The text before or behind the one that is there: the result is always a string. */
+static void
+join(const struct trigger_parameter *p, const struct val *object, struct arena *a, struct resolved *r)
+{
+	struct gjson there;
+	bool append = str_eq(p->operation, S("append"));
+	if (!append && !str_eq(p->operation, S("prepend")))
+		return;
+	if (!gjson_get(a, json_write(a, object), p->dest, &there))
+		return;
+	str old = gjson_string(a, &there), first = append ? old : r->text, second = append ? r->text : old;
+	r->text = arena_fmt(a, "%.*s%.*s", STR_ARG(first), STR_ARG(second));
+	r->kind = RESOLVED_TEXT;
+}
+
+static const struct val *
+put(const struct val *object, str dest, const struct resolved *r, struct arena *a, struct err *e)
+{
+	struct val v = val_str(r->text);
+	if (r->kind == RESOLVED_JSON && json_read(a, r->text, &v, e) < 0)
+		return NULL;
+	return sjson_set(a, object, dest, &v, e);
+}
+
+const struct val *
+parameters_apply(const struct trigger_parameter *p, size_t n, const struct val *object, const struct inputs *in, struct arena *a, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct resolved r;
+		if (parameter_resolve(p[i].source, in, a, &r, e) < 0)
+			goto failed;
+		if (r.kind == RESOLVED_NOTHING)
+			continue;
+		join(&p[i], object, a, &r);
+		object = put(object, p[i].dest, &r, a, e);
+		if (object)
+			continue;
+	failed:
+		err_wrap(e, "parameter %zu (dest %.*s)", i, STR_ARG(p[i].dest));
+		return NULL;
+	}
+	return object;
+}
+
+int
+payload_build(const struct trigger_parameter *p, size_t n, const struct inputs *in, struct arena *a, str *out, struct err *e)
+{
+	const struct val *body = NULL;
+	*out = STR_NONE;
+	for (size_t i = 0; i < n; i++) {
+		struct resolved r;
+		if (parameter_resolve(p[i].source, in, a, &r, e) < 0)
+			return err_wrap(e, "payload %zu (dest %.*s)", i, STR_ARG(p[i].dest));
+		if (r.kind == RESOLVED_NOTHING)
+			continue;
+		if (!p[i].dest.n) { /* this value is the payload, whatever came before */
+			*out = r.text;
+			return 0;
+		}
+		body = put(body, p[i].dest, &r, a, e);
+		if (!body)
+			return err_wrap(e, "payload %zu (dest %.*s)", i, STR_ARG(p[i].dest));
+	}
+	if (body)
+		*out = json_write(a, body);
+	return 0;
+}
