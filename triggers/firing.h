@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * firing: the sensors' side of the trigger framework. A sensor defines its triggers and fires them; from then on the firing
+ * is the framework's: it is a row of the store before anything leaves, it is tried until it has succeeded or its retries
+ * are used up, and then it is a dead letter with its events and its reason. Nothing is dropped.
+ *
+ * A kind that works inside (trigger_ops.inside) is tried in the very turn of the event, so that its effect and the event are
+ * one transaction. All others are tried after the commit, in order of firing: one at a time if the trigger says
+ * atLeastOnce, else up to FIRING_WINDOW at once. Firings that a stopped daemon left are taken up when their trigger is
+ * defined again.
+ *
+ * Retries always apply (Argo: only with atLeastOnce). retryStrategy.steps is the number of attempts; without a
+ * retryStrategy it is 5 (1 s, 2 s, 4 s, 8 s between, a tenth of jitter) for errors that may pass, and one for those that
+ * cannot (a parameter without a value, an HTTP 4xx).
+ */
+#ifndef TIDEGATE_TRIGGERS_FIRING_H
+#define TIDEGATE_TRIGGERS_FIRING_H
+
+#include "core/store.h"
+#include "triggers/apply.h"
+#include "triggers/trigger.h"
+
+struct triggers;
+struct trigger;
+
+enum { FIRING_WINDOW = 16, FIRING_KEEP_DEAD = 10000 /* dead letters kept per trigger */ };
+
+/* A trigger as its manifest has it. What it points to belongs to the owner object. */
+struct trigger_def {
+	str ns, sensor, name;
+	const struct trigger_ops *kind;
+	const struct val *template;                /* {name, http: {...}}: parameters may change anything below the kind's key */
+	const struct trigger_parameter *parameters;
+	size_t parameters_n;
+	const struct backoff *retry;               /* NULL: the default */
+	const struct val *allow;                   /* policy.status.allow; NULL: none */
+	bool serial;                               /* atLeastOnce */
+};
+
+enum firing_verdict { FIRING_PENDING, FIRING_FIRED, FIRING_FAILED /* will be tried again */, FIRING_DEAD };
+struct firing_outcome {
+	enum firing_verdict verdict;
+	str id;                   /* of the firing */
+	str reason;               /* FAILED, DEAD: what went wrong */
+	const struct val *result; /* FIRED: what the kind tells; may be NULL */
+	unsigned attempt;
+};
+
+/* `report` is called for what becomes of a firing after trigger_fire returned; `o` is valid during the call. */
+struct triggers *triggers_new(const struct trigger_env *env, void (*report)(void *arg, const struct trigger_def *def, const struct firing_outcome *o),
+                              void *arg);
+/* What is running ends without a trace in memory; its rows stay pending. NULL is fine. */
+void triggers_free(struct triggers *ts);
+
+/*
+ * Defines the trigger, or redefines the one of the same namespace, sensor and name: what waits goes on under the new
+ * definition. Keeps a reference to `owner`. Reads pending firings from the store on the calling thread: for start-up and reloads.
+ */
+int trigger_define(struct triggers *ts, const struct trigger_def *def, struct object *owner, struct trigger **out, struct err *e) MUST_CHECK;
+/* The trigger is gone from its manifest. Its pending firings stay in the store, until it is defined again. */
+void trigger_retire(struct trigger *t);
+/* Takes references to the events. The outcome is PENDING for kinds that work outside; its texts are in `a`. */
+void trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct firing_outcome *out);
+/* Firings that have not ended; dead letters are not among them. */
+size_t trigger_pending(const struct trigger *t);
+
+/* ---- for the kinds, beside what trigger.h has ------------------------------------------------------------------- */
+
+const struct val *firing_allow(const struct firing *f); /* policy.status.allow, or NULL */
+/* The inputs of the attempt, to resolve what the framework does not know of (dynamicHeaders). */
+struct inputs firing_inputs(const struct firing *f);
+
+/* ---- rows (firing_rows.c), for store_fn --------------------------------------------------------------------------- */
+
+#define FIRING_SCHEMA_SQL \
+	"CREATE TABLE firing (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ns TEXT NOT NULL, sensor TEXT NOT NULL," \
+	" trigger TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('pending', 'dead')), attempt INTEGER NOT NULL," \
+	" next_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL, reason TEXT) STRICT;" \
+	"CREATE INDEX firing_trigger ON firing (ns, sensor, trigger, state, seq);" \
+	"CREATE TABLE firing_event (firing TEXT NOT NULL, place INTEGER NOT NULL, dependency TEXT NOT NULL, attributes TEXT NOT NULL," \
+	" data BLOB NOT NULL, PRIMARY KEY (firing, place)) STRICT, WITHOUT ROWID;"
+
+struct firing_row {
+	char id[33];
+	unsigned attempt;
+	int64_t next_ns, created_ns;
+	str ns, sensor, trigger;
+	bool dead;
+	str reason;
+	size_t n;
+	const str *dependencies;
+	struct event *const *events;
+};
+int firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e);
+int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
+/* The new attempt, time and reason; dead: also the oldest dead letters beyond FIRING_KEEP_DEAD go. */
+int firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e);
+/* Calls fn for every pending firing of the trigger, in order. */
+int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+/* The firing's events, in `a`, each with one reference. */
+int firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e);
+
+#endif

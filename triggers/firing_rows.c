@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How firings lie in the store. Everything here runs on the writer's or a pool thread, or at start-up. */
+#include "core/log.h"
+#include "core/store.h"
+#include "triggers/firing.h"
+#include "triggers/saved.h"
+
+static int
+read_failed(sqlite3 *db, struct err *e)
+{
+	return err_set(e, ERR_IO, "reading firings: %s", sqlite3_errmsg(db));
+}
+
+int
+firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	if (store_exec(db, e,
+	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason)"
+	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+	               "sssssiiis", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
+	               r->created_ns, r->reason) < 0)
+		return -1;
+	struct arena *a = arena_new();
+	int rc = 0;
+	for (size_t i = 0; i < r->n && rc == 0; i++)
+		rc = store_exec(db, e, "INSERT OR IGNORE INTO firing_event (firing, place, dependency, attributes, data) VALUES (?, ?, ?, ?, ?)", "sissb",
+		                str_c(r->id), (int64_t)i, r->dependencies[i], saved_attributes(r->events[i], a),
+		                r->events[i]->data.p ? r->events[i]->data : S(""));
+	arena_free(a);
+	return rc;
+}
+
+int
+firing_row_delete(sqlite3 *db, const char *id, struct err *e)
+{
+	if (store_exec(db, e, "DELETE FROM firing_event WHERE firing = ?", "s", str_c(id)) < 0)
+		return -1;
+	return store_exec(db, e, "DELETE FROM firing WHERE id = ?", "s", str_c(id));
+}
+
+/* The oldest dead letters of the trigger go when there are too many. */
+static int
+trim_dead(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+#define SURPLUS "SELECT id FROM firing WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'dead' ORDER BY seq DESC LIMIT -1 OFFSET ?"
+	if (store_exec(db, e, "DELETE FROM firing_event WHERE firing IN (" SURPLUS ")", "sssi", r->ns, r->sensor, r->trigger, (int64_t)FIRING_KEEP_DEAD) < 0)
+		return -1;
+	if (store_exec(db, e, "DELETE FROM firing WHERE id IN (" SURPLUS ")", "sssi", r->ns, r->sensor, r->trigger, (int64_t)FIRING_KEEP_DEAD) < 0)
+		return -1;
+#undef SURPLUS
+	if (sqlite3_changes(db) > 0)
+		log_warn("the oldest dead letter was dropped: too many of this trigger", "sensor", r->sensor.p, "trigger", r->trigger.p, NULL);
+	return 0;
+}
+
+int
+firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	if (store_exec(db, e, "UPDATE firing SET state = ?, attempt = ?, next_ns = ?, reason = ? WHERE id = ?", "siiss",
+	               r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns, r->reason, str_c(r->id)) < 0)
+		return -1;
+	return r->dead ? trim_dead(db, r, e) : 0;
+}
+
+static void
+copy_id(char to[33], str id)
+{
+	size_t n = id.n < 32 ? id.n : 32;
+	memcpy(to, id.p, n);
+	to[n] = 0;
+}
+
+int
+firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db,
+	                                "SELECT id, attempt, next_ns, created_ns FROM firing"
+	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' ORDER BY seq",
+	                                e);
+	if (!q)
+		return -1;
+	const str keys[] = { ns, sensor, trigger };
+	for (int i = 0; i < 3; i++)
+		sqlite3_bind_text(q, i + 1, keys[i].p, (int)keys[i].n, SQLITE_STATIC);
+	int rc;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct firing_row r = { .attempt = (unsigned)sqlite3_column_int64(q, 1), .next_ns = sqlite3_column_int64(q, 2),
+			                .created_ns = sqlite3_column_int64(q, 3) };
+		copy_id(r.id, store_text(q, 0));
+		fn(arg, &r);
+	}
+	sqlite3_reset(q);
+	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
+int
+firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT dependency, attributes, data FROM firing_event WHERE firing = ? ORDER BY place", e);
+	if (!q)
+		return -1;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+	VEC(str) deps = { 0 };
+	VEC(struct event *) evs = { 0 };
+	int rc;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct event *ev = saved_event(store_text(q, 1), store_text(q, 2), e);
+		if (!ev)
+			break;
+		*VEC_PUSH(&deps) = arena_dup(a, store_text(q, 0));
+		*VEC_PUSH(&evs) = ev;
+	}
+	sqlite3_reset(q);
+	if (rc != SQLITE_DONE) {
+		for (size_t i = 0; i < evs.n; i++)
+			event_unref(evs.p[i]);
+		rc = rc == SQLITE_ROW ? -1 : read_failed(db, e);
+	} else {
+		*n = evs.n;
+		*dependencies = ARENA_ARRAY(a, str, evs.n);
+		*events = ARENA_ARRAY(a, struct event *, evs.n);
+		if (evs.n) {
+			memcpy(*dependencies, deps.p, evs.n * sizeof *deps.p);
+			memcpy(*events, evs.p, evs.n * sizeof(struct event *));
+		}
+		rc = 0;
+	}
+	VEC_FREE(&deps);
+	VEC_FREE(&evs);
+	return rc;
+}
