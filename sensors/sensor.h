@@ -23,8 +23,10 @@ void sensors_free(struct sensors *ss);
 struct val sensors_status(struct sensors *ss, struct arena *a);
 
 /*
- * What became of an event: a list of {sensor, dependency, trigger, verdict, reason, result} where verdict is one of "fired", "filtered",
- * "waiting", "failed", "dead-letter", "error". For use inside a store_fn.
+ * What became of an event: a list of {sensor, namespace, dependency, trigger, verdict, reason, result, time}. `ns` absent: any. Verdicts:
+ * "filtered" and "error" (the filters said no, or could not say; no trigger), "waiting" (for the dependencies that the reason
+ * names), "superseded" (a later event of the same dependency took its place), "pending" (decided, on disk, about to be
+ * tried), "fired", "failed" (will be tried again), "dead-letter" (given up and kept). For use inside a store_fn.
  */
 int sensor_decisions(sqlite3 *db, str ns, str event_id, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 

@@ -22,7 +22,7 @@ parse(str text, const char *what, struct arena *a, const struct val **out, struc
 		return -1;
 	if (!n || docs[0].kind != VAL_MAP)
 		return err_set(e, ERR_INVALID, "%s: an object is expected", what);
-	*out = val_resolve_all(a, &docs[0]);
+	*out = &docs[0];
 	return 0;
 }
 
@@ -73,6 +73,6 @@ resource_read(const struct val *source, const struct objects *objects, str ns, s
 		                                                                                       : parse(text, "source.configmap", a, out, e);
 	if (!val_is(m.resource, VAL_MAP))
 		return err_set(e, ERR_INVALID, "source: one of resource, inline, configmap and file is expected");
-	*out = val_resolve_all(a, m.resource);
+	*out = m.resource;
 	return 0;
 }

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensors/program.h"
+
+#include <openssl/sha.h>
+
+static str
+problem(struct program *p, const struct val *at, const char *what, const char *why)
+{
+	str place = manifest_place(p->arena, p->object->file, at);
+	return arena_fmt(p->arena, "%s%s%s (%.*s)", what, *what ? ": " : "", why, STR_ARG(place));
+}
+
+/* ---- dependencies -------------------------------------------------------------------------------------------------- */
+
+static str
+event_key(struct buf *b, str source, str event)
+{
+	b->n = 0;
+	buf_add(b, source);
+	buf_addc(b, 0);
+	buf_add(b, event);
+	return buf_str(b);
+}
+
+static void
+index_dep(struct program *p, size_t i)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	str key = event_key(&b, p->deps[i].spec->source, p->deps[i].spec->event);
+	size_t first = (size_t)(uintptr_t)map_get(&p->by_event, key);
+	if (!first) {
+		map_put(&p->by_event, arena_dup(p->arena, key), (void *)(uintptr_t)(i + 1));
+		return;
+	}
+	while (p->deps[first - 1].next)
+		first = p->deps[first - 1].next;
+	p->deps[first - 1].next = i + 1;
+}
+
+static void
+add_dep(struct program *p, const struct dependency *spec)
+{
+	struct program_dep *d = &p->deps[p->deps_n];
+	struct err e;
+	d->spec = spec;
+	if (spec->transform)
+		d->problem = problem(p, spec->src, "", "transform is not served yet");
+	else if (filter_set_compile(spec, p->object->file, p->arena, &d->filters, &e) < 0)
+		d->problem = problem(p, spec->filters ? spec->filters->src : spec->src, "", e.msg);
+	index_dep(p, p->deps_n++);
+}
+
+/* ---- triggers -------------------------------------------------------------------------------------------------------- */
+
+/* What lint warns of must not run to a wrong result. */
+static const char *
+unserved(const struct trigger_spec *s)
+{
+	if (!s->template || !s->template->kind || !s->template->body)
+		return "the trigger does nothing that can be served";
+	if (!s->template->kind->fire)
+		return "triggers of this kind are not served yet";
+	if (s->template->resets.n)
+		return "conditionsReset is not served yet";
+	if (s->policy && s->policy->k8s)
+		return "policy.k8s is not served yet";
+	if (s->rate_limit)
+		return "rateLimit is not served yet";
+	return s->dlq ? "dlqTrigger is not served yet (what is given up is kept as a dead letter)" : NULL;
+}
+
+/* Two states are of the same meaning if the conditions and the dependency's manifest are the same. */
+static str
+signature(struct program *p, const struct program_trigger *t, size_t dep)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	str cond = str_trim(t->spec->template->conditions);
+	buf_add(&b, cond);
+	for (size_t i = 0; !cond.n && i < p->deps_n; i++) {
+		buf_addc(&b, '\n');
+		buf_add(&b, p->deps[i].spec->name);
+	}
+	buf_addc(&b, 0);
+	if (p->deps[dep].spec->src)
+		json_write_buf(&b, p->deps[dep].spec->src);
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+	SHA256((const unsigned char *)b.p, b.n, hash);
+	return arena_fmt(p->arena, "%02x%02x%02x%02x%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
+}
+
+static void
+add_trigger(struct program *p, const struct trigger_spec *spec)
+{
+	struct program_trigger *t = &p->triggers[p->triggers_n++];
+	struct err e;
+	t->spec = spec;
+	t->name = spec->template ? spec->template->name : S("");
+	const char *later = unserved(spec);
+	if (later) {
+		t->problem = problem(p, spec->src, "", later);
+		return;
+	}
+	str *names = ARENA_ARRAY(p->arena, str, p->deps_n);
+	for (size_t i = 0; i < p->deps_n; i++)
+		names[i] = p->deps[i].spec->name;
+	if (condition_compile(p->arena, spec->template->conditions, names, p->deps_n, &t->cond, &e) < 0) {
+		t->problem = problem(p, spec->template->src, "conditions", e.msg);
+		return;
+	}
+	if (!t->cond.joins)
+		return;
+	t->have = ARENA_ARRAY(p->arena, struct event *, p->deps_n);
+	t->signatures = ARENA_ARRAY(p->arena, str, p->deps_n);
+	for (size_t i = 0; i < p->deps_n; i++)
+		if (condition_uses(&t->cond, i))
+			t->signatures[i] = signature(p, t, i);
+}
+
+struct trigger_def
+program_def(const struct program *p, const struct program_trigger *t)
+{
+	const struct trigger_spec *s = t->spec;
+	return (struct trigger_def){ .ns = p->object->ns, .sensor = p->object->name, .name = t->name, .kind = s->template->kind,
+		                     .template = s->template->src, .parameters = s->parameters.p, .parameters_n = s->parameters.n,
+		                     .retry = s->retry, .allow = s->policy && s->policy->status ? s->policy->status->allow : NULL,
+		                     .serial = s->at_least_once };
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+
+struct program *
+program_new(struct object *sensor)
+{
+	struct program *p = MEM_NEW(struct program);
+	p->object = object_ref(sensor);
+	p->arena = arena_new();
+	p->spec = &((const struct sensor_object *)sensor->spec)->spec;
+	p->deps = ARENA_ARRAY(p->arena, struct program_dep, p->spec->dependencies.n);
+	for (size_t i = 0; i < p->spec->dependencies.n; i++)
+		add_dep(p, &p->spec->dependencies.p[i]);
+	p->triggers = ARENA_ARRAY(p->arena, struct program_trigger, p->spec->triggers.n);
+	for (size_t i = 0; i < p->spec->triggers.n; i++)
+		add_trigger(p, &p->spec->triggers.p[i]);
+	return p;
+}
+
+void
+program_free(struct program *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->deps_n; i++)
+		filter_set_free(&p->deps[i].filters);
+	for (size_t i = 0; i < p->triggers_n; i++)
+		for (size_t k = 0; p->triggers[i].have && k < p->deps_n; k++)
+			event_unref(p->triggers[i].have[k]);
+	map_free(&p->by_event);
+	object_unref(p->object);
+	arena_free(p->arena);
+	free(p);
+}
+
+size_t
+program_find(const struct program *p, str source, str event)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	return (size_t)(uintptr_t)map_get(&p->by_event, event_key(&b, source, event));
+}
+
+struct program_trigger *
+program_trigger_named(const struct program *p, str name)
+{
+	for (size_t i = 0; i < p->triggers_n; i++)
+		if (str_eq(p->triggers[i].name, name))
+			return &p->triggers[i];
+	return NULL;
+}
+
+size_t
+program_dep_named(const struct program *p, str name)
+{
+	for (size_t i = 0; i < p->deps_n; i++)
+		if (str_eq(p->deps[i].spec->name, name))
+			return i;
+	return SIZE_MAX;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensors/rows.h"
+
+#include "core/map.h"
+#include "sensors/sensor.h"
+#include "triggers/firing.h"
+#include "triggers/saved.h"
+
+const char sensor_schema_sql[] = ROWS_SCHEMA_SQL FIRING_SCHEMA_SQL;
+
+enum { KEY_BITS = 40, TRIM_EVERY = 1000 };
+
+struct rows;
+
+/* One statement to come; everything in it belongs to the batch. */
+struct change {
+	int (*write)(sqlite3 *db, const struct change *c, struct err *e);
+	int64_t sensor, key;
+	struct decision d;
+	bool final;
+	str trigger, dependency, signature, name;
+	struct event *ev;
+};
+
+struct batch {
+	struct arena *arena;
+	VEC(struct change) changes;
+};
+
+struct rows {
+	struct loop *loop;
+	struct store *store;
+	struct batch *batch; /* of this turn; NULL: nothing yet */
+	int64_t last_id;     /* given to a sensor; 0: not asked yet */
+	struct map heads;    /* sensor number -> struct head */
+	bool freed, deferred;
+};
+
+/* Where a sensor's ring stands. */
+struct head {
+	int64_t sensor, count;
+	char key[24];
+};
+
+/* ---- the turn's batch -------------------------------------------------------------------------------------------------- */
+
+static int
+write_batch(sqlite3 *db, void *arg, struct err *e)
+{
+	struct batch *b = arg;
+	for (size_t i = 0; i < b->changes.n; i++)
+		if (b->changes.p[i].write(db, &b->changes.p[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void
+free_batch(void *arg)
+{
+	struct batch *b = arg;
+	for (size_t i = 0; i < b->changes.n; i++)
+		event_unref(b->changes.p[i].ev);
+	VEC_FREE(&b->changes);
+	arena_free(b->arena);
+	free(b);
+}
+
+static void
+hand_over(struct rows *r)
+{
+	if (r->batch)
+		store_write(r->store, write_batch, r->batch, free_batch);
+	r->batch = NULL;
+}
+
+static void
+end_of_turn(void *arg)
+{
+	struct rows *r = arg;
+	r->deferred = false;
+	if (r->freed)
+		free(r);
+	else
+		hand_over(r);
+}
+
+static struct change *
+change(struct rows *r, int64_t sensor, int (*write)(sqlite3 *db, const struct change *c, struct err *e))
+{
+	if (!r->batch) {
+		r->batch = MEM_NEW(struct batch);
+		r->batch->arena = arena_new();
+	}
+	if (!r->deferred)
+		loop_defer(r->loop, end_of_turn, r);
+	r->deferred = true;
+	struct change *c = VEC_PUSH(&r->batch->changes);
+	c->write = write;
+	c->sensor = sensor;
+	return c;
+}
+
+struct rows *
+rows_new(struct loop *l, struct store *s)
+{
+	struct rows *r = MEM_NEW(struct rows);
+	r->loop = l;
+	r->store = s;
+	return r;
+}
+
+void
+rows_free(struct rows *r)
+{
+	if (!r)
+		return;
+	hand_over(r);
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&r->heads, &i));)
+		free(slot->value);
+	map_free(&r->heads);
+	r->freed = true;
+	if (!r->deferred)
+		free(r);
+}
+
+/* ---- statements ---------------------------------------------------------------------------------------------------------- */
+
+/* Keys of a sensor's ring below the newest ROWS_RING. */
+static int
+trim(sqlite3 *db, const struct change *c, struct err *e)
+{
+	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key >= ? AND key <= ?", "ii", c->sensor << KEY_BITS, c->key - ROWS_RING);
+}
+
+static int
+insert_decision(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct decision *d = &c->d;
+	if (store_exec(db, e,
+	               "INSERT INTO sensor_decision (key, event, time_ns, dependency, trigger, verdict, reason, result, firing)"
+	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	               "isissssss", c->key, d->event, d->time_ns, d->dependency, d->trigger, str_c(d->verdict), d->reason, d->result, d->firing) < 0)
+		return -1;
+	return c->key % TRIM_EVERY ? 0 : trim(db, c, e);
+}
+
+static int
+update_decision(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct decision *d = &c->d;
+	return store_exec(db, e,
+	                  "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ? WHERE key = (SELECT max(key) FROM sensor_decision"
+	                  " WHERE event = ? AND key BETWEEN ? AND ? AND dependency = ? AND trigger IS ?)",
+	                  "sssssiiss", str_c(d->verdict), d->reason, d->result, d->firing, d->event, c->sensor << KEY_BITS,
+	                  ((c->sensor + 1) << KEY_BITS) - 1, d->dependency, d->trigger);
+}
+
+static int
+update_reported(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct decision *d = &c->d;
+	return store_exec(db, e, "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ? WHERE firing = ?", "sssss",
+	                  str_c(d->verdict), d->reason, d->result, c->final ? STR_NONE : d->firing, d->firing);
+}
+
+static int
+upsert_state(sqlite3 *db, const struct change *c, struct err *e)
+{
+	struct arena *a = arena_new();
+	int rc = store_exec(db, e,
+	                    "INSERT INTO sensor_state (sensor, trigger, dependency, signature, attributes, data) VALUES (?, ?, ?, ?, ?, ?)"
+	                    " ON CONFLICT DO UPDATE SET signature = excluded.signature, attributes = excluded.attributes, data = excluded.data",
+	                    "issssb", c->sensor, c->trigger, c->dependency, c->signature, saved_attributes(c->ev, a),
+	                    c->ev->data.p ? c->ev->data : S(""));
+	arena_free(a);
+	return rc;
+}
+
+static int
+delete_state(sqlite3 *db, const struct change *c, struct err *e)
+{
+	return store_exec(db, e, "DELETE FROM sensor_state WHERE sensor = ? AND trigger = ? AND (? IS NULL OR dependency = ?)", "isss", c->sensor,
+	                  c->trigger, c->dependency, c->dependency);
+}
+
+static int
+delete_sensor(sqlite3 *db, const struct change *c, struct err *e)
+{
+	if (store_exec(db, e, "DELETE FROM sensor_state WHERE sensor = ?", "i", c->sensor) < 0)
+		return -1;
+	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key BETWEEN ? AND ?", "ii", c->sensor << KEY_BITS,
+	                  ((c->sensor + 1) << KEY_BITS) - 1);
+}
+
+static int
+insert_sensor(sqlite3 *db, const struct change *c, struct err *e)
+{
+	return store_exec(db, e, "INSERT INTO sensor (id, ns, name) VALUES (?, ?, ?)", "iss", c->sensor, c->signature, c->name);
+}
+
+/* ---- changes -------------------------------------------------------------------------------------------------------------- */
+
+static struct head *
+head_of(struct rows *r, int64_t sensor)
+{
+	char key[24];
+	int n = snprintf(key, sizeof key, "%lld", (long long)sensor);
+	struct head *h = map_get(&r->heads, (str){ key, (size_t)n });
+	if (h)
+		return h;
+	h = MEM_NEW(struct head);
+	h->sensor = sensor;
+	memcpy(h->key, key, sizeof key);
+	map_put(&r->heads, (str){ h->key, (size_t)n }, h);
+	return h;
+}
+
+static struct change *
+deciding(struct rows *r, int64_t sensor, const struct decision *d, int (*write)(sqlite3 *db, const struct change *c, struct err *e))
+{
+	struct change *c = change(r, sensor, write);
+	struct arena *a = r->batch->arena;
+	c->d = (struct decision){ arena_dup(a, d->event), arena_dup(a, d->dependency), arena_dup(a, d->trigger), d->verdict,
+		                  arena_dup(a, d->reason), arena_dup(a, d->result), arena_dup(a, d->firing), d->time_ns };
+	return c;
+}
+
+void
+rows_decide(struct rows *r, int64_t sensor, const struct decision *d)
+{
+	struct change *c = deciding(r, sensor, d, insert_decision);
+	c->key = sensor << KEY_BITS | ++head_of(r, sensor)->count;
+}
+
+void
+rows_redecide(struct rows *r, int64_t sensor, const struct decision *d)
+{
+	(void)deciding(r, sensor, d, update_decision);
+}
+
+void
+rows_report(struct rows *r, int64_t sensor, const struct decision *d, bool final)
+{
+	deciding(r, sensor, d, update_reported)->final = final;
+}
+
+void
+rows_save(struct rows *r, int64_t sensor, str trigger, str dependency, str signature, struct event *ev)
+{
+	struct change *c = change(r, sensor, upsert_state);
+	struct arena *a = r->batch->arena;
+	c->trigger = arena_dup(a, trigger);
+	c->dependency = arena_dup(a, dependency);
+	c->signature = arena_dup(a, signature);
+	c->ev = event_ref(ev);
+}
+
+void
+rows_clear(struct rows *r, int64_t sensor, str trigger)
+{
+	rows_clear_one(r, sensor, trigger, STR_NONE);
+}
+
+void
+rows_clear_one(struct rows *r, int64_t sensor, str trigger, str dependency)
+{
+	struct change *c = change(r, sensor, delete_state);
+	c->trigger = arena_dup(r->batch->arena, trigger);
+	c->dependency = arena_dup(r->batch->arena, dependency);
+}
+
+void
+rows_drop_sensor(struct rows *r, int64_t sensor)
+{
+	(void)change(r, sensor, delete_sensor);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------------ */
+
+static int
+read_failed(sqlite3 *db, struct err *e)
+{
+	return err_set(e, ERR_IO, "reading sensors: %s", sqlite3_errmsg(db));
+}
+
+struct find {
+	struct rows *r;
+	str ns, name;
+	int64_t id, count;
+};
+
+static int
+one_number(sqlite3_stmt *q, int64_t *out)
+{
+	int rc = sqlite3_step(q);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(q, 0);
+	sqlite3_reset(q);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int
+find_sensor(sqlite3 *db, void *arg, struct err *e)
+{
+	struct find *f = arg;
+	sqlite3_stmt *q = store_prepare(db, "SELECT id FROM sensor WHERE ns = ? AND name = ?", e);
+	if (!q)
+		return -1;
+	sqlite3_bind_text(q, 1, f->ns.p, (int)f->ns.n, SQLITE_STATIC);
+	sqlite3_bind_text(q, 2, f->name.p, (int)f->name.n, SQLITE_STATIC);
+	if (one_number(q, &f->id) < 0)
+		return read_failed(db, e);
+	int64_t last = 0, key = 0;
+	q = store_prepare(db, "SELECT ifnull(max(id), 0) FROM sensor", e);
+	if (!q || one_number(q, &last) < 0)
+		return read_failed(db, e);
+	if (last > f->r->last_id)
+		f->r->last_id = last;
+	q = store_prepare(db, "SELECT ifnull(max(key), 0) FROM sensor_decision WHERE key BETWEEN ? AND ?", e);
+	if (!q)
+		return -1;
+	sqlite3_bind_int64(q, 1, f->id << KEY_BITS);
+	sqlite3_bind_int64(q, 2, ((f->id + 1) << KEY_BITS) - 1);
+	if (one_number(q, &key) < 0)
+		return read_failed(db, e);
+	f->count = key & ((INT64_C(1) << KEY_BITS) - 1);
+	return 0;
+}
+
+int
+rows_sensor_id(struct rows *r, str ns, str name, int64_t *out, struct err *e)
+{
+	struct find f = { .r = r, .ns = ns, .name = name };
+	if (store_read_now(r->store, find_sensor, &f, e) < 0)
+		return -1;
+	if (!f.id) {
+		f.id = ++r->last_id;
+		struct change *c = change(r, f.id, insert_sensor);
+		c->signature = arena_dup(r->batch->arena, ns);
+		c->name = arena_dup(r->batch->arena, name);
+	}
+	struct head *h = head_of(r, f.id);
+	if (f.count > h->count)
+		h->count = f.count;
+	*out = f.id;
+	return 0;
+}
+
+struct load {
+	int64_t sensor;
+	void (*fn)(void *arg, str trigger, str dependency, str signature, struct event *ev);
+	void *arg;
+};
+
+static int
+load_state(sqlite3 *db, void *arg, struct err *e)
+{
+	struct load *l = arg;
+	sqlite3_stmt *q = store_prepare(db, "SELECT trigger, dependency, signature, attributes, data FROM sensor_state WHERE sensor = ?", e);
+	if (!q)
+		return -1;
+	sqlite3_bind_int64(q, 1, l->sensor);
+	int rc;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct event *ev = saved_event(store_text(q, 3), store_text(q, 4), e);
+		if (!ev)
+			break;
+		l->fn(l->arg, store_text(q, 0), store_text(q, 1), store_text(q, 2), ev);
+		event_unref(ev);
+	}
+	sqlite3_reset(q);
+	if (rc == SQLITE_ROW)
+		return err_wrap(e, "sensor state");
+	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
+int
+rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, str trigger, str dependency, str signature, struct event *ev), void *arg, struct err *e)
+{
+	struct load l = { sensor, fn, arg };
+	return store_read_now(r->store, load_state, &l, e);
+}
+
+/* ---- what `events` shows ------------------------------------------------------------------------------------------------------- */
+
+static void
+add_decision(struct val_list *out, sqlite3_stmt *q, struct arena *a)
+{
+	static const char *const names[] = { "sensor", "namespace", "dependency", "trigger", "verdict", "reason" };
+	struct val_map m = { 0 };
+	for (int i = 0; i < (int)ARRAY_LEN(names); i++)
+		val_map_add_str(&m, str_c(names[i]), arena_dup(a, store_text(q, i)));
+	struct val result;
+	struct err ignored;
+	str text = arena_dup(a, store_text(q, 6));
+	if (text.n && json_read(a, text, &result, &ignored) == 0)
+		val_map_add(&m, S("result"), result);
+	val_map_add(&m, S("time"), val_str(time_rfc3339_nano(a, sqlite3_column_int64(q, 7))));
+	val_list_add(out, val_map_end(&m, a));
+}
+
+int
+sensor_decisions(sqlite3 *db, str ns, str event_id, struct arena *a, struct val *out, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db,
+	                                "SELECT s.name, s.ns, d.dependency, d.trigger, d.verdict, d.reason, d.result, d.time_ns FROM sensor_decision d"
+	                                " JOIN sensor s ON s.id = d.key >> 40 WHERE d.event = ?1 AND (?2 IS NULL OR s.ns = ?2) ORDER BY d.key",
+	                                e);
+	if (!q)
+		return -1;
+	struct val_list list = { 0 };
+	sqlite3_bind_text(q, 1, event_id.p, (int)event_id.n, SQLITE_STATIC);
+	if (ns.p)
+		sqlite3_bind_text(q, 2, ns.p, (int)ns.n, SQLITE_STATIC);
+	int rc;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW)
+		add_decision(&list, q, a);
+	sqlite3_reset(q);
+	*out = val_list_end(&list, a);
+	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}

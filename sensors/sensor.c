@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A sensor reads its bus in order. For every event and every dependency that names it: filters, then, for every trigger
+ * whose conditions use the dependency, either an immediate firing (conditions without &&) or a place among the events that
+ * wait, and a firing when they are complete. Everything that this decides (state, decisions, firings, and what triggers
+ * do inside) is queued in the turn of the event and commits with it; so the event is consumed at once, and a crash
+ * leaves either all of it or nothing.
+ */
+#include "sensors/sensor.h"
+
+#include "core/log.h"
+#include "core/map.h"
+#include "sensors/program.h"
+#include "sensors/rows.h"
+
+struct sensors {
+	struct trigger_env env;
+	struct bus *(*bus_of)(void *arg, str ns, str bus_name);
+	void *arg;
+	struct rows *rows;
+	struct triggers *triggers;
+	struct map by_name; /* "ns/name" -> struct sensor */
+	struct arena *tmp;  /* for one event */
+	uint64_t round;     /* of apply: marks what is still there */
+};
+
+struct sensor {
+	struct sensors *ss;
+	char *key;
+	int64_t id; /* of its rows */
+	struct program *prog;
+	uint64_t revision, round;
+	struct bus *bus;
+	struct subscription *sub;
+	str group;
+	uint64_t events, fired;
+};
+
+/* ---- decisions ----------------------------------------------------------------------------------------------------------- */
+
+static struct decision
+decision_about(struct sensor *s, const struct event *ev, size_t dep, const struct program_trigger *t)
+{
+	return (struct decision){ .event = ev->id, .dependency = s->prog->deps[dep].spec->name, .trigger = t ? t->name : STR_NONE,
+		                  .time_ns = loop_now(s->ss->env.loop) };
+}
+
+static void
+decide(struct sensor *s, const struct event *ev, size_t dep, const struct program_trigger *t, const char *verdict, str reason)
+{
+	struct decision d = decision_about(s, ev, dep, t);
+	d.verdict = verdict;
+	d.reason = reason;
+	rows_decide(s->ss->rows, s->id, &d);
+}
+
+static const char *const verdict_names[] = { [FIRING_PENDING] = "pending", [FIRING_FIRED] = "fired", [FIRING_FAILED] = "failed",
+	                                     [FIRING_DEAD] = "dead-letter" };
+
+static bool
+is_final(enum firing_verdict v)
+{
+	return v == FIRING_FIRED || v == FIRING_DEAD;
+}
+
+/* The framework tells what became of a firing later on. */
+static void
+report(void *arg, const struct trigger_def *def, const struct firing_outcome *o)
+{
+	struct sensors *ss = arg;
+	struct arena *a = arena_new();
+	struct sensor *s = map_get(&ss->by_name, arena_fmt(a, "%.*s/%.*s", STR_ARG(def->ns), STR_ARG(def->sensor)));
+	struct decision d = { .verdict = verdict_names[o->verdict], .reason = o->reason, .firing = o->id };
+	if (o->result)
+		d.result = json_write(a, o->result);
+	if (s && o->verdict == FIRING_FIRED)
+		s->fired++;
+	rows_report(ss->rows, s ? s->id : 0, &d, is_final(o->verdict));
+	arena_free(a);
+}
+
+/* ---- firing ------------------------------------------------------------------------------------------------------------------ */
+
+/* An event that takes part in a firing. */
+struct part {
+	struct event *ev;
+	size_t dep;
+};
+
+static int
+by_arrival(const void *x, const void *y)
+{
+	const struct part *a = x, *b = y;
+	if (a->ev->seq != b->ev->seq)
+		return a->ev->seq < b->ev->seq ? -1 : 1;
+	return a->dep < b->dep ? -1 : a->dep > b->dep;
+}
+
+static void
+fire(struct sensor *s, struct program_trigger *t, struct part *parts, size_t n, const struct part *last)
+{
+	struct arena *a = s->ss->tmp;
+	str *deps = ARENA_ARRAY(a, str, n);
+	struct event **events = ARENA_ARRAY(a, struct event *, n);
+	struct firing_outcome o;
+	qsort(parts, n, sizeof *parts, by_arrival);
+	for (size_t i = 0; i < n; i++) {
+		deps[i] = s->prog->deps[parts[i].dep].spec->name;
+		events[i] = parts[i].ev;
+	}
+	struct inputs in = { deps, events, n, loop_now(s->ss->env.loop) };
+	trigger_fire(t->runs, &in, a, &o);
+	s->fired += o.verdict == FIRING_FIRED;
+	for (size_t i = 0; i < n; i++) {
+		struct decision d = decision_about(s, parts[i].ev, parts[i].dep, t);
+		d.verdict = verdict_names[o.verdict];
+		d.reason = o.reason;
+		d.result = o.result ? json_write(a, o.result) : STR_NONE;
+		d.firing = is_final(o.verdict) ? STR_NONE : o.id;
+		if (parts[i].ev == last->ev && parts[i].dep == last->dep)
+			rows_decide(s->ss->rows, s->id, &d);
+		else
+			rows_redecide(s->ss->rows, s->id, &d); /* it was waiting until now */
+	}
+}
+
+static bool
+have(const void *arg, size_t dep)
+{
+	return ((const struct program_trigger *)arg)->have[dep] != NULL;
+}
+
+static str
+waits_for(struct sensor *s, const struct program_trigger *t)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; i < s->prog->deps_n && b.n < 400; i++)
+		if (condition_uses(&t->cond, i) && !t->have[i])
+			buf_addf(&b, "%s%.*s", b.n ? ", " : "waits for ", STR_ARG(s->prog->deps[i].spec->name));
+	return arena_dup(s->ss->tmp, buf_str(&b));
+}
+
+/* The event takes its place among those that wait; a newer one of the same dependency replaces an older one (as in Argo). */
+static void
+take_place(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
+{
+	struct event *old = t->have[dep];
+	t->have[dep] = event_ref(ev);
+	if (!old)
+		return;
+	struct decision d = decision_about(s, old, dep, t);
+	d.verdict = "superseded";
+	d.reason = arena_fmt(s->ss->tmp, "event %.*s of the same dependency came before the conditions held", STR_ARG(ev->id));
+	rows_redecide(s->ss->rows, s->id, &d);
+	event_unref(old);
+}
+
+static void
+join(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
+{
+	struct part last = { ev, dep };
+	take_place(s, t, dep, ev);
+	if (!condition_holds(&t->cond, have, t)) {
+		rows_save(s->ss->rows, s->id, t->name, s->prog->deps[dep].spec->name, t->signatures[dep], ev);
+		decide(s, ev, dep, t, "waiting", waits_for(s, t));
+		return;
+	}
+	struct part *parts = ARENA_ARRAY(s->ss->tmp, struct part, s->prog->deps_n);
+	size_t n = 0;
+	for (size_t i = 0; i < s->prog->deps_n; i++)
+		if (t->have[i])
+			parts[n++] = (struct part){ t->have[i], i };
+	fire(s, t, parts, n, &last);
+	for (size_t i = 0; i < n; i++) {
+		event_unref(parts[i].ev);
+		t->have[parts[i].dep] = NULL;
+	}
+	if (n > 1)
+		rows_clear(s->ss->rows, s->id, t->name);
+}
+
+static void
+at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
+{
+	if (!t->runs) {
+		decide(s, ev, dep, t, "error", t->problem);
+		return;
+	}
+	if (!condition_uses(&t->cond, dep))
+		return;
+	if (t->cond.joins) {
+		join(s, t, dep, ev);
+		return;
+	}
+	struct part only = { ev, dep };
+	fire(s, t, &only, 1, &(struct part){ ev, dep });
+}
+
+static void
+at_dependency(struct sensor *s, size_t dep, struct filtered *f)
+{
+	const struct program_dep *d = &s->prog->deps[dep];
+	str why = d->problem;
+	enum verdict v = d->problem.p ? FILTER_ERROR : filter_set_eval(&d->filters, f, &why);
+	if (v != FILTER_PASS) {
+		decide(s, f->ev, dep, NULL, v == FILTER_MISS ? "filtered" : "error", why);
+		return;
+	}
+	for (size_t i = 0; i < s->prog->triggers_n; i++)
+		at_trigger(s, &s->prog->triggers[i], dep, f->ev);
+}
+
+static void
+received(void *arg, struct event *ev)
+{
+	struct sensor *s = arg;
+	struct filtered f = { .ev = ev, .tmp = s->ss->tmp, .file = s->prog->object->file };
+	for (size_t at = program_find(s->prog, ev->source, ev->subject); at; at = s->prog->deps[at - 1].next) {
+		at_dependency(s, at - 1, &f);
+		s->events++;
+	}
+	arena_reset(s->ss->tmp);
+	bus_consumed(s->sub, ev->seq);
+}
+
+/* ---- from one program to the next --------------------------------------------------------------------------------------------- */
+
+/* A saved event finds its place again, if trigger and dependency still mean the same. */
+static void
+restore(void *arg, str trigger, str dependency, str signature, struct event *ev)
+{
+	struct sensor *s = arg;
+	struct program_trigger *t = program_trigger_named(s->prog, trigger);
+	size_t dep = program_dep_named(s->prog, dependency);
+	if (t && t->have && dep != SIZE_MAX && str_eq(t->signatures[dep], signature) && !t->have[dep])
+		t->have[dep] = event_ref(ev);
+	else
+		rows_clear_one(s->ss->rows, s->id, trigger, dependency);
+}
+
+static void
+carry_over(struct sensor *s, const struct program *old)
+{
+	for (size_t i = 0; i < old->triggers_n; i++) {
+		const struct program_trigger *t = &old->triggers[i];
+		for (size_t k = 0; t->have && k < old->deps_n; k++)
+			if (t->have[k])
+				restore(s, t->name, old->deps[k].spec->name, t->signatures[k], t->have[k]);
+	}
+}
+
+static void
+log_problems(const struct sensor *s)
+{
+	const struct program *p = s->prog;
+	struct arena *a = arena_new();
+	for (size_t i = 0; i < p->deps_n; i++)
+		if (p->deps[i].problem.p)
+			log_error("sensor dependency cannot be evaluated", "sensor", s->key, "dependency", str_z(a, p->deps[i].spec->name), "error",
+			          p->deps[i].problem.p, NULL);
+	for (size_t i = 0; i < p->triggers_n; i++)
+		if (p->triggers[i].problem.p)
+			log_error("sensor trigger cannot fire", "sensor", s->key, "trigger", str_z(a, p->triggers[i].name), "error",
+			          p->triggers[i].problem.p, NULL);
+	arena_free(a);
+}
+
+static int
+define_triggers(struct sensor *s, struct err *e)
+{
+	for (size_t i = 0; i < s->prog->triggers_n; i++) {
+		struct program_trigger *t = &s->prog->triggers[i];
+		if (t->problem.p)
+			continue;
+		struct trigger_def def = program_def(s->prog, t);
+		if (trigger_define(s->ss->triggers, &def, s->prog->object, &t->runs, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Triggers of the old program that the new one does not run. */
+static void
+retire_triggers(const struct program *old, const struct program *new)
+{
+	for (size_t i = 0; i < old->triggers_n; i++) {
+		const struct program_trigger *now = new ? program_trigger_named(new, old->triggers[i].name) : NULL;
+		if (old->triggers[i].runs && (!now || now->problem.p))
+			trigger_retire(old->triggers[i].runs);
+	}
+}
+
+static str
+bus_name(const struct program *p)
+{
+	return p->spec->bus_name.n ? p->spec->bus_name : S("default");
+}
+
+static int
+subscribe(struct sensor *s, struct err *e)
+{
+	struct bus *bus = s->ss->bus_of(s->ss->arg, s->prog->object->ns, bus_name(s->prog));
+	if (s->sub && s->bus == bus)
+		return 0;
+	if (s->sub) {
+		bus_unsubscribe(s->sub);
+		bus_forget(s->bus, s->group);
+		s->sub = NULL;
+	}
+	s->bus = bus;
+	if (!bus)
+		return err_set(e, ERR_NOT_FOUND, "sensor %s: there is no event bus %.*s", s->key, STR_ARG(bus_name(s->prog)));
+	return bus_subscribe(bus, s->group, false, received, s, &s->sub, e);
+}
+
+/* Takes the object's new version over. What is saved in the store is read for a sensor that was not there yet. */
+static int
+load(struct sensor *s, struct object *o, struct err *e)
+{
+	struct program *old = s->prog;
+	s->prog = program_new(o);
+	s->revision = o->revision;
+	if (old)
+		retire_triggers(old, s->prog);
+	int rc = define_triggers(s, e);
+	if (rc == 0 && old)
+		carry_over(s, old);
+	else if (rc == 0)
+		rc = rows_load(s->ss->rows, s->id, restore, s, e);
+	program_free(old);
+	log_problems(s);
+	return rc < 0 ? -1 : subscribe(s, e);
+}
+
+/* ---- the set ---------------------------------------------------------------------------------------------------------------------- */
+
+struct sensors *
+sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg)
+{
+	struct sensors *ss = MEM_NEW(struct sensors);
+	ss->env = *env;
+	ss->bus_of = bus_of;
+	ss->arg = arg;
+	ss->rows = rows_new(env->loop, env->store);
+	ss->triggers = triggers_new(&ss->env, report, ss);
+	ss->tmp = arena_new();
+	return ss;
+}
+
+static struct sensor *
+new_sensor(struct sensors *ss, str key)
+{
+	struct sensor *s = MEM_NEW(struct sensor);
+	struct buf group = { 0 };
+	s->ss = ss;
+	s->key = mem_alloc(key.n + 1);
+	memcpy(s->key, key.p, key.n);
+	buf_addf(&group, "sensor/%s", s->key);
+	s->group = buf_str(&group); /* the buffer's bytes are the sensor's now */
+	map_put(&ss->by_name, (str){ s->key, key.n }, s);
+	return s;
+}
+
+static void
+free_sensor(struct sensor *s)
+{
+	if (s->sub)
+		bus_unsubscribe(s->sub);
+	program_free(s->prog);
+	free(s->key);
+	free((char *)(uintptr_t)s->group.p);
+	free(s);
+}
+
+/* The sensor is gone from the manifests: it forgets what it read and what waited. Firings under way end; pending ones stay. */
+static void
+remove_sensor(struct sensor *s)
+{
+	if (s->prog)
+		retire_triggers(s->prog, NULL);
+	rows_drop_sensor(s->ss->rows, s->id);
+	struct bus *bus = s->sub ? s->bus : NULL;
+	if (s->sub)
+		bus_unsubscribe(s->sub);
+	s->sub = NULL;
+	if (bus)
+		bus_forget(bus, s->group);
+	log_info("sensor removed", "sensor", s->key, NULL);
+	free_sensor(s);
+}
+
+static int
+apply_one(struct sensors *ss, struct object *o, struct err *e)
+{
+	struct buf key CLEANUP(free_buf) = { 0 };
+	buf_addf(&key, "%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
+	struct sensor *s = map_get(&ss->by_name, buf_str(&key));
+	bool is_new = !s;
+	if (is_new)
+		s = new_sensor(ss, buf_str(&key));
+	s->round = ss->round;
+	if (is_new && rows_sensor_id(ss->rows, o->ns, o->name, &s->id, e) < 0)
+		return -1;
+	if (!is_new && s->prog && s->prog->object == o && s->revision == o->revision && s->sub)
+		return 0;
+	if (load(s, o, e) < 0)
+		return err_wrap(e, "sensor %s", s->key);
+	log_info(is_new ? "sensor started" : "sensor changed", "sensor", s->key, NULL);
+	return 0;
+}
+
+int
+sensors_apply(struct sensors *ss, struct err *e)
+{
+	const struct kind *kind = objects_kind(ss->env.objects, S("Sensor"));
+	struct object *o;
+	int rc = 0;
+	ss->round++;
+	for (size_t i = 0; (o = objects_next(ss->env.objects, kind, &i));) {
+		struct err failed;
+		if (apply_one(ss, o, &failed) == 0)
+			continue;
+		log_error("sensor not started", "error", failed.msg, NULL);
+		*e = failed;
+		rc = -1;
+	}
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));) {
+		struct sensor *s = slot->value;
+		if (s->round == ss->round)
+			continue;
+		map_del(&ss->by_name, slot->key);
+		remove_sensor(s);
+	}
+	return rc;
+}
+
+void
+sensors_free(struct sensors *ss)
+{
+	if (!ss)
+		return;
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));)
+		free_sensor(slot->value);
+	map_free(&ss->by_name);
+	triggers_free(ss->triggers);
+	rows_free(ss->rows);
+	arena_free(ss->tmp);
+	free(ss);
+}
+
+/* ---- status ------------------------------------------------------------------------------------------------------------------------ */
+
+static struct val
+trigger_status(const struct program *p, const struct program_trigger *t, struct arena *a)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, S("name"), val_str(t->name));
+	val_map_add_str(&m, S("problem"), t->problem);
+	if (t->runs)
+		val_map_add(&m, S("pending"), val_int((int64_t)trigger_pending(t->runs)));
+	struct val_list waiting = { 0 };
+	for (size_t i = 0; t->have && i < p->deps_n; i++)
+		if (t->have[i])
+			val_list_add(&waiting, val_str(p->deps[i].spec->name));
+	if (t->have)
+		val_map_add(&m, S("satisfied"), val_list_end(&waiting, a));
+	return val_map_end(&m, a);
+}
+
+static struct val
+sensor_status(const struct sensor *s, struct arena *a)
+{
+	const struct program *p = s->prog;
+	struct val_map m = { 0 };
+	struct val_list triggers = { 0 };
+	bool broken = !s->sub;
+	for (size_t i = 0; i < p->triggers_n; i++) {
+		broken |= p->triggers[i].problem.p != NULL;
+		val_list_add(&triggers, trigger_status(p, &p->triggers[i], a));
+	}
+	for (size_t i = 0; i < p->deps_n; i++)
+		broken |= p->deps[i].problem.p != NULL;
+	val_map_add(&m, S("namespace"), val_str(p->object->ns));
+	val_map_add(&m, S("name"), val_str(p->object->name));
+	val_map_add(&m, S("state"), val_str(broken ? S("degraded") : S("running")));
+	val_map_add(&m, S("dependencies"), val_int((int64_t)p->deps_n));
+	val_map_add(&m, S("events"), val_int((int64_t)s->events));
+	val_map_add(&m, S("fired"), val_int((int64_t)s->fired));
+	val_map_add(&m, S("triggers"), val_list_end(&triggers, a));
+	return val_map_end(&m, a);
+}
+
+struct val
+sensors_status(struct sensors *ss, struct arena *a)
+{
+	const struct kind *kind = objects_kind(ss->env.objects, S("Sensor"));
+	struct val_list out = { 0 };
+	struct object *o;
+	for (size_t i = 0; (o = objects_next(ss->env.objects, kind, &i));) {
+		struct sensor *s = map_get(&ss->by_name, arena_fmt(a, "%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name)));
+		if (s && s->prog)
+			val_list_add(&out, sensor_status(s, a));
+	}
+	return val_list_end(&out, a);
+}
