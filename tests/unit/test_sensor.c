@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sensors over a real bus in a real store: events go in, and firings, state and decisions come out. The clock is set by the test,
+ * the engine is a list of what was submitted, HTTP goes to a server on loopback. A restart closes everything and opens the
+ * same state file again.
+ */
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/log.h"
+#include "core/net/httpd.h"
+#include "engine/engine.h"
+#include "sensors/sensor.h"
+#include "triggers/firing.h"
+
+#define START (INT64_C(1784109600) * NS_PER_SEC)
+
+/* ---- a fake engine ------------------------------------------------------------------------------------------------- */
+
+static struct {
+	struct submitted {
+		char key[40];
+		str manifest;
+	} list[200];
+	size_t n, calls;
+	enum err_code refuse;
+	struct arena *arena;
+} engine;
+
+int
+engine_submit(struct engine *g UNUSED, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
+              void (*created)(void *arg) UNUSED, void *arg UNUSED, struct diags *d UNUSED, struct err *e)
+{
+	size_t i = 0;
+	engine.calls++;
+	if (engine.refuse)
+		return err_set(e, engine.refuse, "the engine says no");
+	while (i < engine.n && !str_eq(str_c(engine.list[i].key), o->key))
+		i++;
+	if (i == engine.n) {
+		snprintf(engine.list[i].key, sizeof engine.list[i].key, "%.*s", STR_ARG(o->key));
+		engine.list[i].manifest = arena_dup(engine.arena, json_write(a, manifest));
+		engine.n++;
+	}
+	*name = arena_fmt(a, "wf-%zu", i);
+	return 0;
+}
+
+/* ---- the world -------------------------------------------------------------------------------------------------------- */
+
+static const struct kind *const kinds[] = { &kind_sensor, &kind_configmap, &kind_secret };
+
+struct world {
+	char dir[64];
+	struct loop *loop;
+	struct store *store;
+	struct objects *objects;
+	struct bus *bus;
+	struct httpc *httpc;
+	struct sensors *sensors;
+	struct arena *arena;
+	int64_t now;
+	size_t emitted;
+	/* a server that counts, remembers, and answers what it is told to */
+	struct httpd *httpd;
+	struct call {
+		str id, body, method, x;
+	} calls[500];
+	size_t calls_n;
+	int answers[100];
+	size_t answers_n;
+	struct http_req *held[8]; /* with `hold`: requests that wait for release() */
+	size_t held_n;
+	bool hold;
+};
+
+static struct bus *
+bus_of(void *arg, str ns UNUSED, str name UNUSED)
+{
+	return ((struct world *)arg)->bus;
+}
+
+static struct httpc *
+httpc_of(void *arg)
+{
+	struct world *w = arg;
+	if (!w->httpc)
+		w->httpc = httpc_new(w->loop);
+	return w->httpc;
+}
+
+static void
+must(int rc, const struct err *e)
+{
+	if (rc < 0)
+		fail_msg("%s", e->msg);
+}
+
+static void
+open_world(struct world *w)
+{
+	static const struct store_migration unset[2];
+	struct store_migration history[ARRAY_LEN(unset)] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql } };
+	struct bus_limits limits = { 0 };
+	struct err e;
+	w->loop = loop_new();
+	loop_set_clock(w->loop, w->now);
+	must(store_open(w->loop, str_c(w->dir), history, ARRAY_LEN(history), &w->store, &e), &e);
+	must(bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, &e), &e);
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
+	w->sensors = sensors_new(&env, bus_of, w);
+	must(sensors_apply(w->sensors, &e), &e);
+}
+
+static void
+settle(struct world *w)
+{
+	for (int quiet = 0, rounds = 0; quiet < 3 && rounds < 2000; rounds++) {
+		bool busy = store_pending(w->store) > 0;
+		loop_turn(w->loop, busy ? 20 : 2);
+		quiet = busy ? 0 : quiet + 1;
+	}
+}
+
+static void
+close_world(struct world *w)
+{
+	settle(w);
+	sensors_free(w->sensors);
+	bus_close(w->bus);
+	if (w->httpd)
+		httpd_stop(w->httpd);
+	httpc_free(w->httpc);
+	settle(w);
+	store_close(w->store);
+	loop_turn(w->loop, 0);
+	loop_free(w->loop);
+	w->httpd = NULL;
+	w->httpc = NULL;
+}
+
+static void
+restart(struct world *w)
+{
+	close_world(w);
+	open_world(w);
+}
+
+static int
+new_world(void **state)
+{
+	struct world *w = MEM_NEW(struct world);
+	snprintf(w->dir, sizeof w->dir, "/tmp/tidegate-sensor-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->now = START;
+	w->arena = arena_new();
+	w->objects = objects_new(kinds, ARRAY_LEN(kinds));
+	memset(&engine, 0, sizeof engine);
+	engine.arena = w->arena;
+	open_world(w);
+	*state = w;
+	return 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *f UNUSED)
+{
+	return remove(path);
+}
+
+static int
+end_world(void **state)
+{
+	struct world *w = *state;
+	close_world(w);
+	objects_free(w->objects);
+	arena_free(w->arena);
+	nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(w);
+	return 0;
+}
+
+static void
+apply(struct world *w, const char *fmt, ...)
+{
+	struct diags d;
+	struct val *docs;
+	struct err e;
+	size_t n;
+	va_list ap;
+	va_start(ap, fmt);
+	str text = arena_vfmt(w->arena, fmt, ap);
+	va_end(ap);
+	diags_init(&d);
+	int rc = yaml_read_all(w->arena, S("sensor.yaml"), text, NULL, &docs, &n, &d);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct object *o = object_decode(kinds, ARRAY_LEN(kinds), &docs[i], S("sensor.yaml"), S("default"), &d);
+		if (!o)
+			rc = -1;
+		else
+			objects_put(w->objects, o);
+		object_unref(o);
+	}
+	if (rc < 0) {
+		diags_print(&d, stderr, 0);
+		fail_msg("the manifest of this test is wrong");
+	}
+	diags_free(&d);
+	must(sensors_apply(w->sensors, &e), &e);
+	settle(w);
+}
+
+/* Publishes and returns the event's id ("ev-1", ...). */
+static const char *
+emit(struct world *w, const char *subject, const char *data)
+{
+	struct event *ev = event_bare();
+	const char *id = arena_fmt(w->arena, "ev-%zu", ++w->emitted).p;
+	ev->ns = S("default");
+	ev->id = arena_dup(ev->arena, str_c(id));
+	ev->source = S("hook");
+	ev->type = S("webhook");
+	ev->subject = arena_dup(ev->arena, str_c(subject));
+	ev->data = arena_dup(ev->arena, str_c(data));
+	ev->time = w->now;
+	bus_publish(w->bus, ev, NULL, NULL);
+	event_unref(ev);
+	return id;
+}
+
+struct decisions {
+	struct arena *a;
+	const char *id;
+	struct val out;
+};
+
+static int
+read_decisions(sqlite3 *db, void *arg, struct err *e)
+{
+	struct decisions *d = arg;
+	return sensor_decisions(db, STR_NONE, str_c(d->id), d->a, &d->out, e);
+}
+
+/* "verdict: reason" of the event's decision about the trigger ("" : at the dependency); "" if there is none. */
+static const char *
+verdict(struct world *w, const char *id, const char *trigger)
+{
+	struct decisions d = { w->arena, id, { 0 } };
+	struct err e;
+	settle(w);
+	must(store_read_now(w->store, read_decisions, &d, &e), &e);
+	for (size_t i = 0; i < d.out.n; i++) {
+		const struct val *v = val_at(&d.out, i);
+		str name = val_get_str(v, "trigger"), reason = val_get_str(v, "reason");
+		if (!str_eq(name, str_c(trigger)) && (name.n || *trigger))
+			continue;
+		str word = val_get_str(v, "verdict");
+		return arena_fmt(w->arena, "%.*s%s%.*s", STR_ARG(word), reason.n ? ": " : "", STR_ARG(reason)).p;
+	}
+	return "";
+}
+
+static const char *
+parameter(struct world *w, size_t submission)
+{
+	struct val v;
+	struct err e;
+	must(json_read(w->arena, engine.list[submission].manifest, &v, &e), &e);
+	const struct val *p = val_get(val_at(val_path(&v, "spec.arguments.parameters"), 0), S("value"));
+	return p ? json_write(w->arena, p).p : "";
+}
+
+/* ---- manifests ------------------------------------------------------------------------------------------------------------ */
+
+#define DEP(name) "  - {name: " name ", eventSourceName: hook, eventName: " name "}\n"
+#define SENSOR(name) "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: " name "}\nspec:\n"
+#define WORKFLOW \
+	"      argoWorkflow:\n        operation: submit\n        source:\n          resource:\n" \
+	"            apiVersion: argoproj.io/v1alpha1\n            kind: Workflow\n            metadata: {generateName: hello-}\n" \
+	"            spec: {entrypoint: main, arguments: {parameters: [{name: m, value: none}]}}\n"
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+fires_a_workflow_with_its_parameters(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("push") "  triggers:\n  - template:\n      name: t\n" WORKFLOW
+	      "        parameters:\n        - {src: {dependencyName: push, dataKey: body.ref}, dest: spec.arguments.parameters.0.value}\n");
+	const char *id = emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/main\"}}");
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	assert_int_equal(engine.n, 1);
+	assert_string_equal(parameter(w, 0), "\"refs/heads/main\"");
+	assert_true(str_find(engine.list[0].manifest, S("\"events.argoproj.io/sensor\":\"s\""), 0) != SIZE_MAX);
+	assert_string_equal(verdict(w, emit(w, "other", "{}"), ""), ""); /* nobody asked for it */
+}
+
+static void
+filters_by_data_and_says_why(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n  - name: push\n    eventSourceName: hook\n    eventName: push\n    filters:\n      data:\n"
+	      "      - {path: body.ref, type: string, value: [\"refs/heads/main\"]}\n  triggers:\n  - template:\n      name: t\n" WORKFLOW);
+	const char *other = emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/feature/x\"}}");
+	assert_string_equal(verdict(w, other, ""), "filtered: data filter body.ref: want \"refs/heads/main\", got \"refs/heads/feature/x\" (sensor.yaml:11)");
+	assert_string_equal(verdict(w, emit(w, "push", "{}"), ""), "error: data filter body.ref: path body.ref does not exist in the data (sensor.yaml:11)");
+	assert_string_equal(verdict(w, emit(w, "push", "oops"), ""), "error: data filter: the event's data is no JSON");
+	assert_int_equal(engine.n, 0);
+	assert_string_equal(verdict(w, emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/main\"}}"), "t"), "fired");
+	assert_int_equal(engine.n, 1);
+}
+
+#define JOIN "  dependencies:\n" DEP("a") DEP("b") DEP("c") "  triggers:\n  - template:\n      name: t\n      conditions: \"a && b && c\"\n" WORKFLOW \
+	"        parameters:\n" \
+	"        - {src: {dependencyName: a, dataKey: v}, dest: spec.arguments.parameters.0.value}\n" \
+	"        - {src: {dependencyName: b, dataKey: v}, dest: spec.arguments.parameters.0.value, operation: append}\n" \
+	"        - {src: {dependencyName: c, dataKey: v}, dest: spec.arguments.parameters.0.value, operation: prepend}\n"
+
+static void
+joins_three_dependencies_over_a_restart(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") JOIN);
+	const char *first = emit(w, "b", "{\"v\":\"old\"}");
+	assert_string_equal(verdict(w, first, "t"), "waiting: waits for a, c");
+	const char *second = emit(w, "b", "{\"v\":\"B\"}");
+	assert_string_equal(verdict(w, first, "t"), "superseded: event ev-2 of the same dependency came before the conditions held");
+	const char *third = emit(w, "c", "{\"v\":\"C\"}");
+	assert_string_equal(verdict(w, third, "t"), "waiting: waits for a");
+	restart(w);
+	assert_int_equal(engine.n, 0);
+	assert_string_equal(verdict(w, emit(w, "a", "{\"v\":\"A\"}"), "t"), "fired");
+	assert_string_equal(verdict(w, second, "t"), "fired");
+	assert_int_equal(engine.n, 1);
+	assert_string_equal(parameter(w, 0), "\"CAB\"");
+	/* the state is cleared: a second round needs all three again, also after a restart */
+	emit(w, "a", "{\"v\":\"1\"}");
+	restart(w);
+	emit(w, "b", "{\"v\":\"2\"}");
+	settle(w);
+	assert_int_equal(engine.n, 1);
+	emit(w, "c", "{\"v\":\"3\"}");
+	settle(w);
+	assert_int_equal(engine.n, 2);
+	assert_string_equal(parameter(w, 1), "\"312\"");
+}
+
+static void
+an_alternative_fires_alone_and_clears_what_waits(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") DEP("b") DEP("c") "  triggers:\n  - template:\n      name: t\n      conditions: a && b || c\n" WORKFLOW
+	      "  - template:\n      name: either\n      conditions: a || b\n" WORKFLOW);
+	const char *a = emit(w, "a", "{}");
+	assert_string_equal(verdict(w, a, "t"), "waiting: waits for b, c");
+	assert_string_equal(verdict(w, a, "either"), "fired");
+	assert_int_equal(engine.n, 1);
+	assert_string_equal(verdict(w, emit(w, "c", "{}"), "t"), "fired");
+	assert_int_equal(engine.n, 2);
+	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "waiting: waits for a, c");
+}
+
+static void
+a_reload_keeps_the_state_of_what_did_not_change(void **state)
+{
+	struct world *w = *state;
+#define TWO(filter) SENSOR("s") "  dependencies:\n" DEP("a") "  - name: b\n    eventSourceName: hook\n    eventName: b\n" filter "  triggers:\n" \
+	"  - template:\n      name: t\n      conditions: a && b\n" WORKFLOW
+	apply(w, TWO(""));
+	emit(w, "a", "{\"v\":1}");
+	settle(w);
+	apply(w, TWO("    filters:\n      data: [{path: v, type: number, value: [\"2\"]}]\n"));
+	emit(w, "b", "{\"v\":1}");
+	settle(w);
+	assert_int_equal(engine.n, 0); /* the new filter counts */
+	assert_string_equal(verdict(w, emit(w, "b", "{\"v\":2}"), "t"), "fired"); /* a is still there */
+	/* now the dependency that waits changes: what came under its old filter is forgotten */
+	emit(w, "b", "{\"v\":2}");
+	settle(w);
+	apply(w, TWO("    filters:\n      data: [{path: v, type: number, value: [\"3\"]}]\n"));
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "waiting: waits for b");
+	restart(w);
+	assert_string_equal(verdict(w, emit(w, "b", "{\"v\":3}"), "t"), "fired");
+}
+
+static void
+what_cannot_be_submitted_is_a_dead_letter(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n" WORKFLOW
+	      "        parameters:\n        - {src: {dependencyName: a, dataKey: missing}, dest: spec.arguments.parameters.0.value}\n");
+	const char *id = emit(w, "a", "{}");
+	assert_string_equal(verdict(w, id, "t"), "dead-letter: parameter 0 (dest spec.arguments.parameters.0.value): cannot resolve a parameter from "
+	                                         "dependency a: key missing does not exist in the event");
+	assert_int_equal(engine.calls, 0);
+}
+
+static void
+an_engine_that_is_busy_is_asked_again_with_the_same_key(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n" WORKFLOW);
+	engine.refuse = ERR_UNAVAILABLE;
+	const char *id = emit(w, "a", "{}");
+	assert_string_equal(verdict(w, id, "t"), "failed: the engine says no");
+	engine.refuse = ERR_NONE;
+	restart(w); /* pending over a restart */
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	assert_int_equal(engine.n, 1);
+	restart(w);
+	assert_int_equal(engine.n, 1);
+}
+
+/* ---- http -------------------------------------------------------------------------------------------------------------------- */
+
+static void
+answer(struct http_req *r, void *arg)
+{
+	struct world *w = arg;
+	struct call *c = &w->calls[w->calls_n];
+	c->id = arena_dup(w->arena, http_req_header(r, "X-Tidegate-Firing-Id"));
+	c->x = arena_dup(w->arena, http_req_header(r, "X-Test"));
+	c->body = arena_dup(w->arena, http_req_body(r));
+	c->method = arena_dup(w->arena, http_req_method(r));
+	int status = w->calls_n < w->answers_n ? w->answers[w->calls_n] : 200;
+	w->calls_n++;
+	if (w->hold)
+		w->held[w->held_n++] = r;
+	else
+		http_reply(r, status, NULL, S("ok"));
+}
+
+static unsigned
+listen_on_loopback(struct world *w)
+{
+	struct httpd_config c = { .address = S("127.0.0.1") };
+	struct err e;
+	must(httpd_start(w->loop, &c, &w->httpd, &e), &e);
+	assert_non_null(httpd_route(w->httpd, "*", "/{path...}", answer, w));
+	return httpd_port(w->httpd);
+}
+
+static void
+wait_for_calls(struct world *w, size_t n)
+{
+	for (int i = 0; w->calls_n < n && i < 500; i++)
+		loop_turn(w->loop, 20);
+	assert_int_equal(w->calls_n, n);
+	settle(w);
+}
+
+static void
+later(struct world *w, int64_t seconds)
+{
+	w->now += seconds * NS_PER_SEC;
+	loop_set_clock(w->loop, w->now);
+}
+
+#define HTTP(extra) SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n      http:\n        url: http://127.0.0.1:%u/in?key=secret\n" \
+	"        headers: {X-Test: yes}\n        payload:\n        - {src: {dependencyName: a, dataKey: v, useRawData: true}, dest: n}\n" extra
+
+static void
+http_is_tried_until_it_succeeds_with_one_id(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP(""), listen_on_loopback(w));
+	w->answers[0] = w->answers[1] = 503;
+	w->answers_n = 2;
+	const char *id = emit(w, "a", "{\"v\":7}");
+	wait_for_calls(w, 1);
+	assert_string_equal(verdict(w, id, "t"), arena_fmt(w->arena, "failed: http://127.0.0.1:%u/in answered 503", httpd_port(w->httpd)).p);
+	later(w, 2);
+	wait_for_calls(w, 2);
+	later(w, 3);
+	wait_for_calls(w, 3);
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(str_eq(w->calls[i].id, w->calls[0].id));
+		assert_true(str_eq(w->calls[i].body, S("{\"n\":7}")));
+		assert_true(str_eq(w->calls[i].method, S("POST")));
+		assert_true(str_eq(w->calls[i].x, S("yes")));
+	}
+	assert_int_equal(w->calls[0].id.n, 32);
+	later(w, 100);
+	settle(w);
+	assert_int_equal(w->calls_n, 3);
+}
+
+static void
+http_gives_up_with_a_record(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP("    retryStrategy: {steps: 2, duration: 1s, factor: 1}\n"), listen_on_loopback(w));
+	for (size_t i = 0; i < 10; i++)
+		w->answers[w->answers_n++] = i < 2 ? 500 : 404;
+	const char *id = emit(w, "a", "{\"v\":1}");
+	wait_for_calls(w, 1);
+	later(w, 3);
+	wait_for_calls(w, 2);
+	assert_string_equal(verdict(w, id, "t"), arena_fmt(w->arena, "dead-letter: http://127.0.0.1:%u/in answered 500", httpd_port(w->httpd)).p);
+	/* without a retryStrategy, what cannot pass is tried once */
+	apply(w, HTTP(""), httpd_port(w->httpd));
+	id = emit(w, "a", "{\"v\":1}");
+	wait_for_calls(w, 3);
+	assert_string_equal(verdict(w, id, "t"), arena_fmt(w->arena, "dead-letter: http://127.0.0.1:%u/in answered 404", httpd_port(w->httpd)).p);
+	later(w, 100);
+	settle(w);
+	assert_int_equal(w->calls_n, 3);
+}
+
+static void
+http_status_policy_decides(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP("    policy: {status: {allow: [404]}}\n"), listen_on_loopback(w));
+	w->answers[0] = 404;
+	w->answers[1] = 200;
+	w->answers_n = 2;
+	const char *id = emit(w, "a", "{\"v\":1}");
+	wait_for_calls(w, 1);
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	id = emit(w, "a", "{\"v\":1}");
+	wait_for_calls(w, 2);
+	assert_string_equal(verdict(w, id, "t"), arena_fmt(w->arena, "dead-letter: http://127.0.0.1:%u/in answered 200, which policy.status.allow does not list",
+	                                                   httpd_port(w->httpd)).p);
+}
+
+static void
+pending_calls_survive_a_restart(void **state)
+{
+	struct world *w = *state;
+	unsigned port = listen_on_loopback(w);
+	apply(w, HTTP(""), port);
+	w->hold = true; /* the answer never comes */
+	const char *id = emit(w, "a", "{\"v\":1}");
+	wait_for_calls(w, 1);
+	assert_string_equal(verdict(w, id, "t"), "pending");
+	http_reply(w->held[0], 200, NULL, S("too late")); /* on the wire, but we are gone */
+	sensors_free(w->sensors);
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
+	struct err e;
+	w->sensors = sensors_new(&env, bus_of, w);
+	w->hold = false;
+	must(sensors_apply(w->sensors, &e), &e);
+	wait_for_calls(w, 2);
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	assert_true(str_eq(w->calls[0].id, w->calls[1].id)); /* at least once, and the receiver can tell */
+}
+
+static void
+a_serial_trigger_keeps_the_order(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP("    atLeastOnce: true\n"), listen_on_loopback(w));
+	w->answers[0] = 503;
+	w->answers_n = 1;
+	for (int i = 0; i < 20; i++)
+		emit(w, "a", arena_fmt(w->arena, "{\"v\":%d}", i).p);
+	wait_for_calls(w, 1); /* the first failed: the others wait behind it */
+	later(w, 2);
+	wait_for_calls(w, 21);
+	for (int i = 0; i < 20; i++)
+		assert_string_equal(w->calls[i + 1].body.p, arena_fmt(w->arena, "{\"n\":%d}", i).p);
+}
+
+static void
+a_backlog_beyond_memory_is_sent_in_full(void **state)
+{
+	struct world *w = *state;
+	static char seen[700];
+	apply(w, HTTP(""), listen_on_loopback(w));
+	memset(seen, 0, sizeof seen);
+	w->hold = false;
+	for (size_t i = 0; i < 400; i++)
+		emit(w, "a", arena_fmt(w->arena, "{\"v\":%zu}", i).p);
+	wait_for_calls(w, 400);
+	for (size_t i = 0; i < 400; i++) {
+		struct val v;
+		struct err e;
+		int64_t n;
+		must(json_read(w->arena, w->calls[i].body, &v, &e), &e);
+		assert_true(val_to_i64(val_get(&v, S("n")), &n) && n >= 0 && n < 400 && !seen[n]);
+		seen[n] = 1;
+	}
+}
+
+static void
+what_is_not_served_says_so(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    transform: {jq: .}\n" DEP("b") "  triggers:\n"
+	      "  - template:\n      name: t\n" WORKFLOW "    rateLimit: {unit: Second, requestsPerUnit: 1}\n");
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), ""), "error: transform is not served yet (sensor.yaml:6)");
+	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "error: rateLimit is not served yet (sensor.yaml:12)");
+	assert_int_equal(engine.n, 0);
+}
+
+static void
+a_removed_sensor_is_gone(void **state)
+{
+	struct world *w = *state;
+	struct err e;
+	apply(w, SENSOR("s") JOIN);
+	emit(w, "a", "{\"v\":\"1\"}");
+	settle(w);
+	assert_true(objects_del(w->objects, &kind_sensor, S("default"), S("s")));
+	must(sensors_apply(w->sensors, &e), &e);
+	settle(w);
+	apply(w, SENSOR("s") JOIN);
+	emit(w, "b", "{\"v\":\"2\"}");
+	assert_string_equal(verdict(w, emit(w, "c", "{\"v\":\"3\"}"), "t"), "waiting: waits for a");
+}
+
+static void
+the_log_trigger_fires(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template: {name: t, log: {}}\n");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"v\":1}"), "t"), "fired");
+	struct val status = sensors_status(w->sensors, w->arena);
+	assert_int_equal(status.n, 1);
+	assert_true(str_eq(val_get_str(val_at(&status, 0), "state"), S("running")));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, new_world, end_world)
+
+int
+main(void)
+{
+	log_setup(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
+	const struct CMUnitTest tests[] = {
+		TEST(fires_a_workflow_with_its_parameters),
+		TEST(filters_by_data_and_says_why),
+		TEST(joins_three_dependencies_over_a_restart),
+		TEST(an_alternative_fires_alone_and_clears_what_waits),
+		TEST(a_reload_keeps_the_state_of_what_did_not_change),
+		TEST(what_cannot_be_submitted_is_a_dead_letter),
+		TEST(an_engine_that_is_busy_is_asked_again_with_the_same_key),
+		TEST(http_is_tried_until_it_succeeds_with_one_id),
+		TEST(http_gives_up_with_a_record),
+		TEST(http_status_policy_decides),
+		TEST(pending_calls_survive_a_restart),
+		TEST(a_serial_trigger_keeps_the_order),
+		TEST(a_backlog_beyond_memory_is_sent_in_full),
+		TEST(what_is_not_served_says_so),
+		TEST(a_removed_sensor_is_gone),
+		TEST(the_log_trigger_fires),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
