@@ -74,8 +74,10 @@ unit: $(UNIT_BIN) $(B)/tidegate-step
 
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
 CASES ?= ../shared/conformance
-conformance: all
-	$(Q)python3 tests/conformance/run.py $(CASES) --binary $(B)/tidegate -j2 $(CONFORMANCE)
+conformance: all $(B)/images.yaml
+	$(Q)python3 tests/conformance/run.py $(CASES) --binary $(B)/tidegate --config $(B)/images.yaml -j2 $(CONFORMANCE)
+$(B)/images.yaml: tests/images/settings.sh
+	$(Q)mkdir -p $(@D); sh $< >$@
 
 # make test: everything that needs only Debian's packages, quickest first
 test: layers unit cli-test
