@@ -217,7 +217,13 @@ enum validate_mode {
 	VALIDATE_LINT,     /* they may be missing */
 	VALIDATE_TEMPLATE, /* a (Cluster)WorkflowTemplate: entrypoint optional, arguments taken as given */
 };
-/* Everything of spec 6 that a table row cannot say. `spec` is the merged spec as a value; findings have its positions. */
-void workflow_validate(const struct val *spec, str kind, enum validate_mode mode, const struct run_world *w, str ns, struct diags *d);
+/*
+ * Everything of spec 6 that a table row cannot say, and what is not served yet in places that no row names ({{=...}}). `manifest`
+ * is the whole object as written: a Workflow, a (Cluster)WorkflowTemplate or a CronWorkflow. A workflowTemplateRef is followed
+ * and merged here; what is wrong in another object is reported where it is referred to. The texts hold Argo's messages
+ * (v4.1.2, workflow/validate/validate.go), all of them at once instead of the first; the findings have the manifest's positions
+ * and are in d->file. `ns` is the namespace to look in if the manifest names none.
+ */
+void workflow_validate(const struct val *manifest, enum validate_mode mode, const struct run_world *w, str ns, struct diags *d);
 
 #endif
