@@ -142,7 +142,7 @@ check_names(const struct kind *k, const struct meta *m, const struct val *doc, s
 	if (m->name.n)
 		check_name("name", m->name, max, false, name, d);
 	else if (m->generate_name.n)
-		check_name("generateName", m->generate_name, max - 5, true, prefix, d);
+		check_name("generateName", m->generate_name, 253, true, prefix, d); /* cut to what leaves room, as Kubernetes does */
 	else if (val_is(meta, VAL_MAP) && !(name && val_resolve(name).kind != VAL_STR && val_resolve(name).kind != VAL_NULL))
 		diag_hint(d, diag_add(d, DIAG_ERROR, name ? name : meta, S("metadata.name"), "required, but not given"), "add \"name\" or \"generateName\"");
 	if (!m->name.n && m->generate_name.n && !k->instance)

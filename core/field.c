@@ -531,13 +531,14 @@ decode_map(struct decode *c, const struct field *f, const struct val *v, void *t
 		void *item = (char *)out->p + i * f->schema->size;
 		struct val empty = { .kind = VAL_MAP, .line = m->key.line, .col = m->key.col };
 		size_t before = enter_name(c, val_key(m));
+		*(str *)item = val_key(m); /* the schema's check may look at it */
 		if (is_null(&m->value))
 			decode_struct(c, f->schema, &empty, item);
 		else if (m->value.kind == VAL_MAP)
 			decode_struct(c, f->schema, &m->value, item);
 		else
 			wrong(c, &m->value, "expected a map, not %s", val_kind_name(&m->value));
-		*(str *)item = val_key(m);
+		*(str *)item = val_key(m); /* whatever a row of that name has put there */
 		leave(c, before);
 	}
 }
@@ -629,13 +630,24 @@ belongs_below(const struct schema *sc, const struct val *in, str name)
 	return NULL;
 }
 
+/* Go's decoder, and with it the argo command, takes names in any case. For a field that has no effect here that is good enough. */
+static bool
+is_harmless(const struct schema *sc, str name)
+{
+	EACH_FIELD(sc, f)
+		if (f->flags & NOEFFECT && strlen(f->name) == name.n && strncasecmp(f->name, name.p, name.n) == 0)
+			return true;
+	return false;
+}
+
 static void
 unknown_field(struct decode *c, const struct member *m)
 {
 	const struct decode_frame *here = c->frame;
 	names_vec names = { 0 };
 	size_t before = enter_name(c, val_key(m));
-	struct diag *d = wrong(c, &m->key, "unknown field \"%.*s\"", STR_ARG(str_slice(val_key(m), 0, 80)));
+	struct diag *d = diag_add(c->diags, is_harmless(here->schema, val_key(m)) ? DIAG_WARNING : DIAG_ERROR, &m->key, buf_str(&c->path),
+		"unknown field \"%.*s\"", STR_ARG(str_slice(val_key(m), 0, 80)));
 	leave(c, before);
 	collect_names(here->schema, &names);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));

@@ -171,7 +171,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 #define ENVELOPE(T) \
 	FIELD_AS("apiVersion", FIELD_STR, REQ, .doc = "argoproj.io/v1alpha1."), \
 	FIELD_AS("kind", FIELD_STR, REQ, .doc = "Kind of the object."), \
-	FIELD_OBJ(T, meta, "metadata", REQ, &meta_schema, .doc = "Name, namespace, labels and annotations.")
+	FIELD_OBJ(T, meta, "metadata", 0, &meta_schema, .doc = "Name, namespace, labels and annotations.")
 
 const struct schema workflow_schema = { "Workflow", "A run of a workflow.", sizeof(struct workflow),
 	(const struct field[]){

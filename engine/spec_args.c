@@ -227,6 +227,17 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 const struct schema artifact_location_schema = { "ArtifactLocation", "Where artifacts of a template lie.", 0,
 	(const struct field[]){ LOCATION_ROWS, { 0 } } };
 
+/* 755 is a number that Argo takes as it is: --wx-wS--t or so, and nobody means that. */
+static void
+check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	const struct val *mode = val_get(in, S("mode"));
+	int64_t bits;
+
+	if (mode && val_to_i64(mode, &bits) && bits > 0777)
+		decode_warn(c, in, "mode", "%lld is more than 511 (0777): write 0%lld if it is meant octal", (long long)bits, (long long)bits);
+}
+
 const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
 	(const struct field[]){
 	FIELD_AS("archive", FIELD_OBJ_, 0, .schema = &archive_schema, .doc = "How it is packed."),
@@ -237,7 +248,7 @@ const struct schema artifact_schema = { "Artifact", "A named file or directory."
 	FIELD(struct artifact, from_expression, "fromExpression", 0, .doc = "The same as an expression."),
 	FIELD(struct artifact, global_name, "globalName", 0,
 		.doc = "Output: also make it workflow.outputs.artifacts.<globalName>."),
-	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = 0777, .doc = "Mode bits of the file."),
+	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Mode bits of the file, 0 to 511; 0755 is octal."),
 	FIELD(struct artifact, name, "name", 0, .doc = "Name; letters, digits, `-` and `_`."),
 	FIELD(struct artifact, optional, "optional", 0, .doc = "Whether it may be missing."),
 	FIELD(struct artifact, path, "path", 0, .doc = "Path in the container."),
@@ -245,7 +256,7 @@ const struct schema artifact_schema = { "Artifact", "A named file or directory."
 	FIELD(struct artifact, sub_path, "subPath", 0, .doc = "Path inside the artifact."),
 	LOCATION_ROWS,
 	FIELD_SRC(struct artifact, src),
-	{ 0 } } };
+	{ 0 } }, check_artifact };
 
 /* ---- lists of them ------------------------------------------------------------------------------------------ */
 

@@ -242,12 +242,12 @@ static const struct schema memoize_schema = { "Memoize", "Results that are used 
 	TEXT("maxAge", "How old a result may be, such as 10s."), { 0 } } };
 
 static const struct schema counter_schema = { "Counter", "A metric that grows.", 0, (const struct field[]){
-	FIELD_AS("value", FIELD_STR, 0, .doc = "What to add."), { 0 } } };
+	FIELD_AS("value", FIELD_STR, ANYSTR, .doc = "What to add."), { 0 } } };
 static const struct schema gauge_schema = { "Gauge", "A metric that rises and falls.", 0, (const struct field[]){
-	TEXT("operation", "Set, Add or Sub."), FLAG("realtime", "Report it while the thing runs."), FIELD_AS("value",
-		FIELD_STR, 0, .doc = "The value."), { 0 } } };
+	TEXT("operation", "Set, Add or Sub."), FLAG("realtime", "Report it while the thing runs."), 
+	FIELD_AS("value", FIELD_STR, ANYSTR, .doc = "The value."), { 0 } } };
 static const struct schema histogram_schema = { "Histogram", "A metric that counts by size.", 0, (const struct field[]){
-	FIELD_AS("buckets", FIELD_VAL, 0, .doc = "Upper bounds, numbers."), FIELD_AS("value", FIELD_STR, 0,
+	FIELD_AS("buckets", FIELD_VAL, 0, .doc = "Upper bounds, numbers."), FIELD_AS("value", FIELD_STR, ANYSTR,
 		.doc = "What to count."), { 0 } } };
 static const struct schema metric_label_schema = { "MetricLabel", "A label of a metric.", 0, (const struct field[]){
 	FIELD_AS("key", FIELD_STR, 0, .doc = "Name."), FIELD_AS("value", FIELD_STR, 0, .doc = "Value."), { 0 } } };

@@ -42,7 +42,7 @@ struct check {
 	const struct val *home;       /* where else to report what has no place in the manifest */
 	size_t reported;
 	struct buf prefix;            /* "templates.main.steps[0].a ": where we are, in Argo's words */
-	bool on_exit;                 /* workflow.status and workflow.failures are known */
+	bool on_exit;                 /* workflow.failures is known */
 	struct map parameters, labels, annotations; /* names known as workflow.*; values mean nothing */
 	struct map global_parameters, global_artifacts; /* workflow.outputs.* */
 	bool any_global_parameter, any_global_artifact; /* some have names that are variables themselves */

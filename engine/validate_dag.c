@@ -193,7 +193,8 @@ check_names(struct check *k, const struct template_state *s, struct dag_scope *d
 		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.tasks[%zu].name", STR_ARG(s->t->name), i));
 
 		dag->tasks[i] = (struct known_step){ .step = task, .group = i };
-		if (check_field_name(k, task->name, task->src, where) && map_put(&dag->by_name, task->name, &dag->tasks[i]))
+		if ((has_tag(task->name) || check_field_name(k, task->name, task->src, where)) &&
+		    map_put(&dag->by_name, task->name, &dag->tasks[i]))
 			fail(k, task->src, "%s '%.*s' is not unique", where, STR_ARG(task->name));
 		check_task_style(k, s->t, task, uses_depends);
 	}

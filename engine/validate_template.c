@@ -42,20 +42,14 @@ has_location(const struct artifact *art)
 	return false;
 }
 
-/* In a workflow that is only looked at, a value may come with its submission: then naming the argument is enough. */
-static bool
-gives_value(const struct check *k, const struct parameter *p)
-{
-	return p && (p->value.p || p->value_from || (k->mode != VALIDATE_SUBMIT && k->prefix.n == 0));
-}
-
+/* An argument that is named but has no value is complained of where it stands. */
 static void
 check_supplied(struct check *k, const struct template *t, const struct arguments *args, const struct val *at)
 {
 	for (size_t i = 0; i < t->inputs.parameters.n; i++) {
 		const struct parameter *in = &t->inputs.parameters.p[i];
 
-		if (!in->value.p && !in->dflt.p && !in->value_from && !gives_value(k, find_parameter(args, in->name)))
+		if (!in->value.p && !in->dflt.p && !in->value_from && !find_parameter(args, in->name))
 			fail(k, at, "templates.%.*s inputs.parameters.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
 	}
 	for (size_t i = 0; i < t->inputs.artifacts.n; i++) {
@@ -278,7 +272,8 @@ enter_step(struct check *k, const struct template_state *s, size_t group, size_t
 	size_t before;
 
 	*known = (struct known_step){ .step = step, .group = group };
-	if (check_field_name(k, step->name, step->src, where) && map_put(&scope->by_name, step->name, known))
+	if ((has_tag(step->name) || check_field_name(k, step->name, step->src, where)) &&
+	    map_put(&scope->by_name, step->name, known))
 		fail(k, step->src, "%s '%.*s' is not unique", where, STR_ARG(step->name));
 	check_arguments(k, &step->arguments, false, arguments);
 	before = prefix_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));

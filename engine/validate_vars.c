@@ -116,7 +116,7 @@ inputs_have(const struct template *t, str rest)
 static bool
 workflow_has(const struct check *k, str rest)
 {
-	static const char *const always[] = { "name", "namespace", "uid", "mainEntrypoint", "serviceAccountName", "scheduledTime",
+	static const char *const always[] = { "name", "namespace", "uid", "status", "mainEntrypoint", "serviceAccountName", "scheduledTime",
 		"parameters.json", "labels", "labels.json", "annotations", "annotations.json" };
 	static const struct {
 		const char *prefix;
@@ -133,7 +133,7 @@ workflow_has(const struct check *k, str rest)
 			return true;
 	if (str_starts(rest, S("creationTimestamp")) || str_starts(rest, S("duration")))
 		return true;
-	if (str_eq(rest, S("status")) || str_eq(rest, S("failures")))
+	if (str_eq(rest, S("failures")))
 		return k->on_exit;
 	if (str_eq(rest, S("priority")))
 		return k->owners && k->owners->spec.priority.set;
