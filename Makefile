@@ -72,6 +72,23 @@ deps:
 unit: $(UNIT_BIN) $(B)/tidegate-step
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
+# make fuzz: every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each; what was found before is replayed in make test
+FUZZ_SECONDS ?= 20
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< tests/fuzz/replay.c $(B)/lib.a $(LIBS)
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS)
+-include $(FUZZ_REPLAY:=.d) $(FUZZ_BIN:=.d)
+fuzz-replay: $(FUZZ_REPLAY)
+	$(Q)sh tests/tools/run-fuzz.sh replay $(B)/replay $(FUZZ_REPLAY)
+fuzz:
+	$(Q)$(MAKE) CC=clang SAN=1 B=build/fuzz CFLAGS="-fsanitize=fuzzer-no-link $(CFLAGS)" fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	$(Q)sh tests/tools/run-fuzz.sh fuzz $(B) $(FUZZ_SECONDS) $(FUZZ_BIN)
+
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
 CASES ?= ../shared/conformance
 conformance: all $(B)/images.yaml
@@ -80,7 +97,7 @@ $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@
 
 # make test: everything that needs only Debian's packages, quickest first
-test: layers unit cli-test
+test: layers unit fuzz-replay cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
@@ -115,4 +132,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: all deps unit test check integration conformance layers cli-test demo lint format install clean help
+.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test demo lint format install clean help

@@ -2,6 +2,8 @@
 /* diag: collecting findings, and showing them in order with the line they are about. */
 #include "core/diag.h"
 
+#include "core/utf8.h"
+
 /* Findings kept at most; a hostile manifest could make one for each of its million nodes. The counts go on. */
 #define FINDINGS_MAX 1000
 
@@ -116,13 +118,20 @@ static const struct {
 	[DIAG_ERROR] = { "error", "\033[31m" },
 };
 
-/* Text that others wrote must not move the cursor of a terminal. */
+/* Text that others wrote must not move the cursor of a terminal: neither by control characters nor by what is no UTF-8. */
 static void
 print_clean(FILE *f, str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		fputc(c < 0x20 || c == 0x7f ? ' ' : c, f);
+	for (size_t i = 0; i < s.n;) {
+		unsigned len = utf8_len(s.p + i, s.n - i), got;
+		uint32_t c = utf8_get(s.p + i, s.n - i, &got);
+		if (!len)
+			fputc('?', f);
+		else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+			fputc(' ', f);
+		else
+			fwrite(s.p + i, 1, len, f);
+		i += got;
 	}
 }
 
@@ -161,7 +170,7 @@ print_caret(const struct diags *d, const struct diag *x, FILE *f, unsigned opts)
 		for (at++; at < line.n && continues_character(line.p[at]);)
 			at++;
 	if (at > BEFORE && line.n > WIDTH)
-		for (from = at - BEFORE; continues_character(line.p[from]);)
+		for (from = at - BEFORE; from < at && continues_character(line.p[from]);)
 			from++;
 	for (to = from + WIDTH < line.n ? from + WIDTH : line.n; to < line.n && continues_character(line.p[to]);)
 		to++;

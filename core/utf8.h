@@ -24,6 +24,18 @@ utf8_len(const char *text, size_t n)
 	return len;
 }
 
+static inline bool
+utf8_valid(str s)
+{
+	for (size_t i = 0; i < s.n;) {
+		unsigned len = utf8_len(s.p + i, s.n - i);
+		if (!len)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
 /* The code point at `p`, its length in *len; U+FFFD and 1 if it isn't UTF-8. */
 static inline uint32_t
 utf8_get(const char *text, size_t n, unsigned *len)

@@ -359,7 +359,8 @@ number_eq(const struct val *a, const struct val *b)
 		return false;
 	if (a->kind == VAL_NUM && b->kind == VAL_NUM && str_eq(val_text(a), val_text(b)))
 		return true;
-	return val_to_double(a, &f) && val_to_double(b, &g) && f == g;
+	/* a NaN is the same as another: equality is for finding what changed */
+	return val_to_double(a, &f) && val_to_double(b, &g) && (f == g || (isnan(f) && isnan(g)));
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "core/base64.h"
 #include "core/diag.h"
 #include "core/map.h"
+#include "core/utf8.h"
 
 #define DEFAULT_DEPTH 100
 #define DEFAULT_NODES 1000000
@@ -218,6 +219,11 @@ decode_binary(struct reader *r, const struct frame *at, struct val *out)
 	str bytes;
 	if (base64_decode(r->arena, val_text(out), &bytes, &e)) {
 		fail(r, at, r->event.start_mark, "!!binary: %s", e.msg);
+		return -1;
+	}
+	if (!utf8_valid(bytes)) { /* every string is text: what is written as JSON must read back */
+		struct diag *d = fail(r, at, r->event.start_mark, "!!binary: the bytes are no text (UTF-8)");
+		diag_hint(r->diags, d, "a ConfigMap has binaryData for them");
 		return -1;
 	}
 	struct val v = val_str(bytes);

@@ -144,6 +144,7 @@ says_where_and_what_to_do(void **state)
 		{ "a: @x\n", "1:4: a value can't begin with '@'; put it in quotes", 0 },
 		{ "a: !!int x\n", "1:4: a: !!int: \"x\" is not an integer", 0 },
 		{ "a: !!binary '?'\n", "1:4: a: !!binary: not base64: unexpected character at offset 0", 0 },
+		{ "a: !!binary /w==\n", "1:4: a: !!binary: the bytes are no text (UTF-8); a ConfigMap has binaryData for them", 0 },
 		{ "<<: 1\n", "1:5: \"<<\" needs a map, not an integer; write \"<<: *anchor\" or a list of such aliases", 0 },
 		{ "a: \"\\q\"\n", "1:5: no such escape in double quotes; write \\\\ for a backslash, or use single quotes [1:4]", 0 },
 		{ "a: 1\nb: \x01\n", "2:4: a control character; remove it, or write it as an escape in double quotes", 0 },
