@@ -157,7 +157,7 @@ dag_frame_free(struct frame *f)
 
 /* Whether `task` depends on `of`, at once or by others. */
 bool
-dag_is_ancestor(struct frame *f, size_t task, size_t of)
+dag_depends_on(struct frame *f, size_t task, size_t of)
 {
 	bool is = false;
 	uint32_t mark = ++f->marks;

@@ -192,6 +192,7 @@ library_open(struct run *r, bool cluster, str name, struct err *e)
 	if (templates) { /* the set in force may change while the workflow runs */
 		struct val *copy = ARENA_NEW(r->arena, struct val);
 		*copy = val_copy(r->arena, templates);
+		*copy = val_typed(r->arena, copy);
 		l->templates = copy;
 	}
 	map_put(&r->libraries, scope, l);

@@ -140,6 +140,38 @@ set_deadline(struct run *r)
 
 /* ---- new and gone -------------------------------------------------------------------------------------------------- */
 
+/*
+ * Plain scalars get their types, and numbers the form that they have after Argo turned YAML into JSON: 16.10 is 16.1. From
+ * here on the manifest is data, which reads the same from a file, from the API and from the store.
+ */
+struct val
+val_typed(struct arena *a, const struct val *v)
+{
+	struct val out = *v;
+	int64_t i;
+	double f;
+	if (v->kind == VAL_LIST) {
+		struct val *items = ARENA_ARRAY(a, struct val, v->n);
+		for (uint32_t k = 0; k < v->n; k++)
+			items[k] = val_typed(a, &v->items[k]);
+		out.items = items;
+	} else if (v->kind == VAL_MAP) {
+		struct member *members = ARENA_ARRAY(a, struct member, v->n);
+		for (uint32_t k = 0; k < v->n; k++)
+			members[k] = (struct member){ val_typed(a, &v->members[k].key), val_typed(a, &v->members[k].value) };
+		out.members = members;
+	} else if (v->kind == VAL_STR && (v->flags & VAL_PLAIN)) {
+		out = val_resolve(v);
+		if (out.kind == VAL_NUM && val_to_i64(&out, &i))
+			out = val_int(i);
+		else if (out.kind == VAL_NUM && val_to_double(&out, &f))
+			out = val_float(f);
+		out.line = v->line;
+		out.col = v->col;
+	}
+	return out;
+}
+
 struct run *
 run_alloc(const struct val *manifest, const struct run_world *w)
 {
@@ -147,6 +179,7 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	struct run *r = ARENA_NEW(a, struct run);
 	struct val *copy = ARENA_NEW(a, struct val);
 	*copy = val_copy(a, manifest);
+	*copy = val_typed(a, copy);
 	const struct val *meta = val_get(copy, S("metadata"));
 	r->arena = a;
 	r->manifest = copy;
@@ -171,6 +204,17 @@ is_true(const struct val *v)
 	return plain.kind == VAL_BOOL && plain.b;
 }
 
+/* What is not served yet is refused by whoever takes a manifest in; to be sure, also here: never run to a wrong result. */
+static void
+refuse_later(const struct run *r, struct err *e)
+{
+	for (size_t i = 0; i < r->diags.v.n; i++)
+		if (r->diags.v.p[i].level == DIAG_LATER) {
+			(void)err_set(e, ERR_UNSUPPORTED, "line %u: %.*s: not served yet", r->diags.v.p[i].line, STR_ARG(r->diags.v.p[i].path));
+			return;
+		}
+}
+
 int
 run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e)
 {
@@ -179,6 +223,7 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 	if (merged) { /* the template it came from may change while we run */
 		struct val *copy = ARENA_NEW(r->arena, struct val);
 		*copy = val_copy(r->arena, merged);
+		*copy = val_typed(r->arena, copy);
 		r->merged = copy;
 	}
 	if (!r->merged || !r->name.n) {
@@ -189,6 +234,13 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 	}
 	if (tags_find_expression(r->merged, &expression)) {
 		(void)err_set(e, ERR_UNSUPPORTED, "line %u: expression tags {{=...}} are not served yet", expression->line);
+		run_free(r);
+		return -1;
+	}
+	struct workflow_spec *spec = ARENA_NEW(r->arena, struct workflow_spec);
+	if (decode_with(r, &workflow_spec_schema, r->merged, "spec", spec, e) || r->diags.later) {
+		if (r->diags.later)
+			refuse_later(r, e);
 		run_free(r);
 		return -1;
 	}

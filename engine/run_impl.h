@@ -231,6 +231,7 @@ void run_settle(struct run *r);
 void run_fail(struct run *r, enum phase p, str message); /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
 int run_globals(struct run *r, struct err *e);           /* parameters, spec: what a start and a load share */
+struct val val_typed(struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
 struct run *run_alloc(const struct val *manifest, const struct run_world *w);
 void run_drop_frames(struct run *r);
 void run_start(struct run *r);
@@ -292,7 +293,7 @@ void dag_item_settled(struct node *group);
 void dag_frame_free(struct frame *f);
 void dag_link_task(struct frame *f, size_t task, struct node *n); /* to what comes before it */
 size_t dag_task_index(const struct frame *f, str name); /* SIZE_MAX: none */
-bool dag_is_ancestor(struct frame *f, size_t task, size_t of);
+bool dag_depends_on(struct frame *f, size_t task, size_t of);
 struct node *retry_begin(struct run *r, struct call *c, const struct processed *p);
 void retry_attempt_done(struct run *r, struct node *retry);
 struct node *pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p);

@@ -363,7 +363,7 @@ look_task(struct run *r, const struct scope *x, str name, str what, struct arena
 {
 	struct frame *f = x->frame;
 	size_t i = dag_task_index(f, name);
-	if (i == SIZE_MAX || (x->task != SIZE_MAX && !dag_is_ancestor(f, x->task, i)))
+	if (i == SIZE_MAX || (x->task != SIZE_MAX && !dag_depends_on(f, x->task, i)))
 		return TAG_MISSING;
 	struct node *n = node_named(r, arena_fmt(a, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(name)));
 	if (!n)

@@ -6,7 +6,7 @@
 static void
 note_global(struct check *k, str name, struct map *names, bool *any)
 {
-	if (check_has_tag(name))
+	if (has_tag(name))
 		*any = true;
 	else if (name.n)
 		map_put(names, name, k);
@@ -26,7 +26,7 @@ state_new(struct check *k, const struct template *t, struct owner *owner)
 }
 
 struct owner *
-check_owner(struct check *k, const struct val *spec, bool cluster, str name)
+owner_new(struct check *k, const struct val *spec, bool cluster, str name)
 {
 	struct owner *o = ARENA_NEW(k->arena, struct owner), **end = &k->owners;
 
@@ -44,7 +44,7 @@ check_owner(struct check *k, const struct val *spec, bool cluster, str name)
 }
 
 void
-check_report_later(struct check *k, const struct val *v, const struct schema *sc, const struct val *at, const char *what)
+report_later(struct check *k, const struct val *v, const struct schema *sc, const struct val *at, const char *what)
 {
 	void *scratch = arena_alloc(k->arena, sc->size, _Alignof(max_align_t));
 	const struct val *outer = k->foreign;
@@ -55,8 +55,8 @@ check_report_later(struct check *k, const struct val *v, const struct schema *sc
 	if (schema_decode(sc, k->arena, v, S(""), scratch, &found) == 0)
 		for (size_t i = 0; i < found.v.n; i++)
 			if (found.v.p[i].level == DIAG_LATER)
-				check_later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path), STR_ARG(found.v.p[i].text));
-	check_expressions(k, v);
+				later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path), STR_ARG(found.v.p[i].text));
+	report_expressions(k, v);
 	k->foreign = outer;
 	diags_free(&found);
 }
@@ -75,12 +75,12 @@ hint_name(struct check *k, struct diag *x, const struct owner *o, str name)
 }
 
 struct template_state *
-check_resolve_name(struct check *k, struct owner *from, str name, const struct val *at)
+resolve_name(struct check *k, struct owner *from, str name, const struct val *at)
 {
 	struct template_state *s = map_get(&from->by_name, name);
 
-	if (!s && !check_has_tag(name))
-		hint_name(k, check_fail(k, at, "template name '%.*s' undefined", STR_ARG(name)), from, name);
+	if (!s && !has_tag(name))
+		hint_name(k, fail(k, at, "template name '%.*s' undefined", STR_ARG(name)), from, name);
 	return s;
 }
 
@@ -94,11 +94,11 @@ find_owner(struct check *k, const struct template_ref *ref)
 			return o;
 	spec = k->world ? k->world->template_spec(k->world->arg, ref->cluster_scope, k->ns, ref->name) : NULL;
 	if (spec)
-		return check_owner(k, spec, ref->cluster_scope, ref->name);
+		return owner_new(k, spec, ref->cluster_scope, ref->name);
 	if (ref->cluster_scope)
-		check_fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
+		fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
 	else
-		check_fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name), STR_ARG(k->ns));
+		fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name), STR_ARG(k->ns));
 	return NULL;
 }
 
@@ -108,31 +108,31 @@ resolve_ref(struct check *k, const struct template_ref *ref)
 	struct template_state *s;
 	struct owner *o;
 
-	if (check_has_tag(ref->name) || check_has_tag(ref->tmpl))
+	if (has_tag(ref->name) || has_tag(ref->tmpl))
 		return NULL;
 	if (!ref->name.n)
-		check_fail(k, ref->src, "resource name is required");
+		fail(k, ref->src, "resource name is required");
 	if (!ref->tmpl.n)
-		check_fail(k, ref->src, "template name is required");
+		fail(k, ref->src, "template name is required");
 	if (!ref->name.n || !ref->tmpl.n)
 		return NULL;
 	o = find_owner(k, ref);
 	s = o ? map_get(&o->by_name, ref->tmpl) : NULL;
 	if (o && !s)
-		hint_name(k, check_fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name), STR_ARG(ref->tmpl)), o, ref->tmpl);
+		hint_name(k, fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name), STR_ARG(ref->tmpl)), o, ref->tmpl);
 	return s;
 }
 
 struct template_state *
-check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref, const struct val *inline_template, const struct val *at)
+resolve_call(struct check *k, struct owner *from, str name, const struct template_ref *ref, const struct val *inline_template, const struct val *at)
 {
 	if (ref) {
 		if (name.n)
-			check_fail(k, at, "template name cannot be specified with templateRef.");
+			fail(k, at, "template name cannot be specified with templateRef.");
 		return resolve_ref(k, ref);
 	}
 	if (name.n)
-		return check_resolve_name(k, from, name, val_get(at, S("template")));
+		return resolve_name(k, from, name, val_get(at, S("template")));
 	if (val_is(inline_template, VAL_MAP)) {
 		struct template *t = ARENA_NEW(k->arena, struct template);
 
@@ -140,6 +140,6 @@ check_resolve(struct check *k, struct owner *from, str name, const struct templa
 			k->quiet.errors = 0; /* said where it was read */
 		return state_new(k, t, from);
 	}
-	check_fail(k, at, "template, templateRef or inline is required");
+	fail(k, at, "template, templateRef or inline is required");
 	return NULL;
 }
