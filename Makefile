@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make            ./tidegate and its step helper
-# make deps       install the Debian packages of packages.txt (root or sudo), or print the command
+# make deps       install the Debian packages of docs/packages.txt (root or sudo), or print the command
 # make demo       a git push starts a workflow, here and now
 # make test       everything that needs only Debian's packages
 # make help       the other targets

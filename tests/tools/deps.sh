@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh check|install [goals of make]: are the packages of packages.txt there; install what is missing.
+# deps.sh check|install [goals of make]: are the packages of docs/packages.txt there; install what is missing.
 # As root, or with sudo without a password; otherwise prints the one command to run and fails.
 set -eu
 mode=$1
@@ -16,7 +16,7 @@ for goal in "$@"; do
 done
 wanted=
 for g in $groups; do
-	wanted="$wanted $(sed -n "s/^$g //p" packages.txt)"
+	wanted="$wanted $(sed -n "s/^$g //p" docs/packages.txt)"
 done
 missing=
 for p in $wanted; do
