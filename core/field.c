@@ -630,12 +630,15 @@ belongs_below(const struct schema *sc, const struct val *in, str name)
 	return NULL;
 }
 
-/* Go's decoder, and with it the argo command, takes names in any case. For a field that has no effect here that is good enough. */
+/*
+ * Go's decoder, and with it the argo command, takes names in any case. Where the field would have no effect, or what is around it is
+ * refused anyhow, that is good enough.
+ */
 static bool
-is_harmless(const struct schema *sc, str name)
+is_harmless(const struct decode *c, const struct schema *sc, str name)
 {
 	EACH_FIELD(sc, f)
-		if (f->flags & NOEFFECT && strlen(f->name) == name.n && strncasecmp(f->name, name.p, name.n) == 0)
+		if ((c->idle || f->flags & NOEFFECT) && strlen(f->name) == name.n && strncasecmp(f->name, name.p, name.n) == 0)
 			return true;
 	return false;
 }
@@ -646,7 +649,7 @@ unknown_field(struct decode *c, const struct member *m)
 	const struct decode_frame *here = c->frame;
 	names_vec names = { 0 };
 	size_t before = enter_name(c, val_key(m));
-	struct diag *d = diag_add(c->diags, is_harmless(here->schema, val_key(m)) ? DIAG_WARNING : DIAG_ERROR, &m->key, buf_str(&c->path),
+	struct diag *d = diag_add(c->diags, is_harmless(c, here->schema, val_key(m)) ? DIAG_WARNING : DIAG_ERROR, &m->key, buf_str(&c->path),
 		"unknown field \"%.*s\"", STR_ARG(str_slice(val_key(m), 0, 80)));
 	leave(c, before);
 	collect_names(here->schema, &names);
@@ -799,7 +802,10 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		check_one_of(c, sc, f, in, m);
 	if (f->dflt)
 		(void)field_default(f, c->arena, to); /* stays where the given value can't be read */
+	bool idle = f->flags & (LATER | NOEFFECT);
+	c->idle += idle;
 	decoders[f->kind](c, f, &m->value, to);
+	c->idle -= idle;
 	bool empty = m->value.kind == VAL_STR && !m->value.n;
 	if (f->flags & REQ && !(f->flags & EMPTY_OK) && field_shape(f) == FIELD_STR && empty)
 		wrong(c, &m->value, "must not be empty");

@@ -72,9 +72,11 @@ const struct kind kind_workflow = { .name = "Workflow", .plural = "workflows", .
 const struct kind kind_workflowtemplate = { .name = "WorkflowTemplate", .plural = "workflowtemplates", .short_names = NAMES("wftmpl"),
 	.api = API, .schema = &workflow_template_schema, .name_max = 63, .resolve = resolve_template };
 const struct kind kind_clusterworkflowtemplate = { .name = "ClusterWorkflowTemplate", .plural = "clusterworkflowtemplates",
-	.short_names = NAMES("clusterwftmpl", "cwft"), .api = API, .schema = &workflow_template_schema, .cluster = true, .name_max = 63,
+	.short_names = NAMES("clusterwftmpl", "cwft"), .api = API, .schema = &workflow_template_schema, .cluster = true,
+		.name_max = 63,
 	.resolve = resolve_template };
 const struct kind kind_cronworkflow = { .name = "CronWorkflow", .plural = "cronworkflows", .short_names = NAMES("cwf", "cronwf"), .api = API,
 	.schema = &cron_workflow_schema, .name_max = 52, .resolve = resolve_workflow };
 const struct kind kind_workfloweventbinding = { .name = "WorkflowEventBinding", .plural = "workfloweventbindings",
-	.short_names = NAMES("wfeb"), .api = API, .schema = &workflow_event_binding_schema, .name_max = 63, .resolve = resolve_binding };
+	.short_names = NAMES("wfeb"), .api = API, .schema = &workflow_event_binding_schema, .name_max = 63,
+		.resolve = resolve_binding };

@@ -68,12 +68,12 @@ report(struct check *k, enum diag_level level, const struct val *at, const char 
 		va_end(ap); \
 		give; \
 	}
-REPORT(fail, DIAG_ERROR, struct diag *, return x)
-REPORT(warn, DIAG_WARNING, struct diag *, return x)
-REPORT(later, DIAG_LATER, void, (void)x)
+REPORT(check_fail, DIAG_ERROR, struct diag *, return x)
+REPORT(check_warn, DIAG_WARNING, struct diag *, return x)
+REPORT(check_later, DIAG_LATER, void, (void)x)
 
 size_t
-prefix_enter(struct check *k, const char *fmt, ...)
+check_enter(struct check *k, const char *fmt, ...)
 {
 	size_t before = k->prefix.n;
 	va_list ap;
@@ -85,13 +85,13 @@ prefix_enter(struct check *k, const char *fmt, ...)
 }
 
 void
-prefix_leave(struct check *k, size_t before)
+check_leave(struct check *k, size_t before)
 {
 	k->prefix.n = before;
 }
 
 bool
-has_tag(str s)
+check_has_tag(str s)
 {
 	return str_find(s, S("{{"), 0) != SIZE_MAX;
 }
@@ -119,11 +119,11 @@ bool
 check_field_name(struct check *k, str name, const struct val *at, const char *where)
 {
 	if (!name.n)
-		fail(k, at, "%s is required", where);
+		check_fail(k, at, "%s is required", where);
 	else if (name.n > NAME_MAX_LENGTH)
-		fail(k, at, "%s: '%.*s' is invalid: must be no more than %d characters", where, STR_ARG(name), NAME_MAX_LENGTH);
+		check_fail(k, at, "%s: '%.*s' is invalid: must be no more than %d characters", where, STR_ARG(name), NAME_MAX_LENGTH);
 	else if (!all_of(name, "-") || name.p[0] == '-')
-		fail(k, at, "%s: '%.*s' is invalid: name must consist of alpha-numeric characters or '-', and must start with an "
+		check_fail(k, at, "%s: '%.*s' is invalid: name must consist of alpha-numeric characters or '-', and must start with an "
 			"alpha-numeric character (e.g. My-name1-2, 123-NAME)", where, STR_ARG(name));
 	else
 		return true;
@@ -134,9 +134,9 @@ bool
 check_parameter_name(struct check *k, str name, const struct val *at, const char *where)
 {
 	if (!name.n)
-		fail(k, at, "%s is required", where);
+		check_fail(k, at, "%s is required", where);
 	else if (!all_of(name, "-_"))
-		fail(k, at, "%s: '%.*s' is invalid: Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' "
+		check_fail(k, at, "%s: '%.*s' is invalid: Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' "
 			"e.g. my_param_1, MY-PARAM-1", where, STR_ARG(name));
 	else
 		return true;
@@ -148,7 +148,7 @@ check_unique(struct check *k, struct map *seen, str name, const struct val *at, 
 {
 	if (!name.n || !map_put(seen, name, k))
 		return true;
-	fail(k, at, "%s '%.*s' is not unique", where, STR_ARG(name));
+	check_fail(k, at, "%s '%.*s' is not unique", where, STR_ARG(name));
 	return false;
 }
 
@@ -169,13 +169,13 @@ check_argument_value(struct check *k, const struct parameter *p, bool may_be_emp
 	const struct value_from *v = p->value_from;
 
 	if (!v && !p->value.p && !may_be_empty)
-		fail(k, p->src, "%s%.*s.value or %s%.*s.valueFrom is required", where, STR_ARG(p->name), where, STR_ARG(p->name));
+		check_fail(k, p->src, "%s%.*s.value or %s%.*s.valueFrom is required", where, STR_ARG(p->name), where, STR_ARG(p->name));
 	if (v && ((!v->config_map_key && !v->event.n && !v->supplied) || v->path.n || v->json_path.n || v->parameter.n || v->expression.n))
-		fail(k, v->src, "%s%.*s.valueFrom only allows: default, configMapKeyRef and supplied", where, STR_ARG(p->name));
+		check_fail(k, v->src, "%s%.*s.valueFrom only allows: default, configMapKeyRef and supplied", where, STR_ARG(p->name));
 	if (p->has_enum && !p->enum_values.n)
-		fail(k, val_get(p->src, S("enum")), "%s%.*s.enum should contain at least one value", where, STR_ARG(p->name));
-	else if (p->has_enum && p->value.p && !has_tag(p->value) && !in_enum(p))
-		fail(k, val_get(p->src, S("value")), "%s%.*s.value should be present in %s%.*s.enum list", where, STR_ARG(p->name), where,
+		check_fail(k, val_get(p->src, S("enum")), "%s%.*s.enum should contain at least one value", where, STR_ARG(p->name));
+	else if (p->has_enum && p->value.p && !check_has_tag(p->value) && !in_enum(p))
+		check_fail(k, val_get(p->src, S("value")), "%s%.*s.value should be present in %s%.*s.enum list", where, STR_ARG(p->name), where,
 			STR_ARG(p->name));
 }
 
@@ -199,20 +199,20 @@ check_artifact_location(struct check *k, const struct artifact *art, const char 
 	const struct val *git = val_get(art->src, S("git")), *hdfs = val_get(art->src, S("hdfs"));
 
 	if (val_is(git, VAL_MAP) && !val_get_str(git, "repo").n)
-		fail(k, git, "%s.git.repo is required", where);
+		check_fail(k, git, "%s.git.repo is required", where);
 	if (val_is(hdfs, VAL_MAP) && !val_get_str(hdfs, "path").n)
-		fail(k, hdfs, "%s.hdfs.path is required", where);
-	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' && !has_tag(val_get_str(hdfs, "path")))
-		fail(k, val_get(hdfs, S("path")), "%s.hdfs.path must be an absolute file path", where);
+		check_fail(k, hdfs, "%s.hdfs.path is required", where);
+	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' && !check_has_tag(val_get_str(hdfs, "path")))
+		check_fail(k, val_get(hdfs, S("path")), "%s.hdfs.path must be an absolute file path", where);
 }
 
 static void
 check_argument_artifact(struct check *k, const struct artifact *art, bool may_be_empty, const char *where)
 {
 	if (!art->from.n && !art->from_expression.n && !location_of(art) && !may_be_empty)
-		fail(k, art->src, "%s%.*s.from, artifact location, or key is required", where, STR_ARG(art->name));
+		check_fail(k, art->src, "%s%.*s.from, artifact location, or key is required", where, STR_ARG(art->name));
 	if (art->from.n && art->from_expression.n)
-		fail(k, art->src, "%s%.*s shouldn't have both `from` and `fromExpression` in Artifact", where, STR_ARG(art->name));
+		check_fail(k, art->src, "%s%.*s shouldn't have both `from` and `fromExpression` in Artifact", where, STR_ARG(art->name));
 	check_artifact_location(k, art, str_z(k->arena, arena_fmt(k->arena, "%s%.*s", where, STR_ARG(art->name))));
 }
 
@@ -287,10 +287,10 @@ check_entrypoint(struct check *k, struct owner *own)
 
 	if (!spec->entrypoint.n) {
 		if (k->mode != VALIDATE_TEMPLATE)
-			fail(k, spec->src, "spec.entrypoint is required");
+			check_fail(k, spec->src, "spec.entrypoint is required");
 		return;
 	}
-	s = resolve_name(k, own, spec->entrypoint, at);
+	s = check_resolve_name(k, own, spec->entrypoint, at);
 	if (s)
 		check_call(k, s, k->mode == VALIDATE_TEMPLATE ? NULL : &spec->arguments, at);
 }
@@ -302,17 +302,17 @@ check_spec_hooks(struct check *k, struct owner *own)
 
 	if (spec->on_exit.n) {
 		const struct val *at = val_get(spec->src, S("onExit"));
-		struct template_state *s = resolve_name(k, own, spec->on_exit, at);
+		struct template_state *s = check_resolve_name(k, own, spec->on_exit, at);
 
 		if (s)
 			check_call(k, s, k->mode == VALIDATE_TEMPLATE ? NULL : &spec->arguments, at);
 	}
 	for (size_t i = 0; i < spec->hooks.n; i++) {
 		const struct hook *h = &spec->hooks.p[i];
-		struct template_state *s = resolve_call(k, own, h->tmpl, h->template_ref, NULL, h->src);
+		struct template_state *s = check_resolve(k, own, h->tmpl, h->template_ref, NULL, h->src);
 
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
-			fail(k, h->src, "hooks.%.*s Expression required", STR_ARG(h->name));
+			check_fail(k, h->src, "hooks.%.*s Expression required", STR_ARG(h->name));
 		if (s) /* a hook without arguments gets the workflow's */
 			check_call(k, s, k->mode == VALIDATE_TEMPLATE || !h->arguments.src ? NULL : &h->arguments, h->src);
 	}
@@ -351,22 +351,22 @@ merged_spec(struct check *k, const struct val *spec)
 	if (!val_is(ref, VAL_MAP))
 		return spec;
 	if (val_is(templates, VAL_LIST) && templates->n)
-		fail(k, templates, "Templates is invalid field in spec if workflow referred WorkflowTemplate reference");
+		check_fail(k, templates, "Templates is invalid field in spec if workflow referred WorkflowTemplate reference");
 	k->home = ref;
 	if (!name.n) {
-		fail(k, ref, "spec.workflowTemplateRef.name is required");
+		check_fail(k, ref, "spec.workflowTemplateRef.name is required");
 		return NULL;
 	}
 	cluster.b = cluster.kind == VAL_BOOL && cluster.b;
 	below = k->world ? k->world->template_spec(k->world->arg, cluster.b, k->ns, name) : NULL;
 	if (!below) {
 		if (cluster.b)
-			fail(k, ref, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name));
+			check_fail(k, ref, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name));
 		else
-			fail(k, ref, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(k->ns));
+			check_fail(k, ref, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(k->ns));
 		return NULL;
 	}
-	report_later(k, below, &workflow_spec_schema, ref, str_z(k->arena, name));
+	check_report_later(k, below, &workflow_spec_schema, ref, str_z(k->arena, name));
 	return val_merge(k->arena, below, spec);
 }
 
@@ -376,7 +376,7 @@ check_name_length(struct check *k, const char *kind, size_t max)
 	str name = val_get_str(k->meta, "name");
 
 	if (name.n > max)
-		fail(k, val_get(k->meta, S("name")), "%s name \"%.*s\" must not be more than %zu characters long (currently %zu)", kind,
+		check_fail(k, val_get(k->meta, S("name")), "%s name \"%.*s\" must not be more than %zu characters long (currently %zu)", kind,
 			STR_ARG(name), max, name.n);
 }
 
@@ -391,17 +391,17 @@ check_schedules(struct check *k, const struct val *spec)
 	int64_t seconds;
 
 	if (!val_is(schedules, VAL_LIST) || !schedules->n)
-		fail(k, spec, "cron workflow must have at least one schedule");
+		check_fail(k, spec, "cron workflow must have at least one schedule");
 	for (uint32_t i = 0; val_is(schedules, VAL_LIST) && i < schedules->n; i++) {
 		str text = schedules->items[i].kind == VAL_STR ? val_text(&schedules->items[i]) : STR_NONE;
 
 		if (text.p && cron_parse(text, CRON_DESCRIPTORS, k->arena, &cron, &e) < 0)
-			fail(k, &schedules->items[i], "cron schedule %.*s is malformed: %s", STR_ARG(text), e.msg);
+			check_fail(k, &schedules->items[i], "cron schedule %.*s is malformed: %s", STR_ARG(text), e.msg);
 	}
 	if (zone_name.n && tz_open(k->arena, zone_name, &zone, &e) < 0)
-		fail(k, val_get(spec, S("timezone")), "timezone \"%.*s\": %s", STR_ARG(zone_name), e.msg);
+		check_fail(k, val_get(spec, S("timezone")), "timezone \"%.*s\": %s", STR_ARG(zone_name), e.msg);
 	if (deadline && val_to_i64(deadline, &seconds) && seconds < 0)
-		fail(k, deadline, "startingDeadlineSeconds must be positive");
+		check_fail(k, deadline, "startingDeadlineSeconds must be positive");
 }
 
 static void
@@ -440,10 +440,10 @@ workflow_validate(const struct val *manifest, enum validate_mode mode, const str
 		spec = val_get(spec, S("workflowSpec"));
 	}
 	if (val_is(spec, VAL_MAP)) {
-		report_expressions(&k, spec);
+		check_expressions(&k, spec);
 		spec = merged_spec(&k, spec);
 		if (spec)
-			check_spec(&k, owner_new(&k, spec, false, S("")));
+			check_spec(&k, check_owner(&k, spec, false, S("")));
 	}
 	check_free(&k);
 }

@@ -86,13 +86,13 @@ struct task_deps {
 /* ---- validate.c ---------------------------------------------------------------------------------------------- */
 
 /* Adds an error at `at` with the prefix before its text. */
-struct diag *fail(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-struct diag *warn(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+struct diag *check_fail(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+struct diag *check_warn(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Something that is not served yet. */
-void later(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Adds to the prefix; leave it with prefix_leave and what this returned. */
-size_t prefix_enter(struct check *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void prefix_leave(struct check *k, size_t before);
+void check_later(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Adds to the prefix; leave it with check_leave and what this returned. */
+size_t check_enter(struct check *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void check_leave(struct check *k, size_t before);
 /* A name of letters, digits and '-' that begins with a letter or digit (templates, steps, tasks), or of letters, digits, '-' and '_'
  * (parameters, artifacts). `where` is Argo's place, as "spec.templates[0].name". False if it is wrong; then an error was added. */
 bool check_field_name(struct check *k, str name, const struct val *at, const char *where);
@@ -103,18 +103,18 @@ bool check_unique(struct check *k, struct map *seen, str name, const struct val 
 void check_arguments(struct check *k, const struct arguments *args, bool may_be_empty, const char *where);
 void check_artifact_location(struct check *k, const struct artifact *art, const char *where);
 /* Whether the text is, or holds, a variable: then only the run can tell. */
-bool has_tag(str s);
+bool check_has_tag(str s);
 
 /* ---- validate_ref.c: from references to templates ---------------------------------------------------------------- */
 
 /* Decodes a spec into an owner and puts it into k->owners' list. */
-struct owner *owner_new(struct check *k, const struct val *spec, bool cluster, str name);
+struct owner *check_owner(struct check *k, const struct val *spec, bool cluster, str name);
 /* The template that a step, task or hook calls; NULL if there is none (an error was added) or its name is a variable. */
-struct template_state *resolve_call(struct check *k, struct owner *from, str name, const struct template_ref *ref,
+struct template_state *check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref,
                                     const struct val *inline_template, const struct val *at);
-struct template_state *resolve_name(struct check *k, struct owner *from, str name, const struct val *at);
+struct template_state *check_resolve_name(struct check *k, struct owner *from, str name, const struct val *at);
 /* Reports in `at` what a template of another object uses that is not served yet. */
-void report_later(struct check *k, const struct val *spec_or_template, const struct schema *sc, const struct val *at, const char *what);
+void check_report_later(struct check *k, const struct val *spec_or_template, const struct schema *sc, const struct val *at, const char *what);
 
 /* ---- validate_template.c ----------------------------------------------------------------------------------------- */
 
@@ -124,7 +124,7 @@ void check_call(struct check *k, struct template_state *s, const struct argument
 void check_hooks(struct check *k, struct owner *owner, const struct step *step, const struct scope *scope);
 /* How often a step runs: adds what `item` means to `loops`. False if that is wrong. */
 void check_loop(struct check *k, const struct step *step, struct loops *loops);
-static inline bool is_loop(const struct step *s)
+static inline bool check_is_loop(const struct step *s)
 {
 	return (s->with_items && s->with_items->n) || s->with_param.n || s->with_sequence;
 }
@@ -135,13 +135,13 @@ void check_leaf(struct check *k, const struct template_state *s, const struct sc
 void check_metrics(struct check *k, const struct template *t);
 void check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag, struct loops *loops);
 /* Whether task `ancestor` is a transitive dependency of `task`. */
-bool dag_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor);
+bool check_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor);
 
 /* ---- validate_vars.c ------------------------------------------------------------------------------------------------ */
 
 /* All tags in strings at or below `v`; members called `skip` (NULL-terminated) at the top are left out. */
 void check_tags(struct check *k, const struct scope *s, const struct val *v, const char *const *skip);
 /* {{=...}} anywhere at or below. */
-void report_expressions(struct check *k, const struct val *v);
+void check_expressions(struct check *k, const struct val *v);
 
 #endif

@@ -47,7 +47,7 @@ read_dependencies(struct check *k, struct dag_scope *dag, size_t index)
 		if (s)
 			deps->p[deps->n++] = s->group;
 		else
-			hint_task(k, fail(k, val_at(list, i), "dependency '%.*s' not defined", STR_ARG(name)), dag->dag, name);
+			hint_task(k, check_fail(k, val_at(list, i), "dependency '%.*s' not defined", STR_ARG(name)), dag->dag, name);
 	}
 }
 
@@ -62,21 +62,21 @@ read_depends(struct check *k, struct dag_scope *dag, size_t index)
 	struct err e;
 
 	if (depends_parse(k->arena, task->depends, &scope, &d, &e) < 0) {
-		fail(k, at, "%s", e.msg);
+		check_fail(k, at, "%s", e.msg);
 		return;
 	}
 	dag->deps[index] = (struct task_deps){ d.tasks, d.tasks_n };
 	for (size_t i = 0; i < d.n; i++) {
 		const struct depends_code *c = &d.code[i];
 
-		if (c->op == DEPENDS_TEST && c->results & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED) && !is_loop(dag->tasks[c->task].step))
-			fail(k, at, "dependency '%.*s' uses an items-based condition such as .AnySucceeded or .AllFailed but does not "
+		if (c->op == DEPENDS_TEST && c->results & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED) && !check_is_loop(dag->tasks[c->task].step))
+			check_fail(k, at, "dependency '%.*s' uses an items-based condition such as .AnySucceeded or .AllFailed but does not "
 				"contain any items", STR_ARG(dag->tasks[c->task].step->name));
 	}
 }
 
 bool
-dag_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor)
+check_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor)
 {
 	/* the marks are scratch space of the scope, not part of what it says */
 	struct dag_scope *scratch = (struct dag_scope *)(uintptr_t)dag;
@@ -122,7 +122,7 @@ report_cycle(struct check *k, const struct template *t, const struct dag_scope *
 	for (size_t at = from[in]; at != in; at = from[at])
 		buf_addf(&path, "<-%.*s", STR_ARG(dag->tasks[at].step->name));
 	buf_addf(&path, "<-%.*s", STR_ARG(dag->tasks[in].step->name));
-	fail(k, dag->tasks[in].step->src, "templates.%.*s sorting failed: graph with cycle: %s", STR_ARG(t->name), path.p);
+	check_fail(k, dag->tasks[in].step->src, "templates.%.*s sorting failed: graph with cycle: %s", STR_ARG(t->name), path.p);
 }
 
 /* Takes away tasks whose dependencies are gone, as long as there are any; the rest is in, or behind, a cycle. */
@@ -157,7 +157,7 @@ check_cycles(struct check *k, const struct template *t, const struct dag_scope *
 				dag->queue[tail++] = behind[j];
 	}
 	for (size_t i = 0; i < n && tail < n; i++)
-		if (waits[i] && dag_is_ancestor(dag, i, i)) {
+		if (waits[i] && check_is_ancestor(dag, i, i)) {
 			report_cycle(k, t, dag, i);
 			return;
 		}
@@ -171,13 +171,13 @@ check_task_style(struct check *k, const struct template *t, const struct step *t
 	bool waits = uses_depends || task->dependencies.n;
 
 	if (waits && task->name.n && task->name.p[0] >= '0' && task->name.p[0] <= '9')
-		fail(k, task->src, "templates.%.*s.tasks.%.*s name cannot begin with a digit when using either 'depends' or 'dependencies'",
+		check_fail(k, task->src, "templates.%.*s.tasks.%.*s name cannot begin with a digit when using either 'depends' or 'dependencies'",
 			STR_ARG(t->name), STR_ARG(task->name));
 	if (uses_depends && task->dependencies.n)
-		fail(k, val_get(task->src, S("dependencies")), "templates.%.*s cannot use both 'depends' and 'dependencies' in the same DAG template",
+		check_fail(k, val_get(task->src, S("dependencies")), "templates.%.*s cannot use both 'depends' and 'dependencies' in the same DAG template",
 			STR_ARG(t->name));
 	if (uses_depends && task->continue_on)
-		fail(k, val_get(task->src, S("continueOn")), "templates.%.*s cannot use 'continueOn' when using 'depends'. Instead use "
+		check_fail(k, val_get(task->src, S("continueOn")), "templates.%.*s cannot use 'continueOn' when using 'depends'. Instead use "
 			"'dep-task.Failed'/'dep-task.Errored'", STR_ARG(t->name));
 }
 
@@ -193,9 +193,9 @@ check_names(struct check *k, const struct template_state *s, struct dag_scope *d
 		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.tasks[%zu].name", STR_ARG(s->t->name), i));
 
 		dag->tasks[i] = (struct known_step){ .step = task, .group = i };
-		if ((has_tag(task->name) || check_field_name(k, task->name, task->src, where)) &&
+		if ((check_has_tag(task->name) || check_field_name(k, task->name, task->src, where)) &&
 		    map_put(&dag->by_name, task->name, &dag->tasks[i]))
-			fail(k, task->src, "%s '%.*s' is not unique", where, STR_ARG(task->name));
+			check_fail(k, task->src, "%s '%.*s' is not unique", where, STR_ARG(task->name));
 		check_task_style(k, s->t, task, uses_depends);
 	}
 }
@@ -216,8 +216,8 @@ check_argument_tasks(struct check *k, const struct dag_scope *dag, size_t index)
 		(void)str_cut(&rest, '.'); /* "{{tasks" */
 		rest = str_cut(&rest, '.');
 		other = map_get(&dag->by_name, rest);
-		if (!other || !dag_is_ancestor(dag, index, other->group))
-			fail(k, p->src, "missing dependency '%.*s' for parameter '%.*s'", STR_ARG(rest), STR_ARG(p->name));
+		if (!other || !check_is_ancestor(dag, index, other->group))
+			check_fail(k, p->src, "missing dependency '%.*s' for parameter '%.*s'", STR_ARG(rest), STR_ARG(p->name));
 	}
 }
 
@@ -231,14 +231,14 @@ check_task(struct check *k, const struct template_state *s, struct dag_scope *da
 	size_t before;
 
 	check_arguments(k, &task->arguments, false, arguments);
-	before = prefix_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
+	before = check_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
 	check_loop(k, task, loops);
 	check_tags(k, &scope, task->src, skip);
 	check_argument_tasks(k, dag, index);
 	if (dag->tasks[index].tmpl)
 		check_call(k, dag->tasks[index].tmpl, &task->arguments, task->src);
 	check_hooks(k, s->owner, task, &scope);
-	prefix_leave(k, before);
+	check_leave(k, before);
 }
 
 static void
@@ -247,15 +247,15 @@ check_targets(struct check *k, const struct template *t, const struct dag_scope 
 	const struct val *at = val_get(t->dag->src, S("target"));
 	struct scope scope = { .t = t };
 	str rest = t->dag->target;
-	size_t before = prefix_enter(k, "templates.%.*s.targets ", STR_ARG(t->name));
+	size_t before = check_enter(k, "templates.%.*s.targets ", STR_ARG(t->name));
 
 	check_tags(k, &scope, at, NULL);
-	prefix_leave(k, before);
-	while (rest.n && !has_tag(t->dag->target)) {
+	check_leave(k, before);
+	while (rest.n && !check_has_tag(t->dag->target)) {
 		str name = str_cut(&rest, ' ');
 
 		if (!map_get(&dag->by_name, name))
-			hint_task(k, fail(k, at, "templates.%.*s target '%.*s' is not defined", STR_ARG(t->name), STR_ARG(name)), t->dag, name);
+			hint_task(k, check_fail(k, at, "templates.%.*s target '%.*s' is not defined", STR_ARG(t->name), STR_ARG(name)), t->dag, name);
 	}
 }
 
@@ -265,7 +265,7 @@ check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag
 	size_t n = s->t->dag->tasks.n;
 
 	if (!n)
-		fail(k, s->t->dag->src, "templates.%.*s must have at least one task", STR_ARG(s->t->name));
+		check_fail(k, s->t->dag->src, "templates.%.*s must have at least one task", STR_ARG(s->t->name));
 	dag->dag = s->t->dag;
 	dag->tasks = ARENA_ARRAY(k->arena, struct known_step, n);
 	dag->deps = ARENA_ARRAY(k->arena, struct task_deps, n);
@@ -274,14 +274,14 @@ check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag
 	check_names(k, s, dag);
 	for (size_t i = 0; i < n; i++) {
 		const struct step *task = &dag->dag->tasks.p[i];
-		size_t before = prefix_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
+		size_t before = check_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
 
-		dag->tasks[i].tmpl = resolve_call(k, s->owner, task->tmpl, task->template_ref, task->inline_template, task->src);
+		dag->tasks[i].tmpl = check_resolve(k, s->owner, task->tmpl, task->template_ref, task->inline_template, task->src);
 		if (task->depends.n)
 			read_depends(k, dag, i);
 		else
 			read_dependencies(k, dag, i);
-		prefix_leave(k, before);
+		check_leave(k, before);
 	}
 	check_cycles(k, s->t, dag);
 	check_targets(k, s->t, dag);

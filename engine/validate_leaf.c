@@ -27,7 +27,7 @@ check_mounts(struct check *k, const struct template *t, const struct container *
 		const char *before = m->mount_path.n ? map_get(mounted, m->mount_path) : NULL;
 
 		if (before)
-			fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where, STR_ARG(m->mount_path), before);
+			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where, STR_ARG(m->mount_path), before);
 		else if (m->mount_path.n)
 			map_put(mounted, m->mount_path, value.out);
 	}
@@ -41,7 +41,7 @@ check_artifact_mounts(struct check *k, const struct template *t, const struct ma
 		const char *before = art->path.n ? map_get(mounted, art->path) : NULL;
 
 		if (before)
-			fail(k, art->src, "templates.%.*s.inputs.artifacts[%zu].path '%.*s' already mounted in %s", NAME(t), i, STR_ARG(art->path),
+			check_fail(k, art->src, "templates.%.*s.inputs.artifacts[%zu].path '%.*s' already mounted in %s", NAME(t), i, STR_ARG(art->path),
 				before);
 	}
 }
@@ -52,7 +52,7 @@ check_main(struct check *k, const struct template *t, const struct container *ct
 	struct map mounted = { 0 };
 
 	if (!ctr->image.n && !default_image(k, body))
-		fail(k, ctr->src, "templates.%.*s.%s.image may not be empty", NAME(t), body);
+		check_fail(k, ctr->src, "templates.%.*s.%s.image may not be empty", NAME(t), body);
 	check_mounts(k, t, ctr, body, &mounted);
 	check_artifact_mounts(k, t, &mounted);
 	map_free(&mounted);
@@ -74,9 +74,9 @@ check_side_containers(struct check *k, const struct template *t, const char *fie
 		str name = val_get_str(&list->items[i], "name");
 
 		if (!name.n)
-			fail(k, &list->items[i], "templates.%.*s.%s[%u].name is required", NAME(t), field, i);
+			check_fail(k, &list->items[i], "templates.%.*s.%s[%u].name is required", NAME(t), field, i);
 		else if (is_reserved(name))
-			fail(k, &list->items[i], "templates.%.*s.%s[%u].name '%.*s' is reserved", NAME(t), field, i, STR_ARG(name));
+			check_fail(k, &list->items[i], "templates.%.*s.%s[%u].name '%.*s' is reserved", NAME(t), field, i, STR_ARG(name));
 	}
 }
 
@@ -117,7 +117,7 @@ check_set_cycle(struct check *k, const struct template *t, const struct val *lis
 	} while (left && left < before);
 	for (uint32_t i = 0; left && i < list->n; i++)
 		if (!gone[i]) {
-			fail(k, &list->items[i], "templates.%.*s.containerSet dependency cycle detected: %.*s", NAME(t),
+			check_fail(k, &list->items[i], "templates.%.*s.containerSet dependency cycle detected: %.*s", NAME(t),
 				STR_ARG(val_get_str(&list->items[i], "name")));
 			return;
 		}
@@ -131,12 +131,12 @@ check_member(struct check *k, const struct template *t, const struct val *list, 
 	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.containerSet.containers[%u].name", NAME(t), index));
 
 	if (check_field_name(k, name, member, where) && is_reserved(name))
-		fail(k, member, "%s '%.*s' is reserved", where, STR_ARG(name));
+		check_fail(k, member, "%s '%.*s' is reserved", where, STR_ARG(name));
 	if (!val_get_str(member, "image").n)
-		fail(k, member, "templates.%.*s.containerSet.containers.%.*s.image may not be empty", NAME(t), STR_ARG(name));
+		check_fail(k, member, "templates.%.*s.containerSet.containers.%.*s.image may not be empty", NAME(t), STR_ARG(name));
 	for (uint32_t i = 0; val_is(deps, VAL_LIST) && i < deps->n; i++)
 		if (deps->items[i].kind == VAL_STR && !map_get(names, val_text(&deps->items[i])))
-			fail(k, &deps->items[i], "templates.%.*s.containerSet.containers.%.*s dependency '%.*s' not defined", NAME(t), STR_ARG(name),
+			check_fail(k, &deps->items[i], "templates.%.*s.containerSet.containers.%.*s dependency '%.*s' not defined", NAME(t), STR_ARG(name),
 				STR_ARG(val_text(&deps->items[i])));
 }
 
@@ -153,13 +153,13 @@ check_container_set(struct check *k, const struct template *t)
 	struct map names = { 0 };
 
 	if (!val_is(list, VAL_LIST) || !list->n) {
-		fail(k, t->container_set, "templates.%.*s.containerSet must have at least one container", NAME(t));
+		check_fail(k, t->container_set, "templates.%.*s.containerSet must have at least one container", NAME(t));
 		return;
 	}
 	for (uint32_t i = 0; i < list->n; i++)
 		check_unique(k, &names, val_get_str(&list->items[i], "name"), &list->items[i], "containerSet.containers.name");
 	if (needs_main(t) && !map_get(&names, S("main")))
-		fail(k, t->container_set, "templates.%.*s.containerSet.containers must have a container named \"main\" for input or output", NAME(t));
+		check_fail(k, t->container_set, "templates.%.*s.containerSet.containers must have a container named \"main\" for input or output", NAME(t));
 	for (uint32_t i = 0; i < list->n; i++)
 		check_member(k, t, list, i, &names);
 	check_set_cycle(k, t, list);
@@ -176,7 +176,7 @@ is_action(str action)
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
 		if (str_eq(action, str_c(actions[i])))
 			return true;
-	return has_tag(action);
+	return check_has_tag(action);
 }
 
 /* A manifest is often YAML only once its variables are put in: then only the text as it is can be judged. */
@@ -214,15 +214,15 @@ check_resource(struct check *k, const struct template *t)
 	bool by_flags = val_is(flags, VAL_LIST) && flags->n && (str_eq(action, S("get")) || str_eq(action, S("delete")));
 
 	if (!is_action(action))
-		fail(k, r, "templates.%.*s.resource.action must be one of: get, create, apply, delete, replace, patch", NAME(t));
+		check_fail(k, r, "templates.%.*s.resource.action must be one of: get, create, apply, delete, replace, patch", NAME(t));
 	if (manifest.n && from)
-		fail(k, from, "templates.%.*s shouldn't have both `manifest` and `manifestFrom` specified in `Manifest` for resource template", NAME(t));
+		check_fail(k, from, "templates.%.*s shouldn't have both `manifest` and `manifestFrom` specified in `Manifest` for resource template", NAME(t));
 	else if (!manifest.n && !from && !by_flags)
-		fail(k, r, "either templates.%.*s.resource.manifest or templates.%.*s.resource.manifestFrom must be specified", NAME(t), NAME(t));
+		check_fail(k, r, "either templates.%.*s.resource.manifest or templates.%.*s.resource.manifestFrom must be specified", NAME(t), NAME(t));
 	if (from && !is_declared(t, artifact))
-		fail(k, from, "templates.%.*s.resource.manifestFrom.artifact.name %.*s must be declared in inputs.artifacts", NAME(t), STR_ARG(artifact));
-	if (manifest.n && !has_tag(manifest) && !is_yaml(k, manifest))
-		fail(k, val_get(r, S("manifest")), "templates.%.*s.resource.manifest must be a valid yaml", NAME(t));
+		check_fail(k, from, "templates.%.*s.resource.manifestFrom.artifact.name %.*s must be declared in inputs.artifacts", NAME(t), STR_ARG(artifact));
+	if (manifest.n && !check_has_tag(manifest) && !is_yaml(k, manifest))
+		check_fail(k, val_get(r, S("manifest")), "templates.%.*s.resource.manifest must be a valid yaml", NAME(t));
 }
 
 /* ---- the template ------------------------------------------------------------------------------------------- */
@@ -235,17 +235,17 @@ check_pod(struct check *k, const struct template *t)
 	check_side_containers(k, t, "initContainers");
 	check_side_containers(k, t, "sidecars");
 	if (val_is(claims, VAL_LIST) && claims->n)
-		fail(k, claims, "templates.%.*s.podResources.claims is not supported", NAME(t));
+		check_fail(k, claims, "templates.%.*s.podResources.claims is not supported", NAME(t));
 }
 
 void
 check_leaf(struct check *k, const struct template_state *s, const struct scope *scope)
 {
 	const struct template *t = s->t;
-	size_t before = prefix_enter(k, "templates.%.*s: ", NAME(t));
+	size_t before = check_enter(k, "templates.%.*s: ", NAME(t));
 
 	check_tags(k, scope, t->src, NULL);
-	prefix_leave(k, before);
+	check_leave(k, before);
 	if (t->container)
 		check_main(k, t, t->container, "container");
 	if (t->script)
@@ -285,15 +285,15 @@ check_metric_value(struct check *k, const struct template *t, const struct val *
 {
 	const struct val *gauge = val_get(m, S("gauge")), *counter = val_get(m, S("counter")), *histogram = val_get(m, S("histogram"));
 	const struct val *one = gauge ? gauge : counter ? counter : histogram;
-	size_t before = prefix_enter(k, "templates.%.*s metric '%.*s' error: ", NAME(t), STR_ARG(name));
+	size_t before = check_enter(k, "templates.%.*s metric '%.*s' error: ", NAME(t), STR_ARG(name));
 
 	if (!!gauge + !!counter + !!histogram != 1)
-		fail(k, m, "must have exactly one of Gauge, Counter, or Histogram");
+		check_fail(k, m, "must have exactly one of Gauge, Counter, or Histogram");
 	else if (!val_get_str(one, "value").n && !val_is_number(val_get(one, S("value"))))
-		fail(k, one, "missing %s.value", gauge ? "gauge" : counter ? "counter" : "histogram");
+		check_fail(k, one, "missing %s.value", gauge ? "gauge" : counter ? "counter" : "histogram");
 	if (is_true(val_get(gauge, S("realtime"))) && str_find(val_get_str(gauge, "value"), S("resourcesDuration."), 0) != SIZE_MAX)
-		fail(k, gauge, "'resourcesDuration.*' metrics cannot be used in real-time");
-	prefix_leave(k, before);
+		check_fail(k, gauge, "'resourcesDuration.*' metrics cannot be used in real-time");
+	check_leave(k, before);
 }
 
 static void
@@ -303,16 +303,16 @@ check_metric(struct check *k, const struct template *t, const struct val *m)
 	const struct val *labels = val_get(m, S("labels"));
 
 	if (!is_metric_name(name))
-		fail(k, m, "templates.%.*s metric name '%.*s' is invalid. Metric names must contain alphanumeric characters or '_'", NAME(t),
+		check_fail(k, m, "templates.%.*s metric name '%.*s' is invalid. Metric names must contain alphanumeric characters or '_'", NAME(t),
 			STR_ARG(name));
 	for (uint32_t i = 0; val_is(labels, VAL_LIST) && i < labels->n; i++) {
 		str key = val_get_str(&labels->items[i], "key");
 
 		if (!is_metric_name(key))
-			fail(k, &labels->items[i], "templates.%.*s metric '%.*s' error: '%.*s' is an invalid label key", NAME(t), STR_ARG(name), STR_ARG(key));
+			check_fail(k, &labels->items[i], "templates.%.*s metric '%.*s' error: '%.*s' is an invalid label key", NAME(t), STR_ARG(name), STR_ARG(key));
 	}
 	if (!val_get_str(m, "help").n)
-		fail(k, m, "templates.%.*s metric '%.*s' must contain a help string under 'help: ' field", NAME(t), STR_ARG(name));
+		check_fail(k, m, "templates.%.*s metric '%.*s' must contain a help string under 'help: ' field", NAME(t), STR_ARG(name));
 	check_metric_value(k, t, m, name);
 }
 

@@ -6,7 +6,7 @@
 static void
 note_global(struct check *k, str name, struct map *names, bool *any)
 {
-	if (has_tag(name))
+	if (check_has_tag(name))
 		*any = true;
 	else if (name.n)
 		map_put(names, name, k);
@@ -26,7 +26,7 @@ state_new(struct check *k, const struct template *t, struct owner *owner)
 }
 
 struct owner *
-owner_new(struct check *k, const struct val *spec, bool cluster, str name)
+check_owner(struct check *k, const struct val *spec, bool cluster, str name)
 {
 	struct owner *o = ARENA_NEW(k->arena, struct owner), **end = &k->owners;
 
@@ -44,7 +44,8 @@ owner_new(struct check *k, const struct val *spec, bool cluster, str name)
 }
 
 void
-report_later(struct check *k, const struct val *v, const struct schema *sc, const struct val *at, const char *what)
+check_report_later(struct check *k, const struct val *v, const struct schema *sc, const struct val *at,
+	const char *what)
 {
 	void *scratch = arena_alloc(k->arena, sc->size, _Alignof(max_align_t));
 	const struct val *outer = k->foreign;
@@ -55,8 +56,8 @@ report_later(struct check *k, const struct val *v, const struct schema *sc, cons
 	if (schema_decode(sc, k->arena, v, S(""), scratch, &found) == 0)
 		for (size_t i = 0; i < found.v.n; i++)
 			if (found.v.p[i].level == DIAG_LATER)
-				later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path), STR_ARG(found.v.p[i].text));
-	report_expressions(k, v);
+				check_later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path), STR_ARG(found.v.p[i].text));
+	check_expressions(k, v);
 	k->foreign = outer;
 	diags_free(&found);
 }
@@ -75,12 +76,12 @@ hint_name(struct check *k, struct diag *x, const struct owner *o, str name)
 }
 
 struct template_state *
-resolve_name(struct check *k, struct owner *from, str name, const struct val *at)
+check_resolve_name(struct check *k, struct owner *from, str name, const struct val *at)
 {
 	struct template_state *s = map_get(&from->by_name, name);
 
-	if (!s && !has_tag(name))
-		hint_name(k, fail(k, at, "template name '%.*s' undefined", STR_ARG(name)), from, name);
+	if (!s && !check_has_tag(name))
+		hint_name(k, check_fail(k, at, "template name '%.*s' undefined", STR_ARG(name)), from, name);
 	return s;
 }
 
@@ -94,11 +95,11 @@ find_owner(struct check *k, const struct template_ref *ref)
 			return o;
 	spec = k->world ? k->world->template_spec(k->world->arg, ref->cluster_scope, k->ns, ref->name) : NULL;
 	if (spec)
-		return owner_new(k, spec, ref->cluster_scope, ref->name);
+		return check_owner(k, spec, ref->cluster_scope, ref->name);
 	if (ref->cluster_scope)
-		fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
+		check_fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
 	else
-		fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name), STR_ARG(k->ns));
+		check_fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name), STR_ARG(k->ns));
 	return NULL;
 }
 
@@ -108,31 +109,31 @@ resolve_ref(struct check *k, const struct template_ref *ref)
 	struct template_state *s;
 	struct owner *o;
 
-	if (has_tag(ref->name) || has_tag(ref->tmpl))
+	if (check_has_tag(ref->name) || check_has_tag(ref->tmpl))
 		return NULL;
 	if (!ref->name.n)
-		fail(k, ref->src, "resource name is required");
+		check_fail(k, ref->src, "resource name is required");
 	if (!ref->tmpl.n)
-		fail(k, ref->src, "template name is required");
+		check_fail(k, ref->src, "template name is required");
 	if (!ref->name.n || !ref->tmpl.n)
 		return NULL;
 	o = find_owner(k, ref);
 	s = o ? map_get(&o->by_name, ref->tmpl) : NULL;
 	if (o && !s)
-		hint_name(k, fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name), STR_ARG(ref->tmpl)), o, ref->tmpl);
+		hint_name(k, check_fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name), STR_ARG(ref->tmpl)), o, ref->tmpl);
 	return s;
 }
 
 struct template_state *
-resolve_call(struct check *k, struct owner *from, str name, const struct template_ref *ref, const struct val *inline_template, const struct val *at)
+check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref, const struct val *inline_template, const struct val *at)
 {
 	if (ref) {
 		if (name.n)
-			fail(k, at, "template name cannot be specified with templateRef.");
+			check_fail(k, at, "template name cannot be specified with templateRef.");
 		return resolve_ref(k, ref);
 	}
 	if (name.n)
-		return resolve_name(k, from, name, val_get(at, S("template")));
+		return check_resolve_name(k, from, name, val_get(at, S("template")));
 	if (val_is(inline_template, VAL_MAP)) {
 		struct template *t = ARENA_NEW(k->arena, struct template);
 
@@ -140,6 +141,6 @@ resolve_call(struct check *k, struct owner *from, str name, const struct templat
 			k->quiet.errors = 0; /* said where it was read */
 		return state_new(k, t, from);
 	}
-	fail(k, at, "template, templateRef or inline is required");
+	check_fail(k, at, "template, templateRef or inline is required");
 	return NULL;
 }

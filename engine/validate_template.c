@@ -50,13 +50,13 @@ check_supplied(struct check *k, const struct template *t, const struct arguments
 		const struct parameter *in = &t->inputs.parameters.p[i];
 
 		if (!in->value.p && !in->dflt.p && !in->value_from && !find_parameter(args, in->name))
-			fail(k, at, "templates.%.*s inputs.parameters.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
+			check_fail(k, at, "templates.%.*s inputs.parameters.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
 	}
 	for (size_t i = 0; i < t->inputs.artifacts.n; i++) {
 		const struct artifact *in = &t->inputs.artifacts.p[i];
 
 		if (!in->optional && !has_location(in) && !has_artifact_argument(args, in->name))
-			fail(k, at, "templates.%.*s inputs.artifacts.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
+			check_fail(k, at, "templates.%.*s inputs.artifacts.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
 	}
 }
 
@@ -84,12 +84,12 @@ check_artifact_path(struct check *k, const struct template *t, const struct arti
 {
 	if (!is_leaf(t)) {
 		if (art->path.n)
-			fail(k, val_get(art->src, S("path")), "%s.path only valid in container/script templates", where);
+			check_fail(k, val_get(art->src, S("path")), "%s.path only valid in container/script templates", where);
 	} else if (!art->path.n && t->type != TEMPLATE_PLUGIN && t->type != TEMPLATE_HTTP && t->type != TEMPLATE_DATA) {
-		fail(k, art->src, input ? "%s.path is required: Artifact '%.*s' did not specify a path" : "%s.path not specified "
+		check_fail(k, art->src, input ? "%s.path is required: Artifact '%.*s' did not specify a path" : "%s.path not specified "
 			"(Artifact '%.*s' did not specify a path)", where, STR_ARG(art->name));
 	} else if (climbs_out(art->path)) {
-		fail(k, val_get(art->src, S("path")), "%s.path '%.*s': Directory traversal is not permitted", where, STR_ARG(art->path));
+		check_fail(k, val_get(art->src, S("path")), "%s.path '%.*s': Directory traversal is not permitted", where, STR_ARG(art->path));
 	}
 }
 
@@ -105,7 +105,7 @@ check_inputs(struct check *k, const struct template *t)
 		if (check_parameter_name(k, p->name, p->src, where))
 			check_unique(k, &parameters, p->name, p->src, where);
 		if (p->has_enum && !p->enum_values.n)
-			fail(k, p->src, "templates.%.*s.inputs.parameters.%.*s.enum should contain at least one value", STR_ARG(t->name),
+			check_fail(k, p->src, "templates.%.*s.inputs.parameters.%.*s.enum should contain at least one value", STR_ARG(t->name),
 				STR_ARG(p->name));
 	}
 	for (size_t i = 0; i < t->inputs.artifacts.n; i++) {
@@ -117,7 +117,7 @@ check_inputs(struct check *k, const struct template *t)
 			check_unique(k, &artifacts, art->name, art->src, name);
 		check_artifact_path(k, t, art, where, true);
 		if (art->from.n)
-			fail(k, val_get(art->src, S("from")), "%s.from not valid in inputs", where);
+			check_fail(k, val_get(art->src, S("from")), "%s.from not valid in inputs", where);
 		check_artifact_location(k, art, where);
 	}
 	map_free(&parameters);
@@ -129,7 +129,7 @@ check_inputs(struct check *k, const struct template *t)
 static void
 check_global_name(struct check *k, str name, const struct val *at, const char *where)
 {
-	if (name.n && !has_tag(name))
+	if (name.n && !check_has_tag(name))
 		check_parameter_name(k, name, val_get(at, S("globalName")), str_z(k->arena, arena_fmt(k->arena, "%s.globalName", where)));
 }
 
@@ -140,17 +140,17 @@ check_value_from(struct check *k, const struct template *t, const struct value_f
 	bool resource = t->type == TEMPLATE_RESOURCE;
 
 	if (kinds == 0)
-		fail(k, v->src, "%s.valueFrom type unspecified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
+		check_fail(k, v->src, "%s.valueFrom type unspecified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
 	if (kinds > 1)
-		fail(k, v->src, "%s multiple valueFrom types specified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
+		check_fail(k, v->src, "%s multiple valueFrom types specified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
 	if (kinds == 0)
 		return;
 	if ((t->type == TEMPLATE_CONTAINER || t->type == TEMPLATE_CONTAINER_SET || t->type == TEMPLATE_SCRIPT) && !v->path.n)
-		fail(k, v->src, "%s.path must be specified for %s templates", where, type_names[t->type]);
+		check_fail(k, v->src, "%s.path must be specified for %s templates", where, type_names[t->type]);
 	if (resource && !v->jq_filter.n && !v->json_path.n)
-		fail(k, v->src, "%s .jqFilter or jsonPath must be specified for %s templates", where, type_names[t->type]);
+		check_fail(k, v->src, "%s .jqFilter or jsonPath must be specified for %s templates", where, type_names[t->type]);
 	if (!is_leaf(t) && !v->parameter.n && !v->expression.n)
-		fail(k, v->src, "%s.parameter or expression must be specified for %s templates", where, type_names[t->type]);
+		check_fail(k, v->src, "%s.parameter or expression must be specified for %s templates", where, type_names[t->type]);
 }
 
 static void
@@ -159,9 +159,9 @@ check_output_parameter(struct check *k, const struct template *t, const struct p
 	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.parameters.%.*s", STR_ARG(t->name), STR_ARG(p->name)));
 
 	if (p->value_from && p->value.p)
-		fail(k, p->src, "%s has both valueFrom and value specified. Choose one.", where);
+		check_fail(k, p->src, "%s has both valueFrom and value specified. Choose one.", where);
 	else if (!p->value_from && !p->value.p)
-		fail(k, p->src, "%s does not have valueFrom or value specified", where);
+		check_fail(k, p->src, "%s does not have valueFrom or value specified", where);
 	else if (p->value_from)
 		check_value_from(k, t, p->value_from, where);
 	check_global_name(k, p->global_name, p->src, where);
@@ -192,9 +192,9 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 		check_global_name(k, art->global_name, art->src, where);
 	}
 	if (!is_leaf(t)) { /* a leaf is looked through as a whole */
-		before = prefix_enter(k, "templates.%.*s.outputs ", STR_ARG(t->name));
+		before = check_enter(k, "templates.%.*s.outputs ", STR_ARG(t->name));
 		check_tags(k, scope, t->outputs.src, NULL);
-		prefix_leave(k, before);
+		check_leave(k, before);
 	}
 	map_free(&parameters);
 	map_free(&artifacts);
@@ -209,7 +209,7 @@ check_loop(struct check *k, const struct step *step, struct loops *loops)
 	bool has_items = items && items->n > 0;
 
 	if (has_items + !!step->with_param.n + !!step->with_sequence > 1) {
-		fail(k, step->src, "only one of withItems, withParam, withSequence can be specified");
+		check_fail(k, step->src, "only one of withItems, withParam, withSequence can be specified");
 		return;
 	}
 	if (step->with_param.n || (has_items && items->kind == VAL_STR))
@@ -218,16 +218,16 @@ check_loop(struct check *k, const struct step *step, struct loops *loops)
 		const struct val *item = &items->items[i];
 
 		if (val_resolve(item).kind == VAL_NULL)
-			fail(k, item, "unsupported withItems type: null");
+			check_fail(k, item, "unsupported withItems type: null");
 		for (uint32_t j = 0; item->kind == VAL_MAP && j < item->n; j++)
 			map_put(&loops->keys, val_key(&item->members[j]), loops);
 		for (uint32_t j = 0; item->kind == VAL_LIST && j < item->n; j++)
 			map_put(&loops->keys, arena_fmt(k->arena, "[%u]", j), loops);
 	}
 	if (step->with_sequence && step->with_sequence->count.text.p && step->with_sequence->end.text.p)
-		fail(k, val_get(step->src, S("withSequence")), "only one of count or end can be defined in withSequence");
+		check_fail(k, val_get(step->src, S("withSequence")), "only one of count or end can be defined in withSequence");
 	else if (step->with_sequence && !step->with_sequence->count.text.p && !step->with_sequence->end.text.p)
-		fail(k, val_get(step->src, S("withSequence")), "must specify count or end in withSequence");
+		check_fail(k, val_get(step->src, S("withSequence")), "must specify count or end in withSequence");
 }
 
 void
@@ -240,21 +240,21 @@ check_hooks(struct check *k, struct owner *owner, const struct step *step, const
 	own.self = step;
 	k->on_exit = true;
 	if (step->on_exit.n) {
-		s = resolve_name(k, owner, step->on_exit, val_get(step->src, S("onExit")));
+		s = check_resolve_name(k, owner, step->on_exit, val_get(step->src, S("onExit")));
 		if (s)
 			check_call(k, s, NULL, step->src);
 	}
 	for (size_t i = 0; i < step->hooks.n; i++) {
 		const struct hook *h = &step->hooks.p[i];
-		size_t before = prefix_enter(k, "hooks.%.*s ", STR_ARG(h->name));
+		size_t before = check_enter(k, "hooks.%.*s ", STR_ARG(h->name));
 
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
-			fail(k, h->src, "Expression required");
-		s = resolve_call(k, owner, h->tmpl, h->template_ref, NULL, h->src);
+			check_fail(k, h->src, "Expression required");
+		s = check_resolve(k, owner, h->tmpl, h->template_ref, NULL, h->src);
 		check_tags(k, &own, h->src, NULL);
 		if (s)
 			check_call(k, s, &h->arguments, h->src);
-		prefix_leave(k, before);
+		check_leave(k, before);
 	}
 	k->on_exit = on_exit;
 }
@@ -272,27 +272,27 @@ enter_step(struct check *k, const struct template_state *s, size_t group, size_t
 	size_t before;
 
 	*known = (struct known_step){ .step = step, .group = group };
-	if ((has_tag(step->name) || check_field_name(k, step->name, step->src, where)) &&
+	if ((check_has_tag(step->name) || check_field_name(k, step->name, step->src, where)) &&
 	    map_put(&scope->by_name, step->name, known))
-		fail(k, step->src, "%s '%.*s' is not unique", where, STR_ARG(step->name));
+		check_fail(k, step->src, "%s '%.*s' is not unique", where, STR_ARG(step->name));
 	check_arguments(k, &step->arguments, false, arguments);
-	before = prefix_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
+	before = check_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
 	check_loop(k, step, loops);
-	known->tmpl = resolve_call(k, s->owner, step->tmpl, step->template_ref, step->inline_template, step->src);
+	known->tmpl = check_resolve(k, s->owner, step->tmpl, step->template_ref, step->inline_template, step->src);
 	if (known->tmpl)
 		check_call(k, known->tmpl, &step->arguments, step->src);
-	prefix_leave(k, before);
+	check_leave(k, before);
 }
 
 static void
 leave_step(struct check *k, const struct template_state *s, size_t group, const struct step *step, struct scope *scope)
 {
-	size_t before = prefix_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
+	size_t before = check_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
 
 	scope->group = group;
 	check_tags(k, scope, step->src, not_in_step);
 	check_hooks(k, s->owner, step, scope);
-	prefix_leave(k, before);
+	check_leave(k, before);
 }
 
 static void
@@ -320,12 +320,12 @@ check_timeout(struct check *k, const struct template *t)
 	dur d;
 
 	if (t->timeout.n && !is_leaf(t))
-		fail(k, val_get(t->src, S("timeout")), "templates.%.*s %s template doesn't support timeout field.", STR_ARG(t->name), type_names[t->type]);
-	else if (t->timeout.n && !has_tag(t->timeout) && (str_to_i64(t->timeout, &seconds) || dur_parse(t->timeout, &d, &e) < 0))
-		fail(k, val_get(t->src, S("timeout")), "templates.%.*s '%.*s' has invalid duration format in timeout: write 10s or 1h30m",
+		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s %s template doesn't support timeout field.", STR_ARG(t->name), type_names[t->type]);
+	else if (t->timeout.n && !check_has_tag(t->timeout) && (str_to_i64(t->timeout, &seconds) || dur_parse(t->timeout, &d, &e) < 0))
+		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s '%.*s' has invalid duration format in timeout: write 10s or 1h30m",
 			STR_ARG(t->name), STR_ARG(t->timeout));
 	if (t->pending_timeout.n && !is_leaf(t))
-		fail(k, val_get(t->src, S("pendingTimeout")), "templates.%.*s %s template doesn't support pendingTimeout field.", STR_ARG(t->name),
+		check_fail(k, val_get(t->src, S("pendingTimeout")), "templates.%.*s %s template doesn't support pendingTimeout field.", STR_ARG(t->name),
 			type_names[t->type]);
 }
 
@@ -336,14 +336,14 @@ check_limits(struct check *k, const struct template *t)
 	const struct val *at = val_get(t->src, S("activeDeadlineSeconds"));
 
 	if (deadline->text.p && !is_leaf(t))
-		fail(k, at, "templates.%.*s.activeDeadlineSeconds is only valid for leaf templates", STR_ARG(t->name));
-	else if (deadline->text.p && deadline->is_int ? deadline->v <= 0 : deadline->text.p && !has_tag(deadline->text))
-		fail(k, at, "templates.%.*s.activeDeadlineSeconds must be a positive integer > 0 or an argo variable", STR_ARG(t->name));
+		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds is only valid for leaf templates", STR_ARG(t->name));
+	else if (deadline->text.p && deadline->is_int ? deadline->v <= 0 : deadline->text.p && !check_has_tag(deadline->text))
+		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds must be a positive integer > 0 or an argo variable", STR_ARG(t->name));
 	if (t->parallelism.set && is_leaf(t))
-		fail(k, val_get(t->src, S("parallelism")), "templates.%.*s.parallelism is only valid for steps and dag templates", STR_ARG(t->name));
+		check_fail(k, val_get(t->src, S("parallelism")), "templates.%.*s.parallelism is only valid for steps and dag templates", STR_ARG(t->name));
 	check_timeout(k, t);
 	if (t->retry && t->retry->backoff && !t->retry->backoff->duration.n)
-		warn(k, val_get(t->retry->src, S("backoff")), "templates.%.*s no base duration specified for retryStrategy: the first retry will fail",
+		check_warn(k, val_get(t->retry->src, S("backoff")), "templates.%.*s no base duration specified for retryStrategy: the first retry will fail",
 			STR_ARG(t->name));
 }
 
@@ -353,9 +353,9 @@ static bool
 check_type(struct check *k, const struct template *t)
 {
 	if (t->bodies == 0)
-		fail(k, t->src, "templates.%.*s template type unspecified. " TYPES, STR_ARG(t->name));
+		check_fail(k, t->src, "templates.%.*s template type unspecified. " TYPES, STR_ARG(t->name));
 	else if (t->bodies > 1)
-		fail(k, t->src, "templates.%.*s multiple template types specified. " TYPES, STR_ARG(t->name));
+		check_fail(k, t->src, "templates.%.*s multiple template types specified. " TYPES, STR_ARG(t->name));
 	return t->bodies == 1;
 }
 
@@ -398,7 +398,7 @@ check_call(struct check *k, struct template_state *s, const struct arguments *ar
 		return;
 	s->visited = true;
 	if (s->owner->name.n && !outer) {
-		report_later(k, s->t->src, &template_schema, at, str_z(k->arena, s->owner->name));
+		check_report_later(k, s->t->src, &template_schema, at, str_z(k->arena, s->owner->name));
 		k->foreign = at;
 	}
 	if (check_type(k, s->t))

@@ -55,7 +55,7 @@ step_gives(const struct known_step *s, str rest)
 	if (str_eq(rest, S("exitCode")) || str_eq(rest, S("outputs.result")))
 		return gives_result(t);
 	if (str_eq(rest, S("outputs.parameters")))
-		return is_loop(s->step);
+		return check_is_loop(s->step);
 	if (str_starts(rest, S("outputs.parameters.")))
 		return has_parameter(t, str_slice(rest, 19, rest.n));
 	return str_starts(rest, S("outputs.artifacts.")) && has_artifact(t, str_slice(rest, 18, rest.n));
@@ -80,7 +80,7 @@ tasks_have(const struct scope *s, str name, str rest)
 
 	if (!known)
 		return false;
-	if (str_eq(rest, S("status")) && s->task != SIZE_MAX && known->step != s->self && !dag_is_ancestor(s->dag, s->task, known->group))
+	if (str_eq(rest, S("status")) && s->task != SIZE_MAX && known->step != s->self && !check_is_ancestor(s->dag, s->task, known->group))
 		return false;
 	return step_gives(known, rest);
 }
@@ -201,7 +201,7 @@ each_tag(str text, void (*fn)(void *arg, str tag, bool expression), void *arg)
 
 		if (tag.n && tag.p[0] == '=')
 			fn(arg, tag, true);
-		else if (!has_tag(tag))
+		else if (!check_has_tag(tag))
 			fn(arg, tag, false);
 		at = close + 2;
 	}
@@ -219,7 +219,7 @@ check_tag(void *arg, str tag, bool expression)
 	const struct tag_walk *w = arg;
 
 	if (!expression && !known(w->k, w->scope, tag))
-		fail(w->k, w->at, "failed to resolve {{%.*s}}", STR_ARG(tag));
+		check_fail(w->k, w->at, "failed to resolve {{%.*s}}", STR_ARG(tag));
 }
 
 static bool
@@ -264,11 +264,11 @@ report_expression(void *arg, str tag, bool expression)
 	const struct tag_walk *w = arg;
 
 	if (expression)
-		later(w->k, w->at, "expressions are not served yet: {{%.*s}}", STR_ARG(str_slice(tag, 0, 60)));
+		check_later(w->k, w->at, "expressions are not served yet: {{%.*s}}", STR_ARG(str_slice(tag, 0, 60)));
 }
 
 void
-report_expressions(struct check *k, const struct val *v)
+check_expressions(struct check *k, const struct val *v)
 {
 	struct tag_walk w = { .k = k };
 
