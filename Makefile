@@ -108,6 +108,15 @@ layers:
 cli-test: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
 
+# make bench: each measure beside its limit or peer, as a ratio (BENCH="ingest react": only these)
+BENCH_BIN = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+$(B)/bench/%: bench/%.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+$(B)/bench/mark: bench/mark.c
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
+bench: all $(BENCH_BIN)
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate BENCH_BIN=$(CURDIR)/$(B)/bench python3 bench/run.py $(BENCH)
+
 demo: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate sh examples/git-push/demo.sh
 
@@ -132,4 +141,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test demo lint format install clean help
+.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help

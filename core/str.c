@@ -59,6 +59,8 @@ str_find(str s, str needle, size_t from)
 {
 	if (from > s.n)
 		return SIZE_MAX;
+	if (needle.n > s.n - from)
+		return SIZE_MAX;
 	if (needle.n == 0)
 		return from;
 	const char *hit = memmem(s.p + from, s.n - from, needle.p, needle.n);

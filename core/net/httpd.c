@@ -31,7 +31,7 @@
 #include "core/metrics.h"
 #include "core/net/http_path.h"
 
-#define HEAD_MAX (32 << 10)           /* request line and headers, and libmicrohttpd's own buffers, per connection */
+#define HEAD_MAX (16 << 10)           /* request line, headers and a piece of the body, per connection; 0.9.75 zeroes it per request */
 #define DRAIN_MAX ((size_t)1 << 20)   /* so much of a body beyond the limit is read, so that the client reads the answer */
 #define SLOWEST_BODY (8 << 10)        /* bytes a second */
 #define BODY_IN_ARENA (64 << 10)      /* a body announced as this size or less is allocated at once */

@@ -20,10 +20,13 @@ import concurrent.futures
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOLDS, NOT_SERVED, WRONG, SKIPPED = "holds", "not served", "wrong", "skipped"
@@ -228,7 +231,111 @@ def lint(bench):
         yield path, lambda path=path, field=field: judge_lint(bench, path, field)
 
 
-SUITES = {"workflows": workflows, "trees": trees, "validate": validate, "lint": lint}
+# ---- interactive.tsv --------------------------------------------------------------------------------------------
+
+
+class Served:
+    """A daemon of its own for one script, and the workflow that the script is about."""
+
+    def __init__(self, bench, directory):
+        self.bench, self.state, self.mark = bench, os.path.join(directory, "state"), ""
+        options = ["--config", bench.config] if bench.config else []
+        self.daemon = subprocess.Popen([bench.binary, "serve", "--state", self.state, "--listen", "127.0.0.1:0"] + options,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="replace")
+        for line in self.daemon.stderr:
+            if line.startswith("listening on"):
+                break
+        threading.Thread(target=self.daemon.stderr.read, daemon=True).start()
+        self.name = ""
+
+    def close(self):
+        self.daemon.terminate()
+        self.daemon.wait()
+
+    def call(self, *args):
+        return self.bench.call(list(args) + ["--state", self.state], os.path.join(self.bench.cases, "workflows"))
+
+    def get(self):
+        return json.loads(self.call("get", self.name, "-o", "json")[1])
+
+    def submit(self, path, suspended):
+        if suspended:
+            code, out, err = self.call("submit", "--dry-run", "-o", "json", path)
+            if code:
+                return code, err
+            manifest = json.loads(out)
+            manifest["spec"]["suspend"] = True
+            path = self.state + ".json"
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(manifest, f)
+        code, out, err = self.call("submit", "-o", "name", path)
+        self.name = out.strip()
+        return code, err
+
+    def until(self, condition):
+        end = time.monotonic() + self.bench.timeout
+        while time.monotonic() < end:
+            if condition(self.get()):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def verb(self, words):
+        """None, or what went wrong."""
+        if words == ["get"]:
+            return None
+        if words == ["mark"]:
+            self.mark = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            return None
+        if words == ["wait"]:
+            return None if self.until(lambda w: w.get("status", {}).get("phase") in ("Succeeded", "Failed", "Error")) else "it did not end"
+        if words[0] == "wait-for-phase":
+            return None if self.until(lambda w: w.get("status", {}).get("phase") == words[1]) else f"phase is never {words[1]}"
+        if words[0] == "wait-for-node":
+            found = self.until(lambda w: any(n["displayName"] == words[1] and n.get("phase") == words[2]
+                                             for n in (w.get("status", {}).get("nodes") or {}).values()))
+            return None if found else f"{words[1]} is never {words[2]}"
+        refuse = words[0].startswith("!")
+        words = [words[0].lstrip("!")] + words[1:]
+        before = self.get() if refuse else None
+        at = 2 if words[0] == "node" else 1
+        code, out, err = self.call(*words[:at], self.name, *words[at:])
+        if refuse:
+            return None if code and self.get().get("status") == before.get("status") else f"{words[0]} must be refused and change nothing"
+        if words[0] == "resubmit" and not code:
+            self.name = out.split("Name:", 1)[1].split()[0]
+        return f"{' '.join(words)}: {last_line(err)}" if code else None
+
+
+def judge_script(bench, path, script, phase, checks):
+    with tempfile.TemporaryDirectory(prefix="tidegate-conformance-") as directory:
+        served = Served(bench, directory)
+        try:
+            verbs = [shlex.split(v) for v in script.split(";")]
+            suspended = verbs[0] == ["submit-suspended"]
+            code, err = served.submit(path, suspended)
+            if code:
+                return refused(code, err) or Verdict(WRONG, last_line(err))
+            for words in verbs[1:] if suspended else verbs:
+                wrong = served.verb(words)
+                if wrong:
+                    return Verdict(WRONG, wrong)
+            workflow = served.get()
+        finally:
+            served.close()
+    if workflow["status"].get("phase") != phase:
+        return Verdict(WRONG, f"phase {workflow['status'].get('phase')}, must be {phase}")
+    marked = [c.replace("$mark", json.dumps(served.mark)) for c in checks.split(";;") if c.strip()]
+    failed = jq_failures(marked, json.dumps(workflow)) if marked else []
+    return Verdict(WRONG, "not true: " + failed[0]) if failed else Verdict(HOLDS, "")
+
+
+def interactive(bench):
+    for name, script, phase, checks in rows(os.path.join(bench.cases, "interactive.tsv")):
+        yield name, lambda path=name.split("#")[0], s=script, p=phase, c=checks: judge_script(bench, path, s, p, c)
+
+
+SUITES = {"workflows": workflows, "trees": trees, "validate": validate, "lint": lint, "interactive": interactive}
 
 # ---- the whole --------------------------------------------------------------------------------------------------
 

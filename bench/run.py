@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bench/run.py [NAME...]: each measure beside its peer, interleaved, median of 5, as a ratio.
+
+On a shared machine only ratios of the same minute hold: ours and theirs run in turn, with the same client and, where the
+kernel allows it, in the same real-time class (chrt -r). Ingest is a rate, ours over theirs, to be at least; the others are
+times or sizes, ours over theirs, to be at most. The exit code is 1 if a floor is missed, 2 if something could not be measured.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIN = os.environ.get("BENCH_BIN", os.path.join(TOP, "build/bench"))
+TIDEGATE = os.environ.get("TIDEGATE", os.path.join(TOP, "tidegate"))
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SECONDS = os.environ.get("SECONDS_EACH", "2")
+
+
+def realtime():
+    """The prefix that gives a command the round-robin class, if we may."""
+    chrt = shutil.which("chrt")
+    if chrt and subprocess.run([chrt, "-r", "5", "true"], capture_output=True).returncode == 0:
+        return [chrt, "-r", "5"]
+    return []
+
+
+RT = realtime()
+
+
+def tool(name):
+    return os.path.join(BIN, name)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def out(args, **kw):
+    """Runs a measuring command and gives what it prints."""
+    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=300, **kw)
+    if p.returncode != 0:
+        raise RuntimeError(f"{' '.join(args)}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
+    return p.stdout
+
+
+def number(text, pattern):
+    return float(re.search(pattern, text).group(1))
+
+
+class Server:
+    """A server of ours or of a peer, stopped at the end."""
+
+    def __init__(self, args, port, **kw):
+        self.log = tempfile.TemporaryFile()
+        self.p = subprocess.Popen(RT + args, stdout=self.log, stderr=self.log, **kw)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                return
+            except OSError:
+                if self.p.poll() is not None or time.monotonic() > end:
+                    self.log.seek(0)
+                    raise RuntimeError(f"{args[0]} does not listen: {self.log.read().decode()[-600:]}") from None
+                time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.send_signal(signal.SIGTERM)
+        try:
+            self.p.wait(10)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
+        self.log.close()
+
+
+def timed(args, **kw):
+    """Seconds that a command takes, from before its start to after its end."""
+    start = time.monotonic()
+    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=600, **kw)
+    took = time.monotonic() - start
+    if p.returncode != 0:
+        raise RuntimeError(f"{' '.join(args[:6])}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
+    return took
+
+
+def write(directory, name, text):
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+# ---- manifests ------------------------------------------------------------------------------------------------------
+
+def source_manifest(port):
+    return f"""apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {{name: bench}}
+spec:
+  webhook:
+    push: {{endpoint: /push, method: POST, port: "{port}"}}
+"""
+
+
+def sensor_manifest(branch, command):
+    """Submits a workflow of one step for events of a branch: a filter, and a parameter from the event."""
+    return f"""---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {{name: bench}}
+spec:
+  dependencies:
+    - name: push
+      eventSourceName: bench
+      eventName: push
+      filters: {{data: [{{path: body.branch, type: string, value: [{branch}]}}]}}
+  triggers:
+    - template:
+        name: start
+        argoWorkflow:
+          operation: submit
+          source:
+            resource:
+              apiVersion: argoproj.io/v1alpha1
+              kind: Workflow
+              metadata: {{generateName: bench-}}
+              spec:
+                entrypoint: main
+                arguments: {{parameters: [{{name: repository, value: none}}]}}
+                templates:
+                  - name: main
+                    container: {{image: any, command: {command}}}
+          parameters:
+            - src: {{dependencyName: push, dataKey: body.repository.name}}
+              dest: spec.arguments.parameters.0.value
+"""
+
+
+def workflow_head(name):
+    return f"""apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {{name: {name}}}
+spec:
+  entrypoint: main
+  templates:
+    - name: nothing
+      container: {{image: any, command: [/bin/true]}}
+"""
+
+
+def fan_out(n):
+    return workflow_head("fan") + f"""    - name: main
+      steps:
+        - - {{name: one, template: nothing, withSequence: {{count: "{n}"}}}}
+"""
+
+
+def chain(n):
+    steps = "".join(f"        - - {{name: s{i}, template: nothing}}\n" for i in range(n))
+    return workflow_head("chain") + "    - name: main\n      steps:\n" + steps
+
+
+def fan_makefile(n):
+    names = " ".join(f"t{i}" for i in range(n))
+    return f"all: {names}\n{names}:\n\t@/bin/true\n.PHONY: all {names}\n"
+
+
+def chain_makefile(n):
+    rules = "".join(f"t{i}: {'t' + str(i - 1) if i else ''}\n\t@/bin/true\n" for i in range(n))
+    return f"all: t{n - 1}\n{rules}.PHONY: all {' '.join(f't{i}' for i in range(n))}\n"
+
+
+# ---- the measures ---------------------------------------------------------------------------------------------------
+# Each yields pairs (ours, theirs).
+
+def serve(work, name, port, manifests, sandbox="off"):
+    path = write(work, f"{name}.yaml", manifests)
+    state = os.path.join(work, f"{name}.state")
+    return Server([TIDEGATE, "serve", "--state", state, "--listen", f"127.0.0.1:{free_port()}", "--auth", "none",
+                   "--sandbox", sandbox, path], port)
+
+
+def load(port, connections):
+    return number(out([tool("load"), str(port), "/push", str(connections), SECONDS]), r"^(\d+) req/s")
+
+
+def ingest(work, connections=64):
+    ours, theirs = free_port(), free_port()
+    with serve(work, "ingest", ours, source_manifest(ours) + sensor_manifest("other", "[/bin/true]")), \
+            Server([tool("bare"), str(theirs), os.path.join(work, "bare.log")], theirs):
+        for _ in range(ROUNDS):
+            yield load(ours, connections), load(theirs, connections)
+
+
+def answer(work):
+    ours, theirs = free_port(), free_port()
+    with serve(work, "answer", ours, source_manifest(ours) + sensor_manifest("other", "[/bin/true]")), \
+            Server([tool("bare"), str(theirs), os.path.join(work, "bare.log")], theirs):
+        for _ in range(ROUNDS):
+            yield tuple(number(out([tool("load"), str(p), "/push", "1", "1"]), r"p50 ([\d.]+)") for p in (ours, theirs))
+
+
+def react(work):
+    ours, theirs = free_port(), free_port()
+    name = f"tidegate-bench-{os.getpid()}"
+    command = f'["{tool("mark")}", "{name}"]'
+    with serve(work, "react", ours, source_manifest(ours) + sensor_manifest("main", command)), \
+            Server([tool("bare"), str(theirs), os.path.join(work, "bare.log"), tool("mark"), name], theirs):
+        for _ in range(ROUNDS):
+            yield tuple(number(out([tool("react"), str(p), "/push", "200", name]), r"p50 ([\d.]+)") for p in (ours, theirs))
+
+
+def run_workflow(work, path, sandbox):
+    with tempfile.TemporaryDirectory(dir=work) as state:
+        return timed([TIDEGATE, "run", "--state", state, "--sandbox", sandbox, "--output", "name", path])
+
+
+def fan(work):
+    path, makefile = write(work, "fan.yaml", fan_out(1000)), write(work, "fan.mk", fan_makefile(1000))
+    for _ in range(ROUNDS):
+        yield run_workflow(work, path, "off"), timed(["make", "-s", "-j2", "-f", makefile])
+
+
+BWRAP = "seq 1000 | xargs -P2 -n1 bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-pid --die-with-parent /bin/true"
+
+
+def fan_sandbox(work):
+    path = write(work, "fan.yaml", fan_out(1000))
+    for _ in range(ROUNDS):
+        yield run_workflow(work, path, "require"), timed(["sh", "-c", BWRAP])
+
+
+def chained(work):
+    path, makefile = write(work, "chain.yaml", chain(100)), write(work, "chain.mk", chain_makefile(100))
+    for _ in range(ROUNDS):
+        yield run_workflow(work, path, "off"), timed(["make", "-s", "-j2", "-f", makefile])
+
+
+def nodes(_work):
+    for _ in range(ROUNDS):
+        yield tuple(number(out([tool("nodes"), n]), r"([\d.]+) us/node") for n in ("30000", "1000"))
+
+
+_startups = {}
+
+
+def startups(work):
+    """Start-up and memory come out of the same runs."""
+    if not _startups:
+        ours, theirs = free_port(), free_port()
+        path = write(work, "start.yaml", source_manifest(ours) + sensor_manifest("other", "[/bin/true]"))
+        hooks = write(work, "hooks.json", '[{"id": "push", "execute-command": "/bin/true", "http-methods": ["POST"], '
+                      '"trigger-rule": {"match": {"type": "value", "value": "other", "parameter": {"source": "payload", "name": "branch"}}}}]')
+        a = [tool("startup"), str(ours), "POST", "/push", TIDEGATE, "serve", "--state", os.path.join(work, "start.state"), "--listen",
+             f"127.0.0.1:{free_port()}", "--auth", "none", "--sandbox", "off", path]
+        b = [tool("startup"), str(theirs), "POST", "/hooks/push", shutil.which("webhook") or "webhook", "-hooks", hooks, "-ip",
+             "127.0.0.1", "-port", str(theirs)]
+        out(a)  # makes the state directory: a start is a start again
+        runs = [(out(a), out(b)) for _ in range(ROUNDS)]
+        for key, pattern in (("ms", r"ms ([\d.]+)"), ("pss", r"pss_kib (\d+)")):
+            _startups[key] = [(number(x, pattern), number(y, pattern)) for x, y in runs]
+    return _startups
+
+
+def memory(work):
+    yield from startups(work)["pss"]
+
+
+def startup(work):
+    yield from startups(work)["ms"]
+
+
+# name, title, peer, unit, factor for printing, measure, at least?, floor, goal
+MEASURES = [
+    ("ingest", "durable ingest, 64 connections", "bare group-commit server", "req/s", 1, ingest, True, 0.4, 0.7),
+    ("answer", "durable answer, 1 connection", "the same", "ms", 1, answer, False, 2.0, 1.3),
+    ("react", "event to started process, sandbox off", "bare server that spawns after its fdatasync", "ms", 1, react, False, 2.0, 1.15),
+    ("fan", "1,000-step fan-out, sandbox off", "make -j2", "s", 1, fan, False, 2.5, 1.3),
+    ("fan-sandbox", "1,000-step fan-out, sandbox on", "bubblewrap under xargs -P2", "s", 1, fan_sandbox, False, 1.2, 0.7),
+    ("chain", "100-step chain", "make", "s", 1, chained, False, 3.0, 1.5),
+    ("nodes", "cost per node, 30,000 no-op nodes", "1,000 no-op nodes", "us", 1, nodes, False, 1.3, 1.1),
+    ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
+    ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
+]
+
+
+def judge(ratio, at_least, floor, goal):
+    reaches = (lambda limit: ratio >= limit) if at_least else (lambda limit: ratio <= limit)
+    return "goal" if reaches(goal) else "floor" if reaches(floor) else "MISSED"
+
+
+def main():
+    wanted = sys.argv[1:] or [m[0] for m in MEASURES]
+    unknown = set(wanted) - {m[0] for m in MEASURES}
+    if unknown:
+        sys.exit(f"no measure {', '.join(sorted(unknown))}; there are {', '.join(m[0] for m in MEASURES)}")
+    print(f"class: {'round robin' if RT else 'normal (chrt is not permitted: expect noise)'}; median of {ROUNDS}; "
+          f"{os.cpu_count()} processors", flush=True)
+    code = 0
+    with tempfile.TemporaryDirectory(prefix="work-", dir=BIN) as work:
+        for name, title, peer, unit, factor, measure, at_least, floor, goal in MEASURES:
+            if name not in wanted:
+                continue
+            try:
+                pairs = list(measure(work))
+            except (RuntimeError, OSError, AttributeError, subprocess.TimeoutExpired) as e:
+                print(f"{title:<40} NOT MEASURED: {e}", flush=True)
+                code = 2
+                continue
+            ours, theirs = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+            ratio = statistics.median(a / b for a, b in pairs)
+            verdict = judge(ratio, at_least, floor, goal)
+            code = max(code, verdict == "MISSED")
+            sign = ">=" if at_least else "<="
+            print(f"{title:<40} {ratio:6.2f}x  ours {ours * factor:10.3f} {unit:<6} {peer} {theirs * factor:.3f} {unit}"
+                  f"  (floor {sign} {floor}x, goal {sign} {goal}x: {verdict})", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
