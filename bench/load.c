@@ -18,7 +18,7 @@
 
 #define CONNECTIONS_MAX 4096
 #define SAMPLES_MAX 4000000
-#define BODY "{\"branch\":\"main\",\"repository\":{\"name\":\"tidegate\",\"stars\":1},\"pusher\":\"somebody\",\"id\":%08u,\"forced\":false}"
+#define BODY "{\"branch\":\"main\",\"repository\":{\"name\":\"tidegate\",\"stars\":1},\"pusher\":\"somebody\",\"id\":1%07u,\"forced\":false}"
 
 struct conn {
 	int fd;
@@ -54,7 +54,7 @@ send_request(struct conn *c)
 {
 	char b[512];
 	memcpy(b, head, (size_t)head_n);
-	int n = head_n + snprintf(b + head_n, sizeof b - (size_t)head_n, BODY, next_id++ % 100000000);
+	int n = head_n + snprintf(b + head_n, sizeof b - (size_t)head_n, BODY, next_id++ % 10000000);
 	c->n = 0;
 	c->sent_at = now();
 	if (send(c->fd, b, (size_t)n, MSG_NOSIGNAL) != n)

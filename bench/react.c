@@ -64,7 +64,7 @@ static int64_t
 one_event(int conn, int mark, const char *path, unsigned id)
 {
 	char b[1024], body[256];
-	int n = snprintf(body, sizeof body, "{\"branch\":\"main\",\"repository\":{\"name\":\"tidegate\",\"stars\":1},\"id\":%08u}", id);
+	int n = snprintf(body, sizeof body, "{\"branch\":\"main\",\"repository\":{\"name\":\"tidegate\",\"stars\":1},\"id\":1%07u}", id);
 	n = snprintf(b, sizeof b, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, n, body);
 	int64_t start = now(), at = 0;
 	if (send(conn, b, (size_t)n, MSG_NOSIGNAL) != n)
