@@ -59,7 +59,7 @@ struct source {
 	str key, url;
 	const char *name_z, *event_z; /* for metrics and logs */
 	struct bus *bus;
-	const struct filter *filter;
+	struct filter *filter;
 	void *data;
 	enum state state;
 	int64_t since;
@@ -167,6 +167,7 @@ free_if_over(struct source *s)
 	struct sources *ss = s->owner;
 	list_del(&s->link);
 	object_unref(s->object);
+	filter_free(s->filter);
 	arena_free(s->arena);
 	if (ss->closed && list_empty(&ss->all)) {
 		webhook_servers_free(ss->webhooks);
@@ -224,7 +225,7 @@ try_start(struct source *s, struct err *e)
 	if (!s->ops->start)
 		return err_set(e, ERR_UNSUPPORTED, "sources of kind %s are not served yet", s->ops->kind);
 	str expression = filter_of(s->entry);
-	if (expression.p && !s->filter && filter_compile(s->arena, expression, &s->filter, e) < 0)
+	if (expression.p && !s->filter && filter_compile(expression, &s->filter, e) < 0)
 		return err_wrap(e, "filter.expression");
 	return s->ops->start(s, e);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/webhook_context.h"
 
+#include "sources/filter.h"
+
 static void
 check_port(const struct webhook_context *w, const struct val *in, struct decode *c)
 {
@@ -63,9 +65,15 @@ static void
 check_filter(void *obj, const struct val *in, struct decode *c)
 {
 	const struct source_filter *f = obj;
+	struct filter *compiled;
+	struct err e;
 
 	if (!f->expression.n)
 		decode_error(c, in, "expression", "an empty filter drops every event: give an expression, or leave filter out");
+	else if (filter_compile(f->expression, &compiled, &e) < 0)
+		decode_error(c, in, "expression", "%s", e.msg);
+	else
+		filter_free(compiled);
 }
 
 const struct schema source_filter_schema = { "EventSourceFilter", "Which events are let in.",

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expr: the expression language of expr-lang (github.com/expr-lang/expr, docs/language-definition.md) over struct val. One
+ * implementation for all places: v1.17 as Argo Workflows has it, v1.15.5 as the source filters of Argo Events have it by a flag.
+ *
+ * A source text becomes a tree once; evaluating walks it. Both are bounded: length, depth and nodes of the text; steps and bytes of
+ * an evaluation. Nothing an expression does reaches outside.
+ *
+ * Numbers as in Go: integer literals are int (64 bits, wrapping), all else is float64; a JSON number (VAL_NUM) is a float64. A name
+ * that is not in the environment is nil; a member of nil is an error.
+ */
+#ifndef TIDEGATE_CORE_LANG_EXPR_H
+#define TIDEGATE_CORE_LANG_EXPR_H
+
+#include "core/base.h"
+#include "core/val.h"
+
+enum {
+	EXPR_TEXT_MAX = 64 << 10,
+	EXPR_NODES_MAX = 10000,
+	EXPR_DEPTH_MAX = 500,
+	EXPR_STEPS_MAX = 1000000,
+	EXPR_BYTES_MAX = 16 << 20, /* made by one evaluation */
+};
+
+#define EXPR_V115 1u /* length of a string in bytes; no chained comparisons, if, sequences, raw strings */
+
+struct expr;
+
+/* What a function is called with. */
+struct expr_call {
+	struct arena *arena;      /* for the result */
+	const struct val *env;
+	void *arg;                /* of expr_options */
+};
+/*
+ * A function of the caller's: asInt, jsonpath, sprig.trim. The number of arguments is checked before the call; max < 0: any number.
+ * ERR_INVALID for arguments of the wrong kind.
+ */
+struct expr_function {
+	const char *name;
+	int min, max;
+	int (*call)(const struct expr_call *c, const struct val *args, size_t n, struct val *out, struct err *e);
+};
+struct expr_options {
+	unsigned flags;
+	/* The function of that name ("asInt", "sprig.trim"); NULL: there is none. May be NULL. Before the language's own. */
+	const struct expr_function *(*function)(void *arg, str name);
+	void *arg;
+};
+
+/* asInt(x), asFloat(x), string-like toJson(x): what both Argos add. For `function` hooks. */
+const struct expr_function *expr_argo_function(str name);
+
+/* ERR_INVALID: "line:column: reason"; ERR_LIMIT. The options are copied. */
+int expr_compile(str text, const struct expr_options *o, struct expr **out, struct err *e) MUST_CHECK;
+void expr_free(struct expr *x); /* NULL is fine */
+/*
+ * Evaluates over `env`, a map. The result lies in `a` and may point into env and x. ERR_INVALID with the place and reason; ERR_LIMIT where
+ * the work or the result grows too large.
+ */
+int expr_eval(const struct expr *x, const struct val *env, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+/* How fmt's %v prints a value: "<nil>", "1e+06", "[1 a]", "map[a:1]". Go sorts the keys, and so does this. */
+void expr_print(struct buf *b, const struct val *v);
+
+#endif
