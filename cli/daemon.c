@@ -112,23 +112,35 @@ daemon_recover(struct daemon *d, struct err *e)
 
 /* ---- events ------------------------------------------------------------------------------------------------- */
 
-/* The log that an EventBus object means; without one, "default" with the default limits. */
+/* The limits that the EventBus object names; the log's own without one. */
+static struct bus_limits
+limits_of(const struct daemon *d, str ns, str name)
+{
+	const struct object *o = objects_find(d->objects, &kind_eventbus, ns, name);
+	if (!o)
+		return (struct bus_limits){ .max_age_ns = 168 * 3600 * NS_PER_SEC };
+	const struct event_bus *eb = o->spec;
+	return (struct bus_limits){ .max_age_ns = eb->max_age_ns, .max_events = eb->max_events, .max_bytes = eb->max_bytes, .dedup_ns = eb->dedup_ns };
+}
+
+/* A log for each EventBus that somebody names ("default" if nobody does), opened with its first use. */
 static struct bus *
 bus_of(void *arg, str ns, str name)
 {
 	struct daemon *d = arg;
 	struct err e;
 	str bus_name = name.n ? name : S("default");
-	str key = arena_fmt(d->arena, "%.*s/%.*s", STR_ARG(ns), STR_ARG(bus_name));
+	struct arena *tmp CLEANUP(free_arena) = arena_new();
+	str key = arena_fmt(tmp, "%.*s/%.*s", STR_ARG(ns), STR_ARG(bus_name));
 	struct bus *b = map_get(&d->buses, key);
 	if (b)
 		return b;
-	struct bus_limits limits = { .max_age_ns = 168 * 3600 * NS_PER_SEC, .dedup_ns = 24 * 3600 * NS_PER_SEC };
+	struct bus_limits limits = limits_of(d, ns, bus_name);
 	if (bus_open(d->store, d->loop, ns, bus_name, &limits, &b, &e)) {
 		log_error("event bus does not open", "bus", key.p, "error", e.msg, NULL);
 		return NULL;
 	}
-	(void)map_put(&d->buses, key, b);
+	(void)map_put(&d->buses, arena_dup(d->arena, key), b);
 	return b;
 }
 
@@ -158,6 +170,12 @@ void
 daemon_objects_changed(struct daemon *d)
 {
 	struct err e;
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&d->buses, &i));) {
+		str name = slot->key, ns = str_cut(&name, '/');
+		struct bus_limits limits = limits_of(d, ns, name);
+		bus_set_limits(slot->value, &limits);
+	}
 	if (d->sensors && sensors_apply(d->sensors, &e))
 		log_error("sensors not taken over", "error", e.msg, NULL);
 	if (d->sources)
