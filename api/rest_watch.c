@@ -201,7 +201,7 @@ first_list(void *arg, const struct val *workflows, size_t total UNUSED, const st
 		struct told *t = told_of(w, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
 		tell(w, "ADDED", &workflows->items[i]);
 		t->added = true;
-		if (time_is_set(val_path(&workflows->items[i], "status.finishedAt")) && !t->pending)
+		if (time_is_set(val_path(&workflows->items[i], "status.finishedAt")) && !t->pending && !t->asking)
 			told_free(t);
 	}
 }

@@ -48,10 +48,10 @@ write_row(sqlite3 *db, const struct save_job *j, struct err *e)
 	int64_t state_crc = store_crc32c(0, j->state);
 	if (j->insert)
 		return store_exec(db, e,
-			"INSERT INTO workflow (id, ns, name, uid, key, created, phase, spec, spec_crc, state, state_crc)"
-			" VALUES (?,?,?,?,?,?,?,?,?,?,?)", "issssisbibi",
-			j->id, j->ns, j->name, j->uid, j->key, j->created, j->phase, j->spec, (int64_t)store_crc32c(0, j->spec),
-			j->state, state_crc);
+			"INSERT INTO workflow (id, ns, name, uid, key, created, finished, phase, spec, spec_crc, state, state_crc)"
+			" VALUES (?,?,?,?,?,?,nullif(?, 0),?,?,?,?,?)", "issssiisbibi",
+			j->id, j->ns, j->name, j->uid, j->key, j->created, j->finished, j->phase, j->spec,
+			(int64_t)store_crc32c(0, j->spec), j->state, state_crc);
 	if (j->spec.p && store_exec(db, e, "UPDATE workflow SET spec = ?, spec_crc = ? WHERE id = ?", "bii", j->spec,
 	                            (int64_t)store_crc32c(0, j->spec), j->id))
 		return -1;

@@ -41,12 +41,19 @@ get_end(struct get *q, const struct err *e)
 	arena_free(q->arena);
 }
 
+static int get_stored(sqlite3 *db, void *arg, struct err *e);
+static void get_read(void *arg, const struct err *e);
+
 static void
 get_live(void *arg)
 {
 	struct get *q = arg;
 	struct live *l = q->latest ? newest_live(q->engine, q->ns) : live_find(q->engine, q->ns, q->name);
 	struct err e;
+	if (!l && !q->latest) { /* it has ended in this very turn */
+		store_read(q->engine->store, get_stored, q, get_read);
+		return;
+	}
 	if (!l) {
 		err_set(&e, ERR_NOT_FOUND, "workflows.argoproj.io \"%.*s\" not found", STR_ARG(q->name));
 		get_end(q, &e);

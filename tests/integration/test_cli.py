@@ -101,7 +101,7 @@ class Run(TestCase):
     def test_an_error_says_where(self):
         done = self.run_text(HELLO.replace("image: busybox", "imagee: busybox"))
         self.assertEqual(done.returncode, 2)
-        self.assertRegex(done.stderr, r"w\.yaml:9:\d+: error: .*imagee.*did you mean \"image\"")
+        self.assertRegex(done.stderr, r"w\.yaml:10:\d+: error: .*imagee.*did you mean \"image\"")
 
     def on_terminal(self, env):
         path = os.path.join(self.directory, "t.yaml")

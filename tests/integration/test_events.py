@@ -74,7 +74,7 @@ class Events(TestCase):
         self.assertEqual(len(self.d.list()), 1)
 
     def test_emit_goes_the_same_way(self):
-        event = self.d.cli("emit", "hooks/hello", "-d", json.dumps({"body": {"who": "you"}})).stdout.strip()
+        event = self.d.cli("emit", "hooks/hello", "-d", json.dumps({"who": "you"})).stdout.strip()
         self.assertEqual(self.decided(1)[0]["id"], event)
         name = until(lambda: self.d.cli("list", "-o", "name").stdout.strip(), 20, "the workflow")
         self.d.cli("wait", name)
