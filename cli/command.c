@@ -11,12 +11,10 @@
 #include "core/diag.h"
 
 #define COMMAND(id) &command_##id,
-#define COMMAND_LATER(id)
 static const struct command *const commands[] = {
 #include "cli/commands.def"
 };
 #undef COMMAND
-#undef COMMAND_LATER
 
 static const struct cli_option common_options[] = {
 	OPTION(struct cli_common, ns, "namespace", 'n', "NAME", "Namespace; else $ARGO_NAMESPACE, else \"default\"."),

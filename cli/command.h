@@ -62,10 +62,8 @@ struct command {
 };
 
 #define COMMAND(id) extern const struct command command_##id;
-#define COMMAND_LATER COMMAND
 #include "cli/commands.def"
 #undef COMMAND
-#undef COMMAND_LATER
 
 /* The whole program behind main(). */
 int cli_main(int argc, char **argv);
