@@ -16,7 +16,7 @@ static const struct schema grpc_action_schema = { "GRPCAction", "A call of the g
 	FIELD_AS("service", FIELD_STR, 0, .doc = "Service name to ask for; the server as a whole if empty."),
 	{ 0 } } };
 
-static const struct schema http_header_schema = { "HTTPHeader", "A header of a probe's request.", 0,
+static const struct schema http_header_schema = { "ProbeHTTPHeader", "A header of a probe's request.", 0,
 	(const struct field[]){
 	FIELD_AS("name", FIELD_STR, REQ, .doc = "Header name."),
 	FIELD_AS("value", FIELD_STR, REQ | EMPTY_OK, .doc = "Header value."),

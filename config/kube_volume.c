@@ -160,7 +160,7 @@ VOLUME(projected, "ProjectedVolumeSource", "Several sources in one directory.",
 
 /* ---- claims ------------------------------------------------------------------------------------------------- */
 
-static const struct schema owner_schema = { "OwnerReference", "An object that this one belongs to.", 0,
+static const struct schema owner_schema = { "EmbeddedOwnerReference", "An object that this one belongs to.", 0,
 	(const struct field[]){
 	MUST("apiVersion", "API version of the owner."), FLAG("blockOwnerDeletion",
 		"Whether the owner waits for this object."),
@@ -169,7 +169,7 @@ static const struct schema owner_schema = { "OwnerReference", "An object that th
 	MUST("uid", "Id of the owner."),
 	{ 0 } } };
 
-const struct schema kube_object_meta_schema = { "ObjectMeta", "Metadata of an embedded object.", 0,
+const struct schema kube_object_meta_schema = { "EmbeddedObjectMeta", "Metadata of an embedded object.", 0,
 	(const struct field[]){
 	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations by name."),
 	FIELD_AS("creationTimestamp", FIELD_VAL, STATUS, .doc = "Set by the server."),

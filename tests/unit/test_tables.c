@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All tables of all kinds: that they hold together (docs, offsets, defaults), and that no field of the two formats is missing. The
+ * lists of fields in tests/vectors are walked side by side with the tables, from the kinds down; what a field's
+ * row says about it (served, later, without effect) is counted and printed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "cli/kinds.h"
+#include "core/field_kinds.h"
+#include "core/map.h"
+#include "sources/eventsource.h"
+#include "triggers/trigger.h"
+
+/* ---- the tables themselves ---------------------------------------------------------------------------------- */
+
+struct tally {
+	size_t schemas, rows, bad;
+	struct map names; /* of schemas in one tree: they are headings and $defs */
+	struct map seen;  /* by address */
+	struct arena *arena;
+};
+
+static void
+look_at(const struct schema *sc, void *arg)
+{
+	struct tally *t = arg;
+	const char *wrong = schema_self_test(sc);
+	union {
+		const struct schema *in;
+		void *out;
+	} value = { .in = sc };
+	const struct schema *other = map_put(&t->names, str_c(sc->name), value.out);
+
+	if (wrong) {
+		print_message("%s\n", wrong);
+		t->bad++;
+	}
+	if (other && other != sc) {
+		print_message("two tables are called %s\n", sc->name);
+		t->bad++;
+	}
+	if (map_put(&t->seen, arena_fmt(t->arena, "%p", value.out), t))
+		return;
+	t->schemas++;
+	EACH_FIELD(sc, f)
+		t->rows += f->kind != FIELD_SRC_;
+}
+
+static void
+look_at_tree(const struct schema *root, struct tally *t)
+{
+	schema_each(root, look_at, t);
+	map_free(&t->names);
+}
+
+static void
+tables_hold_together(void **state)
+{
+	struct tally t = { .arena = arena_new() };
+
+	(void)state;
+	for (size_t i = 0; i < tidegate_kinds_n; i++)
+		look_at_tree(tidegate_kinds[i]->schema, &t);
+	for (size_t i = 0; i < source_kinds_n; i++)
+		look_at_tree(source_kinds[i]->schema, &t);
+	for (size_t i = 0; i < trigger_kinds_n; i++)
+		look_at_tree(trigger_kinds[i]->schema, &t);
+	look_at_tree(&settings_schema, &t);
+	print_message("%zu tables, %zu rows\n", t.schemas, t.rows);
+	map_free(&t.seen);
+	arena_free(t.arena);
+	assert_int_equal(t.bad, 0);
+}
+
+/* A row must say which kind it is, its ops must be complete, and no two may share a key. */
+static void
+kinds_are_complete(void **state)
+{
+	(void)state;
+	assert_int_equal(source_kinds_n, 32);
+	assert_int_equal(trigger_kinds_n, 14);
+	for (size_t i = 0; i < source_kinds_n; i++) {
+		const struct source_ops *o = source_kinds[i];
+
+		assert_non_null(o->schema);
+		assert_true(o->doc && *o->doc);
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(o->kind, source_kinds[j]->kind);
+	}
+	for (size_t i = 0; i < trigger_kinds_n; i++) {
+		assert_non_null(trigger_kinds[i]->schema);
+		assert_true(trigger_kinds[i]->doc && *trigger_kinds[i]->doc);
+		assert_ptr_equal(trigger_kind(str_c(trigger_kinds[i]->kind)), trigger_kinds[i]);
+	}
+}
+
+/* ---- completeness ------------------------------------------------------------------------------------------- */
+
+struct listed {
+	str type, field, below;
+};
+struct coverage {
+	struct arena *arena;
+	VEC(struct listed) list;
+	struct map visited; /* "type schema" */
+	size_t fields, served, later, no_effect, missing;
+};
+
+static void
+read_list(struct coverage *c, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+
+	if (!f)
+		fail_msg("%s: run the tests from the top of the tree", path);
+	while (fgets(line, sizeof line, f)) {
+		str rest = str_trim(str_c(line)), type = str_cut(&rest, ' '), field = str_cut(&rest, ' ');
+
+		if (!type.n || type.p[0] == '#')
+			continue;
+		*VEC_PUSH(&c->list) = (struct listed){ arena_dup(c->arena, type), arena_dup(c->arena, field), arena_dup(c->arena, rest) };
+	}
+	fclose(f);
+}
+
+static const struct field *
+find(const struct schema *sc, str name)
+{
+	EACH_FIELD(sc, f)
+	{
+		const struct field *found = f->flags & INLINE ? find(f->schema, name) : NULL;
+
+		if (found)
+			return found;
+		if (f->kind != FIELD_SRC_ && !(f->flags & INLINE) && str_eq(str_c(f->name), name))
+			return f;
+	}
+	return NULL;
+}
+
+/* Entries of an EventSource and bodies of triggers are decoded by their kind's own table. */
+static const struct schema *
+below(const struct listed *l, const struct field *f, unsigned *flags)
+{
+	const struct trigger_ops *trigger = str_eq(l->type, S("TriggerTemplate")) ? trigger_kind(l->field) : NULL;
+	const struct source_ops *source = str_eq(l->type, S("EventSourceSpec")) ? source_kind(l->field) : NULL;
+
+	if ((trigger && !trigger->fire) || (source && !source->start))
+		*flags |= LATER;
+	return f->schema ? f->schema : trigger ? trigger->schema : source ? source->schema : NULL;
+}
+
+static void visit(struct coverage *c, str type, const struct schema *sc, unsigned flags);
+
+static void
+check_field(struct coverage *c, const struct listed *l, const struct schema *sc, unsigned flags)
+{
+	const struct field *f = find(sc, l->field);
+	const struct schema *next = f ? below(l, f, &flags) : NULL;
+
+	c->fields++;
+	if (!f || (!str_eq(l->below, S("-")) && !next && !(f->flags & STATUS))) {
+		print_message("%.*s.%.*s: %s in table %s\n", STR_ARG(l->type), STR_ARG(l->field), f ? "nothing below it" : "missing", sc->name);
+		c->missing++;
+		return;
+	}
+	flags |= f->flags;
+	if (flags & LATER)
+		c->later++;
+	else if (flags & NOEFFECT)
+		c->no_effect++;
+	else
+		c->served++;
+	if (next && !str_eq(l->below, S("-")))
+		visit(c, l->below, next, flags);
+}
+
+static void
+visit(struct coverage *c, str type, const struct schema *sc, unsigned flags)
+{
+	if (map_put(&c->visited, arena_fmt(c->arena, "%.*s %p", STR_ARG(type), (const void *)sc), c))
+		return;
+	for (size_t i = 0; i < c->list.n; i++)
+		if (str_eq(c->list.p[i].type, type))
+			check_field(c, &c->list.p[i], sc, flags);
+}
+
+static void
+check_list(const char *path, const char *const *roots)
+{
+	struct coverage c = { .arena = arena_new() };
+
+	read_list(&c, path);
+	for (; *roots; roots++)
+		for (size_t i = 0; i < tidegate_kinds_n; i++)
+			if (strcmp(tidegate_kinds[i]->name, *roots) == 0)
+				visit(&c, str_c(*roots), tidegate_kinds[i]->schema, 0);
+	print_message("%s: %zu fields: %zu served, %zu later, %zu without effect, %zu missing\n", path, c.fields, c.served, c.later,
+		c.no_effect, c.missing);
+	assert_true(c.fields > 500);
+	assert_int_equal(c.missing, 0);
+	VEC_FREE(&c.list);
+	map_free(&c.visited);
+	arena_free(c.arena);
+}
+
+static void
+no_workflow_field_is_missing(void **state)
+{
+	(void)state;
+	check_list("tests/vectors/fields-workflows.txt", (const char *const[]){ "Workflow", "CronWorkflow", "WorkflowEventBinding", NULL });
+}
+
+static void
+no_event_field_is_missing(void **state)
+{
+	(void)state;
+	check_list("tests/vectors/fields-events.txt", (const char *const[]){ "EventSource", "Sensor", NULL });
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_hold_together), cmocka_unit_test(kinds_are_complete),
+		cmocka_unit_test(no_workflow_field_is_missing), cmocka_unit_test(no_event_field_is_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
