@@ -97,7 +97,7 @@ $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@
 
 # make test: everything that needs only Debian's packages, quickest first
-test: layers unit fuzz-replay cli-test
+test: layers unit docs-fresh fuzz-replay cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
@@ -107,6 +107,14 @@ layers:
 	$(Q)sh tests/tools/layers.sh
 cli-test: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
+
+# make docs: docs/reference from the tables; make test fails if it is stale
+$(B)/reference: tests/tools/reference.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+docs: $(B)/reference
+	$(Q)$< docs/reference
+docs-fresh: $(B)/reference
+	$(Q)rm -rf $(B)/docs; $< $(B)/docs && diff -ru docs/reference $(B)/docs || { echo "docs/reference is stale: run make docs" >&2; exit 1; }
 
 # make bench: each measure beside its limit or peer, as a ratio (BENCH="ingest react": only these)
 BENCH_BIN = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
@@ -141,4 +149,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help
+.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh
