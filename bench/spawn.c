@@ -46,25 +46,22 @@ die(const char *what)
 
 /* One message with up to two descriptors. */
 static void
-tell(enum task_verb verb, enum task_sandbox sandbox, const char *text, int a, int b)
+tell(enum task_verb verb, enum task_sandbox sandbox, const char *text, size_t n, int a, int b)
 {
-	struct {
-		struct task_message m;
-		char text[256];
-	} out = { { verb, sandbox }, "" };
-	snprintf(out.text, sizeof out.text, "%s", text);
+	struct task_message m = { verb, sandbox };
 	union {
 		char room[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
 	} ctl = { { 0 } };
-	struct iovec iov = { &out, sizeof out.m + strlen(out.text) + 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (a >= 0) {
+	struct iovec iov[2] = { { &m, sizeof m }, { (char *)(uintptr_t)text, n } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	size_t fds = (a >= 0) + (b >= 0);
+	if (fds) {
 		msg.msg_control = &ctl;
-		msg.msg_controllen = sizeof ctl;
+		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), (int[]){ a, b }, 2 * sizeof(int));
+		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), (int[]){ a, b }, fds * sizeof(int));
 	}
 	if (sendmsg(control, &msg, 0) < 0)
 		die("send to the helper");
@@ -89,7 +86,7 @@ start_server(const char *helper)
 	close(pair[1]);
 	control = pair[0];
 	int dir = open(tasks, O_RDONLY | O_DIRECTORY | O_CLOEXEC), none = memfd_create("none", MFD_CLOEXEC);
-	tell(TASK_SETUP, 0, tasks, dir, none);
+	tell(TASK_SETUP, 0, tasks, strlen(tasks), dir, none);
 	close(dir);
 	close(none);
 }
@@ -98,7 +95,7 @@ static bool
 can(enum task_sandbox sandbox)
 {
 	char answer[1024];
-	tell(TASK_PROBE, sandbox, "", -1, -1);
+	tell(TASK_PROBE, sandbox, "", 0, -1, -1);
 	ssize_t n = recv(control, answer, sizeof answer - 1, 0);
 	answer[n > 0 ? n : 0] = 0;
 	if (n > 1)
@@ -118,11 +115,10 @@ begin(enum task_sandbox sandbox)
 	n += record_put(text + n, TASK_HOSTNAME, "bench", 5);
 	int64_t log_max = 1 << 20;
 	n += record_put(text + n, TASK_LOG_MAX, &log_max, sizeof log_max);
-	int task = memfd_create("task", MFD_CLOEXEC), pair[2];
-	if (task < 0 || write(task, text, n) != (ssize_t)n || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		die("task");
-	tell(TASK_STEP, sandbox, "", task, pair[1]);
-	close(task);
+	tell(TASK_STEP, sandbox, text, n, pair[1], -1);
 	close(pair[1]);
 	if (send(pair[0], "r", 1, 0) != 1)
 		die("release");

@@ -60,14 +60,17 @@ tail_offset(int fd, int64_t n)
 {
 	char chunk[CHUNK];
 	off_t at = lseek(fd, 0, SEEK_END);
-	int64_t seen = -1; /* the line feed at the very end closes the last line */
+	if (n == 0)
+		return at;
+	int64_t seen = 0;
+	char next = '#'; /* first byte of the line behind the line feed; the helper's own lines begin so and do not count */
 	while (at > 0) {
 		size_t take = at < (off_t)sizeof chunk ? (size_t)at : sizeof chunk;
 		ssize_t got = pread(fd, chunk, take, at - (off_t)take);
 		if (got != (ssize_t)take)
 			return 0;
-		for (size_t i = take; i > 0; i--)
-			if (chunk[i - 1] == '\n' && ++seen == n)
+		for (size_t i = take; i > 0; next = chunk[--i])
+			if (chunk[i - 1] == '\n' && next != '#' && ++seen == n)
 				return at - (off_t)(take - i);
 		at -= (off_t)take;
 	}
@@ -89,7 +92,7 @@ add_pod(struct log_stream *ls, str name)
 		return;
 	struct pod_log *p = VEC_PUSH(&ls->pods);
 	p->pod = arena_dup(ls->arena, name);
-	p->path = arena_fmt(ls->arena, "%.*s/%.*s/log", STR_ARG(ls->dir), STR_ARG(name));
+	p->path = arena_fmt(ls->arena, "%.*s/%.*s.log", STR_ARG(ls->dir), STR_ARG(name));
 	p->fd = -1;
 	map_put(&ls->names, p->pod, ls);
 }
@@ -102,8 +105,8 @@ find_pods(struct log_stream *ls)
 		return;
 	struct dirent *entry;
 	while ((entry = readdir(d)))
-		if (entry->d_name[0] != '.')
-			add_pod(ls, str_c(entry->d_name));
+		if (entry->d_name[0] != '.' && str_ends(str_c(entry->d_name), S(".log")))
+			add_pod(ls, str_slice(str_c(entry->d_name), 0, strlen(entry->d_name) - 4));
 	closedir(d);
 }
 
@@ -189,6 +192,8 @@ read_round(void *arg)
 		}
 		ls->pods.p[i].taken += line.n + 1;
 		bytes += line.n + 1;
+		if (line.n && line.p[0] == '#')
+			continue; /* the helper's own (engine/shim/task.h): output begins with its time */
 		if (wanted(ls, time, text))
 			*VEC_PUSH(&ls->lines) = (struct line){ i, time, arena_dup(ls->round_text, text) };
 	}

@@ -32,7 +32,7 @@ struct task {
 	struct executor *x;
 	struct arena *arena;       /* of everything below */
 	str key, ns, workflow, node_id, pod;
-	str dir;                   /* below the directory of all tasks */
+	str dir;                   /* TASK_DIR of engine/shim/task.h */
 	enum task_state state;
 	bool released, capture;
 	bool adopted;              /* look for a claim before starting anything */
@@ -86,6 +86,8 @@ drop_fd(int *fd)
 }
 
 /* ---- executor.c */
+/* TASK_DIR of a step. */
+str task_dir(struct arena *a, const struct task_spec *s);
 /* The end of a task: its news, now or in the next turn; `t` may be gone afterwards. `r` lies in the task's arena. */
 void task_end(struct task *t, const struct task_result *r);
 void task_fail(struct task *t, enum phase phase, str message);
@@ -102,7 +104,7 @@ bool helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size
 /* Hands a task to the helper; if it was released, the command follows at once. */
 int process_spawn(struct task *t, struct err *e) MUST_CHECK;
 void process_release(struct task *t);
-/* Looks in the task's directory. 1: it was taken up (or has ended); 0: nothing ran, it can be started. -1: neither can be said. */
+/* Looks at the task's log. 1: it was taken up (or has ended); 0: nothing ran, it can be started. -1: neither can be said. */
 int process_adopt(struct task *t, struct err *e) MUST_CHECK;
 /* Tells the monitor to end the step. */
 int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHECK;
@@ -139,9 +141,9 @@ int image_command(struct arena *a, const struct settings *st, const struct conta
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
 
 /* ---- result.c */
-/* Reads `exit` in the task's directory. ERR_NOT_FOUND if there is none. */
+/* Reads the end of the step's log. ERR_NOT_FOUND if it has none. */
 int result_read(struct task *t, struct task_result *out, struct err *e) MUST_CHECK;
-/* From its bytes. */
+/* From its records. */
 int result_parse(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e) MUST_CHECK;
 
 /* ---- confine.c */

@@ -38,6 +38,17 @@ find(struct executor *x, str ns, str workflow, str node_id)
 	return map_get(&x->tasks, buf_str(&key));
 }
 
+/* A file's name has 255 bytes at most, with what is put behind a pod's. */
+#define POD_NAME_MAX 230
+
+str
+task_dir(struct arena *a, const struct task_spec *s)
+{
+	if (s->pod.n <= POD_NAME_MAX)
+		return arena_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->pod));
+	return arena_fmt(a, "%.*s/%.*s/%.*s~%08x", STR_ARG(s->ns), STR_ARG(s->workflow), POD_NAME_MAX - 9, s->pod.p, str_fnv32a(s->pod));
+}
+
 static struct task *
 task_new(struct executor *x, const struct task_spec *s)
 {
@@ -49,7 +60,7 @@ task_new(struct executor *x, const struct task_spec *s)
 	t->node_id = arena_dup(t->arena, s->node_id);
 	t->pod = arena_dup(t->arena, s->pod);
 	t->key = arena_fmt(t->arena, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->node_id));
-	t->dir = arena_fmt(t->arena, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->pod));
+	t->dir = task_dir(t->arena, s);
 	t->socket = t->pidfd = -1;
 	map_put(&x->tasks, t->key, t);
 	list_add_tail(&x->queue, &t->link);
@@ -62,7 +73,7 @@ check_names(const struct task_spec *s, struct err *e)
 {
 	const str names[] = { s->ns, s->workflow, s->pod };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!names[i].n || names[i].n > NAME_MAX - 8 || names[i].p[0] == '.' || memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
+		if (!names[i].n || names[i].n > NAME_MAX || names[i].p[0] == '.' || memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
 			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a folder", STR_ARG(names[i]));
 	return 0;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * executor: runs the steps. The process executor starts one step-shim per step: a libc-only helper that outlives the daemon,
- * builds the sandbox, runs the command, and leaves what came of it in the task's directory. After a restart the daemon
- * adopts it by that directory.
- *
- * A task's directory (state/tasks/<namespace>/<workflow>/<pod>/) is also where its logs stay.
+ * builds the sandbox, runs the command, and leaves what came of it at the end of the step's log. After a restart the daemon
+ * adopts it by that log.
  */
 #ifndef TIDEGATE_ENGINE_EXECUTOR_H
 #define TIDEGATE_ENGINE_EXECUTOR_H
@@ -37,8 +35,9 @@ void executor_adopt(struct executor *x, const struct task_spec *t);
 /* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. */
 void executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
 /*
- * The folder with what the steps of a workflow left: one folder a pod, in each a file `log` with the output of its main
- * container: lines "<RFC 3339 time with nanoseconds> <text>". It may not exist (yet).
+ * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in lines
+ * "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names that begin
+ * with a dot are of earlier attempts. It may not exist (yet).
  */
 str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
 /* Removes the directories of a workflow, on a pool thread. */

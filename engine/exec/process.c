@@ -2,7 +2,7 @@
 /*
  * process: the daemon's side of engine/shim/task.h. Starting a step is two messages and no file, process or wait of our
  * own: the loop goes on while the helper works. Whether a task was claimed, by whom and whether that monitor is alive is
- * read from the task's directory, so it makes no difference whose monitor it is.
+ * read from its log, so it makes no difference whose monitor it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,21 +25,22 @@
 /* ---- the helper ---------------------------------------------------------------------------------------------- */
 
 static int
-tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, const char *text, int a, int b, struct err *e)
+tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, str text, int a, int b, struct err *e)
 {
 	struct task_message m = { verb, sandbox };
 	union {
 		char room[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
 	} ctl = { { 0 } };
-	struct iovec iov[2] = { { &m, sizeof m }, { (char *)(uintptr_t)text, strlen(text) + 1 } };
+	struct iovec iov[2] = { { &m, sizeof m }, { (char *)(uintptr_t)text.p, text.n } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	if (a >= 0) {
+	size_t fds = (a >= 0) + (b >= 0);
+	if (fds) {
 		msg.msg_control = &ctl;
-		msg.msg_controllen = sizeof ctl;
+		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), (int[]){ a, b }, 2 * sizeof(int));
+		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), (int[]){ a, b }, fds * sizeof(int));
 	}
 	if (sendmsg(x->helper.socket, &msg, MSG_NOSIGNAL) < 0)
 		return err_errno(e, "talk to the step helper");
@@ -89,7 +90,7 @@ helper_start(struct executor *x, struct err *e)
 	close(pair[1]);
 	int none CLEANUP(close_fd) = x->seccomp_fd < 0 ? memfd_create("none", MFD_CLOEXEC) : -1;
 	if (rc == 0)
-		rc = tell_helper(x, TASK_SETUP, 0, x->tasks_path, x->tasks_fd, x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
+		rc = tell_helper(x, TASK_SETUP, 0, str_c(x->tasks_path), x->tasks_fd, x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
 	if (rc < 0)
 		helper_stop(x);
 	return rc;
@@ -104,24 +105,31 @@ helper_stop(struct executor *x)
 	x->helper.pid = 0;
 }
 
-/* A step for the helper. One that has died is replaced: it kept nothing that is needed. */
+/* A step for the helper; `memfd` has the records if they are too many for a message. */
 static int
-tell_step(struct executor *x, int task, int socket, struct err *e)
+tell_step_once(const struct task *t, int socket, int memfd, struct err *e)
 {
-	if (helper_start(x, e) < 0)
+	if (helper_start(t->x, e) < 0)
 		return -1;
-	if (tell_helper(x, TASK_STEP, x->sandbox, "", task, socket, e) == 0)
+	return tell_helper(t->x, TASK_STEP, t->x->sandbox, memfd < 0 ? buf_str(&t->records) : S(""), socket, memfd, e);
+}
+
+/* A helper that has died is replaced: it kept nothing that is needed. */
+static int
+tell_step(const struct task *t, int socket, int memfd, struct err *e)
+{
+	if (tell_step_once(t, socket, memfd, e) == 0)
 		return 0;
 	log_warn("the step helper has ended: it is started again", "error", e->msg, NULL);
-	helper_stop(x);
-	return helper_start(x, e) < 0 ? -1 : tell_helper(x, TASK_STEP, x->sandbox, "", task, socket, e);
+	helper_stop(t->x);
+	return tell_step_once(t, socket, memfd, e);
 }
 
 bool
 helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size_t n)
 {
 	struct err e;
-	if (helper_start(x, &e) < 0 || tell_helper(x, TASK_PROBE, sandbox, "", -1, -1, &e) < 0) {
+	if (helper_start(x, &e) < 0 || tell_helper(x, TASK_PROBE, sandbox, S(""), -1, -1, &e) < 0) {
 		snprintf(why, n, "%s", e.msg);
 		return false;
 	}
@@ -261,12 +269,12 @@ int
 process_spawn(struct task *t, struct err *e)
 {
 	int pair[2];
-	int task CLEANUP(close_fd) = task_memfd(t, e);
-	if (task < 0)
+	int memfd CLEANUP(close_fd) = -1;
+	if (t->records.n > TASK_INLINE_MAX && (memfd = task_memfd(t, e)) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, "start a step");
-	int rc = tell_step(t->x, task, pair[1], e);
+	int rc = tell_step(t, pair[1], memfd, e);
 	close(pair[1]);
 	t->socket = pair[0];
 	t->helper = t->x->helper.serial;
@@ -290,14 +298,19 @@ process_release(struct task *t)
 void
 process_set_aside(const struct task *t)
 {
-	const char *from = t->dir.p;
+	const char *dir = t->dir.p, *name = strrchr(dir, '/') + 1;
+	char from[TASK_PATH_MAX], to[TASK_PATH_MAX];
+	snprintf(from, sizeof from, "%s.log", dir);
 	if (faccessat(t->x->tasks_fd, from, F_OK, 0) < 0)
 		return;
 	for (unsigned i = 1; i < 1000; i++) {
-		char to[TASK_PATH_MAX];
-		snprintf(to, sizeof to, "%s~%u", from, i);
-		if (syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */) == 0 || errno != EEXIST)
-			return; /* what cannot be moved shows when the task is claimed */
+		snprintf(to, sizeof to, "%.*s.%s~%u.log", (int)(name - dir), dir, name, i);
+		int rc = (int)syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
+		if (rc < 0 && errno == EEXIST)
+			continue;
+		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);
+		(void)renameat(t->x->tasks_fd, dir, t->x->tasks_fd, to); /* mostly there is none */
+		return; /* a log that cannot be moved shows when the task is claimed */
 	}
 }
 
@@ -333,11 +346,11 @@ static int
 open_claim(const struct task *t)
 {
 	char path[TASK_PATH_MAX];
-	snprintf(path, sizeof path, "%s/claim", t->dir.p);
+	snprintf(path, sizeof path, "%s.log", t->dir.p);
 	return openat(t->x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* A monitor died between creating the claim and starting the command: take it away, under the lock that it would need. */
+/* A monitor died between creating the log and starting the command: take it away, under the lock that it would need. */
 static int
 remove_claim(const struct task *t, int claim, struct err *e)
 {
@@ -346,7 +359,7 @@ remove_claim(const struct task *t, int claim, struct err *e)
 	char path[TASK_PATH_MAX];
 	if (fcntl(claim, F_SETLK, &lock) < 0 || fstat(claim, &st) < 0 || st.st_size > 0)
 		return err_set(e, ERR_UNAVAILABLE, "the step is being claimed by another");
-	snprintf(path, sizeof path, "%s/claim", t->dir.p);
+	snprintf(path, sizeof path, "%s.log", t->dir.p);
 	if (unlinkat(t->x->tasks_fd, path, 0) < 0)
 		return err_errno(e, "remove the claim of a step that did not start");
 	return 0;
@@ -367,7 +380,7 @@ process_adopt(struct task *t, struct err *e)
 		task_adopted(t);
 		return 1;
 	}
-	/* Nobody holds it: ended, or dead. `exit` is written before the lock goes. */
+	/* Nobody holds it: ended, or dead. The log is closed before the lock goes. */
 	if (result_read(t, &r, e) == 0) {
 		task_end(t, &r);
 		return 1;

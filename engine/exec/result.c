@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * result: from the file `exit` to what the workflow sees: phase, message, exit code, outputs, in the words of Argo and
- * Kubernetes (spec 2.17). The file was put there whole by rename and is small and fresh, so it is read on the loop.
+ * result: from the last line of a step's log to what the workflow sees: phase, message, exit code, outputs, in the words of
+ * Argo and Kubernetes (spec 2.17). The line was written a moment ago and is in the page cache, so it is read on the loop.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base64.h"
 #include "engine/exec/exec.h"
 
-#define EXIT_MAX (64u << 20)
+#define END_MAX (32u << 20)        /* bytes of the last line */
+#define END_CHUNK (4u << 10)
 
-/* What `exit` says, before it is judged. */
+/* What the helper says, before it is judged. */
 struct ending {
 	int code;
 	enum task_cause cause;
@@ -71,7 +73,7 @@ take_record(struct task *t, struct ending *x, const struct record *r)
 	case TASK_EXIT_OUTPUT:
 	case TASK_EXIT_NO_OUTPUT:
 	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;
-	default: break; /* times and usage: kept in the file, not asked for yet */
+	default: break; /* times and usage: kept in the log, not asked for yet */
 	}
 }
 
@@ -122,20 +124,49 @@ result_parse(struct task *t, const char *p, size_t n, struct task_result *out, s
 	return 0;
 }
 
+/* The last line without its line feed. ERR_NOT_FOUND if it is not complete or not the line of an end. */
+static int
+last_line(int fd, int64_t size, struct buf *b, struct err *e)
+{
+	for (int64_t want = END_CHUNK;; want *= 8) {
+		int64_t from = size > want ? size - want : 0;
+		b->n = 0;
+		ssize_t n = pread(fd, buf_room(b, (size_t)(size - from) + 1), (size_t)(size - from), from);
+		if (n < 0)
+			return err_errno(e, "read how the step ended");
+		b->n = (size_t)n;
+		if (!n || b->p[n - 1] != '\n')
+			break;
+		const char *before = memrchr(b->p, '\n', (size_t)n - 1);
+		str line = before ? (str){ before + 1, (size_t)(b->p + n - 2 - before) } : (str){ b->p, (size_t)n - 1 };
+		if (before || from == 0) {
+			if (!str_starts(line, S(TASK_LOG_END)))
+				break;
+			memmove(b->p, line.p, line.n);
+			b->n = line.n;
+			return 0;
+		}
+		if (want > END_MAX)
+			return err_set(e, ERR_LIMIT, "the step's outputs have more than %u bytes", END_MAX);
+	}
+	return err_set(e, ERR_NOT_FOUND, "the step has not ended");
+}
+
 int
 result_read(struct task *t, struct task_result *out, struct err *e)
 {
 	char path[TASK_PATH_MAX];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/exit", t->dir.p);
+	struct buf b CLEANUP(free_buf) = { 0 };
+	snprintf(path, sizeof path, "%s.log", t->dir.p);
 	int fd CLEANUP(close_fd) = openat(t->x->tasks_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "read how the step ended");
-	if (st.st_size > EXIT_MAX)
-		return err_set(e, ERR_LIMIT, "the step's outputs have %lld bytes: at most %u are served", (long long)st.st_size, EXIT_MAX);
-	struct buf b CLEANUP(free_buf) = { 0 };
-	ssize_t n = read(fd, buf_room(&b, (size_t)st.st_size + 1), (size_t)st.st_size);
-	if (n < 0)
-		return err_errno(e, "read how the step ended");
-	return result_parse(t, b.p, (size_t)n, out, e);
+	if (last_line(fd, st.st_size, &b, e) < 0)
+		return -1;
+	struct arena *tmp CLEANUP(free_arena) = arena_new();
+	str records;
+	if (base64_decode(tmp, str_slice(buf_str(&b), sizeof TASK_LOG_END - 1, b.n), &records, e) < 0)
+		return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+	return result_parse(t, records.p, records.n, out, e);
 }

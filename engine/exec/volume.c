@@ -35,6 +35,8 @@ static int
 write_empty_dir(struct task *t, const struct volume *v, struct err *e)
 {
 	if (!v->empty_dir || !str_eq(v->empty_dir->medium, S("Memory"))) {
+		if (!v->name.n || v->name.p[0] == '.' || memchr(v->name.p, '/', v->name.n) || memchr(v->name.p, 0, v->name.n))
+			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a volume", STR_ARG(v->name));
 		record_add(&t->records, TASK_VOLUME, v->name);
 		return 0;
 	}

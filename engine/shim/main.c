@@ -70,6 +70,7 @@ probe(int control, enum task_sandbox sandbox)
 	if (pipe2(report, O_CLOEXEC) < 0)
 		_exit(1);
 	struct why w = { "" };
+	sandbox_look();
 	pid_t pid = fork_into(namespaces(sandbox), SIGCHLD);
 	if (pid == 0) {
 		const struct task t = { .sandbox = sandbox, .hostname = "probe" };
@@ -90,31 +91,47 @@ probe(int control, enum task_sandbox sandbox)
 	(void)!send(control, answer, 1 + (n > 0 ? (size_t)n : 0), MSG_NOSIGNAL);
 }
 
-static void
-start(int control, enum task_sandbox sandbox, int fds[FDS_MAX])
+/* The records come with the message, or in a memfd when they are many. */
+static const char *
+records_of(const char *text, size_t *n, int memfd)
 {
+	struct stat st;
+	if (memfd < 0)
+		return text;
+	*n = fstat(memfd, &st) == 0 ? (size_t)st.st_size : 0;
+	void *p = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, memfd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+start(int control, enum task_sandbox sandbox, const char *text, size_t n, int fds[FDS_MAX])
+{
+	if (sandbox != TASK_SANDBOX_OFF)
+		sandbox_look();
 	pid_t pid = fork_into(namespaces(sandbox), SIGCHLD);
 	if (pid == 0) {
 		close(control);
-		monitor_run(&setup, sandbox, fds[0], fds[1]);
+		const char *records = records_of(text, &n, fds[1]);
+		monitor_run(&setup, sandbox, records, records ? n : 0, fds[0]);
 	}
 	if (pid < 0) {
 		struct why w = { "" };
 		why_errno(&w, "xcannot start a process for the step");
-		(void)!send(fds[1], w.text, strlen(w.text), MSG_NOSIGNAL); /* the daemon also sees the socket close */
+		(void)!send(fds[0], w.text, strlen(w.text), MSG_NOSIGNAL); /* the daemon also sees the socket close */
 	}
 	close(fds[0]);
-	close(fds[1]);
+	if (fds[1] >= 0)
+		close(fds[1]);
 }
 
 /* False at the end of the control socket. */
 static bool
 serve_one(int control)
 {
-	struct {
+	static struct {
 		struct task_message m;
-		char text[sizeof setup.tasks_path];
-	} in = { 0 };
+		char text[TASK_INLINE_MAX + 1];
+	} in;
 	union {
 		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
@@ -132,6 +149,8 @@ serve_one(int control)
 		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	if ((size_t)n < sizeof in.m)
 		return true;
+	size_t text_n = (size_t)n - sizeof in.m;
+	in.text[text_n] = 0;
 	switch ((enum task_verb)in.m.verb) {
 	case TASK_SETUP:
 		take_setup(fds, in.text);
@@ -140,7 +159,7 @@ serve_one(int control)
 		probe(control, (enum task_sandbox)in.m.sandbox);
 		break;
 	case TASK_STEP:
-		start(control, (enum task_sandbox)in.m.sandbox, fds);
+		start(control, (enum task_sandbox)in.m.sandbox, in.text, text_n, fds);
 		break;
 	}
 	return true;

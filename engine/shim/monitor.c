@@ -2,7 +2,7 @@
 /*
  * The monitor: one step's life. It prepares everything while the daemon's commit is under way, waits for its release,
  * claims the task, runs the command, relays its output, ends it when asked or at the deadline, sees that nothing of it
- * stays behind, and leaves `exit`. In a sandbox it is process 1 of the step's namespace; without one it adopts the
+ * stays behind, and closes the log with what came of it. In a sandbox it is process 1 of the step's namespace; without one it adopts the
  * step's orphans as a subreaper. It needs neither the server nor the daemon once it was released.
  */
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -25,9 +24,9 @@
 struct monitor {
 	const struct setup *setup;
 	struct task task;
-	int socket, dir_fd, signals, null;
+	int socket, log_fd, signals, null;
 	struct relay relay;
-	struct why error;            /* why the step could not be prepared: reported after the release, in `exit` */
+	struct why error;            /* why the step could not be prepared: reported after the release, as its end */
 	struct why message;          /* why the command could not be started */
 	pid_t pid;
 	bool ended;                  /* the command, not yet all of the step */
@@ -40,17 +39,10 @@ struct monitor {
 };
 
 static void
-prepare(struct monitor *m, int task_fd, enum task_sandbox sandbox)
+prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sandbox)
 {
-	struct stat st;
-	void *p = fstat(task_fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, task_fd, 0);
-	if (p == MAP_FAILED) {
-		why_errno(&m->error, "read the task");
-		return;
-	}
-	close(task_fd);
 	m->task.sandbox = sandbox;
-	if (task_read(&m->task, p, (size_t)st.st_size, &m->error) < 0)
+	if (task_read(&m->task, records, n, &m->error) < 0)
 		return;
 	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (sandbox == TASK_SANDBOX_OFF)
@@ -84,25 +76,31 @@ give_up(const struct monitor *m, const char *what)
 }
 
 /*
- * Makes the task ours or leaves. Whoever finds the claim without a lock and empty may remove it (we died here), so
- * after locking we look whether the file is still the one in the directory.
+ * Makes the task ours or leaves. Whoever finds the log without a lock and empty may remove it (we died here), so after
+ * locking we look whether the file is still the one in the directory.
  */
 static void
 claim(struct monitor *m)
 {
-	m->dir_fd = task_open_dir(m->setup->tasks_fd, m->task.dir);
-	if (m->dir_fd < 0)
-		give_up(m, "make the task's directory");
-	int fd = openat(m->dir_fd, "claim", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC;
+	int tasks = m->setup->tasks_fd;
+	char path[4096];
+	if ((size_t)snprintf(path, sizeof path, "%s.log", m->task.dir) >= sizeof path) {
+		errno = ENAMETOOLONG;
+		give_up(m, "claim the task");
+	}
+	m->log_fd = openat(tasks, path, flags, 0644);
+	if (m->log_fd < 0 && errno == ENOENT && task_make_parents(tasks, path) == 0)
+		m->log_fd = openat(tasks, path, flags, 0644);
+	if (m->log_fd < 0)
 		give_up(m, "claim the task");
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat st;
-	if (fcntl(fd, F_SETLK, &lock) < 0 || fstat(fd, &st) < 0 || st.st_nlink != 1)
+	if (fcntl(m->log_fd, F_SETLK, &lock) < 0 || fstat(m->log_fd, &st) < 0 || st.st_nlink != 1)
 		give_up(m, "lock the claim");
-	if (write(fd, "started\n", 8) != 8)
+	if (relay_started(m->log_fd) < 0)
 		give_up(m, "write the claim");
-	/* `fd` stays open: closing it, or another of the same file, would give up the lock. */
+	/* The log stays open: closing it, or another descriptor of it, would give up the lock. */
 	(void)!send(m->socket, "c", 1, MSG_NOSIGNAL); /* the daemon may be gone by now */
 }
 
@@ -110,16 +108,17 @@ static int
 write_script(struct monitor *m)
 {
 	struct task *t = &m->task;
+	char name[4096], *path = NULL;
 	if (!t->script)
 		return 0;
 	if (t->sandbox != TASK_SANDBOX_OFF) {
 		t->argv[t->argc] = "/argo/staging/script"; /* sandbox_build has written it */
 		return 0;
 	}
-	char *path = NULL;
-	if (asprintf(&path, "%s/%s/script", m->setup->tasks_path, t->dir) < 0)
+	snprintf(name, sizeof name, "%s.script", t->dir);
+	if (asprintf(&path, "%s/%s", m->setup->tasks_path, name) < 0)
 		return why_set(&m->error, "out of memory");
-	int fd = openat(m->dir_fd, "script", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	int fd = openat(m->setup->tasks_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 	if (fd < 0 || write(fd, t->script, t->script_n) != (ssize_t)t->script_n)
 		return why_errno(&m->error, "write the script");
 	fchmod(fd, 0755);
@@ -132,13 +131,12 @@ write_script(struct monitor *m)
 static int
 enter_work(struct monitor *m)
 {
-	if (m->task.sandbox != TASK_SANDBOX_OFF || m->task.cwd)
+	const struct task *t = &m->task;
+	if (t->sandbox != TASK_SANDBOX_OFF || t->cwd)
 		return 0;
-	if (mkdirat(m->dir_fd, "work", 0755) < 0 && errno != EEXIST)
-		return why_errno(&m->error, "make the working directory");
-	if (m->task.has_user)
-		(void)!fchownat(m->dir_fd, "work", m->task.uid, m->task.gid, AT_SYMLINK_NOFOLLOW); /* then it cannot write: its own message says so */
-	int fd = openat(m->dir_fd, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = task_open_dir(m->setup->tasks_fd, t->dir);
+	if (fd >= 0 && t->has_user)
+		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
 	if (fd < 0 || fchdir(fd) < 0)
 		return why_errno(&m->error, "enter the working directory");
 	close(fd);
@@ -156,12 +154,9 @@ open_pipes(int out[2], int err[2])
 static void
 start_command(struct monitor *m)
 {
-	m->relay = (struct relay){ .log_fd = openat(m->dir_fd, "log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644),
-		.log_left = m->task.log_max, .stream = { { -1 }, { -1 } } };
+	m->relay = (struct relay){ .log_fd = m->log_fd, .log_left = m->task.log_max, .stream = { { -1 }, { -1 } } };
 	m->started = now_real();
 	int out[2], err[2];
-	if (m->relay.log_fd < 0)
-		why_errno(&m->error, "make the log");
 	if (m->error.text[0] || write_script(m) < 0 || enter_work(m) < 0)
 		return;
 	if (open_pipes(out, err) < 0) {
@@ -355,9 +350,9 @@ put_outputs(const struct monitor *m, struct exit_buf *b)
 		output_small(&m->task, "/dev/termination-log", TASK_MESSAGE_MAX, TASK_EXIT_MESSAGE, b);
 }
 
-/* Writes `exit`: complete or not at all. */
+/* Closes the log. */
 static void
-leave_exit(struct monitor *m)
+leave_end(struct monitor *m)
 {
 	struct exit_buf b = { 0 };
 	int code = WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 128 + WTERMSIG(m->status);
@@ -377,14 +372,12 @@ leave_exit(struct monitor *m)
 			put_result(m, &b);
 		put_outputs(m, &b);
 	}
-	int fd = openat(m->dir_fd, "exit.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || write(fd, b.p, b.n) != (ssize_t)b.n || renameat(m->dir_fd, "exit.tmp", m->dir_fd, "exit") < 0)
+	if (relay_end(m->log_fd, b.p, b.n) < 0)
 		_exit(1); /* the daemon reports a step whose end is not known */
-	close(fd);
 }
 
 _Noreturn void
-monitor_run(const struct setup *s, enum task_sandbox sandbox, int task_fd, int socket)
+monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket)
 {
 	static struct monitor m;
 	m.setup = s;
@@ -396,7 +389,7 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, int task_fd, int s
 	sigaddset(&heard, SIGTERM);
 	sigaddset(&heard, SIGCHLD);
 	m.signals = signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
-	prepare(&m, task_fd, sandbox);
+	prepare(&m, records, n, sandbox);
 	wait_release(&m);
 	if (!m.task.dir)
 		_exit(1); /* not even its directory is known */
@@ -409,6 +402,6 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, int task_fd, int s
 	kill_rest(&m);
 	m.finished = now_real();
 	drain(&m.relay);
-	leave_exit(&m);
+	leave_end(&m);
 	_exit(0); /* closes the socket: the daemon's news. The namespace, if any, ends with us */
 }

@@ -115,23 +115,28 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 }
 
 int
-task_open_dir(int tasks_fd, const char *dir)
+task_make_parents(int tasks_fd, const char *path)
 {
-	char path[4096];
-	if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path) {
+	char part[4096];
+	if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	/* Mostly only the last one is missing. */
-	if (mkdirat(tasks_fd, path, 0755) < 0 && errno == ENOENT) {
-		for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-			*p = 0;
-			if (mkdirat(tasks_fd, path, 0755) < 0 && errno != EEXIST)
-				return -1;
-			*p = '/';
-		}
-		if (mkdirat(tasks_fd, path, 0755) < 0 && errno != EEXIST)
+	for (char *p = strchr(part, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		if (mkdirat(tasks_fd, part, 0755) < 0 && errno != EEXIST)
 			return -1;
+		*p = '/';
 	}
-	return openat(tasks_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return 0;
+}
+
+int
+task_open_dir(int tasks_fd, const char *dir)
+{
+	/* Mostly only the last one is missing. */
+	if (mkdirat(tasks_fd, dir, 0755) < 0 && errno == ENOENT &&
+	    (task_make_parents(tasks_fd, dir) < 0 || (mkdirat(tasks_fd, dir, 0755) < 0 && errno != EEXIST)))
+		return -1;
+	return openat(tasks_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }

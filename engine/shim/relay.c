@@ -56,7 +56,8 @@ stamp(char to[STAMP_SIZE])
 	digits(to + 20, 9, (uint64_t)(now % 1000000000));
 }
 
-static void
+/* -1 when the disk is full: the step goes on, its log does not. */
+static int
 write_all(int fd, const char *p, size_t n)
 {
 	while (n) {
@@ -64,10 +65,11 @@ write_all(int fd, const char *p, size_t n)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return; /* the disk is full: the step goes on, its log does not */
+			return -1;
 		p += done;
 		n -= (size_t)done;
 	}
+	return 0;
 }
 
 /* Appends to the log up to its limit; says once that it was reached. */
@@ -81,12 +83,12 @@ log_write(struct relay *r, const char *p, size_t n)
 		char line[STAMP_SIZE + sizeof cut];
 		stamp(line);
 		memcpy(line + STAMP_SIZE, cut, sizeof cut);
-		write_all(r->log_fd, line, sizeof line - 1);
+		(void)write_all(r->log_fd, line, sizeof line - 1);
 		r->log_cut = true;
 		return;
 	}
 	r->log_left -= (int64_t)n;
-	write_all(r->log_fd, p, n);
+	(void)write_all(r->log_fd, p, n);
 }
 
 static void
@@ -201,4 +203,34 @@ relay_say(struct relay *r, const char *text)
 	stamp(time);
 	batch_line(r, time, text, strlen(text), "", 0);
 	batch_flush(r);
+}
+
+int
+relay_started(int log_fd)
+{
+	char line[sizeof TASK_LOG_STARTED + STAMP_SIZE] = TASK_LOG_STARTED;
+	size_t n = sizeof TASK_LOG_STARTED - 1;
+	stamp(line + n);
+	line[n + STAMP_SIZE - 1] = '\n'; /* in place of the space */
+	return write_all(log_fd, line, n + STAMP_SIZE);
+}
+
+int
+relay_end(int log_fd, const char *records, size_t n)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *line = malloc(sizeof TASK_LOG_END + (n + 2) / 3 * 4 + 1), *to = line;
+	if (!line)
+		return -1;
+	memcpy(to, TASK_LOG_END, sizeof TASK_LOG_END - 1);
+	to += sizeof TASK_LOG_END - 1;
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = 0;
+		for (size_t k = 0; k < 3; k++)
+			v = v << 8 | (i + k < n ? (unsigned char)records[i + k] : 0);
+		for (size_t k = 0; k < 4; k++)
+			*to++ = i + k > n ? '=' : alphabet[v >> (18 - 6 * k) & 63];
+	}
+	*to++ = '\n';
+	return write_all(log_fd, line, (size_t)(to - line));
 }

@@ -50,19 +50,69 @@ struct build {
 	int root, proc;
 	struct tree trees[TREES_MAX];
 	size_t n;
-	struct { const char *path; char *text; ssize_t n; } etc[32];
-	size_t etc_n;
 };
 
 static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix" };
+#define SYSTEM_FOLDERS (sizeof system_folders / sizeof *system_folders)
 /* World-readable, small, and asked for by programs that work anywhere. */
-static const char *const etc_files[] = { "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf",
+static const char *const etc_files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
 	"/etc/host.conf", "/etc/gai.conf", "/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/mime.types",
 	"/etc/gitconfig", "/etc/os-release", "/etc/debian_version", "/etc/timezone", "/etc/localtime", "/etc/profile",
 	"/etc/bash.bashrc", "/etc/ssl/openssl.cnf" };
+#define ETC_FILES (sizeof etc_files / sizeof *etc_files)
+#define ETC_FILES_OF_IMAGES 2  /* the first ones: an image has its own of the others */
 static const char *const etc_folders[] = { "/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates" };
 static const struct { const char *path; unsigned minor; } devices[] = { { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 },
 	{ "/dev/random", 8 }, { "/dev/urandom", 9 } };
+
+/* What the server has seen of the host; monitors inherit it. */
+static struct {
+	struct { bool there; char link[64]; } folders[SYSTEM_FOLDERS]; /* a link on a merged-usr host */
+	struct { char *text; size_t n; } etc[ETC_FILES];
+	struct timespec changed[3]; /* of /etc and of the two files that change in place */
+} host;
+
+/* ---- looking, in the server ---------------------------------------------------------------------------------- */
+
+static void
+look_at_etc(size_t i)
+{
+	int fd = open(etc_files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	free(host.etc[i].text);
+	host.etc[i].text = NULL;
+	host.etc[i].n = 0;
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) && st.st_size <= ETC_FILE_MAX) {
+		char *text = malloc((size_t)st.st_size + 1);
+		ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
+		host.etc[i].text = n >= 0 ? text : NULL;
+		host.etc[i].n = n >= 0 ? (size_t)n : 0;
+	}
+	close(fd);
+}
+
+void
+sandbox_look(void)
+{
+	static const char *const watched[] = { "/etc", "/etc/resolv.conf", "/etc/hosts" };
+	struct timespec now[3] = { { 0 } };
+	struct stat st;
+	for (size_t i = 0; i < 3; i++)
+		if (stat(watched[i], &st) == 0)
+			now[i] = st.st_mtim;
+	if (!memcmp(now, host.changed, sizeof now))
+		return;
+	memcpy(host.changed, now, sizeof now);
+	for (size_t i = 0; i < ETC_FILES; i++)
+		look_at_etc(i);
+	for (size_t i = 0; i < SYSTEM_FOLDERS; i++) {
+		host.folders[i].there = lstat(system_folders[i], &st) == 0 && S_ISDIR(st.st_mode);
+		memset(host.folders[i].link, 0, sizeof host.folders[i].link);
+		(void)!readlink(system_folders[i], host.folders[i].link, sizeof host.folders[i].link - 1); /* empty: no link */
+	}
+}
 
 /* ---- from the host ------------------------------------------------------------------------------------------- */
 
@@ -94,36 +144,14 @@ take(struct build *b, const char *from, const char *to, uint64_t attributes, boo
 static int
 take_system(struct build *b)
 {
-	for (size_t i = 0; i < sizeof system_folders / sizeof *system_folders; i++) {
-		struct stat st;
-		/* On a merged-usr host most are links: they are made again after the root was changed. */
-		if (lstat(system_folders[i], &st) == 0 && S_ISDIR(st.st_mode) &&
+	for (size_t i = 0; i < SYSTEM_FOLDERS; i++)
+		if (host.folders[i].there &&
 		    take(b, system_folders[i], system_folders[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true) < 0)
 			return -1;
-	}
 	for (size_t i = 0; i < sizeof etc_folders / sizeof *etc_folders; i++)
 		if (take(b, etc_folders[i], etc_folders[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true) < 0)
 			return -1;
 	return 0;
-}
-
-static void
-read_etc(struct build *b, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) && st.st_size <= ETC_FILE_MAX) {
-		char *text = malloc((size_t)st.st_size + 1);
-		ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
-		if (n >= 0) {
-			b->etc[b->etc_n].path = path;
-			b->etc[b->etc_n].text = text;
-			b->etc[b->etc_n++].n = n;
-		}
-	}
-	close(fd);
 }
 
 /* Opens `sub` inside the volume open at `fd`, never outside it; makes the folders that are missing. Takes `fd`. */
@@ -176,11 +204,10 @@ open_volume(struct build *b, const struct volume *v)
 		const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
 		return (int)syscall(SYS_openat2, AT_FDCWD, v->source, &how, sizeof how);
 	}
-	char path[8192], name[4096];
-	if ((size_t)snprintf(name, sizeof name, "%s/volumes", b->task->dir) >= sizeof name ||
-	    (size_t)snprintf(path, sizeof path, "%s/%s/%s", b->setup->tasks_path, name, v->source) >= sizeof path)
+	char path[8192];
+	if ((size_t)snprintf(path, sizeof path, "%s/%s/%s", b->setup->tasks_path, b->task->dir, v->source) >= sizeof path)
 		return errno = ENAMETOOLONG, -1;
-	int fd = task_open_dir(b->setup->tasks_fd, name);
+	int fd = task_open_dir(b->setup->tasks_fd, b->task->dir);
 	if (fd < 0)
 		return -1;
 	if (mkdirat(fd, v->source, 0777) == 0)
@@ -345,6 +372,17 @@ write_file(const char *path, const char *text, size_t n, mode_t mode)
 	return rc;
 }
 
+/* In a root that is ours alone, with no umask. */
+static int
+write_new(const char *path, const char *text, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int rc = fd >= 0 && write(fd, text, n) == (ssize_t)n ? 0 : -1;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static int
 put_tree(struct build *b, const struct tree *t)
 {
@@ -378,12 +416,12 @@ fill_dev(struct build *b)
 	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
 		if (b->task->sandbox != TASK_SANDBOX_PRIVILEGED)
 			(void)write_file(devices[i].path, "", 0, 0666);
-		else if (mknod(devices[i].path, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0 || chmod(devices[i].path, 0666) < 0)
+		else if (mknod(devices[i].path, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0)
 			return why_errno(b->why, "make %s", devices[i].path);
 	}
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
 	    symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
-	    mkdir("/dev/shm", 01777) < 0 || chmod("/dev/shm", 01777) < 0 || write_file("/dev/termination-log", "", 0, 0666) < 0)
+	    mkdir("/dev/shm", 01777) < 0 || write_file("/dev/termination-log", "", 0, 0666) < 0)
 		return why_errno(b->why, "fill /dev");
 	return 0;
 }
@@ -394,26 +432,23 @@ fill_root(struct build *b)
 {
 	static const struct { const char *path; mode_t mode; } folders[] = { { "/proc", 0555 }, { "/tmp", 01777 }, { "/var", 0755 },
 		{ "/var/tmp", 01777 }, { "/var/run", 0755 }, { "/var/run/argo", 0777 }, { "/root", 0700 }, { "/run", 0755 }, { "/etc", 0755 },
-		{ "/argo", 0755 }, { "/argo/staging", 0755 } };
-	umask(0);
+		{ "/etc/ssl", 0755 }, { "/argo", 0755 }, { "/argo/staging", 0755 } };
+	umask(0); /* until the root is filled */
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (mkdir(folders[i].path, folders[i].mode) < 0 && errno != EEXIST)
 			return why_errno(b->why, "make %s", folders[i].path);
-	umask(022);
-	for (size_t i = 0; i < b->etc_n; i++)
-		if (write_file(b->etc[i].path, b->etc[i].text, (size_t)b->etc[i].n, 0644) < 0 && errno == ENOENT) {
-			make_parents(b->etc[i].path);
-			(void)write_file(b->etc[i].path, b->etc[i].text, (size_t)b->etc[i].n, 0644); /* programs do without */
-		}
+	for (size_t i = 0; i < (b->task->root ? ETC_FILES_OF_IMAGES : ETC_FILES); i++)
+		if (host.etc[i].text)
+			(void)write_new(etc_files[i], host.etc[i].text, host.etc[i].n); /* programs do without */
 	return fill_dev(b);
 }
 
 static void
-link_system(const char links[][64])
+link_system(void)
 {
-	for (size_t i = 0; i < sizeof system_folders / sizeof *system_folders; i++)
-		if (links[i][0])
-			(void)symlink(links[i], system_folders[i]); /* a program that needs it will say so */
+	for (size_t i = 0; i < SYSTEM_FOLDERS; i++)
+		if (host.folders[i].link[0])
+			(void)symlink(host.folders[i].link, system_folders[i]); /* a program that needs it will say so */
 }
 
 /* Writes the files of ConfigMap and Secret volumes and makes memory-backed emptyDirs: all on a file system of their own. */
@@ -529,29 +564,20 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 	b->setup = s;
 	b->task = t;
 	b->why = w;
-	char links[sizeof system_folders / sizeof *system_folders][64] = { "" };
 	if (t->sandbox == TASK_SANDBOX_USER && map_user(b) < 0)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return why_errno(w, "make the mounts private");
 	if (t->hostname)
 		(void)sethostname(t->hostname, strnlen(t->hostname, 64)); /* a name is no reason to fail */
-	if (!t->root) {
-		if (take_system(b) < 0)
-			return -1;
-		for (size_t i = 0; i < sizeof system_folders / sizeof *system_folders; i++)
-			(void)!readlink(system_folders[i], links[i], sizeof links[i] - 1); /* empty: no link */
-		for (size_t i = 0; i < sizeof etc_files / sizeof *etc_files; i++)
-			read_etc(b, etc_files[i]);
-	} else {
-		read_etc(b, "/etc/resolv.conf");
-		read_etc(b, "/etc/hosts");
-	}
+	if (!t->root && take_system(b) < 0)
+		return -1;
 	if (take_devices(b) < 0 || take_visible(b) < 0 || each_mount(b, take_host_mount) < 0)
 		return -1;
 	if (make_root(b) < 0 || change_root(b) < 0 || fill_root(b) < 0)
 		return -1;
-	link_system(links);
+	if (!t->root)
+		link_system();
 	if (attach(b->proc, AT_FDCWD, "/proc") < 0)
 		return why_errno(w, "mount /proc");
 	for (size_t i = 0, n = b->n; i < n; i++)
@@ -561,6 +587,7 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 		return -1;
 	if (t->script && write_file("/argo/staging/script", t->script, t->script_n, 0755) < 0)
 		return why_errno(w, "write the script");
+	umask(022);
 	if (t->cwd) {
 		make_parents(t->cwd);
 		(void)mkdir(t->cwd, 0755); /* as container runtimes do; where it cannot be, the command's start says so */
@@ -574,9 +601,11 @@ int
 sandbox_drop(const struct task *t, const struct setup *s, const char **what)
 {
 	*what = "drop the bounding set";
-	for (unsigned long cap = 0; cap <= 63; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
-			return -1;
+	unsigned long cap = 0;
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	if (errno != EINVAL) /* which says: past the last */
+		return -1;
 	/* A root user without this would get its capabilities back with the exec. */
 	*what = "set the secure bits";
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |

@@ -46,13 +46,17 @@ int why_errno(struct why *w, const char *fmt, ...) __attribute__((format(printf,
 
 /* Reads the records into `t`. */
 int task_read(struct task *t, const char *records, size_t n, struct why *w);
-/* Makes the task's directory below `tasks_fd`, with its parents, and opens it. -1 with errno. */
+/* Makes the folders on the way to `path` below `tasks_fd`. -1 with errno. */
+int task_make_parents(int tasks_fd, const char *path);
+/* Makes a folder below `tasks_fd`, with its parents, and opens it. -1 with errno. */
 int task_open_dir(int tasks_fd, const char *dir);
 
-/* monitor.c: one step from release to `exit`. Does not return. */
-_Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, int task_fd, int socket);
+/* monitor.c: one step from release to end. Does not return. */
+_Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket);
 
-/* sandbox.c: builds the root file system and enters it; the namespaces are new already. */
+/* sandbox.c: the server looks at the host's folders and files before it forks, so that the monitors need not. */
+void sandbox_look(void);
+/* Builds the root file system and enters it; the namespaces are new already. */
 int sandbox_build(const struct setup *s, const struct task *t, struct why *w);
 /* Gives up every capability and the way back to them; called last before exec. Async-signal-safe. */
 int sandbox_drop(const struct task *t, const struct setup *s, const char **what);
@@ -85,6 +89,9 @@ struct relay {
 bool relay_read(struct relay *r, struct relay_stream *s);
 /* A line of our own in the log. */
 void relay_say(struct relay *r, const char *text);
+/* The line that makes a log a claim, and the one that closes it. -1 if it could not be written whole. */
+int relay_started(int log_fd);
+int relay_end(int log_fd, const char *records, size_t n);
 
 /* output.c: files the step left, taken through its own root without following anything out of it. */
 struct exit_buf {

@@ -4,8 +4,8 @@
  * a sequence of records, each a 32-bit type, a 32-bit length, the bytes, a NUL (so that text is a C string in place) and
  * padding to four bytes. It is used twice:
  *
- *   the task   daemon -> helper, in a memfd: what to run. Nothing of it touches the disk: it may hold secrets.
- *   the exit   helper -> daemon, in the file `exit` of the task's directory, put there by rename: what came of it.
+ *   the task   daemon -> helper, in the message or a memfd: what to run. Nothing of it touches the disk: it may hold secrets.
+ *   the end    helper -> daemon, in base64 as the last line of the step's log: what came of it.
  *
  * The control socket. The daemon starts one helper, the server (`tidegate-step FD`), and sends it messages of one
  * `struct task_message` with file descriptors. For each STEP the server forks a monitor, straight into the namespaces of
@@ -18,11 +18,19 @@
  *   monitor -> daemon   'c'        claimed: the command starts
  *                       'x' + text the step could not be claimed or begun; nothing ran and nothing was left
  *   end of file         from the daemon before 'r': leave without a trace. After it: run on, alone.
- *                       from the monitor: it is gone; `exit` says what came of the step.
+ *                       from the monitor: it is gone; the log says what came of the step.
  *
- * The claim. Only who created `claim` in the task's directory with O_EXCL may run the command. The monitor holds a POSIX
- * record lock on it as long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse
- * of pids. An empty, unlocked claim is of a monitor that died before the command: it may be removed.
+ * The log, TASK_DIR with ".log" behind it below the directory of all tasks, is the one file that every step has. Creating a
+ * file is the dearest thing that a monitor does, so this one serves three ends:
+ *
+ *   #started 2006-01-02T15:04:05.000000000Z        the claim
+ *   2006-01-02T15:04:05.000000000Z text            output, both streams
+ *   #end c29tZSByZWNvcmRz                          the end; a last line that is not complete is none
+ *
+ * The claim. Only who created the log with O_EXCL may run the command. The monitor holds a POSIX record lock on it as long
+ * as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. An empty, unlocked
+ * log is of a monitor that died before the command: it may be removed. The folder TASK_DIR itself exists only for what
+ * needs one: emptyDir volumes, or the working directory of a step without a sandbox.
  *
  * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL after
  * N seconds. A second one replaces the time.
@@ -39,6 +47,9 @@
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
+#define TASK_LOG_STARTED "#started "
+#define TASK_LOG_END "#end "
+#define TASK_INLINE_MAX (64 * 1024)    /* bytes of records that go with the message; more go into a memfd */
 #define TASK_LOG_LINE_MAX (16 * 1024)  /* longer lines are broken, as Kubernetes' runtimes do */
 #define TASK_EXIT_NOT_STARTED 64       /* exit code of a command that cannot be found or executed: Argo's emissary */
 
@@ -48,7 +59,7 @@ enum task_sandbox { TASK_SANDBOX_OFF, TASK_SANDBOX_USER, TASK_SANDBOX_PRIVILEGED
 enum task_verb {
 	TASK_SETUP, /* fds: the directory of all tasks, the seccomp program (may be empty). Once, first */
 	TASK_PROBE, /* can this sandbox be built here? The answer is text on the control socket: empty = yes */
-	TASK_STEP,  /* fds: the task (memfd), the step's socket */
+	TASK_STEP,  /* records; fds: the step's socket, and a memfd with the records if they are not in the message */
 };
 struct task_message {
 	uint32_t verb;
@@ -58,12 +69,12 @@ struct task_message {
 enum task_record {
 	TASK_END,
 	/* the task */
-	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod" */
+	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod"; the log has ".log" behind it */
 	TASK_HOSTNAME,
 	TASK_ARG,          /* argv, in order */
 	TASK_ENV,          /* "NAME=value", in order */
-	TASK_CWD,          /* absent: / in a sandbox, the folder `work` of the task's directory without */
-	TASK_SCRIPT,       /* source: becomes /argo/staging/script, or the file `script`, and the last argument */
+	TASK_CWD,          /* absent: / in a sandbox, the task's directory without */
+	TASK_SCRIPT,       /* source: becomes /argo/staging/script, or TASK_DIR.script, and the last argument */
 	TASK_ROOT,         /* root file system of an image; absent: the host's folders */
 	TASK_USER,         /* "uid:gid", numbers; absent: as the daemon (root inside the sandbox) */
 	TASK_VOLUME,       /* name: a folder for an emptyDir in the task's directory; the following records mount it */

@@ -226,12 +226,12 @@ assert_contains(const char *text, const char *part)
 		fail_msg("\"%s\" does not contain \"%s\"", text, part);
 }
 
-/* A file of the step's directory, or "". */
+/* The step's log, or "". */
 static char *
-read_task_file(struct world *w, const char *node, const char *name, char *to, size_t n)
+read_log(struct world *w, const char *node, char *to, size_t n)
 {
 	char path[256];
-	snprintf(path, sizeof path, "%s/tasks/default/wf/%s/%s", w->dir, node, name);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/%s.log", w->dir, node);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? 0 : read(fd, to, n - 1);
 	to[got > 0 ? got : 0] = 0;
@@ -283,11 +283,13 @@ output_and_exit_code_come_back(void **state)
 	assert_int_equal(e->exit_code, 0);
 	assert_string_equal(e->message, "");
 	assert_int_equal(w->started_n, 1);
-	read_task_file(w, "hello", "log", log, sizeof log);
+	read_log(w, "hello", log, sizeof log);
 	assert_contains(log, "Z hello\n");
 	assert_contains(log, "Z oops\n");
-	assert_int_equal(log[4], '-'); /* 2006-01-02T15:04:05.000000000Z */
-	assert_int_equal(log[29], 'Z');
+	assert_int_equal(strncmp(log, "#started ", 9), 0);
+	const char *line = strchr(log, '\n') + 1;
+	assert_int_equal(line[4], '-'); /* 2006-01-02T15:04:05.000000000Z */
+	assert_int_equal(line[29], 'Z');
 
 	step_init(&s, "three", "echo -n bye; exit 3");
 	e = run(w, &s);
@@ -314,7 +316,7 @@ a_command_that_does_not_exist_ends_with_64(void **state)
 	assert_int_equal(e->phase, PHASE_FAILED);
 	assert_string_equal(e->message, "main: Error (exit code 64): Error: failed to find name in PATH: exec: \"no-such-command\": "
 	                                "executable file not found in $PATH");
-	assert_contains(read_task_file(w, "none", "log", log, sizeof log), "executable file not found in $PATH\n");
+	assert_contains(read_log(w, "none", log, sizeof log), "executable file not found in $PATH\n");
 
 	step_init(&s, "noent", "");
 	s.argv[0] = S("/no/such");
@@ -413,7 +415,7 @@ outputs_stay_in_the_root(void **state)
 		assert_contains(run(w, &s)->message, "no such file or directory");
 		for (int fd = 0; fd < 12; fd++) {
 			char node[16];
-			snprintf(script, sizeof script, "ln -s /proc/1/fd/%d/claim /tmp/out; cat /tmp/out && exit 9; true", fd);
+			snprintf(script, sizeof script, "ln -s /proc/1/fd/%d/default/wf/magic0.log /tmp/out; cat /tmp/out && exit 9; true", fd);
 			snprintf(node, sizeof node, "magic%d", fd);
 			step_init(&s, node, script);
 			step_output(&s, "x", "/tmp/out", NULL);
@@ -436,7 +438,7 @@ ten_megabytes_of_output_keep_their_end(void **state)
 	const struct ended *e = run(w, &s);
 	assert_succeeded(e);
 	assert_int_equal(e->result_n, TASK_RESULT_MAX - 1);
-	snprintf(path, sizeof path, "%s/tasks/default/wf/large/log", w->dir);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/large.log", w->dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size > 45 * 1000 * 1000); /* 1.3 million lines, each with its time */
 	world_free(w);
@@ -459,7 +461,7 @@ a_script_is_the_last_argument(void **state)
 	if (w->sandbox != TASK_SANDBOX_OFF)
 		assert_string_equal(e->result, "script /argo/staging/script 0");
 	else
-		assert_contains(e->result, "/wf/script/script 0");
+		assert_contains(e->result, "/wf/script.script 0");
 	world_free(w);
 }
 
@@ -558,7 +560,7 @@ sigterm_then_sigkill(void **state)
 	step_init(&s, "soft", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done");
 	begin(w, &s);
 	char log[256];
-	WAIT_FOR(w, strstr(read_task_file(w, "soft", "log", log, sizeof log), "up"));
+	WAIT_FOR(w, strstr(read_log(w, "soft", log, sizeof log), "up"));
 	executor_kill(w->x, S("default"), S("wf"), S("soft"), 30);
 	const struct ended *e = finish(w, "soft");
 	assert_int_equal(e->exit_code, 7);
@@ -566,7 +568,7 @@ sigterm_then_sigkill(void **state)
 
 	step_init(&s, "hard", "trap '' TERM; echo up; while :; do sleep 0.05; done");
 	begin(w, &s);
-	WAIT_FOR(w, strstr(read_task_file(w, "hard", "log", log, sizeof log), "up"));
+	WAIT_FOR(w, strstr(read_log(w, "hard", log, sizeof log), "up"));
 	executor_kill(w->x, S("default"), S("wf"), S("hard"), 0);
 	e = finish(w, "hard");
 	assert_int_equal(e->phase, PHASE_FAILED);
@@ -709,7 +711,7 @@ a_step_that_was_not_released_leaves_no_trace(void **state)
 	executor_start(w->x, &s.spec);
 	loop_turn(w->loop, 100); /* the helper has prepared it by now, or not: the same must come of it */
 	reopen(w);
-	snprintf(dir, sizeof dir, "%s/tasks/default/wf/early/claim", w->dir);
+	snprintf(dir, sizeof dir, "%s/tasks/default/wf/early.log", w->dir);
 	assert_false(file_exists(dir));
 	assert_int_equal(lines(path, "early"), 0);
 	executor_adopt(w->x, &s.spec);
@@ -751,20 +753,16 @@ a_claim_without_a_command_can_be_taken(void **state)
 	mkdir(path, 0755);
 	snprintf(path, sizeof path, "%s/tasks/default/wf", w->dir);
 	mkdir(path, 0755);
-	snprintf(path, sizeof path, "%s/tasks/default/wf/half", w->dir);
-	mkdir(path, 0755);
-	snprintf(path, sizeof path, "%s/tasks/default/wf/half/claim", w->dir);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/half.log", w->dir);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 	step_init(&s, "half", "echo ran");
 	executor_adopt(w->x, &s.spec);
 	assert_string_equal(finish(w, "half")->result, "ran");
 
 	/* One died while its command ran: that is an error, not a second start. */
-	snprintf(path, sizeof path, "%s/tasks/default/wf/lost", w->dir);
-	mkdir(path, 0755);
-	snprintf(path, sizeof path, "%s/tasks/default/wf/lost/claim", w->dir);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/lost.log", w->dir);
 	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-	assert_int_equal(write(fd, "started\n", 8), 8);
+	assert_int_equal(write(fd, "#started x\n2006 #end\n#end AAAA", 31), 31); /* the last line is not whole */
 	close(fd);
 	step_init(&s, "lost", "echo ran");
 	executor_adopt(w->x, &s.spec);
@@ -799,7 +797,7 @@ a_monitor_that_is_killed_is_an_error(void **state)
 	step_init(&s, "victim", "sleep 1000");
 	begin(w, &s);
 	WAIT_FOR(w, w->started_n == 1);
-	snprintf(path, sizeof path, "%s/tasks/default/wf/victim/claim", w->dir);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/victim.log", w->dir);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	assert_int_equal(fcntl(fd, F_GETLK, &lock), 0);
