@@ -382,7 +382,7 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *record
 	static struct monitor m;
 	m.setup = s;
 	m.socket = socket;
-	setsid();
+	setpgid(0, 0); /* in the server's session, which has no terminal */
 	signal(SIGCHLD, SIG_DFL);
 	sigset_t heard;
 	sigemptyset(&heard);

@@ -56,9 +56,8 @@ static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "
 #define SYSTEM_FOLDERS (sizeof system_folders / sizeof *system_folders)
 /* World-readable, small, and asked for by programs that work anywhere. */
 static const char *const etc_files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
-	"/etc/host.conf", "/etc/gai.conf", "/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/mime.types",
-	"/etc/gitconfig", "/etc/os-release", "/etc/debian_version", "/etc/timezone", "/etc/localtime", "/etc/profile",
-	"/etc/bash.bashrc", "/etc/ssl/openssl.cnf" };
+	"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/gitconfig", "/etc/os-release", "/etc/localtime",
+	"/etc/ssl/openssl.cnf" };
 #define ETC_FILES (sizeof etc_files / sizeof *etc_files)
 #define ETC_FILES_OF_IMAGES 2  /* the first ones: an image has its own of the others */
 static const char *const etc_folders[] = { "/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates" };
