@@ -178,9 +178,11 @@ free_if_over(struct source *s)
 static void
 set_state(struct source *s, enum state state, const char *error)
 {
-	if (s->state == state && strcmp(s->error, error) == 0)
-		return;
+	/* An attempt that fails as the one before did is no news. */
+	bool news = strcmp(s->error, error) != 0 || (state == RUNNING && s->state != RUNNING);
 	s->state = state;
+	if (!news)
+		return;
 	s->since = loop_now(s->owner->loop);
 	snprintf(s->error, sizeof s->error, "%s", error);
 	const char *ns = s->object->ns.p;
@@ -235,11 +237,12 @@ start(void *arg)
 {
 	struct source *s = arg;
 	struct err e = { 0 };
+	s->state = STARTING;
 	if (try_start(s, &e) == 0) {
 		s->started = true;
 		s->retry_ns = 0;
 		s->paused = bus_is_full(s->bus);
-		if (s->state != FAILED || !s->error[0])
+		if (s->state == STARTING) /* else the kind has said more */
 			set_state(s, RUNNING, "");
 		if (s->paused && s->ops->pause)
 			s->ops->pause(s, true);
