@@ -22,12 +22,21 @@ decode_values(struct kvs *data, const char *field, const struct val *in, struct 
 		str bytes;
 		if (base64_decode(c->arena, data->p[i].value, &bytes, &e)) {
 			const struct val *v = val_get(val_get(in, str_c(field)), data->p[i].key);
-			struct diag *d = decode_error(c, v, NULL, "%s.%.*s: %s", field, STR_ARG(data->p[i].key), e.msg);
+			struct diag *d = decode_error(c, v, NULL, "%s", e.msg);
 			diag_hint(c->diags, d, strcmp(field, "data") == 0 ? "write plain text under \"stringData\"" : "write plain text under \"data\"");
 			continue;
 		}
 		data->p[i].value = bytes;
 	}
+}
+
+static const struct val *
+key_of(const struct val *map, str key)
+{
+	uint32_t i = 0;
+	while (!str_eq(val_key(&map->members[i]), key))
+		i++;
+	return &map->members[i].key;
 }
 
 static void
@@ -39,7 +48,7 @@ check_keys(const struct kvs *data, const char *field, const struct val *in, stru
 		for (size_t k = 0; k < key.n; k++)
 			ok = ok && (strchr("-_.", key.p[k]) ? key.p[k] != 0 : (key.p[k] >= '0' && key.p[k] <= '9') || ((key.p[k] | 0x20) >= 'a' && (key.p[k] | 0x20) <= 'z'));
 		if (!ok)
-			decode_error(c, in, field, "\"%.*s\" is not a key: letters, digits, '-', '_' and '.' only", STR_ARG(str_slice(key, 0, 80)));
+			decode_error(c, key_of(val_get(in, str_c(field)), key), NULL, "\"%.*s\" is not a key: letters, digits, '-', '_' and '.' only", STR_ARG(str_slice(key, 0, 80)));
 	}
 }
 

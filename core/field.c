@@ -97,6 +97,15 @@ excerpt(const struct val *v)
 	return v->kind == VAL_STR || v->kind == VAL_NUM ? str_slice(val_text(v), 0, 60) : STR_NONE;
 }
 
+static const struct member *
+last_member(const struct val *map, str name)
+{
+	for (uint32_t i = map->n; i-- > 0;)
+		if (str_eq(val_key(&map->members[i]), name))
+			return &map->members[i];
+	return NULL;
+}
+
 static struct diag *
 wrong_type(struct decode *c, const struct field *f, const struct val *v)
 {
@@ -106,23 +115,64 @@ wrong_type(struct decode *c, const struct field *f, const struct val *v)
 	return wrong(c, v, "expected %s, not %s", field_types[f->kind].expected, val_kind_name(v));
 }
 
+/*
+ * Appends the path from `from` to `to`, which is a value (or a key) somewhere below it: by identity, so that a check of a
+ * whole object can complain about any part of it and the path is right.
+ */
+static bool
+add_path_to(struct decode *c, const struct val *from, const struct val *to)
+{
+	if (from == to)
+		return true;
+	for (uint32_t i = 0; from->kind == VAL_LIST && i < from->n; i++) {
+		size_t before = enter_index(c, i);
+		if (add_path_to(c, &from->items[i], to))
+			return true;
+		leave(c, before);
+	}
+	for (uint32_t i = 0; from->kind == VAL_MAP && i < from->n; i++) {
+		const struct member *m = &from->members[i];
+		size_t before = enter_name(c, val_key(m));
+		if (&m->key == to || add_path_to(c, &m->value, to))
+			return true;
+		leave(c, before);
+	}
+	return false;
+}
+
+/* Whether this very place has an error already: what a check finds missing then was only unreadable. */
+static bool
+has_error(const struct diags *d, const struct val *at, str path)
+{
+	for (size_t i = d->v.n; i-- > 0;) {
+		const struct diag *x = &d->v.p[i];
+		if (x->level == DIAG_ERROR && x->line == at->line && x->col == at->col && str_eq(x->path, path) && str_eq(x->file, d->file))
+			return true;
+	}
+	return false;
+}
+
 static struct diag * __attribute__((format(printf, 5, 0)))
 at_member(struct decode *c, enum diag_level level, const struct val *in, const char *field, const char *fmt, va_list ap)
 {
 	char text[400];
 	size_t before = c->path.n;
+	const struct val *at = in;
 	str rest = str_c(field);
 	vsnprintf(text, sizeof text, fmt, ap);
+	if (in && c->frame && in != c->frame->in)
+		(void)add_path_to(c, c->frame->in, in); /* not below: some other value, the path stays that of the object */
 	while (rest.n) {
 		str name = str_cut(&rest, '.');
-		const struct val *below = in ? val_get(in, name) : NULL;
+		const struct member *m = val_is(in, VAL_MAP) ? last_member(in, name) : NULL;
 		enter_name(c, name);
-		if (below)
-			in = below;
-		else
+		if (!m)
 			break;
+		in = &m->value;
+		at = in->kind == VAL_LIST || in->kind == VAL_MAP ? &m->key : in; /* what a block holds begins a line too late */
 	}
-	struct diag *d = diag_add(c->diags, level, in, buf_str(&c->path), "%s", text);
+	bool again = level == DIAG_ERROR && at && has_error(c->diags, at, buf_str(&c->path));
+	struct diag *d = again ? &c->diags->overflow : diag_add(c->diags, level, at, buf_str(&c->path), "%s", text);
 	if (c->path.p)
 		leave(c, before);
 	return d;
@@ -579,6 +629,25 @@ decode_as(struct decode *c, const struct field *f, const struct val *v)
 	decoders[row.kind](c, &row, v, arena_alloc(c->arena, field_size(&row), _Alignof(max_align_t)));
 }
 
+/*
+ * The member of that name; else one that differs in case only, as Go's decoder takes it (unless its exact name is a field
+ * too). unknown_field warns of those.
+ */
+static const struct member *
+find_member(const struct schema *sc, const struct val *in, const char *name)
+{
+	str key = str_c(name);
+	const struct member *near = NULL;
+	for (uint32_t i = in ? in->n : 0; i-- > 0;) {
+		str k = val_key(&in->members[i]);
+		if (str_eq(k, key))
+			return &in->members[i];
+		if (k.n == key.n && strncasecmp(k.p, key.p, k.n) == 0 && !field_find(sc, k))
+			near = &in->members[i];
+	}
+	return near;
+}
+
 /* ---- unknown fields ----------------------------------------------------------------------------------------- */
 
 const struct field *
@@ -630,17 +699,14 @@ belongs_below(const struct schema *sc, const struct val *in, str name)
 	return NULL;
 }
 
-/*
- * Go's decoder, and with it the argo command, takes names in any case. Where the field would have no effect, or what is around it is
- * refused anyhow, that is good enough.
- */
-static bool
-is_harmless(const struct decode *c, const struct schema *sc, str name)
+/* The field that `m` is taken for because only the case differs. */
+static const char *
+taken_for(const names_vec *names, const struct schema *sc, const struct val *in, const struct member *m)
 {
-	EACH_FIELD(sc, f)
-		if ((c->idle || f->flags & NOEFFECT) && strlen(f->name) == name.n && strncasecmp(f->name, name.p, name.n) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < names->n; i++)
+		if (strlen(names->p[i]) == m->key.n && strncasecmp(names->p[i], m->key.p, m->key.n) == 0 && find_member(sc, in, names->p[i]) == m)
+			return names->p[i];
+	return NULL;
 }
 
 static void
@@ -648,16 +714,20 @@ unknown_field(struct decode *c, const struct member *m)
 {
 	const struct decode_frame *here = c->frame;
 	names_vec names = { 0 };
-	size_t before = enter_name(c, val_key(m));
-	struct diag *d = diag_add(c->diags, is_harmless(c, here->schema, val_key(m)) ? DIAG_WARNING : DIAG_ERROR, &m->key, buf_str(&c->path),
-		"unknown field \"%.*s\"", STR_ARG(str_slice(val_key(m), 0, 80)));
-	leave(c, before);
+	str shown = str_slice(val_key(m), 0, 80);
 	collect_names(here->schema, &names);
+	const char *taken = taken_for(&names, here->schema, here->in, m);
+	size_t before = enter_name(c, val_key(m));
+	struct diag *d = taken ? diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path), "\"%.*s\" is taken for \"%s\"", STR_ARG(shown), taken)
+	                       : wrong(c, &m->key, "unknown field \"%.*s\"", STR_ARG(shown));
+	leave(c, before);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));
 	const struct decode_frame *up = here->up;
 	while (up && !field_find(up->schema, val_key(m)))
 		up = up->up;
-	if (near) {
+	if (taken) {
+		hint(c, d, "write it so");
+	} else if (near) {
 		hint(c, d, "did you mean \"%s\"?", near);
 	} else if (below) {
 		hint(c, d, "it belongs into \"%s\": indent it deeper", below);
@@ -673,16 +743,6 @@ unknown_field(struct decode *c, const struct member *m)
 }
 
 /* ---- structs ------------------------------------------------------------------------------------------------ */
-
-static const struct member *
-find_member(const struct val *in, const char *name)
-{
-	str key = str_c(name);
-	for (uint32_t i = in ? in->n : 0; i-- > 0;)
-		if (str_eq(val_key(&in->members[i]), key))
-			return &in->members[i];
-	return NULL;
-}
 
 /* What the row itself has to say about being given. */
 static void
@@ -705,7 +765,7 @@ check_one_of(struct decode *c, const struct schema *sc, const struct field *f, c
 {
 	for (const struct field *other = sc->fields; other != f; other++) {
 		bool group = other->one_of && strcmp(other->one_of, f->one_of) == 0;
-		const struct member *first = group ? find_member(in, other->name) : NULL;
+		const struct member *first = group ? find_member(sc, in, other->name) : NULL;
 		if (!first || is_null(&first->value))
 			continue;
 		struct diag *d = wrong(c, &m->key, "\"%s\" and \"%s\" exclude each other", other->name, f->name);
@@ -781,7 +841,7 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		decode_rows(c, f->schema, in, to);
 		return;
 	}
-	const struct member *m = find_member(in, f->name);
+	const struct member *m = find_member(sc, in, f->name);
 	if (!m || is_null(&m->value)) {
 		if (f->dflt)
 			(void)field_default(f, c->arena, to); /* schema_self_test sees to it that they decode */
@@ -802,10 +862,7 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		check_one_of(c, sc, f, in, m);
 	if (f->dflt)
 		(void)field_default(f, c->arena, to); /* stays where the given value can't be read */
-	bool idle = f->flags & (LATER | NOEFFECT);
-	c->idle += idle;
 	decoders[f->kind](c, f, &m->value, to);
-	c->idle -= idle;
 	bool empty = m->value.kind == VAL_STR && !m->value.n;
 	if (f->flags & REQ && !(f->flags & EMPTY_OK) && field_shape(f) == FIELD_STR && empty)
 		wrong(c, &m->value, "must not be empty");

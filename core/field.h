@@ -155,8 +155,7 @@ struct decode {
 	struct arena *arena;
 	struct diags *diags;
 	struct buf path; /* of the object being decoded */
-	const struct decode_frame *frame; /* field.c's own, */
-	unsigned idle;                    /* and: how many of the rows we are in have no effect, or not yet */
+	const struct decode_frame *frame; /* field.c's own */
 };
 /*
  * Adds an error (warning, ...) at the member `field` of `in` (at `in` itself if it is absent or field is NULL). `field` may

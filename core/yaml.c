@@ -49,7 +49,8 @@ struct reader {
 	struct val *stack; /* finished children of open containers */
 	size_t n, cap, documents; /* the lowest are finished documents */
 	VEC(struct anchor) anchors;
-	yaml_mark_t quote_start, quote_end; /* of the last quoted scalar over several lines: a lost quote is often there */
+	yaml_mark_t quote_start, quote_end; /* of the last quoted scalar: a lost quote is often there */
+	char quote;
 };
 
 /* Height of the subtree it read goes to *height. */
@@ -108,7 +109,7 @@ static const struct problem {
 	{ "mapping values are not allowed in this context", NULL, "a key with a value can't stand here",
 		"check the indentation; a text that contains \": \" needs quotes" },
 	{ "did not find expected key", NULL, "expected a key of the map that began above",
-		"indent this line as its neighbours; a text that contains quotes or begins with a special character needs quotes around all of it" },
+		"indent this line as its neighbours" },
 	{ "did not find expected '-' indicator", NULL, "expected the next item of the list that began above",
 		"indent this line as the other items" },
 	{ "could not find expected ':'", NULL, "a line that is neither \"key: value\" nor \"- item\"",
@@ -190,8 +191,11 @@ syntax_error(struct reader *r)
 	bool have_other = p->context && !at_start && (other.line != mark.line || other.column != mark.column);
 	if (p->error == YAML_READER_ERROR)
 		have_other = false;
-	if (!at_start && r->quote_end.line && r->quote_end.line == mark.line) {
-		diag_hint(r->diags, d, "the quote opened at the other place ends only in this line: close it where its text ends");
+	if (!at_start && r->quote && r->quote_end.line == mark.line) {
+		/* text that goes on behind a quote: one was left out before, or one inside was taken for its end */
+		bool several = r->quote_start.line != r->quote_end.line;
+		diag_hint(r->diags, d, several ? "the quote opened at the other place ends only in this line: close it where its text ends"
+			: r->quote == '"' ? "the quoted text ends before this: write \\\" for a quote inside" : "the quoted text ends before this: write '' for a quote inside");
 		other = r->quote_start;
 		have_other = true;
 	}
@@ -280,8 +284,9 @@ read_scalar(struct reader *r, const struct frame *at, struct val *out)
 	*out = val_str(arena_dup(r->arena, text));
 	out->line = where.line;
 	out->col = where.col;
-	bool quoted = e->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE || e->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-	if (quoted && e->start_mark.line != e->end_mark.line) {
+	bool single = e->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE;
+	if (single || e->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE) {
+		r->quote = single ? '\'' : '"';
 		r->quote_start = e->start_mark;
 		r->quote_end = e->end_mark;
 	}

@@ -163,8 +163,8 @@ says_what_is_wrong(void **state)
 		{ WIDGET("labels: {a: b}"), "t:3:11 e metadata.name: required, but not given; add \"name\" or \"generateName\"\n" },
 		{ WIDGET("name: x, namespace: A"), "t:3:32 e metadata.namespace: \"A\" is not a name\n" },
 		{ WIDGET("name: x") "spec: {txt: 1}\n", "t:4:8 e spec.txt: unknown field \"txt\"; did you mean \"text\"?\n" },
-		{ "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: \"*\"}\n", "t:4:11 e : data.a: not base64: unexpected character at offset 0; write plain text under \"stringData\"\n" },
-		{ "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {\"a b\": x}\n", "t:4:7 e data: \"a b\" is not a key: letters, digits, '-', '_' and '.' only\n" },
+		{ "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: \"*\"}\n", "t:4:11 e data.a: not base64: unexpected character at offset 0; write plain text under \"stringData\"\n" },
+		{ "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {\"a b\": x}\n", "t:4:8 e data.a b: \"a b\" is not a key: letters, digits, '-', '_' and '.' only\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_null(decode(rows[i].yaml));
