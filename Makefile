@@ -89,6 +89,12 @@ fuzz:
 fuzz-run: $(FUZZ_BIN)
 	$(Q)sh tests/tools/run-fuzz.sh fuzz $(B) $(FUZZ_SECONDS) $(FUZZ_BIN)
 
+# what lint says of the manifests in tests/lint; make lint-golden writes what it says now as what it should say
+lint-test: all
+	$(Q)sh tests/tools/run-lint.sh check $(B)/tidegate
+lint-golden: all
+	$(Q)sh tests/tools/run-lint.sh golden $(B)/tidegate
+
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
 CASES ?= ../shared/conformance
 conformance: all $(B)/images.yaml
@@ -97,7 +103,7 @@ $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@
 
 # make test: everything that needs only Debian's packages, quickest first
-test: layers unit docs-fresh fuzz-replay cli-test
+test: layers unit docs-fresh fuzz-replay lint-test cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
@@ -149,4 +155,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh
+.PHONY: lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh

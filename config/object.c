@@ -134,7 +134,7 @@ check_name(const char *field, str name, size_t max, bool prefix, const struct va
 }
 
 static void
-check_names(const struct kind *k, const struct meta *m, const struct val *doc, struct diags *d)
+check_names(const struct kind *k, const struct meta *m, const struct val *doc, size_t errors, struct diags *d)
 {
 	const struct val *meta = val_get(doc, S("metadata"));
 	const struct val *name = val_get(meta, S("name")), *prefix = val_get(meta, S("generateName"));
@@ -143,6 +143,8 @@ check_names(const struct kind *k, const struct meta *m, const struct val *doc, s
 		check_name("name", m->name, max, false, name, d);
 	else if (m->generate_name.n)
 		check_name("generateName", m->generate_name, 253, true, prefix, d); /* cut to what leaves room, as Kubernetes does */
+	else if (!meta && d->errors == errors)
+		diag_hint(d, diag_add(d, DIAG_WARNING, doc, S("metadata"), "not given: nobody can create an object without a name"), "add \"name\" or \"generateName\"");
 	else if (val_is(meta, VAL_MAP) && !(name && val_resolve(name).kind != VAL_STR && val_resolve(name).kind != VAL_NULL))
 		diag_hint(d, diag_add(d, DIAG_ERROR, name ? name : meta, S("metadata.name"), "required, but not given"), "add \"name\" or \"generateName\"");
 	if (!m->name.n && m->generate_name.n && !k->instance)
@@ -170,7 +172,7 @@ object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, 
 		int rc = schema_decode(k->schema, a, manifest, STR_NONE, spec, d);
 		(void)rc; /* d->errors says the same, and whether anything else is wrong */
 		const struct meta *m = spec;
-		check_names(k, m, manifest, d);
+		check_names(k, m, manifest, errors, d);
 		*o = (struct object){ .kind = k, .name = m->name, .ns = k->cluster ? S("") : arena_dup(a, m->ns.n ? m->ns : default_ns),
 			.file = arena_dup(a, file), .manifest = manifest, .spec = spec, .arena = a, .refs = 1, .revision = 1 };
 	}

@@ -194,8 +194,9 @@ syntax_error(struct reader *r)
 	if (!at_start && r->quote && r->quote_end.line == mark.line) {
 		/* text that goes on behind a quote: one was left out before, or one inside was taken for its end */
 		bool several = r->quote_start.line != r->quote_end.line;
-		diag_hint(r->diags, d, several ? "the quote opened at the other place ends only in this line: close it where its text ends"
-			: r->quote == '"' ? "the quoted text ends before this: write \\\" for a quote inside" : "the quoted text ends before this: write '' for a quote inside");
+		d->text = S("text behind a closing quote");
+		diag_hint(r->diags, d, several ? "the quotes opened at the other place end only here: close them where their text ends"
+			: r->quote == '"' ? "write \\\" for a quote inside of the quotes" : "write '' for a quote inside of the quotes");
 		other = r->quote_start;
 		have_other = true;
 	}
