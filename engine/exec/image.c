@@ -22,7 +22,9 @@ matches(str pattern, str name)
 	char p[512], n[512];
 	if (pattern.n + 3 > sizeof p || name.n + 8 > sizeof n)
 		return false;
-	bool tagged = str_find_char(name, ':', 0) != SIZE_MAX || str_find_char(name, '@', 0) != SIZE_MAX;
+	const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
+	str last = slash ? str_slice(name, (size_t)(slash - name.p), name.n) : name; /* a registry may have a port */
+	bool tagged = str_find_char(last, ':', 0) != SIZE_MAX || str_find_char(last, '@', 0) != SIZE_MAX;
 	snprintf(n, sizeof n, "%.*s%s", STR_ARG(name), tagged ? "" : ":latest");
 	snprintf(p, sizeof p, "%.*s", STR_ARG(pattern));
 	if (fnmatch(p, n, 0) == 0)
