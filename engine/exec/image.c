@@ -4,6 +4,7 @@
  * name an unpacked root file system; without one the host's commands serve.
  */
 #include <fnmatch.h>
+#include <unistd.h>
 
 #include "engine/exec/exec.h"
 
@@ -52,6 +53,26 @@ append(struct strs *argv, struct strs more)
 		argv->p[argv->n++] = more.p[i];
 }
 
+/*
+ * A program that an image has at a fixed place ("/argosay"), where the host has none: the stand-in of that name from the row's
+ * `path` is meant.
+ */
+static str
+stand_in(struct arena *a, const struct image *image, str program)
+{
+	if (!image || image->root.n || !str_starts(program, S("/")) || access(str_z(a, program), F_OK) == 0)
+		return program;
+	size_t base = program.n;
+	while (base && program.p[base - 1] != '/')
+		base--;
+	for (size_t i = 0; i < image->path.n; i++) {
+		str there = arena_fmt(a, "%.*s/%.*s", STR_ARG(image->path.p[i]), STR_ARG(str_slice(program, base, program.n)));
+		if (access(there.p, X_OK) == 0)
+			return there;
+	}
+	return program;
+}
+
 int
 image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv, struct err *e)
 {
@@ -73,8 +94,10 @@ image_command(struct arena *a, const struct settings *st, const struct container
 		append(argv, entrypoint);
 		append(argv, c->has_args ? c->args : cmd);
 	}
-	if (argv->n)
+	if (argv->n) {
+		argv->p[0] = stand_in(a, image, argv->p[0]);
 		return 0;
+	}
 	return err_set(e, ERR_NOT_FOUND, "no entrypoint known for image %.*s: give the container a `command`, or add a row for "
 		"the image to `images` in the settings", STR_ARG(c->image));
 }
