@@ -99,7 +99,6 @@ check(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "urlSecret", "only one of url or urlSecret can be specified");
 	source_need(s->routing_key, in, c, "routingKey");
 	source_need(s->exchange_type, in, c, "exchangeType");
-	source_check_tls(s->tls, in, c);
 	source_check_basic(s->auth, in, c);
 }
 

@@ -33,19 +33,6 @@ source_check_interval(str text, const struct val *in, struct decode *c, const ch
 }
 
 void
-source_check_tls(const struct tls_config *tls, const struct val *in, struct decode *c)
-{
-	const struct val *src = val_get(in, S("tls"));
-
-	if (!tls || tls->insecure_skip_verify)
-		return;
-	if (!tls->client_cert != !tls->client_key)
-		decode_error(c, src, NULL, "both clientCertSecret and clientKeySecret are needed for client certificates");
-	else if (!tls->ca_cert && !tls->client_cert && !tls->enabled)
-		decode_error(c, src, NULL, "invalid tls config: configure caCertSecret, clientCertSecret with clientKeySecret, or enabled: true");
-}
-
-void
 source_check_basic(const struct basic_auth *auth, const struct val *in, struct decode *c)
 {
 	const struct val *src = val_get(in, S("auth"));
@@ -54,22 +41,6 @@ source_check_basic(const struct basic_auth *auth, const struct val *in, struct d
 		decode_error(c, src, NULL, "username missing");
 	if (auth && !auth->password)
 		decode_error(c, src, NULL, "password missing");
-}
-
-void
-source_check_sasl(const struct sasl_config *sasl, const struct val *in, struct decode *c)
-{
-	static const char *const mechanisms[] = { "PLAIN", "OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI" };
-	const struct val *src = val_get(in, S("sasl"));
-	bool known = !sasl || !sasl->mechanism.n;
-
-	for (size_t i = 0; !known && i < ARRAY_LEN(mechanisms); i++)
-		known = str_eq(sasl->mechanism, str_c(mechanisms[i]));
-	if (!known)
-		decode_error(c, src, "mechanism", "invalid sasl mechanism \"%.*s\": PLAIN, OAUTHBEARER, SCRAM-SHA-256, SCRAM-SHA-512 or GSSAPI",
-			STR_ARG(sasl->mechanism));
-	if (sasl && (!sasl->user || !sasl->password))
-		decode_error(c, src, NULL, "both userSecret and passwordSecret must be defined");
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------- */

@@ -11,12 +11,8 @@ void source_need_ref(const struct secret_ref *ref, const struct val *in, struct 
 void source_need_list(size_t n, const struct val *in, struct decode *c, const char *field);
 /* A Go duration; absent is fine. */
 void source_check_interval(str text, const struct val *in, struct decode *c, const char *field);
-/* T1, T2: members `tls`; NULL is fine. */
-void source_check_tls(const struct tls_config *tls, const struct val *in, struct decode *c);
 /* A1, A2: member `auth`; NULL is fine. */
 void source_check_basic(const struct basic_auth *auth, const struct val *in, struct decode *c);
-/* L1, L2: member `sasl`; NULL is fine. */
-void source_check_sasl(const struct sasl_config *sasl, const struct val *in, struct decode *c);
 
 struct watch_path {
 	str directory, path, path_regexp;

@@ -26,7 +26,6 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->broker, in, c, "broker");
 	source_need(s->channel_name, in, c, "channelName");
 	source_need(s->channel_key, in, c, "channelKey");
-	source_check_tls(s->tls, in, c);
 }
 
 static const struct schema emitter_source_schema = { "EmitterEventSource", "Messages of an Emitter channel.",

@@ -71,8 +71,6 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->topic, in, c, "topic");
 	if (!s->partition.n && !s->consumer_group)
 		decode_error(c, in, NULL, "consumerGroup or partition must be specified");
-	source_check_tls(s->tls, in, c);
-	source_check_sasl(s->sasl, in, c);
 	if (s->aws_msk_iam_auth && !s->aws_msk_iam_auth->region.n)
 		decode_error(c, s->aws_msk_iam_auth->src, NULL, "region must be specified");
 }

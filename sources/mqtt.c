@@ -25,7 +25,6 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->url, in, c, "url");
 	source_need(s->topic, in, c, "topic");
 	source_need(s->client_id, in, c, "clientId");
-	source_check_tls(s->tls, in, c);
 	source_check_basic(s->auth, in, c);
 }
 

@@ -40,7 +40,6 @@ check(void *obj, const struct val *in, struct decode *c)
 
 	source_need(s->url, in, c, "url");
 	source_need(s->subject, in, c, "subject");
-	source_check_tls(s->tls, in, c);
 	if (s->queue.p && !s->queue.n)
 		decode_error(c, in, "queue", "queue can't be empty when it is given");
 }

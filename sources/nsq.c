@@ -24,7 +24,6 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->host_address, in, c, "hostAddress");
 	source_need(s->topic, in, c, "topic");
 	source_need(s->channel, in, c, "channel");
-	source_check_tls(s->tls, in, c);
 }
 
 static const struct schema nsq_source_schema = { "NSQEventSource", "Messages of an NSQ topic.",

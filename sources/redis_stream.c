@@ -25,7 +25,6 @@ check(void *obj, const struct val *in, struct decode *c)
 
 	source_need(s->host_address, in, c, "hostAddress");
 	source_need_list(s->streams.n, in, c, "streams");
-	source_check_tls(s->tls, in, c);
 }
 
 static const struct schema redis_stream_source_schema = { "RedisStreamEventSource", "Entries of Redis streams.",
