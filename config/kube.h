@@ -16,19 +16,25 @@ extern const struct schema kube_probe_schema, kube_lifecycle_schema, kube_port_s
 	kube_resource_field_ref_schema;
 /* kube_sched.c: where a pod runs, and as whom */
 extern const struct schema kube_affinity_schema, kube_toleration_schema, kube_host_alias_schema, kube_dns_config_schema,
-	kube_pod_security_context_schema, kube_disruption_budget_schema, kube_label_selector_schema, kube_name_ref_schema,
+	kube_pod_security_context_schema, kube_disruption_budget_schema, kube_label_selector_schema,
+		kube_name_ref_schema,
 	kube_metadata_schema, kube_pod_resource_claim_schema;
 /* kube_volume.c: the volumes that are not served, and claims */
-extern const struct schema kube_claim_schema, kube_claim_spec_schema, kube_claim_template_schema, kube_object_meta_schema,
+extern const struct schema kube_claim_schema, kube_claim_spec_schema, kube_claim_template_schema,
+	kube_object_meta_schema,
 	kube_projected_schema, kube_downward_api_schema, kube_nfs_schema, kube_csi_schema, kube_ephemeral_schema,
-	kube_image_volume_schema, kube_aws_disk_schema, kube_azure_disk_schema, kube_azure_file_schema, kube_cephfs_schema,
+	kube_image_volume_schema, kube_aws_disk_schema, kube_azure_disk_schema, kube_azure_file_schema,
+		kube_cephfs_schema,
 	kube_cinder_schema, kube_fc_schema, kube_flex_schema, kube_flocker_schema, kube_gce_disk_schema,
 	kube_git_repo_schema, kube_glusterfs_schema, kube_iscsi_schema, kube_photon_schema, kube_portworx_schema,
 	kube_quobyte_schema, kube_rbd_schema, kube_scaleio_schema, kube_storageos_schema, kube_vsphere_schema;
 
 /* kube_env.c */
 extern const struct schema env_var_schema, env_from_schema, volume_mount_schema, volume_schema, key_to_path_schema;
-/* kube_template.c: `template` of an EventSource or a Sensor, and the `service` of an EventSource: nothing of it has an effect */
+/*
+ * kube_template.c: `template` of an EventSource or a Sensor, and the `service` of an EventSource: nothing of it has an
+ * effect
+ */
 extern const struct schema kube_pod_template_schema, kube_service_schema;
 
 /* {metadata.labels, metadata.annotations}: what `metadata`, `podMetadata` hold. */

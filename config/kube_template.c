@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kube_template: the pod and the service that Argo Events makes for an EventSource or a Sensor. Here they need neither. */
+/*
+ * kube_template: the pod and the service that Argo Events makes for an EventSource or a Sensor. Here they need neither.
+ */
 #include "config/kube.h"
 
 static const struct schema service_port_schema = { "ServicePort", "A port of the service.", 0, (const struct field[]){

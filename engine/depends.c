@@ -61,8 +61,10 @@ expected(struct parser *p, const char *what)
 {
 	char found[2] = { p->at < p->text.n ? p->text.p[p->at] : 0, 0 };
 
-	return err_set(p->e, ERR_INVALID, "at %zu: expected %s, found %s%s%s", p->at + 1, what, *found ? "'" : "the end", found,
-		*found ? "'" : "");
+	const char *quote = *found ? "'" : "";
+
+	return err_set(p->e, ERR_INVALID, "at %zu: expected %s, found %s%s%s", p->at + 1, what, quote,
+		*found ? found : "the end", quote);
 }
 
 static void
@@ -94,7 +96,8 @@ take_result(struct parser *p, str task, uint8_t *out)
 			p->asked |= results[i].bit;
 			return 0;
 		}
-	return err_set(p->e, ERR_INVALID, "task result '%.*s' for task '%.*s' is invalid", STR_ARG(name), STR_ARG(task));
+	return err_set(p->e, ERR_INVALID, "task result '%.*s' for task '%.*s' is invalid", STR_ARG(name),
+		STR_ARG(task));
 }
 
 static int

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * depends: the condition of a DAG task over other tasks, "A.Succeeded && (B || !C.Failed)" (spec 2.6; Argo v4.1.2
- * workflow/common/ancestry.go). It becomes a program in postfix form over task numbers: reading it needs a stack as deep as the
- * brackets, not as long as the text.
+ * workflow/common/ancestry.go). It becomes a program in postfix form over task numbers: reading it needs a stack as
+ * deep as the brackets, not as long as the text.
  *
- * An operand asks whether a task has one of a set of results. A bare name is the set that counts as success: Succeeded, Skipped,
- * Daemoned, and what the task's continueOn forgives.
+ * An operand asks whether a task has one of a set of results. A bare name is the set that counts as success: Succeeded,
+ * Skipped, Daemoned, and what the task's continueOn forgives.
  */
 #ifndef TIDEGATE_ENGINE_DEPENDS_H
 #define TIDEGATE_ENGINE_DEPENDS_H
@@ -44,16 +44,20 @@ struct depends {
 
 /* What the parser asks about tasks. */
 struct depends_scope {
-	/* The number of the task of that name, SIZE_MAX if there is none; *bare: what a bare name stands for (DEPENDS_DEFAULT and more). */
+	/*
+	 * The number of the task of that name, SIZE_MAX if there is none; *bare: what a bare name stands for
+	 * (DEPENDS_DEFAULT and more).
+	 */
 	size_t (*task)(void *arg, str name, uint8_t *bare);
 	void *arg;
 };
 
 /*
- * Reads `text`. ERR_INVALID: "dependency 'x' not defined", "task result 'X' for task 'Y' is invalid", or "at N: ..." where the
- * text is no expression; ERR_LIMIT. The result is in `a`.
+ * Reads `text`. ERR_INVALID: "dependency 'x' not defined", "task result 'X' for task 'Y' is invalid", or "at N: ..."
+ * where the text is no expression; ERR_LIMIT. The result is in `a`.
  */
-int depends_parse(struct arena *a, str text, const struct depends_scope *scope, struct depends *out, struct err *e) MUST_CHECK;
+int depends_parse(struct arena *a, str text, const struct depends_scope *scope, struct depends *out,
+	struct err *e) MUST_CHECK;
 /* Whether it holds; results(arg, task) gives the set of results that a task has. */
 bool depends_holds(const struct depends *d, uint8_t (*results)(const void *arg, size_t task), const void *arg);
 

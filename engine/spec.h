@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec: the Workflow language as C structs, and the tables that decode them (spec.c for Argo's own types, kube.c for those
- * borrowed from Kubernetes). All fields of the format have a row; those without a member here are FIELD_NONE rows that say
- * whether they come later or mean nothing without a cluster.
+ * spec: the Workflow language as C structs, and the tables that decode them (spec.c for Argo's own types, kube.c for
+ * those borrowed from Kubernetes). All fields of the format have a row; those without a member here are FIELD_NONE rows
+ * that say whether they come later or mean nothing without a cluster.
  *
  * A template is decoded after its variables were put in, so that every member has its final text.
  */
@@ -121,7 +121,8 @@ struct suspend {
 	str duration;
 	const struct val *src;
 };
-enum template_type { TEMPLATE_NONE, TEMPLATE_CONTAINER, TEMPLATE_CONTAINER_SET, TEMPLATE_SCRIPT, TEMPLATE_STEPS, TEMPLATE_DAG, TEMPLATE_RESOURCE,
+enum template_type { TEMPLATE_NONE, TEMPLATE_CONTAINER, TEMPLATE_CONTAINER_SET, TEMPLATE_SCRIPT, TEMPLATE_STEPS,
+	TEMPLATE_DAG, TEMPLATE_RESOURCE,
 	TEMPLATE_SUSPEND, TEMPLATE_DATA, TEMPLATE_HTTP, TEMPLATE_PLUGIN };
 struct template {
 	str name;
@@ -200,10 +201,14 @@ struct workflow_event_binding {
 /* spec_args.c */
 extern const struct schema parameter_schema, artifact_schema, artifact_location_schema,
 	arguments_schema, inputs_schema, outputs_schema;
-/* spec_container.c; container_schema has `name`, script_schema adds `source`, user_container_schema adds `mirrorVolumeMounts` */
+/*
+ * spec_container.c; container_schema has `name`, script_schema adds `source`, user_container_schema adds
+ * `mirrorVolumeMounts`
+ */
 extern const struct schema container_schema, script_schema, user_container_schema, container_node_schema;
 /* spec_template.c */
-extern const struct schema template_schema, step_schema, dag_task_schema, hook_schema, retry_strategy_schema, template_ref_schema,
+extern const struct schema template_schema, step_schema, dag_task_schema, hook_schema, retry_strategy_schema,
+	template_ref_schema,
 	synchronization_schema, metrics_schema, executor_config_schema, artifact_gc_schema;
 /* spec.c */
 extern const struct schema workflow_schema, workflow_spec_schema, workflow_template_schema, cron_workflow_schema,
@@ -218,12 +223,14 @@ enum validate_mode {
 	VALIDATE_TEMPLATE, /* a (Cluster)WorkflowTemplate: entrypoint optional, arguments taken as given */
 };
 /*
- * Everything of spec 6 that a table row cannot say, and what is not served yet in places that no row names ({{=...}}). `manifest`
- * is the whole object as written: a Workflow, a (Cluster)WorkflowTemplate or a CronWorkflow. A workflowTemplateRef is followed
- * and merged here; what is wrong in another object is reported where it is referred to. The texts hold Argo's messages
- * (v4.1.2, workflow/validate/validate.go), all of them at once instead of the first; the findings have the manifest's positions
- * and are in d->file. `ns` is the namespace to look in if the manifest names none.
+ * Everything of spec 6 that a table row cannot say, and what is not served yet in places that no row names ({{=...}}).
+ * `manifest` is the whole object as written: a Workflow, a (Cluster)WorkflowTemplate or a CronWorkflow. A
+ * workflowTemplateRef is followed and merged here; what is wrong in another object is reported where it is referred to.
+ * The texts hold Argo's messages (v4.1.2, workflow/validate/validate.go), all of them at once instead of the first; the
+ * findings have the manifest's positions and are in d->file. `ns` is the namespace to look in if the manifest names
+ * none.
  */
-void workflow_validate(const struct val *manifest, enum validate_mode mode, const struct run_world *w, str ns, struct diags *d);
+void workflow_validate(const struct val *manifest, enum validate_mode mode, const struct run_world *w, str ns,
+	struct diags *d);
 
 #endif

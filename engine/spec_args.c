@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec_args: parameters, artifacts and the ten places an artifact may lie in. The locations are known by table, but kept
- * as values: what serves them decodes them.
+ * spec_args: parameters, artifacts and the ten places an artifact may lie in. The locations are known by table, but
+ * kept as values: what serves them decodes them.
  */
 #include "config/kube.h"
 #include "engine/spec.h"
@@ -235,7 +235,8 @@ check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
 	int64_t bits;
 
 	if (mode && val_to_i64(mode, &bits) && bits > 0777)
-		decode_warn(c, in, "mode", "%lld is more than 511 (0777): write 0%lld if it is meant octal", (long long)bits, (long long)bits);
+		decode_warn(c, in, "mode", "%lld is more than 511 (0777): write 0%lld if it is meant octal",
+			(long long)bits, (long long)bits);
 }
 
 const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
@@ -248,7 +249,8 @@ const struct schema artifact_schema = { "Artifact", "A named file or directory."
 	FIELD(struct artifact, from_expression, "fromExpression", 0, .doc = "The same as an expression."),
 	FIELD(struct artifact, global_name, "globalName", 0,
 		.doc = "Output: also make it workflow.outputs.artifacts.<globalName>."),
-	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Mode bits of the file, 0 to 511; 0755 is octal."),
+	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Mode bits of the file, 0 to 511; 0755 is "
+		"octal."),
 	FIELD(struct artifact, name, "name", 0, .doc = "Name; letters, digits, `-` and `_`."),
 	FIELD(struct artifact, optional, "optional", 0, .doc = "Whether it may be missing."),
 	FIELD(struct artifact, path, "path", 0, .doc = "Path in the container."),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec_template: a template with its ten kinds of body, and what goes with steps and tasks. A template refers to itself:
- * a step may hold one inline.
+ * spec_template: a template with its ten kinds of body, and what goes with steps and tasks. A template refers to
+ * itself: a step may hold one inline.
  */
 #include "config/kube.h"
 #include "engine/spec.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * validate: from the manifest down to its templates: the spec itself, its arguments and hooks, and the way in. The rest is in
- * validate_ref.c (finding templates), validate_template.c (inputs, outputs, steps), validate_dag.c, validate_leaf.c and
- * validate_vars.c (tags).
+ * validate: from the manifest down to its templates: the spec itself, its arguments and hooks, and the way in. The rest
+ * is in validate_ref.c (finding templates), validate_template.c (inputs, outputs, steps), validate_dag.c,
+ * validate_leaf.c and validate_vars.c (tags).
  */
 #include "engine/validate.h"
 
@@ -121,9 +121,11 @@ check_field_name(struct check *k, str name, const struct val *at, const char *wh
 	if (!name.n)
 		check_fail(k, at, "%s is required", where);
 	else if (name.n > NAME_MAX_LENGTH)
-		check_fail(k, at, "%s: '%.*s' is invalid: must be no more than %d characters", where, STR_ARG(name), NAME_MAX_LENGTH);
+		check_fail(k, at, "%s: '%.*s' is invalid: must be no more than %d characters", where, STR_ARG(name),
+			NAME_MAX_LENGTH);
 	else if (!all_of(name, "-") || name.p[0] == '-')
-		check_fail(k, at, "%s: '%.*s' is invalid: name must consist of alpha-numeric characters or '-', and must start with an "
+		check_fail(k, at, "%s: '%.*s' is invalid: name must consist of alpha-numeric characters or '-', and "
+			"must start with an "
 			"alpha-numeric character (e.g. My-name1-2, 123-NAME)", where, STR_ARG(name));
 	else
 		return true;
@@ -136,7 +138,8 @@ check_parameter_name(struct check *k, str name, const struct val *at, const char
 	if (!name.n)
 		check_fail(k, at, "%s is required", where);
 	else if (!all_of(name, "-_"))
-		check_fail(k, at, "%s: '%.*s' is invalid: Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' "
+		check_fail(k, at, "%s: '%.*s' is invalid: Parameter/Artifact name must consist of alpha-numeric "
+			"characters, '_' or '-' "
 			"e.g. my_param_1, MY-PARAM-1", where, STR_ARG(name));
 	else
 		return true;
@@ -169,17 +172,23 @@ check_argument_value(struct check *k, const struct parameter *p, bool may_be_emp
 	const struct value_from *v = p->value_from;
 
 	if (!v && !p->value.p && !may_be_empty)
-		check_fail(k, p->src, "%s%.*s.value or %s%.*s.valueFrom is required", where, STR_ARG(p->name), where, STR_ARG(p->name));
-	if (v && ((!v->config_map_key && !v->event.n && !v->supplied) || v->path.n || v->json_path.n || v->parameter.n || v->expression.n))
-		check_fail(k, v->src, "%s%.*s.valueFrom only allows: default, configMapKeyRef and supplied", where, STR_ARG(p->name));
+		check_fail(k, p->src, "%s%.*s.value or %s%.*s.valueFrom is required", where, STR_ARG(p->name), where,
+			STR_ARG(p->name));
+	if (v && ((!v->config_map_key && !v->event.n && !v->supplied) || v->path.n || v->json_path.n ||
+		v->parameter.n || v->expression.n))
+		check_fail(k, v->src, "%s%.*s.valueFrom only allows: default, configMapKeyRef and supplied", where,
+			STR_ARG(p->name));
 	if (p->has_enum && !p->enum_values.n)
-		check_fail(k, val_get(p->src, S("enum")), "%s%.*s.enum should contain at least one value", where, STR_ARG(p->name));
+		check_fail(k, val_get(p->src, S("enum")), "%s%.*s.enum should contain at least one value", where,
+			STR_ARG(p->name));
 	else if (p->has_enum && p->value.p && !check_has_tag(p->value) && !in_enum(p))
-		check_fail(k, val_get(p->src, S("value")), "%s%.*s.value should be present in %s%.*s.enum list", where, STR_ARG(p->name), where,
+		check_fail(k, val_get(p->src, S("value")), "%s%.*s.value should be present in %s%.*s.enum list", where,
+			STR_ARG(p->name), where,
 			STR_ARG(p->name));
 }
 
-static const char *const locations[] = { "artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin", "raw", "s3" };
+static const char *const locations[] = { "artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin", "raw",
+	"s3" };
 
 static const struct val *
 location_of(const struct artifact *art)
@@ -202,7 +211,8 @@ check_artifact_location(struct check *k, const struct artifact *art, const char 
 		check_fail(k, git, "%s.git.repo is required", where);
 	if (val_is(hdfs, VAL_MAP) && !val_get_str(hdfs, "path").n)
 		check_fail(k, hdfs, "%s.hdfs.path is required", where);
-	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' && !check_has_tag(val_get_str(hdfs, "path")))
+	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' &&
+		!check_has_tag(val_get_str(hdfs, "path")))
 		check_fail(k, val_get(hdfs, S("path")), "%s.hdfs.path must be an absolute file path", where);
 }
 
@@ -210,9 +220,11 @@ static void
 check_argument_artifact(struct check *k, const struct artifact *art, bool may_be_empty, const char *where)
 {
 	if (!art->from.n && !art->from_expression.n && !location_of(art) && !may_be_empty)
-		check_fail(k, art->src, "%s%.*s.from, artifact location, or key is required", where, STR_ARG(art->name));
+		check_fail(k, art->src, "%s%.*s.from, artifact location, or key is required", where,
+			STR_ARG(art->name));
 	if (art->from.n && art->from_expression.n)
-		check_fail(k, art->src, "%s%.*s shouldn't have both `from` and `fromExpression` in Artifact", where, STR_ARG(art->name));
+		check_fail(k, art->src, "%s%.*s shouldn't have both `from` and `fromExpression` in Artifact", where,
+			STR_ARG(art->name));
 	check_artifact_location(k, art, str_z(k->arena, arena_fmt(k->arena, "%s%.*s", where, STR_ARG(art->name))));
 }
 
@@ -314,7 +326,8 @@ check_spec_hooks(struct check *k, struct owner *own)
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
 			check_fail(k, h->src, "hooks.%.*s Expression required", STR_ARG(h->name));
 		if (s) /* a hook without arguments gets the workflow's */
-			check_call(k, s, k->mode == VALIDATE_TEMPLATE || !h->arguments.src ? NULL : &h->arguments, h->src);
+			check_call(k, s, k->mode == VALIDATE_TEMPLATE || !h->arguments.src ? NULL : &h->arguments,
+				h->src);
 	}
 }
 
@@ -351,7 +364,8 @@ merged_spec(struct check *k, const struct val *spec)
 	if (!val_is(ref, VAL_MAP))
 		return spec;
 	if (val_is(templates, VAL_LIST) && templates->n)
-		check_fail(k, templates, "Templates is invalid field in spec if workflow referred WorkflowTemplate reference");
+		check_fail(k, templates, "Templates is invalid field in spec if workflow referred WorkflowTemplate "
+			"reference");
 	k->home = ref;
 	if (!name.n) {
 		check_fail(k, ref, "spec.workflowTemplateRef.name is required");
@@ -363,7 +377,8 @@ merged_spec(struct check *k, const struct val *spec)
 		if (cluster.b)
 			check_fail(k, ref, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name));
 		else
-			check_fail(k, ref, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(k->ns));
+			check_fail(k, ref, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
+				STR_ARG(name), STR_ARG(k->ns));
 		return NULL;
 	}
 	check_report_later(k, below, &workflow_spec_schema, ref, str_z(k->arena, name));
@@ -376,14 +391,16 @@ check_name_length(struct check *k, const char *kind, size_t max)
 	str name = val_get_str(k->meta, "name");
 
 	if (name.n > max)
-		check_fail(k, val_get(k->meta, S("name")), "%s name \"%.*s\" must not be more than %zu characters long (currently %zu)", kind,
+		check_fail(k, val_get(k->meta, S("name")), "%s name \"%.*s\" must not be more than %zu characters "
+			"long (currently %zu)", kind,
 			STR_ARG(name), max, name.n);
 }
 
 static void
 check_schedules(struct check *k, const struct val *spec)
 {
-	const struct val *schedules = val_get(spec, S("schedules")), *deadline = val_get(spec, S("startingDeadlineSeconds"));
+	const struct val *schedules = val_get(spec, S("schedules")),
+		*deadline = val_get(spec, S("startingDeadlineSeconds"));
 	str zone_name = val_get_str(spec, "timezone");
 	const struct tz *zone;
 	struct cron cron;
@@ -396,7 +413,8 @@ check_schedules(struct check *k, const struct val *spec)
 		str text = schedules->items[i].kind == VAL_STR ? val_text(&schedules->items[i]) : STR_NONE;
 
 		if (text.p && cron_parse(text, CRON_DESCRIPTORS, k->arena, &cron, &e) < 0)
-			check_fail(k, &schedules->items[i], "cron schedule %.*s is malformed: %s", STR_ARG(text), e.msg);
+			check_fail(k, &schedules->items[i], "cron schedule %.*s is malformed: %s", STR_ARG(text),
+				e.msg);
 	}
 	if (zone_name.n && tz_open(k->arena, zone_name, &zone, &e) < 0)
 		check_fail(k, val_get(spec, S("timezone")), "timezone \"%.*s\": %s", STR_ARG(zone_name), e.msg);
@@ -420,7 +438,8 @@ check_free(struct check *k)
 }
 
 void
-workflow_validate(const struct val *manifest, enum validate_mode mode, const struct run_world *w, str ns, struct diags *d)
+workflow_validate(const struct val *manifest, enum validate_mode mode, const struct run_world *w, str ns,
+	struct diags *d)
 {
 	struct check k = { .arena = arena_new(), .diags = d, .root = manifest, .world = w, .mode = mode };
 	str kind = val_get_str(manifest, "kind"), own_ns;
@@ -431,7 +450,8 @@ workflow_validate(const struct val *manifest, enum validate_mode mode, const str
 	k.meta = val_get(manifest, S("metadata"));
 	own_ns = val_get_str(k.meta, "namespace");
 	k.ns = own_ns.n ? own_ns : ns;
-	check_name_length(&k, cron ? "cron workflow" : str_eq(kind, S("Workflow")) ? "workflow" : "workflow template", cron ? 52 : 63);
+	check_name_length(&k, cron ? "cron workflow" : str_eq(kind, S("Workflow")) ? "workflow" : "workflow template",
+		cron ? 52 : 63);
 	if (cron)
 		check_schedules(&k, spec);
 	k.home = spec;

@@ -3,8 +3,8 @@
  * validate: what its files share. Validation follows the references from the entrypoint as Argo does: a template is
  * looked into once, when it is first reached; what depends on who calls it (arguments) is checked at every call.
  *
- * Variables are not collected into sets that are copied from step to step: a tag is taken apart and its parts are looked up, so
- * that the cost is that of the manifest and not of its square.
+ * Variables are not collected into sets that are copied from step to step: a tag is taken apart and its parts are
+ * looked up, so that the cost is that of the manifest and not of its square.
  */
 #ifndef TIDEGATE_ENGINE_VALIDATE_H
 #define TIDEGATE_ENGINE_VALIDATE_H
@@ -93,8 +93,11 @@ void check_later(struct check *k, const struct val *at, const char *fmt, ...) PR
 /* Adds to the prefix; leave it with check_leave and what this returned. */
 size_t check_enter(struct check *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void check_leave(struct check *k, size_t before);
-/* A name of letters, digits and '-' that begins with a letter or digit (templates, steps, tasks), or of letters, digits, '-' and '_'
- * (parameters, artifacts). `where` is Argo's place, as "spec.templates[0].name". False if it is wrong; then an error was added. */
+/*
+ * A name of letters, digits and '-' that begins with a letter or digit (templates, steps, tasks), or of letters,
+ * digits, '-' and '_' (parameters, artifacts). `where` is Argo's place, as "spec.templates[0].name". False if it is
+ * wrong; then an error was added.
+ */
 bool check_field_name(struct check *k, str name, const struct val *at, const char *where);
 bool check_parameter_name(struct check *k, str name, const struct val *at, const char *where);
 /* "name" and "is not unique", for lists of things with names. */
@@ -109,12 +112,15 @@ bool check_has_tag(str s);
 
 /* Decodes a spec into an owner and puts it into k->owners' list. */
 struct owner *check_owner(struct check *k, const struct val *spec, bool cluster, str name);
-/* The template that a step, task or hook calls; NULL if there is none (an error was added) or its name is a variable. */
+/*
+ * The template that a step, task or hook calls; NULL if there is none (an error was added) or its name is a variable.
+ */
 struct template_state *check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref,
                                     const struct val *inline_template, const struct val *at);
 struct template_state *check_resolve_name(struct check *k, struct owner *from, str name, const struct val *at);
 /* Reports in `at` what a template of another object uses that is not served yet. */
-void check_report_later(struct check *k, const struct val *spec_or_template, const struct schema *sc, const struct val *at, const char *what);
+void check_report_later(struct check *k, const struct val *spec_or_template, const struct schema *sc,
+	const struct val *at, const char *what);
 
 /* ---- validate_template.c ----------------------------------------------------------------------------------------- */
 

@@ -47,7 +47,8 @@ read_dependencies(struct check *k, struct dag_scope *dag, size_t index)
 		if (s)
 			deps->p[deps->n++] = s->group;
 		else
-			hint_task(k, check_fail(k, val_at(list, i), "dependency '%.*s' not defined", STR_ARG(name)), dag->dag, name);
+			hint_task(k, check_fail(k, val_at(list, i), "dependency '%.*s' not defined", STR_ARG(name)),
+				dag->dag, name);
 	}
 }
 
@@ -69,8 +70,10 @@ read_depends(struct check *k, struct dag_scope *dag, size_t index)
 	for (size_t i = 0; i < d.n; i++) {
 		const struct depends_code *c = &d.code[i];
 
-		if (c->op == DEPENDS_TEST && c->results & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED) && !check_is_loop(dag->tasks[c->task].step))
-			check_fail(k, at, "dependency '%.*s' uses an items-based condition such as .AnySucceeded or .AllFailed but does not "
+		if (c->op == DEPENDS_TEST && c->results & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED) &&
+			!check_is_loop(dag->tasks[c->task].step))
+			check_fail(k, at, "dependency '%.*s' uses an items-based condition such as .AnySucceeded or "
+				".AllFailed but does not "
 				"contain any items", STR_ARG(dag->tasks[c->task].step->name));
 	}
 }
@@ -100,7 +103,10 @@ check_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor)
 
 /* ---- cycles ------------------------------------------------------------------------------------------------- */
 
-/* The shortest way from `in` over its dependencies back to it, in front of them all: breadth first, remembering where from. */
+/*
+ * The shortest way from `in` over its dependencies back to it, in front of them all: breadth first, remembering where
+ * from.
+ */
 static void
 report_cycle(struct check *k, const struct template *t, const struct dag_scope *dag, size_t in)
 {
@@ -122,7 +128,8 @@ report_cycle(struct check *k, const struct template *t, const struct dag_scope *
 	for (size_t at = from[in]; at != in; at = from[at])
 		buf_addf(&path, "<-%.*s", STR_ARG(dag->tasks[at].step->name));
 	buf_addf(&path, "<-%.*s", STR_ARG(dag->tasks[in].step->name));
-	check_fail(k, dag->tasks[in].step->src, "templates.%.*s sorting failed: graph with cycle: %s", STR_ARG(t->name), path.p);
+	check_fail(k, dag->tasks[in].step->src, "templates.%.*s sorting failed: graph with cycle: %s",
+		STR_ARG(t->name), path.p);
 }
 
 /* Takes away tasks whose dependencies are gone, as long as there are any; the rest is in, or behind, a cycle. */
@@ -171,13 +178,16 @@ check_task_style(struct check *k, const struct template *t, const struct step *t
 	bool waits = uses_depends || task->dependencies.n;
 
 	if (waits && task->name.n && task->name.p[0] >= '0' && task->name.p[0] <= '9')
-		check_fail(k, task->src, "templates.%.*s.tasks.%.*s name cannot begin with a digit when using either 'depends' or 'dependencies'",
+		check_fail(k, task->src, "templates.%.*s.tasks.%.*s name cannot begin with a digit when using either "
+			"'depends' or 'dependencies'",
 			STR_ARG(t->name), STR_ARG(task->name));
 	if (uses_depends && task->dependencies.n)
-		check_fail(k, val_get(task->src, S("dependencies")), "templates.%.*s cannot use both 'depends' and 'dependencies' in the same DAG template",
+		check_fail(k, val_get(task->src, S("dependencies")), "templates.%.*s cannot use both 'depends' and "
+			"'dependencies' in the same DAG template",
 			STR_ARG(t->name));
 	if (uses_depends && task->continue_on)
-		check_fail(k, val_get(task->src, S("continueOn")), "templates.%.*s cannot use 'continueOn' when using 'depends'. Instead use "
+		check_fail(k, val_get(task->src, S("continueOn")), "templates.%.*s cannot use 'continueOn' when using "
+			"'depends'. Instead use "
 			"'dep-task.Failed'/'dep-task.Errored'", STR_ARG(t->name));
 }
 
@@ -190,7 +200,8 @@ check_names(struct check *k, const struct template_state *s, struct dag_scope *d
 		uses_depends |= dag->dag->tasks.p[i].depends.n > 0;
 	for (size_t i = 0; i < dag->dag->tasks.n; i++) {
 		const struct step *task = &dag->dag->tasks.p[i];
-		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.tasks[%zu].name", STR_ARG(s->t->name), i));
+		const char *where = str_z(k->arena,
+			arena_fmt(k->arena, "templates.%.*s.tasks[%zu].name", STR_ARG(s->t->name), i));
 
 		dag->tasks[i] = (struct known_step){ .step = task, .group = i };
 		if ((check_has_tag(task->name) || check_field_name(k, task->name, task->src, where)) &&
@@ -217,7 +228,8 @@ check_argument_tasks(struct check *k, const struct dag_scope *dag, size_t index)
 		rest = str_cut(&rest, '.');
 		other = map_get(&dag->by_name, rest);
 		if (!other || !check_is_ancestor(dag, index, other->group))
-			check_fail(k, p->src, "missing dependency '%.*s' for parameter '%.*s'", STR_ARG(rest), STR_ARG(p->name));
+			check_fail(k, p->src, "missing dependency '%.*s' for parameter '%.*s'", STR_ARG(rest),
+				STR_ARG(p->name));
 	}
 }
 
@@ -227,7 +239,8 @@ check_task(struct check *k, const struct template_state *s, struct dag_scope *da
 	static const char *const skip[] = { "hooks", "inline", NULL };
 	const struct step *task = &dag->dag->tasks.p[index];
 	struct scope scope = { .t = s->t, .dag = dag, .task = index, .loops = loops };
-	const char *arguments = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.tasks.%.*s.arguments.", STR_ARG(s->t->name), STR_ARG(task->name)));
+	const char *arguments = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.tasks.%.*s.arguments.",
+		STR_ARG(s->t->name), STR_ARG(task->name)));
 	size_t before;
 
 	check_arguments(k, &task->arguments, false, arguments);
@@ -255,7 +268,8 @@ check_targets(struct check *k, const struct template *t, const struct dag_scope 
 		str name = str_cut(&rest, ' ');
 
 		if (!map_get(&dag->by_name, name))
-			hint_task(k, check_fail(k, at, "templates.%.*s target '%.*s' is not defined", STR_ARG(t->name), STR_ARG(name)), t->dag, name);
+			hint_task(k, check_fail(k, at, "templates.%.*s target '%.*s' is not defined", STR_ARG(t->name),
+				STR_ARG(name)), t->dag, name);
 	}
 }
 
@@ -276,7 +290,8 @@ check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag
 		const struct step *task = &dag->dag->tasks.p[i];
 		size_t before = check_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
 
-		dag->tasks[i].tmpl = check_resolve(k, s->owner, task->tmpl, task->template_ref, task->inline_template, task->src);
+		dag->tasks[i].tmpl = check_resolve(k, s->owner, task->tmpl, task->template_ref, task->inline_template,
+			task->src);
 		if (task->depends.n)
 			read_depends(k, dag, i);
 		else

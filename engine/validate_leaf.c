@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* validate_leaf: templates that run something: images, mounts, container sets, resources; and metrics of all templates. */
+/*
+ * validate_leaf: templates that run something: images, mounts, container sets, resources; and metrics of all templates.
+ */
 #include "engine/validate.h"
 
 #define NAME(t) STR_ARG((t)->name)
@@ -15,7 +17,8 @@ default_image(const struct check *k, const char *body)
 }
 
 static void
-check_mounts(struct check *k, const struct template *t, const struct container *ctr, const char *body, struct map *mounted)
+check_mounts(struct check *k, const struct template *t, const struct container *ctr, const char *body,
+	struct map *mounted)
 {
 	for (size_t i = 0; i < ctr->volume_mounts.n; i++) {
 		const struct volume_mount *m = &ctr->volume_mounts.p[i];
@@ -27,7 +30,8 @@ check_mounts(struct check *k, const struct template *t, const struct container *
 		const char *before = m->mount_path.n ? map_get(mounted, m->mount_path) : NULL;
 
 		if (before)
-			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where, STR_ARG(m->mount_path), before);
+			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where,
+				STR_ARG(m->mount_path), before);
 		else if (m->mount_path.n)
 			map_put(mounted, m->mount_path, value.out);
 	}
@@ -41,7 +45,8 @@ check_artifact_mounts(struct check *k, const struct template *t, const struct ma
 		const char *before = art->path.n ? map_get(mounted, art->path) : NULL;
 
 		if (before)
-			check_fail(k, art->src, "templates.%.*s.inputs.artifacts[%zu].path '%.*s' already mounted in %s", NAME(t), i, STR_ARG(art->path),
+			check_fail(k, art->src, "templates.%.*s.inputs.artifacts[%zu].path '%.*s' already mounted in "
+				"%s", NAME(t), i, STR_ARG(art->path),
 				before);
 	}
 }
@@ -76,7 +81,8 @@ check_side_containers(struct check *k, const struct template *t, const char *fie
 		if (!name.n)
 			check_fail(k, &list->items[i], "templates.%.*s.%s[%u].name is required", NAME(t), field, i);
 		else if (is_reserved(name))
-			check_fail(k, &list->items[i], "templates.%.*s.%s[%u].name '%.*s' is reserved", NAME(t), field, i, STR_ARG(name));
+			check_fail(k, &list->items[i], "templates.%.*s.%s[%u].name '%.*s' is reserved", NAME(t), field,
+				i, STR_ARG(name));
 	}
 }
 
@@ -117,7 +123,8 @@ check_set_cycle(struct check *k, const struct template *t, const struct val *lis
 	} while (left && left < before);
 	for (uint32_t i = 0; left && i < list->n; i++)
 		if (!gone[i]) {
-			check_fail(k, &list->items[i], "templates.%.*s.containerSet dependency cycle detected: %.*s", NAME(t),
+			check_fail(k, &list->items[i], "templates.%.*s.containerSet dependency cycle detected: %.*s",
+				NAME(t),
 				STR_ARG(val_get_str(&list->items[i], "name")));
 			return;
 		}
@@ -128,15 +135,18 @@ check_member(struct check *k, const struct template *t, const struct val *list, 
 {
 	const struct val *member = &list->items[index], *deps = val_get(member, S("dependencies"));
 	str name = val_get_str(member, "name");
-	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.containerSet.containers[%u].name", NAME(t), index));
+	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.containerSet.containers[%u].name",
+		NAME(t), index));
 
 	if (check_field_name(k, name, member, where) && is_reserved(name))
 		check_fail(k, member, "%s '%.*s' is reserved", where, STR_ARG(name));
 	if (!val_get_str(member, "image").n)
-		check_fail(k, member, "templates.%.*s.containerSet.containers.%.*s.image may not be empty", NAME(t), STR_ARG(name));
+		check_fail(k, member, "templates.%.*s.containerSet.containers.%.*s.image may not be empty", NAME(t),
+			STR_ARG(name));
 	for (uint32_t i = 0; val_is(deps, VAL_LIST) && i < deps->n; i++)
 		if (deps->items[i].kind == VAL_STR && !map_get(names, val_text(&deps->items[i])))
-			check_fail(k, &deps->items[i], "templates.%.*s.containerSet.containers.%.*s dependency '%.*s' not defined", NAME(t), STR_ARG(name),
+			check_fail(k, &deps->items[i], "templates.%.*s.containerSet.containers.%.*s dependency '%.*s' "
+				"not defined", NAME(t), STR_ARG(name),
 				STR_ARG(val_text(&deps->items[i])));
 }
 
@@ -153,13 +163,16 @@ check_container_set(struct check *k, const struct template *t)
 	struct map names = { 0 };
 
 	if (!val_is(list, VAL_LIST) || !list->n) {
-		check_fail(k, t->container_set, "templates.%.*s.containerSet must have at least one container", NAME(t));
+		check_fail(k, t->container_set, "templates.%.*s.containerSet must have at least one container",
+			NAME(t));
 		return;
 	}
 	for (uint32_t i = 0; i < list->n; i++)
-		check_unique(k, &names, val_get_str(&list->items[i], "name"), &list->items[i], "containerSet.containers.name");
+		check_unique(k, &names, val_get_str(&list->items[i], "name"), &list->items[i],
+			"containerSet.containers.name");
 	if (needs_main(t) && !map_get(&names, S("main")))
-		check_fail(k, t->container_set, "templates.%.*s.containerSet.containers must have a container named \"main\" for input or output", NAME(t));
+		check_fail(k, t->container_set, "templates.%.*s.containerSet.containers must have a container named "
+			"\"main\" for input or output", NAME(t));
 	for (uint32_t i = 0; i < list->n; i++)
 		check_member(k, t, list, i, &names);
 	check_set_cycle(k, t, list);
@@ -211,18 +224,24 @@ check_resource(struct check *k, const struct template *t)
 	const struct val *r = t->resource, *from = val_get(r, S("manifestFrom")), *flags = val_get(r, S("flags"));
 	str action = val_get_str(r, "action"), manifest = val_get_str(r, "manifest");
 	str artifact = val_get_str(val_get(from, S("artifact")), "name");
-	bool by_flags = val_is(flags, VAL_LIST) && flags->n && (str_eq(action, S("get")) || str_eq(action, S("delete")));
+	bool by_flags = val_is(flags, VAL_LIST) && flags->n &&
+		(str_eq(action, S("get")) || str_eq(action, S("delete")));
 
 	if (!is_action(action))
-		check_fail(k, r, "templates.%.*s.resource.action must be one of: get, create, apply, delete, replace, patch", NAME(t));
+		check_fail(k, r, "templates.%.*s.resource.action must be one of: get, create, apply, delete, replace, "
+			"patch", NAME(t));
 	if (manifest.n && from)
-		check_fail(k, from, "templates.%.*s shouldn't have both `manifest` and `manifestFrom` specified in `Manifest` for resource template", NAME(t));
+		check_fail(k, from, "templates.%.*s shouldn't have both `manifest` and `manifestFrom` specified in "
+			"`Manifest` for resource template", NAME(t));
 	else if (!manifest.n && !from && !by_flags)
-		check_fail(k, r, "either templates.%.*s.resource.manifest or templates.%.*s.resource.manifestFrom must be specified", NAME(t), NAME(t));
+		check_fail(k, r, "either templates.%.*s.resource.manifest or templates.%.*s.resource.manifestFrom "
+			"must be specified", NAME(t), NAME(t));
 	if (from && !is_declared(t, artifact))
-		check_fail(k, from, "templates.%.*s.resource.manifestFrom.artifact.name %.*s must be declared in inputs.artifacts", NAME(t), STR_ARG(artifact));
+		check_fail(k, from, "templates.%.*s.resource.manifestFrom.artifact.name %.*s must be declared in "
+			"inputs.artifacts", NAME(t), STR_ARG(artifact));
 	if (manifest.n && !check_has_tag(manifest) && !is_yaml(k, manifest))
-		check_fail(k, val_get(r, S("manifest")), "templates.%.*s.resource.manifest must be a valid yaml", NAME(t));
+		check_fail(k, val_get(r, S("manifest")), "templates.%.*s.resource.manifest must be a valid yaml",
+			NAME(t));
 }
 
 /* ---- the template ------------------------------------------------------------------------------------------- */
@@ -283,7 +302,8 @@ is_true(const struct val *v)
 static void
 check_metric_value(struct check *k, const struct template *t, const struct val *m, str name)
 {
-	const struct val *gauge = val_get(m, S("gauge")), *counter = val_get(m, S("counter")), *histogram = val_get(m, S("histogram"));
+	const struct val *gauge = val_get(m, S("gauge")), *counter = val_get(m, S("counter")),
+		*histogram = val_get(m, S("histogram"));
 	const struct val *one = gauge ? gauge : counter ? counter : histogram;
 	size_t before = check_enter(k, "templates.%.*s metric '%.*s' error: ", NAME(t), STR_ARG(name));
 
@@ -291,7 +311,8 @@ check_metric_value(struct check *k, const struct template *t, const struct val *
 		check_fail(k, m, "must have exactly one of Gauge, Counter, or Histogram");
 	else if (!val_get_str(one, "value").n && !val_is_number(val_get(one, S("value"))))
 		check_fail(k, one, "missing %s.value", gauge ? "gauge" : counter ? "counter" : "histogram");
-	if (is_true(val_get(gauge, S("realtime"))) && str_find(val_get_str(gauge, "value"), S("resourcesDuration."), 0) != SIZE_MAX)
+	if (is_true(val_get(gauge, S("realtime"))) &&
+		str_find(val_get_str(gauge, "value"), S("resourcesDuration."), 0) != SIZE_MAX)
 		check_fail(k, gauge, "'resourcesDuration.*' metrics cannot be used in real-time");
 	check_leave(k, before);
 }
@@ -303,16 +324,19 @@ check_metric(struct check *k, const struct template *t, const struct val *m)
 	const struct val *labels = val_get(m, S("labels"));
 
 	if (!is_metric_name(name))
-		check_fail(k, m, "templates.%.*s metric name '%.*s' is invalid. Metric names must contain alphanumeric characters or '_'", NAME(t),
+		check_fail(k, m, "templates.%.*s metric name '%.*s' is invalid. Metric names must contain "
+			"alphanumeric characters or '_'", NAME(t),
 			STR_ARG(name));
 	for (uint32_t i = 0; val_is(labels, VAL_LIST) && i < labels->n; i++) {
 		str key = val_get_str(&labels->items[i], "key");
 
 		if (!is_metric_name(key))
-			check_fail(k, &labels->items[i], "templates.%.*s metric '%.*s' error: '%.*s' is an invalid label key", NAME(t), STR_ARG(name), STR_ARG(key));
+			check_fail(k, &labels->items[i], "templates.%.*s metric '%.*s' error: '%.*s' is an invalid "
+				"label key", NAME(t), STR_ARG(name), STR_ARG(key));
 	}
 	if (!val_get_str(m, "help").n)
-		check_fail(k, m, "templates.%.*s metric '%.*s' must contain a help string under 'help: ' field", NAME(t), STR_ARG(name));
+		check_fail(k, m, "templates.%.*s metric '%.*s' must contain a help string under 'help: ' field",
+			NAME(t), STR_ARG(name));
 	check_metric_value(k, t, m, name);
 }
 

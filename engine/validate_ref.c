@@ -56,7 +56,8 @@ check_report_later(struct check *k, const struct val *v, const struct schema *sc
 	if (schema_decode(sc, k->arena, v, S(""), scratch, &found) == 0)
 		for (size_t i = 0; i < found.v.n; i++)
 			if (found.v.p[i].level == DIAG_LATER)
-				check_later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path), STR_ARG(found.v.p[i].text));
+				check_later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path),
+					STR_ARG(found.v.p[i].text));
 	check_expressions(k, v);
 	k->foreign = outer;
 	diags_free(&found);
@@ -99,7 +100,8 @@ find_owner(struct check *k, const struct template_ref *ref)
 	if (ref->cluster_scope)
 		check_fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
 	else
-		check_fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name), STR_ARG(k->ns));
+		check_fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
+			STR_ARG(ref->name), STR_ARG(k->ns));
 	return NULL;
 }
 
@@ -120,12 +122,14 @@ resolve_ref(struct check *k, const struct template_ref *ref)
 	o = find_owner(k, ref);
 	s = o ? map_get(&o->by_name, ref->tmpl) : NULL;
 	if (o && !s)
-		hint_name(k, check_fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name), STR_ARG(ref->tmpl)), o, ref->tmpl);
+		hint_name(k, check_fail(k, ref->src, "template reference %.*s.%.*s not found", STR_ARG(ref->name),
+			STR_ARG(ref->tmpl)), o, ref->tmpl);
 	return s;
 }
 
 struct template_state *
-check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref, const struct val *inline_template, const struct val *at)
+check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref,
+	const struct val *inline_template, const struct val *at)
 {
 	if (ref) {
 		if (name.n)

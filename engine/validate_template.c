@@ -2,7 +2,8 @@
 /* validate_template: what all templates have (inputs, outputs, limits), and steps. */
 #include "engine/validate.h"
 
-static const char *const type_names[] = { "", "Container", "ContainerSet", "Script", "Steps", "DAG", "Resource", "Suspend", "Data", "HTTP",
+static const char *const type_names[] = { "", "Container", "ContainerSet", "Script", "Steps", "DAG", "Resource",
+	"Suspend", "Data", "HTTP",
 	"Plugin" };
 
 static bool
@@ -34,7 +35,8 @@ has_artifact_argument(const struct arguments *args, str name)
 static bool
 has_location(const struct artifact *art)
 {
-	static const char *const keys[] = { "artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin", "raw", "s3" };
+	static const char *const keys[] = { "artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin",
+		"raw", "s3" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (val_is(val_get(art->src, str_c(keys[i])), VAL_MAP))
@@ -50,13 +52,15 @@ check_supplied(struct check *k, const struct template *t, const struct arguments
 		const struct parameter *in = &t->inputs.parameters.p[i];
 
 		if (!in->value.p && !in->dflt.p && !in->value_from && !find_parameter(args, in->name))
-			check_fail(k, at, "templates.%.*s inputs.parameters.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
+			check_fail(k, at, "templates.%.*s inputs.parameters.%.*s was not supplied", STR_ARG(t->name),
+				STR_ARG(in->name));
 	}
 	for (size_t i = 0; i < t->inputs.artifacts.n; i++) {
 		const struct artifact *in = &t->inputs.artifacts.p[i];
 
 		if (!in->optional && !has_location(in) && !has_artifact_argument(args, in->name))
-			check_fail(k, at, "templates.%.*s inputs.artifacts.%.*s was not supplied", STR_ARG(t->name), STR_ARG(in->name));
+			check_fail(k, at, "templates.%.*s inputs.artifacts.%.*s was not supplied", STR_ARG(t->name),
+				STR_ARG(in->name));
 	}
 }
 
@@ -80,16 +84,20 @@ climbs_out(str path)
 }
 
 static void
-check_artifact_path(struct check *k, const struct template *t, const struct artifact *art, const char *where, bool input)
+check_artifact_path(struct check *k, const struct template *t, const struct artifact *art, const char *where,
+	bool input)
 {
 	if (!is_leaf(t)) {
 		if (art->path.n)
-			check_fail(k, val_get(art->src, S("path")), "%s.path only valid in container/script templates", where);
+			check_fail(k, val_get(art->src, S("path")), "%s.path only valid in container/script templates",
+				where);
 	} else if (!art->path.n && t->type != TEMPLATE_PLUGIN && t->type != TEMPLATE_HTTP && t->type != TEMPLATE_DATA) {
-		check_fail(k, art->src, input ? "%s.path is required: Artifact '%.*s' did not specify a path" : "%s.path not specified "
+		check_fail(k, art->src, input ? "%s.path is required: Artifact '%.*s' did not specify a "
+			"path" : "%s.path not specified "
 			"(Artifact '%.*s' did not specify a path)", where, STR_ARG(art->name));
 	} else if (climbs_out(art->path)) {
-		check_fail(k, val_get(art->src, S("path")), "%s.path '%.*s': Directory traversal is not permitted", where, STR_ARG(art->path));
+		check_fail(k, val_get(art->src, S("path")), "%s.path '%.*s': Directory traversal is not permitted",
+			where, STR_ARG(art->path));
 	}
 }
 
@@ -100,18 +108,23 @@ check_inputs(struct check *k, const struct template *t)
 
 	for (size_t i = 0; i < t->inputs.parameters.n; i++) {
 		const struct parameter *p = &t->inputs.parameters.p[i];
-		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.inputs.parameters[%zu].name", STR_ARG(t->name), i));
+		const char *where = str_z(k->arena,
+			arena_fmt(k->arena, "templates.%.*s.inputs.parameters[%zu].name", STR_ARG(t->name), i));
 
 		if (check_parameter_name(k, p->name, p->src, where))
 			check_unique(k, &parameters, p->name, p->src, where);
 		if (p->has_enum && !p->enum_values.n)
-			check_fail(k, p->src, "templates.%.*s.inputs.parameters.%.*s.enum should contain at least one value", STR_ARG(t->name),
+			check_fail(k, p->src, "templates.%.*s.inputs.parameters.%.*s.enum should contain at least one "
+				"value", STR_ARG(t->name),
 				STR_ARG(p->name));
 	}
 	for (size_t i = 0; i < t->inputs.artifacts.n; i++) {
 		const struct artifact *art = &t->inputs.artifacts.p[i];
-		const char *name = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.inputs.artifacts[%zu].name", STR_ARG(t->name), i));
-		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.inputs.artifacts.%.*s", STR_ARG(t->name), STR_ARG(art->name)));
+		const char *name = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.inputs.artifacts[%zu].name",
+			STR_ARG(t->name), i));
+		const char *where = str_z(k->arena,
+			arena_fmt(k->arena, "templates.%.*s.inputs.artifacts.%.*s", STR_ARG(t->name),
+			STR_ARG(art->name)));
 
 		if (check_parameter_name(k, art->name, art->src, name))
 			check_unique(k, &artifacts, art->name, art->src, name);
@@ -130,33 +143,41 @@ static void
 check_global_name(struct check *k, str name, const struct val *at, const char *where)
 {
 	if (name.n && !check_has_tag(name))
-		check_parameter_name(k, name, val_get(at, S("globalName")), str_z(k->arena, arena_fmt(k->arena, "%s.globalName", where)));
+		check_parameter_name(k, name, val_get(at, S("globalName")),
+			str_z(k->arena, arena_fmt(k->arena, "%s.globalName", where)));
 }
 
 static void
 check_value_from(struct check *k, const struct template *t, const struct value_from *v, const char *where)
 {
-	int kinds = !!v->path.n + !!v->jq_filter.n + !!v->json_path.n + !!v->parameter.n + !!v->expression.n + !!v->supplied;
+	int kinds = !!v->path.n + !!v->jq_filter.n + !!v->json_path.n + !!v->parameter.n + !!v->expression.n +
+		!!v->supplied;
 	bool resource = t->type == TEMPLATE_RESOURCE;
 
 	if (kinds == 0)
-		check_fail(k, v->src, "%s.valueFrom type unspecified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
+		check_fail(k, v->src, "%s.valueFrom type unspecified. choose one of: path, jqFilter, jsonPath, "
+			"parameter, raw, expression", where);
 	if (kinds > 1)
-		check_fail(k, v->src, "%s multiple valueFrom types specified. choose one of: path, jqFilter, jsonPath, parameter, raw, expression", where);
+		check_fail(k, v->src, "%s multiple valueFrom types specified. choose one of: path, jqFilter, "
+			"jsonPath, parameter, raw, expression", where);
 	if (kinds == 0)
 		return;
-	if ((t->type == TEMPLATE_CONTAINER || t->type == TEMPLATE_CONTAINER_SET || t->type == TEMPLATE_SCRIPT) && !v->path.n)
+	if ((t->type == TEMPLATE_CONTAINER || t->type == TEMPLATE_CONTAINER_SET || t->type == TEMPLATE_SCRIPT) &&
+		!v->path.n)
 		check_fail(k, v->src, "%s.path must be specified for %s templates", where, type_names[t->type]);
 	if (resource && !v->jq_filter.n && !v->json_path.n)
-		check_fail(k, v->src, "%s .jqFilter or jsonPath must be specified for %s templates", where, type_names[t->type]);
+		check_fail(k, v->src, "%s .jqFilter or jsonPath must be specified for %s templates", where,
+			type_names[t->type]);
 	if (!is_leaf(t) && !v->parameter.n && !v->expression.n)
-		check_fail(k, v->src, "%s.parameter or expression must be specified for %s templates", where, type_names[t->type]);
+		check_fail(k, v->src, "%s.parameter or expression must be specified for %s templates", where,
+			type_names[t->type]);
 }
 
 static void
 check_output_parameter(struct check *k, const struct template *t, const struct parameter *p)
 {
-	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.parameters.%.*s", STR_ARG(t->name), STR_ARG(p->name)));
+	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.parameters.%.*s",
+		STR_ARG(t->name), STR_ARG(p->name)));
 
 	if (p->value_from && p->value.p)
 		check_fail(k, p->src, "%s has both valueFrom and value specified. Choose one.", where);
@@ -175,7 +196,8 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 
 	for (size_t i = 0; i < t->outputs.parameters.n; i++) {
 		const struct parameter *p = &t->outputs.parameters.p[i];
-		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.parameters[%zu].name", STR_ARG(t->name), i));
+		const char *where = str_z(k->arena,
+			arena_fmt(k->arena, "templates.%.*s.outputs.parameters[%zu].name", STR_ARG(t->name), i));
 
 		if (check_parameter_name(k, p->name, p->src, where))
 			check_unique(k, &parameters, p->name, p->src, where);
@@ -183,8 +205,11 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 	}
 	for (size_t i = 0; i < t->outputs.artifacts.n; i++) {
 		const struct artifact *art = &t->outputs.artifacts.p[i];
-		const char *name = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.artifacts[%zu].name", STR_ARG(t->name), i));
-		const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.artifacts.%.*s", STR_ARG(t->name), STR_ARG(art->name)));
+		const char *name = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.outputs.artifacts[%zu].name",
+			STR_ARG(t->name), i));
+		const char *where = str_z(k->arena,
+			arena_fmt(k->arena, "templates.%.*s.outputs.artifacts.%.*s", STR_ARG(t->name),
+			STR_ARG(art->name)));
 
 		if (check_parameter_name(k, art->name, art->src, name))
 			check_unique(k, &artifacts, art->name, art->src, name);
@@ -225,7 +250,8 @@ check_loop(struct check *k, const struct step *step, struct loops *loops)
 			map_put(&loops->keys, arena_fmt(k->arena, "[%u]", j), loops);
 	}
 	if (step->with_sequence && step->with_sequence->count.text.p && step->with_sequence->end.text.p)
-		check_fail(k, val_get(step->src, S("withSequence")), "only one of count or end can be defined in withSequence");
+		check_fail(k, val_get(step->src, S("withSequence")), "only one of count or end can be defined in "
+			"withSequence");
 	else if (step->with_sequence && !step->with_sequence->count.text.p && !step->with_sequence->end.text.p)
 		check_fail(k, val_get(step->src, S("withSequence")), "must specify count or end in withSequence");
 }
@@ -262,12 +288,15 @@ check_hooks(struct check *k, struct owner *owner, const struct step *step, const
 static const char *const not_in_step[] = { "hooks", "inline", NULL };
 
 static void
-enter_step(struct check *k, const struct template_state *s, size_t group, size_t i, struct steps_scope *scope, struct loops *loops)
+enter_step(struct check *k, const struct template_state *s, size_t group, size_t i, struct steps_scope *scope,
+	struct loops *loops)
 {
 	const struct step *step = &s->t->steps.p[group].p[i];
 	struct known_step *known = ARENA_NEW(k->arena, struct known_step);
-	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.steps[%zu].name", STR_ARG(s->t->name), group));
-	const char *arguments = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.steps[%zu].%.*s.arguments.", STR_ARG(s->t->name), group,
+	const char *where = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.steps[%zu].name", STR_ARG(s->t->name),
+		group));
+	const char *arguments = str_z(k->arena, arena_fmt(k->arena, "templates.%.*s.steps[%zu].%.*s.arguments.",
+		STR_ARG(s->t->name), group,
 		STR_ARG(step->name)));
 	size_t before;
 
@@ -287,7 +316,8 @@ enter_step(struct check *k, const struct template_state *s, size_t group, size_t
 static void
 leave_step(struct check *k, const struct template_state *s, size_t group, const struct step *step, struct scope *scope)
 {
-	size_t before = check_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
+	size_t before = check_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group,
+		STR_ARG(step->name));
 
 	scope->group = group;
 	check_tags(k, scope, step->src, not_in_step);
@@ -320,12 +350,16 @@ check_timeout(struct check *k, const struct template *t)
 	dur d;
 
 	if (t->timeout.n && !is_leaf(t))
-		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s %s template doesn't support timeout field.", STR_ARG(t->name), type_names[t->type]);
-	else if (t->timeout.n && !check_has_tag(t->timeout) && (str_to_i64(t->timeout, &seconds) || dur_parse(t->timeout, &d, &e) < 0))
-		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s '%.*s' has invalid duration format in timeout: write 10s or 1h30m",
+		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s %s template doesn't support timeout "
+			"field.", STR_ARG(t->name), type_names[t->type]);
+	else if (t->timeout.n && !check_has_tag(t->timeout) &&
+		(str_to_i64(t->timeout, &seconds) || dur_parse(t->timeout, &d, &e) < 0))
+		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s '%.*s' has invalid duration format in "
+			"timeout: write 10s or 1h30m",
 			STR_ARG(t->name), STR_ARG(t->timeout));
 	if (t->pending_timeout.n && !is_leaf(t))
-		check_fail(k, val_get(t->src, S("pendingTimeout")), "templates.%.*s %s template doesn't support pendingTimeout field.", STR_ARG(t->name),
+		check_fail(k, val_get(t->src, S("pendingTimeout")), "templates.%.*s %s template doesn't support "
+			"pendingTimeout field.", STR_ARG(t->name),
 			type_names[t->type]);
 }
 
@@ -336,14 +370,19 @@ check_limits(struct check *k, const struct template *t)
 	const struct val *at = val_get(t->src, S("activeDeadlineSeconds"));
 
 	if (deadline->text.p && !is_leaf(t))
-		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds is only valid for leaf templates", STR_ARG(t->name));
-	else if (deadline->text.p && deadline->is_int ? deadline->v <= 0 : deadline->text.p && !check_has_tag(deadline->text))
-		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds must be a positive integer > 0 or an argo variable", STR_ARG(t->name));
+		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds is only valid for leaf templates",
+			STR_ARG(t->name));
+	else if (deadline->text.p && deadline->is_int ? deadline->v <= 0 : deadline->text.p &&
+		!check_has_tag(deadline->text))
+		check_fail(k, at, "templates.%.*s.activeDeadlineSeconds must be a positive integer > 0 or an argo "
+			"variable", STR_ARG(t->name));
 	if (t->parallelism.set && is_leaf(t))
-		check_fail(k, val_get(t->src, S("parallelism")), "templates.%.*s.parallelism is only valid for steps and dag templates", STR_ARG(t->name));
+		check_fail(k, val_get(t->src, S("parallelism")), "templates.%.*s.parallelism is only valid for steps "
+			"and dag templates", STR_ARG(t->name));
 	check_timeout(k, t);
 	if (t->retry && t->retry->backoff && !t->retry->backoff->duration.n)
-		check_warn(k, val_get(t->retry->src, S("backoff")), "templates.%.*s no base duration specified for retryStrategy: the first retry will fail",
+		check_warn(k, val_get(t->retry->src, S("backoff")), "templates.%.*s no base duration specified for "
+			"retryStrategy: the first retry will fail",
 			STR_ARG(t->name));
 }
 

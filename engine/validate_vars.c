@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * validate_vars: whether the variables in {{...}} exist where they stand. Tags whose first word is not one of ours pass: they
- * are for somebody else, or come to life later (spec 6, check 9). Expression tags are not looked into.
+ * validate_vars: whether the variables in {{...}} exist where they stand. Tags whose first word is not one of ours
+ * pass: they are for somebody else, or come to life later (spec 6, check 9). Expression tags are not looked into.
  */
 #include "engine/validate.h"
 
@@ -80,7 +80,8 @@ tasks_have(const struct scope *s, str name, str rest)
 
 	if (!known)
 		return false;
-	if (str_eq(rest, S("status")) && s->task != SIZE_MAX && known->step != s->self && !check_is_ancestor(s->dag, s->task, known->group))
+	if (str_eq(rest, S("status")) && s->task != SIZE_MAX && known->step != s->self &&
+		!check_is_ancestor(s->dag, s->task, known->group))
 		return false;
 	return step_gives(known, rest);
 }
@@ -116,7 +117,8 @@ inputs_have(const struct template *t, str rest)
 static bool
 workflow_has(const struct check *k, str rest)
 {
-	static const char *const always[] = { "name", "namespace", "uid", "status", "mainEntrypoint", "serviceAccountName", "scheduledTime",
+	static const char *const always[] = { "name", "namespace", "uid", "status", "mainEntrypoint",
+		"serviceAccountName", "scheduledTime",
 		"parameters.json", "labels", "labels.json", "annotations", "annotations.json" };
 	static const struct {
 		const char *prefix;
@@ -158,7 +160,8 @@ workflow_has(const struct check *k, str rest)
 static bool
 pod_has(const struct scope *s, str rest)
 {
-	return str_eq(rest, S("name")) && s->t && s->t->type != TEMPLATE_STEPS && s->t->type != TEMPLATE_DAG && s->t->type != TEMPLATE_SUSPEND;
+	return str_eq(rest, S("name")) && s->t && s->t->type != TEMPLATE_STEPS && s->t->type != TEMPLATE_DAG &&
+		s->t->type != TEMPLATE_SUSPEND;
 }
 
 /* "a.b.c": the first word decides who knows. */

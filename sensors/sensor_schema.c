@@ -41,7 +41,8 @@ check_expr(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, NULL, "one of expr filters is not valid: expr and fields must not be empty");
 	for (size_t i = 0; i < f->fields.n; i++)
 		if (!f->fields.p[i].path.n || !f->fields.p[i].name.n)
-			decode_error(c, in, "fields", "one of expr filters is not valid: path and name must not be empty");
+			decode_error(c, in, "fields", "one of expr filters is not valid: path and name must not be "
+				"empty");
 }
 
 static const struct schema expr_filter_schema = { "ExprFilter", "A condition over named values.",
@@ -57,7 +58,8 @@ static const char *const comparators[] = { "", ">=", ">", "=", "!=", "<=", "<", 
 static void
 check_data_value(const struct data_filter *f, str value, struct decode *c)
 {
-	static const char *const bools[] = { "1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False" };
+	static const char *const bools[] = { "1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false",
+		"False" };
 	struct regex *re = NULL;
 	struct err e;
 	double number;
@@ -67,13 +69,15 @@ check_data_value(const struct data_filter *f, str value, struct decode *c)
 		decode_error(c, f->src, "value", "one of data filters is not valid: value must be not empty");
 	} else if (str_eq(f->type, S("number"))) {
 		if (!str_to_double(value, &number))
-			decode_error(c, f->src, "value", "\"%.*s\" is not a number: no event would pass", STR_ARG(value));
+			decode_error(c, f->src, "value", "\"%.*s\" is not a number: no event would pass",
+				STR_ARG(value));
 	} else if (str_eq(f->type, S("bool"))) {
 		ok = false;
 		for (size_t i = 0; i < ARRAY_LEN(bools); i++)
 			ok |= str_eq(value, str_c(bools[i]));
 		if (!ok)
-			decode_error(c, f->src, "value", "\"%.*s\" is not a boolean: no event would pass", STR_ARG(value));
+			decode_error(c, f->src, "value", "\"%.*s\" is not a boolean: no event would pass",
+				STR_ARG(value));
 	} else if (str_eq(f->type, S("string"))) {
 		if (regex_compile(value, &re, &e) < 0)
 			decode_error(c, f->src, "value", "not a regular expression: %s", e.msg);
@@ -96,7 +100,8 @@ check_data(void *obj, const struct val *in, struct decode *c)
 	if (str_eq(f->type, S("bool")) && f->comparator.n && !str_eq(f->comparator, S("=")))
 		decode_warn(c, in, "comparator", "has no effect on booleans: the value is compared for equality");
 	if (str_eq(f->comparator, S("!=")) && f->value.n > 1)
-		decode_warn(c, in, "value", "with != and several values nearly every event passes: one unequal value is enough");
+		decode_warn(c, in, "value", "with != and several values nearly every event passes: one unequal value "
+			"is enough");
 }
 
 static const struct schema data_filter_schema = { "DataFilter", "A comparison of a value of the data.",
@@ -118,10 +123,12 @@ check_context(void *obj, const struct val *in, struct decode *c)
 	const struct context_filter *f = obj;
 
 	if (!f->type.n && !f->subject.n && !f->source.n && !f->datacontenttype.n)
-		decode_error(c, in, NULL, "no fields specified in ctx filter: all events would be discarded; give type, subject, source "
+		decode_error(c, in, NULL, "no fields specified in ctx filter: all events would be discarded; give "
+			"type, subject, source "
 			"or datacontenttype");
 	else if (f->id.n || f->time.n || f->specversion.n)
-		decode_warn(c, in, f->id.n ? "id" : f->time.n ? "time" : "specversion", "is not compared: only type, subject, source and "
+		decode_warn(c, in, f->id.n ? "id" : f->time.n ? "time" : "specversion",
+			"is not compared: only type, subject, source and "
 			"datacontenttype are");
 }
 
@@ -265,7 +272,8 @@ static const struct schema conditions_reset_schema = { "ConditionsResetCriteria"
 	{ 0 } }, check_reset };
 
 /* In this order the first wins where several are given (spec events 3.1). */
-static const char *const kind_order[] = { "k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs", "azureServiceBus", "kafka", "pulsar",
+static const char *const kind_order[] = { "k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs",
+	"azureServiceBus", "kafka", "pulsar",
 	"nats", "slack", "openWhisk", "custom", "log", "email" };
 
 static void
@@ -281,7 +289,8 @@ check_template(void *obj, const struct val *in, struct decode *c)
 		if (!body || val_resolve(body).kind == VAL_NULL)
 			continue;
 		if (t->kind) {
-			decode_warn(c, in, kind_order[i], "has no effect: a trigger does one thing, and %s wins", t->kind->kind);
+			decode_warn(c, in, kind_order[i], "has no effect: a trigger does one thing, and %s wins",
+				t->kind->kind);
 			continue;
 		}
 		t->kind = trigger_kind(str_c(kind_order[i]));
@@ -344,7 +353,8 @@ check_status_policy(void *obj, const struct val *in, struct decode *c)
 	}
 	for (uint32_t i = 0; i < p->allow->n; i++)
 		if (!val_to_i64(&p->allow->items[i], &code))
-			decode_error(c, &p->allow->items[i], NULL, "a status must be an integer, not %s", val_kind_name(&p->allow->items[i]));
+			decode_error(c, &p->allow->items[i], NULL, "a status must be an integer, not %s",
+				val_kind_name(&p->allow->items[i]));
 }
 
 static const struct schema status_policy_schema = { "StatusPolicy", "Statuses that count as success.",
@@ -425,8 +435,10 @@ check_dependency_names(const struct sensor_spec *s, struct decode *c)
 {
 	for (size_t i = 0; i < s->dependencies.n; i++)
 		for (size_t j = 0; j < i; j++)
-			if (s->dependencies.p[i].name.n && str_eq(s->dependencies.p[i].name, s->dependencies.p[j].name)) {
-				struct diag *x = decode_error(c, s->dependencies.p[i].src, "name", "duplicate dependency name: %.*s",
+			if (s->dependencies.p[i].name.n &&
+				str_eq(s->dependencies.p[i].name, s->dependencies.p[j].name)) {
+				struct diag *x = decode_error(c, s->dependencies.p[i].src, "name",
+					"duplicate dependency name: %.*s",
 					STR_ARG(s->dependencies.p[i].name));
 
 				x->other_file = c->diags->file;
@@ -476,7 +488,8 @@ check_parameters(const struct sensor_spec *s, const struct val *list, struct dec
 			names[j] = str_z(c->arena, s->dependencies.p[j].name);
 		near = diag_nearest(name, names, s->dependencies.n);
 		struct diag *x = val_get(src, S("value")) ?
-			decode_warn(c, src, "dependencyName", "no dependency is called \"%.*s\": the value is always used", STR_ARG(name)) :
+			decode_warn(c, src, "dependencyName", "no dependency is called \"%.*s\": the value is always "
+				"used", STR_ARG(name)) :
 			decode_error(c, src, "dependencyName", "no dependency is called \"%.*s\"", STR_ARG(name));
 
 		if (near)
@@ -567,7 +580,8 @@ event_names(const struct val *spec, struct arena *a, names *out)
 }
 
 static void
-resolve_dependency(const struct object *o, const struct dependency *d, size_t index, const struct objects *set, struct diags *diags)
+resolve_dependency(const struct object *o, const struct dependency *d, size_t index, const struct objects *set,
+	struct diags *diags)
 {
 	struct object *es = objects_find_named(set, "EventSource", o->ns, d->source);
 	struct arena *a CLEANUP(free_arena) = arena_new();
@@ -592,7 +606,8 @@ resolve_dependency(const struct object *o, const struct dependency *d, size_t in
 		found = str_eq(d->event, str_c(events.p[i]));
 	if (!found) {
 		near = diag_nearest(d->event, events.p, events.n);
-		x = diag_add(diags, DIAG_ERROR, val_get(d->src, S("eventName")), arena_fmt(a, "spec.dependencies[%zu].eventName", index),
+		x = diag_add(diags, DIAG_ERROR, val_get(d->src, S("eventName")),
+			arena_fmt(a, "spec.dependencies[%zu].eventName", index),
 			"EventSource \"%.*s\" has no event \"%.*s\"", STR_ARG(d->source), STR_ARG(d->event));
 		x->file = arena_dup(diags->arena, o->file);
 		x->other_file = arena_dup(diags->arena, es->file);
@@ -614,5 +629,6 @@ resolve(const struct object *o, const struct objects *set, struct diags *d)
 			resolve_dependency(o, &s->spec.dependencies.p[i], i, set, d);
 }
 
-const struct kind kind_sensor = { .name = "Sensor", .plural = "sensors", .short_names = (const char *const[]){ "sn", NULL },
+const struct kind kind_sensor = { .name = "Sensor", .plural = "sensors",
+	.short_names = (const char *const[]){ "sn", NULL },
 	.api = "argoproj.io/v1alpha1", .schema = &sensor_schema, .name_max = 63, .resolve = resolve };

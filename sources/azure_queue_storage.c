@@ -46,5 +46,6 @@ static const struct schema azure_queue_storage_source_schema = { "AzureQueueStor
 	FIELD_SRC(struct azure_queue_storage_source, src),
 	{ 0 } }, check };
 
-const struct source_ops source_azureQueueStorage = { .kind = "azureQueueStorage", .doc = "Messages of an Azure storage queue.",
+const struct source_ops source_azureQueueStorage = { .kind = "azureQueueStorage",
+	.doc = "Messages of an Azure storage queue.",
 	.schema = &azure_queue_storage_source_schema, .rolling = true };

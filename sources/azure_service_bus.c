@@ -28,7 +28,8 @@ check(void *obj, const struct val *in, struct decode *c)
 	if (!s->queue_name.n && !s->topic_name.n && !s->subscription_name.n)
 		decode_error(c, in, NULL, "must specify either queueName or topicName and subscriptionName");
 	if (s->queue_name.n && (s->topic_name.n || s->subscription_name.n))
-		decode_error(c, in, "queueName", "must specify either queueName or topicName and subscriptionName, not both");
+		decode_error(c, in, "queueName", "must specify either queueName or topicName and subscriptionName, "
+			"not both");
 	else if (s->subscription_name.n && !s->topic_name.n)
 		decode_error(c, in, NULL, "must specify topicName with subscriptionName");
 	else if (s->topic_name.n && !s->subscription_name.n)
@@ -57,5 +58,6 @@ static const struct schema azure_service_bus_source_schema = { "AzureServiceBusE
 	FIELD_SRC(struct azure_service_bus_source, src),
 	{ 0 } }, check };
 
-const struct source_ops source_azureServiceBus = { .kind = "azureServiceBus", .doc = "Messages of an Azure Service Bus queue or topic.",
+const struct source_ops source_azureServiceBus = { .kind = "azureServiceBus",
+	.doc = "Messages of an Azure Service Bus queue or topic.",
 	.schema = &azure_service_bus_source_schema };

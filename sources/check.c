@@ -73,7 +73,8 @@ void
 source_check_path(const struct watch_path *w, const struct val *in, struct decode *c)
 {
 	if (!w)
-		decode_error(c, in, NULL, "watchPathConfig is missing: write watchPathConfig: {directory: /path/, path: name}");
+		decode_error(c, in, NULL, "watchPathConfig is missing: write watchPathConfig: {directory: /path/, "
+			"path: name}");
 	else
 		source_check_watch(w->directory, w->path, w->path_regexp, w->src, c);
 }
@@ -93,6 +94,7 @@ source_check_type(str type, const struct val *in, struct decode *c)
 		for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 			known |= str_eq(op, str_c(ops[i]));
 		if (!known)
-			decode_error(c, in, "type", "unknown type \"%.*s\": CREATE, WRITE, REMOVE, RENAME or CHMOD", STR_ARG(op));
+			decode_error(c, in, "type", "unknown type \"%.*s\": CREATE, WRITE, REMOVE, RENAME or CHMOD",
+				STR_ARG(op));
 	}
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eventsource: the EventSource object. Every kind of source has a map of entries in its spec; each entry is decoded by the
- * schema of its kind. Then come the checks that look at several entries: names that are used twice,
-	kinds that cannot share an
- * object, two endpoints in one place.
+ * eventsource: the EventSource object. Every kind of source has a map of entries in its spec; each entry is decoded by
+ * the schema of its kind. Then come the checks that look at several entries: names that are used twice, kinds that
+ * cannot share an object, two endpoints in one place.
  */
 #include "sources/eventsource.h"
 
@@ -42,7 +41,8 @@ check_name(str name, const struct val *at, struct decode *c)
 	if (!name.n)
 		decode_error(c, at, NULL, "an event needs a name");
 	else if (str_find_char(name, '.', 0) != SIZE_MAX)
-		decode_warn(c, at, NULL, "the event name \"%.*s\" has a dot: sensors on other buses can't subscribe to it", STR_ARG(name));
+		decode_warn(c, at, NULL, "the event name \"%.*s\" has a dot: sensors on other buses can't subscribe "
+			"to it", STR_ARG(name));
 }
 
 /* Decodes spec.<kind>.<name>, for the findings and for those who run it. */
@@ -64,7 +64,8 @@ decode_kind(const struct source_ops *ops, const struct val *map, const struct va
 	if (val_resolve(map).kind == VAL_NULL)
 		return;
 	if (map->kind != VAL_MAP) {
-		decode_error(c, in, ops->kind, "must be a map from event name to configuration, not %s", val_kind_name(map));
+		decode_error(c, in, ops->kind, "must be a map from event name to configuration, not %s",
+			val_kind_name(map));
 		return;
 	}
 	if (!ops->start && map->n)
@@ -82,7 +83,8 @@ check_unique(const entries *e, struct decode *c)
 	for (size_t i = 0; i < e->n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (str_eq(e->p[i].name, e->p[j].name)) {
-				struct diag *x = decode_error(c, e->p[i].src, NULL, "more than one \"%.*s\" found in the spec: "
+				struct diag *x = decode_error(c, e->p[i].src, NULL,
+					"more than one \"%.*s\" found in the spec: "
 					"%s and %s", STR_ARG(e->p[i].name), e->p[j].ops->kind, e->p[i].ops->kind);
 
 				x->other_file = c->diags->file;
@@ -101,7 +103,8 @@ check_classes(const entries *e, const struct val *in, struct decode *c)
 	for (size_t i = 0; i < e->n; i++)
 		*(e->p[i].ops->rolling ? &rolling : &recreate) = e->p[i].ops;
 	if (rolling && recreate)
-		decode_error(c, in, rolling->kind, "rolling-update and recreate types cannot be combined: put %s and %s into "
+		decode_error(c, in, rolling->kind, "rolling-update and recreate types cannot be combined: put %s and "
+			"%s into "
 			"EventSources of their own", rolling->kind, recreate->kind);
 }
 
@@ -127,10 +130,12 @@ check_two_endpoints(const struct endpoint *a, const struct endpoint *b, struct d
 	if (!str_eq(a->port, b->port))
 		return;
 	if (str_eq(a->path, b->path))
-		decode_error(c, b->at, "endpoint", "\"%.*s\" already serves %.*s on port %.*s: this one would never get an event",
+		decode_error(c, b->at, "endpoint", "\"%.*s\" already serves %.*s on port %.*s: this one would never "
+			"get an event",
 			STR_ARG(a->entry->name), STR_ARG(b->path), STR_ARG(b->port));
 	else if (a->entry->ops != b->entry->ops)
-		decode_warn(c, b->at, "port", "port %.*s is shared with kind %s: Argo Events cannot serve two kinds on one port",
+		decode_warn(c, b->at, "port", "port %.*s is shared with kind %s: Argo Events cannot serve two kinds "
+			"on one port",
 			STR_ARG(b->port), a->entry->ops->kind);
 }
 

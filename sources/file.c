@@ -22,7 +22,8 @@ check(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, NULL, "type must be specified: set eventType");
 	source_check_path(s->watch_path_config, in, c);
 	if (s->watch_path_config && s->watch_path_config->path.n && !str_ends(s->watch_path_config->directory, S("/")))
-		decode_warn(c, s->watch_path_config->src, "directory", "nothing matches path unless directory ends in \"/\"");
+		decode_warn(c, s->watch_path_config->src, "directory",
+			"nothing matches path unless directory ends in \"/\"");
 }
 
 static const struct schema file_source_schema = { "FileEventSource", "Changes of files in a directory.",

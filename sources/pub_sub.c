@@ -23,7 +23,8 @@ check(void *obj, const struct val *in, struct decode *c)
 	const struct pub_sub_source *s = obj;
 
 	if (s->topic_project_id.n && !s->topic.n)
-		decode_error(c, in, "topicProjectID", "you need to specify topic if you want to specify topicProjectID");
+		decode_error(c, in, "topicProjectID", "you need to specify topic if you want to specify "
+			"topicProjectID");
 	if (!s->topic.n && !s->subscription_id.n)
 		decode_error(c, in, NULL, "must specify topic or subscriptionID");
 }

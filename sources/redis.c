@@ -26,7 +26,8 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->host_address, in, c, "hostAddress");
 	source_need_list(s->channels.n, in, c, "channels");
 	if (s->password && !s->namespace.n)
-		decode_error(c, in, NULL, "namespace must be defined in order to retrieve the password from the secret");
+		decode_error(c, in, NULL, "namespace must be defined in order to retrieve the password from the "
+			"secret");
 }
 
 static const struct schema redis_source_schema = { "RedisEventSource", "Messages of Redis channels.",

@@ -59,5 +59,6 @@ static const struct schema storage_grid_source_schema = { "StorageGridEventSourc
 	FIELD_SRC(struct storage_grid_source, src),
 	{ 0 } }, check };
 
-const struct source_ops source_storageGrid = { .kind = "storageGrid", .type = "storagegrid", .doc = "Notifications of a StorageGRID bucket.",
+const struct source_ops source_storageGrid = { .kind = "storageGrid", .type = "storagegrid",
+	.doc = "Notifications of a StorageGRID bucket.",
 	.schema = &storage_grid_source_schema, .rolling = true };

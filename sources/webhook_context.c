@@ -24,7 +24,8 @@ check_context(void *obj, const struct val *in, struct decode *c)
 	if (!w->endpoint.n)
 		decode_error(c, in, "endpoint", "endpoint can't be empty");
 	else if (w->endpoint.p[0] != '/')
-		decode_error(c, in, "endpoint", "endpoint \"%.*s\" never matches a request: must begin with \"/\"", STR_ARG(w->endpoint));
+		decode_error(c, in, "endpoint", "endpoint \"%.*s\" never matches a request: must begin with \"/\"",
+			STR_ARG(w->endpoint));
 	check_port(w, in, c);
 	if (!w->server_cert != !w->server_key)
 		decode_error(c, in, w->server_cert ? "serverCertSecret" : "serverKeySecret",
@@ -57,7 +58,8 @@ void
 webhook_context_required(const struct webhook_context *w, const struct val *in, struct decode *c)
 {
 	if (!w)
-		decode_error(c, in, NULL, "webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}");
+		decode_error(c, in, NULL, "webhook is missing: write webhook: {endpoint: /path, port: \"12000\", "
+			"method: POST}");
 }
 
 /* A filter without an expression fails for every event: nothing would ever pass (spec events 1.0). */
@@ -69,7 +71,8 @@ check_filter(void *obj, const struct val *in, struct decode *c)
 	struct err e;
 
 	if (!f->expression.n)
-		decode_error(c, in, "expression", "an empty filter drops every event: give an expression, or leave filter out");
+		decode_error(c, in, "expression", "an empty filter drops every event: give an expression, or leave "
+			"filter out");
 	else if (filter_compile(f->expression, &compiled, &e) < 0)
 		decode_error(c, in, "expression", "%s", e.msg);
 	else

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* webhook_context: the endpoint that every source of the webhook family serves (spec events 1.A1), and source filters. */
+/*
+ * webhook_context: the endpoint that every source of the webhook family serves (spec events 1.A1), and source filters.
+ */
 #ifndef TIDEGATE_SOURCES_WEBHOOK_CONTEXT_H
 #define TIDEGATE_SOURCES_WEBHOOK_CONTEXT_H
 
@@ -17,8 +19,8 @@ struct webhook_context {
 	const struct val *src;
 };
 /*
- * Checks W2 to W4 of spec events 5.2, and the server's certificate and key: both or none. Use it as a member called `webhook`, or
- * INLINE as the webhook source does.
+ * Checks W2 to W4 of spec events 5.2, and the server's certificate and key: both or none. Use it as a member called
+ * `webhook`, or INLINE as the webhook source does.
  */
 extern const struct schema webhook_context_schema;
 /* W1: the member `webhook` must be there. */

@@ -26,7 +26,8 @@ static void
 check_source(const struct trigger_parameter *p, const struct val *in, struct decode *c)
 {
 	if (!p->source)
-		decode_error(c, in, NULL, "parameter source can't be empty: write src: {dependencyName: ..., dataKey: ...}");
+		decode_error(c, in, NULL, "parameter source can't be empty: write src: {dependencyName: ..., dataKey: "
+			"...}");
 	else if (!p->source->dependency.n)
 		decode_error(c, p->source->src, NULL, "parameter dependency name can't be empty: set dependencyName");
 }
@@ -78,7 +79,8 @@ static const struct schema header_value_schema = { "ValueFromSource", "A key of 
 	{ 0 } } };
 
 /* The same two members, one level up. */
-static_assert(offsetof(struct secure_header, config_map) == offsetof(struct secure_header, secret) + sizeof(void *), "as in header_value");
+static_assert(offsetof(struct secure_header, config_map) == offsetof(struct secure_header, secret) + sizeof(void *),
+	"as in header_value");
 
 const struct schema secure_header_schema = { "SecureHeader", "A header whose value is kept in a Secret or a ConfigMap.",
 	sizeof(struct secure_header),

@@ -34,7 +34,10 @@ struct secure_header {
 };
 extern const struct schema secure_header_schema;
 
-/* Where the object of a k8s or argoWorkflow trigger comes from: the first that is given, in this order (spec events 3.9). */
+/*
+ * Where the object of a k8s or argoWorkflow trigger comes from: the first that is given, in this order (spec events
+ * 3.9).
+ */
 struct manifest_source {
 	const struct val *s3;
 	str inline_text;                         /* .p == NULL: not given */

@@ -31,13 +31,15 @@ open_page(struct page *p, const char *dir, const char *name, const char *title, 
 		perror(path);
 		exit(1);
 	}
-	fprintf(p->f, "<!-- Written by `make docs` from the tables in the code: change those. -->\n# %s\n\n%s\n\n", title, intro);
+	fprintf(p->f, "<!-- Written by `make docs` from the tables in the code: change those. -->\n# %s\n\n%s\n\n",
+		title, intro);
 }
 
 static void
 close_page(struct page *p)
 {
-	fprintf(p->f, "---\n\n%zu fields on this page, %zu of them not served yet, %zu without effect here.\n", p->rows, p->later, p->no_effect);
+	fprintf(p->f, "---\n\n%zu fields on this page, %zu of them not served yet, %zu without effect here.\n",
+		p->rows, p->later, p->no_effect);
 	if (fclose(p->f)) {
 		perror("writing");
 		exit(1);
@@ -76,7 +78,8 @@ write_sources(const char *dir)
 {
 	struct page p;
 
-	open_page(&p, dir, "eventsource", "EventSource", "An EventSource holds, for each kind of source, a map from event name to configuration: "
+	open_page(&p, dir, "eventsource", "EventSource", "An EventSource holds, for each kind of source, a map from "
+		"event name to configuration: "
 		"`spec.<kind>.<event>`.");
 	fprintf(p.f, "| kind | | configuration |\n|---|---|---|\n");
 	for (size_t i = 0; i < source_kinds_n; i++) {
@@ -98,7 +101,8 @@ write_sensors(const char *dir)
 {
 	struct page p;
 
-	open_page(&p, dir, "sensor", "Sensor", "A Sensor waits for events and fires triggers. What a trigger does is under the key of its kind in "
+	open_page(&p, dir, "sensor", "Sensor", "A Sensor waits for events and fires triggers. What a trigger does is "
+		"under the key of its kind in "
 		"`spec.triggers[].template`.");
 	fprintf(p.f, "| kind | | configuration |\n|---|---|---|\n");
 	for (size_t i = 0; i < trigger_kinds_n; i++) {
@@ -131,7 +135,8 @@ write_settings(const char *dir)
 {
 	struct page p;
 
-	open_page(&p, dir, "settings", "Settings", "The configuration of the daemon itself: a YAML file named by `--config`.");
+	open_page(&p, dir, "settings", "Settings", "The configuration of the daemon itself: a YAML file named by "
+		"`--config`.");
 	schema_each(&settings_schema, print_schema, &p);
 	close_page(&p);
 }
@@ -139,7 +144,8 @@ write_settings(const char *dir)
 int
 main(int argc, char **argv)
 {
-	static const struct kind *const workflows[] = { &kind_workflow, &kind_workflowtemplate, &kind_cronworkflow, &kind_workfloweventbinding, NULL };
+	static const struct kind *const workflows[] = { &kind_workflow, &kind_workflowtemplate, &kind_cronworkflow,
+		&kind_workfloweventbinding, NULL };
 	static const struct kind *const objects[] = { &kind_eventbus, &kind_configmap, &kind_secret, NULL };
 
 	if (argc != 2 || (mkdir(argv[1], 0777) && errno != EEXIST)) {
@@ -148,7 +154,8 @@ main(int argc, char **argv)
 	}
 	write_sources(argv[1]);
 	write_sensors(argv[1]);
-	write_kinds(argv[1], "workflow", "Workflow and its kin", "Workflow, WorkflowTemplate (and ClusterWorkflowTemplate, which has the same fields), "
+	write_kinds(argv[1], "workflow", "Workflow and its kin", "Workflow, WorkflowTemplate (and "
+		"ClusterWorkflowTemplate, which has the same fields), "
 		"CronWorkflow and WorkflowEventBinding.", workflows);
 	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret", "What the other kinds refer to.", objects);
 	write_settings(argv[1]);

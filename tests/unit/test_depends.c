@@ -46,11 +46,13 @@ means(void **state)
 		{ "A", { DEPENDS_DAEMONED }, true }, { "A", { ERR }, false },
 		{ "E", { 0, 0, 0, 0, BAD }, true }, { "E", { 0, 0, 0, 0, ERR }, false },
 		{ "E.Succeeded", { 0, 0, 0, 0, BAD }, false },
-		{ "A && B", { OK, BAD }, false }, { "A || B", { BAD, OK }, true }, { "!A", { BAD }, true }, { "!!A", { OK }, true },
+		{ "A && B", { OK, BAD }, false }, { "A || B", { BAD, OK }, true }, { "!A", { BAD }, true },
+			{ "!!A", { OK }, true },
 		{ "A || B && C", { OK, BAD, BAD }, true }, { "(A || B) && C", { OK, BAD, BAD }, false },
 		{ "A.Succeeded||B.Failed", { BAD, BAD }, true }, { " A\n&&\tB ", { OK, OK }, true },
 		{ "A.AnySucceeded", { OK | DEPENDS_ANY_SUCCEEDED }, true }, { "A.AllFailed", { BAD }, false },
-		{ "A.Skipped && !B.Omitted", { SKIP, OK }, true }, { "a-b.Errored", { 0, 0, 0, 0, 0, 0, 0, 0, ERR }, true },
+		{ "A.Skipped && !B.Omitted", { SKIP, OK }, true },
+			{ "a-b.Errored", { 0, 0, 0, 0, 0, 0, 0, 0, ERR }, true },
 		{ "!(A && B) && !(C || D)", { OK, BAD, BAD, BAD }, true },
 	};
 	struct arena *a = arena_new();
@@ -73,10 +75,13 @@ refuses(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "", "at 1: expected a task, found the end" }, { "A &&", "at 5: expected a task, found the end" },
-		{ "A & B", "at 3: expected '&&', '||' or the end, found '&'" }, { "(A", "at 3: expected ')', found the end" },
+		{ "A & B", "at 3: expected '&&', '||' or the end, found '&'" },
+			{ "(A", "at 3: expected ')', found the end" },
 		{ "A B", "at 3: expected '&&', '||' or the end, found 'B'" }, { "X", "dependency 'X' not defined" },
-		{ "A.Completed", "task result 'Completed' for task 'A' is invalid" }, { "A.", "task result '' for task 'A' is invalid" },
-		{ "A)", "at 2: expected '&&', '||' or the end, found ')'" }, { "A and B", "at 3: expected '&&', '||' or the end, found 'a'" },
+		{ "A.Completed", "task result 'Completed' for task 'A' is invalid" },
+			{ "A.", "task result '' for task 'A' is invalid" },
+		{ "A)", "at 2: expected '&&', '||' or the end, found ')'" },
+			{ "A and B", "at 3: expected '&&', '||' or the end, found 'a'" },
 		{ "-A", "at 3: expected a task, found the end" },
 	};
 	struct arena *a = arena_new();
@@ -145,7 +150,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(means), cmocka_unit_test(refuses), cmocka_unit_test(lists_each_task_once), cmocka_unit_test(stops_at_its_limits),
+		cmocka_unit_test(means), cmocka_unit_test(refuses), cmocka_unit_test(lists_each_task_once),
+			cmocka_unit_test(stops_at_its_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All tables of all kinds: that they hold together (docs, offsets, defaults), and that no field of the two formats is missing. The
- * lists of fields in tests/vectors are walked side by side with the tables, from the kinds down; what a field's
- * row says about it (served, later, without effect) is counted and printed.
+ * All tables of all kinds: that they hold together (docs, offsets, defaults), and that no field of the two formats is
+ * missing. The lists of fields in tests/vectors are walked side by side with the tables, from the kinds down; what a
+ * field's row says about it (served, later, without effect) is counted and printed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -123,7 +123,8 @@ read_list(struct coverage *c, const char *path)
 
 		if (!type.n || type.p[0] == '#')
 			continue;
-		*VEC_PUSH(&c->list) = (struct listed){ arena_dup(c->arena, type), arena_dup(c->arena, field), arena_dup(c->arena, rest) };
+		*VEC_PUSH(&c->list) = (struct listed){ arena_dup(c->arena, type), arena_dup(c->arena, field),
+			arena_dup(c->arena, rest) };
 	}
 	fclose(f);
 }
@@ -165,7 +166,8 @@ check_field(struct coverage *c, const struct listed *l, const struct schema *sc,
 
 	c->fields++;
 	if (!f || (!str_eq(l->below, S("-")) && !next && !(f->flags & STATUS))) {
-		print_message("%.*s.%.*s: %s in table %s\n", STR_ARG(l->type), STR_ARG(l->field), f ? "nothing below it" : "missing", sc->name);
+		print_message("%.*s.%.*s: %s in table %s\n", STR_ARG(l->type), STR_ARG(l->field), f ?
+			"nothing below it" : "missing", sc->name);
 		c->missing++;
 		return;
 	}
@@ -200,7 +202,8 @@ check_list(const char *path, const char *const *roots)
 		for (size_t i = 0; i < tidegate_kinds_n; i++)
 			if (strcmp(tidegate_kinds[i]->name, *roots) == 0)
 				visit(&c, str_c(*roots), tidegate_kinds[i]->schema, 0);
-	print_message("%s: %zu fields: %zu served, %zu later, %zu without effect, %zu missing\n", path, c.fields, c.served, c.later,
+	print_message("%s: %zu fields: %zu served, %zu later, %zu without effect, %zu missing\n", path, c.fields,
+		c.served, c.later,
 		c.no_effect, c.missing);
 	assert_true(c.fields > 500);
 	assert_int_equal(c.missing, 0);
@@ -213,7 +216,8 @@ static void
 no_workflow_field_is_missing(void **state)
 {
 	(void)state;
-	check_list("tests/vectors/fields-workflows.txt", (const char *const[]){ "Workflow", "CronWorkflow", "WorkflowEventBinding", NULL });
+	check_list("tests/vectors/fields-workflows.txt",
+		(const char *const[]){ "Workflow", "CronWorkflow", "WorkflowEventBinding", NULL });
 }
 
 static void
