@@ -89,6 +89,12 @@ fuzz:
 fuzz-run: $(FUZZ_BIN)
 	$(Q)sh tests/tools/run-fuzz.sh fuzz $(B) $(FUZZ_SECONDS) $(FUZZ_BIN)
 
+# make scenario: the engine's core against a simulated executor, in virtual time; then with a crash at every stimulus
+$(B)/scenario-runner: tests/scenario/runner.c $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+scenario: $(B)/scenario-runner
+	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-stimulus tests/scenario/*.yaml
+
 # what lint says of the manifests in tests/lint; make lint-golden writes what it says now as what it should say
 lint-test: all
 	$(Q)sh tests/tools/run-lint.sh check $(B)/tidegate
@@ -103,13 +109,10 @@ $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@
 
 # make test: everything that needs only Debian's packages, quickest first
-test: layers unit docs-fresh fuzz-replay lint-test cli-test
+test: layers unit scenario docs-fresh fuzz-replay lint-test cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
-integration: all build/npm/.installed
+integration: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
-# pinned by hash in the lock file; goes into build/, never into the tree
-build/npm/.installed: tests/integration/npm/package.json tests/integration/npm/package-lock.json
-	$(call say,NPM,$@) mkdir -p $(@D); cp $^ $(@D); npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@
 # make check: test, and what else must hold before anything lands
 check: test lint
 layers:

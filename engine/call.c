@@ -6,13 +6,16 @@
  */
 #include "engine/run_impl.h"
 
+#include <ctype.h>
+
 /* ---- calls and their nodes ------------------------------------------------------------------------------------- */
 
 struct call *
 call_new(struct run *r, str name)
 {
-	struct call *c = ARENA_NEW(r->arena, struct call);
+	struct call *c = ARENA_NEW(r->work, struct call);
 	c->name = name;
+	c->passing = r->work != r->arena;
 	c->library = &r->local;
 	return c;
 }
@@ -32,7 +35,8 @@ adopt(struct node *n, struct call *c)
 	n->role = c->role;
 	n->owner = c->owner;
 	n->slot = c->slot;
-	n->call = c;
+	n->call = c->passing ? NULL : c;
+	n->of = c->of;
 }
 
 struct node *
@@ -159,6 +163,8 @@ put_inputs(struct run *r, const struct def *d, const struct call *c, struct scop
 		rc = input_value(r, p, c->args, &value, e);
 		if (!rc && tags_in(value))
 			rc = tags_put_text(r->arena, value, &ts, &value, e);
+		else if (!rc && c->passing)
+			value = arena_dup(r->arena, value);
 		if (!rc)
 			val_list_add(&list, input_shown(r, p, value));
 	}
@@ -208,8 +214,24 @@ process(struct run *r, struct call *c, const struct def *d, struct processed *ou
 		return -1;
 	out->tmpl = d->decoded;
 	if (out->body != d->src)
-		out->tmpl = template_decode(r, leaf ? r->tmp : r->arena, out->body, run_text(r, "templates.%.*s", STR_ARG(d->name)), false, e);
+		out->tmpl = template_processed(r, leaf ? r->tmp : r->arena, d, out->body, e);
 	return out->tmpl ? 0 : -1;
+}
+
+/* An annotation of the template may give its nodes another display name (spec 1.2). */
+static void
+set_display(struct run *r, struct node *n, const struct template *t)
+{
+	for (size_t i = 0; i < t->annotations.n; i++) {
+		str name = t->annotations.p[i].value;
+		bool valid = name.n >= 2 && name.n <= 63;
+		for (size_t k = 0; valid && k < name.n; k++)
+			valid = isalnum((unsigned char)name.p[k]) || (k > 0 && k + 1 < name.n && strchr("-.", name.p[k]));
+		if (valid && str_eq(t->annotations.p[i].key, S("workflows.argoproj.io/display-name"))) {
+			n->display = arena_dup(r->arena, name);
+			node_changed(n);
+		}
+	}
 }
 
 /* ---- beginning ------------------------------------------------------------------------------------------------- */
@@ -261,7 +283,8 @@ call_begin(struct run *r, struct call *c)
 	struct processed p;
 	if (!d || process(r, c, d, &p, &e))
 		return call_failed(r, c, run_text(r, "%s", e.msg));
-	if (p.tmpl->retry && !c->retried)
-		return retry_begin(r, c, &p);
-	return begin_body(r, c, d, &p);
+	n = p.tmpl->retry && !c->retried ? retry_begin(r, c, &p) : begin_body(r, c, d, &p);
+	if (n && p.tmpl->annotations.n && !c->retried)
+		set_display(r, n, p.tmpl);
+	return n;
 }

@@ -285,12 +285,13 @@ item_call(struct run *r, struct node *group, const struct step *s, str name)
 
 /* One element of a loop: a node that does not run, or a call. All are told about by the queue of news. */
 static void
-begin_item(struct run *r, struct node *group, const struct expanded *x)
+begin_item(struct run *r, struct node *group, const struct expanded *x, const struct step *of)
 {
 	struct err e;
 	bool proceed = false;
 	int rc = when_eval(x->step->when, &proceed, &e);
 	struct call *c = item_call(r, group, x->step, x->name);
+	c->of = of;
 	group->waiting++;
 	if (!rc && proceed) {
 		(void)call_begin(r, c);
@@ -335,14 +336,17 @@ begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const
 	group->exiting = f->node->exiting;
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves */
-	for (uint32_t k = 0; k < items->n; k++) {
+	bool passing = loop_in_passing(r, f, body);
+	for (uint32_t k = 0; k < items->n && !group->error.p; k++) {
 		struct expanded x;
 		struct err e;
-		if (expand_one(r, body, &dag_task_schema, k, &items->items[k], skip, &x, &e)) {
+		r->work = passing ? r->passing : r->arena;
+		if (expand_one(r, body, &dag_task_schema, k, &items->items[k], skip, &x, &e))
 			group->error = run_text(r, "%s", e.msg);
-			break;
-		}
-		begin_item(r, group, &x);
+		else
+			begin_item(r, group, &x, passing ? body : x.step);
+		r->work = r->arena;
+		arena_reset(r->passing);
 	}
 	dag_item_settled(group);
 }
@@ -379,11 +383,12 @@ ready(struct run *r, struct frame *f, size_t i)
 {
 	const struct step *s = &f->tmpl->dag->tasks.p[i];
 	struct node *n = node_named(r, run_text(r, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(s->name)));
+	f->begun++;
 	if (n && node_fulfilled(n)) { /* after a restart */
 		n->role = ROLE_TASK;
 		n->owner = f->node;
 		n->slot = (uint32_t)i;
-		n->call = task_call(r, f, i, s);
+		n->of = s;
 		f->tasks[i].node = n;
 		node_announce(n);
 	} else if (condition(f, i)) {
@@ -508,6 +513,12 @@ dag_task_settled(struct run *r, struct node *dag, struct node *n)
 	t->settled = true;
 	t->node = n;
 	f->open--;
+	f->begun--;
+	if (run_shut(r, dag->exiting)) { /* nothing new is begun: it ends with what runs */
+		if (!f->begun)
+			end_dag(r, f);
+		return;
+	}
 	for (size_t i = 0; i < t->dependents.n; i++) {
 		struct task *d = &f->tasks[t->dependents.p[i]];
 		if (--d->waiting == 0 && d->reachable)

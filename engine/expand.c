@@ -205,7 +205,7 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	buf_addf(&name, "(%zu:", i);
 	describe(r, item, &name);
 	buf_addc(&name, ')');
-	out->name = arena_dup(r->arena, buf_str(&name));
+	out->name = arena_dup(r->work, buf_str(&name));
 	out->step = body;
 	if (skip || !(body->src->flags & VAL_TAGGED))
 		return 0;
@@ -213,20 +213,33 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	struct tag_scope ts = { .look = scope_look, .arg = &x };
 	str when = body->when;
 	bool proceed = true;
-	if (tags_in(when) && tags_put_text(r->arena, when, &ts, &when, e))
+	if (tags_in(when) && tags_put_text(r->work, when, &ts, &when, e))
 		return -1;
 	struct err ignored;
 	if (!tags_in(when) && !when_eval(when, &proceed, &ignored) && !proceed) {
-		struct step *copy = ARENA_NEW(r->arena, struct step);
+		struct step *copy = ARENA_NEW(r->work, struct step);
 		*copy = *body;
 		copy->when = when;
 		out->step = copy;
 		return 0;
 	}
 	ts.strict = tags_strict_all;
-	const struct val *put = tags_put(r->arena, body->src, &ts, e);
+	const struct val *put = tags_put(r->work, body->src, &ts, e);
 	if (!put)
 		return -1;
 	out->step = put == body->src ? body : step_decode(r, body, put, sc, e);
 	return out->step ? 0 : -1;
+}
+
+bool
+loop_in_passing(struct run *r, const struct frame *f, const struct step *body)
+{
+	struct err ignored;
+	bool limits = r->parallelism >= 0 || f->tmpl->parallelism.set || f->tmpl->fail_fast == TRI_TRUE;
+	bool fixed = !body->inline_template && !tags_in(body->tmpl) && !(body->template_ref && body->template_ref->src->flags & VAL_TAGGED);
+	if (limits || !fixed || body->hooks.n || body->on_exit.n)
+		return false;
+	struct call c = { .library = f->def->library, .tmpl = body->tmpl, .ref = body->template_ref ? body->template_ref->src : NULL };
+	const struct def *d = library_resolve(r, &c, &ignored);
+	return d && !d->decoded->retry && (d->decoded->type == TEMPLATE_CONTAINER || d->decoded->type == TEMPLATE_SCRIPT);
 }

@@ -51,7 +51,7 @@ hook_arguments(struct run *r, struct node *n, const struct exit_hook *h, const s
 	if (!h->args_src || !(h->args_src->flags & VAL_TAGGED))
 		return 0;
 	struct scope x = { .run = r, .frame = n->boundary ? n->boundary->frame : NULL, .task = n->role == ROLE_STEP ? SIZE_MAX : n->slot, .self = n,
-		.self_name = n->call->of->name };
+		.self_name = n->of->name };
 	return put_arguments(r, h->args_src, &x, out, e);
 }
 
@@ -59,7 +59,7 @@ bool
 hook_pending(struct run *r, struct node *n)
 {
 	struct exit_hook h;
-	if (n->exit_begun || !phase_completed(n->phase) || !n->call || !n->call->of || n->hooked || run_shut(r, true) || !find_hook(r, n->call->of, &h))
+	if (n->exit_begun || !phase_completed(n->phase) || !n->of || n->hooked || run_shut(r, true) || !find_hook(r, n->of, &h))
 		return false;
 	struct frame *f = n->boundary->frame;
 	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(n->name)));

@@ -96,11 +96,8 @@ const struct template *
 template_decode(struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e)
 {
 	struct template *t = ARENA_NEW(a, struct template);
-	if (r->diags.v.n) {
-		diags_free(&r->diags);
-		diags_init(&r->diags);
-	}
 	const struct val *expression;
+	run_fresh_diags(r);
 	if (first && tags_find_expression(v, &expression)) {
 		(void)err_set(e, ERR_UNSUPPORTED, "template '%.*s': line %u: expression tags {{=...}} are not served yet", STR_ARG(name), expression->line);
 		return NULL;
@@ -110,6 +107,49 @@ template_decode(struct run *r, struct arena *a, const struct val *v, str name, b
 		(void)sum_up(&r->diags, name, e);
 		return NULL;
 	}
+	return t;
+}
+
+/* Members that were not touched by substitution are the same values still. */
+static bool
+same_value(const struct member *a, const struct member *b)
+{
+	return !memcmp(&a->value, &b->value, sizeof a->value);
+}
+
+/*
+ * A processed template as a struct. In nearly all only the container's texts and the inputs differ from the definition, which
+ * was decoded before: then only the container is decoded again.
+ */
+const struct template *
+template_processed(struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e)
+{
+	const struct val *container = NULL, *script = NULL;
+	bool other = body->kind != VAL_MAP || body->n != d->src->n;
+	for (uint32_t i = 0; !other && i < body->n; i++) {
+		str key = val_key(&body->members[i]);
+		if (same_value(&body->members[i], &d->src->members[i]))
+			continue;
+		if (str_eq(key, S("container")))
+			container = &body->members[i].value;
+		else if (str_eq(key, S("script")))
+			script = &body->members[i].value;
+		else if (!str_eq(key, S("inputs")) && !str_eq(key, S("metadata")))
+			other = true;
+	}
+	if (other || d->decoded->bodies != 1 || d->decoded->type == TEMPLATE_SUSPEND)
+		return template_decode(r, a, body, run_text(r, "templates.%.*s", STR_ARG(d->name)), false, e);
+	struct template *t = ARENA_NEW(a, struct template);
+	*t = *d->decoded;
+	if (!container && !script)
+		return t;
+	struct container *c = ARENA_NEW(a, struct container);
+	run_fresh_diags(r);
+	if (schema_decode(container ? &container_schema : &script_schema, a, container ? container : script, S("container"), c, &r->diags)) {
+		(void)sum_up(&r->diags, d->name, e);
+		return NULL;
+	}
+	*(container ? &t->container : &t->script) = c;
 	return t;
 }
 

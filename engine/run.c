@@ -31,11 +31,20 @@ run_effect(struct run *r, enum effect_kind k, struct node *n)
 
 /* ---- what the specification says about the workflow itself --------------------------------------------------------- */
 
+/* For the next decoding: without what was found in the last. */
+void
+run_fresh_diags(struct run *r)
+{
+	if (!r->diags.v.n)
+		return;
+	diags_free(&r->diags);
+	diags_init(&r->diags);
+}
+
 static int
 decode_with(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e)
 {
-	diags_free(&r->diags);
-	diags_init(&r->diags);
+	run_fresh_diags(r);
 	if (!schema_decode(sc, r->arena, v, str_c(what), out, &r->diags))
 		return 0;
 	const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
@@ -135,7 +144,8 @@ set_deadline(struct run *r)
 	if (!v || !val_to_i64(v, &seconds) || seconds < 0 || seconds > INT64_MAX / NS_PER_SEC / 4)
 		return;
 	r->deadline = r->started - r->started % NS_PER_SEC + seconds * NS_PER_SEC;
-	run_effect(r, EFFECT_TIMER, NULL)->at_ns = r->deadline;
+	if (r->deadline > r->now)
+		run_effect(r, EFFECT_TIMER, NULL)->at_ns = r->deadline;
 }
 
 /* ---- new and gone -------------------------------------------------------------------------------------------------- */
@@ -181,7 +191,8 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	*copy = val_copy(a, manifest);
 	*copy = val_typed(a, copy);
 	const struct val *meta = val_get(copy, S("metadata"));
-	r->arena = a;
+	r->arena = r->work = a;
+	r->passing = arena_new();
 	r->manifest = copy;
 	if (w)
 		r->world = *w;
@@ -298,6 +309,7 @@ run_free(struct run *r)
 	VEC_FREE(&r->news);
 	VEC_FREE(&r->output_names);
 	diags_free(&r->diags);
+	arena_free(r->passing);
 	arena_free(r->arena);
 }
 
@@ -460,6 +472,8 @@ run_start(struct run *r)
 		if (node_has_pod(r->nodes.p[i]))
 			pod_emit_start(r, r->nodes.p[i]);
 	run_enter(r);
+	if (r->deadline && r->now >= r->deadline)
+		limit_deadline(r);
 }
 
 static void

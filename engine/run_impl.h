@@ -83,7 +83,8 @@ struct node {
 	enum role role;
 	struct node *owner;
 	uint32_t slot;                  /* which step of the group, task of the dag, attempt */
-	struct call *call;
+	struct call *call;              /* NULL if it was made in passing, see loop_in_passing */
+	const struct step *of;          /* the step or task it came from; NULL for the root, hooks */
 	struct frame *frame;            /* Steps, DAG */
 	uint32_t waiting;               /* StepGroup, TaskGroup: children that are not settled */
 	str error;                      /* StepGroup: what it will fail with once its children ended */
@@ -110,6 +111,7 @@ struct library {
 struct call {
 	struct link parked;             /* in the queue of the limit it waits for */
 	bool is_parked;
+	bool passing;                   /* it lives only as long as it is begun: nothing may keep it, or what it points to */
 	str name;                       /* of the node */
 	struct library *library;        /* where `tmpl` is looked up */
 	str tmpl;
@@ -147,11 +149,14 @@ struct frame {
 	size_t targets_n;
 	uint32_t marks;
 	size_t open;                    /* reachable tasks that are not settled */
+	size_t begun;                   /* tasks begun and not settled */
 	str error;                      /* fails the DAG when its tasks are done */
 };
 
 struct run {
 	struct arena *arena;            /* everything that stays */
+	struct arena *passing;          /* what one element of a loop needs to begin */
+	struct arena *work;             /* one of the two: where calls and their steps are made */
 	struct run_world world;
 	const struct val *manifest;     /* as submitted */
 	const struct val *merged;       /* the spec as merged, variables not put in */
@@ -231,6 +236,7 @@ void run_settle(struct run *r);
 void run_fail(struct run *r, enum phase p, str message); /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
 int run_globals(struct run *r, struct err *e);           /* parameters, spec: what a start and a load share */
+void run_fresh_diags(struct run *r);
 struct val val_typed(struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
 struct run *run_alloc(const struct val *manifest, const struct run_world *w);
 void run_drop_frames(struct run *r);
@@ -247,6 +253,8 @@ struct def *library_find(struct run *r, struct library *l, str name, struct err 
 
 /* A template as a struct; `first`: as written, which is also when what is not served yet is refused. NULL with ERR_INVALID, ERR_UNSUPPORTED. */
 const struct template *template_decode(struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e);
+
+const struct template *template_processed(struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e);
 
 /* ---- call.c ---------------------------------------------------------------------------------------------------- */
 
@@ -330,6 +338,9 @@ static inline bool step_expands(const struct step *s) { return s->with_items || 
 int expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body, struct err *e);
 int expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip, struct expanded *out,
                struct err *e);
+
+/* Whether nothing of a loop's calls has to stay once they were begun: leaves without limits, retries or hooks. */
+bool loop_in_passing(struct run *r, const struct frame *f, const struct step *body);
 
 /* ---- hooks.c --------------------------------------------------------------------------------------------------- */
 

@@ -211,9 +211,10 @@ loop_children(const struct node *parent, str name, struct arena *a, struct child
 {
 	struct child *list = ARENA_ARRAY(a, struct child, parent->children.n);
 	size_t n = 0;
+	str prefix = parent->type == NODE_TASK_GROUP ? parent->name : arena_fmt(a, "%.*s.%.*s", STR_ARG(parent->name), STR_ARG(name));
 	for (size_t i = 0; i < parent->children.n; i++) {
 		struct node *c = parent->children.p[i];
-		str index = behind(c->display, name);
+		str index = behind(c->name, prefix);
 		if (c->hooked || c->retried || c->phase != PHASE_SUCCEEDED || !c->outputs || !str_starts(index, S("(")))
 			continue;
 		index = str_slice(index, 1, str_find_char(index, ':', 0));

@@ -27,7 +27,7 @@ frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, co
 struct call *
 frame_call(struct run *r, struct frame *f, const struct step *s, str name)
 {
-	struct call *c = call_new(r, run_text(r, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name), STR_ARG(name)));
+	struct call *c = call_new(r, arena_fmt(r->work, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name), STR_ARG(name)));
 	c->library = f->def->library;
 	c->tmpl = s->tmpl;
 	c->ref = s->template_ref ? s->template_ref->src : NULL;
@@ -54,15 +54,38 @@ with_when(struct run *r, const struct step *s, str when)
 	return copy;
 }
 
+/* Where only texts of `arguments` and `when` were put in, nothing else need be decoded again. */
+static bool
+patch_step(struct run *r, const struct step *s, const struct val *v, struct step *out)
+{
+	const struct val *arguments = NULL;
+	if (v->n != s->src->n)
+		return false;
+	*out = *s;
+	out->src = v;
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct val *is = &v->members[i].value;
+		if (!memcmp(is, &s->src->members[i].value, sizeof *is))
+			continue;
+		str key = val_key(&v->members[i]);
+		if (str_eq(key, S("arguments")))
+			arguments = is;
+		else if (str_eq(key, S("when")) && is->kind == VAL_STR)
+			out->when = val_text(is);
+		else
+			return false;
+	}
+	return !arguments || !schema_decode(&arguments_schema, r->work, arguments, s->name, &out->arguments, &r->diags);
+}
+
 const struct step *
 step_decode(struct run *r, const struct step *s, const struct val *v, const struct schema *sc, struct err *e)
 {
-	struct step *out = ARENA_NEW(r->arena, struct step);
-	if (r->diags.v.n) {
-		diags_free(&r->diags);
-		diags_init(&r->diags);
-	}
-	if (schema_decode(sc, r->arena, v, s->name, out, &r->diags)) {
+	struct step *out = ARENA_NEW(r->work, struct step);
+	run_fresh_diags(r);
+	if (patch_step(r, s, v, out))
+		return out;
+	if (schema_decode(sc, r->work, v, s->name, out, &r->diags)) {
 		const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
 		(void)err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : s->name), STR_ARG(x ? x->text : S("is not valid")));
 		return NULL;
@@ -126,7 +149,7 @@ skipped(struct run *r, struct node *group, const struct step *s, str name, enum 
 
 /* Decides about one step, or one element of a loop, and begins it. */
 static int
-begin_step(struct run *r, struct node *group, const struct step *s, str name, struct err *e)
+begin_step(struct run *r, struct node *group, const struct step *s, const struct step *of, str name, struct err *e)
 {
 	bool proceed;
 	if (when_eval(s->when, &proceed, e)) {
@@ -140,6 +163,7 @@ begin_step(struct run *r, struct node *group, const struct step *s, str name, st
 	struct call *c = frame_call(r, group->owner->frame, s, name);
 	c->owner = group;
 	c->role = ROLE_STEP;
+	c->of = of;
 	group->waiting++;
 	(void)call_begin(r, c);
 	return 0;
@@ -152,15 +176,19 @@ begin_loop(struct run *r, struct node *group, const struct step *s, bool skip, s
 	const struct step *body;
 	int rc = expand_items(r, s, skip, &items, &body, e);
 	if (rc)
-		return rc < 0 ? -1 : begin_step(r, group, s, s->name, e);
+		return rc < 0 ? -1 : begin_step(r, group, s, s, s->name, e);
 	if (!items->n)
 		skipped(r, group, s, s->name, PHASE_SKIPPED, S("Skipped, empty params"));
-	for (uint32_t i = 0; i < items->n && !group->error.p; i++) {
+	bool passing = loop_in_passing(r, group->owner->frame, body);
+	for (uint32_t i = 0; i < items->n && !rc && !group->error.p; i++) {
 		struct expanded x;
-		if (expand_one(r, body, &step_schema, i, &items->items[i], skip, &x, e) || begin_step(r, group, x.step, x.name, e))
-			return -1;
+		r->work = passing ? r->passing : r->arena;
+		rc = expand_one(r, body, &step_schema, i, &items->items[i], skip, &x, e) ||
+			begin_step(r, group, x.step, passing ? body : x.step, x.name, e) ? -1 : 0;
+		r->work = r->arena;
+		arena_reset(r->passing);
 	}
-	return 0;
+	return rc;
 }
 
 static int
@@ -172,7 +200,7 @@ begin_steps(struct run *r, struct node *group, const struct step_group *g, struc
 		bool skip;
 		if (frame_resolve(r, f, SIZE_MAX, &g->p[i], &step_schema, &s, &skip, e))
 			return -1;
-		if (step_expands(s) ? begin_loop(r, group, s, skip, e) : begin_step(r, group, s, s->name, e))
+		if (step_expands(s) ? begin_loop(r, group, s, skip, e) : begin_step(r, group, s, s, s->name, e))
 			return -1;
 	}
 	return 0;
@@ -194,7 +222,7 @@ end_group(struct run *r, struct node *group)
 	}
 	for (size_t i = 0; i < group->children.n; i++) {
 		struct node *n = group->children.p[i];
-		if (!phase_failed(n->phase) || n->hooked || continues(n->call ? n->call->of : NULL, n->phase))
+		if (!phase_failed(n->phase) || n->hooked || continues(n->of, n->phase))
 			continue;
 		node_set(group, PHASE_FAILED, run_text(r, "child '%.*s' failed", STR_ARG(n->id)));
 		return;

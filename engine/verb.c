@@ -315,6 +315,7 @@ bury(struct run *r, const bool *doomed)
 		n->leaf_done = n->done;
 		n->leaf_total = n->total;
 		n->call = NULL;
+		n->of = NULL;
 		n->frame = NULL;
 		n->waiting = 0;
 		n->error = STR_NONE;
