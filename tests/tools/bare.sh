@@ -76,10 +76,19 @@ chown -R someone: /home/someone
 export HOME=/home/someone
 case $as in
 user) exec setpriv --reuid someone --regid someone --clear-groups --bounding-set=-all "$@" ;;
-# The limit counts for this user namespace and what is below it, and not for the machine.
+# A user namespace that maps every id to itself, in which no other can be made: the limit counts for it and what is below,
+# and not for the machine.
 nothing)
-	exec unshare --user --map-users=auto --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces
-		exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"' sh "$@"
+	mkfifo /tmp/mapped
+	unshare --user sh -c 'read -r go </tmp/mapped
+		echo 0 >/proc/sys/user/max_user_namespaces
+		exec setpriv --reuid someone --regid someone --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$@"' sh "$@" &
+	pid=$!
+	while [ "$(readlink /proc/$pid/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do :; done
+	echo 0 0 4294967295 >/proc/$pid/uid_map
+	echo 0 0 4294967295 >/proc/$pid/gid_map
+	echo go >/tmp/mapped
+	wait $pid
 	;;
 esac
 ENTER
