@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * archive: workflows and their nodes as rows. A workflow's row holds what it executes (spec) and how far it is (state) as
- * JSON; a node's row holds the node. Every one carries a CRC-32C, since SQLite's pages here carry none: a row that does
+ * archive: workflows and their nodes as rows. A workflow's row holds how far it is (state), another what it executes (spec), as
+ * JSON; a node's row holds the node. They are apart because SQLite rewrites a row whole: a step's end must not write the
+ * whole specification again. Every one carries a CRC-32C, since SQLite's pages here carry none: a row that does
  * not match is an error that names it, and never a crash.
  */
 #include "engine/shell.h"
@@ -14,8 +15,8 @@ const char engine_schema_sql[] =
 	" created INTEGER NOT NULL,"  /* ns */
 	" finished INTEGER,"          /* ns; NULL: not yet */
 	" phase TEXT NOT NULL,"
-	" spec BLOB NOT NULL, spec_crc INTEGER NOT NULL,"
 	" state BLOB NOT NULL, state_crc INTEGER NOT NULL);"
+	"CREATE TABLE workflow_spec (id INTEGER PRIMARY KEY, spec BLOB NOT NULL, spec_crc INTEGER NOT NULL);"
 	"CREATE UNIQUE INDEX workflow_name ON workflow (ns, name);"
 	"CREATE UNIQUE INDEX workflow_key ON workflow (key) WHERE key IS NOT NULL;"
 	"CREATE INDEX workflow_open ON workflow (id) WHERE finished IS NULL;"
@@ -46,15 +47,14 @@ static int
 write_row(sqlite3 *db, const struct save_job *j, struct err *e)
 {
 	int64_t state_crc = store_crc32c(0, j->state);
+	if (j->spec.p && store_exec(db, e, "INSERT OR REPLACE INTO workflow_spec (id, spec, spec_crc) VALUES (?,?,?)", "ibi", j->id, j->spec,
+	                            (int64_t)store_crc32c(0, j->spec)))
+		return -1;
 	if (j->insert)
 		return store_exec(db, e,
-			"INSERT INTO workflow (id, ns, name, uid, key, created, finished, phase, spec, spec_crc, state, state_crc)"
-			" VALUES (?,?,?,?,?,?,nullif(?, 0),?,?,?,?,?)", "issssiisbibi",
-			j->id, j->ns, j->name, j->uid, j->key, j->created, j->finished, j->phase, j->spec,
-			(int64_t)store_crc32c(0, j->spec), j->state, state_crc);
-	if (j->spec.p && store_exec(db, e, "UPDATE workflow SET spec = ?, spec_crc = ? WHERE id = ?", "bii", j->spec,
-	                            (int64_t)store_crc32c(0, j->spec), j->id))
-		return -1;
+			"INSERT INTO workflow (id, ns, name, uid, key, created, finished, phase, state, state_crc)"
+			" VALUES (?,?,?,?,?,?,nullif(?, 0),?,?,?)", "issssiisbi",
+			j->id, j->ns, j->name, j->uid, j->key, j->created, j->finished, j->phase, j->state, state_crc);
 	return store_exec(db, e, "UPDATE workflow SET phase = ?, state = ?, state_crc = ?, finished = nullif(?, 0) WHERE id = ?", "sbiii",
 	                  j->phase, j->state, state_crc, j->finished, j->id);
 }
@@ -77,7 +77,8 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 int
 archive_delete(sqlite3 *db, int64_t id, struct err *e)
 {
-	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id))
+	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id) ||
+	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id))
 		return -1;
 	return store_exec(db, e, "DELETE FROM workflow WHERE id = ?", "i", id);
 }
@@ -153,7 +154,7 @@ rebuild(sqlite3 *db, sqlite3_stmt *q, bool with_nodes, const struct run_world *w
 int
 archive_load_row(sqlite3 *db, int64_t id, bool nodes, const struct run_world *w, struct archived *out, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db, "SELECT id, created, spec, spec_crc, state, state_crc, ns, name FROM workflow WHERE id = ?", e);
+	sqlite3_stmt *q = store_prepare(db, "SELECT id, created, spec, spec_crc, state, state_crc, ns, name FROM workflow JOIN workflow_spec USING (id) WHERE id = ?", e);
 	if (!q)
 		return -1;
 	sqlite3_bind_int64(q, 1, id);

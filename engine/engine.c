@@ -11,6 +11,8 @@
 #include "core/log.h"
 #include "core/metrics.h"
 
+#define STARTED_DELAY (50 * NS_PER_MS)
+
 struct watch {
 	struct link link;
 	str ns, name; /* owned; absent: any */
@@ -120,6 +122,7 @@ live_free(struct live *l)
 	for (size_t i = 0; (slot = map_next(&l->timers, &i));)
 		timer_free(slot->value);
 	map_free(&l->timers);
+	timer_stop(&l->later);
 	map_del(&l->engine->lives, l->map_key);
 	disown(l->map_key);
 	if (l->key.p) {
@@ -169,7 +172,7 @@ saved(void *arg)
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
 	tell_watches(g, j->ns, j->name, j->finished != 0, j->remove);
-	if (l->saves == 0 && !l->queued && (l->deleted || run_finished(l->run)))
+	if (l->saves == 0 && !l->queued && !l->later.slot && (l->deleted || run_finished(l->run)))
 		live_free(l);
 	arena_free(j->arena);
 }
@@ -249,6 +252,7 @@ static void
 save(struct live *l)
 {
 	struct save_job *j = make_job(l);
+	timer_stop(&l->later);
 	l->inserted = true;
 	l->spec_version = run_spec_version(l->run);
 	l->dirty.n = l->actions.n = l->waiters.n = 0;
@@ -351,8 +355,8 @@ apply(struct live *l, const struct effect *x)
 	}
 }
 
-void
-live_advance(struct live *l, const struct stimulus *s)
+static void
+advance(struct live *l, const struct stimulus *s)
 {
 	/* An effect may not lead to a stimulus from within, so one scratch arena is enough. */
 	struct effect *effects = NULL;
@@ -360,7 +364,33 @@ live_advance(struct live *l, const struct stimulus *s)
 	for (const struct effect *x = effects; x; x = x->next)
 		apply(l, x);
 	arena_reset(l->engine->scratch);
+}
+
+void
+live_advance(struct live *l, const struct stimulus *s)
+{
+	advance(l, s);
 	live_changed(l);
+}
+
+static void
+save_late(void *arg)
+{
+	live_changed(arg);
+}
+
+/*
+ * A step has started. That is news for those who look on, but decides nothing: after a crash the executor finds it running
+ * all the same. So it is saved with whatever comes next, or a moment later, and a short step costs one commit and not two.
+ */
+static void
+task_started(struct live *l, const struct stimulus *s)
+{
+	advance(l, s);
+	if (l->actions.n || l->waiters.n || run_finished(l->run))
+		live_changed(l);
+	else if (!l->queued && !l->later.slot)
+		timer_start(l->engine->loop, &l->later, s->now + STARTED_DELAY, save_late, l);
 }
 
 /* News of a step from the executor. */
@@ -375,7 +405,10 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 		.result = result };
 	if (result)
 		metric_add(METRIC_PODS, 1, phase_name(result->phase), l->map_key.n ? run_ns(l->run).p : "", NULL);
-	live_advance(l, &s);
+	if (result)
+		live_advance(l, &s);
+	else
+		task_started(l, &s);
 }
 
 task_news *const engine_task_news = task_news_came;

@@ -27,6 +27,7 @@ struct live {
 	struct map timers;        /* node id -> struct run_timer */
 	size_t saves;             /* queued and not yet committed */
 	bool queued;              /* is in engine->changed */
+	struct timer later;       /* armed: something changed that nobody waits for */
 	bool deleted;
 	size_t recovered;         /* nodes that came from the store: their tasks are adopted, not started */
 };
