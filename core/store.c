@@ -10,8 +10,8 @@
  * A commit appends to the write-ahead log and waits for the disk once. Moving the log into the database (a checkpoint) is
  * the writer's too: when nothing has come for a moment, or when the log has grown to its limit. The log's file is filled
  * with zeros ahead of time, because a commit into blocks that exist is twice as fast as one that grows the file: it
- * needs no journal entry of the file system. SQLite stops reading a log at the first frame whose checksum does not fit,
- * so zeros behind the last one mean nothing to it.
+ * needs no journal entry of the file system, and does not wait for those of everybody else. SQLite stops reading a log at
+ * the first frame whose checksum does not fit, so zeros behind the last one mean nothing to it.
  */
 #include "core/store.h"
 
@@ -30,7 +30,9 @@
 #define PART_JOBS 24          /* so many jobs are passed on before their turn ends */
 #define WAL_LIMIT_PAGES 2048  /* 8 MiB: then it is moved into the database, whoever waits */
 #define WAL_IDLE_PAGES 64     /* from here on it is moved when there is time */
-#define WAL_RESERVE (WAL_LIMIT_PAGES * 4120 + (256 << 10)) /* frames are a page and 24 bytes; and a large group's excess */
+#define WAL_FRAME 4120        /* a page and 24 bytes */
+#define WAL_RESERVE (WAL_LIMIT_PAGES * WAL_FRAME + (256 << 10)) /* and a large group's excess */
+#define WAL_STEP (1 << 20)    /* reserved at once while there is work */
 #define IDLE_MS 200           /* nothing to write for so long: time for housekeeping */
 #define BUSY_MS 10000
 #define STATEMENTS_MIN 64
@@ -66,6 +68,7 @@ struct store {
 	char *dir, *path; /* NULL in memory */
 	int lock_fd;
 	struct conn writer;
+	off_t wal_reserved; /* the writer's: the log's file has so many bytes */
 	uv_async_t finished_wake;
 
 	/* The loop's. */
@@ -404,25 +407,35 @@ on_wal(void *arg, sqlite3 *db UNUSED, const char *schema UNUSED, int pages)
 	return SQLITE_OK;
 }
 
-/* Fills the log's file with zeros up to WAL_RESERVE. Only speed is lost if it fails. */
+/* Fills the log's file with zeros up to `end`. Only speed is lost if it fails. */
 static void
-reserve_wal(struct store *s)
+reserve_wal(struct store *s, off_t end)
 {
 	char name[4096];
-	if ((size_t)snprintf(name, sizeof name, "%s-wal", s->path) >= sizeof name)
+	if (s->wal_reserved >= end || (size_t)snprintf(name, sizeof name, "%s-wal", s->path) >= sizeof name)
 		return;
+	s->wal_reserved = end; /* not tried again */
 	int fd CLEANUP(close_fd) = open(name, O_WRONLY | O_CLOEXEC);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st))
 		return;
 	static const char zeros[64 << 10];
-	for (off_t at = st.st_size; at < WAL_RESERVE;) {
+	for (off_t at = st.st_size; at < end;) {
 		ssize_t n = pwrite(fd, zeros, sizeof zeros, at);
 		if (n <= 0)
 			return;
 		at += n;
 	}
 	(void)fdatasync(fd);
+}
+
+/* Between two commits: some more room, if the next ones would reach the end of what is reserved. */
+static void
+reserve_ahead(struct store *s)
+{
+	off_t used = (off_t)s->writer.wal_pages * WAL_FRAME;
+	if (s->wal_reserved < WAL_RESERVE && used + WAL_STEP / 2 > s->wal_reserved)
+		reserve_wal(s, s->wal_reserved + WAL_STEP);
 }
 
 static struct timespec
@@ -434,14 +447,12 @@ after_ms(int64_t ms)
 
 /* What can wait until nobody waits for us. Called and returns with the lock. */
 static void
-housekeeping(struct store *s, bool *reserved)
+housekeeping(struct store *s)
 {
 	pthread_mutex_unlock(&s->lock);
 	if (s->writer.wal_pages >= WAL_IDLE_PAGES)
 		checkpoint(s);
-	if (!*reserved)
-		reserve_wal(s);
-	*reserved = true;
+	reserve_wal(s, WAL_RESERVE);
 	pthread_mutex_lock(&s->lock);
 }
 
@@ -449,14 +460,15 @@ static void *
 writer_main(void *arg)
 {
 	struct store *s = arg;
-	bool reserved = !s->path;
+	if (s->path)
+		reserve_ahead(s);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
 		struct timespec deadline = after_ms(IDLE_MS);
 		while (!s->queue.first && !s->parts.first && !s->closing) {
-			bool chores = !reserved || s->writer.wal_pages >= WAL_IDLE_PAGES;
+			bool chores = s->path && (s->wal_reserved < WAL_RESERVE || s->writer.wal_pages >= WAL_IDLE_PAGES);
 			if (wait_for_work(s, chores ? &deadline : NULL) && !s->queue.first && !s->parts.first)
-				housekeeping(s, &reserved);
+				housekeeping(s);
 		}
 		struct batches group = { 0 };
 		bool in_turn = !s->queue.first;
@@ -476,6 +488,8 @@ writer_main(void *arg)
 		uv_async_send(&s->finished_wake);
 		if (s->writer.wal_pages >= WAL_LIMIT_PAGES)
 			checkpoint(s);
+		if (s->path)
+			reserve_ahead(s);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
