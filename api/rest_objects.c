@@ -235,7 +235,7 @@ lint_object(struct api *api, struct http_req *r, const struct resource *res)
 }
 
 static void
-put(struct api *api, struct http_req *r, const struct resource *res, const struct val *v, const struct object *before)
+put(struct api *api, struct http_req *r, const struct val *v, const struct object *before)
 {
 	v = add_identity(api, http_req_arena(r), v, before);
 	struct object *o = decode(api, r, v);
@@ -244,7 +244,6 @@ put(struct api *api, struct http_req *r, const struct resource *res, const struc
 	(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
 	keep(api, r, o->kind, o->ns, o->name, v, v);
 	object_unref(o);
-	(void)res;
 }
 
 void
@@ -259,13 +258,13 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" already exists", kind_of(api, res)->plural, STR_ARG(name));
 		return;
 	}
-	put(api, r, res, v, NULL);
+	put(api, r, v, NULL);
 }
 
 void
 update_object(struct api *api, struct http_req *r, const struct resource *res)
 {
-	const struct object *before = find(api, r, res);
+	struct object *before = find(api, r, res);
 	if (!before || is_from_file(r, before))
 		return;
 	const struct val *v = body_object(api, r, res);
@@ -276,7 +275,9 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
 		return;
 	}
-	put(api, r, res, v, before);
+	object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
+	put(api, r, v, before);
+	object_unref(before);
 }
 
 void

@@ -123,7 +123,8 @@ peek(struct log_stream *ls, struct pod_log *p, str *line)
 		}
 		if (p->fd < 0)
 			open_log(ls, p);
-		memmove(p->ahead.p, p->ahead.p + p->taken, p->ahead.n - p->taken);
+		if (p->taken)
+			memmove(p->ahead.p, p->ahead.p + p->taken, p->ahead.n - p->taken);
 		p->ahead.n -= p->taken;
 		p->taken = 0;
 		ssize_t got = p->fd < 0 ? 0 : read(p->fd, buf_room(&p->ahead, CHUNK), CHUNK);
