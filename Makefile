@@ -131,9 +131,13 @@ docs-fresh: $(B)/reference
 # make bench: each measure beside its limit or peer, as a ratio (BENCH="ingest react": only these)
 BENCH_BIN = $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 $(B)/bench/%: bench/%.c $(B)/lib.a
-	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS) $(LIBS_bench_$*)
+LIBS_bench_json = -ljansson
 $(B)/bench/mark: bench/mark.c
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
+# make bench-json: reading JSON, against jansson
+bench-json: $(B)/bench/json
+	$(Q)$<
 bench: all $(BENCH_BIN)
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate BENCH_BIN=$(CURDIR)/$(B)/bench python3 bench/run.py $(BENCH)
 
@@ -161,4 +165,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh
+.PHONY: bench-json lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh
