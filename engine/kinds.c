@@ -21,11 +21,19 @@ template_spec(void *arg, bool cluster, str ns, str name)
 	return o ? val_get(o->manifest, S("spec")) : NULL;
 }
 
+static const char *
+nearest_template(void *arg, bool cluster, str ns, str name)
+{
+	const struct set_world *w = arg;
+
+	return objects_nearest(w->set, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", ns, name);
+}
+
 static void
 validate(const struct object *o, const struct objects *set, enum validate_mode mode, struct diags *d)
 {
 	struct set_world arg = { set };
-	struct run_world world = { .template_spec = template_spec, .arg = &arg };
+	struct run_world world = { .template_spec = template_spec, .nearest_template = nearest_template, .arg = &arg };
 	str file = d->file;
 
 	d->file = arena_dup(d->arena, o->file);

@@ -67,6 +67,7 @@ struct run_world {
 	const struct val *(*template_spec)(void *arg, bool cluster, str ns, str name); /* spec of a (Cluster)WorkflowTemplate, or NULL */
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
+	const char *(*nearest_template)(void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 };
 
 /*

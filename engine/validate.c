@@ -374,11 +374,10 @@ merged_spec(struct check *k, const struct val *spec)
 	cluster.b = cluster.kind == VAL_BOOL && cluster.b;
 	below = k->world ? k->world->template_spec(k->world->arg, cluster.b, k->ns, name) : NULL;
 	if (!below) {
-		if (cluster.b)
-			check_fail(k, ref, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name));
-		else
-			check_fail(k, ref, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
-				STR_ARG(name), STR_ARG(k->ns));
+		const struct val *at = val_get(ref, S("name"));
+		struct diag *x = cluster.b ? check_fail(k, at, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name))
+		                           : check_fail(k, at, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(k->ns));
+		check_hint_template(k, x, cluster.b, name);
 		return NULL;
 	}
 	check_report_later(k, below, &workflow_spec_schema, ref, str_z(k->arena, name));

@@ -118,6 +118,8 @@ struct owner *check_owner(struct check *k, const struct val *spec, bool cluster,
 struct template_state *check_resolve(struct check *k, struct owner *from, str name, const struct template_ref *ref,
                                     const struct val *inline_template, const struct val *at);
 struct template_state *check_resolve_name(struct check *k, struct owner *from, str name, const struct val *at);
+/* "did you mean", from the names of (Cluster)WorkflowTemplates. */
+void check_hint_template(struct check *k, struct diag *x, bool cluster, str name);
 /* Reports in `at` what a template of another object uses that is not served yet. */
 void check_report_later(struct check *k, const struct val *spec_or_template, const struct schema *sc,
 	const struct val *at, const char *what);
@@ -128,6 +130,8 @@ void check_report_later(struct check *k, const struct val *spec_or_template, con
 void check_call(struct check *k, struct template_state *s, const struct arguments *args, const struct val *at);
 /* Hooks and onExit of a step or task. */
 void check_hooks(struct check *k, struct owner *owner, const struct step *step, const struct scope *scope);
+/* The condition of a step, as far as it can be read before its variables are known. */
+void check_when(struct check *k, const struct step *step);
 /* How often a step runs: adds what `item` means to `loops`. False if that is wrong. */
 void check_loop(struct check *k, const struct step *step, struct loops *loops);
 static inline bool check_is_loop(const struct step *s)

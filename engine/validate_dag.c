@@ -5,17 +5,19 @@
 
 /* ---- dependencies ------------------------------------------------------------------------------------------- */
 
-/* Those of one task are read with this; `unknown` names are errors already. */
 struct reading {
 	struct dag_scope *dag;
+	str unknown; /* the name that is no task's */
 };
 
 static size_t
 find_task(void *arg, str name, uint8_t *bare UNUSED)
 {
-	const struct reading *r = arg;
+	struct reading *r = arg;
 	const struct known_step *s = map_get(&r->dag->by_name, name);
 
+	if (!s)
+		r->unknown = name;
 	return s ? s->group : SIZE_MAX;
 }
 
@@ -63,7 +65,9 @@ read_depends(struct check *k, struct dag_scope *dag, size_t index)
 	struct err e;
 
 	if (depends_parse(k->arena, task->depends, &scope, &d, &e) < 0) {
-		check_fail(k, at, "%s", e.msg);
+		struct diag *x = check_fail(k, at, "%s", e.msg);
+		if (r.unknown.p)
+			hint_task(k, x, dag->dag, r.unknown);
 		return;
 	}
 	dag->deps[index] = (struct task_deps){ d.tasks, d.tasks_n };
@@ -245,6 +249,7 @@ check_task(struct check *k, const struct template_state *s, struct dag_scope *da
 
 	check_arguments(k, &task->arguments, false, arguments);
 	before = check_enter(k, "templates.%.*s.tasks.%.*s ", STR_ARG(s->t->name), STR_ARG(task->name));
+	check_when(k, task);
 	check_loop(k, task, loops);
 	check_tags(k, &scope, task->src, skip);
 	check_argument_tasks(k, dag, index);

@@ -16,6 +16,34 @@ default_image(const struct check *k, const char *body)
 	return val_get_str(val_get(defaults, str_c(body)), "image").n > 0;
 }
 
+/* Volumes come from the template, or from the workflow that runs it, whoever wrote the template. */
+static bool
+has_volume(const struct check *k, const struct template *t, str name)
+{
+	const struct workflow_spec *w = &k->owners->spec;
+	const struct val *claims = val_get(w->src, S("volumeClaimTemplates"));
+
+	for (size_t i = 0; i < t->volumes.n; i++)
+		if (str_eq(t->volumes.p[i].name, name))
+			return true;
+	for (size_t i = 0; i < w->volumes.n; i++)
+		if (str_eq(w->volumes.p[i].name, name))
+			return true;
+	for (uint32_t i = 0; val_is(claims, VAL_LIST) && i < claims->n; i++)
+		if (str_eq(val_get_str(val_get(&claims->items[i], S("metadata")), "name"), name))
+			return true;
+	return false;
+}
+
+static void
+check_volume(struct check *k, const struct template *t, const struct volume_mount *m)
+{
+	if (k->mode == VALIDATE_TEMPLATE || k->owners->spec.template_defaults || !m->name.n || check_has_tag(m->name) || has_volume(k, t, m->name))
+		return;
+	diag_hint(k->diags, check_warn(k, val_get(m->src, S("name")), "no volume is called \"%.*s\": the step will fail", STR_ARG(m->name)),
+		"add it to the volumes of the template or of the workflow");
+}
+
 static void
 check_mounts(struct check *k, const struct template *t, const struct container *ctr, const char *body,
 	struct map *mounted)
@@ -29,6 +57,7 @@ check_mounts(struct check *k, const struct template *t, const struct container *
 		} value = { .in = where };
 		const char *before = m->mount_path.n ? map_get(mounted, m->mount_path) : NULL;
 
+		check_volume(k, t, m);
 		if (before)
 			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where,
 				STR_ARG(m->mount_path), before);

@@ -86,6 +86,16 @@ check_resolve_name(struct check *k, struct owner *from, str name, const struct v
 	return s;
 }
 
+void
+check_hint_template(struct check *k, struct diag *x, bool cluster, str name)
+{
+	const struct run_world *w = k->world;
+	const char *near = w && w->nearest_template ? w->nearest_template(w->arg, cluster, k->ns, name) : NULL;
+
+	if (near)
+		diag_hint(k->diags, x, "did you mean \"%s\"?", near);
+}
+
 static struct owner *
 find_owner(struct check *k, const struct template_ref *ref)
 {
@@ -97,11 +107,11 @@ find_owner(struct check *k, const struct template_ref *ref)
 	spec = k->world ? k->world->template_spec(k->world->arg, ref->cluster_scope, k->ns, ref->name) : NULL;
 	if (spec)
 		return check_owner(k, spec, ref->cluster_scope, ref->name);
-	if (ref->cluster_scope)
-		check_fail(k, ref->src, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name));
-	else
-		check_fail(k, ref->src, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
-			STR_ARG(ref->name), STR_ARG(k->ns));
+	const struct val *at = val_get(ref->src, S("name"));
+	struct diag *x = ref->cluster_scope ? check_fail(k, at, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(ref->name))
+	                                    : check_fail(k, at, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(ref->name),
+	                                                 STR_ARG(k->ns));
+	check_hint_template(k, x, ref->cluster_scope, ref->name);
 	return NULL;
 }
 

@@ -2,6 +2,8 @@
 /* validate_template: what all templates have (inputs, outputs, limits), and steps. */
 #include "engine/validate.h"
 
+#include "core/lang/when.h"
+
 static const char *const type_names[] = { "", "Container", "ContainerSet", "Script", "Steps", "DAG", "Resource",
 	"Suspend", "Data", "HTTP",
 	"Plugin" };
@@ -227,6 +229,25 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 
 /* ---- steps and tasks ---------------------------------------------------------------------------------------- */
 
+/* Argo finds out when the step is due. Variables are read as a word each: what they will be is unknown, where they stand isn't. */
+void
+check_when(struct check *k, const struct step *step)
+{
+	struct buf text CLEANUP(free_buf) = { 0 };
+	str rest = step->when;
+	struct err e;
+	size_t open, close;
+
+	while ((open = str_find(rest, S("{{"), 0)) != SIZE_MAX && (close = str_find(rest, S("}}"), open)) != SIZE_MAX) {
+		buf_add(&text, str_slice(rest, 0, open));
+		buf_add(&text, S("variable"));
+		rest = str_slice(rest, close + 2, rest.n);
+	}
+	buf_add(&text, rest);
+	if (when_check(buf_str(&text), &e) < 0)
+		diag_hint(k->diags, check_warn(k, val_get(step->src, S("when")), "%s", e.msg), "the step will fail: write it like \"{{x}} == a && {{y}} != b\"");
+}
+
 void
 check_loop(struct check *k, const struct step *step, struct loops *loops)
 {
@@ -306,6 +327,7 @@ enter_step(struct check *k, const struct template_state *s, size_t group, size_t
 		check_fail(k, step->src, "%s '%.*s' is not unique", where, STR_ARG(step->name));
 	check_arguments(k, &step->arguments, false, arguments);
 	before = check_enter(k, "templates.%.*s.steps[%zu].%.*s ", STR_ARG(s->t->name), group, STR_ARG(step->name));
+	check_when(k, step);
 	check_loop(k, step, loops);
 	known->tmpl = check_resolve(k, s->owner, step->tmpl, step->template_ref, step->inline_template, step->src);
 	if (known->tmpl)
@@ -363,6 +385,31 @@ check_timeout(struct check *k, const struct template *t)
 			type_names[t->type]);
 }
 
+/* Read when they are needed: then it is too late to say so. */
+static void
+check_durations(struct check *k, const struct template *t)
+{
+	const struct retry_backoff *b = t->retry ? t->retry->backoff : NULL;
+	const struct {
+		const char *field;
+		str text;
+		const struct val *in;
+	} all[] = {
+		{ "duration", b ? b->duration : STR_NONE, b ? val_get(t->retry->src, S("backoff")) : NULL },
+		{ "maxDuration", b ? b->max_duration : STR_NONE, b ? val_get(t->retry->src, S("backoff")) : NULL },
+		{ "cap", b ? b->cap : STR_NONE, b ? val_get(t->retry->src, S("backoff")) : NULL },
+		{ "duration", t->suspend ? t->suspend->duration : STR_NONE, t->suspend ? t->suspend->src : NULL },
+	};
+	int64_t seconds;
+	struct err e;
+	dur d;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].text.n && !check_has_tag(all[i].text) && !str_to_i64(all[i].text, &seconds) && dur_parse(all[i].text, &d, &e) < 0)
+			diag_hint(k->diags, check_warn(k, val_get(all[i].in, str_c(all[i].field)), "\"%.*s\" is not a duration", STR_ARG(all[i].text)),
+				"write it like \"30s\" or \"1h30m\"");
+}
+
 static void
 check_limits(struct check *k, const struct template *t)
 {
@@ -380,6 +427,7 @@ check_limits(struct check *k, const struct template *t)
 		check_fail(k, val_get(t->src, S("parallelism")), "templates.%.*s.parallelism is only valid for steps "
 			"and dag templates", STR_ARG(t->name));
 	check_timeout(k, t);
+	check_durations(k, t);
 	if (t->retry && t->retry->backoff && !t->retry->backoff->duration.n)
 		check_warn(k, val_get(t->retry->src, S("backoff")), "templates.%.*s no base duration specified for "
 			"retryStrategy: the first retry will fail",

@@ -210,6 +210,58 @@ each_tag(str text, void (*fn)(void *arg, str tag, bool expression), void *arg)
 	}
 }
 
+/* ---- what was meant ----------------------------------------------------------------------------------------- */
+
+typedef VEC(const char *) names;
+
+static void
+keys_of(const struct map *m, struct arena *a, names *out)
+{
+	size_t i = 0;
+
+	for (struct map_slot *slot; (slot = map_next(m, &i));)
+		*VEC_PUSH(out) = str_z(a, slot->key);
+}
+
+static void
+inputs_of(const struct template *t, bool artifacts, struct arena *a, names *out)
+{
+	for (size_t i = 0; t && !artifacts && i < t->inputs.parameters.n; i++)
+		*VEC_PUSH(out) = str_z(a, t->inputs.parameters.p[i].name);
+	for (size_t i = 0; t && artifacts && i < t->inputs.artifacts.n; i++)
+		*VEC_PUSH(out) = str_z(a, t->inputs.artifacts.p[i].name);
+}
+
+/* A known name in place of the one that isn't: of a parameter, an artifact, a step or a task. */
+static void
+hint_variable(struct check *k, const struct scope *s, struct diag *x, str tag)
+{
+	str rest = str_trim(tag), first = str_cut(&rest, '.'), word = rest, tail = STR_NONE;
+	const char *before = "";
+	names known_names = { 0 };
+
+	if (str_starts(rest, S("parameters.")) || str_starts(rest, S("artifacts."))) {
+		before = *rest.p == 'p' ? "parameters." : "artifacts.";
+		word = str_slice(rest, strlen(before), rest.n);
+		if (str_eq(first, S("inputs")))
+			inputs_of(s->t, *rest.p == 'a', k->arena, &known_names);
+		else if (str_eq(first, S("workflow")) && *rest.p == 'p')
+			keys_of(&k->parameters, k->arena, &known_names);
+	} else if (str_eq(first, S("steps")) || str_eq(first, S("tasks"))) {
+		tail = rest;
+		word = str_cut(&tail, '.');
+		if (s->steps && str_eq(first, S("steps")))
+			keys_of(&s->steps->by_name, k->arena, &known_names);
+		else if (s->dag && str_eq(first, S("tasks")))
+			keys_of(&s->dag->by_name, k->arena, &known_names);
+	}
+	const char *near = diag_nearest(word, known_names.p, known_names.n);
+
+	if (near && !str_eq(word, str_c(near)))
+		diag_hint(k->diags, x, "did you mean {{%.*s.%s%s%s%.*s}}?", STR_ARG(first), before, near, tail.n ? "." : "", STR_ARG(tail));
+	VEC_FREE(&known_names);
+}
+
 struct tag_walk {
 	struct check *k;
 	const struct scope *scope;
@@ -222,7 +274,7 @@ check_tag(void *arg, str tag, bool expression)
 	const struct tag_walk *w = arg;
 
 	if (!expression && !known(w->k, w->scope, tag))
-		check_fail(w->k, w->at, "failed to resolve {{%.*s}}", STR_ARG(tag));
+		hint_variable(w->k, w->scope, check_fail(w->k, w->at, "failed to resolve {{%.*s}}", STR_ARG(tag)), tag);
 }
 
 static bool

@@ -546,6 +546,18 @@ eval(struct eval *x, const struct tree *t, struct value *out)
 }
 
 int
+when_check(str text, struct err *e)
+{
+	if (!text.n)
+		return 0;
+	if (text.n > WHEN_MAX)
+		return err_set(e, ERR_LIMIT, "'when' expression: longer than %d bytes", WHEN_MAX);
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct parser p = { .arena = a, .err = e, .text = text, .whole = text };
+	return parse(&p) ? 0 : -1;
+}
+
+int
 when_eval(str text, bool *out, struct err *e)
 {
 	if (!text.n) {

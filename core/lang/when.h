@@ -21,5 +21,7 @@ enum { WHEN_MAX = 256 << 10, WHEN_TOKENS_MAX = 4096, WHEN_DEPTH_MAX = 100 };
  * evaluation for '...'. Got ...". ERR_LIMIT beyond the limits above.
  */
 int when_eval(str text, bool *out, struct err *e) MUST_CHECK;
+/* Only whether it can be read: for what is known before its variables are. The same errors. */
+int when_check(str text, struct err *e) MUST_CHECK;
 
 #endif

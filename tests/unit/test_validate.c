@@ -492,9 +492,9 @@ leaves(void **state)
 		  "spec: {entrypoint: main, templateDefaults: {container: {image: a}}, templates: [{name: main, container: {command: [x]}}]}\n",
 		  "" },
 		{ "  - {name: main, container: {image: a, volumeMounts: [{name: v, mountPath: /v}, {name: w, mountPath: /v}]}}\n",
-		  "6:81 templates.main.container.volumeMounts[1].mountPath '/v' already mounted in container.volumeMounts[0].mountPath\n" },
+		  "6:62 warning no volume is called \"v\": the step will fail\n6:88 warning no volume is called \"w\": the step will fail\n6:81 templates.main.container.volumeMounts[1].mountPath '/v' already mounted in container.volumeMounts[0].mountPath\n" },
 		{ "  - {name: main, inputs: {artifacts: [{name: x, path: /v, raw: {data: x}}]}, container: {image: a, volumeMounts: [{name: v, mountPath: /v}]}}\n",
-		  "6:39 templates.main.inputs.artifacts[0].path '/v' already mounted in container.volumeMounts[0].mountPath\n" },
+		  "6:122 warning no volume is called \"v\": the step will fail\n6:39 templates.main.inputs.artifacts[0].path '/v' already mounted in container.volumeMounts[0].mountPath\n" },
 		{ "  - {name: main, containerSet: {containers: []}}\n",
 		  "6:32 templates.main.containerSet must have at least one container\n" },
 		{ "  - {name: main, containerSet: {containers: [{name: a, image: a, dependencies: [b]}, {name: b, image: a, dependencies: [a]}, {name: wait, image: a}, {name: c}]}}\n",
@@ -544,8 +544,8 @@ other_objects(void **state)
 		  "    - - {name: e, templateRef: {template: hi}}\n",
 		  "8:9 templates.main.steps[0].a templates.hi inputs.parameters.m was not supplied\n"
 		  "9:32 templates.main.steps[1].b template reference lib.ho not found\n"
-		  "10:32 templates.main.steps[2].c couldn't find workflow template \"libb\" in namespace \"default\"\n"
-		  "11:32 templates.main.steps[3].d couldn't find cluster workflow template \"lib\"\n"
+		  "10:39 templates.main.steps[2].c couldn't find workflow template \"libb\" in namespace \"default\"\n"
+		  "11:39 templates.main.steps[3].d couldn't find cluster workflow template \"lib\"\n"
 		  "12:32 templates.main.steps[4].e resource name is required\n" },
 		{ "  - name: main\n"
 		  "    steps:\n"
@@ -561,7 +561,7 @@ other_objects(void **state)
 		  "metadata: {generateName: t-}\n"
 		  "spec:\n"
 		  "  workflowTemplateRef: {name: gone}\n",
-		  "4:24 couldn't find workflow template \"gone\" in namespace \"default\"\n" },
+		  "4:31 couldn't find workflow template \"gone\" in namespace \"default\"\n" },
 		{ "kind: Workflow\n"
 		  "metadata: {generateName: t-}\n"
 		  "spec:\n"
