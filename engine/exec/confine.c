@@ -8,6 +8,8 @@
  * either, because a filter cannot see its flags; libc then uses clone, whose flags are checked.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -15,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -22,6 +25,7 @@
 
 /* Numbers are the same on all architectures from 424 on; the last one that was looked at is mseal. */
 #define NEWEST_SYSCALL 462
+#define SETTLE_AFTER_MS 250
 
 static const char *const forbidden[] = {
 	/* mounts and roots */
@@ -96,51 +100,103 @@ seccomp_program(struct err *e)
 	return err_set(e, ERR_INTERNAL, "make the system call filter: %s", rc < -1 ? strerror(-rc) : "libseccomp refuses a rule");
 }
 
-/* What an administrator can do about it, by what usually is in the way. */
+/* What usually is in the way of user namespaces, and what an administrator can do about it. */
+static const struct { const char *path; char bad; const char *advice; } switches[] = {
+	{ "/proc/sys/kernel/unprivileged_userns_clone", '0', "run `sysctl kernel.unprivileged_userns_clone=1`, or start the daemon as root" },
+	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
+		"run `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or start the daemon as root" },
+	{ "/proc/sys/user/max_user_namespaces", '0', "run `sysctl user.max_user_namespaces=10000`, or start the daemon as root" },
+};
+
+/* A one-digit file of procfs. */
+static bool
+switch_is(const char *path, char value)
+{
+	char c = 0;
+	int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, &c, 1) == 1 && c == value;
+}
+
 static const char *
 advice(void)
 {
-	static const struct { const char *path, *bad, *text; } switches[] = {
-		{ "/proc/sys/kernel/unprivileged_userns_clone", "0", "run `sysctl kernel.unprivileged_userns_clone=1`, or start the daemon as root" },
-		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-			"run `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or start the daemon as root" },
-		{ "/proc/sys/user/max_user_namespaces", "0", "run `sysctl user.max_user_namespaces=10000`, or start the daemon as root" },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
-		FILE *f = fopen(switches[i].path, "re");
-		char line[32] = "";
-		if (f && fgets(line, sizeof line, f))
-			line[strcspn(line, "\n")] = 0;
-		if (f)
-			fclose(f);
-		if (!strcmp(line, switches[i].bad))
-			return switches[i].text;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+		if (switch_is(switches[i].path, switches[i].bad))
+			return switches[i].advice;
 	return geteuid() == 0 ? "a container needs CAP_SYS_ADMIN and an unmasked /proc (docker run --privileged)"
 	                      : "start the daemon as root, or allow user namespaces";
+}
+
+/* What will probably work, without trying: for the start-up line. */
+static enum task_sandbox
+expected(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2] = { { 0 }, { 0 } };
+	if (geteuid() == 0 && syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective >> CAP_SYS_ADMIN & 1))
+		return TASK_SANDBOX_PRIVILEGED;
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+		if (switch_is(switches[i].path, switches[i].bad))
+			return TASK_SANDBOX_OFF;
+	return TASK_SANDBOX_USER;
+}
+
+/* Tries them, best first. */
+static int
+try_all(struct executor *x, char *why, size_t n, struct err *e)
+{
+	x->sandbox = TASK_SANDBOX_OFF;
+	if (x->seccomp_fd < 0 && (x->seccomp_fd = seccomp_program(e)) < 0)
+		return -1;
+	if (geteuid() == 0 && helper_probe(x, TASK_SANDBOX_PRIVILEGED, why, n))
+		x->sandbox = TASK_SANDBOX_PRIVILEGED;
+	else if (helper_probe(x, TASK_SANDBOX_USER, why, n))
+		x->sandbox = TASK_SANDBOX_USER;
+	return 0;
+}
+
+void
+confine_settle(struct executor *x)
+{
+	char why[512] = "";
+	struct err e;
+	if (x->settled)
+		return;
+	x->settled = true;
+	timer_stop(&x->settle_timer);
+	if (try_all(x, why, sizeof why, &e) < 0)
+		snprintf(why, sizeof why, "%s", e.msg);
+	if (x->sandbox != TASK_SANDBOX_OFF)
+		return;
+	snprintf(x->why_not, sizeof x->why_not, "%.250s; %s", why, advice());
+	log_warn("STEPS RUN WITHOUT A SANDBOX: they can read and write whatever the daemon can", "reason", why, "advice", advice(), NULL);
+}
+
+/* Nobody waited for it: until the first step the helper need not be there. */
+static void
+settle_at_leisure(void *arg)
+{
+	struct executor *x = arg;
+	confine_settle(x);
+	if (!x->tasks.n)
+		helper_stop(x);
 }
 
 int
 confine_choose(struct executor *x, struct err *e)
 {
 	char why[512] = "";
+	x->settled = x->settings->sandbox != SANDBOX_AUTO;
 	x->sandbox = TASK_SANDBOX_OFF;
-	if (x->settings->sandbox == SANDBOX_OFF)
-		return 0;
-	x->seccomp_fd = seccomp_program(e);
-	if (x->seccomp_fd < 0)
-		return -1;
-	if (geteuid() == 0 && helper_probe(x, TASK_SANDBOX_PRIVILEGED, why, sizeof why)) {
-		x->sandbox = TASK_SANDBOX_PRIVILEGED;
-		return 0;
+	if (x->settings->sandbox == SANDBOX_AUTO) {
+		/* Trying costs some milliseconds: not before the daemon answers its first request. */
+		x->sandbox = expected();
+		timer_start(x->loop, &x->settle_timer, loop_now(x->loop) + SETTLE_AFTER_MS * NS_PER_MS, settle_at_leisure, x);
+	} else if (x->settings->sandbox == SANDBOX_REQUIRE) {
+		if (try_all(x, why, sizeof why, e) < 0)
+			return -1;
+		if (x->sandbox == TASK_SANDBOX_OFF)
+			return err_set(e, ERR_UNSUPPORTED, "`sandbox: require` is set, but none can be built here: %s; %s", why, advice());
 	}
-	if (helper_probe(x, TASK_SANDBOX_USER, why, sizeof why)) {
-		x->sandbox = TASK_SANDBOX_USER;
-		return 0;
-	}
-	if (x->settings->sandbox == SANDBOX_REQUIRE)
-		return err_set(e, ERR_UNSUPPORTED, "`sandbox: require` is set, but none can be built here: %s; %s", why, advice());
-	snprintf(x->why_not, sizeof x->why_not, "%s; %s", why, advice());
-	log_warn("STEPS RUN WITHOUT A SANDBOX: they can read and write whatever the daemon can", "reason", why, "advice", advice(), NULL);
 	return 0;
 }

@@ -74,6 +74,8 @@ struct executor {
 	struct helper helper;
 	int seccomp_fd;
 	enum task_sandbox sandbox;
+	bool settled;              /* the sandbox was tried; until then it is what will probably work */
+	struct timer settle_timer;
 	char why_not[512];         /* why there is no better sandbox */
 };
 
@@ -149,7 +151,9 @@ int result_parse(struct task *t, const char *p, size_t n, struct task_result *ou
 /* ---- confine.c */
 /* The system call filter for steps as BPF in a memfd; -1 without one. */
 int seccomp_program(struct err *e) MUST_CHECK;
-/* Settles on a sandbox by the settings and what works. */
+/* A sandbox by the settings and what probably works; with `sandbox: require` what does. */
 int confine_choose(struct executor *x, struct err *e) MUST_CHECK;
+/* Tries it, if that was not done yet: before the first step, or some time after the start. Blocks for some milliseconds. */
+void confine_settle(struct executor *x);
 
 #endif

@@ -227,6 +227,7 @@ prepare(struct executor *x, const struct task_spec *s)
 	struct err e;
 	if (find(x, s->ns, s->workflow, s->node_id))
 		return NULL; /* it is under way */
+	confine_settle(x);
 	struct task *t = task_new(x, s);
 	if (check_names(s, &e) < 0 || task_write(t, s, &e) < 0)
 		task_fail(t, PHASE_ERROR, str_c(e.msg));
@@ -423,6 +424,7 @@ executor_free(struct executor *x)
 		return;
 	struct map_slot *slot;
 	timer_stop(&x->news_timer);
+	timer_stop(&x->settle_timer);
 	for (size_t i = 0; (slot = map_next(&x->tasks, &i));)
 		task_free(slot->value);
 	map_free(&x->tasks);

@@ -43,7 +43,11 @@ str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str
 /* Removes the directories of a workflow, on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
 size_t executor_running(const struct executor *x);
-/* How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces", "none". */
+/*
+ * How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces", "none".
+ * With `sandbox: auto` that is an expectation until it was tried, shortly after the start or with the first step; should
+ * it prove wrong, one loud line says so.
+ */
 const char *executor_sandbox(const struct executor *x);
 
 #endif

@@ -921,6 +921,26 @@ steps_do_not_see_each_other(void **state)
 	world_free(w);
 }
 
+/* With `auto` the daemon starts at once with what it expects, and tries before the first step. */
+static void
+the_sandbox_settles_with_the_first_step(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct err e;
+	executor_free(w->x);
+	w->settings.sandbox = SANDBOX_AUTO;
+	assert_int_equal(executor_new(w->loop, &w->settings, w->objects, str_c(w->dir), take_news, w, &w->x, &e), 0);
+	assert_false(w->x->settled);
+	assert_int_equal(w->x->helper.pid, 0);
+	const char *expected = executor_sandbox(w->x);
+	step_init(&s, "first", "true");
+	assert_succeeded(run(w, &s));
+	assert_true(w->x->settled);
+	assert_string_equal(executor_sandbox(w->x), expected);
+	world_free(w);
+}
+
 /* ---- main ------------------------------------------------------------------------------------------------------- */
 
 #define TESTS(T) \
@@ -930,7 +950,7 @@ steps_do_not_see_each_other(void **state)
 	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
 	T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice) T(a_claim_without_a_command_can_be_taken) \
 	T(the_helper_may_die) T(a_monitor_that_is_killed_is_an_error) T(a_second_run_of_a_pod_starts_afresh) \
-	T(the_line_holds_what_is_too_much) T(a_sandbox_has_no_way_out) T(steps_do_not_see_each_other)
+	T(the_line_holds_what_is_too_much) T(the_sandbox_settles_with_the_first_step) T(a_sandbox_has_no_way_out) T(steps_do_not_see_each_other)
 
 int
 main(int argc, char **argv)
