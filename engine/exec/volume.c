@@ -4,7 +4,7 @@
  * lie in memory only; an emptyDir is a folder in the task's directory, or memory; a hostPath must lie under one of the
  * prefixes that the settings allow, after every link was resolved.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -62,39 +62,55 @@ allowed(const struct settings *st, const char *path)
 	return false;
 }
 
-/* What Kubernetes does before the pod starts, by hostPath.type. */
-static int
-prepare_host_path(const struct host_path *h, const char *path, struct err *e)
+/* hostPath.type: what must be there, and what is made if nothing is. */
+static const struct host_path_type { const char *name; mode_t format; bool create; } host_path_types[] = {
+	{ "", 0, false }, { "Directory", S_IFDIR, false }, { "DirectoryOrCreate", S_IFDIR, true }, { "File", S_IFREG, false },
+	{ "FileOrCreate", S_IFREG, true }, { "Socket", S_IFSOCK, false }, { "CharDevice", S_IFCHR, false }, { "BlockDevice", S_IFBLK, false },
+};
+
+static const struct host_path_type *
+host_path_type(str name)
 {
-	struct stat st;
-	bool there = stat(path, &st) == 0;
-	if (there && ((str_eq(h->type, S("Directory")) && !S_ISDIR(st.st_mode)) || (str_eq(h->type, S("File")) && !S_ISREG(st.st_mode))))
-		return err_set(e, ERR_INVALID, "hostPath %s is not a %.*s", path, STR_ARG(h->type));
-	if (there)
-		return 0;
-	return err_set(e, ERR_NOT_FOUND, "hostPath %s: no such file or directory", path);
+	for (size_t i = 0; i < ARRAY_LEN(host_path_types); i++)
+		if (str_eq(name, str_c(host_path_types[i].name)))
+			return &host_path_types[i];
+	return NULL;
+}
+
+/* Makes what is missing; only where its folder is allowed already. */
+static void
+make_host_path(const struct executor *x, const struct host_path_type *type, const char *path)
+{
+	char parent[PATH_MAX], resolved[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	if (!realpath(parent, resolved) || !allowed(x->settings, resolved))
+		return;
+	if (type->format == S_IFDIR)
+		(void)mkdir(path, 0755); /* what is missing then shows with the look at it */
+	else
+		close(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
 }
 
 static int
 write_host_path(struct task *t, const struct host_path *h, struct err *e)
 {
 	const char *path = str_z(t->arena, h->path);
+	const struct host_path_type *type = host_path_type(h->type);
 	char resolved[PATH_MAX];
+	struct stat st;
 	if (path[0] != '/')
 		return err_set(e, ERR_INVALID, "hostPath \"%s\": must be an absolute path", path);
-	/* A folder to be made is made only where the parent is allowed already. */
-	if (str_eq(h->type, S("DirectoryOrCreate")) && access(path, F_OK) < 0) {
-		const char *slash = strrchr(path, '/');
-		const char *parent = str_z(t->arena, (str){ path, slash == path ? 1 : (size_t)(slash - path) });
-		if (realpath(parent, resolved) && allowed(t->x->settings, resolved) && mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_errno(e, "make hostPath %s", path);
-	}
-	if (!realpath(path, resolved) && prepare_host_path(h, path, e) < 0)
-		return -1;
+	if (!type)
+		return err_set(e, ERR_INVALID, "hostPath %s: there is no type \"%.*s\"", path, STR_ARG(h->type));
+	if (type->create && access(path, F_OK) < 0)
+		make_host_path(t->x, type, path);
+	if (!realpath(path, resolved) || stat(resolved, &st) < 0)
+		return err_errno(e, "hostPath %s", path);
 	if (!allowed(t->x->settings, resolved))
 		return err_set(e, ERR_DENIED, "hostPath %s is not allowed: add it, or a folder above it, to `hostPaths` in the settings", path);
-	if (prepare_host_path(h, resolved, e) < 0)
-		return -1;
+	if (type->format && (st.st_mode & S_IFMT) != type->format)
+		return err_set(e, ERR_INVALID, "hostPath %s is not a %s", path, type->name);
 	record_add(&t->records, TASK_VOLUME_HOST, str_c(resolved));
 	return 0;
 }

@@ -539,6 +539,17 @@ host_paths_are_only_those_allowed(void **state)
 		assert_int_equal(e->phase, PHASE_ERROR);
 		assert_contains(e->message, "hostPath /etc is not allowed");
 
+		char made[128];
+		snprintf(made, sizeof made, "%s/made", w->dir);
+		struct host_path make = { .path = str_c(made), .type = S("DirectoryOrCreate") };
+		step_init(&s, "made", "touch /v/x");
+		step_volume(&s, "v")->host_path = &make;
+		step_mount(&s, "v", "/v", false);
+		assert_succeeded(run(w, &s));
+		make.type = S("File");
+		s.spec.node_id = s.spec.pod = S("file");
+		assert_contains(run(w, &s)->message, "is not a File");
+
 		snprintf(link, sizeof link, "%s/link", w->dir);
 		assert_int_equal(symlink("/etc", link), 0);
 		struct host_path by_link = { .path = str_c(link) };
