@@ -81,12 +81,12 @@ user) exec setpriv --reuid someone --regid someone --clear-groups --bounding-set
 nothing)
 	mkfifo /tmp/mapped
 	unshare --user sh -c 'read -r go </tmp/mapped
-		echo 0 >/proc/sys/user/max_user_namespaces
 		exec setpriv --reuid someone --regid someone --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$@"' sh "$@" &
 	pid=$!
 	while [ "$(readlink /proc/$pid/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do :; done
 	echo 0 0 4294967295 >/proc/$pid/uid_map
 	echo 0 0 4294967295 >/proc/$pid/gid_map
+	nsenter --user --target $pid --preserve-credentials sh -c 'echo 0 >/proc/sys/user/max_user_namespaces'
 	echo go >/tmp/mapped
 	wait $pid
 	;;
