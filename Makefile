@@ -103,7 +103,11 @@ lint-golden: all
 
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
 CASES ?= ../shared/conformance
-conformance: all $(B)/images.yaml
+FILTERS_LEAST = 90
+$(B)/filters: tests/conformance/filters.c $(B)/lib.a
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+conformance: all $(B)/images.yaml $(B)/filters
+	$(Q)$(B)/filters $(CASES)/events/filters.jsonl $(FILTERS_LEAST)
 	$(Q)python3 tests/conformance/run.py $(CASES) --binary $(B)/tidegate --config $(B)/images.yaml -j2 $(CONFORMANCE)
 $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@

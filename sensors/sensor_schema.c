@@ -122,10 +122,8 @@ check_context(void *obj, const struct val *in, struct decode *c)
 {
 	const struct context_filter *f = obj;
 
-	if (!f->type.n && !f->subject.n && !f->source.n && !f->datacontenttype.n)
-		decode_error(c, in, NULL, "no fields specified in ctx filter: all events would be discarded; give "
-			"type, subject, source "
-			"or datacontenttype");
+	if (!f->type.n && !f->subject.n && !f->source.n && !f->datacontenttype.n) /* S12 calls it an error; the sensor runs it */
+		decode_warn(c, in, NULL, "compares nothing, so every event passes: give type, subject, source or datacontenttype");
 	else if (f->id.n || f->time.n || f->specversion.n)
 		decode_warn(c, in, f->id.n ? "id" : f->time.n ? "time" : "specversion",
 			"is not compared: only type, subject, source and "
@@ -186,7 +184,7 @@ static const struct schema time_filter_schema = { "TimeFilter", "A part of the d
 
 static const struct schema filters_schema = { "EventDependencyFilter", "Which events count for a dependency.",
 	sizeof(struct filters), (const struct field[]){
-	FIELD_PTR(struct filters, context, "context", LATER, &context_filter_schema, .doc = "Attributes of the event."),
+	FIELD_PTR(struct filters, context, "context", 0, &context_filter_schema, .doc = "Attributes of the event."),
 	FIELD_LIST(struct filters, data, "data", 0, &data_filter_schema, .doc = "Comparisons of values of the data."),
 	FIELD(struct filters, data_operator, "dataLogicalOperator", 0, .choices = operators,
 		.doc = "Whether all data filters must hold (and), or one (or)."),
@@ -195,7 +193,7 @@ static const struct schema filters_schema = { "EventDependencyFilter", "Which ev
 	FIELD_LIST(struct filters, exprs, "exprs", LATER, &expr_filter_schema,
 		.doc = "Conditions over values of the data."),
 	FIELD(struct filters, script, "script", LATER, .doc = "Lua script that returns true for an event that counts."),
-	FIELD_PTR(struct filters, time, "time", LATER, &time_filter_schema, .doc = "Part of the day."),
+	FIELD_PTR(struct filters, time, "time", 0, &time_filter_schema, .doc = "Part of the day."),
 	FIELD_SRC(struct filters, src),
 	{ 0 } } };
 

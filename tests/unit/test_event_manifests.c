@@ -291,7 +291,7 @@ sensors(void **state)
 		  "5:359 spec.dependencies[0].filters.data[6].type: unknown value \"strin\"; did you mean \"string\"?\n" },
 		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filters: {context: {id: x}, time: {start: '1:00', stop: '25:00:00', timezone: Nowhere}}}]\n"
 		  LOG,
-		  "5:85 spec.dependencies[0].filters.context: no fields specified in ctx filter: all events would be discarded; give type, subject, source or datacontenttype\n"
+		  "5:85 warning spec.dependencies[0].filters.context: compares nothing, so every event passes: give type, subject, source or datacontenttype\n"
 		  "5:144 spec.dependencies[0].filters.time.timezone: invalid timezone: time zone Nowhere is not in the system's database: write a name like Europe/Berlin\n"
 		  "5:108 spec.dependencies[0].filters.time.start: invalid start \"1:00\": must be HH:MM:SS\n"
 		  "5:122 spec.dependencies[0].filters.time.stop: invalid stop \"25:00:00\": must be HH:MM:SS\n" },
