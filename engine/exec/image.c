@@ -4,6 +4,7 @@
  * name an unpacked root file system; without one the host's commands serve.
  */
 #include <fnmatch.h>
+#include <unistd.h>
 
 #include "engine/exec/exec.h"
 
@@ -22,7 +23,9 @@ matches(str pattern, str name)
 	char p[512], n[512];
 	if (pattern.n + 3 > sizeof p || name.n + 8 > sizeof n)
 		return false;
-	bool tagged = str_find_char(name, ':', 0) != SIZE_MAX || str_find_char(name, '@', 0) != SIZE_MAX;
+	const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
+	str last = slash ? str_slice(name, (size_t)(slash - name.p), name.n) : name; /* a registry may have a port */
+	bool tagged = str_find_char(last, ':', 0) != SIZE_MAX || str_find_char(last, '@', 0) != SIZE_MAX;
 	snprintf(n, sizeof n, "%.*s%s", STR_ARG(name), tagged ? "" : ":latest");
 	snprintf(p, sizeof p, "%.*s", STR_ARG(pattern));
 	if (fnmatch(p, n, 0) == 0)
@@ -50,6 +53,26 @@ append(struct strs *argv, struct strs more)
 		argv->p[argv->n++] = more.p[i];
 }
 
+/*
+ * A program that an image has at a fixed place ("/argosay"), where the host has none: the stand-in of that name from the row's
+ * `path` is meant.
+ */
+static str
+stand_in(struct arena *a, const struct image *image, str program)
+{
+	if (!image || image->root.n || !str_starts(program, S("/")) || access(str_z(a, program), F_OK) == 0)
+		return program;
+	size_t base = program.n;
+	while (base && program.p[base - 1] != '/')
+		base--;
+	for (size_t i = 0; i < image->path.n; i++) {
+		str there = arena_fmt(a, "%.*s/%.*s", STR_ARG(image->path.p[i]), STR_ARG(str_slice(program, base, program.n)));
+		if (access(there.p, X_OK) == 0)
+			return there;
+	}
+	return program;
+}
+
 int
 image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv, struct err *e)
 {
@@ -71,8 +94,10 @@ image_command(struct arena *a, const struct settings *st, const struct container
 		append(argv, entrypoint);
 		append(argv, c->has_args ? c->args : cmd);
 	}
-	if (argv->n)
+	if (argv->n) {
+		argv->p[0] = stand_in(a, image, argv->p[0]);
 		return 0;
+	}
 	return err_set(e, ERR_NOT_FOUND, "no entrypoint known for image %.*s: give the container a `command`, or add a row for "
 		"the image to `images` in the settings", STR_ARG(c->image));
 }

@@ -155,6 +155,14 @@ class Sink(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class SinkServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, address):
+        """A connection that the killed daemon left: that is the point of the test."""
+
+
 class LedgerTest(TestCase):
     def send_all(self, d, port):
         """Posts everything over CONNECTIONS connections while the daemon is killed KILLS times."""
@@ -212,7 +220,7 @@ class LedgerTest(TestCase):
     def test_http_trigger_loses_nothing_and_repeats_with_the_same_id(self):
         port = free_port()
         calls, lock = collections.defaultdict(list), threading.Lock()
-        sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+        sink = SinkServer(("127.0.0.1", 0), Sink)
 
         def received(number, headers):
             with lock:

@@ -70,6 +70,25 @@ take_news(void *arg, str ns, str workflow, str node_id, const struct task_result
 	}
 }
 
+static const struct kind *const kinds[] = { &kind_configmap, &kind_secret };
+
+static void
+put_object(struct world *w, const char *json)
+{
+	struct arena *a = arena_new();
+	struct diags d;
+	struct val doc;
+	struct err e;
+	diags_init(&d);
+	assert_int_equal(json_read(a, str_c(json), &doc, &e), 0);
+	struct object *o = object_decode(kinds, ARRAY_LEN(kinds), &doc, S("test"), S("default"), &d);
+	assert_non_null(o);
+	assert_true(objects_put(w->objects, o));
+	object_unref(o);
+	diags_free(&d);
+	arena_free(a);
+}
+
 static void
 open_executor(struct world *w)
 {
@@ -94,7 +113,7 @@ world_new(enum task_sandbox sandbox)
 	snprintf(w->dir, sizeof w->dir, "/tmp/test_exec.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	w->loop = loop_new();
-	w->objects = objects_new(NULL, 0);
+	w->objects = objects_new(kinds, ARRAY_LEN(kinds));
 	w->sandbox = sandbox;
 	w->host_paths[0] = str_c(w->dir);
 	w->settings.host_paths = (struct strs){ w->host_paths, 1 };
@@ -521,6 +540,144 @@ volumes_appear_where_the_manifest_says(void **state)
 	char path[160];
 	snprintf(path, sizeof path, "%s/h", host);
 	assert_true(file_exists(path));
+	world_free(w);
+}
+
+/* A ConfigMap and a Secret as files and as variables; the volume of the workflow is found by name. */
+static void
+config_maps_and_secrets_are_given(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"conf\"},\"data\":{\"a.txt\":\"alpha\",\"B\":\"beta\"}}");
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"sec\"},\"stringData\":{\"pass\":\"hidden\"}}");
+	struct secret_ref pass = { .name = S("sec"), .key = S("pass") }, gone = { .name = S("none"), .key = S("x"), .optional = true };
+	struct env_from_key from_secret = { .secret = &pass }, from_none = { .config_map = &gone };
+	struct object_ref conf = { .name = S("conf") };
+	struct env_from all = { .prefix = S("C_"), .config_map = &conf };
+	struct key_to_path item = { .key = S("a.txt"), .path = S("sub/renamed"), .mode = { true, 0400 } };
+	struct object_volume some = { .name = S("conf"), .items = { &item, 1 } }, secret = { .name = S("sec") };
+	step_init(&s, "given", "echo $C_B $PASS ${NONE-unset}");
+	s.env[0] = (struct env_var){ .name = S("PASS"), .value_from = &from_secret };
+	s.env[1] = (struct env_var){ .name = S("NONE"), .value_from = &from_none };
+	s.c.env.p = s.env;
+	s.c.env.n = 2;
+	s.c.env_from.p = &all;
+	s.c.env_from.n = 1;
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	assert_string_equal(e->result, "beta hidden unset");
+
+	gone.optional = false;
+	s.spec.node_id = s.spec.pod = S("required");
+	e = run(w, &s);
+	assert_int_equal(e->phase, PHASE_ERROR);
+	assert_contains(e->message, "none");
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		step_init(&s, "files", "cat /conf/sub/renamed /secret/pass; stat -c %a /conf/sub/renamed; cat /one; ls /conf; "
+		                       "! touch /secret/x 2>/dev/null && ! rm -f /secret/pass 2>/dev/null && ls -A / | grep stage");
+		step_volume(&s, "conf")->config_map = &some;
+		step_volume(&s, "sec")->secret = &secret;
+		step_mount(&s, "conf", "/conf", false);
+		step_mount(&s, "sec", "/secret", false);
+		step_mount(&s, "sec", "/one", false);
+		s.mounts[2].sub_path = S("pass");
+		e = run(w, &s);
+		assert_string_equal(e->result, "alphahidden400\nhiddensub");
+		assert_int_equal(e->exit_code, 1); /* of the grep */
+	}
+	world_free(w);
+}
+
+/* Beyond what a message to the helper holds. */
+static void
+a_large_script_arrives_whole(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct buf script = { 0 };
+	buf_addf(&script, "x=0\n");
+	int count = 0;
+	for (; script.n < 300 * 1024; count++)
+		buf_addf(&script, "x=$((x+1)) # line after line\n");
+	buf_addf(&script, "echo $x\n");
+	step_init(&s, "script", "");
+	s.c.command.n = 1;
+	s.c.source = buf_str(&script);
+	s.tmpl.container = NULL;
+	s.tmpl.script = &s.c;
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	assert_int_equal(strtol(e->result, NULL, 10), count);
+	buf_free(&script);
+	world_free(w);
+}
+
+static void
+sub_paths_stay_in_their_volume(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		struct step_of s;
+		step_init(&s, "sub", "echo x >/a/file; ls /all/deep/er");
+		step_volume(&s, "v");
+		step_mount(&s, "v", "/all", false);
+		step_mount(&s, "v", "/a", false);
+		s.mounts[1].sub_path = S("deep/er");
+		const struct ended *e = run(w, &s);
+		assert_succeeded(e);
+		assert_string_equal(e->result, "file");
+
+		char dir[128], link[160];
+		snprintf(dir, sizeof dir, "%s/host", w->dir);
+		snprintf(link, sizeof link, "%s/out", dir);
+		mkdir(dir, 0777);
+		assert_int_equal(symlink("/etc", link), 0);
+		struct host_path hp = { .path = str_c(dir) };
+		step_init(&s, "out", "true");
+		step_volume(&s, "v")->host_path = &hp;
+		step_mount(&s, "v", "/v", true);
+		s.mounts[0].sub_path = S("out/ssl");
+		e = run(w, &s);
+		assert_int_equal(e->phase, PHASE_ERROR);
+		assert_contains(e->message, "volume for /v");
+
+		step_init(&s, "dots", "true");
+		step_volume(&s, "v");
+		step_mount(&s, "v", "/v", true);
+		s.mounts[0].sub_path = S("../..");
+		assert_contains(run(w, &s)->message, "must be relative and without ..");
+	}
+	world_free(w);
+}
+
+/* A root file system with nothing but a shell: the step may write anywhere in it, and it stays as it was. */
+static void
+an_image_is_a_root_of_its_own(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char root[128], command[1024], path[160];
+	snprintf(root, sizeof root, "%s/image", w->dir);
+	snprintf(command, sizeof command, "mkdir -p %1$s/bin %1$s/etc %1$s/data && cp /bin/sh %1$s/bin/sh && echo mine >%1$s/etc/passwd && "
+	         "for f in $(ldd /bin/sh | grep -o '/[^ ]*'); do mkdir -p %1$s$(dirname $f); cp -L $f %1$s$f; done && chmod -R a+rwX %1$s", root);
+	assert_int_equal(system(command), 0);
+	struct image row = { .name = S("tiny"), .root = str_c(root), .workdir = S("/data") };
+	w->settings.images.p = &row;
+	w->settings.images.n = 1;
+	step_init(&s, "image", "echo changed >/etc/passwd; echo new >file; read x <file; echo $x; pwd; echo /*; echo /dev/null; echo y >/tmp/y && [ -w /tmp/y ]");
+	s.c.image = S("tiny");
+	const struct ended *e = run(w, &s);
+	if (w->sandbox == TASK_SANDBOX_OFF) {
+		assert_int_equal(e->phase, PHASE_ERROR);
+		assert_contains(e->message, "needs the sandbox");
+	} else {
+		assert_succeeded(e);
+		assert_contains(e->result, "new\n/data\n");
+		assert_null(strstr(e->result, "/usr/"));
+		snprintf(path, sizeof path, "%s/data/file", root);
+		assert_false(file_exists(path));
+	}
 	world_free(w);
 }
 
@@ -957,7 +1114,8 @@ the_sandbox_settles_with_the_first_step(void **state)
 #define TESTS(T) \
 	T(output_and_exit_code_come_back) T(a_command_that_does_not_exist_ends_with_64) T(files_become_parameters) \
 	T(hostile_outputs_are_refused) T(outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument) \
-	T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(host_paths_are_only_those_allowed) \
+	T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(config_maps_and_secrets_are_given) T(a_large_script_arrives_whole) \
+	T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(host_paths_are_only_those_allowed) \
 	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
 	T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice) T(a_claim_without_a_command_can_be_taken) \
 	T(the_helper_may_die) T(a_monitor_that_is_killed_is_an_error) T(a_second_run_of_a_pod_starts_afresh) \
