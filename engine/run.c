@@ -170,7 +170,7 @@ val_typed(struct arena *a, const struct val *v)
 		for (uint32_t k = 0; k < v->n; k++)
 			members[k] = (struct member){ val_typed(a, &v->members[k].key), val_typed(a, &v->members[k].value) };
 		out.members = members;
-	} else if (v->kind == VAL_STR && (v->flags & VAL_PLAIN)) {
+	} else if (v->kind == VAL_NUM || (v->kind == VAL_STR && (v->flags & VAL_PLAIN))) {
 		out = val_resolve(v);
 		if (out.kind == VAL_NUM && val_to_i64(&out, &i))
 			out = val_int(i);
