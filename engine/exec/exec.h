@@ -57,6 +57,8 @@ struct helper {
 	pid_t pid;
 };
 
+enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_KINDS };
+
 struct executor {
 	struct loop *loop;
 	const struct settings *settings;
@@ -76,6 +78,8 @@ struct executor {
 	enum task_sandbox sandbox;
 	bool settled;              /* the sandbox was tried; until then it is what will probably work */
 	struct timer settle_timer;
+	char *cgroups[LIMIT_KINDS]; /* folders below which steps have control groups; NULL: none can be made */
+	bool cgroups_looked, cgroups_unified;
 	char why_not[512];         /* why there is no better sandbox */
 };
 
@@ -141,6 +145,13 @@ int image_command(struct arena *a, const struct settings *st, const struct conta
 
 /* ---- volume.c */
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
+
+/* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
+int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
+
+/* ---- limit.c */
+/* resources.limits as control groups, where they can be made. */
+int limits_write(struct task *t, const struct container *c, struct err *e) MUST_CHECK;
 
 /* ---- result.c */
 /* Reads the end of the step's log. ERR_NOT_FOUND if it has none. */

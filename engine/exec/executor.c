@@ -431,6 +431,8 @@ executor_free(struct executor *x)
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
 	drop_fd(&x->seccomp_fd);
+	for (size_t i = 0; i < LIMIT_KINDS; i++)
+		free(x->cgroups[i]);
 	free(x->tasks_path);
 	free(x->helper_path);
 	free(x);

@@ -12,8 +12,7 @@
 
 #include "engine/exec/exec.h"
 
-/* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
-static int
+int
 quantity_bytes(str text, int64_t *out, struct err *e)
 {
 	static const struct { const char *suffix; double factor; } units[] = { { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 },

@@ -108,6 +108,9 @@ prepare(const struct command *c, const char **what)
 {
 	const struct task *t = c->task;
 	setpgid(0, 0); /* a session of its own would cost a scheduling group: 50 us */
+	*what = "control group";
+	if (cgroup_join() < 0)
+		return -1;
 	*what = "standard streams";
 	if (dup2(c->in, 0) < 0 || dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
 		return -1;

@@ -45,6 +45,8 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 	if (task_read(&m->task, records, n, &m->error) < 0)
 		return;
 	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (cgroup_make(&m->task, &m->error) < 0)
+		return;
 	if (sandbox == TASK_SANDBOX_OFF)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	else
@@ -62,13 +64,18 @@ wait_release(const struct monitor *m)
 	do
 		n = recv(m->socket, &c, 1, 0);
 	while (n < 0 && errno == EINTR);
-	if (n != 1)
+	if (n != 1) {
+		cgroup_remove();
 		_exit(0);
+	}
 }
 
 static _Noreturn void
 give_up(const struct monitor *m, const char *what)
 {
+	int code = errno;
+	cgroup_remove();
+	errno = code;
 	char text[600];
 	int n = snprintf(text, sizeof text, "x%s: %s", what, strerror(errno));
 	(void)!send(m->socket, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL);
@@ -400,6 +407,9 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *record
 		watch(&m);
 	}
 	kill_rest(&m);
+	if (m.cause == TASK_CAUSE_ITSELF && WIFSIGNALED(m.status) && WTERMSIG(m.status) == SIGKILL && cgroup_oom())
+		m.cause = TASK_CAUSE_OOM;
+	cgroup_remove();
 	m.finished = now_real();
 	drain(&m.relay);
 	leave_end(&m);

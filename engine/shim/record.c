@@ -99,7 +99,6 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		case TASK_ROOT: t->root = r.p; break;
 		case TASK_USER: read_user(t, r.p); break;
 		case TASK_PROGRESS: t->progress = r.p; break;
-		case TASK_CGROUP: t->cgroup = r.p; break;
 		case TASK_CAPTURE: t->capture = true; break;
 		case TASK_DEADLINE: t->deadline_ns = record_i64(&r); break;
 		case TASK_GRACE: t->grace_s = record_i64(&r); break;

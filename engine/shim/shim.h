@@ -25,7 +25,7 @@ struct setup {
 struct task {
 	const char *records, *records_end;
 	enum task_sandbox sandbox;
-	const char *dir, *hostname, *cwd, *script, *root, *progress, *cgroup;
+	const char *dir, *hostname, *cwd, *script, *root, *progress;
 	size_t script_n;
 	const char **argv, **envp;   /* NULL-terminated; argv has room for the script's path */
 	size_t argc, outputs;
@@ -60,6 +60,14 @@ void sandbox_look(void);
 int sandbox_build(const struct setup *s, const struct task *t, struct why *w);
 /* Gives up every capability and the way back to them; called last before exec. Async-signal-safe. */
 int sandbox_drop(const struct task *t, const struct setup *s, const char **what);
+
+/* cgroup.c: the step's control groups, if it has limits. */
+int cgroup_make(const struct task *t, struct why *w);
+/* The calling process, a child of the monitor's, joins them. -1 with errno. */
+int cgroup_join(void);
+/* Whether the kernel killed something in them for want of memory. */
+bool cgroup_oom(void);
+void cgroup_remove(void);
 
 /* command.c: finds and starts the command. `in`, `out`, `err` become its standard streams. */
 struct command {

@@ -93,8 +93,8 @@ enum task_record {
 	TASK_DEADLINE,     /* int64: ns since the epoch */
 	TASK_GRACE,        /* int64: seconds between SIGTERM and SIGKILL at the deadline */
 	TASK_LOG_MAX,      /* int64: bytes of log kept; what is beyond is counted and dropped */
-	TASK_LIMIT,        /* "memory N", "pids N", "cpu MILLI": cgroup limits, where cgroups can be written */
-	TASK_CGROUP,       /* folder in which the step's own cgroup is made */
+	TASK_CGROUP,       /* path of a control group to be made for the step */
+	TASK_LIMIT,        /* "file value", to be written in the last one */
 	/* the exit */
 	TASK_EXIT_CODE = 100,  /* int32; 128 + signal for a signal */
 	TASK_EXIT_STARTED,     /* int64: ns since the epoch */

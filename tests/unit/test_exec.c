@@ -757,6 +757,37 @@ a_deadline_ends_a_step(void **state)
 	world_free(w);
 }
 
+/* Only where control groups can be made: as root, mostly. */
+static void
+a_step_that_takes_too_much_memory_is_killed(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct arena *a = arena_new();
+	struct val resources;
+	struct err e;
+	assert_int_equal(json_read(a, S("{\"limits\":{\"memory\":\"32Mi\",\"cpu\":\"1500m\"}}"), &resources, &e), 0);
+	step_init(&s, "hog", "");
+	s.argv[0] = S("/usr/bin/python3");
+	s.argv[2] = S("x = bytearray(200 << 20)");
+	s.c.resources = &resources;
+	const struct ended *end = run(w, &s);
+	if (w->x->cgroups[LIMIT_MEMORY]) {
+		assert_int_equal(end->phase, PHASE_FAILED);
+		assert_string_equal(end->message, "main: OOMKilled (exit code 137)");
+		step_init(&s, "modest", "echo fine");
+		s.c.resources = &resources;
+		assert_succeeded(run(w, &s));
+		assert_int_equal(rmdir(w->x->cgroups[LIMIT_MEMORY]), 0); /* nothing was left in it */
+		if (w->x->cgroups[LIMIT_CPU] && !w->x->cgroups_unified)
+			assert_int_equal(rmdir(w->x->cgroups[LIMIT_CPU]), 0);
+	} else {
+		assert_succeeded(end);
+	}
+	arena_free(a);
+	world_free(w);
+}
+
 static bool
 process_lives(const char *mark)
 {
@@ -1116,7 +1147,7 @@ the_sandbox_settles_with_the_first_step(void **state)
 	T(hostile_outputs_are_refused) T(outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument) \
 	T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(config_maps_and_secrets_are_given) T(a_large_script_arrives_whole) \
 	T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(host_paths_are_only_those_allowed) \
-	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
+	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(a_step_that_takes_too_much_memory_is_killed) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
 	T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice) T(a_claim_without_a_command_can_be_taken) \
 	T(the_helper_may_die) T(a_monitor_that_is_killed_is_an_error) T(a_second_run_of_a_pod_starts_afresh) \
 	T(the_line_holds_what_is_too_much) T(the_sandbox_settles_with_the_first_step) T(a_sandbox_has_no_way_out) T(steps_do_not_see_each_other)
