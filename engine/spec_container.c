@@ -40,9 +40,9 @@ check_container(void *obj, const struct val *in, struct decode *c UNUSED)
 		.doc = "A look that says when a daemon is ready."), \
 	FIELD_AS("resizePolicy", FIELD_LIST_, NOEFFECT, .schema = &kube_resize_policy_schema, \
 		.doc = "What a change of resources does."), \
-	FIELD(struct container, resources, "resources", NOEFFECT, .schema = &kube_resources_schema, \
-		.doc = "CPU and memory it asks for and may take.", \
-		.hint = "limits are not enforced yet"), \
+	FIELD(struct container, resources, "resources", 0, .schema = &kube_resources_schema, \
+		.doc = "CPU and memory it may take: `limits` are enforced where the daemon can make control groups; `requests` mean " \
+			"nothing on one machine."), \
 	FIELD_AS("restartPolicy", FIELD_STR, NOEFFECT, .doc = "`Always` makes an init container a side container."), \
 	FIELD_AS("restartPolicyRules", FIELD_NONE_, NOEFFECT, .doc = "When the container is restarted in place."), \
 	FIELD(struct container, security_context, "securityContext", NOEFFECT, \
