@@ -5,48 +5,25 @@
  * by that id: a redelivery is the same event.
  */
 #include "sources/check.h"
+#include "sources/github.h"
 #include "sources/go_json.h"
 #include "sources/secure.h"
 #include "sources/webhook_server.h"
 
-struct owned_repositories {
-	struct strs names;
-	str owner;
-};
-struct github_app {
-	struct opt_int app_id, installation_id;
-	struct secret_ref *private_key;
-	const struct val *src;
-};
-struct github_source {
-	bool active;
-	struct secret_ref *api_token;
-	str content_type;
-	bool delete_hook_on_finish;
-	struct strs events;
-	struct source_filter *filter;
-	struct github_app *app;
-	str base_url, upload_url;
-	struct opt_int id;
-	bool insecure;
-	struct kvs metadata;
-	struct strs organizations;
-	str owner;
-	LIST_OF(struct owned_repositories) repositories;
-	str repository;
-	struct webhook_context *webhook;
-	struct secret_ref *secret;
-	const struct val *src;
-};
-
 /* ---- the table ------------------------------------------------------------------------------------------------ */
+
+static bool
+registers_hooks(const struct github_source *s)
+{
+	return (s->api_token || s->app) && s->webhook && s->webhook->url.n;
+}
 
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
 	const struct github_source *s = obj;
 	bool has_repositories = s->repositories.n || (s->owner.n && s->repository.n);
-	bool registers = (s->api_token || s->app) && s->webhook && s->webhook->url.n;
+	bool registers = registers_hooks(s);
 
 	if (!has_repositories && !s->organizations.n)
 		decode_error(c, in, NULL, "either repositories or organizations is needed");
@@ -59,9 +36,8 @@ check(void *obj, const struct val *in, struct decode *c)
 			"both githubBaseURL and githubUploadURL are needed for GitHub Enterprise");
 	if (registers && !s->events.n)
 		decode_error(c, in, "events", "events to register the hook for are needed");
-	else if (registers)
-		decode_later(c, in, s->api_token ? "apiToken" : "githubApp",
-			"registering the hook is not served yet: register it by hand and leave out webhook.url");
+	else if (registers && !s->api_token)
+		decode_later(c, in, "githubApp", "registering the hook as an app is not served yet: give an apiToken");
 	if (!s->secret)
 		decode_warn(c, in, NULL, "without webhookSecret anybody who reaches the port can send events");
 	webhook_context_required(s->webhook, in, c);
@@ -106,6 +82,12 @@ static const struct schema github_source_schema = { "GithubEventSource", "Webhoo
 		.doc = "Secret that signs the deliveries; without it anything is accepted."),
 	FIELD_SRC(struct github_source, src),
 	{ 0 } }, check };
+
+/* What runs. */
+struct github {
+	struct webhook_route *route;
+	struct github_hooks *hooks; /* NULL: none are registered */
+};
 
 /* ---- a delivery ----------------------------------------------------------------------------------------------- */
 
@@ -208,7 +190,8 @@ handle(struct source *s, struct http_req *r)
 		return;
 	}
 	add_metadata(&data, c);
-	webhook_emit(s, source_data(s), r, buf_str(&data), delivery);
+	const struct github *g = source_data(s);
+	webhook_emit(s, g->route, r, buf_str(&data), delivery);
 }
 
 static int
@@ -241,15 +224,25 @@ start(struct source *s, struct err *e)
 	}
 	if (webhook_serve(s, c->webhook, handle, &route, e) < 0)
 		return -1;
-	source_set_data(s, route);
+	struct github *g = MEM_NEW(struct github);
+	g->route = route;
+	source_set_data(s, g);
+	if (registers_hooks(c))
+		g->hooks = github_hooks_start(s);
 	return 0;
 }
 
 static void
 stop(struct source *s)
 {
-	webhook_unserve(source_data(s));
-	source_stopped(s);
+	struct github *g = source_data(s);
+	struct github_hooks *hooks = g->hooks;
+	webhook_unserve(g->route);
+	free(g);
+	if (hooks)
+		github_hooks_stop(hooks);
+	else
+		source_stopped(s);
 }
 
 const struct source_ops source_github = { .kind = "github", .doc = "Webhooks of GitHub.", .schema = &github_source_schema,

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/map.h"
 #include "core/metrics.h"
+#include "core/net/httpc.h"
 #include "sources/eventsource.h"
 #include "sources/filter.h"
 #include "sources/webhook_context.h"
@@ -46,6 +47,7 @@ struct sources {
 	struct link all;      /* also those that are stopping */
 	struct link watches;
 	struct webhook_servers *webhooks;
+	struct httpc *httpc; /* NULL until somebody asks */
 	bool closed;
 };
 
@@ -112,6 +114,14 @@ struct webhook_servers *
 sources_webhooks(struct sources *ss)
 {
 	return ss->webhooks;
+}
+
+struct httpc *
+sources_httpc(struct sources *ss)
+{
+	if (!ss->httpc && !ss->closed)
+		ss->httpc = httpc_new(ss->loop);
+	return ss->httpc;
 }
 
 void
@@ -534,19 +544,37 @@ is_current(const struct source *s, const struct object *o, const struct source_e
 	       schema_equal(s->ops->schema, s->entry->config, entry->config);
 }
 
-static void
-apply_entry(struct sources *ss, struct object *o, const struct source_entry *entry)
+static str
+entry_key(struct arena *a, const struct object *o, const struct source_entry *entry)
 {
-	struct buf key CLEANUP(free_buf) = { 0 };
-	buf_addf(&key, "%.*s/%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name), STR_ARG(entry->name));
-	struct source *s = map_get(&ss->running, buf_str(&key));
-	if (s && is_current(s, o, entry)) {
-		s->seen = true;
-		return;
-	}
+	return arena_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name), STR_ARG(entry->name));
+}
+
+static void
+mark_current(struct sources *ss, struct object *o, const struct source_entry *entry, str key)
+{
+	struct source *s = map_get(&ss->running, key);
 	if (s)
-		stop(s);
-	add(ss, o, entry, buf_str(&key));
+		s->seen = is_current(s, o, entry);
+}
+
+static void
+add_new(struct sources *ss, struct object *o, const struct source_entry *entry, str key)
+{
+	if (!map_get(&ss->running, key))
+		add(ss, o, entry, key);
+}
+
+static void
+each_entry(struct sources *ss, void (*fn)(struct sources *ss, struct object *o, const struct source_entry *entry, str key))
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	size_t i = 0;
+	for (struct object *o; (o = objects_next(ss->objects, &kind_eventsource, &i));) {
+		const struct event_source *es = o->spec;
+		for (size_t n = 0; n < es->spec.entries.n; n++)
+			fn(ss, o, &es->spec.entries.p[n], entry_key(a, o, &es->spec.entries.p[n]));
+	}
 }
 
 void
@@ -554,28 +582,12 @@ sources_apply(struct sources *ss)
 {
 	LIST_EACH(&ss->all, struct source, link, old)
 		old->seen = false;
-	/* What is gone frees its port before what is new asks for it. */
-	size_t i = 0;
-	for (struct object *o; (o = objects_next(ss->objects, &kind_eventsource, &i));) {
-		const struct event_source *es = o->spec;
-		for (size_t n = 0; n < es->spec.entries.n; n++) {
-			const struct source_entry *entry = &es->spec.entries.p[n];
-			struct buf key CLEANUP(free_buf) = { 0 };
-			buf_addf(&key, "%.*s/%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name), STR_ARG(entry->name));
-			struct source *s = map_get(&ss->running, buf_str(&key));
-			if (s)
-				s->seen = is_current(s, o, entry);
-		}
-	}
+	each_entry(ss, mark_current);
+	/* What is gone gives its port back before what is new asks for it. */
 	LIST_EACH(&ss->all, struct source, link, s)
 		if (!s->seen)
 			stop(s);
-	i = 0;
-	for (struct object *o; (o = objects_next(ss->objects, &kind_eventsource, &i));) {
-		const struct event_source *es = o->spec;
-		for (size_t n = 0; n < es->spec.entries.n; n++)
-			apply_entry(ss, o, &es->spec.entries.p[n]);
-	}
+	each_entry(ss, add_new);
 }
 
 void
@@ -596,6 +608,9 @@ sources_free(struct sources *ss)
 	}
 	map_free(&ss->running);
 	ss->closed = true;
+	struct httpc *httpc = ss->httpc;
+	ss->httpc = NULL;
+	httpc_free(httpc); /* what is under way ends now, and with it the sources that wait for it */
 	if (last) {
 		last->under_way--;
 		free_if_over(last);

@@ -14,6 +14,7 @@
 struct source;
 struct sources;
 struct webhook_servers; /* sources/webhook_server.h */
+struct httpc;           /* core/net/httpc.h */
 
 struct source_ops {
 	const char *kind;            /* key under the EventSource's spec: "webhook", "pubSub" */
@@ -93,6 +94,8 @@ void sources_apply(struct sources *ss);
 void sources_free(struct sources *ss);
 /* What the webhook kinds share: one server a port. */
 struct webhook_servers *sources_webhooks(struct sources *ss);
+/* The HTTP client of the sources, made with its first use; NULL while the set is being freed. */
+struct httpc *sources_httpc(struct sources *ss);
 /* A list of {namespace, eventSource, event, type, state, since, error, url}; state: starting, running, paused, failed. */
 struct val sources_status(struct sources *ss, struct arena *a);
 /* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/net/httpd.h"
 #include "sources/eventsource.h"
 #include "sources/secure.h"
 #include "sources/source.h"
@@ -588,6 +589,78 @@ test_github_without_its_secret_does_not_run(void **state)
 	assert_string_equal(str_z(w->arena, val_get_str(val_at(&status, 0), "state")), "failed");
 }
 
+/* GitHub's API as far as hooks go: one repository has ours already, the other has none. */
+struct github_api {
+	struct buf log; /* "METHOD path body\n" */
+	unsigned requests;
+	bool unfriendly;
+};
+
+static void
+on_api(struct http_req *r, void *arg)
+{
+	struct github_api *api = arg;
+	str path = http_req_path(r), method = http_req_method(r);
+	buf_addf(&api->log, "%.*s %.*s %.*s\n", STR_ARG(method), STR_ARG(path), STR_ARG(http_req_body(r)));
+	api->requests++;
+	assert_true(str_eq(http_req_header(r, "Authorization"), S("Bearer sesame")));
+	if (api->unfriendly)
+		http_reply(r, 403, "application/json", S("{\"message\":\"no\"}"));
+	else if (str_eq(method, S("POST")))
+		http_reply(r, 201, "application/json", S("{\"id\":77}"));
+	else if (str_eq(method, S("DELETE")))
+		http_reply(r, 204, NULL, S(""));
+	else if (str_find(path, S("/known/"), 0) != SIZE_MAX)
+		http_reply(r, 200, "application/json",
+		           S("[{\"id\":1,\"config\":{\"url\":\"https://else\"},\"events\":[\"push\",\"release\"]},"
+		             "{\"id\":12,\"config\":{\"url\":\"https://here/gh\"},\"events\":[\"release\",\"push\"]}]"));
+	else
+		http_reply(r, 200, "application/json", S("[]"));
+}
+
+#define HOOKS "  github:\n    push:\n      repositories: [{owner: o, names: [known, new]}]\n      apiToken: {name: s, key: token}\n" \
+	"      webhookSecret: {name: s, key: hub}\n      githubBaseURL: http://127.0.0.1:$Q/api\n      githubUploadURL: http://127.0.0.1:$Q/up\n" \
+	"      events: [push, release]\n      active: true\n      contentType: json\n      deleteHookOnFinish: true\n" \
+	"      webhook: {endpoint: /gh, port: \"$P\", method: POST, url: \"https://here\"}\n"
+
+static void
+test_github_registers_its_hooks(void **state)
+{
+	struct world *w = *state;
+	struct github_api api = { .unfriendly = true };
+	struct httpd *server;
+	struct err e;
+	struct httpd_config c = { .address = S("127.0.0.1"), .port = (uint16_t)w->other_port };
+	must(httpd_start(w->loop, &c, &server, &e), &e);
+	httpd_route(server, "*", "/{rest...}", on_api, &api);
+	apply(w, SECRET ES HOOKS);
+	for (int i = 0; i < 2000 && api.requests < 2; i++)
+		loop_turn(w->loop, 5);
+	assert_string_equal(api.log.p, "GET /api/repos/o/known/hooks \nGET /api/repos/o/new/hooks \n"); /* both are refused */
+	api.unfriendly = false;
+	for (int i = 0; i < 10; i++)
+		loop_turn(w->loop, 5);
+	assert_int_equal(api.requests, 2);
+	buf_free(&api.log);
+	loop_set_clock(w->loop, start_of_time + 61 * NS_PER_SEC); /* a minute later GitHub has changed its mind */
+	for (int i = 0; i < 2000 && api.requests < 5; i++)
+		loop_turn(w->loop, 5);
+	assert_string_equal(api.log.p, "GET /api/repos/o/known/hooks \nGET /api/repos/o/new/hooks \nPOST /api/repos/o/new/hooks "
+	                               "{\"name\":\"web\",\"config\":{\"url\":\"https://here/gh\",\"content_type\":\"json\",\"insecure_ssl\":\"0\","
+	                               "\"secret\":\"It's a Secret to Everybody\"},\"events\":[\"push\",\"release\"],\"active\":true}\n");
+	for (int i = 0; i < 10; i++)
+		loop_turn(w->loop, 5);
+	buf_free(&api.log);
+	apply(w, ES "  webhook: {}\n"); /* the source is gone, and takes its hooks away */
+	for (int i = 0; i < 2000 && api.requests < 7; i++)
+		loop_turn(w->loop, 5);
+	assert_string_equal(api.log.p, "DELETE /api/repos/o/known/hooks/12 \nDELETE /api/repos/o/new/hooks/77 \n");
+	for (int i = 0; i < 10; i++)
+		loop_turn(w->loop, 5);
+	buf_free(&api.log);
+	httpd_stop(server);
+}
+
 /* ---- calendar ------------------------------------------------------------------------------------------------- */
 
 /* Sets the clock and lets everything happen that is due. */
@@ -691,7 +764,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_post), T(test_bodies), T(test_paths), T(test_token), T(test_filter), T(test_connections), T(test_full_bus),
 		T(test_changes), T(test_trouble_is_told_and_tried_again), T(test_github), T(test_github_refuses),
-		T(test_github_without_its_secret_does_not_run), T(test_calendar), T(test_calendar_restart), T(test_calendar_exclusions),
+		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_exclusions),
 		T(test_emit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
