@@ -268,10 +268,12 @@ log_closed(struct stream *s)
 }
 
 static void
-log_line_came(void *arg, str pod, int64_t time UNUSED, str text)
+log_line_came(void *arg, str pod, int64_t time, str text)
 {
 	struct log_watch *lw = arg;
 	struct val_map m = { 0 };
+	if (lw->timestamps)
+		text = arena_fmt(lw->tmp, "%.*s %.*s", STR_ARG(time_rfc3339_nano(lw->tmp, time)), STR_ARG(text));
 	val_map_add(&m, S("content"), val_str(text));
 	val_map_add(&m, S("podName"), val_str(pod));
 	struct val v = val_map_end(&m, lw->tmp);
@@ -309,6 +311,7 @@ log_workflow_known(void *arg, const struct val *workflow, const struct err *e)
 	lw->tmp = arena_new();
 	struct arena *keep CLEANUP(free_arena) = arena_new();
 	struct log_query q = lr->query;
+	lw->timestamps = q.timestamps;
 	q.ns = arena_dup(keep, q.ns);
 	q.name = arena_dup(keep, val_get_str(val_get(workflow, S("metadata")), "name")); /* "@latest" has become a name */
 	q.pod = arena_dup(keep, q.pod);

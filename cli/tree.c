@@ -22,6 +22,7 @@ struct tree {
 	struct buf *out;
 	const struct tree_opts *o;
 	struct arena *a;
+	str workflow;
 	struct table table;
 	size_t lines, left_out;
 	int64_t now;
@@ -125,13 +126,33 @@ node_duration(struct tree *t, const struct tnode *n)
 	return duration_text(t->a, (end ? end : t->now) - n->start);
 }
 
+static str
+node_template(const struct tnode *n)
+{
+	str name = val_get_str(n->v, "templateName");
+	return name.n ? name : val_get_str(val_get(n->v, S("templateRef")), "template");
+}
+
+/* As `logs` takes it: <workflow>-<template>-<number of the node's id>; the root's is the workflow's (spec 2.1). */
+static str
+node_pod(struct tree *t, const struct tnode *n)
+{
+	enum { PREFIX_MAX = 242 };
+	str id = val_get_str(n->v, "id"), template = node_template(n);
+	if (!str_eq(n->type, S("Pod")))
+		return S("");
+	if (str_eq(id, t->workflow) || !str_starts(id, t->workflow) || !template.n)
+		return id;
+	str prefix = arena_fmt(t->a, "%.*s-%.*s", STR_ARG(t->workflow), STR_ARG(template));
+	return arena_fmt(t->a, "%.*s%.*s", STR_ARG(str_slice(prefix, 0, PREFIX_MAX)), STR_ARG(str_slice(id, t->workflow.n, id.n)));
+}
+
 static void
 node_row(struct tree *t, const struct tnode *n, const char *indent)
 {
 	str step = arena_fmt(t->a, "%s%s %.*s", indent, phase_sign(n->phase, n->type, !t->o->ascii), STR_ARG(n->shown));
-	str template = val_get_str(n->v, "templateName"), message = val_get_str(n->v, "message");
-	bool pod = str_eq(n->type, S("Pod"));
-	str wide[] = { step, n->phase.n ? n->phase : S("Pending"), template, pod ? val_get_str(n->v, "id") : S(""), node_duration(t, n), message };
+	str message = val_get_str(n->v, "message");
+	str wide[] = { step, n->phase.n ? n->phase : S("Pending"), node_template(n), node_pod(t, n), node_duration(t, n), message };
 	str narrow[] = { wide[0], wide[1], wide[4], message };
 	table_row(&t->table, t->o->wide ? wide : narrow);
 	t->lines++;
@@ -226,7 +247,8 @@ tree_print(struct buf *out, const struct val *workflow, const struct tree_opts *
 	if (!val_is(nodes, VAL_MAP) || nodes->n == 0)
 		return 0;
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct tree t = { .out = out, .o = o, .a = a, .now = now, .table = { .columns = o->wide ? 6 : 4, .colors = o->colors } };
+	struct tree t = { .out = out, .o = o, .a = a, .now = now, .workflow = val_get_str(val_get(workflow, S("metadata")), "name"),
+		.table = { .columns = o->wide ? 6 : 4, .colors = o->colors } };
 	struct tnode root = { 0 };
 	char indent[INDENT_MAX] = "";
 	const str wide[] = { S("STEP"), S("STATUS"), S("TEMPLATE"), S("PODNAME"), S("DURATION"), S("MESSAGE") };
