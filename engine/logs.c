@@ -300,7 +300,11 @@ round_done(void *arg)
 	if (more || (ls->again && follow)) {
 		start_round(ls);
 	} else if (!follow || ls->finished_before_round) {
-		ls->end(ls->arg, NULL);
+		struct err none;
+		bool missing = ls->query.pod.n && !ls->pods.n;
+		if (missing)
+			err_set(&none, ERR_NOT_FOUND, "pods \"%.*s\" not found: it is none of this workflow's, or has not started", STR_ARG(ls->query.pod));
+		ls->end(ls->arg, missing ? &none : NULL);
 		stream_free(ls);
 	}
 }
