@@ -24,6 +24,12 @@ dag_task_index(const struct frame *f, str name)
 	return (size_t)(uintptr_t)map_get(&f->names, name) - 1;
 }
 
+struct node *
+dag_task_node(const struct frame *f, size_t i)
+{
+	return f->tasks[i].node;
+}
+
 /* ---- the plan -------------------------------------------------------------------------------------------------- */
 
 /* What "fine" means of a task: its continueOn forgives more (spec 2.6). */

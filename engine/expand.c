@@ -196,6 +196,28 @@ describe(struct run *r, const struct val *item, struct buf *b)
 			buf_addc(b, text.p[i]);
 }
 
+/* Hooks may speak of the element too, and of their own step, which is for later: what is not known yet stays. */
+static int
+put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step *out, struct err *e)
+{
+	struct tag_scope ts = { .look = scope_look, .arg = x };
+	struct hook *hooks = ARENA_ARRAY(r->arena, struct hook, s->hooks.n);
+	for (size_t i = 0; i < s->hooks.n; i++) {
+		hooks[i] = s->hooks.p[i];
+		const struct val *src = hooks[i].arguments.src, *put = src ? tags_put(r->arena, src, &ts, e) : NULL;
+		if (src && !put)
+			return -1;
+		if (put == src)
+			continue;
+		const struct arguments *args = arguments_decode(r, put, e);
+		if (!args)
+			return -1;
+		hooks[i].arguments = *args;
+	}
+	out->hooks.p = hooks;
+	return 0;
+}
+
 int
 expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip, struct expanded *out,
            struct err *e)
@@ -207,7 +229,7 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	buf_addc(&name, ')');
 	out->name = arena_dup(r->work, buf_str(&name));
 	out->step = body;
-	if (skip || !(body->src->flags & VAL_TAGGED))
+	if (skip || (!(body->src->flags & VAL_TAGGED) && !body->hooks.n))
 		return 0;
 	struct scope x = { .run = r, .item = item };
 	struct tag_scope ts = { .look = scope_look, .arg = &x };
@@ -227,8 +249,14 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	const struct val *put = tags_put(r->work, body->src, &ts, e);
 	if (!put)
 		return -1;
-	out->step = put == body->src ? body : step_decode(r, body, put, sc, e);
-	return out->step ? 0 : -1;
+	const struct step *decoded = put == body->src ? body : step_decode(r, body, put, sc, e);
+	out->step = decoded;
+	if (!decoded || !body->hooks.n)
+		return decoded ? 0 : -1;
+	struct step *copy = ARENA_NEW(r->arena, struct step);
+	*copy = *decoded;
+	out->step = copy;
+	return put_into_hooks(r, body, &x, copy, e);
 }
 
 bool

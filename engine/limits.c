@@ -106,6 +106,18 @@ forget_parked(struct frame *f)
 	}
 }
 
+/* What is not active, but not done either: attempts that wait, suspended nodes, groups. */
+static void
+give_up(struct node *n, str why)
+{
+	if (node_fulfilled(n))
+		return;
+	for (size_t i = 0; n->type == NODE_TASK_GROUP && i < n->children.n; i++)
+		give_up(n->children.p[i], why);
+	n->role = ROLE_NONE;
+	node_set(n, PHASE_FAILED, why);
+}
+
 /* Source: checkParallelism, workflow/controller/operator.go: once nothing runs any more the template fails, whatever was left to do. */
 bool
 limit_fail_fast(struct run *r, struct node *boundary)
@@ -116,10 +128,14 @@ limit_fail_fast(struct run *r, struct node *boundary)
 	str why = S("template has failed or errored children and failFast enabled");
 	(void)r;
 	forget_parked(f);
-	if (f->group && !node_fulfilled(f->group)) {
-		f->group->role = ROLE_NONE;
-		node_set(f->group, PHASE_FAILED, why);
-	}
+	for (size_t i = 0; f->group && i < f->group->children.n; i++)
+		if (f->group->children.p[i]->boundary == boundary)
+			give_up(f->group->children.p[i], why);
+	for (size_t i = 0; i < f->tasks_n; i++)
+		if (dag_task_node(f, i))
+			give_up(dag_task_node(f, i), why);
+	if (f->group)
+		give_up(f->group, why);
 	node_set(boundary, PHASE_FAILED, why);
 	return true;
 }

@@ -19,13 +19,13 @@ enum phase { PHASE_NONE, PHASE_PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, PHASE_SK
 const char *phase_name(enum phase p); /* "Succeeded"; "" for NONE */
 
 enum stimulus_kind { STIM_START, STIM_TASK_STARTED, STIM_TASK_DONE, STIM_TIMER, STIM_SUSPEND, STIM_RESUME, STIM_STOP, STIM_TERMINATE,
-	STIM_RETRY, STIM_SET, STIM_SLOTS };
+	STIM_RETRY, STIM_SET };
 struct task_result {
 	enum phase phase;         /* SUCCEEDED, FAILED or ERROR */
 	str message;              /* "main: Error (exit code 1)" */
 	int exit_code;            /* -1: there is none */
-	struct kvs parameters;    /* contents of the files of outputs.parameters that exist, by parameter name */
-	str result;               /* stdout; absent if it was not captured */
+	struct kvs parameters;    /* contents of the files of outputs.parameters that exist, by parameter name; as they are, the run takes off a line feed */
+	str result;               /* stdout, likewise; absent if it was not captured */
 	str progress;             /* "3/10"; may be absent */
 };
 struct stimulus {
@@ -41,7 +41,7 @@ struct task_spec {
 	str ns, workflow, uid, node_id, pod, template_name;
 	const struct template *tmpl; /* the processed template: container or script */
 	bool capture_result;
-	int64_t deadline_ns;         /* 0: none; kill it then */
+	int64_t deadline_ns;         /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from STIM_TASK_STARTED */
 	const struct val *volumes;   /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
 };
@@ -50,7 +50,7 @@ enum effect_kind {
 	EFFECT_START,    /* start .task; news come as STIM_TASK_* for .node_id */
 	EFFECT_KILL,     /* SIGTERM, grace, SIGKILL to .node_id's task */
 	EFFECT_TIMER,    /* STIM_TIMER for .node_id (may be empty: the workflow) at .at_ns; a later one for the same node replaces it */
-	EFFECT_SAVE,     /* the row of .node changed */
+	EFFECT_SAVE,     /* the row of .node changed: once a stimulus for each, at the end. A node that a retry took away is saved too, as gone */
 	EFFECT_FINISHED, /* the workflow has its final phase */
 };
 struct effect {

@@ -299,6 +299,7 @@ void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *
 void dag_task_settled(struct run *r, struct node *dag, struct node *n);
 void dag_item_settled(struct node *group);
 void dag_frame_free(struct frame *f);
+struct node *dag_task_node(const struct frame *f, size_t task); /* NULL: not begun, or parked */
 void dag_link_task(struct frame *f, size_t task, struct node *n); /* to what comes before it */
 size_t dag_task_index(const struct frame *f, str name); /* SIZE_MAX: none */
 bool dag_depends_on(struct frame *f, size_t task, size_t of);
