@@ -143,6 +143,9 @@ const struct image *image_find(const struct settings *st, str name);
 int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv,
                   struct err *e) MUST_CHECK;
 
+/* The `user` of the row: "name", "uid", "name:gid" or "uid:gid"; names are those of its /etc/passwd, or the host's. */
+int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e) MUST_CHECK;
+
 /* ---- volume.c */
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
 

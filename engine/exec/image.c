@@ -101,3 +101,41 @@ image_command(struct arena *a, const struct settings *st, const struct container
 	return err_set(e, ERR_NOT_FOUND, "no entrypoint known for image %.*s: give the container a `command`, or add a row for "
 		"the image to `images` in the settings", STR_ARG(c->image));
 }
+
+/* The line of `name` in a passwd file: name:x:uid:gid:... */
+static bool
+find_user(const char *path, str name, int64_t *uid, int64_t *gid)
+{
+	FILE *f = fopen(path, "re");
+	char line[1024];
+	bool found = false;
+	while (f && !found && fgets(line, sizeof line, f)) {
+		str rest = str_trim(str_c(line));
+		found = str_eq(str_cut(&rest, ':'), name);
+		(void)str_cut(&rest, ':'); /* the password's place */
+		found = found && str_to_i64(str_cut(&rest, ':'), uid) && str_to_i64(str_cut(&rest, ':'), gid);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int
+image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e)
+{
+	str group = image->user, user = str_cut(&group, ':');
+	int64_t u = -1, g = -1;
+	char passwd[TASK_PATH_MAX];
+	snprintf(passwd, sizeof passwd, "%.*s/etc/passwd", STR_ARG(image->root));
+	if (str_to_i64(user, &u))
+		g = u;
+	else if (!find_user(passwd, user, &u, &g))
+		return err_set(e, ERR_NOT_FOUND, "user \"%.*s\" of image %.*s: not in %s; write a number", STR_ARG(user), STR_ARG(image->name), passwd);
+	if (group.n && !str_to_i64(group, &g))
+		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: the group must be a number", STR_ARG(image->user), STR_ARG(image->name));
+	if (u < 0 || u >= UINT32_MAX || g < 0 || g >= UINT32_MAX)
+		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: out of range", STR_ARG(image->user), STR_ARG(image->name));
+	*uid = (uint32_t)u;
+	*gid = (uint32_t)g;
+	return 0;
+}

@@ -63,19 +63,15 @@ add_env(struct task *t, const struct kvs *env, struct err *e)
 	return 0;
 }
 
-/* "user", "uid" or "uid:gid" of an image; names are those that every image has. */
 static int
-add_user(struct task *t, str user, struct err *e)
+add_user(struct task *t, const struct image *image, struct err *e)
 {
-	if (!user.n || str_eq(user, S("root")))
+	uint32_t uid, gid;
+	if (!image->user.n)
 		return 0;
-	str rest = user, uid = str_cut(&rest, ':');
-	int64_t u, g = 0;
-	if (str_eq(uid, S("nobody")))
-		uid = S("65534");
-	if (!str_to_i64(uid, &u) || u < 0 || u >= UINT32_MAX || (rest.n && (!str_to_i64(rest, &g) || g < 0 || g >= UINT32_MAX)))
-		return err_set(e, ERR_INVALID, "user \"%.*s\" of the image: write numbers, \"1000\" or \"1000:1000\"", STR_ARG(user));
-	record_add(&t->records, TASK_USER, arena_fmt(t->arena, "%lld:%lld", (long long)u, (long long)(rest.n ? g : u)));
+	if (image_user(image, &uid, &gid, e) < 0)
+		return -1;
+	record_add(&t->records, TASK_USER, arena_fmt(t->arena, "%u:%u", uid, gid));
 	return 0;
 }
 
@@ -95,7 +91,7 @@ add_image(struct task *t, const struct container *c, const struct image *image, 
 		record_add(&t->records, TASK_ROOT, image->root);
 	for (size_t i = 0; !off && i < image->path.n; i++)
 		record_add(&t->records, TASK_VISIBLE, image->path.p[i]);
-	return add_user(t, image->user, e);
+	return add_user(t, image, e);
 }
 
 static int

@@ -681,6 +681,23 @@ an_image_is_a_root_of_its_own(void **state)
 	world_free(w);
 }
 
+/* The image's user; in a user namespace it is the one user that is mapped. */
+static void
+an_image_names_its_user(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	if (w->sandbox != TASK_SANDBOX_OFF || geteuid() == 0) {
+		struct step_of s;
+		struct image row = { .name = S("*"), .user = S("1234:1234") };
+		w->settings.images.p = &row;
+		w->settings.images.n = 1;
+		step_init(&s, "user", "id -u; id -g; echo x >/tmp/of-test-exec-$$$$ && rm /tmp/of-test-exec-$$$$; touch /usr/x 2>/dev/null || echo no");
+		const struct ended *e = run(w, &s);
+		assert_string_equal(e->result, "1234\n1234\nno");
+	}
+	world_free(w);
+}
+
 static void
 host_paths_are_only_those_allowed(void **state)
 {
@@ -1146,7 +1163,7 @@ the_sandbox_settles_with_the_first_step(void **state)
 	T(output_and_exit_code_come_back) T(a_command_that_does_not_exist_ends_with_64) T(files_become_parameters) \
 	T(hostile_outputs_are_refused) T(outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument) \
 	T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(config_maps_and_secrets_are_given) T(a_large_script_arrives_whole) \
-	T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(host_paths_are_only_those_allowed) \
+	T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(an_image_names_its_user) T(host_paths_are_only_those_allowed) \
 	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(a_step_that_takes_too_much_memory_is_killed) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
 	T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice) T(a_claim_without_a_command_can_be_taken) \
 	T(the_helper_may_die) T(a_monitor_that_is_killed_is_an_error) T(a_second_run_of_a_pod_starts_afresh) \

@@ -152,6 +152,26 @@ the_command_is_the_containers_or_the_images(void **state)
 	arena_free(a);
 }
 
+static void
+users_are_names_or_numbers(void **state)
+{
+	(void)state;
+	static const struct { const char *user; int64_t uid, gid; const char *error; } cases[] = { { "0", 0, 0, NULL }, { "1000", 1000, 1000, NULL },
+		{ "1000:50", 1000, 50, NULL }, { "root", 0, 0, NULL }, { "nobody", 65534, 65534, NULL }, { "nobody:7", 65534, 7, NULL },
+		{ "no-such-user", 0, 0, "not in /etc/passwd" }, { "-1", 0, 0, "out of range" }, { "1:x", 0, 0, "must be a number" }, { "4294967295", 0, 0, "out of range" } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct image image = { .name = S("x"), .user = str_c(cases[i].user) };
+		uint32_t uid, gid;
+		struct err e;
+		int rc = image_user(&image, &uid, &gid, &e);
+		assert_int_equal(rc, cases[i].error ? -1 : 0);
+		if (rc < 0)
+			assert_non_null(strstr(e.msg, cases[i].error));
+		else
+			assert_true(uid == cases[i].uid && gid == cases[i].gid);
+	}
+}
+
 /* ---- results ------------------------------------------------------------------------------------------------------ */
 
 struct ending {
@@ -265,6 +285,7 @@ main(void)
 		cmocka_unit_test(dollars_expand_as_in_kubernetes),
 		cmocka_unit_test(the_first_row_that_matches_is_the_image),
 		cmocka_unit_test(the_command_is_the_containers_or_the_images),
+		cmocka_unit_test(users_are_names_or_numbers),
 		cmocka_unit_test(endings_have_argos_words),
 		cmocka_unit_test(outputs_answer_by_position),
 		cmocka_unit_test(an_unreadable_ending_is_an_error),
