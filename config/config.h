@@ -85,6 +85,9 @@ struct object *object_ref(struct object *o);
 void object_unref(struct object *o);
 /* Decodes one document. Findings go to `d`; NULL if the kind is unknown (a warning) or there were errors. `file` may be absent. */
 struct object *object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d);
+/* The same, but the object is returned also if it has errors (*ok is false then): others may be resolved by what it names. */
+struct object *object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, bool *ok,
+                           struct diags *d);
 
 /* The set in force. */
 struct objects *objects_new(const struct kind *const *kinds, size_t n);

@@ -21,6 +21,7 @@ struct reading {
 	str default_ns;
 	struct manifest_set *set;
 	struct diags *diags;
+	VEC(struct object *) broken; /* have errors of their own, but who refers to them is not to blame */
 };
 
 /* ---- documents ----------------------------------------------------------------------------------------------- */
@@ -28,9 +29,12 @@ struct reading {
 static void
 add_object(struct reading *r, const struct val *doc, str file)
 {
-	struct object *o = object_decode(r->kinds, r->kinds_n, doc, file, r->default_ns, r->diags);
-	if (o)
+	bool ok;
+	struct object *o = object_read(r->kinds, r->kinds_n, doc, file, r->default_ns, &ok, r->diags);
+	if (o && ok)
 		*VEC_PUSH(&r->set->objects) = o;
+	else if (o)
+		*VEC_PUSH(&r->broken) = o;
 }
 
 /* `kind: List`, `kind: WorkflowList`...: an envelope around the objects in `items`. */
@@ -213,6 +217,9 @@ resolve_names(struct reading *r, const struct objects *in_force)
 		if (!o->file.p)
 			(void)objects_put(all, o);
 	check_twice(r->set, all, r->diags);
+	for (i = 0; i < r->broken.n; i++)
+		if (!objects_find(all, r->broken.p[i]->kind, r->broken.p[i]->ns, r->broken.p[i]->name))
+			(void)objects_put(all, r->broken.p[i]);
 	for (i = 0; i < r->set->objects.n; i++) {
 		const struct object *o = r->set->objects.p[i];
 		r->diags->file = arena_dup(r->diags->arena, o->file);
@@ -234,6 +241,9 @@ manifests_read(const struct kind *const *kinds, size_t n, const char *const *pat
 		read_path(&r, paths[i]);
 	if (resolve_in)
 		resolve_names(&r, resolve_in);
+	for (size_t i = 0; i < r.broken.n; i++)
+		object_unref(r.broken.p[i]);
+	VEC_FREE(&r.broken);
 	return d->errors == errors ? 0 : -1;
 }
 

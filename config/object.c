@@ -154,17 +154,16 @@ check_names(const struct kind *k, const struct meta *m, const struct val *doc, s
 }
 
 struct object *
-object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d)
+object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, bool *ok, struct diags *d)
 {
 	size_t errors = d->errors;
 	str outer_file = d->file;
 	if (file.p)
 		d->file = arena_dup(d->arena, file);
 	const struct kind *k = kind_of(kinds, n, doc, d);
-	struct arena *a = NULL;
 	struct object *o = NULL;
 	if (k) {
-		a = arena_new();
+		struct arena *a = arena_new();
 		o = ARENA_NEW(a, struct object);
 		struct val *manifest = ARENA_NEW(a, struct val);
 		*manifest = schema_resolve(k->schema, a, doc);
@@ -173,13 +172,22 @@ object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, 
 		(void)rc; /* d->errors says the same, and whether anything else is wrong */
 		const struct meta *m = spec;
 		check_names(k, m, manifest, errors, d);
-		*o = (struct object){ .kind = k, .name = m->name, .ns = k->cluster ? S("") : arena_dup(a, m->ns.n ? m->ns : default_ns),
-			.file = arena_dup(a, file), .manifest = manifest, .spec = spec, .arena = a, .refs = 1, .revision = 1 };
+		*o = (struct object){ .kind = k, .name = m->name, .file = arena_dup(a, file), .manifest = manifest, .spec = spec,
+			.ns = k->cluster ? S("") : arena_dup(a, m->ns.n ? m->ns : default_ns), .arena = a, .refs = 1, .revision = 1 };
 	}
 	d->file = outer_file;
-	if (d->errors == errors)
+	*ok = d->errors == errors;
+	return o;
+}
+
+struct object *
+object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d)
+{
+	bool ok;
+	struct object *o = object_read(kinds, n, doc, file, default_ns, &ok, d);
+	if (ok)
 		return o;
-	arena_free(a);
+	object_unref(o);
 	return NULL;
 }
 

@@ -50,6 +50,8 @@ check_schedule(const struct calendar_source *s, const struct val *in, struct dec
 	if (s->schedule.n) {
 		if (cron_parse(s->schedule, 0, c->arena, &cron, &e) < 0)
 			decode_error(c, in, "schedule", "%s", e.msg);
+	} else if (!s->interval.n && val_get(in, S("interval")) && val_get(in, S("interval"))->kind != VAL_STR) {
+		return; /* given, but no text: that has been said */
 	} else if (!s->interval.n) {
 		decode_error(c, in, NULL, "must have either schedule or interval");
 	} else if (dur_parse(s->interval, &interval, &e) < 0) {
