@@ -24,18 +24,26 @@ now_ns(void)
 static void
 payload(struct buf *b, int commits)
 {
-	buf_add(b, S("{\"ref\":\"refs/heads/main\",\"before\":\"6113728f27ae82c7b1a177c8d03f9e96e0adf246\",\"after\":\"0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c\","
+	buf_add(b,
+		S("{\"ref\":\"refs/heads/main\",\"before\":\"6113728f27ae82c7b1a177c8d03f9e96e0adf246\",\"after\":\"0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c\","
 		"\"repository\":{\"id\":186853002,\"name\":\"hello\",\"private\":false,\"description\":null"));
-	static const char *const links[] = { "keys", "collaborators", "teams", "hooks", "issue_events", "events", "assignees", "branches", "tags", "blobs", "git_refs",
-		"trees", "statuses", "languages", "stargazers", "contributors", "subscribers", "commits", "comments", "contents", "compare", "merges", "archive",
+	static const char *const links[] = { "keys", "collaborators", "teams", "hooks", "issue_events", "events",
+		"assignees", "branches", "tags", "blobs", "git_refs",
+		"trees", "statuses", "languages", "stargazers", "contributors", "subscribers", "commits", "comments",
+			"contents", "compare", "merges", "archive",
 		"downloads", "issues", "pulls", "milestones", "notifications", "labels", "releases", "deployments" };
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
-		buf_addf(b, ",\"%s_url\":\"https://api.example.com/repos/Codertocat/hello/%s{/number}\"", links[i], links[i]);
-	buf_add(b, S(",\"created_at\":1557933565,\"size\":0,\"has_issues\":true,\"forks\":1,\"score\":1.5e3},\"commits\":["));
+		buf_addf(b, ",\"%s_url\":\"https://api.example.com/repos/Codertocat/hello/%s{/number}\"", links[i],
+			links[i]);
+	buf_add(b,
+		S(",\"created_at\":1557933565,\"size\":0,\"has_issues\":true,\"forks\":1,\"score\":1.5e3},\"commits\":["));
 	for (int i = 0; i < commits; i++)
-		buf_addf(b, "%s{\"id\":\"%040d\",\"distinct\":true,\"message\":\"Fix the \\\"thing\\\"\\n\\nthat was broken \xe2\x80\x94 for good\",\"timestamp\":\"2026-07-15T15:20:18Z\","
-			"\"url\":\"https://example.com/Codertocat/hello/commit/%040d\",\"author\":{\"name\":\"A U Thor\",\"email\":\"author@example.com\"},"
-			"\"added\":[\"src/main.c\",\"docs/index.md\"],\"removed\":[],\"modified\":[\"README.md\"]}", i ? "," : "", i, i);
+		buf_addf(b, "%s{\"id\":\"%040d\",\"distinct\":true,\"message\":\"Fix the \\\"thing\\\"\\n\\nthat was "
+			"broken \xe2\x80\x94 for good\",\"timestamp\":\"2026-07-15T15:20:18Z\","
+			"\"url\":\"https://example.com/Codertocat/hello/commit/%040d\",\"author\":{\"name\":\"A U "
+				"Thor\",\"email\":\"author@example.com\"},"
+			"\"added\":[\"src/main.c\",\"docs/index.md\"],\"removed\":[],\"modified\":[\"README.md\"]}",
+				i ? "," : "", i, i);
 	buf_add(b, S("],\"sender\":{\"login\":\"Codertocat\",\"id\":21031067,\"site_admin\":false}}"));
 }
 
@@ -92,7 +100,8 @@ main(void)
 		}
 		qsort(o, ROUNDS, sizeof *o, by_size);
 		qsort(t, ROUNDS, sizeof *t, by_size);
-		printf("json %7zu bytes: ours %6.0f MB/s, jansson %5.0f MB/s, %.1fx\n", b.n, o[ROUNDS / 2], t[ROUNDS / 2], o[ROUNDS / 2] / t[ROUNDS / 2]);
+		printf("json %7zu bytes: ours %6.0f MB/s, jansson %5.0f MB/s, %.1fx\n", b.n, o[ROUNDS / 2],
+			t[ROUNDS / 2], o[ROUNDS / 2] / t[ROUNDS / 2]);
 		buf_free(&b);
 	}
 	return 0;

@@ -26,7 +26,8 @@ print_text(struct diags *d, const struct lint_opts *o, size_t files)
 	if (!d->errors && !warnings)
 		fprintf(stderr, "%zu file%s: nothing to complain about\n", files, files == 1 ? "" : "s");
 	else
-		fprintf(stderr, "%zu error%s, %zu warning%s in %zu file%s\n", d->errors, d->errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s",
+		fprintf(stderr, "%zu error%s, %zu warning%s in %zu file%s\n", d->errors, d->errors == 1 ? "" : "s",
+			warnings, warnings == 1 ? "" : "s",
 			files, files == 1 ? "" : "s");
 }
 
@@ -74,13 +75,17 @@ const struct command command_lint = {
 		    "  tidegate lint --strict manifests/        # warnings are errors\n"
 		    "  helm template . | tidegate lint -        # standard input\n"
 		    "  tidegate lint --output json manifests/ | jq '.[].text'\n",
-	.doc = "Reads YAML and JSON, several documents a file, folders with all below them. Names are resolved across everything that is given:\n"
+	.doc = "Reads YAML and JSON, several documents a file, folders with all below them. Names are resolved across "
+		"everything that is given:\n"
 	       "give the EventSources together with their Sensors, and templates with the workflows that use them.\n"
 	       "Exit code 0: no errors (there may be warnings); 2: errors.",
 	.options = (const struct cli_option[]){
-		OPTION(struct lint_opts, strict, "strict", 0, NULL, "Warnings are errors: for what isn't served yet, too."),
-		OPTION(struct lint_opts, output, "output", 'o', "FORMAT", "text (default) or json.", .choices = outputs),
-		OPTION(struct lint_opts, show_source, "show-source", 0, NULL, "Show the line and a caret also where output isn't a terminal."),
+		OPTION(struct lint_opts, strict, "strict", 0, NULL,
+			"Warnings are errors: for what isn't served yet, too."),
+		OPTION(struct lint_opts, output, "output", 'o', "FORMAT", "text (default) or json.",
+			.choices = outputs),
+		OPTION(struct lint_opts, show_source, "show-source", 0, NULL,
+			"Show the line and a caret also where output isn't a terminal."),
 		{ 0 },
 	},
 	.size = sizeof(struct lint_opts),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config: manifests. Reads files and directories, recognises kinds, decodes each document by its kind's schema, resolves
- * names across the set, and keeps the objects that are in force.
+ * config: manifests. Reads files and directories, recognises kinds, decodes each document by its kind's schema,
+ * resolves names across the set, and keeps the objects that are in force.
  *
- * The kinds themselves belong to the parts that serve them (sources/, sensors/, engine/); the program hands their table to
- * objects_new, so that nothing here knows an EventSource from a Workflow.
+ * The kinds themselves belong to the parts that serve them (sources/, sensors/, engine/); the program hands their table
+ * to objects_new, so that nothing here knows an EventSource from a Workflow.
  */
 #ifndef TIDEGATE_CONFIG_CONFIG_H
 #define TIDEGATE_CONFIG_CONFIG_H
@@ -42,7 +42,8 @@ struct backoff {
 int64_t backoff_wait_ns(const struct backoff *b, unsigned attempt, double random);
 int64_t backoff_steps(const struct backoff *b); /* <= 0 means 5 */
 
-extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_schema, sasl_config_schema, basic_auth_schema,
+extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_schema, sasl_config_schema,
+	basic_auth_schema,
 	backoff_schema;
 
 /* Object metadata. */
@@ -83,10 +84,18 @@ struct object {
 };
 struct object *object_ref(struct object *o);
 void object_unref(struct object *o);
-/* Decodes one document. Findings go to `d`; NULL if the kind is unknown (a warning) or there were errors. `file` may be absent. */
-struct object *object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d);
-/* The same, but the object is returned also if it has errors (*ok is false then): others may be resolved by what it names. */
-struct object *object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, bool *ok,
+/*
+ * Decodes one document. Findings go to `d`; NULL if the kind is unknown (a warning) or there were errors. `file` may be
+ * absent.
+ */
+struct object *object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns,
+	struct diags *d);
+/*
+ * The same, but the object is returned also if it has errors (*ok is false then): others may be resolved by what it
+ * names.
+ */
+struct object *object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns,
+	bool *ok,
                            struct diags *d);
 
 /* The set in force. */
@@ -100,7 +109,10 @@ struct object *objects_find_named(const struct objects *os, const char *kind, st
 const char *objects_nearest(const struct objects *os, const char *kind, str ns, str name);
 /* All of a kind (NULL: of every kind), sorted by namespace and name. Ends when it returns NULL; `*i` starts at 0. */
 struct object *objects_next(const struct objects *os, const struct kind *k, size_t *i);
-/* Takes a reference; an object of the same kind, namespace and name is replaced (revision + 1) unless it is equal. True if something changed. */
+/*
+ * Takes a reference; an object of the same kind, namespace and name is replaced (revision + 1) unless it is equal. True
+ * if something changed.
+ */
 bool objects_put(struct objects *os, struct object *o);
 bool objects_del(struct objects *os, const struct kind *k, str ns, str name);
 
@@ -111,16 +123,16 @@ struct manifest_set {
 	size_t files;
 };
 /*
- * Reads files and directories (*.yaml, *.yml, *.json below them; hidden ones skipped; "-" is standard input), documents and
- * `List` kinds, decodes them and, if `resolve_in` is not NULL, checks names across the set and what is in `resolve_in`.
- * All findings in `d`. Returns 0 if there was no error.
+ * Reads files and directories (*.yaml, *.yml, *.json below them; hidden ones skipped; "-" is standard input), documents
+ * and `List` kinds, decodes them and, if `resolve_in` is not NULL, checks names across the set and what is in
+ * `resolve_in`. All findings in `d`. Returns 0 if there was no error.
  */
 int manifests_read(const struct kind *const *kinds, size_t n, const char *const *paths, size_t paths_n, str default_ns,
                    const struct objects *resolve_in, struct manifest_set *out, struct diags *d) MUST_CHECK;
 void manifest_set_free(struct manifest_set *m);
 /*
- * Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Kinds that are instances
- * (a Workflow) are left out: who reads them submits them. Returns the number of changes.
+ * Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Kinds that are
+ * instances (a Workflow) are left out: who reads them submits them. Returns the number of changes.
  */
 size_t objects_apply_files(struct objects *os, const struct manifest_set *m);
 
@@ -132,7 +144,10 @@ struct config_map {
 	str type;
 };
 extern const struct kind kind_configmap, kind_secret;
-/* A key of a ConfigMap or Secret, one trailing newline kept. ERR_NOT_FOUND names what is missing. Borrowed from the object. */
+/*
+ * A key of a ConfigMap or Secret, one trailing newline kept. ERR_NOT_FOUND names what is missing. Borrowed from the
+ * object.
+ */
 int config_map_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
 int secret_key(const struct objects *os, str ns, str name, str key, str *out, struct err *e) MUST_CHECK;
 
@@ -169,6 +184,7 @@ struct settings {
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;
-int settings_read(const char *path /* NULL: defaults */, struct arena *a, struct settings *out, struct diags *d) MUST_CHECK;
+int settings_read(const char *path /* NULL: defaults */, struct arena *a, struct settings *out,
+	struct diags *d) MUST_CHECK;
 
 #endif

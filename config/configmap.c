@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* configmap: ConfigMaps and Secrets. Base64 is decoded when the manifest is read, so that a slip in it is found there. */
+/*
+ * configmap: ConfigMaps and Secrets. Base64 is decoded when the manifest is read, so that a slip in it is found there.
+ */
 #include "config/config.h"
 #include "core/base64.h"
 
@@ -23,7 +25,8 @@ decode_values(struct kvs *data, const char *field, const struct val *in, struct 
 		if (base64_decode(c->arena, data->p[i].value, &bytes, &e)) {
 			const struct val *v = val_get(val_get(in, str_c(field)), data->p[i].key);
 			struct diag *d = decode_error(c, v, NULL, "%s", e.msg);
-			diag_hint(c->diags, d, strcmp(field, "data") == 0 ? "write plain text under \"stringData\"" : "write plain text under \"data\"");
+			diag_hint(c->diags, d, strcmp(field, "data") == 0 ? "write plain text under \"stringData\""
+				: "write plain text under \"data\"");
 			continue;
 		}
 		data->p[i].value = bytes;
@@ -46,9 +49,12 @@ check_keys(const struct kvs *data, const char *field, const struct val *in, stru
 		str key = data->p[i].key;
 		bool ok = key.n && key.n <= 253 && !str_eq(key, S(".")) && !str_eq(key, S(".."));
 		for (size_t k = 0; k < key.n; k++)
-			ok = ok && (strchr("-_.", key.p[k]) ? key.p[k] != 0 : (key.p[k] >= '0' && key.p[k] <= '9') || ((key.p[k] | 0x20) >= 'a' && (key.p[k] | 0x20) <= 'z'));
+			ok = ok && (strchr("-_.", key.p[k]) ? key.p[k] != 0 : (key.p[k] >= '0' && key.p[k] <= '9') ||
+				((key.p[k] | 0x20) >= 'a' && (key.p[k] | 0x20) <= 'z'));
 		if (!ok)
-			decode_error(c, key_of(val_get(in, str_c(field)), key), NULL, "\"%.*s\" is not a key: letters, digits, '-', '_' and '.' only", STR_ARG(str_slice(key, 0, 80)));
+			decode_error(c, key_of(val_get(in, str_c(field)), key), NULL,
+				"\"%.*s\" is not a key: letters, digits, '-', '_' and '.' only", 
+				STR_ARG(str_slice(key, 0, 80)));
 	}
 }
 
@@ -76,26 +82,32 @@ check_secret(void *obj, const struct val *in, struct decode *c)
 	s->base.data = all;
 }
 
-static const struct schema config_map_schema = { "ConfigMap", "Texts by name, for workflows to use.", sizeof(struct config_map),
+static const struct schema config_map_schema = { "ConfigMap", "Texts by name, for workflows to use.",
+	sizeof(struct config_map),
 	(const struct field[]){
 	ENVELOPE(struct config_map, meta),
 	FIELD(struct config_map, data, "data", 0, .doc = "Texts."),
 	FIELD(struct config_map, binary_data, "binaryData", 0, .doc = "Bytes, in base64."),
-	FIELD_AS("immutable", FIELD_BOOL, 0, .doc = "Whether it may not change. Files are what they are: not enforced."),
+	FIELD_AS("immutable", FIELD_BOOL, 0, .doc = "Whether it may not change. Files are what they are: not "
+		"enforced."),
 	{ 0 } }, check_configmap };
 
 static const struct schema secret_schema = { "Secret", "Texts by name that are never shown.", sizeof(struct secret),
 	(const struct field[]){
 	ENVELOPE(struct secret, base.meta),
 	FIELD(struct secret, base.data, "data", SECRET, .doc = "Values, in base64."),
-	FIELD(struct secret, string_data, "stringData", SECRET, .doc = "Values as they are; of two with one name this one counts."),
+	FIELD(struct secret, string_data, "stringData", SECRET,
+		.doc = "Values as they are; of two with one name this one counts."),
 	FIELD(struct secret, base.type, "type", 0, .doc = "What it is used for; nothing depends on it here."),
-	FIELD_AS("immutable", FIELD_BOOL, 0, .doc = "Whether it may not change. Files are what they are: not enforced."),
+	FIELD_AS("immutable", FIELD_BOOL, 0, .doc = "Whether it may not change. Files are what they are: not "
+		"enforced."),
 	{ 0 } }, check_secret };
 
-const struct kind kind_configmap = { .name = "ConfigMap", .plural = "configmaps", .short_names = (const char *const[]){ "configmap", "cm", NULL }, .api = "v1",
+const struct kind kind_configmap = { .name = "ConfigMap", .plural = "configmaps",
+	.short_names = (const char *const[]){ "configmap", "cm", NULL }, .api = "v1",
 	.schema = &config_map_schema, .name_max = 253 };
-const struct kind kind_secret = { .name = "Secret", .plural = "secrets", .short_names = (const char *const[]){ "secret", NULL }, .api = "v1",
+const struct kind kind_secret = { .name = "Secret", .plural = "secrets", 
+	.short_names = (const char *const[]){ "secret", NULL }, .api = "v1",
 	.schema = &secret_schema, .name_max = 253 };
 
 /* ---- look up ------------------------------------------------------------------------------------------------- */
@@ -114,7 +126,8 @@ get(const struct objects *os, const char *kind, str ns, str name, str key, str *
 {
 	const struct object *o = objects_find_named(os, kind, ns, name);
 	if (!o)
-		return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" not found in namespace \"%.*s\"", kind, STR_ARG(name), STR_ARG(ns));
+		return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" not found in namespace \"%.*s\"", kind, STR_ARG(name),
+			STR_ARG(ns));
 	const struct config_map *m = o->spec;
 	const str *v = find(&m->data, key);
 	if (!v)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * manifests: from paths to decoded objects. A file that is named is read whatever it is called; of a directory the YAML and
- * JSON files are, in order of their names, the hidden ones left out (so the ..data of a mounted ConfigMap is not read twice).
+ * manifests: from paths to decoded objects. A file that is named is read whatever it is called; of a directory the YAML
+ * and JSON files are, in order of their names, the hidden ones left out (so the ..data of a mounted ConfigMap is not
+ * read twice).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -138,12 +139,14 @@ read_folder(struct reading *r, const char *path, unsigned depth)
 	VEC(const char *) paths = { 0 };
 	DIR *dir = depth < FOLDER_DEPTH_MAX ? opendir(path) : NULL;
 	if (!dir) {
-		complain(r, str_c(path), depth < FOLDER_DEPTH_MAX ? "cannot be read: %s" : "nested too deep", strerror(errno));
+		complain(r, str_c(path), depth < FOLDER_DEPTH_MAX ? "cannot be read: %s" : "nested too deep",
+			strerror(errno));
 		return;
 	}
+	const char *slash = str_ends(str_c(path), S("/")) ? "" : "/";
 	for (struct dirent *e; (e = readdir(dir));)
 		if (e->d_name[0] != '.')
-			*VEC_PUSH(&paths) = arena_fmt(tmp, "%s%s%s", path, str_ends(str_c(path), S("/")) ? "" : "/", e->d_name).p;
+			*VEC_PUSH(&paths) = arena_fmt(tmp, "%s%s%s", path, slash, e->d_name).p;
 	closedir(dir);
 	if (paths.n)
 		qsort(paths.p, paths.n, sizeof *paths.p, by_name);
@@ -171,7 +174,9 @@ read_path(struct reading *r, const char *path)
 		size_t before = r->set->files;
 		read_folder(r, path, 0);
 		if (r->set->files == before)
-			diag_add(r->diags, DIAG_WARNING, NULL, S(""), "no manifests (*.yaml, *.yml, *.json) in it")->file = arena_dup(r->diags->arena, str_c(path));
+			diag_add(r->diags, DIAG_WARNING, NULL, S(""),
+				"no manifests (*.yaml, *.yml, *.json) in it")->file = arena_dup(r->diags->arena,
+				str_c(path));
 	} else {
 		read_file(r, path);
 	}
@@ -197,7 +202,8 @@ check_twice(const struct manifest_set *m, struct objects *all, struct diags *d)
 			continue;
 		}
 		d->file = o->file;
-		struct diag *x = diag_add(d, DIAG_ERROR, name_of(o), S("metadata.name"), "a second %s \"%.*s\"", o->kind->name, STR_ARG(o->name));
+		struct diag *x = diag_add(d, DIAG_ERROR, name_of(o), S("metadata.name"), "a second %s \"%.*s\"",
+			o->kind->name, STR_ARG(o->name));
 		x->file = arena_dup(d->arena, o->file);
 		x->other_file = arena_dup(d->arena, first->file);
 		x->other_line = name_of(first)->line;

@@ -55,7 +55,8 @@ kind_of(const struct kind *const *kinds, size_t n, const struct val *doc, struct
 {
 	const struct val *name = val_get(doc, S("kind")), *api = val_get(doc, S("apiVersion"));
 	if (doc->kind != VAL_MAP) {
-		diag_add(d, DIAG_ERROR, doc, S(""), "expected an object with apiVersion, kind and metadata, not %s", val_kind_name(doc));
+		diag_add(d, DIAG_ERROR, doc, S(""), "expected an object with apiVersion, kind and metadata, not %s",
+			val_kind_name(doc));
 		return NULL;
 	}
 	if (!name && !api) {
@@ -63,7 +64,8 @@ kind_of(const struct kind *const *kinds, size_t n, const struct val *doc, struct
 		return NULL;
 	}
 	if (!name || val_resolve(name).kind != VAL_STR) {
-		struct diag *x = diag_add(d, DIAG_ERROR, name ? name : doc, S("kind"), name ? "expected a string, not %s" : "required, but not given", val_kind_name(name));
+		struct diag *x = diag_add(d, DIAG_ERROR, name ? name : doc, S("kind"),
+			name ? "expected a string, not %s" : "required, but not given", val_kind_name(name));
 		diag_hint(d, x, "add \"kind\": for example \"kind: Workflow\"");
 		return NULL;
 	}
@@ -125,7 +127,9 @@ check_name(const char *field, str name, size_t max, bool prefix, const struct va
 	if (name.n > max) {
 		diag_add(d, DIAG_ERROR, at, path, "%zu characters long: at most %zu are allowed", name.n, max);
 	} else if (!is_name(name, prefix)) {
-		struct diag *x = diag_add(d, DIAG_ERROR, at, path, "\"%.*s\" is not a name: lower case letters, digits, '-' and '.' only, a letter or digit at both ends",
+		struct diag *x = diag_add(d, DIAG_ERROR, at, path,
+			"\"%.*s\" is not a name: lower case letters, digits, '-' and '.' only, a letter or digit at "
+			"both ends",
 			STR_ARG(str_slice(name, 0, 80)));
 		str better = repaired(d->arena, name);
 		if (better.p && !prefix)
@@ -142,19 +146,26 @@ check_names(const struct kind *k, const struct meta *m, const struct val *doc, s
 	if (m->name.n)
 		check_name("name", m->name, max, false, name, d);
 	else if (m->generate_name.n)
-		check_name("generateName", m->generate_name, 253, true, prefix, d); /* cut to what leaves room, as Kubernetes does */
+		/* cut to what leaves room, as Kubernetes does */
+		check_name("generateName", m->generate_name, 253, true, prefix, d);
 	else if (!meta && d->errors == errors)
-		diag_hint(d, diag_add(d, DIAG_WARNING, doc, S("metadata"), "not given: nobody can create an object without a name"), "add \"name\" or \"generateName\"");
-	else if (val_is(meta, VAL_MAP) && !(name && val_resolve(name).kind != VAL_STR && val_resolve(name).kind != VAL_NULL))
-		diag_hint(d, diag_add(d, DIAG_ERROR, name ? name : meta, S("metadata.name"), "required, but not given"), "add \"name\" or \"generateName\"");
+		diag_hint(d, diag_add(d, DIAG_WARNING, doc, S("metadata"),
+			"not given: nobody can create an object without a name"), "add \"name\" or \"generateName\"");
+	else if (val_is(meta, VAL_MAP) && !(name && val_resolve(name).kind != VAL_STR &&
+		val_resolve(name).kind != VAL_NULL))
+		diag_hint(d, diag_add(d, DIAG_ERROR, name ? name : meta, S("metadata.name"), "required, but not given"),
+			"add \"name\" or \"generateName\"");
 	if (!m->name.n && m->generate_name.n && !k->instance)
-		diag_hint(d, diag_add(d, DIAG_WARNING, prefix, S("metadata.generateName"), "nothing can refer to a %s without a name: not kept", k->name), "add \"name\"");
+		diag_hint(d, diag_add(d, DIAG_WARNING, prefix, S("metadata.generateName"),
+			"nothing can refer to a %s without a name: not kept", k->name), "add \"name\"");
 	if (m->ns.n && !is_name(m->ns, false))
-		diag_add(d, DIAG_ERROR, val_get(meta, S("namespace")), S("metadata.namespace"), "\"%.*s\" is not a name", STR_ARG(str_slice(m->ns, 0, 80)));
+		diag_add(d, DIAG_ERROR, val_get(meta, S("namespace")), S("metadata.namespace"),
+			"\"%.*s\" is not a name", STR_ARG(str_slice(m->ns, 0, 80)));
 }
 
 struct object *
-object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, bool *ok, struct diags *d)
+object_read(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, bool *ok,
+	struct diags *d)
 {
 	size_t errors = d->errors;
 	str outer_file = d->file;
@@ -172,8 +183,9 @@ object_read(const struct kind *const *kinds, size_t n, const struct val *doc, st
 		(void)rc; /* d->errors says the same, and whether anything else is wrong */
 		const struct meta *m = spec;
 		check_names(k, m, manifest, errors, d);
-		*o = (struct object){ .kind = k, .name = m->name, .file = arena_dup(a, file), .manifest = manifest, .spec = spec,
-			.ns = k->cluster ? S("") : arena_dup(a, m->ns.n ? m->ns : default_ns), .arena = a, .refs = 1, .revision = 1 };
+		*o = (struct object){ .kind = k, .name = m->name, .file = arena_dup(a, file), .manifest = manifest,
+			.spec = spec, .arena = a, .refs = 1, .revision = 1,
+			.ns = k->cluster ? S("") : arena_dup(a, m->ns.n ? m->ns : default_ns) };
 	}
 	d->file = outer_file;
 	*ok = d->errors == errors;
@@ -181,7 +193,8 @@ object_read(const struct kind *const *kinds, size_t n, const struct val *doc, st
 }
 
 struct object *
-object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns, struct diags *d)
+object_decode(const struct kind *const *kinds, size_t n, const struct val *doc, str file, str default_ns,
+	struct diags *d)
 {
 	bool ok;
 	struct object *o = object_read(kinds, n, doc, file, default_ns, &ok, d);

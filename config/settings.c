@@ -27,15 +27,20 @@ check_image(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "workdir", "must be an absolute path");
 }
 
-static const struct schema image_schema = { "Image", "What the images that match a pattern mean here.", sizeof(struct image), (const struct field[]){
-	FIELD(struct image, name, "name", REQ, .doc = "Pattern of the image reference: `*` stands for anything, as in `argoproj/argosay:*`."),
-	FIELD(struct image, root, "root", 0, .doc = "Folder with the unpacked root file system; without one the host's commands serve."),
+static const struct schema image_schema = { "Image", "What the images that match a pattern mean here.",
+	sizeof(struct image), (const struct field[]){
+	FIELD(struct image, name, "name", REQ, .doc = "Pattern of the image reference: `*` stands for anything, as in "
+		"`argoproj/argosay:*`."),
+	FIELD(struct image, root, "root", 0, .doc = "Folder with the unpacked root file system; without one the "
+		"host's commands serve."),
 	FIELD(struct image, entrypoint, "entrypoint", 0, .doc = "Command where the manifest names none."),
 	FIELD(struct image, cmd, "cmd", 0, .doc = "Arguments where the manifest names neither command nor arguments."),
 	FIELD(struct image, env, "env", 0, .doc = "Variables that the image sets."),
 	FIELD(struct image, workdir, "workdir", 0, .doc = "Working directory where the manifest names none."),
-	FIELD(struct image, user, "user", 0, .doc = "User to run as where the manifest names none; a name or a number."),
-	FIELD(struct image, path, "path", 0, .doc = "Folders put before PATH: where stand-ins for the image's commands lie."),
+	FIELD(struct image, user, "user", 0, .doc = "User to run as where the manifest names none; a name or a "
+		"number."),
+	FIELD(struct image, path, "path", 0, .doc = "Folders put before PATH: where stand-ins for the image's "
+		"commands lie."),
 	{ 0 } }, check_image };
 
 static void
@@ -46,27 +51,42 @@ check_settings(void *obj, const struct val *in, struct decode *c)
 	for (size_t next = colon; next != SIZE_MAX; next = str_find_char(s->listen, ':', next + 1))
 		colon = next;
 	int64_t port = -1;
-	if (colon == SIZE_MAX || !str_to_i64(str_slice(s->listen, colon + 1, s->listen.n), &port) || port < 0 || port > 65535)
-		diag_hint(c->diags, decode_error(c, in, "listen", "\"%.*s\" is not an address", STR_ARG(s->listen)), "write it like \"127.0.0.1:2746\" or \"[::]:2746\"");
+	if (colon == SIZE_MAX || !str_to_i64(str_slice(s->listen, colon + 1, s->listen.n), &port) || port < 0 ||
+		port > 65535)
+		diag_hint(c->diags, decode_error(c, in, "listen", "\"%.*s\" is not an address", STR_ARG(s->listen)),
+			"write it like \"127.0.0.1:2746\" or \"[::]:2746\"");
 	for (size_t i = 0; i < s->host_paths.n; i++)
 		if (!s->host_paths.p[i].n || *s->host_paths.p[i].p != '/')
-			decode_error(c, in, "hostPaths", "\"%.*s\" must be an absolute path", STR_ARG(s->host_paths.p[i]));
+			decode_error(c, in, "hostPaths", "\"%.*s\" must be an absolute path",
+				STR_ARG(s->host_paths.p[i]));
 }
 
-const struct schema settings_schema = { "Settings", "The daemon's own configuration (`--config`).", sizeof(struct settings), (const struct field[]){
-	FIELD(struct settings, listen, "listen", 0, .dflt = "127.0.0.1:2746", .doc = "Address and port of the HTTP API."),
-	FIELD(struct settings, state, "state", 0, .doc = "State directory; /var/lib/tidegate for root, else below $XDG_STATE_HOME."),
-	FIELD(struct settings, auth, "auth", 0, .choices = auths, .dflt = "token", .doc = "Whether the HTTP API needs a token; the unix socket never does."),
-	FIELD(struct settings, log_format, "logFormat", 0, .choices = formats, .dflt = "logfmt", .doc = "How log lines look."),
-	FIELD(struct settings, log_level, "logLevel", 0, .choices = levels, .dflt = "info", .doc = "The least important lines that are written."),
+const struct schema settings_schema = { "Settings", "The daemon's own configuration (`--config`).",
+	sizeof(struct settings), (const struct field[]){
+	FIELD(struct settings, listen, "listen", 0, .dflt = "127.0.0.1:2746",
+		.doc = "Address and port of the HTTP API."),
+	FIELD(struct settings, state, "state", 0, .doc = "State directory; /var/lib/tidegate for root, else below "
+		"$XDG_STATE_HOME."),
+	FIELD(struct settings, auth, "auth", 0, .choices = auths, .dflt = "token",
+		.doc = "Whether the HTTP API needs a token; the unix socket never does."),
+	FIELD(struct settings, log_format, "logFormat", 0, .choices = formats, .dflt = "logfmt",
+		.doc = "How log lines look."),
+	FIELD(struct settings, log_level, "logLevel", 0, .choices = levels, .dflt = "info",
+		.doc = "The least important lines that are written."),
 	FIELD_ENUM(struct settings, sandbox, "sandbox", 0, sandboxes, .dflt = "auto",
-		.doc = "auto: namespaces by privilege, else user namespaces, else none, and say so; require: refuse to run without; off."),
-	FIELD_LIST(struct settings, images, "images", 0, &image_schema, .max = 10000, .doc = "The image table; the first match counts."),
+		.doc = "auto: namespaces by privilege, else user namespaces, else none, and say so; require: refuse "
+			"to run without; off."),
+	FIELD_LIST(struct settings, images, "images", 0, &image_schema, .max = 10000,
+		.doc = "The image table; the first match counts."),
 	FIELD_ENUM(struct settings, images_mode, "imagesMode", 0, image_modes, .dflt = "host",
-		.doc = "What an image that is not in the table means: host: the host's commands serve; require: the step fails."),
-	FIELD(struct settings, host_paths, "hostPaths", 0, .doc = "Folders that hostPath volumes may name, with all below them; none by default."),
-	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000, .doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
-	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default", .doc = "Namespace of what names none."),
+		.doc = "What an image that is not in the table means: host: the host's commands serve; require: the "
+			"step fails."),
+	FIELD(struct settings, host_paths, "hostPaths", 0,
+		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
+	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,
+		.doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
+	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",
+		.doc = "Namespace of what names none."),
 	{ 0 } }, check_settings };
 
 static int

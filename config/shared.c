@@ -15,7 +15,8 @@
 
 const struct schema secret_ref_schema = { "SecretKeySelector", "A key of a Secret.", sizeof(struct secret_ref),
 	(const struct field[]){ KEY_ROWS("Secret") } };
-const struct schema config_map_ref_schema = { "ConfigMapKeySelector", "A key of a ConfigMap.", sizeof(struct secret_ref),
+const struct schema config_map_ref_schema = { "ConfigMapKeySelector", "A key of a ConfigMap.",
+	sizeof(struct secret_ref),
 	(const struct field[]){ KEY_ROWS("ConfigMap") } };
 
 /* ---- TLS, SASL, credentials ---------------------------------------------------------------------------------- */
@@ -38,13 +39,16 @@ check_tls(void *obj, const struct val *in, struct decode *c)
 	}
 }
 
-const struct schema tls_config_schema = { "TLSConfig", "How a connection is encrypted and verified.", sizeof(struct tls_config),
+const struct schema tls_config_schema = { "TLSConfig", "How a connection is encrypted and verified.",
+	sizeof(struct tls_config),
 	(const struct field[]){
 	FIELD_PTR(struct tls_config, ca_cert, "caCertSecret", 0, &secret_ref_schema,
 		.doc = "Certificates of the authorities that are trusted, PEM."),
-	FIELD_PTR(struct tls_config, client_cert, "clientCertSecret", 0, &secret_ref_schema, .doc = "Our certificate, PEM."),
+	FIELD_PTR(struct tls_config, client_cert, "clientCertSecret", 0, &secret_ref_schema,
+		.doc = "Our certificate, PEM."),
 	FIELD_PTR(struct tls_config, client_key, "clientKeySecret", 0, &secret_ref_schema, .doc = "Its key, PEM."),
-	FIELD(struct tls_config, insecure_skip_verify, "insecureSkipVerify", 0, .doc = "Accept any certificate of the other side."),
+	FIELD(struct tls_config, insecure_skip_verify, "insecureSkipVerify", 0,
+		.doc = "Accept any certificate of the other side."),
 	FIELD(struct tls_config, enabled, "enabled", 0, .doc = "Use TLS with the system's authorities."),
 	{ 0 } }, check_tls };
 
@@ -52,12 +56,14 @@ static const char *const mechanisms[] = { "PLAIN", "OAUTHBEARER", "SCRAM-SHA-256
 
 const struct schema sasl_config_schema = { "SASLConfig", "How to log in to a broker.", sizeof(struct sasl_config),
 	(const struct field[]){
-	FIELD(struct sasl_config, mechanism, "mechanism", 0, .choices = mechanisms, .dflt = "PLAIN", .doc = "SASL mechanism."),
+	FIELD(struct sasl_config, mechanism, "mechanism", 0, .choices = mechanisms, .dflt = "PLAIN",
+		.doc = "SASL mechanism."),
 	FIELD_PTR(struct sasl_config, user, "userSecret", REQ, &secret_ref_schema, .doc = "User name."),
 	FIELD_PTR(struct sasl_config, password, "passwordSecret", REQ, &secret_ref_schema, .doc = "Password."),
 	{ 0 } } };
 
-const struct schema basic_auth_schema = { "BasicAuth", "User name and password, from Secrets.", sizeof(struct basic_auth),
+const struct schema basic_auth_schema = { "BasicAuth", "User name and password, from Secrets.",
+	sizeof(struct basic_auth),
 	(const struct field[]){
 	FIELD_PTR(struct basic_auth, username, "username", 0, &secret_ref_schema, .doc = "User name."),
 	FIELD_PTR(struct basic_auth, password, "password", 0, &secret_ref_schema, .doc = "Password."),
@@ -96,7 +102,8 @@ check_backoff(void *obj, const struct val *in, struct decode *c)
 	const struct backoff *b = obj;
 	double f;
 	if (b->duration && !backoff_duration(b->duration, &f))
-		diag_hint(c->diags, decode_error(c, in, "duration", "not a duration"), "write it like \"10s\", or an integer of nanoseconds");
+		diag_hint(c->diags, decode_error(c, in, "duration", "not a duration"),
+			"write it like \"10s\", or an integer of nanoseconds");
 	if (b->factor && !amount(b->factor, &f))
 		diag_hint(c->diags, decode_error(c, in, "factor", "not a number"), "write it like 2 or \"1.5\"");
 	if (b->jitter && !amount(b->jitter, &f))
@@ -105,9 +112,11 @@ check_backoff(void *obj, const struct val *in, struct decode *c)
 
 const struct schema backoff_schema = { "Backoff", "How often something is tried again, and how long to wait between.",
 	sizeof(struct backoff), (const struct field[]){
-	FIELD(struct backoff, duration, "duration", 0, .doc = "First wait: a Go duration, or an integer of nanoseconds; 1s by default."),
+	FIELD(struct backoff, duration, "duration", 0,
+		.doc = "First wait: a Go duration, or an integer of nanoseconds; 1s by default."),
 	FIELD(struct backoff, factor, "factor", 0, .doc = "Each wait is this many times the one before; 1 by default."),
-	FIELD(struct backoff, jitter, "jitter", 0, .doc = "Up to this fraction of the wait is added at random; 1 by default."),
+	FIELD(struct backoff, jitter, "jitter", 0, .doc = "Up to this fraction of the wait is added at random; 1 by "
+		"default."),
 	FIELD(struct backoff, steps, "steps", 0, .doc = "Attempts in all; 5 by default."),
 	{ 0 } }, check_backoff };
 
@@ -133,9 +142,12 @@ backoff_steps(const struct backoff *b)
 
 /* ---- metadata ------------------------------------------------------------------------------------------------ */
 
-static const struct schema owner_schema = { "OwnerReference", "The object that this one belongs to.", 0, (const struct field[]){
-	FIELD_AS("apiVersion", FIELD_STR, 0, .doc = "API of the owner."), FIELD_AS("kind", FIELD_STR, 0, .doc = "Kind of the owner."),
-	FIELD_AS("name", FIELD_STR, 0, .doc = "Name of the owner."), FIELD_AS("uid", FIELD_STR, 0, .doc = "Id of the owner."),
+static const struct schema owner_schema = { "OwnerReference", "The object that this one belongs to.", 0,
+	(const struct field[]){
+	FIELD_AS("apiVersion", FIELD_STR, 0, .doc = "API of the owner."), FIELD_AS("kind", FIELD_STR, 0,
+		.doc = "Kind of the owner."),
+	FIELD_AS("name", FIELD_STR, 0, .doc = "Name of the owner."), FIELD_AS("uid", FIELD_STR, 0,
+		.doc = "Id of the owner."),
 	FIELD_AS("controller", FIELD_BOOL, 0, .doc = "Whether it made this one."),
 	FIELD_AS("blockOwnerDeletion", FIELD_BOOL, 0, .doc = "Whether it waits for this one to go."),
 	{ 0 } } };
@@ -148,8 +160,10 @@ const struct schema meta_schema = { "ObjectMeta", "Who an object is.", sizeof(st
 	FIELD(struct meta, annotations, "annotations", 0, .doc = "Notes for people and programs."),
 	FIELD(struct meta, uid, "uid", 0, .doc = "Id, given when the object is made."),
 	FIELD(struct meta, resource_version, "resourceVersion", 0, .doc = "Changes with every change of the object."),
-	FIELD_AS("finalizers", FIELD_STRS, 0, .doc = "What others have to do before the object goes; nobody does here."),
-	FIELD_AS("ownerReferences", FIELD_LIST_, 0, .schema = &owner_schema, .doc = "Objects that this one belongs to."),
+	FIELD_AS("finalizers", FIELD_STRS, 0, .doc = "What others have to do before the object goes; nobody does "
+		"here."),
+	FIELD_AS("ownerReferences", FIELD_LIST_, 0, .schema = &owner_schema,
+		.doc = "Objects that this one belongs to."),
 	FIELD_NONE("creationTimestamp", STATUS, .doc = "When it was made."),
 	FIELD_NONE("deletionTimestamp", STATUS, .doc = "When it was deleted."),
 	FIELD_NONE("deletionGracePeriodSeconds", STATUS, .doc = "How long its deletion may take."),

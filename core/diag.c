@@ -35,7 +35,8 @@ diag_add(struct diags *d, enum diag_level level, const struct val *at, str path,
 	d->later += level == DIAG_LATER;
 	d->warnings += level == DIAG_WARNING;
 	if (d->v.n == FINDINGS_MAX)
-		*VEC_PUSH(&d->v) = (struct diag){ .level = DIAG_NOTE, .file = d->file, .text = S("too many findings: the rest is not shown") };
+		*VEC_PUSH(&d->v) = (struct diag){ .level = DIAG_NOTE, .file = d->file,
+			.text = S("too many findings: the rest is not shown") };
 	if (d->v.n > FINDINGS_MAX) {
 		d->overflow = (struct diag){ 0 };
 		return &d->overflow;
@@ -118,7 +119,9 @@ static const struct {
 	[DIAG_ERROR] = { "error", "\033[31m" },
 };
 
-/* Text that others wrote must not move the cursor of a terminal: neither by control characters nor by what is no UTF-8. */
+/*
+ * Text that others wrote must not move the cursor of a terminal: neither by control characters nor by what is no UTF-8.
+ */
 static void
 print_clean(FILE *f, str s)
 {
@@ -194,7 +197,8 @@ print_one(const struct diags *d, const struct diag *x, FILE *f, unsigned opts)
 		fprintf(f, "%u:", x->line);
 	if (x->line && x->col)
 		fprintf(f, "%u:", x->col);
-	fprintf(f, "%s%s%s%s: ", x->file.n || x->line ? " " : "", color ? levels[x->level].color : "", levels[x->level].name,
+	fprintf(f, "%s%s%s%s: ", x->file.n || x->line ? " " : "", color ? levels[x->level].color : "",
+		levels[x->level].name,
 		color ? "\033[0m" : "");
 	print_clean(f, x->path);
 	fputs(x->path.n ? ": " : "", f);

@@ -47,7 +47,9 @@ void diags_source(struct diags *d, str file, str text);
 struct diag *diag_add(struct diags *d, enum diag_level level, const struct val *at, str path, const char *fmt, ...)
 	PRINTF_LIKE(5, 6);
 void diag_hint(struct diags *d, struct diag *x, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The nearest of `n` candidates if it is near enough to be a slip (distance <= 2, or a third of the length), else NULL. */
+/*
+ * The nearest of `n` candidates if it is near enough to be a slip (distance <= 2, or a third of the length), else NULL.
+ */
 const char *diag_nearest(str word, const char *const *candidates, size_t n);
 
 #define DIAG_COLOR 1u  /* ANSI colours */

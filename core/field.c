@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * field: decoding a value into a struct by its table, with everything that is wrong said in one pass. (Encoding and equality
- * are in field_encode.c; reference pages, JSON Schema and the check of the tables themselves in field_doc.c.)
+ * field: decoding a value into a struct by its table, with everything that is wrong said in one pass. (Encoding and
+ * equality are in field_encode.c; reference pages, JSON Schema and the check of the tables themselves in field_doc.c.)
  *
- * Null is absent, as Go's decoders have it. A plain YAML scalar has no type until its row asks for one: `yes` is a boolean in
- * a boolean row and text in a string row.
+ * Null is absent, as Go's decoders have it. A plain YAML scalar has no type until its row asks for one: `yes` is a
+ * boolean in a boolean row and text in a string row.
  */
 #include "core/field.h"
 
@@ -21,7 +21,8 @@ const struct field_type field_types[FIELD_NONE_ + 1] = {
 	[FIELD_OPT_INT] = { "an integer", "integer", sizeof(struct opt_int), _Alignof(struct opt_int), "integer" },
 	[FIELD_FLOAT] = { "a number", "number", sizeof(double), _Alignof(double), "number" },
 	[FIELD_DUR] = { "a duration", "duration", sizeof(dur), _Alignof(dur), "string" },
-	[FIELD_INTSTR] = { "an integer or a string", "integer or string", sizeof(struct intstr), _Alignof(struct intstr), NULL },
+	[FIELD_INTSTR] = { "an integer or a string", "integer or string", sizeof(struct intstr),
+		_Alignof(struct intstr), NULL },
 	[FIELD_VAL] = { "a value", "any", sizeof(struct val *), _Alignof(struct val *), NULL },
 	[FIELD_STRS] = { "a list of strings", "list of strings", sizeof(struct strs), _Alignof(struct strs), "array" },
 	[FIELD_KVS] = { "a map of strings", "map of strings", sizeof(struct kvs), _Alignof(struct kvs), "object" },
@@ -29,7 +30,8 @@ const struct field_type field_types[FIELD_NONE_ + 1] = {
 	[FIELD_OBJ_] = { "a map", "", 0, 1, "object" },
 	[FIELD_PTR_] = { "a map", "", sizeof(void *), _Alignof(void *), "object" },
 	[FIELD_LIST_] = { "a list", "list of ", sizeof(struct any_list), _Alignof(struct any_list), "array" },
-	[FIELD_LISTS_] = { "a list of lists", "list of lists of ", sizeof(struct any_list), _Alignof(struct any_list), "array" },
+	[FIELD_LISTS_] = { "a list of lists", "list of lists of ", sizeof(struct any_list), _Alignof(struct any_list),
+		"array" },
 	[FIELD_MAP_] = { "a map", "map of ", sizeof(struct any_list), _Alignof(struct any_list), "object" },
 	[FIELD_SRC_] = { "", "", sizeof(struct val *), _Alignof(struct val *), NULL },
 	[FIELD_NONE_] = { "", "", 0, 1, NULL },
@@ -111,13 +113,14 @@ wrong_type(struct decode *c, const struct field *f, const struct val *v)
 {
 	str text = excerpt(v);
 	if (v->kind == VAL_STR && !(v->flags & VAL_PLAIN && val_resolve(v).kind != VAL_STR))
-		return wrong(c, v, "expected %s, not the string \"%.*s\"", field_types[f->kind].expected, STR_ARG(text));
+		return wrong(c, v, "expected %s, not the string \"%.*s\"", field_types[f->kind].expected,
+			STR_ARG(text));
 	return wrong(c, v, "expected %s, not %s", field_types[f->kind].expected, val_kind_name(v));
 }
 
 /*
- * Appends the path from `from` to `to`, which is a value (or a key) somewhere below it: by identity, so that a check of a
- * whole object can complain about any part of it and the path is right.
+ * Appends the path from `from` to `to`, which is a value (or a key) somewhere below it: by identity, so that a check of
+ * a whole object can complain about any part of it and the path is right.
  */
 static bool
 add_path_to(struct decode *c, const struct val *from, const struct val *to)
@@ -146,7 +149,8 @@ has_error(const struct diags *d, const struct val *at, str path)
 {
 	for (size_t i = d->v.n; i-- > 0;) {
 		const struct diag *x = &d->v.p[i];
-		if (x->level == DIAG_ERROR && x->line == at->line && x->col == at->col && str_eq(x->path, path) && str_eq(x->file, d->file))
+		if (x->level == DIAG_ERROR && x->line == at->line && x->col == at->col && str_eq(x->path, path) &&
+			str_eq(x->file, d->file))
 			return true;
 	}
 	return false;
@@ -161,7 +165,8 @@ at_member(struct decode *c, enum diag_level level, const struct val *in, const c
 	str rest = str_c(field);
 	vsnprintf(text, sizeof text, fmt, ap);
 	if (in && c->frame && in != c->frame->in)
-		(void)add_path_to(c, c->frame->in, in); /* not below: some other value, the path stays that of the object */
+		/* not below: some other value, the path stays that of the object */
+		(void)add_path_to(c, c->frame->in, in);
 	while (rest.n) {
 		str name = str_cut(&rest, '.');
 		const struct member *m = val_is(in, VAL_MAP) ? last_member(in, name) : NULL;
@@ -169,7 +174,8 @@ at_member(struct decode *c, enum diag_level level, const struct val *in, const c
 		if (!m)
 			break;
 		in = &m->value;
-		at = in->kind == VAL_LIST || in->kind == VAL_MAP ? &m->key : in; /* what a block holds begins a line too late */
+		/* what a block holds begins a line too late */
+		at = in->kind == VAL_LIST || in->kind == VAL_MAP ? &m->key : in;
 	}
 	bool again = level == DIAG_ERROR && at && has_error(c->diags, at, buf_str(&c->path));
 	struct diag *d = again ? &c->diags->overflow : diag_add(c->diags, level, at, buf_str(&c->path), "%s", text);
@@ -303,14 +309,19 @@ decode_enum(struct decode *c, const struct field *f, const struct val *v, void *
 		unknown_choice(c, f, v);
 }
 
-/* YAML 1.1's further words for booleans, which Argo's reader takes; only unquoted and only where a boolean is asked for. */
+/*
+ * YAML 1.1's further words for booleans, which Argo's reader takes; only unquoted and only where a boolean is asked
+ * for.
+ */
 bool
 field_to_bool(const struct val *v, bool *out)
 {
 	static const struct {
 		const char *word;
 		bool means;
-	} words[] = { { "yes", true }, { "on", true }, { "y", true }, { "no", false }, { "off", false }, { "n", false } };
+	} words[] = {
+		{ "yes", true }, { "on", true }, { "y", true }, { "no", false }, { "off", false }, { "n", false },
+	};
 	struct val r = val_resolve(v);
 	if (r.kind == VAL_BOOL) {
 		*out = r.b;
@@ -367,7 +378,8 @@ decode_integer(struct decode *c, const struct field *f, const struct val *v, int
 	if (below && !f->max)
 		wrong(c, v, "%lld is too small: must be at least %lld", (long long)i, (long long)f->min);
 	else if (below || above)
-		wrong(c, v, "%lld is out of range: must be between %lld and %lld", (long long)i, (long long)f->min, (long long)f->max);
+		wrong(c, v, "%lld is out of range: must be between %lld and %lld", (long long)i, (long long)f->min,
+			(long long)f->max);
 	*out = i;
 	return true;
 }
@@ -411,7 +423,8 @@ decode_dur(struct decode *c, const struct field *f, const struct val *v, void *t
 	}
 	if (text.p && dur_parse(text, to, &e) == 0)
 		return;
-	struct diag *d = text.p ? wrong(c, v, "\"%.*s\" is not a duration", STR_ARG(str_slice(text, 0, 60))) : wrong_type(c, f, v);
+	struct diag *d = text.p ? wrong(c, v, "\"%.*s\" is not a duration", STR_ARG(str_slice(text, 0, 60)))
+	                        : wrong_type(c, f, v);
 	if (r.kind == VAL_NUM && str_to_i64(text, &seconds))
 		hint(c, d, "say the unit: \"%llds\"", (long long)seconds);
 	else
@@ -461,7 +474,8 @@ expect_map(struct decode *c, const struct field *f, const struct val *v)
 		return true;
 	struct diag *d = wrong_type(c, f, v);
 	if (v->kind == VAL_LIST)
-		hint(c, d, f->kind == FIELD_MAP_ || f->kind == FIELD_KVS ? "write \"name: ...\" in place of \"- \"" : "remove the \"- \"");
+		hint(c, d, f->kind == FIELD_MAP_ || f->kind == FIELD_KVS ? "write \"name: ...\" in place of \"- \""
+			: "remove the \"- \"");
 	return false;
 }
 
@@ -610,11 +624,14 @@ decode_none(struct decode *c, const struct field *f, const struct val *v, void *
 	decode_as(c, f, v);
 }
 
-static void (*const decoders[FIELD_NONE_ + 1])(struct decode *c, const struct field *f, const struct val *v, void *to) = {
+static void (*const decoders[FIELD_NONE_ + 1])(struct decode *c, const struct field *f, const struct val *v,
+	void *to) = {
 	[FIELD_STR] = decode_str, [FIELD_BOOL] = decode_bool, [FIELD_TRI] = decode_tri, [FIELD_INT] = decode_int,
-	[FIELD_OPT_INT] = decode_opt_int, [FIELD_FLOAT] = decode_float, [FIELD_DUR] = decode_dur, [FIELD_INTSTR] = decode_intstr,
+	[FIELD_OPT_INT] = decode_opt_int, [FIELD_FLOAT] = decode_float, [FIELD_DUR] = decode_dur,
+		[FIELD_INTSTR] = decode_intstr,
 	[FIELD_VAL] = decode_val, [FIELD_STRS] = decode_strs, [FIELD_KVS] = decode_kvs, [FIELD_ENUM_] = decode_enum,
-	[FIELD_OBJ_] = decode_obj, [FIELD_PTR_] = decode_ptr, [FIELD_LIST_] = decode_list, [FIELD_LISTS_] = decode_lists,
+	[FIELD_OBJ_] = decode_obj, [FIELD_PTR_] = decode_ptr, [FIELD_LIST_] = decode_list,
+		[FIELD_LISTS_] = decode_lists,
 	[FIELD_MAP_] = decode_map, [FIELD_NONE_] = decode_none,
 };
 
@@ -630,8 +647,8 @@ decode_as(struct decode *c, const struct field *f, const struct val *v)
 }
 
 /*
- * The member of that name; else one that differs in case only, as Go's decoder takes it (unless its exact name is a field
- * too). unknown_field warns of those.
+ * The member of that name; else one that differs in case only, as Go's decoder takes it (unless its exact name is a
+ * field too). unknown_field warns of those.
  */
 static const struct member *
 find_member(const struct schema *sc, const struct val *in, const char *name)
@@ -694,7 +711,8 @@ static const char *
 belongs_below(const struct schema *sc, const struct val *in, str name)
 {
 	EACH_FIELD(sc, f)
-		if (f->schema && !(f->flags & INLINE) && f->kind != FIELD_MAP_ && val_get(in, str_c(f->name)) && field_find(f->schema, name))
+		if (f->schema && !(f->flags & INLINE) && f->kind != FIELD_MAP_ && val_get(in, str_c(f->name)) &&
+			field_find(f->schema, name))
 			return f->name;
 	return NULL;
 }
@@ -704,7 +722,8 @@ static const char *
 taken_for(const names_vec *names, const struct schema *sc, const struct val *in, const struct member *m)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (strlen(names->p[i]) == m->key.n && strncasecmp(names->p[i], m->key.p, m->key.n) == 0 && find_member(sc, in, names->p[i]) == m)
+		if (strlen(names->p[i]) == m->key.n && strncasecmp(names->p[i], m->key.p, m->key.n) == 0 &&
+			find_member(sc, in, names->p[i]) == m)
 			return names->p[i];
 	return NULL;
 }
@@ -718,7 +737,8 @@ unknown_field(struct decode *c, const struct member *m)
 	collect_names(here->schema, &names);
 	const char *taken = taken_for(&names, here->schema, here->in, m);
 	size_t before = enter_name(c, val_key(m));
-	struct diag *d = taken ? diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path), "\"%.*s\" is taken for \"%s\"", STR_ARG(shown), taken)
+	struct diag *d = taken ? diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path),
+		"\"%.*s\" is taken for \"%s\"", STR_ARG(shown), taken)
 	                       : wrong(c, &m->key, "unknown field \"%.*s\"", STR_ARG(shown));
 	leave(c, before);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));
@@ -761,7 +781,8 @@ report_flags(struct decode *c, const struct field *f, const struct val *at)
 
 /* The rows above `f` that exclude it. */
 static void
-check_one_of(struct decode *c, const struct schema *sc, const struct field *f, const struct val *in, const struct member *m)
+check_one_of(struct decode *c, const struct schema *sc, const struct field *f, const struct val *in,
+	const struct member *m)
 {
 	for (const struct field *other = sc->fields; other != f; other++) {
 		bool group = other->one_of && strcmp(other->one_of, f->one_of) == 0;
@@ -821,7 +842,8 @@ missing(struct decode *c, const struct field *f, const struct val *in)
 	struct diag *d = wrong(c, in, "required, but not given");
 	const char *type = field_types[field_shape(f)].expected;
 	if (f->choices && f->choices[0])
-		hint(c, d, "for example \"%s: %s\"", f->name, *f->choices[0] || !f->choices[1] ? f->choices[0] : f->choices[1]);
+		hint(c, d, "for example \"%s: %s\"", f->name, *f->choices[0] ||
+			!f->choices[1] ? f->choices[0] : f->choices[1]);
 	else
 		hint(c, d, "add \"%s\": %s", f->name, *type ? type : "a value");
 	leave(c, before);

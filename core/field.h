@@ -4,15 +4,17 @@
  * table come decoding with positions, validation, encoding, documentation, JSON Schema, redaction and equality.
  *
  *     struct webhook { str endpoint; enum method method; int64_t max_payload; struct secret_ref *auth; };
- *     static const struct schema webhook_schema = { "WebhookEventSource", "An HTTP endpoint that turns requests into events.",
+ *     static const struct schema webhook_schema = { "WebhookEventSource", "An HTTP endpoint that takes events.",
  *             sizeof(struct webhook), (const struct field[]){
- *         FIELD     (struct webhook, endpoint,    "endpoint",       REQ, .doc = "Path to serve."),
- *         FIELD_ENUM(struct webhook, method,      "method",         0, methods, .dflt = "POST", .doc = "HTTP method accepted."),
- *         FIELD     (struct webhook, max_payload, "maxPayloadSize", 0, .dflt = "1048576", .min = 1, .max = 1 << 30, .doc = "Largest body in bytes."),
- *         FIELD_PTR (struct webhook, auth,        "authSecret",     0, &secret_ref_schema, .doc = "Bearer token required of callers."),
+ *         FIELD     (struct webhook, endpoint, "endpoint", REQ, .doc = "Path to serve."),
+ *         FIELD_ENUM(struct webhook, method, "method", 0, methods, .dflt = "POST", .doc = "Method accepted."),
+ *         FIELD     (struct webhook, max_payload, "maxPayloadSize", 0, .dflt = "1048576", .min = 1, .max = 1 << 30,
+ *                    .doc = "Largest body in bytes."),
+ *         FIELD_PTR (struct webhook, auth, "authSecret", 0, &secret_ref_schema, .doc = "Token required of callers."),
  *         { 0 } }, check_webhook };
  *
- * The kind of a scalar row follows from the C type of the member, by _Generic: a member of another type does not compile.
+ * The kind of a scalar row follows from the C type of the member, by _Generic: a member of another type does not
+ * compile.
  */
 #ifndef TIDEGATE_CORE_FIELD_H
 #define TIDEGATE_CORE_FIELD_H
@@ -49,8 +51,8 @@ struct kvs {
 
 enum field_kind {
 	FIELD_END, /* the row that ends a table */
-	FIELD_STR, FIELD_BOOL, FIELD_TRI, FIELD_INT, FIELD_OPT_INT, FIELD_FLOAT, FIELD_DUR, FIELD_INTSTR, FIELD_VAL, FIELD_STRS,
-	FIELD_KVS,
+	FIELD_STR, FIELD_BOOL, FIELD_TRI, FIELD_INT, FIELD_OPT_INT, FIELD_FLOAT, FIELD_DUR, FIELD_INTSTR, FIELD_VAL,
+	FIELD_STRS, FIELD_KVS,
 	FIELD_ENUM_, /* int member, index into .choices */
 	FIELD_OBJ_,  /* struct inside the struct */
 	FIELD_PTR_,  /* pointer to a struct; NULL when absent */
@@ -81,16 +83,19 @@ struct field {
 	enum field_kind kind;
 	unsigned flags;
 	size_t offset;
-	const struct schema *schema;      /* OBJ, PTR, LIST, LISTS, MAP; NONE and VAL may name one to look into, see .as */
+	/* OBJ, PTR, LIST, LISTS, MAP; NONE and VAL may name one to look into, see .as */
+	const struct schema *schema;
 	/*
 	 * NONE and VAL only: the value must be good for a row of this kind (STR, INT, KVS, OBJ_, LIST_, MAP_ with .schema, ...), with its
 	 * .choices, .min, .max; it is decoded into scratch memory for the findings alone. FIELD_END: an object if .schema is
 	 * given, else anything.
 	 */
 	enum field_kind as;
-	const char *const *choices;       /* ENUM, or a STR limited to these; NULL-terminated; index 0 is the zero value */
+	/* ENUM, or a STR limited to these; NULL-terminated; index 0 is the zero value */
+	const char *const *choices;
 	const char *dflt;                 /* as it would be written in a manifest; goes through the same decoder */
-	int64_t min, max;                 /* INT and OPT_INT (both 0: no limit; max alone: from 0; min alone: upwards); STR, lists: max = longest */
+	/* INT and OPT_INT (both 0: no limit; max alone: from 0; min alone: upwards); STR, lists: max = longest */
+	int64_t min, max;
 	const char *one_of;               /* rows of a schema with the same group name exclude each other */
 	const char *doc;                  /* one sentence or two, for the reference page */
 	const char *hint;                 /* what to write instead, for DEPRECATED, NOEFFECT, LATER */
@@ -102,7 +107,10 @@ struct schema {
 	const char *doc;
 	size_t size;
 	const struct field *fields;
-	/* What a row cannot say. Called after the fields are in place, also when some were wrong; adds diags. May be NULL. */
+	/*
+	 * What a row cannot say. Called after the fields are in place, also when some were wrong; adds diags. May be
+	 * NULL.
+	 */
 	void (*check)(void *obj, const struct val *in, struct decode *c);
 	bool open; /* unknown members are kept silently: raw Kubernetes objects */
 };
@@ -120,20 +128,26 @@ struct schema {
 #define FIELD_LISTS(T, m, nm, fl, sc, ...) { .name = nm, .kind = FIELD_LISTS_, .flags = fl, .offset = offsetof(T, m), .schema = sc, __VA_ARGS__ }
 #define FIELD_MAP(T, m, nm, fl, sc, ...) { .name = nm, .kind = FIELD_MAP_, .flags = fl, .offset = offsetof(T, m), .schema = sc, __VA_ARGS__ }
 #define FIELD_SRC(T, m) { .name = "", .kind = FIELD_SRC_, .offset = offsetof(T, m) + 0 * sizeof(((T *)0)->m == (const struct val *)0) }
-/* Known, but without a place in the struct; `shape` is the kind its value must have. A schema of such rows alone has size 0. */
+/*
+ * Known, but without a place in the struct; `shape` is the kind its value must have. A schema of such rows alone has
+ * size 0.
+ */
 #define FIELD_AS(nm, shape, fl, ...) { .name = nm, .kind = FIELD_NONE_, .as = shape, .flags = fl, __VA_ARGS__ }
 /* The same with a value of any shape, or an object if .schema is given. */
 #define FIELD_NONE(nm, fl, ...) { .name = nm, .kind = FIELD_NONE_, .flags = fl, __VA_ARGS__ }
 
 /*
- * Decodes `in` into `out` (sc->size bytes, zeroed by this function). All findings go to `d` in one pass, with positions;
- * returns 0 if none of them was an error (LATER findings do not count), -1 otherwise: then `out` is filled as far as it was
- * understood. What `out` points to is in `a` or in what `in` points to. `path` is the prefix of the paths in messages.
+ * Decodes `in` into `out` (sc->size bytes, zeroed by this function). All findings go to `d` in one pass, with
+ * positions; returns 0 if none of them was an error (LATER findings do not count), -1 otherwise: then `out` is filled
+ * as far as it was understood. What `out` points to is in `a` or in what `in` points to. `path` is the prefix of the
+ * paths in messages.
  */
-int schema_decode(const struct schema *sc, struct arena *a, const struct val *in, str path, void *out, struct diags *d) MUST_CHECK;
+int schema_decode(const struct schema *sc, struct arena *a, const struct val *in, str path, void *out,
+	struct diags *d) MUST_CHECK;
 /*
- * A deep copy of `in` in which unquoted YAML scalars have the types that the schema asks for: what is kept and shown of a
- * manifest. What the schema doesn't know is resolved by YAML's core schema; what is wrong stays wrong for schema_decode.
+ * A deep copy of `in` in which unquoted YAML scalars have the types that the schema asks for: what is kept and shown of
+ * a manifest. What the schema doesn't know is resolved by YAML's core schema; what is wrong stays wrong for
+ * schema_decode.
  */
 struct val schema_resolve(const struct schema *sc, struct arena *a, const struct val *in);
 /* The struct as a manifest again: defaults and absent fields left out, SECRET strings as "***" if `redact`. */
@@ -146,7 +160,9 @@ void schema_doc(const struct schema *sc, FILE *f);
 struct val schema_json_schema(const struct schema *sc, struct arena *a);
 /* Calls fn for the schema and every schema below it, once each. */
 void schema_each(const struct schema *sc, void (*fn)(const struct schema *sc, void *arg), void *arg);
-/* Our own mistakes in a table: missing doc, duplicate name, offset outside, default that does not decode. Text or NULL. */
+/*
+ * Our own mistakes in a table: missing doc, duplicate name, offset outside, default that does not decode. Text or NULL.
+ */
 const char *schema_self_test(const struct schema *sc);
 
 /* ---- for checks --------------------------------------------------------------------------------------------- */
@@ -158,11 +174,14 @@ struct decode {
 	const struct decode_frame *frame; /* field.c's own */
 };
 /*
- * Adds an error (warning, ...) at the member `field` of `in` (at `in` itself if it is absent or field is NULL). `field` may
- * be a path of members, "a.b". Fill in a hint with diag_hint(c->diags, ...).
+ * Adds an error (warning, ...) at the member `field` of `in` (at `in` itself if it is absent or field is NULL). `field`
+ * may be a path of members, "a.b". Fill in a hint with diag_hint(c->diags, ...).
  */
-struct diag *decode_error(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
-struct diag *decode_warn(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
-struct diag *decode_later(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4, 5);
+struct diag *decode_error(struct decode *c, const struct val *in, const char *field, const char *fmt,
+	...) PRINTF_LIKE(4, 5);
+struct diag *decode_warn(struct decode *c, const struct val *in, const char *field, const char *fmt, ...) PRINTF_LIKE(4,
+	5);
+struct diag *decode_later(struct decode *c, const struct val *in, const char *field, const char *fmt,
+	...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* field_doc: what else comes from the tables: reference pages, JSON Schema for editors, and a check of the tables themselves. */
+/*
+ * field_doc: what else comes from the tables: reference pages, JSON Schema for editors, and a check of the tables
+ * themselves.
+ */
 #include <strings.h>
 
 #include "core/field_kinds.h"
@@ -81,7 +84,8 @@ print_notes(const struct field *f, FILE *out)
 		unsigned flag;
 		const char *text;
 	} notes[] = {
-		{ LATER, " *Not served yet.*" }, { NOEFFECT, " *Accepted, without effect here.*" }, { DEPRECATED, " *Deprecated.*" },
+		{ LATER, " *Not served yet.*" }, { NOEFFECT, " *Accepted, without effect here.*" }, 
+		{ DEPRECATED, " *Deprecated.*" },
 		{ STATUS, " *Written by Tidegate; ignored on input.*" }, { SECRET, " *Never shown.*" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
@@ -166,10 +170,11 @@ ref_to(struct arena *a, const struct schema *sc)
 static void
 add_type(struct val_map *m, const struct field *f, struct arena *a)
 {
-	static const char *const any_string[] = { "string", "number", "boolean" }, *const int_or_string[] = { "integer", "string" };
+	static const char *const any_string[] = { "string", "number", "boolean" };
+	static const char *const int_or_string[] = { "integer", "string" };
 	enum field_kind shape = field_shape(f);
 	const char *json = field_types[shape].json;
-	struct val text = f->flags & ANYSTR ? one_member(a, "type", types(a, any_string, 3)) : one_member(a, "type", val_cstr("string"));
+	struct val text = one_member(a, "type", f->flags & ANYSTR ? types(a, any_string, 3) : val_cstr("string"));
 	if (shape == FIELD_OBJ_ || shape == FIELD_PTR_) {
 		val_map_add(m, S("$ref"), val_str(arena_fmt(a, "#/$defs/%s", f->schema->name)));
 		return;
@@ -219,7 +224,8 @@ property(const struct field *f, struct arena *a)
 	if (number && (f->min || f->max))
 		val_map_add(&m, S("minimum"), val_int(f->min));
 	if (f->max)
-		val_map_add(&m, number ? S("maximum") : field_shape(f) == FIELD_STR ? S("maxLength") : S("maxItems"), val_int(f->max));
+		val_map_add(&m, number ? S("maximum") : field_shape(f) == FIELD_STR ? S("maxLength") : S("maxItems"),
+			val_int(f->max));
 	if (f->flags & DEPRECATED)
 		val_map_add(&m, S("deprecated"), val_bool(true));
 	return val_map_end(&m, a);
@@ -266,7 +272,8 @@ schema_json_schema(const struct schema *sc, struct arena *a)
 	collect(sc, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		struct val_map def = { 0 };
-		if (map_put(&seen, str_c(all.p[i]->name), &seen)) /* one table under two names is fine, two under one are a mistake of ours */
+		/* one table under two names is fine, two under one are a mistake of ours */
+		if (map_put(&seen, str_c(all.p[i]->name), &seen))
 			continue;
 		add_object(all.p[i], a, &def);
 		val_map_add(&defs, str_c(all.p[i]->name), val_map_end(&def, a));
@@ -287,7 +294,8 @@ check_row(const struct schema *sc, const struct field *f, struct arena *a)
 {
 	enum field_kind shape = field_shape(f);
 	bool has_member = f->kind != FIELD_NONE_;
-	bool has_struct = shape == FIELD_OBJ_ || shape == FIELD_PTR_ || shape == FIELD_LIST_ || shape == FIELD_LISTS_ || shape == FIELD_MAP_;
+	bool has_struct = shape == FIELD_OBJ_ || shape == FIELD_PTR_ || shape == FIELD_LIST_ || shape == FIELD_LISTS_ ||
+		shape == FIELD_MAP_;
 	if (!f->name)
 		return "a row without a name";
 	if (has_struct && !f->schema)

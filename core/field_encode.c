@@ -51,7 +51,8 @@ equal_lists(const struct field *f, const struct any_list *x, const struct any_li
 		return false;
 	for (size_t i = 0; i < x->n; i++) {
 		const void *p = (const char *)x->p + i * f->schema->size, *q = (const char *)y->p + i * f->schema->size;
-		if (f->kind == FIELD_MAP_ && !str_eq(*(const str *)p, *(const str *)q)) /* the key is no row of the table */
+		/* the key is no row of the table */
+		if (f->kind == FIELD_MAP_ && !str_eq(*(const str *)p, *(const str *)q))
 			return false;
 		if (!equal_structs(f->schema, p, q))
 			return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * field_resolve: a manifest with the types that its table gives to unquoted YAML scalars. What is printed as JSON later has a
- * string where the field is a string ("1.10" stays text, a parameter's 5 becomes "5") and true where it is a boolean.
+ * field_resolve: a manifest with the types that its table gives to unquoted YAML scalars. What is printed as JSON later
+ * has a string where the field is a string ("1.10" stays text, a parameter's 5 becomes "5") and true where it is a
+ * boolean.
  */
 #include "core/field_kinds.h"
 
@@ -58,7 +59,8 @@ resolve_each(const struct field *f, struct arena *a, const struct val *v,
 	} else if (v->kind == VAL_MAP) {
 		struct member *members = ARENA_ARRAY(a, struct member, v->n);
 		for (uint32_t i = 0; i < v->n; i++)
-			members[i] = (struct member){ val_copy(a, &v->members[i].key), item(f, a, &v->members[i].value) };
+			members[i] = (struct member){ val_copy(a, &v->members[i].key), item(f, a,
+				&v->members[i].value) };
 		out.members = members;
 	} else {
 		return copy_resolved(a, v);
@@ -114,7 +116,8 @@ resolve_map(const struct schema *sc, struct arena *a, const struct val *v)
 	for (uint32_t i = 0; i < v->n; i++) {
 		const struct member *m = &v->members[i];
 		const struct field *f = field_find(sc, val_key(m));
-		members[i] = (struct member){ val_copy(a, &m->key), f ? resolve_field(f, a, &m->value) : copy_resolved(a, &m->value) };
+		members[i] = (struct member){ val_copy(a, &m->key), f ? resolve_field(f, a,
+			&m->value) : copy_resolved(a, &m->value) };
 	}
 	out.members = members;
 	return out;

@@ -3,8 +3,8 @@
  * json: RFC 8259, read and written.
  *
  * The reader goes over the text once. It keeps finished values on one stack; when a list or map ends, its part of the
- * stack is copied to the arena, so a container costs one allocation whatever its size. Strings are scanned sixteen bytes
- * (SSE2) or eight at a time for what is not plain ASCII; a string without escapes is not copied.
+ * stack is copied to the arena, so a container costs one allocation whatever its size. Strings are scanned sixteen
+ * bytes (SSE2) or eight at a time for what is not plain ASCII; a string without escapes is not copied.
  *
  * As Go's encoding/json: a duplicate member is kept (the last one counts), an unpaired surrogate escape becomes U+FFFD.
  * Unlike it: raw bytes that are not UTF-8 are refused.
@@ -87,7 +87,8 @@ static inline void
 push(struct reader *r, const struct val *v)
 {
 	if (r->n == r->cap) {
-		struct val *bigger = mem_realloc(r->stack == r->inline_stack ? NULL : r->stack, r->cap * 2, sizeof *r->stack);
+		struct val *bigger = mem_realloc(r->stack == r->inline_stack ? NULL : r->stack, r->cap * 2,
+			sizeof *r->stack);
 		if (r->stack == r->inline_stack)
 			memcpy(bigger, r->stack, r->n * sizeof *r->stack);
 		r->stack = bigger;
@@ -448,8 +449,8 @@ json_valid(str text)
 /* ---- write -------------------------------------------------------------------------------------------------- */
 
 /*
- * Go's encoding/json, floatEncoder: the shortest digits that read back as the same number; exponent form below 1e-6 and from
- * 1e21 on, without a leading zero in the exponent.
+ * Go's encoding/json, floatEncoder: the shortest digits that read back as the same number; exponent form below 1e-6 and
+ * from 1e21 on, without a leading zero in the exponent.
  */
 void
 json_float(struct buf *b, double f)
@@ -542,7 +543,8 @@ json_quote(struct buf *b, str s, unsigned opts)
 			/* U+2028 and U+2029 are written as escapes, as Go does: they end a line in JavaScript */
 			if (!len)
 				buf_add(b, S("\\ufffd"));
-			else if (len == 3 && memcmp(stop, "\xe2\x80", 2) == 0 && ((unsigned char)stop[2] & 0xfe) == 0xa8)
+			else if (len == 3 && memcmp(stop, "\xe2\x80", 2) == 0 &&
+				((unsigned char)stop[2] & 0xfe) == 0xa8)
 				buf_addf(b, "\\u202%c", (unsigned char)stop[2] == 0xa8 ? '8' : '9');
 			else
 				buf_add(b, (str){ stop, len });

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * map: open addressing with linear probing, at most three quarters full. Keys come from strangers (JSON members, names in
- * manifests), so the hash is keyed: SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a key drawn
- * once a process; nobody outside can make keys that collide.
+ * map: open addressing with linear probing, at most three quarters full. Keys come from strangers (JSON members, names
+ * in manifests), so the hash is keyed: SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") with a
+ * key drawn once a process; nobody outside can make keys that collide.
  */
 #include "core/map.h"
 

@@ -135,7 +135,8 @@ merge(struct arena *a, const struct val *base, const struct val *patch, bool by_
 		if (!change)
 			members[n++] = *m;
 		else if (!is_null(change))
-			members[n++] = (struct member){ m->key, *merge_member(a, val_key(m), &m->value, change, by_key) };
+			members[n++] = (struct member){ m->key,
+				*merge_member(a, val_key(m), &m->value, change, by_key) };
 	}
 	for (uint32_t i = 0; i < patch->n; i++) {
 		const struct member *m = &patch->members[i];

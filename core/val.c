@@ -88,7 +88,8 @@ val_copy(struct arena *a, const struct val *v)
 	} else if (v->kind == VAL_MAP) {
 		struct member *members = ARENA_ARRAY(a, struct member, v->n);
 		for (uint32_t i = 0; i < v->n; i++)
-			members[i] = (struct member){ val_copy(a, &v->members[i].key), val_copy(a, &v->members[i].value) };
+			members[i] = (struct member){ val_copy(a, &v->members[i].key), val_copy(a,
+				&v->members[i].value) };
 		out.members = members;
 	}
 	return out;
@@ -134,12 +135,14 @@ val_get_str(const struct val *map, const char *key)
 const char *
 val_kind_name(const struct val *v)
 {
-	static const char *const names[] = { "null", "a boolean", "an integer", "a number", "a number", "a string", "a list",
-		"a map" };
+	static const char *const names[] = {
+		"null", "a boolean", "an integer", "a number", "a number", "a string", "a list", "a map",
+	};
 	if (!v)
 		return "nothing";
 	struct val r = val_resolve(v);
-	if (r.kind == VAL_NUM && str_find_char(val_text(&r), '.', 0) == SIZE_MAX && str_find_char(val_text(&r), 'e', 0) == SIZE_MAX)
+	if (r.kind == VAL_NUM && str_find_char(val_text(&r), '.', 0) == SIZE_MAX &&
+	    str_find_char(val_text(&r), 'e', 0) == SIZE_MAX)
 		return "an integer";
 	return names[r.kind];
 }
@@ -232,8 +235,10 @@ val_resolve(const struct val *v)
 		{ "", VAL_NULL }, { "~", VAL_NULL }, { "null", VAL_NULL }, { "Null", VAL_NULL }, { "NULL", VAL_NULL },
 		{ "true", VAL_BOOL, true }, { "True", VAL_BOOL, true }, { "TRUE", VAL_BOOL, true },
 		{ "false", VAL_BOOL, false }, { "False", VAL_BOOL, false }, { "FALSE", VAL_BOOL, false },
-		{ ".inf", VAL_FLOAT, 0, INFINITY }, { ".Inf", VAL_FLOAT, 0, INFINITY }, { ".INF", VAL_FLOAT, 0, INFINITY },
-		{ "+.inf", VAL_FLOAT, 0, INFINITY }, { "-.inf", VAL_FLOAT, 0, -INFINITY }, { "-.Inf", VAL_FLOAT, 0, -INFINITY },
+		{ ".inf", VAL_FLOAT, 0, INFINITY }, { ".Inf", VAL_FLOAT, 0, INFINITY }, 
+		{ ".INF", VAL_FLOAT, 0, INFINITY },
+		{ "+.inf", VAL_FLOAT, 0, INFINITY }, { "-.inf", VAL_FLOAT, 0, -INFINITY }, 
+		{ "-.Inf", VAL_FLOAT, 0, -INFINITY },
 		{ ".nan", VAL_FLOAT, 0, NAN }, { ".NaN", VAL_FLOAT, 0, NAN }, { ".NAN", VAL_FLOAT, 0, NAN },
 	};
 	if (v->kind != VAL_STR || !(v->flags & VAL_PLAIN))

@@ -3,11 +3,11 @@
  * val: the one data type. JSON, YAML, expression values, template input and workflow status are all a `struct val`.
  *
  * A val is immutable once built and 24 bytes. It points into an arena (or into a text that outlives it) and carries the
- * line and column it came from, so that any layer can say where something is wrong. "Changing" a val makes a new root that
- * shares what did not change.
+ * line and column it came from, so that any layer can say where something is wrong. "Changing" a val makes a new root
+ * that shares what did not change.
  *
- * Numbers keep their text: a JSON number read is VAL_NUM with the very bytes, so that 1.10, 1e3 and 12345678901234567890
- * survive. Computed numbers are VAL_INT or VAL_FLOAT. val_to_* hide the difference.
+ * Numbers keep their text: a JSON number read is VAL_NUM with the very bytes, so that 1.10, 1e3 and
+ * 12345678901234567890 survive. Computed numbers are VAL_INT or VAL_FLOAT. val_to_* hide the difference.
  */
 #ifndef TIDEGATE_CORE_VAL_H
 #define TIDEGATE_CORE_VAL_H
@@ -95,7 +95,9 @@ static inline bool val_is(const struct val *v, enum val_kind k) { return v && v-
 static inline bool val_is_number(const struct val *v) { return v && v->kind >= VAL_INT && v->kind <= VAL_NUM; }
 const char *val_kind_name(const struct val *v); /* "a string", "a list", ... for messages */
 
-/* A plain YAML scalar by the YAML 1.2 core schema (null, bool, int incl. 0x 0o, float); others come back as they are. */
+/*
+ * A plain YAML scalar by the YAML 1.2 core schema (null, bool, int incl. 0x 0o, float); others come back as they are.
+ */
 struct val val_resolve(const struct val *v);
 /* val_resolve over a whole tree: what a YAML document means where no table says more. Shares what does not change. */
 const struct val *val_resolve_all(struct arena *a, const struct val *v);
@@ -116,11 +118,12 @@ struct val_limits {
 };
 
 /*
- * One JSON value (RFC 8259, UTF-8 checked, nothing behind it but white space). Strings without escapes point into `text`,
- * which must live as long as the value. ERR_INVALID with "line:column: reason"; ERR_LIMIT where a limit is hit.
+ * One JSON value (RFC 8259, UTF-8 checked, nothing behind it but white space). Strings without escapes point into
+ * `text`, which must live as long as the value. ERR_INVALID with "line:column: reason"; ERR_LIMIT where a limit is hit.
  */
 int json_read(struct arena *a, str text, struct val *out, struct err *e) MUST_CHECK;
-int json_read_limited(struct arena *a, str text, const struct val_limits *lim, struct val *out, struct err *e) MUST_CHECK;
+int json_read_limited(struct arena *a, str text, const struct val_limits *lim, struct val *out,
+	struct err *e) MUST_CHECK;
 /* Whether `text` is one valid JSON value, without building anything. */
 bool json_valid(str text);
 
@@ -142,7 +145,8 @@ struct diags; /* core/diag.h */
  * within the limits. Duplicate keys, bad syntax and exceeded limits go to `d` with both places; the documents before a
  * syntax error are still returned. JSON text is YAML, and is read by this too. Returns 0 if no error was added.
  */
-int yaml_read_all(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n, struct diags *d) MUST_CHECK;
+int yaml_read_all(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n,
+	struct diags *d) MUST_CHECK;
 /* Block style YAML that reads back equal; strings are quoted only where they would be taken for something else. */
 void yaml_write_buf(struct buf *b, const struct val *v);
 
@@ -152,8 +156,9 @@ void yaml_write_buf(struct buf *b, const struct val *v);
 const struct val *val_set(struct arena *a, const struct val *map, str key, const struct val *v);
 const struct val *val_unset(struct arena *a, const struct val *map, str key);
 /*
- * `patch` over `base`, as Kubernetes' strategic merge patch does for Argo's types (spec 1.9): maps merge, lists named in
- * the table (templates, volumes, env, ... by "name") merge by key, other lists and scalars are replaced, null deletes.
+ * `patch` over `base`, as Kubernetes' strategic merge patch does for Argo's types (spec 1.9): maps merge, lists named
+ * in the table (templates, volumes, env, ... by "name") merge by key, other lists and scalars are replaced, null
+ * deletes.
  */
 const struct val *val_merge(struct arena *a, const struct val *base, const struct val *patch);
 /* RFC 7386 JSON merge patch. */

@@ -2,9 +2,9 @@
 /*
  * yaml: from libyaml's events to values, with positions. (Writing is in yaml_write.c.)
  *
- * libyaml knows syntax only. Here are the things that go wrong in manifests: duplicate keys, unknown or endless aliases,
- * documents made to exhaust us. Values are immutable, so an alias costs nothing here; but whoever walks the result pays for
- * what it stands for, and therefore the limit on nodes counts an alias as large as what it names.
+ * libyaml knows syntax only. Here are the things that go wrong in manifests: duplicate keys, unknown or endless
+ * aliases, documents made to exhaust us. Values are immutable, so an alias costs nothing here; but whoever walks the
+ * result pays for what it stands for, and therefore the limit on nodes counts an alias as large as what it names.
  *
  * A syntax error ends the reading: libyaml can't go on. Its message is for people who know the grammar; the table of
  * problems below says the same for people who indent.
@@ -99,11 +99,13 @@ static const struct problem {
 } problems[] = {
 	{ "found unexpected end of stream", "while scanning a quoted scalar", "the quote opened here is never closed",
 		"add the closing quote", true },
-	{ "found unexpected document indicator", "while scanning a quoted scalar", "the quote opened here is not closed before the document ends",
+	{ "found unexpected document indicator", "while scanning a quoted scalar",
+		"the quote opened here is not closed before the document ends",
 		"add the closing quote", true },
 	{ "found unknown escape character", NULL, "no such escape in double quotes",
 		"write \\\\ for a backslash, or use single quotes" },
-	{ "did not find expected ',' or ']'", NULL, "the list in brackets is not closed here", "add a comma or the closing ']'" },
+	{ "did not find expected ',' or ']'", NULL, "the list in brackets is not closed here",
+		"add a comma or the closing ']'" },
 	{ "did not find expected ',' or '}'", NULL, "the map in braces is not closed here",
 		"add a comma or the closing '}'; a value that begins with '{' needs quotes" },
 	{ "mapping values are not allowed in this context", NULL, "a key with a value can't stand here",
@@ -113,15 +115,17 @@ static const struct problem {
 	{ "did not find expected '-' indicator", NULL, "expected the next item of the list that began above",
 		"indent this line as the other items" },
 	{ "could not find expected ':'", NULL, "a line that is neither \"key: value\" nor \"- item\"",
-		"write a colon and a space behind the key; indent the further lines of a text deeper than its key", true },
-	{ "block sequence entries are not allowed", NULL, "a list item can't stand here", "start the list on a line of its own" },
+		"write a colon and a space behind the key; indent the further lines of a text deeper", true },
+	{ "block sequence entries are not allowed", NULL, "a list item can't stand here",
+		"start the list on a line of its own" },
 	{ "mapping keys are not allowed", NULL, "a key can't stand here", "start the map on a line of its own" },
 	{ "found a tab character", NULL, "a tab can't be used for indentation", "use spaces" },
-	{ "did not find expected comment or line break", NULL, "the text must begin on the line after '|' or '>'", NULL },
+	{ "did not find expected comment or line break", NULL, "the text must begin on the line after '|' or '>'" },
 	{ "did not find expected node content", NULL, "expected a value", "is a bracket or brace above not closed?" },
 	{ "did not find expected <document start>", NULL, "expected \"---\" or the end of the file",
 		"check the indentation: the first line sets it for the whole document" },
-	{ "control characters are not allowed", NULL, "a control character", "remove it, or write it as an escape in double quotes" },
+	{ "control characters are not allowed", NULL, "a control character",
+		"remove it, or write it as an escape in double quotes" },
 	{ "invalid leading UTF-8 octet", NULL, "not UTF-8", "save the file as UTF-8" },
 	{ "invalid trailing UTF-8 octet", NULL, "not UTF-8", "save the file as UTF-8" },
 	{ "incomplete UTF-8 octet sequence", NULL, "not UTF-8", "save the file as UTF-8" },
@@ -178,7 +182,8 @@ syntax_error(struct reader *r)
 	char c = byte_at(r->text, mark);
 	char reserved[80];
 	if (str_eq(str_c(p->problem), S("found character that cannot start any token"))) {
-		snprintf(reserved, sizeof reserved, c == '\t' ? "a tab can't be used for indentation" : "a value can't begin with '%c'", c);
+		snprintf(reserved, sizeof reserved,
+			c == '\t' ? "a tab can't be used for indentation" : "a value can't begin with '%c'", c);
 		text = reserved;
 		hint = c == '\t' ? "use spaces" : "put it in quotes";
 	}
@@ -195,8 +200,10 @@ syntax_error(struct reader *r)
 		/* text that goes on behind a quote: one was left out before, or one inside was taken for its end */
 		bool several = r->quote_start.line != r->quote_end.line;
 		d->text = S("text behind a closing quote");
-		diag_hint(r->diags, d, several ? "the quotes opened at the other place end only here: close them where their text ends"
-			: r->quote == '"' ? "write \\\" for a quote inside of the quotes" : "write '' for a quote inside of the quotes");
+		diag_hint(r->diags, d, several
+			? "the quotes opened at the other place end only here: close them where their text ends"
+			: r->quote == '"' ? "write \\\" for a quote inside of the quotes"
+				: "write '' for a quote inside of the quotes");
 		other = r->quote_start;
 		have_other = true;
 	}
@@ -265,7 +272,8 @@ apply_tag(struct reader *r, const struct frame *at, const char *tag, struct val 
 		out->flags |= VAL_PLAIN;
 		struct val v = val_resolve(out);
 		if (!(1u << v.kind & typed[i].kinds)) {
-			fail(r, at, r->event.start_mark, "!!%s: \"%.*s\" is not %s", typed[i].name, (int)(out->n < 80 ? out->n : 80), out->p, typed[i].what);
+			fail(r, at, r->event.start_mark, "!!%s: \"%.*s\" is not %s", typed[i].name,
+				(int)(out->n < 80 ? out->n : 80), out->p, typed[i].what);
 			return -1;
 		}
 		*out = v;
@@ -331,7 +339,8 @@ read_alias(struct reader *r, const struct frame *at, struct val *out, uint32_t *
 		for (size_t i = 0; i < r->anchors.n; i++)
 			*VEC_PUSH(&names) = r->anchors.p[i].name.p;
 		const char *near = diag_nearest(name, names.p, names.n);
-		struct diag *d = fail(r, at, r->event.start_mark, "no anchor \"&%.*s\" before this alias", STR_ARG(name));
+		struct diag *d = fail(r, at, r->event.start_mark, "no anchor \"&%.*s\" before this alias",
+			STR_ARG(name));
 		if (near)
 			diag_hint(r->diags, d, "did you mean \"*%s\"?", near);
 		VEC_FREE(&names);
@@ -441,7 +450,8 @@ static int
 merge_map(struct reader *r, const struct frame *at, struct key_set *keys, const struct val *from)
 {
 	if (from->kind != VAL_MAP) {
-		struct diag *d = fail(r, at, (yaml_mark_t){ .line = from->line - 1u, .column = from->col - 1u }, "\"<<\" needs a map, not %s", val_kind_name(from));
+		struct diag *d = fail(r, at, (yaml_mark_t){ .line = from->line - 1u, .column = from->col - 1u },
+			"\"<<\" needs a map, not %s", val_kind_name(from));
 		diag_hint(r->diags, d, "write \"<<: *anchor\" or a list of such aliases");
 		return -1;
 	}
@@ -507,7 +517,8 @@ read_members(struct reader *r, const struct frame *up, struct key_set *keys, uin
 		struct frame at = { .up = up, .key = val_text(&key) };
 		const struct val *first = merge ? NULL : find_key(r, keys, val_text(&key));
 		if (first) {
-			struct diag *d = diag_add(r->diags, DIAG_ERROR, &key, S(""), "duplicate key \"%.*s\"", STR_ARG(val_text(&key)));
+			struct diag *d = diag_add(r->diags, DIAG_ERROR, &key, S(""), "duplicate key \"%.*s\"",
+				STR_ARG(val_text(&key)));
 			struct buf path CLEANUP(free_buf) = { 0 };
 			add_path(&path, up);
 			d->path = arena_dup(r->diags->arena, buf_str(&path));
@@ -547,10 +558,12 @@ read_container(struct reader *r, const struct frame *at, struct val *out, uint32
 {
 	struct val where = place(r->event.start_mark);
 	bool map = r->event.type == YAML_MAPPING_START_EVENT;
-	const char *tag = map ? (const char *)r->event.data.mapping_start.tag : (const char *)r->event.data.sequence_start.tag;
+	const char *tag = map ? (const char *)r->event.data.mapping_start.tag
+		: (const char *)r->event.data.sequence_start.tag;
 	*out = (struct val){ .line = where.line, .col = where.col };
 	if (tag && !str_starts(str_c(tag), S(TAG_PREFIX)))
-		diag_add(r->diags, DIAG_WARNING, &where, S(""), "the tag %.80s has no meaning here and is ignored", tag);
+		diag_add(r->diags, DIAG_WARNING, &where, S(""), "the tag %.80s has no meaning here and is ignored",
+			tag);
 	if (r->depth == r->max_depth) {
 		fail(r, NULL, r->event.start_mark, "nested deeper than %u levels", r->max_depth);
 		return -1;
@@ -592,7 +605,8 @@ read_node(struct reader *r, const struct frame *at, struct val *out, uint32_t *h
 	else
 		rc = read_container(r, at, out, &own);
 	if (anchor != SIZE_MAX)
-		r->anchors.p[anchor] = (struct anchor){ .name = name, .v = *out, .nodes = r->nodes - nodes, .height = own };
+		r->anchors.p[anchor] = (struct anchor){ .name = name, .v = *out, .nodes = r->nodes - nodes,
+			.height = own };
 	if (own > *height)
 		*height = own;
 	return rc;
@@ -648,7 +662,8 @@ report_duplicates(struct diags *d, const struct val *v)
 				map_put(&seen, val_key(m), (void *)(uintptr_t)(i + 1));
 		}
 		if (first) {
-			struct diag *x = diag_add(d, DIAG_ERROR, &m->key, S(""), "duplicate key \"%.*s\"", STR_ARG(val_key(m)));
+			struct diag *x = diag_add(d, DIAG_ERROR, &m->key, S(""), "duplicate key \"%.*s\"",
+				STR_ARG(val_key(m)));
 			x->other_line = first->line;
 			x->other_col = first->col;
 		}
@@ -659,7 +674,8 @@ report_duplicates(struct diags *d, const struct val *v)
 
 /* True if it was JSON (or should have been): then everything is said and done. */
 static bool
-try_json(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n, struct diags *d)
+try_json(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n,
+	struct diags *d)
 {
 	str body = str_trim(text);
 	if (!body.n || (*body.p != '{' && *body.p != '['))
@@ -685,7 +701,8 @@ try_json(struct arena *a, str file, str text, const struct val_limits *lim, stru
 }
 
 int
-yaml_read_all(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n, struct diags *d)
+yaml_read_all(struct arena *a, str file, str text, const struct val_limits *lim, struct val **docs, size_t *n,
+	struct diags *d)
 {
 	size_t errors = d->errors, bytes = lim && lim->bytes ? lim->bytes : DEFAULT_BYTES;
 	str outer_file = d->file;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yaml_write: block style, lists at the column of their key as kubectl prints them. Strings are plain where no reader, of
- * YAML 1.1 or 1.2, would take them for something else; text of several lines is a literal block where that is exact.
+ * yaml_write: block style, lists at the column of their key as kubectl prints them. Strings are plain where no reader,
+ * of YAML 1.1 or 1.2, would take them for something else; text of several lines is a literal block where that is exact.
  */
 #include "core/val.h"
 
@@ -24,7 +24,8 @@ spaces(struct buf *b, unsigned n)
 static bool
 printable(uint32_t c)
 {
-	return c == '\t' || (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0xfffe && c != 0x2028 && c != 0x2029 && c != 0xfeff) ||
+	return c == '\t' || (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0xfffe && c != 0x2028 && c != 0x2029 &&
+		c != 0xfeff) ||
 	       (c >= 0x10000 && c <= 0x10ffff);
 }
 
@@ -44,7 +45,8 @@ all_printable(str s, bool newlines)
 static bool
 looks_typed(str s)
 {
-	static const char *const words[] = { "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<" };
+	static const char *const words[] = { "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=",
+		"<<" };
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (s.n == strlen(words[i]) && strncasecmp(s.p, words[i], s.n) == 0)
 			return true;
@@ -69,7 +71,8 @@ plain_is_safe(str s)
 		return false;
 	if (strchr("-?:", s.p[0]) ? s.n == 1 || s.p[1] == ' ' : strchr(",[]{}#&*!|>'\"%@`", s.p[0]) != NULL)
 		return false;
-	if (str_find(s, S(": "), 0) != SIZE_MAX || str_find(s, S(" #"), 0) != SIZE_MAX || str_find_char(s, '\t', 0) != SIZE_MAX)
+	if (str_find(s, S(": "), 0) != SIZE_MAX || str_find(s, S(" #"), 0) != SIZE_MAX || str_find_char(s, '\t',
+		0) != SIZE_MAX)
 		return false;
 	return all_printable(s, false);
 }

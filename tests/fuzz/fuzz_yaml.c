@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * YAML and the tables: any text is either refused with findings or read; what is read can be decoded as the kind it says it
- * is, and reads back equal when it is written as YAML.
+ * YAML and the tables: any text is either refused with findings or read; what is read can be decoded as the kind it
+ * says it is, and reads back equal when it is written as YAML.
  */
 #include "config/config.h"
 #include "sources/source.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay: main() for a fuzz target without libFuzzer. Gives it every file of the corpus, its prefixes, and some thousand
- * mutations drawn from a fixed seed: what a minute of fuzzing once found stays found, with any compiler.
+ * replay: main() for a fuzz target without libFuzzer. Gives it every file of the corpus, its prefixes, and some
+ * thousand mutations drawn from a fixed seed: what a minute of fuzzing once found stays found, with any compiler.
  */
 #include <dirent.h>
 #include <stdio.h>
