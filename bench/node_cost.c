@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * node_cost: what a node costs the engine's core, and whether that depends on how many there are. A loop over a no-op step
- * is driven through engine/run.h: every step that is started ends at once, one stimulus after the other, and every row
- * that is to be saved is made, as the shell would. Nothing is stored or executed.
+ * node_cost: what a node costs the engine's core, and whether that depends on how many there are. A loop over a no-op
+ * step is driven through engine/run.h: every step that is started ends at once, one stimulus after the other, and every
+ * row that is to be saved is made, as the shell would. Nothing is stored or executed.
  *
  *     node_cost [SMALL LARGE]        default 1000 30000
  *
- * CPU time, so that a busy machine does not matter. Rounds alternate between the two sizes; the best of each counts. Prints
- * ns a node for both, and the ratio.
+ * CPU time, so that a busy machine does not matter. Rounds alternate between the two sizes; the best of each counts.
+ * Prints ns a node for both, and the ratio.
  */
 #include "core/val.h"
 #include "engine/run.h"
@@ -27,11 +27,17 @@ now_ns(void)
 static struct val
 manifest(struct arena *a, size_t n)
 {
-	static const char form[] = "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Workflow\",\"metadata\":{\"name\":\"bench\",\"namespace\":\"default\","
-		"\"uid\":\"u\",\"creationTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{\"entrypoint\":\"main\",\"templates\":[{\"name\":\"main\",\"steps\":[[{"
-		"\"name\":\"fan\",\"template\":\"noop\",\"arguments\":{\"parameters\":[{\"name\":\"i\",\"value\":\"{{item}}\"}]},"
-		"\"withSequence\":{\"count\":\"%zu\"}}]]},{\"name\":\"noop\",\"inputs\":{\"parameters\":[{\"name\":\"i\"}]},"
-		"\"container\":{\"image\":\"busybox\",\"command\":[\"true\"],\"args\":[\"{{inputs.parameters.i}}\"]}}]}}";
+	static const char form[] =
+		"{\"apiVersion\":\"argoproj.io/"
+		"v1alpha1\",\"kind\":\"Workflow\",\"metadata\":{\"name\":\"bench\",\"namespace\":\"default\","
+		"\"uid\":\"u\",\"creationTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{\"entrypoint\":\"main\","
+		"\"templates\":[{\"name\":\"main\",\"steps\":[[{"
+		"\"name\":\"fan\",\"template\":\"noop\",\"arguments\":{\"parameters\":[{\"name\":\"i\",\"value\":\"{{"
+		"item}}\"}]},"
+		"\"withSequence\":{\"count\":\"%zu\"}}]]},{\"name\":\"noop\",\"inputs\":{\"parameters\":[{\"name\":"
+		"\"i\"}]},"
+		"\"container\":{\"image\":\"busybox\",\"command\":[\"true\"],\"args\":[\"{{inputs.parameters.i}}\"]}}]}"
+		"}";
 	struct val v;
 	struct err e;
 	if (json_read(a, arena_fmt(a, form, n), &v, &e)) {
@@ -68,7 +74,8 @@ advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct arena
 static int64_t
 one_run(size_t n)
 {
-	struct arena *a CLEANUP(free_arena) = arena_new(), *tmp CLEANUP(free_arena) = arena_new(), *row CLEANUP(free_arena) = arena_new();
+	struct arena *a CLEANUP(free_arena) = arena_new(), *tmp CLEANUP(free_arena) = arena_new(),
+			*row CLEANUP(free_arena) = arena_new();
 	struct val m = manifest(a, n);
 	struct queue q = { 0 };
 	struct run *r;
@@ -116,7 +123,8 @@ int
 main(int argc, char **argv)
 {
 	int64_t small = 1000, large = 30000;
-	if (argc == 3 && (!str_to_i64(str_c(argv[1]), &small) || !str_to_i64(str_c(argv[2]), &large) || small < 1 || large < 1)) {
+	if (argc == 3 && (!str_to_i64(str_c(argv[1]), &small) || !str_to_i64(str_c(argv[2]), &large) || small < 1 ||
+				 large < 1)) {
 		fprintf(stderr, "usage: node_cost [SMALL LARGE]\n");
 		return 2;
 	}
@@ -126,7 +134,7 @@ main(int argc, char **argv)
 		best_small = a < best_small ? a : best_small;
 		best_large = b < best_large ? b : best_large;
 	}
-	printf("node_cost nodes=%lld ns_per_node=%.0f nodes=%lld ns_per_node=%.0f ratio=%.2f\n", (long long)small, best_small, (long long)large, best_large,
-		best_large / best_small);
+	printf("node_cost nodes=%lld ns_per_node=%.0f nodes=%lld ns_per_node=%.0f ratio=%.2f\n", (long long)small,
+		best_small, (long long)large, best_large, best_large / best_small);
 	return 0;
 }

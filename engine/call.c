@@ -106,10 +106,12 @@ from_config_map(struct run *r, const struct parameter *p, const struct secret_re
 		*out = p->value_from->dflt;
 		return 0;
 	}
-	return err_set(e, why.code ? why.code : ERR_NOT_FOUND, "unable to retrieve inputs.parameters.%.*s from ConfigMap: %s", STR_ARG(p->name), why.msg);
+	return err_set(e, why.code ? why.code : ERR_NOT_FOUND,
+		"unable to retrieve inputs.parameters.%.*s from ConfigMap: %s", STR_ARG(p->name), why.msg);
 }
 
-/* Order of spec 1.5: the template's own value, its default, what the argument says, the config map that either names. */
+/* Order of spec 1.5: the template's own value, its default, what the argument says, the config map that either names.
+ */
 static int
 input_value(struct run *r, const struct parameter *in, const struct arguments *args, str *out, struct err *e)
 {
@@ -127,7 +129,9 @@ input_value(struct run *r, const struct parameter *in, const struct arguments *a
 	if (out->p)
 		return 0;
 	if (arg && val_is(val_get(arg->src, S("value")), VAL_NULL))
-		return err_set(e, ERR_INVALID, "inputs.parameters.%.*s: argument references an absent optional output and the input has no default",
+		return err_set(e, ERR_INVALID,
+			"inputs.parameters.%.*s: argument references an absent optional output and the input has no "
+			"default",
 			STR_ARG(in->name));
 	return err_set(e, ERR_INVALID, "inputs.parameters.%.*s was not supplied", STR_ARG(in->name));
 }
@@ -148,7 +152,8 @@ input_shown(struct run *r, const struct parameter *p, str value)
 }
 
 static int
-put_inputs(struct run *r, const struct def *d, const struct call *c, struct scope *x, const struct val **out, struct err *e)
+put_inputs(struct run *r, const struct def *d, const struct call *c, struct scope *x, const struct val **out,
+	struct err *e)
 {
 	const struct template *t = d->decoded;
 	*out = NULL;
@@ -226,7 +231,8 @@ set_display(struct run *r, struct node *n, const struct template *t)
 		str name = t->annotations.p[i].value;
 		bool valid = name.n >= 2 && name.n <= 63;
 		for (size_t k = 0; valid && k < name.n; k++)
-			valid = isalnum((unsigned char)name.p[k]) || (k > 0 && k + 1 < name.n && strchr("-.", name.p[k]));
+			valid = isalnum((unsigned char)name.p[k]) ||
+				(k > 0 && k + 1 < name.n && strchr("-.", name.p[k]));
 		if (valid && str_eq(t->annotations.p[i].key, S("workflows.argoproj.io/display-name"))) {
 			n->display = arena_dup(r->arena, name);
 			node_changed(n);
@@ -259,7 +265,8 @@ begin_body(struct run *r, struct call *c, const struct def *d, const struct proc
 			steps_begin(r, n, c, d, p);
 		return n;
 	default:
-		return call_failed(r, c, run_text(r, "template '%.*s': this type of template is not served yet", STR_ARG(d->name)));
+		return call_failed(r, c,
+			run_text(r, "template '%.*s': this type of template is not served yet", STR_ARG(d->name)));
 	}
 }
 
@@ -277,7 +284,9 @@ call_begin(struct run *r, struct call *c)
 	if (!n && limit_parks(r, c))
 		return NULL;
 	if (c->depth >= DEPTH_MAX)
-		return call_failed(r, c, S("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"));
+		return call_failed(r, c,
+			S("Maximum recursion depth exceeded. See "
+			  "https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"));
 	struct err e;
 	const struct def *d = library_resolve(r, c, &e);
 	struct processed p;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dag: tasks and their dependencies (spec 2.5, 2.6; workflow/controller/dag.go, v4.1.2). Every task counts the dependencies
- * that are not settled; the one that settles last makes it ready. A task is settled when it, the elements of its loop
- * and their exit hooks are fulfilled. The DAG is assessed once, when its last reachable task is settled.
+ * dag: tasks and their dependencies (spec 2.5, 2.6; workflow/controller/dag.go, v4.1.2). Every task counts the
+ * dependencies that are not settled; the one that settles last makes it ready. A task is settled when it, the elements
+ * of its loop and their exit hooks are fulfilled. The DAG is assessed once, when its last reachable task is settled.
  *
  * A task with a loop has a TaskGroup node; ready tasks are begun in the order in which they are written.
  */
@@ -11,10 +11,10 @@
 
 struct task {
 	struct node *node;
-	size_t waiting;           /* dependencies that are not settled */
+	size_t waiting; /* dependencies that are not settled */
 	bool reachable, settled;
-	uint32_t mark;            /* of the last look for ancestors that came by */
-	struct depends expr;      /* without code: `dependencies`, or none */
+	uint32_t mark;       /* of the last look for ancestors that came by */
+	struct depends expr; /* without code: `dependencies`, or none */
 	VEC(size_t) deps, dependents;
 };
 
@@ -214,8 +214,11 @@ results(const void *arg, size_t i)
 {
 	const struct frame *f = arg;
 	const struct node *n = f->tasks[i].node;
-	static const uint8_t sets[] = { [PHASE_SUCCEEDED] = DEPENDS_SUCCEEDED, [PHASE_FAILED] = DEPENDS_FAILED, [PHASE_ERROR] = DEPENDS_ERRORED,
-		[PHASE_SKIPPED] = DEPENDS_SKIPPED, [PHASE_OMITTED] = DEPENDS_OMITTED };
+	static const uint8_t sets[] = { [PHASE_SUCCEEDED] = DEPENDS_SUCCEEDED,
+		[PHASE_FAILED] = DEPENDS_FAILED,
+		[PHASE_ERROR] = DEPENDS_ERRORED,
+		[PHASE_SKIPPED] = DEPENDS_SKIPPED,
+		[PHASE_OMITTED] = DEPENDS_OMITTED };
 	if (!n)
 		return 0;
 	uint8_t set = sets[n->phase];
@@ -308,7 +311,8 @@ begin_item(struct run *r, struct node *group, const struct expanded *x, const st
 		node_announce(n);
 	else if (n)
 		node_set(n, rc ? PHASE_ERROR : PHASE_SKIPPED,
-			rc ? run_text(r, "%s", e.msg) : run_text(r, "when '%.*s' evaluated false", STR_ARG(x->step->when)));
+			rc ? run_text(r, "%s", e.msg)
+			   : run_text(r, "when '%.*s' evaluated false", STR_ARG(x->step->when)));
 }
 
 static void
@@ -332,7 +336,8 @@ dag_item_settled(struct node *group)
 }
 
 static void
-begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const struct val *items, const struct step *body, bool skip)
+begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const struct val *items,
+	const struct step *body, bool skip)
 {
 	struct call *c = task_call(r, f, i, s);
 	struct node *group = call_node(r, c, NODE_TASK_GROUP);
@@ -378,7 +383,8 @@ begin_task(struct run *r, struct frame *f, size_t i)
 	else if (when_eval(s->when, &skip, &e))
 		without_running(r, f, i, s, PHASE_ERROR, run_text(r, "%s", e.msg));
 	else if (!skip)
-		without_running(r, f, i, s, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
+		without_running(
+			r, f, i, s, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
 	else
 		f->tasks[i].node = call_begin(r, task_call(r, f, i, s));
 }
@@ -425,8 +431,9 @@ visited(struct run *r, struct node *n, enum phase branch)
 }
 
 /*
- * Argo's walk from the DAG's children down with the phase of the branch, which a skipped or omitted task takes over from
- * above: a failed one rather than a good one. Only needed for targets that did not run; the others speak for themselves.
+ * Argo's walk from the DAG's children down with the phase of the branch, which a skipped or omitted task takes over
+ * from above: a failed one rather than a good one. Only needed for targets that did not run; the others speak for
+ * themselves.
  */
 static void
 inherit_phases(struct run *r, struct frame *f, enum phase *phases)
@@ -454,7 +461,8 @@ inherit_phases(struct run *r, struct frame *f, enum phase *phases)
 static bool
 continues(const struct step *s, enum phase p)
 {
-	return s->continue_on && ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
+	return s->continue_on &&
+	       ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
 }
 
 static enum phase
@@ -470,7 +478,8 @@ assess(struct run *r, struct frame *f)
 	if (walk)
 		inherit_phases(r, f, phases);
 	for (size_t i = 0; i < f->targets_n; i++) {
-		if (!phase_failed(phases[i]) || continues(&f->tmpl->dag->tasks.p[dag_task_index(f, f->targets[i])], phases[i]))
+		if (!phase_failed(phases[i]) ||
+			continues(&f->tmpl->dag->tasks.p[dag_task_index(f, f->targets[i])], phases[i]))
 			continue;
 		result = phases[i];
 		if (f->tmpl->dag->fail_fast != TRI_FALSE)

@@ -66,7 +66,9 @@ sequence_text(struct run *r, str format, int64_t v, str *out, struct err *e)
 		}
 		int n = put_formatted(&b, format.p + i, format.p + format.n, v);
 		if (n < 0)
-			return err_set(e, ERR_INVALID, "withSequence.format '%.*s': %% takes d, x, X, o or b here, like %%02d", STR_ARG(format));
+			return err_set(e, ERR_INVALID,
+				"withSequence.format '%.*s': %% takes d, x, X, o or b here, like %%02d",
+				STR_ARG(format));
 		i += (size_t)n;
 	}
 	*out = arena_dup(r->arena, buf_str(&b));
@@ -86,7 +88,8 @@ static int
 sequence(struct run *r, const struct sequence *q, struct val_list *out, struct err *e)
 {
 	int64_t start, end, count;
-	if (number(&q->start, "start", 0, &start, e) || number(&q->end, "end", 0, &end, e) || number(&q->count, "count", 0, &count, e))
+	if (number(&q->start, "start", 0, &start, e) || number(&q->end, "end", 0, &end, e) ||
+		number(&q->count, "count", 0, &count, e))
 		return -1;
 	if (q->count.text.p) {
 		if (count <= 0)
@@ -113,7 +116,8 @@ json_list(struct run *r, const char *what, str text, const struct val **out, str
 	struct err why;
 	struct val *v = ARENA_NEW(r->arena, struct val);
 	if (json_read(r->arena, text, v, &why) || v->kind != VAL_LIST)
-		return err_set(e, ERR_INVALID, "%s value could not be parsed as a JSON list: %.*s", what, (int)(text.n < 200 ? text.n : 200), text.p);
+		return err_set(e, ERR_INVALID, "%s value could not be parsed as a JSON list: %.*s", what,
+			(int)(text.n < 200 ? text.n : 200), text.p);
 	if (v->n > ITEMS_MAX)
 		return err_set(e, ERR_LIMIT, "%s: more than %d items", what, ITEMS_MAX);
 	*out = v;
@@ -136,13 +140,15 @@ without_loop(struct run *r, const struct step *s)
 }
 
 int
-expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body, struct err *e)
+expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body,
+	struct err *e)
 {
 	*body = without_loop(r, s);
 	int rc;
 	if (s->with_items && s->with_items->kind == VAL_LIST) {
 		*items = s->with_items;
-		return s->with_items->n > ITEMS_MAX ? err_set(e, ERR_LIMIT, "withItems: more than %d items", ITEMS_MAX) : 0;
+		return s->with_items->n > ITEMS_MAX ? err_set(e, ERR_LIMIT, "withItems: more than %d items", ITEMS_MAX)
+						    : 0;
 	}
 	if (s->with_items) {
 		struct val v = *s->with_items;
@@ -176,7 +182,8 @@ describe(struct run *r, const struct val *item, struct buf *b)
 	if (item->kind == VAL_MAP) {
 		str *pairs = ARENA_ARRAY(r->tmp, str, item->n);
 		for (uint32_t i = 0; i < item->n; i++)
-			pairs[i] = arena_fmt(r->tmp, "%.*s:%.*s", STR_ARG(val_key(&item->members[i])), STR_ARG(item_text(r->tmp, &item->members[i].value)));
+			pairs[i] = arena_fmt(r->tmp, "%.*s:%.*s", STR_ARG(val_key(&item->members[i])),
+				STR_ARG(item_text(r->tmp, &item->members[i].value)));
 		qsort(pairs, item->n, sizeof *pairs, by_text);
 		for (uint32_t i = 0; i < item->n; i++) {
 			buf_add(&text, i ? S(",") : S(""));
@@ -219,8 +226,8 @@ put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step
 }
 
 int
-expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip, struct expanded *out,
-           struct err *e)
+expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip,
+	struct expanded *out, struct err *e)
 {
 	struct buf name CLEANUP(free_buf) = { 0 };
 	buf_add(&name, body->name);
@@ -264,10 +271,14 @@ loop_in_passing(struct run *r, const struct frame *f, const struct step *body)
 {
 	struct err ignored;
 	bool limits = r->parallelism >= 0 || f->tmpl->parallelism.set || f->tmpl->fail_fast == TRI_TRUE;
-	bool fixed = !body->inline_template && !tags_in(body->tmpl) && !(body->template_ref && body->template_ref->src->flags & VAL_TAGGED);
+	bool fixed = !body->inline_template && !tags_in(body->tmpl) &&
+		     !(body->template_ref && body->template_ref->src->flags & VAL_TAGGED);
 	if (limits || !fixed || body->hooks.n || body->on_exit.n)
 		return false;
-	struct call c = { .library = f->def->library, .tmpl = body->tmpl, .ref = body->template_ref ? body->template_ref->src : NULL };
+	struct call c = { .library = f->def->library,
+		.tmpl = body->tmpl,
+		.ref = body->template_ref ? body->template_ref->src : NULL };
 	const struct def *d = library_resolve(r, &c, &ignored);
-	return d && !d->decoded->retry && (d->decoded->type == TEMPLATE_CONTAINER || d->decoded->type == TEMPLATE_SCRIPT);
+	return d && !d->decoded->retry &&
+	       (d->decoded->type == TEMPLATE_CONTAINER || d->decoded->type == TEMPLATE_SCRIPT);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hooks: exit handlers. A step or task that completed may have one (`hooks.exit`, `onExit`); whoever waits for the step
- * waits for its handler too, but the handler's failure is its own affair. The workflow's handler runs when the root is done
- * (spec 2.9; workflow/controller/exit_handler.go, v4.1.2).
+ * waits for its handler too, but the handler's failure is its own affair. The workflow's handler runs when the root is
+ * done (spec 2.9; workflow/controller/exit_handler.go, v4.1.2).
  */
 #include "engine/run_impl.h"
 
@@ -24,8 +24,8 @@ find_hook(struct run *r, const struct step *s, struct exit_hook *out)
 		if (!str_eq(h->name, S("exit")))
 			continue;
 		bool own = h->arguments.parameters.n || h->arguments.artifacts.n;
-		*out = (struct exit_hook){ h->tmpl, h->template_ref ? h->template_ref->src : NULL, own ? &h->arguments : r->arguments,
-			own ? h->arguments.src : NULL };
+		*out = (struct exit_hook){ h->tmpl, h->template_ref ? h->template_ref->src : NULL,
+			own ? &h->arguments : r->arguments, own ? h->arguments.src : NULL };
 		return true;
 	}
 	return false;
@@ -50,7 +50,10 @@ hook_arguments(struct run *r, struct node *n, const struct exit_hook *h, const s
 	*out = h->args;
 	if (!h->args_src || !(h->args_src->flags & VAL_TAGGED))
 		return 0;
-	struct scope x = { .run = r, .frame = n->boundary ? n->boundary->frame : NULL, .task = n->role == ROLE_STEP ? SIZE_MAX : n->slot, .self = n,
+	struct scope x = { .run = r,
+		.frame = n->boundary ? n->boundary->frame : NULL,
+		.task = n->role == ROLE_STEP ? SIZE_MAX : n->slot,
+		.self = n,
 		.self_name = n->of->name };
 	return put_arguments(r, h->args_src, &x, out, e);
 }
@@ -59,7 +62,8 @@ bool
 hook_pending(struct run *r, struct node *n)
 {
 	struct exit_hook h;
-	if (n->exit_begun || !phase_completed(n->phase) || !n->of || n->hooked || run_shut(r, true) || !find_hook(r, n->of, &h))
+	if (n->exit_begun || !phase_completed(n->phase) || !n->of || n->hooked || run_shut(r, true) ||
+		!find_hook(r, n->of, &h))
 		return false;
 	struct frame *f = n->boundary->frame;
 	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(n->name)));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * library: where templates come from. A name is looked up among the templates of the object that the naming template
- * stands in: the workflow itself, or the WorkflowTemplate that a templateRef led to. What came by templateRef is kept with
- * the workflow (status.storedTemplates), so that later edits do not change a workflow that runs.
+ * stands in: the workflow itself, or the WorkflowTemplate that a templateRef led to. What came by templateRef is kept
+ * with the workflow (status.storedTemplates), so that later edits do not change a workflow that runs.
  */
 #include "engine/run_impl.h"
 
-static const char *const bodies[] = { "container", "containerSet", "steps", "dag", "script", "resource", "data", "suspend", "http", "plugin" };
+static const char *const bodies[] = { "container", "containerSet", "steps", "dag", "script", "resource", "data",
+	"suspend", "http", "plugin" };
 
 /* ---- defaults -------------------------------------------------------------------------------------------------- */
 
@@ -19,11 +20,13 @@ body_of(const struct val *tmpl)
 	return NULL;
 }
 
-/* templateDefaults under the template, of the bodies only its own (mergedTemplateDefaultsInto, v4.1.2); the workflow's retryStrategy. */
+/* templateDefaults under the template, of the bodies only its own (mergedTemplateDefaultsInto, v4.1.2); the workflow's
+ * retryStrategy. */
 static const struct val *
 with_defaults(struct run *r, const struct val *tmpl)
 {
-	const struct val *defaults = val_get(r->spec, S("templateDefaults")), *retry = val_get(r->spec, S("retryStrategy"));
+	const struct val *defaults = val_get(r->spec, S("templateDefaults")),
+			 *retry = val_get(r->spec, S("retryStrategy"));
 	if (val_is(defaults, VAL_MAP)) {
 		const char *body = body_of(tmpl);
 		tmpl = val_merge(r->arena, defaults, tmpl);
@@ -63,7 +66,8 @@ static void
 collect_captured(struct def *d, const struct val *v)
 {
 	if (v->kind == VAL_STR) {
-		for (size_t i = str_find(val_text(v), S("outputs.result"), 0); i != SIZE_MAX; i = str_find(val_text(v), S("outputs.result"), i + 1)) {
+		for (size_t i = str_find(val_text(v), S("outputs.result"), 0); i != SIZE_MAX;
+			i = str_find(val_text(v), S("outputs.result"), i + 1)) {
 			str name = name_before(val_text(v), i);
 			if (name.n)
 				map_put(&d->captured, name, d);
@@ -84,7 +88,8 @@ sum_up(const struct diags *d, str name, struct err *e)
 	for (size_t i = 0; i < d->v.n; i++) {
 		const struct diag *x = &d->v.p[i];
 		if (x->level == DIAG_ERROR)
-			return err_set(e, ERR_INVALID, "%.*s: %.*s%s%.*s", STR_ARG(x->path), STR_ARG(x->text), x->hint.n ? "; " : "", STR_ARG(x->hint));
+			return err_set(e, ERR_INVALID, "%.*s: %.*s%s%.*s", STR_ARG(x->path), STR_ARG(x->text),
+				x->hint.n ? "; " : "", STR_ARG(x->hint));
 	}
 	for (size_t i = 0; i < d->v.n; i++)
 		if (d->v.p[i].level == DIAG_LATER)
@@ -99,7 +104,9 @@ template_decode(struct run *r, struct arena *a, const struct val *v, str name, b
 	const struct val *expression;
 	run_fresh_diags(r);
 	if (first && tags_find_expression(v, &expression)) {
-		(void)err_set(e, ERR_UNSUPPORTED, "template '%.*s': line %u: expression tags {{=...}} are not served yet", STR_ARG(name), expression->line);
+		(void)err_set(e, ERR_UNSUPPORTED,
+			"template '%.*s': line %u: expression tags {{=...}} are not served yet", STR_ARG(name),
+			expression->line);
 		return NULL;
 	}
 	str path = first ? arena_fmt(a, "templates.%.*s", STR_ARG(name)) : name;
@@ -118,8 +125,8 @@ same_value(const struct member *a, const struct member *b)
 }
 
 /*
- * A processed template as a struct. In nearly all only the container's texts and the inputs differ from the definition, which
- * was decoded before: then only the container is decoded again.
+ * A processed template as a struct. In nearly all only the container's texts and the inputs differ from the definition,
+ * which was decoded before: then only the container is decoded again.
  */
 const struct template *
 template_processed(struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e)
@@ -145,7 +152,8 @@ template_processed(struct run *r, struct arena *a, const struct def *d, const st
 		return t;
 	struct container *c = ARENA_NEW(a, struct container);
 	run_fresh_diags(r);
-	if (schema_decode(container ? &container_schema : &script_schema, a, container ? container : script, S("container"), c, &r->diags)) {
+	if (schema_decode(container ? &container_schema : &script_schema, a, container ? container : script,
+		    S("container"), c, &r->diags)) {
 		(void)sum_up(&r->diags, d->name, e);
 		return NULL;
 	}
@@ -197,7 +205,8 @@ library_find(struct run *r, struct library *l, str name, struct err *e)
 		if (!src) {
 			str holder = str_slice(l->scope, str_find_char(l->scope, '/', 0) + 1, l->scope.n);
 			(void)(local ? err_set(e, ERR_NOT_FOUND, "template name '%.*s' undefined", STR_ARG(name))
-				: err_set(e, ERR_NOT_FOUND, "template reference %.*s.%.*s not found", STR_ARG(holder), STR_ARG(name)));
+				     : err_set(e, ERR_NOT_FOUND, "template reference %.*s.%.*s not found",
+					       STR_ARG(holder), STR_ARG(name)));
 			return NULL;
 		}
 		if (!local)
@@ -217,13 +226,17 @@ library_open(struct run *r, bool cluster, str name, struct err *e)
 	struct library *l = map_get(&r->libraries, scope);
 	if (l)
 		return l;
-	const struct val *spec = r->world.template_spec ? r->world.template_spec(r->world.arg, cluster, r->ns, name) : NULL;
+	const struct val *spec =
+		r->world.template_spec ? r->world.template_spec(r->world.arg, cluster, r->ns, name) : NULL;
 	bool stored = false;
 	for (uint32_t i = 0; !spec && val_is(r->stored_templates, VAL_MAP) && i < r->stored_templates->n; i++)
 		stored |= str_starts(val_key(&r->stored_templates->members[i]), run_text(r, "%.*s/", STR_ARG(scope)));
 	if (!spec && !stored) {
-		(void)(cluster ? err_set(e, ERR_NOT_FOUND, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name))
-			: err_set(e, ERR_NOT_FOUND, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(r->ns)));
+		(void)(cluster ? err_set(e, ERR_NOT_FOUND, "couldn't find cluster workflow template \"%.*s\"",
+					 STR_ARG(name))
+			       : err_set(e, ERR_NOT_FOUND,
+					 "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
+					 STR_ARG(name), STR_ARG(r->ns)));
 		return NULL;
 	}
 	l = ARENA_NEW(r->arena, struct library);
@@ -262,6 +275,7 @@ library_resolve(struct run *r, const struct call *c, struct err *e)
 		return library_find(r, c->library, c->tmpl, e);
 	const struct val *cluster = val_get(c->ref, S("clusterScope"));
 	struct val is_cluster = cluster ? val_resolve(cluster) : val_bool(false);
-	struct library *l = library_open(r, is_cluster.kind == VAL_BOOL && is_cluster.b, val_get_str(c->ref, "name"), e);
+	struct library *l =
+		library_open(r, is_cluster.kind == VAL_BOOL && is_cluster.b, val_get_str(c->ref, "name"), e);
 	return l ? library_find(r, l, val_get_str(c->ref, "template"), e) : NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limits: how many run at once, when a failure stops the rest, and when time is over (spec 2.8, 2.14). A call that has to
- * wait is parked in the queue of the limit it met; whoever ends lets the first in line try again. Nothing polls.
+ * limits: how many run at once, when a failure stops the rest, and when time is over (spec 2.8, 2.14). A call that has
+ * to wait is parked in the queue of the limit it met; whoever ends lets the first in line try again. Nothing polls.
  */
 #include "engine/run_impl.h"
 
@@ -89,7 +89,8 @@ void
 limit_release(struct run *r, struct node *boundary)
 {
 	struct frame *f = boundary ? boundary->frame : NULL;
-	while (f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) && (r->parallelism < 0 || r->active_pods < r->parallelism))
+	while (f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) &&
+		(r->parallelism < 0 || r->active_pods < r->parallelism))
 		(void)call_begin(r, first_parked(&f->parked));
 	while (!list_empty(&r->parked) && r->active_pods < r->parallelism)
 		(void)call_begin(r, first_parked(&r->parked));
@@ -100,7 +101,8 @@ limit_release(struct run *r, struct node *boundary)
 static void
 forget_parked(struct frame *f)
 {
-	LIST_EACH(&f->parked, struct call, parked, c) {
+	LIST_EACH(&f->parked, struct call, parked, c)
+	{
 		list_del(&c->parked);
 		c->is_parked = false;
 	}
@@ -118,7 +120,8 @@ give_up(struct node *n, str why)
 	node_set(n, PHASE_FAILED, why);
 }
 
-/* Source: checkParallelism, workflow/controller/operator.go: once nothing runs any more the template fails, whatever was left to do. */
+/* Source: checkParallelism, workflow/controller/operator.go: once nothing runs any more the template fails, whatever
+ * was left to do. */
 bool
 limit_fail_fast(struct run *r, struct node *boundary)
 {
@@ -163,6 +166,7 @@ limit_deadline(struct run *r)
 		else if (n->type == NODE_SUSPEND)
 			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
 		else if (n->type == NODE_RETRY && node_last_attempt(n))
-			node_announce(node_last_attempt(n)); /* it may wait for a backoff that is not worth waiting for */
+			node_announce(
+				node_last_attempt(n)); /* it may wait for a backoff that is not worth waiting for */
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * merged: the spec that a manifest with a workflowTemplateRef means (spec 1.9; MergeWfSpecs and JoinWorkflowSpec in
- * workflow/util/merge.go, v4.1.2). A strategic merge of the Workflow's spec over the template's, except for what Argo merges by rules
- * of its own: hooks per key, parameters whole, suspend from the Workflow alone.
+ * workflow/util/merge.go, v4.1.2). A strategic merge of the Workflow's spec over the template's, except for what Argo
+ * merges by rules of its own: hooks per key, parameters whole, suspend from the Workflow alone.
  */
 #include "engine/run.h"
 
@@ -39,7 +39,8 @@ merged_parameters(struct arena *a, const struct val *base, const struct val *own
 static const struct val *
 merged_arguments(struct arena *a, const struct val *merged, const struct val *base, const struct val *own)
 {
-	struct val list = merged_parameters(a, val_path(base, "arguments.parameters"), val_path(own, "arguments.parameters"));
+	struct val list =
+		merged_parameters(a, val_path(base, "arguments.parameters"), val_path(own, "arguments.parameters"));
 	if (!list.n)
 		return merged;
 	const struct val *args = val_set(a, val_get(merged, S("arguments")), S("parameters"), &list);
@@ -74,8 +75,11 @@ run_merged_spec(struct arena *a, const struct val *manifest, const struct run_wo
 	str name = val_get_str(ref, "name"), ns = val_get_str(val_get(manifest, S("metadata")), "namespace");
 	const struct val *base = w && w->template_spec ? w->template_spec(w->arg, cluster, ns, name) : NULL;
 	if (!base) {
-		(void)(cluster ? err_set(e, ERR_NOT_FOUND, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name))
-			: err_set(e, ERR_NOT_FOUND, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(ns)));
+		(void)(cluster ? err_set(e, ERR_NOT_FOUND, "couldn't find cluster workflow template \"%.*s\"",
+					 STR_ARG(name))
+			       : err_set(e, ERR_NOT_FOUND,
+					 "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"",
+					 STR_ARG(name), STR_ARG(ns)));
 		return NULL;
 	}
 	const struct val *merged = val_merge(a, val_unset(a, base, S("suspend")), own);

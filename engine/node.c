@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * node: the records of status.nodes. Names, ids, display names and links are an interface (tests look nodes up by them), so
- * they are Argo's to the byte (spec 2.1; workflow/util, workflow/controller/operator.go, v4.1.2).
+ * node: the records of status.nodes. Names, ids, display names and links are an interface (tests look nodes up by
+ * them), so they are Argo's to the byte (spec 2.1; workflow/util, workflow/controller/operator.go, v4.1.2).
  */
 #include "engine/run_impl.h"
 
@@ -9,8 +9,10 @@
 
 enum { POD_PREFIX_MAX = 242 }; /* 253 for a Kubernetes name, less a dash and ten digits */
 
-static const char *const type_names[NODE_TYPES] = { "Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped", "Suspend" };
-static const char *const phase_names[] = { "", "Pending", "Running", "Succeeded", "Skipped", "Failed", "Error", "Omitted" };
+static const char *const type_names[NODE_TYPES] = { "Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped",
+	"Suspend" };
+static const char *const phase_names[] = { "", "Pending", "Running", "Succeeded", "Skipped", "Failed", "Error",
+	"Omitted" };
 
 const char *
 phase_name(enum phase p)
@@ -45,8 +47,8 @@ node_type_of(str name)
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
 /*
- * The hash has 32 bits, so among tens of thousands of names two may well meet, which Argo does not notice. Here the later
- * one takes the hash of its name with a mark behind it; its id still looks like one.
+ * The hash has 32 bits, so among tens of thousands of names two may well meet, which Argo does not notice. Here the
+ * later one takes the hash of its name with a mark behind it; its id still looks like one.
  */
 static str
 make_id(struct run *r, str name)
@@ -66,7 +68,7 @@ display_name(str name, const struct node *boundary)
 	if (!boundary || !str_starts(name, boundary->name))
 		return name;
 	str rest = str_slice(name, boundary->name.n, name.n);
-	if (str_starts(rest, S("."))) 
+	if (str_starts(rest, S(".")))
 		return str_slice(rest, 1, rest.n);
 	size_t i = 1;
 	while (str_starts(rest, S("[")) && i < rest.n && isdigit((unsigned char)rest.p[i]))
@@ -247,7 +249,8 @@ node_announce(struct node *n)
 void
 progress_set(struct node *leaf, uint32_t done, uint32_t total)
 {
-	uint32_t by_done = done - leaf->done, by_total = total - leaf->total; /* modulo 2^32: may be less than nothing */
+	uint32_t by_done = done - leaf->done,
+		 by_total = total - leaf->total; /* modulo 2^32: may be less than nothing */
 	leaf->run->done += by_done;
 	leaf->run->total += by_total;
 	for (struct node *x = leaf; x; x = x->role == ROLE_EXIT && x->owner ? x->owner->owner : x->owner) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outputs: what a node hands on. A pod's come from files and its standard output, those of steps and dags from the nodes
- * below; a globalName lifts one to workflow.outputs.parameters (spec 1.6, 2.17).
+ * outputs: what a node hands on. A pod's come from files and its standard output, those of steps and dags from the
+ * nodes below; a globalName lifts one to workflow.outputs.parameters (spec 1.6, 2.17).
  */
 #include "engine/run_impl.h"
 
@@ -12,7 +12,9 @@ any_text(struct run *r, const struct val *v)
 	if (!v || v->kind == VAL_NULL || v->kind == VAL_LIST || v->kind == VAL_MAP)
 		return STR_NONE;
 	struct val plain = val_resolve(v);
-	return plain.kind == VAL_STR ? val_text(&plain) : plain.kind == VAL_NULL ? STR_NONE : json_write(r->arena, &plain);
+	return plain.kind == VAL_STR    ? val_text(&plain)
+	       : plain.kind == VAL_NULL ? STR_NONE
+					: json_write(r->arena, &plain);
 }
 
 str
@@ -85,7 +87,9 @@ outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, con
 			value = any_text(r, val_get(from, S("default")));
 		if (!value.p) {
 			if (!rc)
-				rc = err_set(e, ERR_NOT_FOUND, "wait: Error (exit code 64): outputs.parameters.%.*s: open %.*s: no such file or directory",
+				rc = err_set(e, ERR_NOT_FOUND,
+					"wait: Error (exit code 64): outputs.parameters.%.*s: open %.*s: no such file "
+					"or directory",
 					STR_ARG(name), STR_ARG(val_get_str(from, "path")));
 			continue;
 		}
@@ -132,7 +136,8 @@ output_value(struct run *r, struct frame *f, const struct parameter *p, str *out
 	*out = from->dflt;
 	if (from->dflt.p)
 		return 0;
-	return err_set(e, ERR_NOT_FOUND, "failed to resolve outputs.parameters.%.*s: %.*s", STR_ARG(p->name), STR_ARG(from->parameter));
+	return err_set(e, ERR_NOT_FOUND, "failed to resolve outputs.parameters.%.*s: %.*s", STR_ARG(p->name),
+		STR_ARG(from->parameter));
 }
 
 /* Source: getTemplateOutputsFromScope, workflow/controller/operator.go. */

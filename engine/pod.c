@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pod: the leaves. A pod is a task for the executor: its processed template stays with the node until the pod has ended, so
- * that it can be given to the executor once more after a restart. A suspended node waits for a verb or for its time.
+ * pod: the leaves. A pod is a task for the executor: its processed template stays with the node until the pod has
+ * ended, so that it can be given to the executor once more after a restart. A suspended node waits for a verb or for
+ * its time.
  */
 #include "engine/run_impl.h"
 
@@ -49,8 +50,10 @@ read_limits(struct run *r, struct node *n, const struct call *c, const struct te
 	if (c->deadline && (!n->deadline || c->deadline < n->deadline))
 		n->deadline = c->deadline;
 	if (t->active_deadline_seconds.text.n) {
-		if (!str_to_i64(str_trim(t->active_deadline_seconds.text), &seconds) || seconds < 1 || seconds > INT64_MAX / NS_PER_SEC / 2)
-			return err_set(e, ERR_INVALID, "activeDeadlineSeconds '%.*s' must be a positive integer > 0", STR_ARG(t->active_deadline_seconds.text));
+		if (!str_to_i64(str_trim(t->active_deadline_seconds.text), &seconds) || seconds < 1 ||
+			seconds > INT64_MAX / NS_PER_SEC / 2)
+			return err_set(e, ERR_INVALID, "activeDeadlineSeconds '%.*s' must be a positive integer > 0",
+				STR_ARG(t->active_deadline_seconds.text));
 		n->active = seconds * NS_PER_SEC;
 	}
 	(void)r;
@@ -71,9 +74,17 @@ static void
 emit_start(struct run *r, struct node *n, const struct template *t)
 {
 	struct task_spec *task = ARENA_NEW(r->tmp, struct task_spec);
-	*task = (struct task_spec){ .ns = r->ns, .workflow = r->name, .uid = r->uid, .node_id = n->id, .pod = n->pod,
-		.template_name = n->pod_template, .tmpl = t, .capture_result = n->capture, .deadline_ns = n->deadline,
-		.volumes = val_get(r->spec, S("volumes")), .grace_seconds = GRACE_SECONDS };
+	*task = (struct task_spec){ .ns = r->ns,
+		.workflow = r->name,
+		.uid = r->uid,
+		.node_id = n->id,
+		.pod = n->pod,
+		.template_name = n->pod_template,
+		.tmpl = t,
+		.capture_result = n->capture,
+		.deadline_ns = n->deadline,
+		.volumes = val_get(r->spec, S("volumes")),
+		.grace_seconds = GRACE_SECONDS };
 	run_effect(r, EFFECT_START, n)->task = task;
 }
 
@@ -164,7 +175,8 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	node_set(n, p, message);
 }
 
-/* Its time is over. Pending: `timeout` counts from the node's start; running: Kubernetes' words for activeDeadlineSeconds. */
+/* Its time is over. Pending: `timeout` counts from the node's start; running: Kubernetes' words for
+ * activeDeadlineSeconds. */
 void
 pod_timer(struct run *r, struct node *n)
 {
@@ -172,14 +184,16 @@ pod_timer(struct run *r, struct node *n)
 	if (!node_has_pod(n) || (r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
 	run_effect(r, EFFECT_KILL, n);
-	str why = n->phase == PHASE_PENDING ? S("timeout") : S("Pod was active on the node longer than the specified deadline");
+	str why = n->phase == PHASE_PENDING ? S("timeout")
+					    : S("Pod was active on the node longer than the specified deadline");
 	n->body = NULL;
 	node_set(n, PHASE_FAILED, why);
 }
 
 /* ---- suspended nodes --------------------------------------------------------------------------------------------- */
 
-/* The parameters that somebody is to supply; an output without a default takes that of the input of its name (spec 2.11). */
+/* The parameters that somebody is to supply; an output without a default takes that of the input of its name
+ * (spec 2.11). */
 static const struct val *
 supplied_outputs(struct run *r, const struct template *t)
 {
@@ -248,7 +262,9 @@ suspend_finish(struct run *r, struct node *n, enum phase p, str message, struct 
 		if (!dflt.p)
 			dflt = any_text(r, val_path(v, "valueFrom.default"));
 		if (!value.p && !dflt.p)
-			rc = err_set(e, ERR_INVALID, "raw output parameter '%.*s' has not been set and does not have a default value", STR_ARG(val_get_str(v, "name")));
+			rc = err_set(e, ERR_INVALID,
+				"raw output parameter '%.*s' has not been set and does not have a default value",
+				STR_ARG(val_get_str(v, "name")));
 		struct val text = val_str(value.p ? value : dflt);
 		val_list_add(&list, *val_set(r->arena, v, S("value"), &text));
 	}

@@ -21,12 +21,13 @@ policy_of(const struct retry_strategy *s)
 	return s->expression.n ? ALWAYS : ON_FAILURE;
 }
 
-/* Transient: what the network or the machine does, not the step. Argo's list is mostly of Kubernetes; this is what applies here. */
+/* Transient: what the network or the machine does, not the step. Argo's list is mostly of Kubernetes; this is what
+ * applies here. */
 static bool
 is_transient(str message)
 {
-	static const char *const signs[] = { "timeout", "timed out", "connection refused", "connection reset", "temporarily unavailable",
-		"too many requests", "i/o timeout", "no such host", "unexpected EOF" };
+	static const char *const signs[] = { "timeout", "timed out", "connection refused", "connection reset",
+		"temporarily unavailable", "too many requests", "i/o timeout", "no such host", "unexpected EOF" };
 	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
 		if (str_find(message, str_c(signs[i]), 0) != SIZE_MAX)
 			return true;
@@ -59,7 +60,8 @@ humanize(struct run *r, int64_t ns)
 		return run_text(r, "%lld minutes %lld seconds", s / 60, s % 60);
 	if (s < 86400)
 		return run_text(r, "%lld hours %lld minutes %lld seconds", s / 3600, s / 60 % 60, s % 60);
-	return run_text(r, "%lld days %lld hours %lld minutes %lld seconds", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+	return run_text(
+		r, "%lld days %lld hours %lld minutes %lld seconds", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
 }
 
 static size_t
@@ -93,7 +95,8 @@ enum wait { WAIT_OVER, WAIT_LONGER, WAIT_ENDS };
 
 /* WAIT_ENDS: there will be no further attempt, *message says why. -1: the strategy is wrong. */
 static int
-wait_for_backoff(struct run *r, struct node *retry, const struct retry_strategy *s, size_t made, str *message, struct err *e)
+wait_for_backoff(
+	struct run *r, struct node *retry, const struct retry_strategy *s, size_t made, str *message, struct err *e)
 {
 	const struct retry_backoff *b = s->backoff;
 	const struct node *last = node_last_attempt(retry);
@@ -112,7 +115,8 @@ wait_for_backoff(struct run *r, struct node *retry, const struct retry_strategy 
 	if (duration_parse(b->duration, &base, e) || (b->cap.n && duration_parse(b->cap, &cap, e)))
 		return -1;
 	if (b->factor.text.n && !str_to_i64(str_trim(b->factor.text), &factor))
-		return err_set(e, ERR_INVALID, "retryStrategy.backoff.factor '%.*s' is not an integer", STR_ARG(b->factor.text));
+		return err_set(e, ERR_INVALID, "retryStrategy.backoff.factor '%.*s' is not an integer",
+			STR_ARG(b->factor.text));
 	double wait = (double)base * (factor > 0 ? pow((double)factor, (double)(made - 1)) : 1.0);
 	int64_t wait_ns = wait < 9e18 ? (int64_t)wait : INT64_MAX / 2;
 	if (b->cap.n && wait_ns > cap)
@@ -156,7 +160,9 @@ after_failure(struct run *r, struct node *retry, const struct node *last)
 		return;
 	}
 	if (r->deadline && r->now >= r->deadline && !retry->exiting) {
-		end_retry(retry, last, last->phase, run_text(r, "retry exceeded workflow deadline %.*s", STR_ARG(time_rfc3339(r->tmp, r->deadline))));
+		end_retry(retry, last, last->phase,
+			run_text(r, "retry exceeded workflow deadline %.*s",
+				STR_ARG(time_rfc3339(r->tmp, r->deadline))));
 		return;
 	}
 	if (s->backoff) {

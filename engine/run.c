@@ -29,7 +29,8 @@ run_effect(struct run *r, enum effect_kind k, struct node *n)
 	return x;
 }
 
-/* ---- what the specification says about the workflow itself --------------------------------------------------------- */
+/* ---- what the specification says about the workflow itself ---------------------------------------------------------
+ */
 
 /* For the next decoding: without what was found in the last. */
 void
@@ -48,7 +49,8 @@ decode_with(struct run *r, const struct schema *sc, const struct val *v, const c
 	if (!schema_decode(sc, r->arena, v, str_c(what), out, &r->diags))
 		return 0;
 	const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
-	return err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : str_c(what)), STR_ARG(x ? x->text : S("is not valid")));
+	return err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : str_c(what)),
+		STR_ARG(x ? x->text : S("is not valid")));
 }
 
 const struct arguments *
@@ -70,11 +72,17 @@ global_value(struct run *r, const struct parameter *p, str *out, struct err *e)
 			return 0;
 		}
 		*out = p->value_from->dflt;
-		return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "failed to set global parameter %.*s from configmap with name %.*s and key %.*s: %s",
-			STR_ARG(p->name), STR_ARG(ref->name), STR_ARG(ref->key), why.msg);
+		return out->p ? 0
+			      : err_set(e, ERR_NOT_FOUND,
+					"failed to set global parameter %.*s from configmap with name %.*s and key "
+					"%.*s: %s",
+					STR_ARG(p->name), STR_ARG(ref->name), STR_ARG(ref->key), why.msg);
 	}
 	*out = p->value.p ? p->value : p->value_from && p->value_from->dflt.p ? p->value_from->dflt : p->dflt;
-	return out->p ? 0 : err_set(e, ERR_INVALID, "either value or valueFrom must be specified in order to set global parameter %.*s", STR_ARG(p->name));
+	return out->p ? 0
+		      : err_set(e, ERR_INVALID,
+				"either value or valueFrom must be specified in order to set global parameter %.*s",
+				STR_ARG(p->name));
 }
 
 /* workflow.parameters.*. What a config map said at the start holds for as long as the workflow runs, so it is kept. */
@@ -148,11 +156,12 @@ set_deadline(struct run *r)
 		run_effect(r, EFFECT_TIMER, NULL)->at_ns = r->deadline;
 }
 
-/* ---- new and gone -------------------------------------------------------------------------------------------------- */
+/* ---- new and gone --------------------------------------------------------------------------------------------------
+ */
 
 /*
- * Plain scalars get their types, and numbers the form that they have after Argo turned YAML into JSON: 16.10 is 16.1. From
- * here on the manifest is data, which reads the same from a file, from the API and from the store.
+ * Plain scalars get their types, and numbers the form that they have after Argo turned YAML into JSON: 16.10 is 16.1.
+ * From here on the manifest is data, which reads the same from a file, from the API and from the store.
  */
 struct val
 val_typed(struct arena *a, const struct val *v)
@@ -168,7 +177,8 @@ val_typed(struct arena *a, const struct val *v)
 	} else if (v->kind == VAL_MAP) {
 		struct member *members = ARENA_ARRAY(a, struct member, v->n);
 		for (uint32_t k = 0; k < v->n; k++)
-			members[k] = (struct member){ val_typed(a, &v->members[k].key), val_typed(a, &v->members[k].value) };
+			members[k] =
+				(struct member){ val_typed(a, &v->members[k].key), val_typed(a, &v->members[k].value) };
 		out.members = members;
 	} else if (v->kind == VAL_NUM || (v->kind == VAL_STR && (v->flags & VAL_PLAIN))) {
 		out = val_resolve(v);
@@ -215,13 +225,15 @@ is_true(const struct val *v)
 	return plain.kind == VAL_BOOL && plain.b;
 }
 
-/* What is not served yet is refused by whoever takes a manifest in; to be sure, also here: never run to a wrong result. */
+/* What is not served yet is refused by whoever takes a manifest in; to be sure, also here: never run to a wrong result.
+ */
 static void
 refuse_later(const struct run *r, struct err *e)
 {
 	for (size_t i = 0; i < r->diags.v.n; i++)
 		if (r->diags.v.p[i].level == DIAG_LATER) {
-			(void)err_set(e, ERR_UNSUPPORTED, "line %u: %.*s: not served yet", r->diags.v.p[i].line, STR_ARG(r->diags.v.p[i].path));
+			(void)err_set(e, ERR_UNSUPPORTED, "line %u: %.*s: not served yet", r->diags.v.p[i].line,
+				STR_ARG(r->diags.v.p[i].path));
 			return;
 		}
 }
@@ -244,7 +256,8 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 		return -1;
 	}
 	if (tags_find_expression(r->merged, &expression)) {
-		(void)err_set(e, ERR_UNSUPPORTED, "line %u: expression tags {{=...}} are not served yet", expression->line);
+		(void)err_set(
+			e, ERR_UNSUPPORTED, "line %u: expression tags {{=...}} are not served yet", expression->line);
 		run_free(r);
 		return -1;
 	}
@@ -313,7 +326,8 @@ run_free(struct run *r)
 	arena_free(r->arena);
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void
 finish(struct run *r, enum phase p, str message)
@@ -345,7 +359,9 @@ conclude(struct run *r)
 	enum phase p = r->root->phase;
 	if (p == PHASE_SKIPPED || p == PHASE_OMITTED)
 		p = PHASE_SUCCEEDED;
-	str message = phase_failed(p) && r->shutdown.n ? run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)) : r->root->message;
+	str message = phase_failed(p) && r->shutdown.n
+			      ? run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown))
+			      : r->root->message;
 	if (p == PHASE_SUCCEEDED && r->on_exit && phase_failed(r->on_exit->phase)) {
 		p = r->on_exit->phase;
 		message = r->on_exit->message;
@@ -369,7 +385,8 @@ run_shut(const struct run *r, bool exiting)
 	return r->shutdown.n && (!exiting || str_eq(r->shutdown, S("Terminate")));
 }
 
-/* ---- news ------------------------------------------------------------------------------------------------------------ */
+/* ---- news
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
 static void
@@ -436,7 +453,8 @@ run_settle(struct run *r)
 		r->news.n = r->news_at = 0;
 }
 
-/* ---- stimuli --------------------------------------------------------------------------------------------------------- */
+/* ---- stimuli
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* Calls the root: for the first time, or to find everything again that was begun before a restart. */
 void
@@ -553,7 +571,8 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 	end_effects(r, effects);
 }
 
-/* ---- look ------------------------------------------------------------------------------------------------------------ */
+/* ---- look
+ * ------------------------------------------------------------------------------------------------------------ */
 
 str
 run_name(const struct run *r)

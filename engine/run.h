@@ -15,42 +15,66 @@
 struct run;
 struct node;
 
-enum phase { PHASE_NONE, PHASE_PENDING, PHASE_RUNNING, PHASE_SUCCEEDED, PHASE_SKIPPED, PHASE_FAILED, PHASE_ERROR, PHASE_OMITTED };
+enum phase {
+	PHASE_NONE,
+	PHASE_PENDING,
+	PHASE_RUNNING,
+	PHASE_SUCCEEDED,
+	PHASE_SKIPPED,
+	PHASE_FAILED,
+	PHASE_ERROR,
+	PHASE_OMITTED
+};
 const char *phase_name(enum phase p); /* "Succeeded"; "" for NONE */
 
-enum stimulus_kind { STIM_START, STIM_TASK_STARTED, STIM_TASK_DONE, STIM_TIMER, STIM_SUSPEND, STIM_RESUME, STIM_STOP, STIM_TERMINATE,
-	STIM_RETRY, STIM_SET };
+enum stimulus_kind {
+	STIM_START,
+	STIM_TASK_STARTED,
+	STIM_TASK_DONE,
+	STIM_TIMER,
+	STIM_SUSPEND,
+	STIM_RESUME,
+	STIM_STOP,
+	STIM_TERMINATE,
+	STIM_RETRY,
+	STIM_SET
+};
 struct task_result {
-	enum phase phase;         /* SUCCEEDED, FAILED or ERROR */
-	str message;              /* "main: Error (exit code 1)" */
-	int exit_code;            /* -1: there is none */
-	struct kvs parameters;    /* contents of the files of outputs.parameters that exist, by parameter name; as they are, the run takes off a line feed */
-	str result;               /* stdout, likewise; absent if it was not captured */
-	str progress;             /* "3/10"; may be absent */
+	enum phase phase;      /* SUCCEEDED, FAILED or ERROR */
+	str message;           /* "main: Error (exit code 1)" */
+	int exit_code;         /* -1: there is none */
+	struct kvs parameters; /* contents of the files of outputs.parameters that exist, by parameter name; as they
+				  are, the run takes off a line feed */
+	str result;            /* stdout, likewise; absent if it was not captured */
+	str progress;          /* "3/10"; may be absent */
 };
 struct stimulus {
 	enum stimulus_kind kind;
-	int64_t now;              /* ns */
-	str node_id;              /* TASK_*, TIMER */
+	int64_t now; /* ns */
+	str node_id; /* TASK_*, TIMER */
 	const struct task_result *result;
 	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
 };
 
-/* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to run_advance. */
+/* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to
+ * run_advance. */
 struct task_spec {
 	str ns, workflow, uid, node_id, pod, template_name;
 	const struct template *tmpl; /* the processed template: container or script */
 	bool capture_result;
-	int64_t deadline_ns;         /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from STIM_TASK_STARTED */
-	const struct val *volumes;   /* spec.volumes of the workflow, processed; NULL if none */
+	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
+				STIM_TASK_STARTED */
+	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
 };
 
 enum effect_kind {
-	EFFECT_START,    /* start .task; news come as STIM_TASK_* for .node_id */
-	EFFECT_KILL,     /* SIGTERM, grace, SIGKILL to .node_id's task */
-	EFFECT_TIMER,    /* STIM_TIMER for .node_id (may be empty: the workflow) at .at_ns; a later one for the same node replaces it */
-	EFFECT_SAVE,     /* the row of .node changed: once a stimulus for each, at the end. A node that a retry took away is saved too, as gone */
+	EFFECT_START, /* start .task; news come as STIM_TASK_* for .node_id */
+	EFFECT_KILL,  /* SIGTERM, grace, SIGKILL to .node_id's task */
+	EFFECT_TIMER, /* STIM_TIMER for .node_id (may be empty: the workflow) at .at_ns; a later one for the same node
+			 replaces it */
+	EFFECT_SAVE, /* the row of .node changed: once a stimulus for each, at the end. A node that a retry took away is
+			saved too, as gone */
 	EFFECT_FINISHED, /* the workflow has its final phase */
 };
 struct effect {
@@ -64,25 +88,32 @@ struct effect {
 
 /* What a run may ask about the world while it advances: templates and config maps by name. Pure look-ups. */
 struct run_world {
-	const struct val *(*template_spec)(void *arg, bool cluster, str ns, str name); /* spec of a (Cluster)WorkflowTemplate, or NULL */
+	const struct val *(*template_spec)(
+		void *arg, bool cluster, str ns, str name); /* spec of a (Cluster)WorkflowTemplate, or NULL */
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
-	const char *(*nearest_template)(void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
+	const char *(*nearest_template)(
+		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 };
 
 /*
- * The spec that a manifest means: its own over that of its workflowTemplateRef (spec 1.9: whole parameters from the highest layer,
- * suspend from the Workflow, hooks per key); its own spec if it has no such reference. ERR_NOT_FOUND in Argo's words.
+ * The spec that a manifest means: its own over that of its workflowTemplateRef (spec 1.9: whole parameters from the
+ * highest layer, suspend from the Workflow, hooks per key); its own spec if it has no such reference. ERR_NOT_FOUND in
+ * Argo's words.
  */
-const struct val *run_merged_spec(struct arena *a, const struct val *manifest, const struct run_world *w, struct err *e);
-/* A new run of a validated manifest (metadata complete: name, namespace, uid, creationTimestamp). Keeps its own arena. */
+const struct val *run_merged_spec(
+	struct arena *a, const struct val *manifest, const struct run_world *w, struct err *e);
+/* A new run of a validated manifest (metadata complete: name, namespace, uid, creationTimestamp). Keeps its own arena.
+ */
 int run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
-/* Whether a verb may be applied now: ERR_EXISTS if the state does not allow it, ERR_INVALID for bad options, in Argo's words (spec 5). */
+/* Whether a verb may be applied now: ERR_EXISTS if the state does not allow it, ERR_INVALID for bad options, in Argo's
+ * words (spec 5). */
 struct verb_options;
-int run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_options *o, struct err *e) MUST_CHECK;
+int run_verb_check(
+	const struct run *r, enum stimulus_kind verb, const struct verb_options *o, struct err *e) MUST_CHECK;
 str run_name(const struct run *r);
 str run_uid(const struct run *r);
 str run_ns(const struct run *r);
@@ -99,12 +130,12 @@ unsigned run_spec_version(const struct run *r); /* grows when run_save_spec woul
 struct val run_save_state(const struct run *r, struct arena *a);
 struct val node_save(const struct node *n, struct arena *a);
 /*
- * Rebuilds a run from what was saved (copied); then STIM_START resumes it: the effects START (to be adopted) and TIMER come again for
- * what is open. `nodes` are in order of creation. A finished run may be loaded without its nodes, to be listed.
- * Asks nothing of the world (it may be called on another thread), but remembers it.
+ * Rebuilds a run from what was saved (copied); then STIM_START resumes it: the effects START (to be adopted) and TIMER
+ * come again for what is open. `nodes` are in order of creation. A finished run may be loaded without its nodes, to be
+ * listed. Asks nothing of the world (it may be called on another thread), but remembers it.
  */
-int run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes, size_t n,
-             const struct run_world *w, struct err *e) MUST_CHECK;
+int run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes,
+	size_t n, const struct run_world *w, struct err *e) MUST_CHECK;
 str node_id(const struct node *n);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
 enum phase node_phase(const struct node *n);

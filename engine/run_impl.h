@@ -13,9 +13,10 @@
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     merged.c     the spec that a workflowTemplateRef means
  *
- * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one after
- * the other and tells whoever waits for it (its role), which may begin further calls. Nothing recurses over the depth of
- * the tree, and nothing is looked through to find out what to do next: everybody counts what he still waits for.
+ * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
+ * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
+ * templates are nested, DEPTH_MAX, never as long as a chain of steps; and nothing is looked through to find out what to
+ * do next: everybody counts what he still waits for.
  *
  * What is in memory beyond the nodes (frames, calls, counts) is derived. After a restart the root is called again, and
  * calls find their nodes instead of making them: so nothing of it need be saved, and run_load cannot disagree with it.
@@ -29,12 +30,22 @@
 #include "engine/tags.h"
 
 enum {
-	DEPTH_MAX = 100,       /* nested template invocations, as Argo's maxRecursionDepth */
-	NODES_MAX = 1000000,   /* of one workflow */
-	ITEMS_MAX = 250000,    /* of one expansion */
+	DEPTH_MAX = 100,     /* nested template invocations, as Argo's maxRecursionDepth */
+	NODES_MAX = 1000000, /* of one workflow */
+	ITEMS_MAX = 250000,  /* of one expansion */
 };
 
-enum node_type { NODE_POD, NODE_STEPS, NODE_STEP_GROUP, NODE_DAG, NODE_TASK_GROUP, NODE_RETRY, NODE_SKIPPED, NODE_SUSPEND, NODE_TYPES };
+enum node_type {
+	NODE_POD,
+	NODE_STEPS,
+	NODE_STEP_GROUP,
+	NODE_DAG,
+	NODE_TASK_GROUP,
+	NODE_RETRY,
+	NODE_SKIPPED,
+	NODE_SUSPEND,
+	NODE_TYPES
+};
 /* Who is told when a node is fulfilled. */
 enum role {
 	ROLE_NONE,
@@ -60,19 +71,20 @@ struct node {
 	str template_name, template_scope;
 	const struct val *template_ref; /* as written: {name, template, clusterScope} */
 	struct node *boundary;
-	int64_t started, finished;      /* ns, whole seconds; 0: not yet */
+	int64_t started, finished; /* ns, whole seconds; 0: not yet */
 	const struct val *inputs, *outputs;
 	VEC(struct node *) children, parents, outbound;
-	bool hooked, retried;           /* nodeFlag */
-	bool exiting;                   /* part of an exit handler: spared by Stop and by the workflow's deadline */
-	bool gone;                      /* taken away by a retry; its row says so */
+	bool hooked, retried; /* nodeFlag */
+	bool exiting;         /* part of an exit handler: spared by Stop and by the workflow's deadline */
+	bool gone;            /* taken away by a retry; its row says so */
 	bool dirty, queued;
-	bool bubbles;                   /* its error is its caller's too (an error of executeTemplate, not a result) */
+	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
 	/* of an open pod */
 	str pod, pod_template;
-	const struct val *body;         /* the processed template, kept as long as the pod may have to be adopted */
+	const struct val *body; /* the processed template, kept as long as the pod may have to be adopted */
 	bool capture;
-	int64_t deadline, active;       /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+	int64_t deadline,
+		active; /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
 	int64_t running_since;
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;
@@ -82,14 +94,14 @@ struct node {
 	/* derived: not saved */
 	enum role role;
 	struct node *owner;
-	uint32_t slot;                  /* which step of the group, task of the dag, attempt */
-	struct call *call;              /* NULL if it was made in passing, see loop_in_passing */
-	const struct step *of;          /* the step or task it came from; NULL for the root, hooks */
-	struct frame *frame;            /* Steps, DAG */
-	uint32_t waiting;               /* StepGroup, TaskGroup: children that are not settled */
-	str error;                      /* StepGroup: what it will fail with once its children ended */
-	bool exit_begun;                /* its exit hook was called */
-	uint32_t visit;                 /* of the last walk that came by (dag.c) */
+	uint32_t slot;         /* which step of the group, task of the dag, attempt */
+	struct call *call;     /* NULL if it was made in passing, see loop_in_passing */
+	const struct step *of; /* the step or task it came from; NULL for the root, hooks */
+	struct frame *frame;   /* Steps, DAG */
+	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
+	str error;             /* StepGroup: what it will fail with once its children ended */
+	bool exit_begun;       /* its exit hook was called */
+	uint32_t visit;        /* of the last walk that came by (dag.c) */
 	uint8_t visited;
 };
 
@@ -98,47 +110,47 @@ struct def {
 	str name;
 	const struct val *src;
 	const struct template *decoded;
-	struct library *library;        /* where its own references are looked up */
-	struct map captured;            /* names of steps or tasks whose outputs.result it refers to */
+	struct library *library; /* where its own references are looked up */
+	struct map captured;     /* names of steps or tasks whose outputs.result it refers to */
 };
 struct library {
-	str scope;                      /* "local/wf", "namespaced/name", "cluster/name" */
+	str scope; /* "local/wf", "namespaced/name", "cluster/name" */
 	const struct val *templates;
-	struct map defs;                /* name -> struct def */
+	struct map defs; /* name -> struct def */
 };
 
 /* A template invocation that was decided on: what executeTemplate is given. */
 struct call {
-	struct link parked;             /* in the queue of the limit it waits for */
+	struct link parked; /* in the queue of the limit it waits for */
 	bool is_parked;
-	bool passing;                   /* it lives only as long as it is begun: nothing may keep it, or what it points to */
-	str name;                       /* of the node */
-	struct library *library;        /* where `tmpl` is looked up */
+	bool passing;            /* it lives only as long as it is begun: nothing may keep it, or what it points to */
+	str name;                /* of the node */
+	struct library *library; /* where `tmpl` is looked up */
 	str tmpl;
 	const struct val *ref, *inline_template;
-	const struct arguments *args;   /* variables put in; may be NULL */
-	str step;                       /* name of the step or task, expanded */
+	const struct arguments *args; /* variables put in; may be NULL */
+	str step;                     /* name of the step or task, expanded */
 	bool is_task, exiting, hooked;
 	struct node *boundary, *owner;
 	enum role role;
 	uint32_t slot;
 	uint32_t depth;
-	const struct step *of;          /* the step or task as decoded; NULL for the root, hooks and attempts' own calls */
+	const struct step *of; /* the step or task as decoded; NULL for the root, hooks and attempts' own calls */
 	const struct retry_strategy *retry; /* of a Retry node */
 	/* an attempt */
-	struct call *retried;           /* the call that is tried again */
+	struct call *retried; /* the call that is tried again */
 	uint32_t attempt;
-	int64_t deadline;               /* attempts may not run longer (backoff.maxDuration); ns, 0: none */
+	int64_t deadline; /* attempts may not run longer (backoff.maxDuration); ns, 0: none */
 };
 
 struct frame {
-	struct node *node;              /* the Steps or DAG node */
+	struct node *node; /* the Steps or DAG node */
 	struct call *call;
 	const struct def *def;
-	const struct template *tmpl;    /* processed */
-	struct map names;               /* step or task name -> index + 1 (steps: of its group) */
-	struct map aggregates;          /* "name.outputs.result" -> str *, see scope.c */
-	struct link parked;             /* calls that wait for this template's parallelism */
+	const struct template *tmpl; /* processed */
+	struct map names;            /* step or task name -> index + 1 (steps: of its group) */
+	struct map aggregates;       /* "name.outputs.result" -> str *, see scope.c */
+	struct link parked;          /* calls that wait for this template's parallelism */
 	/* steps */
 	size_t current;
 	struct node *group;
@@ -148,76 +160,94 @@ struct frame {
 	str *targets;
 	size_t targets_n;
 	uint32_t marks;
-	size_t open;                    /* reachable tasks that are not settled */
-	size_t begun;                   /* tasks begun and not settled */
-	str error;                      /* fails the DAG when its tasks are done */
+	size_t open;  /* reachable tasks that are not settled */
+	size_t begun; /* tasks begun and not settled */
+	str error;    /* fails the DAG when its tasks are done */
 };
 
 struct run {
-	struct arena *arena;            /* everything that stays */
-	struct arena *passing;          /* what one element of a loop needs to begin */
-	struct arena *work;             /* one of the two: where calls and their steps are made */
+	struct arena *arena;   /* everything that stays */
+	struct arena *passing; /* what one element of a loop needs to begin */
+	struct arena *work;    /* one of the two: where calls and their steps are made */
 	struct run_world world;
-	const struct val *manifest;     /* as submitted */
-	const struct val *merged;       /* the spec as merged, variables not put in */
-	const struct val *spec;         /* the same, variables put in except in templates: what is executed */
-	bool stored_spec;               /* it came by workflowTemplateRef */
+	const struct val *manifest; /* as submitted */
+	const struct val *merged;   /* the spec as merged, variables not put in */
+	const struct val *spec;     /* the same, variables put in except in templates: what is executed */
+	bool stored_spec;           /* it came by workflowTemplateRef */
 	unsigned spec_version;
 	str name, ns, uid;
 	int64_t created, started, finished; /* ns */
 	enum phase phase;
 	str message;
-	str shutdown;                   /* "", "Stop", "Terminate" */
+	str shutdown; /* "", "Stop", "Terminate" */
 	bool suspended;
-	int64_t deadline;               /* of the workflow; 0: none */
-	int64_t parallelism;            /* -1: none */
-	const struct val *args;         /* arguments of the entrypoint, variables put in */
-	const struct arguments *arguments; /* the same, decoded */
+	int64_t deadline;                       /* of the workflow; 0: none */
+	int64_t parallelism;                    /* -1: none */
+	const struct val *args;                 /* arguments of the entrypoint, variables put in */
+	const struct arguments *arguments;      /* the same, decoded */
 	const struct val *labels, *annotations; /* of the workflow, with spec.workflowMetadata */
-	struct map parameters;          /* workflow.parameters.<name> -> str * */
-	struct map outputs;             /* workflow.outputs.parameters.<name> -> str * */
-	VEC(str) output_names;          /* in order of their first appearance */
-	str failures;                   /* workflow.failures, once the root is done */
-	const struct val *stored_templates; /* status.storedTemplates */
+	struct map parameters;                  /* workflow.parameters.<name> -> str * */
+	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
+	VEC(str) output_names;                  /* in order of their first appearance */
+	str failures;                           /* workflow.failures, once the root is done */
+	const struct val *stored_templates;     /* status.storedTemplates */
 	struct library local;
-	struct map libraries;           /* scope -> struct library */
-	struct map inlines;             /* text of an inline template -> struct def */
-	VEC(struct node *) nodes;       /* in order of creation; those gone too */
+	struct map libraries;     /* scope -> struct library */
+	struct map inlines;       /* text of an inline template -> struct def */
+	VEC(struct node *) nodes; /* in order of creation; those gone too */
 	struct map by_name, by_id;
 	uint32_t active_pods, done, total;
 	struct node *root, *on_exit;
-	bool entered;                   /* the root was called since this run is in memory */
-	struct link parked;             /* calls that wait for spec.parallelism */
-	VEC(struct frame *) frames;     /* to be freed */
+	bool entered;               /* the root was called since this run is in memory */
+	struct link parked;         /* calls that wait for spec.parallelism */
+	VEC(struct frame *) frames; /* to be freed */
 	uint32_t visits;
-	struct diags diags;             /* scratch, for decoding */
+	struct diags diags; /* scratch, for decoding */
 	/* of the stimulus being handled */
 	int64_t now;
 	struct arena *tmp;
 	struct effect *first, **last;
 	VEC(struct node *) dirty;
-	VEC(struct node *) news;        /* fulfilled nodes whose owner was not told yet */
+	VEC(struct node *) news; /* fulfilled nodes whose owner was not told yet */
 	size_t news_at;
 	bool was_finished;
 };
 
 /* ---- node.c ---------------------------------------------------------------------------------------------------- */
 
-static inline bool phase_completed(enum phase p) { return p == PHASE_SUCCEEDED || p == PHASE_FAILED || p == PHASE_ERROR; }
-static inline bool phase_failed(enum phase p) { return p == PHASE_FAILED || p == PHASE_ERROR; }
-static inline bool phase_fulfilled(enum phase p) { return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED; }
-static inline bool node_fulfilled(const struct node *n) { return phase_fulfilled(n->phase); }
+static inline bool
+phase_completed(enum phase p)
+{
+	return p == PHASE_SUCCEEDED || p == PHASE_FAILED || p == PHASE_ERROR;
+}
+static inline bool
+phase_failed(enum phase p)
+{
+	return p == PHASE_FAILED || p == PHASE_ERROR;
+}
+static inline bool
+phase_fulfilled(enum phase p)
+{
+	return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED;
+}
+static inline bool
+node_fulfilled(const struct node *n)
+{
+	return phase_fulfilled(n->phase);
+}
 
 const char *node_type_name(enum node_type t);
 enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
 enum phase phase_of(str name);         /* PHASE_NONE if there is none */
-/* A node with that name, id and display name, pending, in the run's maps, not linked yet. NULL: the workflow has too many. */
+/* A node with that name, id and display name, pending, in the run's maps, not linked yet. NULL: the workflow has too
+ * many. */
 struct node *node_new(struct run *r, str name, enum node_type t, struct node *boundary);
 void node_register(struct run *r, struct node *n); /* a node read back */
 struct node *node_named(const struct run *r, str name);
 void node_link(struct node *parent, struct node *child); /* children of parent */
 void node_changed(struct node *n);
-/* Sets phase and message, and on the way to a fulfilled phase its end, the counts, and the news. An absent message keeps the old one. */
+/* Sets phase and message, and on the way to a fulfilled phase its end, the counts, and the news. An absent message
+ * keeps the old one. */
 void node_set(struct node *n, enum phase p, str message);
 /* Gets the news around again, for a node that was fulfilled before (after a restart). */
 void node_announce(struct node *n);
@@ -233,16 +263,17 @@ void progress_set(struct node *leaf, uint32_t done, uint32_t total);
 
 struct effect *run_effect(struct run *r, enum effect_kind k, struct node *n);
 void run_settle(struct run *r);
-void run_fail(struct run *r, enum phase p, str message); /* the workflow ends now */
+void run_fail(struct run *r, enum phase p, str message);             /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
-int run_globals(struct run *r, struct err *e);           /* parameters, spec: what a start and a load share */
+int run_globals(struct run *r, struct err *e); /* parameters, spec: what a start and a load share */
 void run_fresh_diags(struct run *r);
-struct val val_typed(struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
+struct val val_typed(
+	struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
 struct run *run_alloc(const struct val *manifest, const struct run_world *w);
 void run_drop_frames(struct run *r);
 void run_start(struct run *r);
-void run_enter(struct run *r);                           /* calls the root, if it was not called since this run is in memory */
-bool run_shut(const struct run *r, bool exiting);        /* shut down, and such a node may not go on */
+void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
+bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
 
 /* ---- library.c ------------------------------------------------------------------------------------------------- */
 
@@ -251,19 +282,24 @@ struct def *library_resolve(struct run *r, const struct call *c, struct err *e);
 struct library *library_open(struct run *r, bool cluster, str name, struct err *e);
 struct def *library_find(struct run *r, struct library *l, str name, struct err *e);
 
-/* A template as a struct; `first`: as written, which is also when what is not served yet is refused. NULL with ERR_INVALID, ERR_UNSUPPORTED. */
-const struct template *template_decode(struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e);
+/* A template as a struct; `first`: as written, which is also when what is not served yet is refused. NULL with
+ * ERR_INVALID, ERR_UNSUPPORTED. */
+const struct template *template_decode(
+	struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e);
 
-const struct template *template_processed(struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e);
+const struct template *template_processed(
+	struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e);
 
 /* ---- call.c ---------------------------------------------------------------------------------------------------- */
 
 struct call *call_new(struct run *r, str name);
-/* Begins the call, or finds the node that it began before. Returns its node; NULL: it is parked, and will be begun later. */
+/* Begins the call, or finds the node that it began before. Returns its node; NULL: it is parked, and will be begun
+ * later. */
 struct node *call_begin(struct run *r, struct call *c);
 /* The node of a call that cannot be begun: type Skipped, phase Error. */
 struct node *call_failed(struct run *r, struct call *c, str message);
-struct node *call_node(struct run *r, struct call *c, enum node_type t); /* made, linked to whom its role says, template names set */
+struct node *call_node(
+	struct run *r, struct call *c, enum node_type t); /* made, linked to whom its role says, template names set */
 struct processed {
 	const struct val *body;
 	const struct template *tmpl;
@@ -275,15 +311,15 @@ struct processed {
 /* Variables that a pass sees, innermost first. Zero members are left out. */
 struct scope {
 	struct run *run;
-	struct frame *frame;            /* steps.* or tasks.* */
-	size_t task;                    /* dag: only the ancestors of this task are visible; SIZE_MAX: all */
-	struct node *self;              /* for exit hooks: the node itself ... */
-	str self_name;                  /* ... under this name */
-	const struct val *item;         /* item, item.key */
-	const struct call *call;        /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
+	struct frame *frame;     /* steps.* or tasks.* */
+	size_t task;             /* dag: only the ancestors of this task are visible; SIZE_MAX: all */
+	struct node *self;       /* for exit hooks: the node itself ... */
+	str self_name;           /* ... under this name */
+	const struct val *item;  /* item, item.key */
+	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
 	str pod;
-	const struct val *inputs;       /* inputs.parameters.* */
-	const struct template *tmpl;    /* inputs.artifacts.x.path, outputs.*.path */
+	const struct val *inputs;    /* inputs.parameters.* */
+	const struct template *tmpl; /* inputs.artifacts.x.path, outputs.*.path */
 };
 enum tag_found scope_look(void *scope, str name, struct arena *a, str *out);
 /* One value of a sibling: "outputs.result", "status", ... */
@@ -299,9 +335,9 @@ void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *
 void dag_task_settled(struct run *r, struct node *dag, struct node *n);
 void dag_item_settled(struct node *group);
 void dag_frame_free(struct frame *f);
-struct node *dag_task_node(const struct frame *f, size_t task); /* NULL: not begun, or parked */
+struct node *dag_task_node(const struct frame *f, size_t task);   /* NULL: not begun, or parked */
 void dag_link_task(struct frame *f, size_t task, struct node *n); /* to what comes before it */
-size_t dag_task_index(const struct frame *f, str name); /* SIZE_MAX: none */
+size_t dag_task_index(const struct frame *f, str name);           /* SIZE_MAX: none */
 bool dag_depends_on(struct frame *f, size_t task, size_t of);
 struct node *retry_begin(struct run *r, struct call *c, const struct processed *p);
 void retry_attempt_done(struct run *r, struct node *retry);
@@ -319,26 +355,34 @@ int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or 
 /* Frames */
 struct frame *frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t);
 struct call *frame_call(struct run *r, struct frame *f, const struct step *s, str name);
-/* Puts the frame's variables into a step and decodes it; shares `s` if there are none. `skip` is set, and nothing else done, if its `when` is false. */
-int frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc, const struct step **out, bool *skip, struct err *e);
+/* Puts the frame's variables into a step and decodes it; shares `s` if there are none. `skip` is set, and nothing else
+ * done, if its `when` is false. */
+int frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
+	const struct step **out, bool *skip, struct err *e);
 
 /* `v` as a step with the hooks of `s`; NULL with ERR_INVALID. */
-const struct step *step_decode(struct run *r, const struct step *s, const struct val *v, const struct schema *sc, struct err *e);
+const struct step *step_decode(
+	struct run *r, const struct step *s, const struct val *v, const struct schema *sc, struct err *e);
 
 /* ---- expand.c -------------------------------------------------------------------------------------------------- */
 
 struct expanded {
-	str name;                       /* "A(0:x)" */
-	const struct step *step;        /* item put in, loop taken away */
+	str name;                /* "A(0:x)" */
+	const struct step *step; /* item put in, loop taken away */
 };
-static inline bool step_expands(const struct step *s) { return s->with_items || s->with_param.p || s->with_sequence; }
+static inline bool
+step_expands(const struct step *s)
+{
+	return s->with_items || s->with_param.p || s->with_sequence;
+}
 /*
  * The elements of a loop, and the step without it. `skip`: its `when` is false already, so unresolved variables do not
  * matter. 1: the list cannot be known, and nobody needs it.
  */
-int expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body, struct err *e);
-int expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip, struct expanded *out,
-               struct err *e);
+int expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body,
+	struct err *e);
+int expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item,
+	bool skip, struct expanded *out, struct err *e);
 
 /* Whether nothing of a loop's calls has to stay once they were begun: leaves without limits, retries or hooks. */
 bool loop_in_passing(struct run *r, const struct frame *f, const struct step *body);
@@ -353,11 +397,12 @@ const struct arguments *arguments_decode(struct run *r, const struct val *v, str
 
 /* ---- outputs.c ------------------------------------------------------------------------------------------------- */
 
-int outputs_of_template(struct run *r, struct frame *f, const struct val **out, struct err *e); /* steps and dags; *out NULL: none declared */
+int outputs_of_template(struct run *r, struct frame *f, const struct val **out,
+	struct err *e); /* steps and dags; *out NULL: none declared */
 void outputs_to_globals(struct run *r, const struct node *n);
 int outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, const struct val **out, struct err *e);
 str output_parameter(const struct val *outputs, str name); /* .p == NULL: none */
-str any_text(struct run *r, const struct val *v);           /* a scalar as text; .p == NULL: none */
+str any_text(struct run *r, const struct val *v);          /* a scalar as text; .p == NULL: none */
 
 /* ---- limits.c -------------------------------------------------------------------------------------------------- */
 
@@ -365,7 +410,8 @@ str any_text(struct run *r, const struct val *v);           /* a scalar as text;
 bool limit_parks(struct run *r, struct call *c);
 /* A pod or a child of `boundary` ended: lets waiting calls begin. */
 void limit_release(struct run *r, struct node *boundary);
-bool limit_fail_fast(struct run *r, struct node *boundary); /* ends a template that has failFast, failed children and nothing running */
+bool limit_fail_fast(struct run *r,
+	struct node *boundary); /* ends a template that has failFast, failed children and nothing running */
 void limit_deadline(struct run *r);
 void limit_count(struct node *n, bool was_active, bool is_active);
 void limit_count_failed(struct node *n); /* it ended in failure: its boundary counts that */
@@ -377,6 +423,6 @@ void run_count(struct run *r); /* all counts anew, from the nodes */
 /* ---- verbs.c --------------------------------------------------------------------------------------------------- */
 
 void verb_apply(struct run *r, const struct stimulus *s);
-void verb_shutdown(struct run *r);  /* kills what may not go on */
+void verb_shutdown(struct run *r); /* kills what may not go on */
 
 #endif

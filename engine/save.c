@@ -5,7 +5,8 @@
  */
 #include "engine/run_impl.h"
 
-/* ---- a node as Argo shows it --------------------------------------------------------------------------------------- */
+/* ---- a node as Argo shows it ---------------------------------------------------------------------------------------
+ */
 
 static void
 add_time(struct val_map *m, str key, int64_t ns, struct arena *a)
@@ -75,7 +76,8 @@ node_status(const struct node *n, struct arena *a)
 	return val_map_end(&m, a);
 }
 
-/* ---- a node's row -------------------------------------------------------------------------------------------------- */
+/* ---- a node's row --------------------------------------------------------------------------------------------------
+ */
 
 static void
 add_int(struct val_map *m, str key, int64_t v)
@@ -157,7 +159,8 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->name = get_text(v, "name");
 	n->type = node_type_of(get_text(v, "type"));
 	n->phase = phase_of(get_text(v, "phase"));
-	if (!n->gone && (!n->id.n || !n->name.n || n->type == NODE_TYPES || n->phase == PHASE_NONE || map_get(&r->by_id, n->id)))
+	if (!n->gone && (!n->id.n || !n->name.n || n->type == NODE_TYPES || n->phase == PHASE_NONE ||
+				map_get(&r->by_id, n->id)))
 		return err_set(e, ERR_INVALID, "row %u of workflow %.*s: not a node", n->order, STR_ARG(r->name));
 	n->display = get_text(v, "displayName");
 	n->message = get_text(v, "message");
@@ -189,7 +192,8 @@ node_load(struct run *r, const struct val *v, struct err *e)
 static void
 load_links(struct run *r, struct node *n, const struct val *v)
 {
-	const struct val *x = val_get(v, S("x")), *parents = val_get(x, S("parents")), *outbound = val_get(v, S("outboundNodes"));
+	const struct val *x = val_get(v, S("x")), *parents = val_get(x, S("parents")),
+			 *outbound = val_get(v, S("outboundNodes"));
 	n->boundary = run_node(r, get_text(v, "boundaryID"));
 	n->owner = run_node(r, get_text(x, "owner"));
 	if (!n->owner && n->role != ROLE_ROOT && n->role != ROLE_ON_EXIT)
@@ -200,7 +204,8 @@ load_links(struct run *r, struct node *n, const struct val *v)
 			node_link(p, n);
 	}
 	for (uint32_t i = 0; val_is(outbound, VAL_LIST) && i < outbound->n; i++) {
-		struct node *leaf = outbound->items[i].kind == VAL_STR ? run_node(r, val_text(&outbound->items[i])) : NULL;
+		struct node *leaf =
+			outbound->items[i].kind == VAL_STR ? run_node(r, val_text(&outbound->items[i])) : NULL;
 		if (leaf && leaf != n)
 			*VEC_PUSH(&n->outbound) = leaf;
 	}
@@ -229,7 +234,8 @@ run_count(struct run *r)
 	}
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------- */
+/* ---- the run -------------------------------------------------------------------------------------------------------
+ */
 
 struct val
 run_save_spec(const struct run *r, struct arena *a)
@@ -344,13 +350,14 @@ load_nodes(struct run *r, const struct val *const *nodes, size_t n, struct err *
 
 int
 run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes, size_t n,
-         const struct run_world *w, struct err *e)
+	const struct run_world *w, struct err *e)
 {
 	const struct val *manifest = val_get(spec, S("manifest")), *merged = val_get(spec, S("merged"));
 	if (!val_is(manifest, VAL_MAP) || !val_is(state, VAL_MAP))
 		return err_set(e, ERR_INVALID, "a stored workflow without its manifest or state");
 	struct run *r = run_alloc(manifest, w);
-	struct val *kept = ARENA_NEW(r->arena, struct val), *templates = ARENA_NEW(r->arena, struct val), *copy = ARENA_NEW(r->arena, struct val);
+	struct val *kept = ARENA_NEW(r->arena, struct val), *templates = ARENA_NEW(r->arena, struct val),
+		   *copy = ARENA_NEW(r->arena, struct val);
 	r->stored_spec = merged != NULL;
 	r->merged = val_get(r->manifest, S("spec"));
 	if (merged) {
@@ -384,23 +391,28 @@ run_load(struct run **out, const struct val *spec, const struct val *state, cons
 	return 0;
 }
 
-/* ---- the Workflow ---------------------------------------------------------------------------------------------------- */
+/* ---- the Workflow
+ * ---------------------------------------------------------------------------------------------------- */
 
 static const struct val *
 metadata(const struct run *r, struct arena *a)
 {
-	const struct val *meta = val_get(r->manifest, S("metadata")), *labels = r->labels ? r->labels : val_get(meta, S("labels"));
+	const struct val *meta = val_get(r->manifest, S("metadata")),
+			 *labels = r->labels ? r->labels : val_get(meta, S("labels"));
 	const struct val *annotations = r->annotations ? r->annotations : val_get(meta, S("annotations"));
 	const struct val *ref = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef"));
-	struct val phase = val_cstr(phase_name(r->phase)), completed = val_cstr(r->finished ? "true" : "false"), v2 = val_str(S("v2"));
+	struct val phase = val_cstr(phase_name(r->phase)), completed = val_cstr(r->finished ? "true" : "false"),
+		   v2 = val_str(S("v2"));
 	if (r->phase != PHASE_NONE) {
 		labels = val_set(a, labels, S("workflows.argoproj.io/completed"), &completed);
 		labels = val_set(a, labels, S("workflows.argoproj.io/phase"), &phase);
 		annotations = val_set(a, annotations, S("workflows.argoproj.io/pod-name-format"), &v2);
 	}
 	if (ref && val_get(ref, S("name")))
-		labels = val_set(a, labels, get_flag(ref, "clusterScope") ? S("workflows.argoproj.io/cluster-workflow-template")
-			: S("workflows.argoproj.io/workflow-template"), val_get(ref, S("name")));
+		labels = val_set(a, labels,
+			get_flag(ref, "clusterScope") ? S("workflows.argoproj.io/cluster-workflow-template")
+						      : S("workflows.argoproj.io/workflow-template"),
+			val_get(ref, S("name")));
 	if (labels)
 		meta = val_set(a, meta, S("labels"), labels);
 	return annotations ? val_set(a, meta, S("annotations"), annotations) : meta;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scope: which variables are visible where (spec 3.5). Argo builds a map of all variables for every pass; here a name is
- * taken apart when it is met, so that a variable nobody refers to costs nothing, and a loop's results are put together
- * only when somebody asks for them, once.
+ * scope: which variables are visible where (spec 3.5). Argo builds a map of all variables for every pass; here a name
+ * is taken apart when it is met, so that a variable nobody refers to costs nothing, and a loop's results are put
+ * together only when somebody asks for them, once.
  */
 #include "engine/run_impl.h"
 
@@ -42,7 +42,8 @@ creation_part(struct run *r, str part, struct arena *a, str *out)
 		return found(out, arena_fmt(a, "%lld", (long long)(r->created / NS_PER_SEC)));
 	if (str_eq(part, S("L")))
 		return found(out, S(".000"));
-	static const char *const formats[] = { "%B", "%b", "%m", "%A", "%a", "%d", "%H", "%I", "%M", "%S", "%Y", "%y", "%p", "%Z", "%z" };
+	static const char *const formats[] = { "%B", "%b", "%m", "%A", "%a", "%d", "%H", "%I", "%M", "%S", "%Y", "%y",
+		"%p", "%Z", "%z" };
 	time_t t = (time_t)(r->created / NS_PER_SEC);
 	struct tm tm;
 	gmtime_r(&t, &tm);
@@ -158,7 +159,12 @@ look_workflow(struct run *r, str name, struct arena *a, str *out)
 	if (str_eq(name, S("duration")))
 		return found(out, duration_text(r, a));
 	if (str_eq(name, S("status")))
-		return late(r, r->root ? str_c(phase_name(r->root->phase == PHASE_SKIPPED || r->root->phase == PHASE_OMITTED ? PHASE_SUCCEEDED : r->root->phase)) : S(""), out);
+		return late(r,
+			r->root ? str_c(phase_name(r->root->phase == PHASE_SKIPPED || r->root->phase == PHASE_OMITTED
+							   ? PHASE_SUCCEEDED
+							   : r->root->phase))
+				: S(""),
+			out);
 	if (str_eq(name, S("failures")))
 		return late(r, r->failures, out);
 	return TAG_MISSING;
@@ -205,13 +211,15 @@ by_index(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
-/* The expanded children of `parent` that belong to the loop `name` and have something to hand on, in order of their items. */
+/* The expanded children of `parent` that belong to the loop `name` and have something to hand on, in order of their
+ * items. */
 static size_t
 loop_children(const struct node *parent, str name, struct arena *a, struct child **out)
 {
 	struct child *list = ARENA_ARRAY(a, struct child, parent->children.n);
 	size_t n = 0;
-	str prefix = parent->type == NODE_TASK_GROUP ? parent->name : arena_fmt(a, "%.*s.%.*s", STR_ARG(parent->name), STR_ARG(name));
+	str prefix = parent->type == NODE_TASK_GROUP ? parent->name
+						     : arena_fmt(a, "%.*s.%.*s", STR_ARG(parent->name), STR_ARG(name));
 	for (size_t i = 0; i < parent->children.n; i++) {
 		struct node *c = parent->children.p[i];
 		str index = behind(c->name, prefix);
@@ -255,7 +263,8 @@ aggregate_parameters(struct child *c, size_t n, struct arena *a, str *out)
 		const struct val *params = val_get(c[i].node->outputs, S("parameters"));
 		struct val_map m = { 0 };
 		for (uint32_t k = 0; val_is(params, VAL_LIST) && k < params->n; k++)
-			val_map_add(&m, val_get_str(&params->items[k], "name"), val_str(val_get_str(&params->items[k], "value")));
+			val_map_add(&m, val_get_str(&params->items[k], "name"),
+				val_str(val_get_str(&params->items[k], "value")));
 		if (m.v.n)
 			val_list_add(&list, val_map_end(&m, a));
 	}
@@ -296,10 +305,10 @@ aggregate(struct run *r, struct frame *f, struct node *parent, str name, str wha
 	struct child *c;
 	size_t n = loop_children(parent, name, a, &c);
 	str rest = behind(what, S("outputs.parameters."));
-	enum tag_found got = str_eq(what, S("outputs.result")) ? aggregate_results(c, n, a, out)
-		: str_eq(what, S("outputs.parameters")) ? aggregate_parameters(c, n, a, out)
-		: rest.p ? aggregate_one(c, n, rest, a, out)
-		: TAG_MISSING;
+	enum tag_found got = str_eq(what, S("outputs.result"))       ? aggregate_results(c, n, a, out)
+			     : str_eq(what, S("outputs.parameters")) ? aggregate_parameters(c, n, a, out)
+			     : rest.p                                ? aggregate_one(c, n, rest, a, out)
+								     : TAG_MISSING;
 	if (got == TAG_FOUND) {
 		str *kept = ARENA_NEW(r->arena, str);
 		*kept = *out = arena_dup(r->arena, *out);
@@ -315,8 +324,11 @@ static enum tag_found
 of_skipped(struct run *r, struct frame *f, const struct step *s, str parameter, str *out)
 {
 	struct err e;
-	struct call c = { .library = f->def->library, .tmpl = s->tmpl, .ref = s->template_ref ? s->template_ref->src : NULL,
-		.inline_template = s->inline_template, .step = s->name };
+	struct call c = { .library = f->def->library,
+		.tmpl = s->tmpl,
+		.ref = s->template_ref ? s->template_ref->src : NULL,
+		.inline_template = s->inline_template,
+		.step = s->name };
 	const struct def *d = library_resolve(r, &c, &e);
 	for (size_t i = 0; d && i < d->decoded->outputs.parameters.n; i++) {
 		const struct parameter *p = &d->decoded->outputs.parameters.p[i];
@@ -330,7 +342,8 @@ of_skipped(struct run *r, struct frame *f, const struct step *s, str parameter, 
 }
 
 static enum tag_found
-of_sibling(struct run *r, struct frame *f, const struct step *s, struct node *parent, struct node *n, str what, struct arena *a, str *out)
+of_sibling(struct run *r, struct frame *f, const struct step *s, struct node *parent, struct node *n, str what,
+	struct arena *a, str *out)
 {
 	bool loop = step_expands(s);
 	str parameter = behind(what, S("outputs.parameters."));
@@ -355,7 +368,8 @@ look_step(struct run *r, const struct scope *x, str name, str what, struct arena
 	for (size_t i = 0; i < g->n; i++)
 		if (str_eq(g->p[i].name, name))
 			return of_sibling(r, f, &g->p[i], node_named(r, group_name),
-				node_named(r, arena_fmt(a, "%.*s.%.*s", STR_ARG(group_name), STR_ARG(name))), what, a, out);
+				node_named(r, arena_fmt(a, "%.*s.%.*s", STR_ARG(group_name), STR_ARG(name))), what, a,
+				out);
 	return TAG_MISSING;
 }
 
@@ -421,7 +435,8 @@ look_outputs(const struct scope *x, str rest, struct arena *a, str *out)
 	}
 	name = behind(rest, S("artifacts."));
 	for (size_t i = 0; name.p && i < o->artifacts.n; i++)
-		if (o->artifacts.p[i].path.n && str_eq(name, arena_fmt(a, "%.*s.path", STR_ARG(o->artifacts.p[i].name))))
+		if (o->artifacts.p[i].path.n &&
+			str_eq(name, arena_fmt(a, "%.*s.path", STR_ARG(o->artifacts.p[i].name))))
 			return found(out, o->artifacts.p[i].path);
 	return TAG_MISSING;
 }
@@ -459,7 +474,9 @@ look_last_retry(const struct scope *x, str what, struct arena *a, str *out)
 	if (str_eq(what, S("status")))
 		return found(out, last ? str_c(phase_name(last->phase)) : S(""));
 	if (str_eq(what, S("duration")))
-		return found(out, last ? arena_fmt(a, "%lld", (long long)((last->finished - last->started) / NS_PER_SEC)) : S("0"));
+		return found(
+			out, last ? arena_fmt(a, "%lld", (long long)((last->finished - last->started) / NS_PER_SEC))
+				  : S("0"));
 	if (str_eq(what, S("message")))
 		return found(out, last ? last->message : S(""));
 	return TAG_MISSING;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * steps: groups one after the other, the steps of a group side by side (spec 2.4; workflow/controller/steps.go, v4.1.2).
- * A group counts the steps that are not settled; a step is settled when it and its exit hook are fulfilled.
+ * steps: groups one after the other, the steps of a group side by side (spec 2.4; workflow/controller/steps.go,
+ * v4.1.2). A group counts the steps that are not settled; a step is settled when it and its exit hook are fulfilled.
  *
  * Where Argo ends a group with an error while other steps of it still run, and leaves them behind, the group here waits
  * for what it began and then fails with the same message.
@@ -27,7 +27,9 @@ frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, co
 struct call *
 frame_call(struct run *r, struct frame *f, const struct step *s, str name)
 {
-	struct call *c = call_new(r, arena_fmt(r->work, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name), STR_ARG(name)));
+	struct call *c = call_new(
+		r, arena_fmt(r->work, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name),
+			   STR_ARG(name)));
 	c->library = f->def->library;
 	c->tmpl = s->tmpl;
 	c->ref = s->template_ref ? s->template_ref->src : NULL;
@@ -87,7 +89,8 @@ step_decode(struct run *r, const struct step *s, const struct val *v, const stru
 		return out;
 	if (schema_decode(sc, r->work, v, s->name, out, &r->diags)) {
 		const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
-		(void)err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : s->name), STR_ARG(x ? x->text : S("is not valid")));
+		(void)err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : s->name),
+			STR_ARG(x ? x->text : S("is not valid")));
 		return NULL;
 	}
 	/* Hooks are resolved when they run: they may refer to what their own step left (spec 3.1, pass 3). */
@@ -97,8 +100,8 @@ step_decode(struct run *r, const struct step *s, const struct val *v, const stru
 }
 
 int
-frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc, const struct step **out, bool *skip,
-              struct err *e)
+frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
+	const struct step **out, bool *skip, struct err *e)
 {
 	struct scope x = { .run = r, .frame = f, .task = task };
 	struct tag_scope ts = { .look = scope_look, .arg = &x, .strict = strict_siblings };
@@ -129,7 +132,9 @@ frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s,
 		return 0;
 	*out = step_decode(r, s, put, sc, e);
 	if (*out && s->with_param.p && !(*out)->with_param.p)
-		return err_set(e, ERR_INVALID, "withParam '%.*s': the output is an absent optional (its step was skipped and it has no default)",
+		return err_set(e, ERR_INVALID,
+			"withParam '%.*s': the output is an absent optional (its step was skipped and it has no "
+			"default)",
 			STR_ARG(s->with_param));
 	return *out ? 0 : -1;
 }
@@ -184,7 +189,9 @@ begin_loop(struct run *r, struct node *group, const struct step *s, bool skip, s
 		struct expanded x;
 		r->work = passing ? r->passing : r->arena;
 		rc = expand_one(r, body, &step_schema, i, &items->items[i], skip, &x, e) ||
-			begin_step(r, group, x.step, passing ? body : x.step, x.name, e) ? -1 : 0;
+				     begin_step(r, group, x.step, passing ? body : x.step, x.name, e)
+			     ? -1
+			     : 0;
 		r->work = r->arena;
 		arena_reset(r->passing);
 	}
@@ -209,7 +216,8 @@ begin_steps(struct run *r, struct node *group, const struct step_group *g, struc
 static bool
 continues(const struct step *s, enum phase p)
 {
-	return s && s->continue_on && ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
+	return s && s->continue_on &&
+	       ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
 }
 
 /* All its steps are settled: the first failed one that may not fail decides. */
@@ -236,7 +244,8 @@ steps_child_settled(struct run *r, struct node *group, struct node *child)
 	if (node_fulfilled(group))
 		return;
 	if (child && child->bubbles && !group->error.p)
-		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s", STR_ARG(child->name), STR_ARG(child->message));
+		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s",
+			STR_ARG(child->name), STR_ARG(child->message));
 	if (--group->waiting == 0)
 		end_group(r, group);
 }

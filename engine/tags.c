@@ -66,7 +66,8 @@ replace(struct put *p, str raw, str name, struct buf *out)
 		p->changed = true;
 		p->scope->put_tags |= tags_in(value);
 		if (out->n + value.n > TAGS_TEXT_MAX)
-			return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(name), TAGS_TEXT_MAX >> 20);
+			return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(name),
+				TAGS_TEXT_MAX >> 20);
 		buf_add(out, value);
 		return 0;
 	case TAG_ABSENT:
@@ -75,8 +76,10 @@ replace(struct put *p, str raw, str name, struct buf *out)
 			buf_add(out, raw);
 			return 0;
 		}
-		return err_set(p->err, ERR_INVALID, "unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and it has "
-			"no default)", STR_ARG(name));
+		return err_set(p->err, ERR_INVALID,
+			"unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and it has "
+			"no default)",
+			STR_ARG(name));
 	case TAG_MISSING:
 		break;
 	}
@@ -167,8 +170,11 @@ put_string(struct put *p, const struct val *v, struct val *out)
 		return -1;
 	if (p->absent) {
 		if (!is_one_tag(text))
-			return err_set(p->err, ERR_INVALID, "unable to substitute '%.*s': an output in it is an absent optional (its step was skipped "
-				"and it has no default)", (int)(text.n < 200 ? text.n : 200), text.p);
+			return err_set(p->err, ERR_INVALID,
+				"unable to substitute '%.*s': an output in it is an absent optional (its step was "
+				"skipped "
+				"and it has no default)",
+				(int)(text.n < 200 ? text.n : 200), text.p);
 		*out = val_null();
 		out->line = v->line;
 		out->col = v->col;
@@ -273,7 +279,8 @@ tags_put(struct arena *a, const struct val *v, struct tag_scope *s, struct err *
 static bool
 each_in_text(str text, bool (*fn)(void *arg, str name), void *arg)
 {
-	for (size_t close = str_find(text, S("}}"), 0), from = 0; close != SIZE_MAX; close = str_find(text, S("}}"), from)) {
+	for (size_t close = str_find(text, S("}}"), 0), from = 0; close != SIZE_MAX;
+		close = str_find(text, S("}}"), from)) {
 		str before = str_slice(text, from, close);
 		size_t open = SIZE_MAX;
 		for (size_t k = str_find(before, S("{{"), 0); k != SIZE_MAX; k = str_find(before, S("{{"), k + 2))
@@ -317,7 +324,8 @@ tags_find_expression(const struct val *v, const struct val **where)
 		if (tags_find_expression(&v->items[i], where))
 			return true;
 	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-		if (tags_find_expression(&v->members[i].key, where) || tags_find_expression(&v->members[i].value, where))
+		if (tags_find_expression(&v->members[i].key, where) ||
+			tags_find_expression(&v->members[i].value, where))
 			return true;
 	return false;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb: what people do to a workflow that is there: suspend, resume, stop, terminate, set, retry (spec 5; workflow/util/util.go,
- * v4.1.2). A verb is checked first, without a change; applied, it cannot fail.
+ * verb: what people do to a workflow that is there: suspend, resume, stop, terminate, set, retry (spec 5;
+ * workflow/util/util.go, v4.1.2). A verb is checked first, without a change; applied, it cannot fail.
  */
 #include "engine/engine.h"
 #include "engine/run_impl.h"
 #include "engine/selector.h"
 
-/* ---- choosing nodes -------------------------------------------------------------------------------------------------- */
+/* ---- choosing nodes
+ * -------------------------------------------------------------------------------------------------- */
 
 static str
 node_field(void *arg, str key)
@@ -28,7 +29,8 @@ node_field(void *arg, str key)
 	if (str_eq(key, S("templateRef.template")))
 		return val_get_str(n->template_ref, "template");
 	if (str_starts(key, S("inputs.parameters.")) && str_ends(key, S(".value")))
-		return output_parameter(n->inputs, str_slice(key, strlen("inputs.parameters."), key.n - strlen(".value")));
+		return output_parameter(
+			n->inputs, str_slice(key, strlen("inputs.parameters."), key.n - strlen(".value")));
 	return STR_NONE;
 }
 
@@ -44,7 +46,8 @@ waits(const struct node *n)
 	return !n->gone && n->type == NODE_SUSPEND && n->phase == PHASE_RUNNING;
 }
 
-/* ---- checks ---------------------------------------------------------------------------------------------------------- */
+/* ---- checks
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether every supplied output of a suspended node has a value or a default. */
 static int
@@ -54,7 +57,8 @@ can_succeed(const struct node *n, struct err *e)
 	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++) {
 		const struct val *p = &params->items[i];
 		if (!val_get(p, S("value")) && !val_get(p, S("default")) && !val_path(p, "valueFrom.default"))
-			return err_set(e, ERR_INVALID, "raw output parameter '%.*s' has not been set and does not have a default value",
+			return err_set(e, ERR_INVALID,
+				"raw output parameter '%.*s' has not been set and does not have a default value",
 				STR_ARG(val_get_str(p, "name")));
 	}
 	return 0;
@@ -72,7 +76,10 @@ check_resume(const struct run *r, const struct selector *s, bool selected, struc
 		if (can_succeed(x, e))
 			return -1;
 	}
-	return selected && !n ? err_set(e, ERR_INVALID, "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector") : 0;
+	return selected && !n ? err_set(e, ERR_INVALID,
+					"currently, set only targets suspend nodes: no suspend nodes matching "
+					"nodeFieldSelector")
+			      : 0;
 }
 
 static bool
@@ -93,7 +100,8 @@ check_set(const struct run *r, const struct selector *s, const struct verb_optio
 	if (!o->node_field_selector.n)
 		return err_set(e, ERR_INVALID, "nodeFieldSelector is required");
 	if (o->phase.n && p != PHASE_SUCCEEDED && p != PHASE_FAILED && p != PHASE_ERROR)
-		return err_set(e, ERR_INVALID, "%.*s is an invalid phase to set: use Succeeded, Failed or Error", STR_ARG(o->phase));
+		return err_set(e, ERR_INVALID, "%.*s is an invalid phase to set: use Succeeded, Failed or Error",
+			STR_ARG(o->phase));
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *x = r->nodes.p[i];
 		if (!waits(x) || !chosen(s, x))
@@ -101,17 +109,22 @@ check_set(const struct run *r, const struct selector *s, const struct verb_optio
 		n++;
 		for (size_t k = 0; k < o->output_parameters.n; k++)
 			if (!expects(x, o->output_parameters.p[k].key))
-				return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'", STR_ARG(o->output_parameters.p[k].key));
+				return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'",
+					STR_ARG(o->output_parameters.p[k].key));
 	}
-	return n ? 0 : err_set(e, ERR_INVALID, "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: %.*s",
-		STR_ARG(o->node_field_selector));
+	return n ? 0
+		 : err_set(e, ERR_INVALID,
+			   "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: "
+			   "%.*s",
+			   STR_ARG(o->node_field_selector));
 }
 
 static int
 check_retry(const struct run *r, const struct verb_options *o, struct err *e)
 {
 	if (!r->finished)
-		return err_set(e, ERR_EXISTS, "Cannot retry a workflow in phase %s", r->phase == PHASE_NONE ? "Pending" : phase_name(r->phase));
+		return err_set(e, ERR_EXISTS, "Cannot retry a workflow in phase %s",
+			r->phase == PHASE_NONE ? "Pending" : phase_name(r->phase));
 	if (r->phase == PHASE_SUCCEEDED && !(o && o->restart_successful && o->node_field_selector.n))
 		return err_set(e, ERR_EXISTS, "workflow must be Failed/Error to retry");
 	return 0;
@@ -129,9 +142,12 @@ run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_o
 		return check_retry(r, o, e);
 	if (r->finished)
 		return verb == STIM_SUSPEND ? err_set(e, ERR_EXISTS, "cannot suspend completed workflows")
-			: verb == STIM_STOP || verb == STIM_TERMINATE
-			? err_set(e, ERR_EXISTS, "cannot shutdown a completed workflow: workflow: \"%.*s\", namespace: \"%.*s\"", STR_ARG(r->name), STR_ARG(r->ns))
-			: err_set(e, ERR_EXISTS, "workflow %.*s is completed", STR_ARG(r->name));
+		       : verb == STIM_STOP || verb == STIM_TERMINATE
+			       ? err_set(e, ERR_EXISTS,
+					 "cannot shutdown a completed workflow: workflow: \"%.*s\", namespace: "
+					 "\"%.*s\"",
+					 STR_ARG(r->name), STR_ARG(r->ns))
+			       : err_set(e, ERR_EXISTS, "workflow %.*s is completed", STR_ARG(r->name));
 	switch (verb) {
 	case STIM_RESUME:
 		return check_resume(r, &s, selected, e);
@@ -142,7 +158,8 @@ run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_o
 	}
 }
 
-/* ---- resume, set, stop ----------------------------------------------------------------------------------------------- */
+/* ---- resume, set, stop
+ * ----------------------------------------------------------------------------------------------- */
 
 static void
 finish_waiting(struct run *r, const struct selector *s, enum phase p, str message)
@@ -222,7 +239,8 @@ resume(struct run *r, const struct selector *s, bool selected)
 	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
 }
 
-/* ---- retry ----------------------------------------------------------------------------------------------------------- */
+/* ---- retry
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool
 is_execution(const struct node *n)
@@ -230,7 +248,8 @@ is_execution(const struct node *n)
 	return n->type == NODE_POD || n->type == NODE_SUSPEND || n->type == NODE_SKIPPED;
 }
 
-/* Nodes in the order of creation have their children behind them: one pass from the end finds who has a good descendant. */
+/* Nodes in the order of creation have their children behind them: one pass from the end finds who has a good
+ * descendant. */
 static void
 find_good(struct run *r, bool *good)
 {
@@ -238,12 +257,14 @@ find_good(struct run *r, bool *good)
 		const struct node *n = r->nodes.p[i - 1];
 		for (size_t k = 0; k < n->children.n && !good[i - 1]; k++) {
 			const struct node *c = n->children.p[k];
-			good[i - 1] = !c->hooked && (good[c->order] || (c->type == NODE_POD && c->phase == PHASE_SUCCEEDED));
+			good[i - 1] =
+				!c->hooked && (good[c->order] || (c->type == NODE_POD && c->phase == PHASE_SUCCEEDED));
 		}
 	}
 }
 
-/* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all below. */
+/* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all
+ * below. */
 static void
 find_doomed(struct run *r, const struct verb_options *o, const struct selector *s, bool *doomed)
 {
@@ -251,11 +272,13 @@ find_doomed(struct run *r, const struct verb_options *o, const struct selector *
 	find_good(r, good);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		bool attempt_of_good = n->retried && n->owner && (n->owner->phase == PHASE_SUCCEEDED || good[n->owner->order]);
+		bool attempt_of_good =
+			n->retried && n->owner && (n->owner->phase == PHASE_SUCCEEDED || good[n->owner->order]);
 		if (n->gone)
 			continue;
 		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !good[i] && !attempt_of_good;
-		doomed[i] |= n->phase == PHASE_OMITTED || n->role == ROLE_ON_EXIT || (n->boundary && doomed[n->boundary->order]);
+		doomed[i] |= n->phase == PHASE_OMITTED || n->role == ROLE_ON_EXIT ||
+			     (n->boundary && doomed[n->boundary->order]);
 		doomed[i] |= o && o->restart_successful && chosen(s, n);
 		for (size_t k = 0; doomed[i] && k < n->children.n; k++)
 			doomed[n->children.p[k]->order] = true;
@@ -265,7 +288,8 @@ find_doomed(struct run *r, const struct verb_options *o, const struct selector *
 static bool
 is_composite(const struct node *n)
 {
-	return n->type == NODE_STEPS || n->type == NODE_STEP_GROUP || n->type == NODE_DAG || n->type == NODE_TASK_GROUP || n->type == NODE_RETRY;
+	return n->type == NODE_STEPS || n->type == NODE_STEP_GROUP || n->type == NODE_DAG ||
+	       n->type == NODE_TASK_GROUP || n->type == NODE_RETRY;
 }
 
 static void
@@ -359,8 +383,10 @@ override(struct run *r, const struct kvs *given)
 	}
 	struct val v = val_list_end(&list, r->arena);
 	const struct val *spec = val_get(r->manifest, S("spec"));
-	r->merged = val_set(r->arena, r->merged, S("arguments"), val_set(r->arena, val_get(r->merged, S("arguments")), S("parameters"), &v));
-	spec = val_set(r->arena, spec, S("arguments"), val_set(r->arena, val_get(spec, S("arguments")), S("parameters"), &v));
+	r->merged = val_set(r->arena, r->merged, S("arguments"),
+		val_set(r->arena, val_get(r->merged, S("arguments")), S("parameters"), &v));
+	spec = val_set(
+		r->arena, spec, S("arguments"), val_set(r->arena, val_get(spec, S("arguments")), S("parameters"), &v));
 	r->manifest = val_set(r->arena, r->manifest, S("spec"), spec);
 	r->spec_version++;
 }
@@ -407,7 +433,8 @@ retry(struct run *r, const struct verb_options *o, const struct selector *s)
 	r->was_finished = false;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------- */
+/* ---- all
+ * ------------------------------------------------------------------------------------------------------------- */
 
 void
 verb_apply(struct run *r, const struct stimulus *s)
@@ -416,7 +443,8 @@ verb_apply(struct run *r, const struct stimulus *s)
 	struct err e;
 	const struct verb_options *o = s->verb;
 	bool selected = o && o->node_field_selector.n;
-	if (run_verb_check(r, s->kind, o, &e) || (selected && selector_parse(r->tmp, o->node_field_selector, &chosen_by, &e)))
+	if (run_verb_check(r, s->kind, o, &e) ||
+		(selected && selector_parse(r->tmp, o->node_field_selector, &chosen_by, &e)))
 		return;
 	switch (s->kind) {
 	case STIM_SUSPEND:

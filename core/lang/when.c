@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * when: tokens, a precedence-climbing parser to a tree, and its evaluation. Every operator is a row of one table. The tree
- * lives in an arena of its own; tokens and depth are limited, and so is every loop here.
+ * when: tokens, a precedence-climbing parser to a tree, and its evaluation. Every operator is a row of one table. The
+ * tree lives in an arena of its own; tokens and depth are limited, and so is every loop here.
  */
 #include "core/lang/when.h"
 
@@ -13,8 +13,37 @@
 
 /* ---- operators ------------------------------------------------------------------------------------------------- */
 
-enum op { OP_NONE, OP_OR, OP_AND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_MATCH, OP_NOMATCH, OP_IN, OP_BITAND, OP_BITOR, OP_BITXOR,
-	OP_SHL, OP_SHR, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_CHOOSE, OP_ELSE, OP_COALESCE, OP_NOT, OP_NEG, OP_INVERT };
+enum op {
+	OP_NONE,
+	OP_OR,
+	OP_AND,
+	OP_EQ,
+	OP_NE,
+	OP_LT,
+	OP_LE,
+	OP_GT,
+	OP_GE,
+	OP_MATCH,
+	OP_NOMATCH,
+	OP_IN,
+	OP_BITAND,
+	OP_BITOR,
+	OP_BITXOR,
+	OP_SHL,
+	OP_SHR,
+	OP_ADD,
+	OP_SUB,
+	OP_MUL,
+	OP_DIV,
+	OP_MOD,
+	OP_POW,
+	OP_CHOOSE,
+	OP_ELSE,
+	OP_COALESCE,
+	OP_NOT,
+	OP_NEG,
+	OP_INVERT
+};
 
 /* Precedence as in govaluate's stage planner: a higher number binds tighter. 0: not a binary operator. */
 static const struct {
@@ -22,16 +51,34 @@ static const struct {
 	enum op op;
 	int precedence;
 } operators[] = {
-	{ "?", OP_CHOOSE, 1 }, { "??", OP_COALESCE, 1 }, { ":", OP_ELSE, 0 },
-	{ "||", OP_OR, 2 }, { "&&", OP_AND, 3 },
-	{ "==", OP_EQ, 4 }, { "!=", OP_NE, 4 }, { "<", OP_LT, 4 }, { "<=", OP_LE, 4 }, { ">", OP_GT, 4 }, { ">=", OP_GE, 4 },
-	{ "=~", OP_MATCH, 4 }, { "!~", OP_NOMATCH, 4 }, { "in", OP_IN, 4 }, { "IN", OP_IN, 4 },
-	{ "&", OP_BITAND, 5 }, { "|", OP_BITOR, 5 }, { "^", OP_BITXOR, 5 },
-	{ "<<", OP_SHL, 6 }, { ">>", OP_SHR, 6 },
-	{ "+", OP_ADD, 7 }, { "-", OP_SUB, 7 },
-	{ "*", OP_MUL, 8 }, { "/", OP_DIV, 8 }, { "%", OP_MOD, 8 },
+	{ "?", OP_CHOOSE, 1 },
+	{ "??", OP_COALESCE, 1 },
+	{ ":", OP_ELSE, 0 },
+	{ "||", OP_OR, 2 },
+	{ "&&", OP_AND, 3 },
+	{ "==", OP_EQ, 4 },
+	{ "!=", OP_NE, 4 },
+	{ "<", OP_LT, 4 },
+	{ "<=", OP_LE, 4 },
+	{ ">", OP_GT, 4 },
+	{ ">=", OP_GE, 4 },
+	{ "=~", OP_MATCH, 4 },
+	{ "!~", OP_NOMATCH, 4 },
+	{ "in", OP_IN, 4 },
+	{ "IN", OP_IN, 4 },
+	{ "&", OP_BITAND, 5 },
+	{ "|", OP_BITOR, 5 },
+	{ "^", OP_BITXOR, 5 },
+	{ "<<", OP_SHL, 6 },
+	{ ">>", OP_SHR, 6 },
+	{ "+", OP_ADD, 7 },
+	{ "-", OP_SUB, 7 },
+	{ "*", OP_MUL, 8 },
+	{ "/", OP_DIV, 8 },
+	{ "%", OP_MOD, 8 },
 	{ "**", OP_POW, 9 },
-	{ "!", OP_NOT, 0 }, { "~", OP_INVERT, 0 },
+	{ "!", OP_NOT, 0 },
+	{ "~", OP_INVERT, 0 },
 };
 
 static const char *
@@ -74,15 +121,16 @@ struct parser {
 	enum token_kind kind; /* of the token under the cursor */
 	struct value value;
 	enum op op;
-	str seen; /* its text */
+	str seen;         /* its text */
 	bool after_value; /* what came before it can be a left operand: tells minus from negation */
 };
 
 static int
 fail(struct parser *p, const char *why, str what)
 {
-	return err_set(p->err, ERR_INVALID, "Invalid 'when' expression '%.*s': %s%s%.*s%s", (int)(p->whole.n < 200 ? p->whole.n : 200), p->whole.p,
-		why, what.p ? ": '" : "", STR_ARG(what), what.p ? "'" : "");
+	return err_set(p->err, ERR_INVALID, "Invalid 'when' expression '%.*s': %s%s%.*s%s",
+		(int)(p->whole.n < 200 ? p->whole.n : 200), p->whole.p, why, what.p ? ": '" : "", STR_ARG(what),
+		what.p ? "'" : "");
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------------------------- */
@@ -90,7 +138,8 @@ fail(struct parser *p, const char *why, str what)
 static bool
 is_letter(char c)
 {
-	return isalpha((unsigned char)c) || (unsigned char)c >= 0x80; /* of UTF-8 every letter is taken, like Go's IsLetter nearly does */
+	return isalpha((unsigned char)c) ||
+	       (unsigned char)c >= 0x80; /* of UTF-8 every letter is taken, like Go's IsLetter nearly does */
 }
 
 static bool
@@ -104,7 +153,8 @@ read_number(struct parser *p, size_t from)
 {
 	bool hex = p->text.p[from] == '0' && from + 1 < p->text.n && p->text.p[from + 1] == 'x';
 	p->pos = from + (hex ? 2 : 0);
-	while (p->pos < p->text.n && (hex ? isxdigit((unsigned char)p->text.p[p->pos]) : isdigit((unsigned char)p->text.p[p->pos]) || p->text.p[p->pos] == '.'))
+	while (p->pos < p->text.n && (hex ? isxdigit((unsigned char)p->text.p[p->pos])
+					  : isdigit((unsigned char)p->text.p[p->pos]) || p->text.p[p->pos] == '.'))
 		p->pos++;
 	p->seen = str_slice(p->text, from, p->pos);
 	p->kind = TOKEN_VALUE;
@@ -144,8 +194,8 @@ static int
 read_word(struct parser *p, size_t from)
 {
 	p->pos = from;
-	while (p->pos < p->text.n && (is_letter(p->text.p[p->pos]) || isdigit((unsigned char)p->text.p[p->pos]) || p->text.p[p->pos] == '_' ||
-		p->text.p[p->pos] == '.'))
+	while (p->pos < p->text.n && (is_letter(p->text.p[p->pos]) || isdigit((unsigned char)p->text.p[p->pos]) ||
+					     p->text.p[p->pos] == '_' || p->text.p[p->pos] == '.'))
 		p->pos++;
 	p->seen = str_slice(p->text, from, p->pos);
 	p->kind = TOKEN_VALUE;
@@ -182,7 +232,8 @@ read_symbols(struct parser *p, size_t from)
 		}
 	(void)fail(p, "Invalid token", p->seen);
 	size_t n = strlen(p->err->msg);
-	snprintf(p->err->msg + n, sizeof p->err->msg - n, " (hint: try wrapping the affected expression in quotes (\"))");
+	snprintf(p->err->msg + n, sizeof p->err->msg - n,
+		" (hint: try wrapping the affected expression in quotes (\"))");
 	return -1;
 }
 
@@ -338,7 +389,8 @@ parse(struct parser *p)
 	if (!t)
 		return NULL;
 	if (p->kind != TOKEN_END) {
-		(void)fail(p, p->kind == TOKEN_CLOSE ? "Unbalanced parenthesis" : "Cannot transition token types to", p->kind == TOKEN_CLOSE ? STR_NONE : p->seen);
+		(void)fail(p, p->kind == TOKEN_CLOSE ? "Unbalanced parenthesis" : "Cannot transition token types to",
+			p->kind == TOKEN_CLOSE ? STR_NONE : p->seen);
 		return NULL;
 	}
 	return t;
@@ -369,8 +421,11 @@ show(struct arena *a, const struct value *v)
 static int
 mistyped(struct eval *x, const struct value *v, enum op op, const char *role, const char *want)
 {
-	return err_set(x->err, ERR_INVALID, "Failed to evaluate 'when' expresion '%.*s': Value '%.*s' cannot be used with the %s '%s', it is not a %s",
-		(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p, STR_ARG(show(x->arena, v)), role, op_text(op), want);
+	return err_set(x->err, ERR_INVALID,
+		"Failed to evaluate 'when' expresion '%.*s': Value '%.*s' cannot be used with the %s '%s', it is not a "
+		"%s",
+		(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p, STR_ARG(show(x->arena, v)), role, op_text(op),
+		want);
 }
 
 static bool
@@ -406,8 +461,10 @@ match(struct eval *x, str text, str pattern, bool *out)
 	struct regex *re;
 	struct err why;
 	if (regex_compile(pattern, &re, &why))
-		return err_set(x->err, why.code, "Failed to evaluate 'when' expresion '%.*s': Unable to compile regexp pattern '%.*s': %s",
-			(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p, (int)(pattern.n < 100 ? pattern.n : 100), pattern.p, why.msg);
+		return err_set(x->err, why.code,
+			"Failed to evaluate 'when' expresion '%.*s': Unable to compile regexp pattern '%.*s': %s",
+			(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p,
+			(int)(pattern.n < 100 ? pattern.n : 100), pattern.p, why.msg);
 	int n = regex_matches(re, text, x->err);
 	regex_free(re);
 	*out = n > 0;
@@ -432,17 +489,28 @@ arithmetic(enum op op, double a, double b)
 {
 	uint64_t shift = (uint64_t)bits(b);
 	switch (op) {
-	case OP_ADD: return a + b;
-	case OP_SUB: return a - b;
-	case OP_MUL: return a * b;
-	case OP_DIV: return a / b;
-	case OP_MOD: return fmod(a, b);
-	case OP_POW: return pow(a, b);
-	case OP_BITAND: return (double)(bits(a) & bits(b));
-	case OP_BITOR: return (double)(bits(a) | bits(b));
-	case OP_BITXOR: return (double)(bits(a) ^ bits(b));
-	case OP_SHL: return shift > 63 ? 0 : (double)((uint64_t)bits(a) << shift);
-	default: return shift > 63 ? 0 : (double)((uint64_t)bits(a) >> shift);
+	case OP_ADD:
+		return a + b;
+	case OP_SUB:
+		return a - b;
+	case OP_MUL:
+		return a * b;
+	case OP_DIV:
+		return a / b;
+	case OP_MOD:
+		return fmod(a, b);
+	case OP_POW:
+		return pow(a, b);
+	case OP_BITAND:
+		return (double)(bits(a) & bits(b));
+	case OP_BITOR:
+		return (double)(bits(a) | bits(b));
+	case OP_BITXOR:
+		return (double)(bits(a) ^ bits(b));
+	case OP_SHL:
+		return shift > 63 ? 0 : (double)((uint64_t)bits(a) << shift);
+	default:
+		return shift > 63 ? 0 : (double)((uint64_t)bits(a) >> shift);
 	}
 }
 
@@ -471,7 +539,10 @@ eval_comparison(struct eval *x, enum op op, const struct value *a, const struct 
 	}
 	if (a->kind != NUMBER || b->kind != NUMBER)
 		return mistyped(x, a->kind != NUMBER ? a : b, op, "comparator", "number");
-	*out = op == OP_LT ? a->number < b->number : op == OP_LE ? a->number <= b->number : op == OP_GT ? a->number > b->number : a->number >= b->number;
+	*out = op == OP_LT   ? a->number < b->number
+	       : op == OP_LE ? a->number <= b->number
+	       : op == OP_GT ? a->number > b->number
+			     : a->number >= b->number;
 	return 0;
 }
 
@@ -482,7 +553,8 @@ apply(struct eval *x, enum op op, const struct value *a, const struct value *b, 
 	if (op == OP_AND || op == OP_OR) {
 		if (a->kind != BOOL || b->kind != BOOL)
 			return mistyped(x, a->kind != BOOL ? a : b, op, "logical operator", "bool");
-		*out = (struct value){ .kind = BOOL, .truth = op == OP_AND ? a->truth && b->truth : a->truth || b->truth };
+		*out = (struct value){ .kind = BOOL,
+			.truth = op == OP_AND ? a->truth && b->truth : a->truth || b->truth };
 		return 0;
 	}
 	if (op >= OP_EQ && op <= OP_IN) {
@@ -490,8 +562,11 @@ apply(struct eval *x, enum op op, const struct value *a, const struct value *b, 
 		return eval_comparison(x, op, a, b, &out->truth);
 	}
 	if (op == OP_ADD && (a->kind == STRING || b->kind == STRING)) {
-		*out = (struct value){ .kind = STRING, .text = arena_fmt(x->arena, "%.*s%.*s", STR_ARG(show(x->arena, a)), STR_ARG(show(x->arena, b))) };
-		return out->text.n > WHEN_MAX ? err_set(x->err, ERR_LIMIT, "'when' expression: a text grows too long") : 0;
+		*out = (struct value){ .kind = STRING,
+			.text = arena_fmt(
+				x->arena, "%.*s%.*s", STR_ARG(show(x->arena, a)), STR_ARG(show(x->arena, b))) };
+		return out->text.n > WHEN_MAX ? err_set(x->err, ERR_LIMIT, "'when' expression: a text grows too long")
+					      : 0;
 	}
 	if (a->kind != NUMBER || b->kind != NUMBER)
 		return mistyped(x, a->kind != NUMBER ? a : b, op, "modifier", "number");
@@ -539,7 +614,8 @@ eval(struct eval *x, const struct tree *t, struct value *out)
 		if (left.kind != BOOL)
 			return mistyped(x, &left, t->op, "ternary operator", "bool");
 		if (!left.truth && !t->other)
-			return err_set(x->err, ERR_INVALID, "Invalid 'when' expression '%.*s': '?' without ':'", (int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p);
+			return err_set(x->err, ERR_INVALID, "Invalid 'when' expression '%.*s': '?' without ':'",
+				(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p);
 		return eval(x, left.truth ? t->right : t->other, out);
 	}
 	return eval(x, t->right, &right) ? -1 : apply(x, t->op, &left, &right, out);
@@ -580,8 +656,8 @@ when_eval(str text, bool *out, struct err *e)
 	if (eval(&x, t, &v))
 		return -1;
 	if (v.kind != BOOL)
-		return err_set(e, ERR_INVALID, "Expected boolean evaluation for '%.*s'. Got %.*s", (int)(text.n < 200 ? text.n : 200), text.p,
-			STR_ARG(show(a, &v)));
+		return err_set(e, ERR_INVALID, "Expected boolean evaluation for '%.*s'. Got %.*s",
+			(int)(text.n < 200 ? text.n : 200), text.p, STR_ARG(show(a, &v)));
 	*out = v.truth;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * when: the language of a step's `when`, after its variables were put in. It is govaluate's (v3.0.0, the library Argo uses),
- * with one change that Argo makes: bare words are strings, so that `{{x}} == heads` needs no quotes.
+ * when: the language of a step's `when`, after its variables were put in. It is govaluate's (v3.0.0, the library Argo
+ * uses), with one change that Argo makes: bare words are strings, so that `{{x}} == heads` needs no quotes.
  *
  *     or      ||                       compare  == != < <= > >= =~ !~ in
  *     and     &&                       bits     & | ^ << >>
@@ -17,8 +17,8 @@
 enum { WHEN_MAX = 256 << 10, WHEN_TOKENS_MAX = 4096, WHEN_DEPTH_MAX = 100 };
 
 /*
- * Evaluates `text` (empty: true). ERR_INVALID in Argo's words: "Invalid 'when' expression '...': ...", "Expected boolean
- * evaluation for '...'. Got ...". ERR_LIMIT beyond the limits above.
+ * Evaluates `text` (empty: true). ERR_INVALID in Argo's words: "Invalid 'when' expression '...': ...", "Expected
+ * boolean evaluation for '...'. Got ...". ERR_LIMIT beyond the limits above.
  */
 int when_eval(str text, bool *out, struct err *e) MUST_CHECK;
 /* Only whether it can be read: for what is known before its variables are. The same errors. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tags: any text; names are found, missing or absent by their first letter. A strict pass leaves no simple tag it could not find. */
+/* tags: any text; names are found, missing or absent by their first letter. A strict pass leaves no simple tag it could
+ * not find. */
 #include "engine/tags.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,7 +24,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *a = arena_new();
 	struct err e;
 	str text = { (const char *)data, size }, out;
-	struct tag_scope lax = { .look = look, .absent_is_null = true }, strict = { .look = look, .strict = tags_strict_all };
+	struct tag_scope lax = { .look = look, .absent_is_null = true },
+			 strict = { .look = look, .strict = tags_strict_all };
 	struct val v = val_str(text);
 	const struct val *where, *put = tags_put(a, &v, &lax, &e);
 	if (put && put->kind == VAL_STR && !tags_in(val_text(put)))

@@ -10,16 +10,13 @@
  *     - {node: "@[0].A", exit: 1}     # a node's name (@: the workflow's), its display name, or "*"
  *     - {node: B, seconds: 5, result: heads, parameters: {p: x}, message: ..., phase: Error, times: 1}
  *     verbs:                          # what people do, seconds after the start
- *     - {at: 3, do: stop}             # suspend resume stop terminate retry set, with selector, message, phase, outputs, parameters
- *     expect:
- *       phase: Failed
- *       message: child '@-1' failed
- *       nodes:                        # every node there is; what is left out of a node is not compared, except its message
- *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., children: [...], inputs: {}, outputs: {}, progress: 1/2}
- *       starts: {A: 2}                # how often a step was started, by display name
- *       most: 2                       # the most steps that ran side by side
- *       seconds: 7                    # from start to end
- *       refused: text                 # the workflow cannot be made: part of the reason
+ *     - {at: 3, do: stop}             # suspend resume stop terminate retry set, with selector, message, phase,
+ * outputs, parameters expect: phase: Failed message: child '@-1' failed nodes:                        # every node
+ * there is; what is left out of a node is not compared, except its message
+ *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., children: [...], inputs: {}, outputs:
+ * {}, progress: 1/2} starts: {A: 2}                # how often a step was started, by display name most: 2 # the most
+ * steps that ran side by side seconds: 7                    # from start to end refused: text                 # the
+ * workflow cannot be made: part of the reason
  *
  * Ids in expected texts are written by the node's name: child '@[0].A' failed.
  *
@@ -72,7 +69,8 @@ static const struct val *
 doc_named(const struct sim *x, const char *kind, str name)
 {
 	for (size_t i = 1; i < x->docs_n; i++)
-		if (str_eq(val_get_str(x->docs[i], "kind"), str_c(kind)) && (!name.p || str_eq(val_get_str(val_get(x->docs[i], S("metadata")), "name"), name)))
+		if (str_eq(val_get_str(x->docs[i], "kind"), str_c(kind)) &&
+			(!name.p || str_eq(val_get_str(val_get(x->docs[i], S("metadata")), "name"), name)))
 			return x->docs[i];
 	return NULL;
 }
@@ -88,7 +86,8 @@ static int
 config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 {
 	(void)ns;
-	*out = val_get_str(val_get(doc_named(arg, "ConfigMap", name), S("data")), str_z(((struct sim *)arg)->arena, key));
+	*out = val_get_str(
+		val_get(doc_named(arg, "ConfigMap", name), S("data")), str_z(((struct sim *)arg)->arena, key));
 	return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "configmaps \"%.*s\" not found", STR_ARG(name));
 }
 
@@ -170,14 +169,17 @@ outcome(struct sim *x, const struct val *rule, bool capture)
 	t.phase = t.exit_code ? PHASE_FAILED : PHASE_SUCCEEDED;
 	if (str_eq(phase, S("Error")))
 		t.phase = PHASE_ERROR;
-	t.message = message.p ? message : t.exit_code ? arena_fmt(x->arena, "main: Error (exit code %d)", t.exit_code) : S("");
+	t.message = message.p     ? message
+		    : t.exit_code ? arena_fmt(x->arena, "main: Error (exit code %d)", t.exit_code)
+				  : S("");
 	if (capture)
 		t.result = result.p ? arena_fmt(x->arena, "%.*s\n", STR_ARG(result)) : S("");
 	t.progress = field(x, rule, "progress");
 	const struct val *p = val_get(rule, S("parameters"));
 	t.parameters.p = ARENA_ARRAY(x->arena, struct kv, p ? p->n : 0);
 	for (uint32_t i = 0; val_is(p, VAL_MAP) && i < p->n; i++)
-		t.parameters.p[t.parameters.n++] = (struct kv){ val_key(&p->members[i]), text(x, &p->members[i].value) };
+		t.parameters.p[t.parameters.n++] =
+			(struct kv){ val_key(&p->members[i]), text(x, &p->members[i].value) };
 	return t;
 }
 
@@ -188,7 +190,8 @@ start_task(struct sim *x, const struct effect *ef)
 	if (map_get(&x->running, id))
 		return; /* adopted: it runs already */
 	struct val n = node_status(ef->node ? ef->node : run_node(x->run, id), x->arena);
-	str name = arena_dup(x->arena, val_get_str(&n, "name")), display = arena_dup(x->arena, val_get_str(&n, "displayName"));
+	str name = arena_dup(x->arena, val_get_str(&n, "name")),
+	    display = arena_dup(x->arena, val_get_str(&n, "displayName"));
 	const struct val *rule = rule_for(x, name, display);
 	map_put(&x->running, id, x);
 	count(x, &x->starts, display, 1);
@@ -212,7 +215,9 @@ kill_task(struct sim *x, str id)
 		if (ev->gone || !str_eq(ev->s.node_id, id) || ev->s.kind != STIM_TASK_DONE)
 			continue;
 		ev->at = x->now + NS_PER_SEC;
-		ev->result = (struct task_result){ .phase = PHASE_FAILED, .message = S("main: Error (exit code 143)"), .exit_code = 143 };
+		ev->result = (struct task_result){
+			.phase = PHASE_FAILED, .message = S("main: Error (exit code 143)"), .exit_code = 143
+		};
 	}
 }
 
@@ -314,7 +319,8 @@ crash(struct sim *x)
 	advance(x, &s);
 }
 
-/* ---- playing ------------------------------------------------------------------------------------------------------- */
+/* ---- playing -------------------------------------------------------------------------------------------------------
+ */
 
 static struct sim_event *
 first_event(struct sim *x)
@@ -348,8 +354,8 @@ add_verbs(struct sim *x)
 	static const struct {
 		const char *name;
 		enum stimulus_kind kind;
-	} kinds[] = { { "suspend", STIM_SUSPEND }, { "resume", STIM_RESUME }, { "stop", STIM_STOP }, { "terminate", STIM_TERMINATE },
-		{ "retry", STIM_RETRY }, { "set", STIM_SET } };
+	} kinds[] = { { "suspend", STIM_SUSPEND }, { "resume", STIM_RESUME }, { "stop", STIM_STOP },
+		{ "terminate", STIM_TERMINATE }, { "retry", STIM_RETRY }, { "set", STIM_SET } };
 	const struct val *verbs = val_get(x->scenario, S("verbs"));
 	for (uint32_t i = 0; val_is(verbs, VAL_LIST) && i < verbs->n; i++) {
 		const struct val *v = &verbs->items[i];
@@ -407,7 +413,8 @@ play(struct sim *x)
 		play_event(x, ev);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------ */
+/* ---- comparing ------------------------------------------------------------------------------------------------------
+ */
 
 /* Ids as names, the workflow's name as @. */
 static str
@@ -476,7 +483,8 @@ compare_values(struct sim *x, str name, const char *what, const struct val *want
 				got = val_get_str(&list->items[k], "value");
 		if (!got.p)
 			got = val_get_str(is, str_z(x->arena, key));
-		differ(x, name, arena_fmt(x->arena, "%s.%.*s", what, STR_ARG(key)).p, text(x, &want->members[i].value), plain(x, got.p ? got : S("(absent)")));
+		differ(x, name, arena_fmt(x->arena, "%s.%.*s", what, STR_ARG(key)).p, text(x, &want->members[i].value),
+			plain(x, got.p ? got : S("(absent)")));
 	}
 }
 
@@ -498,9 +506,11 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 	if (val_get(want, S("progress")))
 		differ(x, name, "progress", field(x, want, "progress"), val_get_str(is, "progress"));
 	if (val_get(want, S("children")))
-		differ(x, name, "children", joined(x, val_get(want, S("children")), false), joined(x, val_get(is, S("children")), true));
+		differ(x, name, "children", joined(x, val_get(want, S("children")), false),
+			joined(x, val_get(is, S("children")), true));
 	if (val_get(want, S("outbound")))
-		differ(x, name, "outboundNodes", joined(x, val_get(want, S("outbound")), false), joined(x, val_get(is, S("outboundNodes")), true));
+		differ(x, name, "outboundNodes", joined(x, val_get(want, S("outbound")), false),
+			joined(x, val_get(is, S("outboundNodes")), true));
 	compare_values(x, name, "inputs", val_get(want, S("inputs")), val_get(is, S("inputs")));
 	compare_values(x, name, "outputs", val_get(want, S("outputs")), val_get(is, S("outputs")));
 	if (!str_eq(val_get_str(is, "startedAt"), STR_NONE) && val_get_str(is, "finishedAt").p &&
@@ -527,8 +537,10 @@ compare_nodes(struct sim *x, const struct val *want, const struct val *nodes)
 		if (w)
 			compare_node(x, w, &nodes->members[i].value);
 		else
-			buf_addf(&x->why, "  %.*s: is there, %.*s %.*s: %.*s\n", STR_ARG(name), STR_ARG(val_get_str(&nodes->members[i].value, "type")),
-				STR_ARG(val_get_str(&nodes->members[i].value, "phase")), STR_ARG(val_get_str(&nodes->members[i].value, "message")));
+			buf_addf(&x->why, "  %.*s: is there, %.*s %.*s: %.*s\n", STR_ARG(name),
+				STR_ARG(val_get_str(&nodes->members[i].value, "type")),
+				STR_ARG(val_get_str(&nodes->members[i].value, "phase")),
+				STR_ARG(val_get_str(&nodes->members[i].value, "message")));
 	}
 	for (uint32_t i = 0; val_is(want, VAL_LIST) && i < want->n; i++) {
 		str name = field(x, &want->items[i], "name");
@@ -557,15 +569,18 @@ compare(struct sim *x)
 		differ(x, val_key(&starts->members[i]), "starts", text(x, &starts->members[i].value),
 			arena_fmt(x->arena, "%zu", count(x, &x->starts, val_key(&starts->members[i]), 0)));
 	if (val_get(expect, S("most")))
-		differ(x, S("workflow"), "most side by side", field(x, expect, "most"), arena_fmt(x->arena, "%zu", x->most));
+		differ(x, S("workflow"), "most side by side", field(x, expect, "most"),
+			arena_fmt(x->arena, "%zu", x->most));
 	int64_t began = 0, ended = 0;
 	struct err e;
 	if (val_get(expect, S("seconds")) && !time_parse_rfc3339(val_get_str(status, "startedAt"), &began, &e) &&
 		!time_parse_rfc3339(val_get_str(status, "finishedAt"), &ended, &e))
-		differ(x, S("workflow"), "seconds", field(x, expect, "seconds"), arena_fmt(x->arena, "%lld", (long long)((ended - began) / NS_PER_SEC)));
+		differ(x, S("workflow"), "seconds", field(x, expect, "seconds"),
+			arena_fmt(x->arena, "%lld", (long long)((ended - began) / NS_PER_SEC)));
 }
 
-/* ---- a file --------------------------------------------------------------------------------------------------------- */
+/* ---- a file ---------------------------------------------------------------------------------------------------------
+ */
 
 static str
 read_file(struct arena *a, const char *path)
@@ -587,7 +602,8 @@ static const struct val *
 complete(struct sim *x, const struct val *workflow)
 {
 	const struct val *meta = val_get(workflow, S("metadata"));
-	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")), created = val_str(S("2026-01-01T00:00:00Z"));
+	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")),
+		   created = val_str(S("2026-01-01T00:00:00Z"));
 	if (!val_get(meta, S("name")))
 		meta = val_set(x->arena, meta, S("name"), &name);
 	if (!val_get(meta, S("namespace")))
@@ -674,6 +690,7 @@ main(int argc, char **argv)
 		else
 			failed++;
 	}
-	printf("scenarios%s: %zu passed, %zu failed\n", with_crashes ? " with a crash at every stimulus" : "", passed, failed);
+	printf("scenarios%s: %zu passed, %zu failed\n", with_crashes ? " with a crash at every stimulus" : "", passed,
+		failed);
 	return failed || !passed;
 }

@@ -65,7 +65,8 @@ finish_tasks(struct play *p)
 {
 	static const struct task_result good = { .phase = PHASE_SUCCEEDED };
 	for (; p->at < p->started.n; p->at++)
-		advance(p, (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = p->started.p[p->at], .result = &good });
+		advance(p,
+			(struct stimulus){ .kind = STIM_TASK_DONE, .node_id = p->started.p[p->at], .result = &good });
 }
 
 static void
@@ -78,14 +79,20 @@ end(struct play *p)
 	arena_free(p->tmp);
 }
 
-#define HEAD "{\"metadata\":{\"name\":\"wf\",\"namespace\":\"default\",\"uid\":\"u\",\"creationTimestamp\":\"2026-01-01T00:00:00Z\"}," \
-	"\"spec\":{\"entrypoint\":\"main\",\"templates\":[{\"name\":\"noop\",\"container\":{\"image\":\"x\",\"command\":[\"true\"]}},"
+#define HEAD                                                                                                           \
+	"{\"metadata\":{\"name\":\"wf\",\"namespace\":\"default\",\"uid\":\"u\",\"creationTimestamp\":\"2026-01-"      \
+	"01T00:00:00Z\"},"                                                                                             \
+	"\"spec\":{\"entrypoint\":\"main\",\"templates\":[{\"name\":\"noop\",\"container\":{\"image\":\"x\","          \
+	"\"command\":[\"true\"]}},"
 
 static str
 loop(struct arena *a, size_t n)
 {
-	return arena_fmt(a, HEAD "{\"name\":\"main\",\"steps\":[[{\"name\":\"fan\",\"template\":\"noop\",\"withSequence\":{\"count\":\"%zu\"}}],"
-		"[{\"name\":\"last\",\"template\":\"noop\"}]]}]}}", n);
+	return arena_fmt(a,
+		HEAD "{\"name\":\"main\",\"steps\":[[{\"name\":\"fan\",\"template\":\"noop\",\"withSequence\":{"
+		     "\"count\":\"%zu\"}}],"
+		     "[{\"name\":\"last\",\"template\":\"noop\"}]]}]}}",
+		n);
 }
 
 /* Tasks 0 to n-1, each depending on the one before. */
@@ -95,7 +102,10 @@ chain(struct arena *a, size_t n)
 	struct buf b CLEANUP(free_buf) = { 0 };
 	buf_add(&b, S(HEAD "{\"name\":\"main\",\"dag\":{\"tasks\":["));
 	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, i ? ",{\"name\":\"t%zu\",\"template\":\"noop\",\"dependencies\":[\"t%zu\"]}" : "{\"name\":\"t%zu\",\"template\":\"noop\"}", i, i - 1);
+		buf_addf(&b,
+			i ? ",{\"name\":\"t%zu\",\"template\":\"noop\",\"dependencies\":[\"t%zu\"]}"
+			  : "{\"name\":\"t%zu\",\"template\":\"noop\"}",
+			i, i - 1);
 	buf_add(&b, S("]}}]}}"));
 	return arena_dup(a, buf_str(&b));
 }
@@ -280,7 +290,8 @@ finished_without_nodes(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(ids), cmocka_unit_test(collisions), cmocka_unit_test(saves), cmocka_unit_test(long_chain),
-		cmocka_unit_test(stray_news), cmocka_unit_test(damaged_rows), cmocka_unit_test(finished_without_nodes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(ids), cmocka_unit_test(collisions),
+		cmocka_unit_test(saves), cmocka_unit_test(long_chain), cmocka_unit_test(stray_news),
+		cmocka_unit_test(damaged_rows), cmocka_unit_test(finished_without_nodes) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ look(void *arg, str name, struct arena *a, str *out)
 {
 	static const struct {
 		const char *name, *value;
-	} vars[] = { { "a", "1" }, { "b.c", "two" }, { "quote", "say \"hi\"\n\\" }, { "tagged", "{{a}}" }, { "which", "c" }, { "empty", "" } };
+	} vars[] = { { "a", "1" }, { "b.c", "two" }, { "quote", "say \"hi\"\n\\" }, { "tagged", "{{a}}" },
+		{ "which", "c" }, { "empty", "" } };
 	(void)arg;
 	(void)a;
 	if (str_eq(name, S("absent")))
@@ -31,14 +32,26 @@ texts(void **state)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{ "plain", "plain" }, { "{{a}}", "1" }, { "{{ a }}", "1" }, { "<{{a}}{{b.c}}>", "<1two>" }, { "{{nobody}}", "{{nobody}}" }, { "{{ nobody }} {{a}}", "{{ nobody }} 1" },
-		{ "{{quote}}", "say \"hi\"\n\\" }, { "{{empty}}x", "x" },
+		{ "plain", "plain" },
+		{ "{{a}}", "1" },
+		{ "{{ a }}", "1" },
+		{ "<{{a}}{{b.c}}>", "<1two>" },
+		{ "{{nobody}}", "{{nobody}}" },
+		{ "{{ nobody }} {{a}}", "{{ nobody }} 1" },
+		{ "{{quote}}", "say \"hi\"\n\\" },
+		{ "{{empty}}x", "x" },
 		/* a value is not looked at again in the same pass */
 		{ "{{tagged}}", "{{a}}" },
 		/* a tag in a tag is part of the name */
-		{ "{{b.{{which}}}}", "two" }, { "{{b.{{nobody}}}}", "{{b.{{nobody}}}}" },
+		{ "{{b.{{which}}}}", "two" },
+		{ "{{b.{{nobody}}}}", "{{b.{{nobody}}}}" },
 		/* what is no tag is text; expressions are for later */
-		{ "{{a", "{{a" }, { "a}}", "a}}" }, { "{a}", "{a}" }, { "{{=a + 1}} {{a}}", "{{=a + 1}} 1" }, { "{{}}", "{{}}" }, { "{{a}} {{b.c", "1 {{b.c" },
+		{ "{{a", "{{a" },
+		{ "a}}", "a}}" },
+		{ "{a}", "{a}" },
+		{ "{{=a + 1}} {{a}}", "{{=a + 1}} 1" },
+		{ "{{}}", "{{}}" },
+		{ "{{a}} {{b.c", "1 {{b.c" },
 	};
 	(void)state;
 	struct arena *a = arena_new();
@@ -104,11 +117,15 @@ sharing(void **state)
 	struct err e;
 	struct tag_scope s = { .look = look };
 	struct val in;
-	assert_int_equal(json_read(a, S("{\"same\":[1,{\"x\":\"y\"}],\"k{{a}}\":{\"z\":\"{{a}}\"},\"open\":\"{{nobody}}\"}"), &in, &e), 0);
+	assert_int_equal(
+		json_read(a, S("{\"same\":[1,{\"x\":\"y\"}],\"k{{a}}\":{\"z\":\"{{a}}\"},\"open\":\"{{nobody}}\"}"),
+			&in, &e),
+		0);
 	const struct val *out = tags_put(a, &in, &s, &e);
 	assert_ptr_not_equal(out, &in);
 	assert_ptr_equal(val_get(out, S("same"))->items, val_get(&in, S("same"))->items);
-	assert_string_equal(json_write(a, out).p, "{\"same\":[1,{\"x\":\"y\"}],\"k1\":{\"z\":\"1\"},\"open\":\"{{nobody}}\"}");
+	assert_string_equal(
+		json_write(a, out).p, "{\"same\":[1,{\"x\":\"y\"}],\"k1\":{\"z\":\"1\"},\"open\":\"{{nobody}}\"}");
 	assert_true(out->flags & VAL_TAGGED);
 	assert_false(val_get(out, S("k1"))->flags & VAL_TAGGED);
 	assert_false(s.put_tags);
@@ -164,7 +181,7 @@ limit(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(strict), cmocka_unit_test(absent), cmocka_unit_test(sharing),
-		cmocka_unit_test(expressions), cmocka_unit_test(limit) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(strict), cmocka_unit_test(absent),
+		cmocka_unit_test(sharing), cmocka_unit_test(expressions), cmocka_unit_test(limit) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,22 +14,54 @@ holds(void **state)
 		const char *text;
 		bool want;
 	} cases[] = {
-		{ "", true }, { "true", true }, { "false", false }, { " true ", true },
+		{ "", true },
+		{ "true", true },
+		{ "false", false },
+		{ " true ", true },
 		/* bare words are strings */
-		{ "heads == heads", true }, { "heads == tails", false }, { "heads != tails", true }, { "Succeeded == 'Succeeded'", true },
-		{ "\"a b\" == 'a b'", true }, { "a_b == 'a_b'", true }, { "True == False", false },
+		{ "heads == heads", true },
+		{ "heads == tails", false },
+		{ "heads != tails", true },
+		{ "Succeeded == 'Succeeded'", true },
+		{ "\"a b\" == 'a b'", true },
+		{ "a_b == 'a_b'", true },
+		{ "True == False", false },
 		/* numbers are numbers, not strings */
-		{ "1 == 1.0", true }, { "01 == 1", true }, { "1 == '1'", false }, { "0x10 == 16", true }, { "2 < 10", true }, { "'2' < '10'", false },
-		{ "a < b", true }, { "1 >= 1 && 1 <= 1", true }, { "-1 < 0", true }, { "2 - 3 == -1", true },
+		{ "1 == 1.0", true },
+		{ "01 == 1", true },
+		{ "1 == '1'", false },
+		{ "0x10 == 16", true },
+		{ "2 < 10", true },
+		{ "'2' < '10'", false },
+		{ "a < b", true },
+		{ "1 >= 1 && 1 <= 1", true },
+		{ "-1 < 0", true },
+		{ "2 - 3 == -1", true },
 		/* precedence, left to right */
-		{ "1 + 2 * 3 == 7", true }, { "(1 + 2) * 3 == 9", true }, { "10 - 4 - 3 == 3", true }, { "7 % 4 == 3", true }, { "2 ** 3 == 8", true },
-		{ "true || false && false", true }, { "(true || false) && false", false }, { "!false", true }, { "!(1 == 1)", false },
-		{ "6 & 3 == 2 || true", true }, { "1 << 3 == 8", true },
+		{ "1 + 2 * 3 == 7", true },
+		{ "(1 + 2) * 3 == 9", true },
+		{ "10 - 4 - 3 == 3", true },
+		{ "7 % 4 == 3", true },
+		{ "2 ** 3 == 8", true },
+		{ "true || false && false", true },
+		{ "(true || false) && false", false },
+		{ "!false", true },
+		{ "!(1 == 1)", false },
+		{ "6 & 3 == 2 || true", true },
+		{ "1 << 3 == 8", true },
 		/* short circuits: what is not looked at is not wrong */
-		{ "false && 1", false }, { "true || 1", true },
-		{ "'a' + 1 == 'a1'", true }, { "'x' in ('x', 'y')", true }, { "3 in (1, 2)", false }, { "x in (x)", true },
-		{ "'heads' =~ '^h'", true }, { "heads !~ 'ds$'", false }, { "true ? 1 == 1 : 1 == 2", true }, { "false ? true : false", false },
-		{ "[odd name] == 'odd name'", true }, { "'it\\'s' == \"it's\"", true },
+		{ "false && 1", false },
+		{ "true || 1", true },
+		{ "'a' + 1 == 'a1'", true },
+		{ "'x' in ('x', 'y')", true },
+		{ "3 in (1, 2)", false },
+		{ "x in (x)", true },
+		{ "'heads' =~ '^h'", true },
+		{ "heads !~ 'ds$'", false },
+		{ "true ? 1 == 1 : 1 == 2", true },
+		{ "false ? true : false", false },
+		{ "[odd name] == 'odd name'", true },
+		{ "'it\\'s' == \"it's\"", true },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -48,14 +80,27 @@ refused(void **state)
 	static const struct {
 		const char *text, *why;
 	} cases[] = {
-		{ "1 + 1", "Expected boolean evaluation for '1 + 1'. Got 2" }, { "hello", "Expected boolean evaluation for 'hello'. Got hello" },
-		{ "a = b", "Invalid token: '='" }, { "a # b", "hint: try wrapping the affected expression in quotes" }, { "a == {{item}}", "Invalid token" },
-		{ "'a", "Unclosed string literal" }, { "(1 == 1", "Unbalanced parenthesis" }, { "1 == 1)", "Unbalanced parenthesis" },
-		{ "1 ==", "a value should stand here" }, { "== 1", "a value should stand here" }, { "a b", "Cannot transition token types" },
-		{ "1e5 == 1", "Cannot transition token types" }, { "1 && true", "Value '1' cannot be used with the logical operator '&&', it is not a bool" },
-		{ "a < 1", "cannot be used with the comparator '<', it is not a number" }, { "a - b == 1", "cannot be used with the modifier '-'" },
-		{ "!1", "cannot be used with the prefix '!'" }, { "a.b == c", "Unable to access a field" }, { "'a' =~ '('", "Unable to compile regexp" },
-		{ "1.2.3 == 1", "Unable to parse numeric value" }, { "false ? true", "'?' without ':'" }, { "1==-1", "Invalid token: '==-'" },
+		{ "1 + 1", "Expected boolean evaluation for '1 + 1'. Got 2" },
+		{ "hello", "Expected boolean evaluation for 'hello'. Got hello" },
+		{ "a = b", "Invalid token: '='" },
+		{ "a # b", "hint: try wrapping the affected expression in quotes" },
+		{ "a == {{item}}", "Invalid token" },
+		{ "'a", "Unclosed string literal" },
+		{ "(1 == 1", "Unbalanced parenthesis" },
+		{ "1 == 1)", "Unbalanced parenthesis" },
+		{ "1 ==", "a value should stand here" },
+		{ "== 1", "a value should stand here" },
+		{ "a b", "Cannot transition token types" },
+		{ "1e5 == 1", "Cannot transition token types" },
+		{ "1 && true", "Value '1' cannot be used with the logical operator '&&', it is not a bool" },
+		{ "a < 1", "cannot be used with the comparator '<', it is not a number" },
+		{ "a - b == 1", "cannot be used with the modifier '-'" },
+		{ "!1", "cannot be used with the prefix '!'" },
+		{ "a.b == c", "Unable to access a field" },
+		{ "'a' =~ '('", "Unable to compile regexp" },
+		{ "1.2.3 == 1", "Unable to parse numeric value" },
+		{ "false ? true", "'?' without ':'" },
+		{ "1==-1", "Invalid token: '==-'" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -96,6 +141,7 @@ limits(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(holds), cmocka_unit_test(refused), cmocka_unit_test(limits) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(holds), cmocka_unit_test(refused),
+		cmocka_unit_test(limits) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
