@@ -548,6 +548,11 @@ bus_subscribe(struct bus *b, str group, bool from_start, void (*recv)(void *arg,
 	if (!c) {
 		c = add_cursor(b, group, from_start ? 0 : b->head);
 		touch_cursor(b, c);
+	} else if (c->seq > b->head || c->seq < 0) {
+		/* Whoever waited there would miss everything up to it. */
+		log_error("a sensor's place lies behind the end of the log: it goes on at the end", "group", c->group, NULL);
+		c->seq = b->head;
+		touch_cursor(b, c);
 	}
 	struct subscription *sub = MEM_NEW(struct subscription);
 	*sub = (struct subscription){ .bus = b, .cursor = c, .recv = recv, .arg = arg, .next = c->seq + 1 };

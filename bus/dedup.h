@@ -9,7 +9,7 @@
 #include "core/event.h"
 #include "core/map.h"
 
-enum { DEDUP_MAX = 500000 };
+enum { DEDUP_MAX = 200000 }; /* read at start-up: a fifth of a second */
 
 struct dedup_entry {
 	int64_t seq, time;

@@ -82,6 +82,7 @@ handle(struct source *s, struct http_req *r)
 		return;
 	}
 	struct buf data CLEANUP(free_buf) = { 0 };
+	(void)buf_room(&data, http_req_body(r).n + 1024); /* mostly enough: the buffer need not grow */
 	buf_add(&data, S("{\"header\":"));
 	webhook_headers_json(&data, r);
 	buf_add(&data, S(",\"body\":"));

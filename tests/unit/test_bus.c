@@ -476,6 +476,30 @@ test_damaged_row_is_passed_over(void **state)
 	assert_int_equal(l.seen, 5);
 }
 
+static int
+misplace(sqlite3 *db, void *arg, struct err *e)
+{
+	(void)arg;
+	return store_exec(db, e, "UPDATE bus_cursor SET seq = 1000000", "");
+}
+
+static void
+test_misplaced_cursor_does_not_swallow_events(void **state)
+{
+	struct world *w = *state;
+	struct listener l = { 0 };
+	listen_as(&l, w, "sensor", false);
+	publish(w, &w->stored, NULL);
+	loop_turn(w->loop, 0);
+	store_write(w->store, misplace, NULL, NULL);
+	turn_until(w, &w->stored.stored, 1);
+	reopen(w);
+	l = (struct listener){ 0 };
+	listen_as(&l, w, "sensor", false);
+	publish(w, &w->stored, NULL);
+	assert_int_equal(l.seen, 1);
+}
+
 struct query {
 	struct bus_query q;
 	struct arena *a;
@@ -674,7 +698,7 @@ main(void)
 		T(test_same_turn_delivery), T(test_restart_goes_on_behind_the_cursor), T(test_new_group_starts_at_the_end_or_the_beginning),
 		T(test_duplicate_is_the_same_event), T(test_duplicate_has_the_first_id), T(test_catch_up_waits_for_consumption),
 		T(test_window_counts_bytes), T(test_full), T(test_retention), T(test_forgotten_group_holds_nothing_back),
-		T(test_damaged_row_is_passed_over), T(test_queries), T(test_logs_do_not_mix), T(test_kill),
+		T(test_damaged_row_is_passed_over), T(test_misplaced_cursor_does_not_swallow_events), T(test_queries), T(test_logs_do_not_mix), T(test_kill),
 		cmocka_unit_test(test_dedup_forgets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
