@@ -332,12 +332,27 @@ check_spec_hooks(struct check *k, struct owner *own)
 }
 
 static void
+check_plugins(struct check *k, const struct val *list)
+{
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		const struct val *plugin = &list->items[i], *ctr = val_path(plugin, "spec.sidecar.container");
+
+		if (!val_get_str(val_get(plugin, S("metadata")), "name").n)
+			check_fail(k, plugin, "spec.executorPlugins[%u].metadata.name is required", i);
+		if (!val_is(ctr, VAL_MAP) || !val_get_str(ctr, "name").n || !val_get_str(ctr, "image").n)
+			check_fail(k, plugin, "spec.executorPlugins[%u].spec.sidecar.container must have a name and "
+				"an image", i);
+	}
+}
+
+static void
 check_spec(struct check *k, struct owner *own)
 {
 	struct workflow_spec *spec = &own->spec;
 
 	check_template_names(k, spec);
 	check_arguments(k, &spec->arguments, k->mode != VALIDATE_SUBMIT, "spec.arguments.");
+	check_plugins(k, val_get(spec->src, S("executorPlugins")));
 	note_globals(k, spec);
 	check_entrypoint(k, own);
 	k->on_exit = spec->on_exit.n || spec->hooks.n;
@@ -375,8 +390,11 @@ merged_spec(struct check *k, const struct val *spec)
 	below = k->world ? k->world->template_spec(k->world->arg, cluster.b, k->ns, name) : NULL;
 	if (!below) {
 		const struct val *at = val_get(ref, S("name"));
-		struct diag *x = cluster.b ? check_fail(k, at, "couldn't find cluster workflow template \"%.*s\"", STR_ARG(name))
-		                           : check_fail(k, at, "couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name), STR_ARG(k->ns));
+		struct diag *x = cluster.b ? check_fail(k, at, "couldn't find cluster workflow template \"%.*s\"",
+			STR_ARG(name))
+		                           : check_fail(k, at,
+			"couldn't find workflow template \"%.*s\" in namespace \"%.*s\"", STR_ARG(name),
+			STR_ARG(k->ns));
 		check_hint_template(k, x, cluster.b, name);
 		return NULL;
 	}

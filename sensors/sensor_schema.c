@@ -6,6 +6,7 @@
  */
 #include "config/kube.h"
 #include "core/cron.h"
+#include "core/lang/gotmpl.h"
 #include "core/lang/regex.h"
 #include "core/tz.h"
 #include "sensors/condition.h"
@@ -89,12 +90,16 @@ static void
 check_data(void *obj, const struct val *in, struct decode *c)
 {
 	const struct data_filter *f = obj;
+	struct gotmpl *parsed;
+	struct err e;
 	bool equal = !f->comparator.n || str_eq(f->comparator, S("=")) || str_eq(f->comparator, S("!="));
 
 	if (!f->path.n || !f->type.n || !f->value.n)
 		decode_error(c, in, NULL, "one of data filters is not valid: type, path and value must not be empty");
 	for (size_t i = 0; i < f->value.n; i++)
 		check_data_value(f, f->value.p[i], c);
+	if (f->template.n && gotmpl_parse(c->arena, f->template, &parsed, &e) < 0)
+		decode_error(c, in, "template", "%s", e.msg);
 	if (str_eq(f->type, S("string")) && !equal)
 		decode_warn(c, in, "comparator", "never holds for strings: only = and != do");
 	if (str_eq(f->type, S("bool")) && f->comparator.n && !str_eq(f->comparator, S("=")))
@@ -122,8 +127,10 @@ check_context(void *obj, const struct val *in, struct decode *c)
 {
 	const struct context_filter *f = obj;
 
-	if (!f->type.n && !f->subject.n && !f->source.n && !f->datacontenttype.n) /* S12 calls it an error; the sensor runs it */
-		decode_warn(c, in, NULL, "compares nothing, so every event passes: give type, subject, source or datacontenttype");
+	/* S12 calls it an error; the sensor runs it */
+	if (!f->type.n && !f->subject.n && !f->source.n && !f->datacontenttype.n)
+		decode_warn(c, in, NULL, "compares nothing, so every event passes: give type, subject, source or "
+			"datacontenttype");
 	else if (f->id.n || f->time.n || f->specversion.n)
 		decode_warn(c, in, f->id.n ? "id" : f->time.n ? "time" : "specversion",
 			"is not compared: only type, subject, source and "

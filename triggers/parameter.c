@@ -1,6 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/parameter.h"
 
+#include "core/lang/gotmpl.h"
+
+/* A template that cannot be read is passed over; that is an error only where nothing else gives a value. */
+static void
+check_go_template(const struct parameter_source *p, str text, str key, const char *field, struct decode *c)
+{
+	struct gotmpl *parsed;
+	struct err e;
+
+	if (!text.n || gotmpl_parse(c->arena, text, &parsed, &e) == 0)
+		return;
+	if (key.n || p->value.p)
+		decode_warn(c, p->src, field, "%s", e.msg);
+	else
+		decode_error(c, p->src, field, "%s", e.msg);
+}
+
+static void
+check_parameter_source(void *obj, const struct val *in UNUSED, struct decode *c)
+{
+	const struct parameter_source *p = obj;
+
+	check_go_template(p, p->data_template, p->data_key, "dataTemplate", c);
+	check_go_template(p, p->context_template, p->context_key, "contextTemplate", c);
+}
+
 static const struct schema parameter_source_schema = { "TriggerParameterSource",
 	"Where a parameter takes its value from.",
 	sizeof(struct parameter_source), (const struct field[]){
@@ -17,7 +43,7 @@ static const struct schema parameter_source_schema = { "TriggerParameterSource",
 		.doc = "Keep numbers, booleans and objects as they are; else all becomes text."),
 	FIELD(struct parameter_source, value, "value", 0, .doc = "Value if there is no event or nothing at the path."),
 	FIELD_SRC(struct parameter_source, src),
-	{ 0 } } };
+	{ 0 } }, check_parameter_source };
 
 static const char *const operations[] = { "", "overwrite", "append", "prepend", NULL };
 

@@ -299,6 +299,9 @@ sensors(void **state)
 		  LOG,
 		  "5:99 warning spec.dependencies[0].filters.context.id: is not compared: only type, subject, source and datacontenttype are\n"
 		  "5:135 spec.dependencies[0].filters.time.stop: stop is equal to start\n" },
+		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filters: {data: [{path: x, type: string, value: [a], template: '{{ .Input | nope }}'}]}}]\n"
+		  LOG,
+		  "5:129 spec.dependencies[0].filters.data[0].template: template:1: function \"nope\" not defined\n" },
 		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filter: {}}]\n"
 		  LOG,
 		  "5:66 spec.dependencies[0].filter: unknown field \"filter\"; did you mean \"filters\"?\n" },
@@ -352,6 +355,9 @@ triggers(void **state)
 		  "6:213 spec.triggers[0].parameters[4].operation: unknown value \"add\"; known are: overwrite, append, prepend\n"
 		  "6:105 spec.triggers[0].parameters[2].src.dependencyName: no dependency is called \"q\"\n"
 		  "6:142 warning spec.triggers[0].parameters[3].src.dependencyName: no dependency is called \"q\": the value is always used\n" },
+		{ "  triggers: [{template: {name: t, log: {}}, parameters: [{src: {dependencyName: a, dataTemplate: '{{ .Input.x'}, dest: x}, {src: {dependencyName: a, contextTemplate: '{{ nope }}', value: v}, dest: y}]}]\n",
+		  "6:98 spec.triggers[0].parameters[0].src.dataTemplate: template:1: unclosed action\n"
+		  "6:167 warning spec.triggers[0].parameters[1].src.contextTemplate: template:1: function \"nope\" not defined\n" },
 		{ "  triggers: [{template: {name: t, http: {url: 'http://u', payload: [{src: {dependencyName: c, dataKey: body}}]}}}]\n",
 		  "6:92 spec.triggers[0].template.http.payload[0].src.dependencyName: no dependency is called \"c\"\n" },
 		{ "  triggers: [{template: {name: t, awsLambda: {}}}]\n",

@@ -521,6 +521,10 @@ leaves(void **state)
 		  "6:264 templates.main metric 'c' error: 'resourcesDuration.*' metrics cannot be used in real-time\n" },
 		{ "  - {name: main, container: {image: a}, podResources: {claims: [{name: x}]}}\n",
 		  "6:64 templates.main.podResources.claims is not supported\n" },
+		{ "kind: Workflow\n"
+		  "spec: {entrypoint: main, executorPlugins: [{spec: {sidecar: {container: {name: c}}}}], templates: [{name: main, suspend: {}}]}\n",
+		  "2:44 spec.executorPlugins[0].metadata.name is required\n"
+		  "2:44 spec.executorPlugins[0].spec.sidecar.container must have a name and an image\n" },
 	};
 
 	(void)state;
