@@ -460,8 +460,6 @@ static void *
 writer_main(void *arg)
 {
 	struct store *s = arg;
-	if (s->path)
-		reserve_ahead(s);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
 		struct timespec deadline = after_ms(IDLE_MS);
@@ -725,8 +723,9 @@ take_lock(struct store *s, struct err *e)
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char pid[32] = "";
 	if (fcntl(s->lock_fd, F_OFD_SETLK, &fl) == 0) {
-		int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-		if (ftruncate(s->lock_fd, 0) || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
+		/* Always as long, written over the last one: a truncation would wait for the file system's journal. */
+		int n = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
+		if (pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
 			return err_errno(e, "%s/lock", s->dir);
 		return 0;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensors/program.h"
+#include "core/digest.h"
 
-#include <openssl/sha.h>
 
 static str
 problem(struct program *p, const struct val *at, const char *what, const char *why)
@@ -83,8 +83,8 @@ signature(struct program *p, const struct program_trigger *t, size_t dep)
 	buf_addc(&b, 0);
 	if (p->deps[dep].spec->src)
 		json_write_buf(&b, p->deps[dep].spec->src);
-	unsigned char hash[SHA256_DIGEST_LENGTH];
-	SHA256((const unsigned char *)b.p, b.n, hash);
+	unsigned char hash[DIGEST_SHA256_SIZE];
+	digest_sha256(buf_str(&b), hash);
 	return arena_fmt(p->arena, "%02x%02x%02x%02x%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
 }
 

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/secure.h"
 
+#include "core/digest.h"
+
 #include <dlfcn.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-bool
-secure_equal(str a, str b)
-{
-	volatile unsigned char differs = 0;
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++)
-		differs = differs | (unsigned char)(a.p[i] ^ b.p[i]);
-	return differs == 0;
-}
 
 /* ---- libcrypto ------------------------------------------------------------------------------------------------ */
 
@@ -115,7 +106,7 @@ secure_check_github(str signature, str key, str body, struct err *e)
 		return err_set(e, ERR_INVALID, "error decoding signature \"%.*s\": must be hexadecimal digits", STR_ARG(shown));
 	if (secure_hmac(hash, key, body, ours, &ours_n, e) < 0)
 		return -1;
-	if (given_n != ours_n || !secure_equal((str){ (const char *)given, given_n }, (str){ (const char *)ours, ours_n }))
+	if (given_n != ours_n || !digest_equal((str){ (const char *)given, given_n }, (str){ (const char *)ours, ours_n }))
 		return err_set(e, ERR_DENIED, "payload signature check failed");
 	return 0;
 }

@@ -8,9 +8,6 @@
 
 #include "core/base.h"
 
-/* Equal, in a time that depends on the lengths only. */
-bool secure_equal(str a, str b);
-
 /* Loads libcrypto, so that a request need not. ERR_UNAVAILABLE if it is not installed. */
 int secure_load(struct err *e) MUST_CHECK;
 /* HMAC (RFC 2104) with "sha1", "sha256" or "sha512" into out[64]; its length in *n. ERR_INVALID: another hash. */

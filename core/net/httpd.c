@@ -11,11 +11,15 @@
  * Trap (0.9.75): with an external loop, MHD_resume_connection wakes nobody. MHD_run must follow, which run_soon arranges,
  * once a turn for all that were answered in it.
  *
+ * libmicrohttpd brings GnuTLS along, two milliseconds and eight libraries: it is opened by name when the first server starts,
+ * so that a command that serves nothing does without.
+ *
  * A request may outlive its connection (httpd_stop) and a connection many requests: each is freed when both sides are done
  * with it.
  */
 #include "core/net/httpd.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -111,6 +115,40 @@ struct http_stream {
 	void *arg;
 };
 
+/* ---- loading libmicrohttpd ----------------------------------------------------------------------------------- */
+
+/* The functions used: X(name without MHD_). */
+#define MHD_FUNCTIONS(X)                                                                                              \
+	X(add_response_header) X(create_response_from_buffer) X(create_response_from_callback) X(destroy_response)    \
+	X(get_connection_info) X(get_connection_values) X(get_connection_values_n) X(get_daemon_info) X(get_timeout)  \
+	X(lookup_connection_value_n) X(queue_response) X(quiesce_daemon) X(resume_connection) X(run) X(start_daemon) \
+	X(stop_daemon) X(suspend_connection)
+
+static struct {
+#define X(name) __typeof__(&MHD_##name) name;
+	MHD_FUNCTIONS(X)
+#undef X
+	bool loaded;
+} mhd; /* filled once, on the loop's thread */
+
+static int
+load(struct err *e)
+{
+	if (mhd.loaded)
+		return 0;
+	void *lib = dlopen("libmicrohttpd.so.12", RTLD_LAZY | RTLD_LOCAL);
+	if (!lib)
+		return err_set(e, ERR_UNSUPPORTED, "libmicrohttpd cannot be loaded (%s): install libmicrohttpd12", dlerror());
+#define X(name)                                                                                                  \
+	*(void **)&mhd.name = dlsym(lib, "MHD_" #name);                                                          \
+	if (!mhd.name)                                                                                           \
+		return err_set(e, ERR_UNSUPPORTED, "libmicrohttpd is too old: it has no MHD_%s", #name);
+	MHD_FUNCTIONS(X)
+#undef X
+	mhd.loaded = true;
+	return 0;
+}
+
 /* ---- running libmicrohttpd ----------------------------------------------------------------------------------- */
 
 static void on_timeout(uv_timer_t *t);
@@ -123,8 +161,8 @@ run(struct httpd *h)
 	assert(!h->running);
 	h->running = true;
 	for (int i = 0; i < RUNS_MAX && armed && ms == 0; i++) {
-		MHD_run(h->daemon);
-		armed = MHD_get_timeout(h->daemon, &ms) == MHD_YES;
+		mhd.run(h->daemon);
+		armed = mhd.get_timeout(h->daemon, &ms) == MHD_YES;
 	}
 	h->running = false;
 	if (armed)
@@ -268,7 +306,7 @@ static void
 req_free(struct http_req *r)
 {
 	if (r->response)
-		MHD_destroy_response(r->response);
+		mhd.destroy_response(r->response);
 	route_unref(r->route);
 	buf_free(&r->large);
 	VEC_FREE(&r->reply_headers);
@@ -291,7 +329,7 @@ on_request_line(void *cls, const char *uri, struct MHD_Connection *conn)
 	struct httpd *h = cls;
 	struct arena *a = arena_new();
 	struct http_req *r = ARENA_NEW(a, struct http_req);
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info = mhd.get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	*r = (struct http_req){ .httpd = h, .conn = conn, .client = info->socket_context, .arena = a, .raw = arena_dup(a, str_c(uri)),
 		.started_ms = now_ms(h) };
 	r->client->deadline_ms = r->started_ms + h->config.idle_seconds * INT64_C(1000);
@@ -394,8 +432,8 @@ take_body(struct http_req *r, str piece)
 static enum MHD_Result
 queue_answer(struct http_req *r)
 {
-	enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, r->response);
-	MHD_destroy_response(r->response); /* our reference */
+	enum MHD_Result ok = mhd.queue_response(r->conn, (unsigned)r->status, r->response);
+	mhd.destroy_response(r->response); /* our reference */
 	r->response = NULL;
 	return ok;
 }
@@ -420,7 +458,7 @@ answer(void *cls UNUSED, struct MHD_Connection *conn, const char *url UNUSED, co
 	if (r->response)
 		return queue_answer(r);
 	r->suspended = true;
-	MHD_suspend_connection(conn);
+	mhd.suspend_connection(conn);
 	return MHD_YES;
 }
 
@@ -452,7 +490,7 @@ resume(struct http_req *r)
 	if (!r->suspended)
 		return;
 	r->suspended = false;
-	MHD_resume_connection(r->conn);
+	mhd.resume_connection(r->conn);
 	run_soon(r->httpd);
 }
 
@@ -472,9 +510,9 @@ set_response(struct http_req *r, int status, const char *content_type, struct MH
 	metric_add(METRIC_HTTP_REQUESTS, 1, code, NULL);
 	/* A header that cannot be sent (a line break in it) is left out. */
 	if (content_type)
-		(void)MHD_add_response_header(response, "Content-Type", content_type);
+		(void)mhd.add_response_header(response, "Content-Type", content_type);
 	for (size_t i = 0; i < r->reply_headers.n; i++)
-		(void)MHD_add_response_header(response, r->reply_headers.p[i].name.p, r->reply_headers.p[i].value.p);
+		(void)mhd.add_response_header(response, r->reply_headers.p[i].name.p, r->reply_headers.p[i].value.p);
 	r->status = status;
 	r->response = response;
 	resume(r);
@@ -490,7 +528,7 @@ http_reply(struct http_req *r, int status, const char *content_type, str body)
 	if (r->response) /* the server is stopping and has answered 503 */
 		return;
 	/* With MUST_COPY the bytes are only read. */
-	set_response(r, status, content_type, MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY));
+	set_response(r, status, content_type, mhd.create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY));
 }
 
 /* ---- streams ------------------------------------------------------------------------------------------------- */
@@ -519,7 +557,7 @@ stream_wake(struct http_stream *st)
 	if (!st->suspended)
 		return;
 	st->suspended = false;
-	MHD_resume_connection(st->conn);
+	mhd.resume_connection(st->conn);
 	run_soon(st->httpd);
 }
 
@@ -545,7 +583,7 @@ read_stream(void *cls, uint64_t pos UNUSED, char *to, size_t max)
 	if (st->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	st->suspended = true;
-	MHD_suspend_connection(st->conn);
+	mhd.suspend_connection(st->conn);
 	return 0;
 }
 
@@ -565,7 +603,7 @@ http_stream_start(struct http_req *r, int status, const char *content_type, void
 	}
 	list_add_tail(&r->httpd->streams, &st->link);
 	r->stream = st;
-	set_response(r, status, content_type, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, st, NULL));
+	set_response(r, status, content_type, mhd.create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, st, NULL));
 	return st;
 }
 
@@ -599,7 +637,7 @@ http_stream_end(struct http_stream *st)
 static int
 socket_of(struct MHD_Connection *conn)
 {
-	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	return mhd.get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
 /* A suspended stream's socket is watched by nobody. */
@@ -699,7 +737,7 @@ http_req_header(const struct http_req *r, const char *name)
 {
 	const char *value = NULL;
 	size_t n = 0;
-	if (!r->conn || MHD_lookup_connection_value_n(r->conn, MHD_HEADER_KIND, name, strlen(name), &value, &n) != MHD_YES || !value)
+	if (!r->conn || mhd.lookup_connection_value_n(r->conn, MHD_HEADER_KIND, name, strlen(name), &value, &n) != MHD_YES || !value)
 		return STR_NONE;
 	return (str){ value, n };
 }
@@ -723,9 +761,9 @@ http_req_headers(const struct http_req *r, const struct http_header **out)
 {
 	if (!r->headers && r->conn) {
 		struct http_req *m = (struct http_req *)(uintptr_t)r; /* only fills its cache */
-		int n = MHD_get_connection_values(r->conn, MHD_HEADER_KIND, NULL, NULL);
+		int n = mhd.get_connection_values(r->conn, MHD_HEADER_KIND, NULL, NULL);
 		struct header_list l = { .p = ARENA_ARRAY(r->arena, struct http_header, (size_t)n), .max = (size_t)n };
-		MHD_get_connection_values_n(r->conn, MHD_HEADER_KIND, add_header, &l);
+		mhd.get_connection_values_n(r->conn, MHD_HEADER_KIND, add_header, &l);
 		m->headers = l.p;
 		m->headers_n = l.n;
 	}
@@ -778,7 +816,7 @@ http_req_peer(const struct http_req *r)
 {
 	if (http_req_is_unix(r) || !r->conn)
 		return S("unix");
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *info = mhd.get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	char host[64], port[16];
 	socklen_t n = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	if (getnameinfo(info->client_addr, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
@@ -908,7 +946,7 @@ start_daemon(struct httpd *h, int fd, struct err *e)
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (h->cert ? MHD_USE_TLS : 0);
 	err_set(e, ERR_INVALID, "http server: cannot start");
 	h->start_error = e;
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, h,
+	h->daemon = mhd.start_daemon(flags, 0, NULL, NULL, answer, h,
 		MHD_OPTION_EXTERNAL_LOGGER, on_message, h,
 		MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_URI_LOG_CALLBACK, on_request_line, h,
@@ -925,7 +963,7 @@ start_daemon(struct httpd *h, int fd, struct err *e)
 	h->start_error = NULL;
 	if (!h->daemon)
 		return -1;
-	h->epoll_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	h->epoll_fd = mhd.get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	return 0;
 }
 
@@ -959,6 +997,8 @@ httpd_free(struct httpd *h)
 int
 httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, struct err *e)
 {
+	if (load(e))
+		return -1;
 	bool is_unix = str_starts(c->address, S("unix:"));
 	str path = is_unix ? str_slice(c->address, 5, c->address.n) : STR_NONE;
 	int fd = is_unix ? listen_unix(path, e) : listen_tcp(c, e);
@@ -1008,7 +1048,7 @@ httpd_stop(struct httpd *h)
 		return;
 	assert(!h->running);
 	h->stopping = true;
-	int fd = MHD_quiesce_daemon(h->daemon);
+	int fd = mhd.quiesce_daemon(h->daemon);
 	close_fd(&fd);
 	if (h->unix_path)
 		(void)unlink(h->unix_path);
@@ -1016,7 +1056,7 @@ httpd_stop(struct httpd *h)
 		if (r->suspended && !r->answered) {
 			static const char text[] = "shutting down\n";
 			set_response(r, 503, "text/plain",
-				MHD_create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
+				mhd.create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
 		}
 	LIST_EACH(&h->streams, struct http_stream, link, st) {
 		st->gone = true;
@@ -1029,5 +1069,5 @@ httpd_stop(struct httpd *h)
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
 	struct MHD_Daemon *d = h->daemon;
 	h->daemon = NULL;
-	MHD_stop_daemon(d);
+	mhd.stop_daemon(d);
 }

@@ -30,7 +30,7 @@ struct httpd_config {
 
 typedef void http_handler(struct http_req *r, void *arg);
 
-/* Starts listening. ERR_EXISTS if the address is in use, ERR_INVALID for bad TLS material. Loop thread, as all of these. */
+/* Starts listening. ERR_EXISTS if the address is in use, ERR_INVALID for bad TLS material, ERR_UNSUPPORTED without libmicrohttpd. Loop thread, as all of these. */
 int httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, struct err *e) MUST_CHECK;
 /*
  * Stops accepting, answers 503 to what is waiting, closes. A request that waits stays valid for its handler's owner, who
