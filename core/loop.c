@@ -292,7 +292,8 @@ loop_turn(struct loop *l, int wait_ms)
 	} else {
 		if (wait_ms > 0) {
 			uv_update_time(&l->uv);
-			uv_timer_start(&l->patience, on_patience, (uint64_t)wait_ms, 0);
+			/* Repeating: uv_run fires what is due before it waits, and this may be due by then. */
+			uv_timer_start(&l->patience, on_patience, (uint64_t)wait_ms, (uint64_t)wait_ms);
 		}
 		uv_run(&l->uv, UV_RUN_ONCE);
 		uv_timer_stop(&l->patience);
