@@ -10,7 +10,7 @@
 
 #include "engine/shim/shim.h"
 
-static int
+__attribute__((format(printf, 3, 0))) static int
 why_vset(struct why *w, const char *suffix, const char *fmt, va_list ap)
 {
 	if (w->text[0])
