@@ -84,6 +84,14 @@ event_data(struct event *ev, struct err *e)
 	return ev->parsed = v;
 }
 
+bool
+event_is_json(struct event *ev)
+{
+	if (ev->checked == EVENT_UNCHECKED)
+		ev->checked = ev->parsed || json_valid(ev->data) ? EVENT_JSON : EVENT_NO_JSON;
+	return ev->checked == EVENT_JSON;
+}
+
 /* The attributes, in the order that Argo's envelope has. */
 static void
 add_attributes(struct val_map *m, const struct event *ev, struct arena *a)

@@ -28,6 +28,7 @@ struct event {
 	} *ext; /* further CloudEvents attributes */
 	size_t ext_n;
 	const struct val *parsed; /* cache of event_data */
+	enum { EVENT_UNCHECKED, EVENT_JSON, EVENT_NO_JSON } checked; /* cache of event_is_json */
 };
 
 /* A new event with one reference, an arena, a random id and content type application/json. */
@@ -39,6 +40,8 @@ struct event *event_ref(struct event *ev);
 void event_unref(struct event *ev);
 /* `data` as a value: parsed on the first call and kept. NULL with `e` set if it is no JSON. Empty data gives NULL, ERR_NONE. */
 const struct val *event_data(struct event *ev, struct err *e);
+/* Whether `data` is JSON, without building anything; looked at once. Empty data is none. */
+bool event_is_json(struct event *ev);
 /* Structured-mode CloudEvents JSON as Argo puts it on the bus (spec events 2.1): data under data_base64. */
 struct val event_envelope(const struct event *ev, struct arena *a);
 /* The whole event as parameters without a key see it (spec events 3.2): {"context":{...},"data":"<base64>"}. */

@@ -11,14 +11,6 @@ static const struct filter_ops *const kinds[] = {
 #undef FILTER
 };
 
-int
-filtered_json(struct filtered *f)
-{
-	if (f->json == JSON_UNKNOWN)
-		f->json = !f->ev->data.n ? JSON_EMPTY : json_valid(f->ev->data) ? JSON_GOOD : JSON_BAD;
-	return (int)f->json;
-}
-
 str
 manifest_place(struct arena *a, str file, const struct val *at)
 {

@@ -16,10 +16,7 @@ struct filtered {
 	struct event *ev;
 	struct arena *tmp; /* for one event */
 	str file;          /* of the manifest, for reasons */
-	enum { JSON_UNKNOWN, JSON_EMPTY, JSON_GOOD, JSON_BAD } json; /* of the data: looked at once, by the first who asks */
 };
-/* Whether the data is empty, JSON, or neither. */
-int filtered_json(struct filtered *f);
 
 struct filter_ops {
 	const char *kind;

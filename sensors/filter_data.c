@@ -209,9 +209,9 @@ eval(const void *compiled, struct filtered *f, str *why)
 {
 	const struct data *d = compiled;
 	enum verdict worst = FILTER_MISS;
-	if (filtered_json(f) == JSON_EMPTY)
+	if (!f->ev->data.n)
 		return FILTER_PASS; /* an event without data passes, as in Argo */
-	if (filtered_json(f) == JSON_BAD) {
+	if (!event_is_json(f->ev)) {
 		*why = S("data filter: the event's data is no JSON");
 		return FILTER_ERROR;
 	}

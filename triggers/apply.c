@@ -31,14 +31,14 @@ yaml_to_json(struct arena *a, str text, str *out, struct err *e)
 }
 
 int
-event_json(const struct event *ev, struct arena *a, str *out, struct err *e)
+event_json(struct event *ev, struct arena *a, str *out, struct err *e)
 {
 	if (str_eq(ev->content_type, S("application/yaml")))
 		return yaml_to_json(a, ev->data, out, e);
 	if (!str_eq(ev->content_type, S("application/json")))
 		return err_set(e, ERR_INVALID, "the event's content type is %.*s: only application/json and application/yaml can be looked into",
 		               STR_ARG(ev->content_type));
-	if (!json_valid(ev->data))
+	if (!event_is_json(ev))
 		return err_set(e, ERR_INVALID, "the event's data is no JSON");
 	*out = ev->data;
 	return 0;
@@ -46,7 +46,7 @@ event_json(const struct event *ev, struct arena *a, str *out, struct err *e)
 
 /* ---- one parameter --------------------------------------------------------------------------------------------- */
 
-static const struct event *
+static struct event *
 event_of(const struct inputs *in, str dependency)
 {
 	for (size_t i = 0; i < in->n; i++)
@@ -78,7 +78,7 @@ by_key(str key, str json, bool raw, struct arena *a, struct resolved *out, struc
 }
 
 static int
-from_event(const struct parameter_source *s, const struct event *ev, int64_t now, struct arena *a, struct resolved *out, struct err *e)
+from_event(const struct parameter_source *s, struct event *ev, int64_t now, struct arena *a, struct resolved *out, struct err *e)
 {
 	bool data = s->data_key.n || s->data_template.n;
 	str key = data ? s->data_key : s->context_key, template = data ? s->data_template : s->context_template, json;
@@ -97,7 +97,7 @@ from_event(const struct parameter_source *s, const struct event *ev, int64_t now
 int
 parameter_resolve(const struct parameter_source *s, const struct inputs *in, struct arena *a, struct resolved *out, struct err *e)
 {
-	const struct event *ev = event_of(in, s->dependency);
+	struct event *ev = event_of(in, s->dependency);
 	bool looks = s->data_key.n || s->data_template.n || s->context_key.n || s->context_template.n;
 	*out = (struct resolved){ RESOLVED_TEXT, s->value };
 	if (ev && !looks && !s->value.p) {

@@ -36,6 +36,6 @@ int payload_build(const struct trigger_parameter *p, size_t n, const struct inpu
 /* The event's attributes as filters and parameters see them: {"id","source","specversion","type","datacontenttype","subject","time"}. */
 struct val event_context(const struct event *ev, struct arena *a);
 /* The data as JSON text. ERR_INVALID if it is none, or if the content type is neither application/json nor application/yaml. */
-int event_json(const struct event *ev, struct arena *a, str *out, struct err *e) MUST_CHECK;
+int event_json(struct event *ev, struct arena *a, str *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -1043,7 +1043,7 @@ multipath(struct gjson_run *run, str json, str path, struct gjson *out)
 	}
 	free(sels);
 	buf_addc(&b, (char)(path.p[0] + 2));
-	*out = (struct gjson){ .kind = GJSON_JSON, .raw = gjson_take(run, &b) };
+	*out = (struct gjson){ .kind = GJSON_JSON, .raw = gjson_take(run, &b), .computed = true };
 	if (rest.n) {
 		*out = gjson_below(run, out, str_slice(rest, 1, rest.n));
 		out->at = 0;
@@ -1111,16 +1111,23 @@ gjson_lookup(struct gjson_run *run, str json, str path)
 	return run->limited ? (struct gjson){ 0 } : w.value;
 }
 
+/* Where a slice of `v` lies in the text that v->at counts in; 0 for what was computed, and for what is below such a value. */
+static size_t
+place_of(const struct gjson *v, const char *p, size_t at)
+{
+	bool inside = p >= v->raw.p && p < v->raw.p + v->raw.n;
+	return inside && (v->at || !v->computed) ? v->at + at : 0;
+}
+
 struct gjson
 gjson_below(struct gjson_run *run, const struct gjson *v, str path)
 {
 	struct gjson r = gjson_lookup(run, v->raw, path);
-	if (r.places) {
-		for (size_t i = 0; i < r.places_n; i++)
-			r.places[i] += v->at;
-	} else {
-		r.at += v->at;
-	}
+	bool placed = v->at || !v->computed;
+	for (size_t i = 0; i < r.places_n; i++)
+		r.places[i] = r.places[i] && placed ? r.places[i] + v->at : 0;
+	if (!r.places)
+		r.at = place_of(v, r.raw.p, r.at);
 	return r;
 }
 
@@ -1135,8 +1142,8 @@ gjson_get(struct arena *a, str json, str path, struct gjson *out)
 		run.limited = true;
 	else
 		*out = gjson_lookup(&run, json, path);
-	if (run.limited)
-		*out = (struct gjson){ .limited = true };
+	if (run.limited || !gjson_exists(out))
+		*out = (struct gjson){ .limited = run.limited };
 	return gjson_exists(out);
 }
 

@@ -18,6 +18,7 @@ struct gjson {
 	enum gjson_kind kind;
 	bool limited;    /* the path asked for too much work or depth: treated as missing */
 	bool escaped;    /* STR: raw has escapes, text is a decoded copy */
+	bool computed;   /* a list or object made by the path: nothing below it lies in the input */
 	str raw;         /* the JSON text of the value: a slice of the input, or in the arena where it was computed */
 	str text;        /* STR: the decoded string */
 	double num;      /* NUM */
