@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the start of a step costs: the command alone by posix_spawn, through the step helper in each sandbox, and under
- * bubblewrap with about the same confinement (it gets no system call filter, ours has one). Rounds are interleaved, so that
- * a busy machine is equally unfair to all; the median of the rounds counts. The logs lie in memory: what a disk adds is the
- * other benches' subject. Run it as root for all columns.
+ * bubblewrap with about the same confinement (it gets no system call filter, ours has one). Rounds are interleaved, so
+ * that a busy machine is equally unfair to all; the median of the rounds counts. The logs lie in memory: what a disk
+ * adds is the other benches' subject. Run it as root for all columns.
  *
  *     spawn HELPER [STEPS [ROUNDS]]
  */
@@ -59,7 +59,9 @@ tell(enum task_verb verb, enum task_sandbox sandbox, const char *text, size_t n,
 		msg.msg_control = &ctl;
 		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		*c = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS
+		};
 		memcpy(CMSG_DATA(c), (int[]){ a, b }, fds * sizeof(int));
 	}
 	if (sendmsg(control, &msg, 0) < 0)
@@ -158,24 +160,33 @@ by_spawn(const char *const argv[])
 }
 
 enum { BARE, OFF, USER, PRIVILEGED, BWRAP, WAYS };
-static const char *const names[] = { "bare posix_spawn", "helper, no sandbox", "helper, user namespaces", "helper, privileged", "bubblewrap" };
+static const char *const names[] = { "bare posix_spawn", "helper, no sandbox", "helper, user namespaces",
+	"helper, privileged", "bubblewrap" };
 
 static void
 once(int way)
 {
 	static const char *const bare[] = { "/bin/true", NULL };
-	static const char *const bwrap[] = { "/usr/bin/bwrap", "--ro-bind", "/usr", "/usr",
-		"--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib",
-		"--symlink", "usr/lib64", "/lib64", "--ro-bind", "/etc", "/etc",
-		"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
-		"--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL",
-		"--die-with-parent", "/bin/true", NULL };
+	static const char *const bwrap[] = { "/usr/bin/bwrap", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin",
+		"/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--ro-bind", "/etc", "/etc",
+		"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--unshare-pid", "--unshare-ipc",
+		"--unshare-uts", "--cap-drop", "ALL", "--die-with-parent", "/bin/true", NULL };
 	switch (way) {
-	case BARE: by_spawn(bare); break;
-	case OFF: by_helper(TASK_SANDBOX_OFF); break;
-	case USER: by_helper(TASK_SANDBOX_USER); break;
-	case PRIVILEGED: by_helper(TASK_SANDBOX_PRIVILEGED); break;
-	case BWRAP: by_spawn(bwrap); break;
+	case BARE:
+		by_spawn(bare);
+		break;
+	case OFF:
+		by_helper(TASK_SANDBOX_OFF);
+		break;
+	case USER:
+		by_helper(TASK_SANDBOX_USER);
+		break;
+	case PRIVILEGED:
+		by_helper(TASK_SANDBOX_PRIVILEGED);
+		break;
+	case BWRAP:
+		by_spawn(bwrap);
+		break;
 	}
 }
 
@@ -196,7 +207,8 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 int
 main(int argc, char **argv)
 {
-	int steps = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 100, rounds = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 7;
+	int steps = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 100,
+	    rounds = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 7;
 	if (argc < 2 || steps < 1 || rounds < 1 || rounds > ROUNDS_MAX) {
 		fprintf(stderr, "usage: spawn HELPER [STEPS [ROUNDS]]\n");
 		return 2;
@@ -220,7 +232,8 @@ main(int argc, char **argv)
 	for (int way = 0; way < WAYS; way++) {
 		double m = ms[way][rounds / 2];
 		if (there[way])
-			printf("%-26s %10.3f %10.2f %12.2f\n", names[way], m, m / ms[BARE][rounds / 2], there[BWRAP] ? m / ms[BWRAP][rounds / 2] : 0.0);
+			printf("%-26s %10.3f %10.2f %12.2f\n", names[way], m, m / ms[BARE][rounds / 2],
+				there[BWRAP] ? m / ms[BWRAP][rounds / 2] : 0.0);
 		else
 			printf("%-26s %10s\n", names[way], "not here");
 	}

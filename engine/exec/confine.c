@@ -3,9 +3,9 @@
  * confine: which sandbox works here, and the filter of system calls in it. The sandbox itself is the helper's.
  *
  * The filter forbids what a step could use against the kernel or the host and has no business with: mounts, namespaces,
- * modules, keys, clocks, tracing of the kernel, io_uring. Rules are refused with EPERM, as a missing capability would be.
- * System calls that are newer than this table do not exist (ENOSYS); libc has a fallback for those. clone3 does not exist
- * either, because a filter cannot see its flags; libc then uses clone, whose flags are checked.
+ * modules, keys, clocks, tracing of the kernel, io_uring. Rules are refused with EPERM, as a missing capability would
+ * be. System calls that are newer than this table do not exist (ENOSYS); libc has a fallback for those. clone3 does not
+ * exist either, because a filter cannot see its flags; libc then uses clone, whose flags are checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,26 +27,31 @@
 #define NEWEST_SYSCALL 462
 #define SETTLE_AFTER_MS 250
 
+/* clang-format off */
 static const char *const forbidden[] = {
 	/* mounts and roots */
-	"mount", "umount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "pivot_root",
-	"chroot", "swapon", "swapoff", "quotactl", "quotactl_fd", "statmount", "listmount",
+	"mount", "umount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
+	"fspick", "pivot_root", "chroot", "swapon", "swapoff", "quotactl", "quotactl_fd", "statmount", "listmount",
 	/* namespaces and other processes' insides */
 	"unshare", "setns", "pidfd_getfd", "process_madvise", "kcmp", "process_vm_readv", "process_vm_writev",
 	/* files by handle go around the root */
 	"open_by_handle_at", "name_to_handle_at",
 	/* kernel code and memory */
-	"init_module", "finit_module", "delete_module", "create_module", "query_module", "get_kernel_syms", "kexec_load", "kexec_file_load",
-	"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "lookup_dcookie", "uselib",
+	"init_module", "finit_module", "delete_module", "create_module", "query_module", "get_kernel_syms",
+	"kexec_load", "kexec_file_load", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter",
+	"io_uring_register", "lookup_dcookie", "uselib",
 	"fanotify_init", "fanotify_mark", "memfd_secret",
 	/* keys are not in a namespace */
 	"add_key", "request_key", "keyctl",
 	/* the machine */
-	"reboot", "syslog", "acct", "settimeofday", "stime", "clock_settime", "clock_adjtime", "adjtimex", "ioperm", "iopl", "vhangup",
+	"reboot", "syslog", "acct", "settimeofday", "stime", "clock_settime", "clock_adjtime", "adjtimex", "ioperm",
+	"iopl", "vhangup",
 	"sethostname", "setdomainname", "nfsservctl", "_sysctl", "sysfs", "ustat", "vm86", "vm86old", "modify_ldt",
 };
+/* clang-format on */
 
-#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
+#define NEW_NAMESPACES                                                                                                 \
+	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 
 static int
 add_rules(scmp_filter_ctx ctx)
@@ -54,21 +59,25 @@ add_rules(scmp_filter_ctx ctx)
 	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
 	for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
 		int nr = seccomp_syscall_resolve_name(forbidden[i]);
-		/* Names of other architectures, or newer than the library, cannot be called or are refused by number. */
+		/* Names of other architectures, or newer than the library, cannot be called or are refused by number.
+		 */
 		if (nr >= 0 && seccomp_rule_add(ctx, refuse, nr, 0) < 0)
 			return -1;
 	}
 	for (unsigned bit = 0; bit < 32; bit++)
-		if ((NEW_NAMESPACES >> bit & 1) && seccomp_rule_add(ctx, refuse, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit)) < 0)
+		if ((NEW_NAMESPACES >> bit & 1) && seccomp_rule_add(ctx, refuse, SCMP_SYS(clone), 1,
+							   SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit)) < 0)
 			return -1;
 	/* Typing into a terminal, and sockets of kinds that reach the hypervisor or old kernel code. */
 	static const unsigned ioctls[] = { TIOCSTI, TIOCLINUX };
 	static const int families[] = { AF_VSOCK, AF_ALG, AF_KEY, AF_PACKET, AF_BLUETOOTH, AF_RDS, AF_TIPC };
 	for (size_t i = 0; i < ARRAY_LEN(ioctls); i++)
-		if (seccomp_rule_add(ctx, refuse, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, ioctls[i])) < 0)
+		if (seccomp_rule_add(
+			    ctx, refuse, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, ioctls[i])) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (seccomp_rule_add(ctx, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)families[i])) < 0)
+		if (seccomp_rule_add(ctx, refuse, SCMP_SYS(socket), 1,
+			    SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)families[i])) < 0)
 			return -1;
 	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
@@ -91,21 +100,29 @@ seccomp_program(struct err *e)
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int fd = memfd_create("seccomp", MFD_CLOEXEC), rc = -1;
 	if (ctx && fd >= 0 && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
-	    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) == 0 && add_rules(ctx) == 0 && write_prefix(fd) == 0)
+		seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) == 0 && add_rules(ctx) == 0 &&
+		write_prefix(fd) == 0)
 		rc = seccomp_export_bpf(ctx, fd);
 	seccomp_release(ctx);
 	if (rc == 0)
 		return fd;
 	drop_fd(&fd);
-	return err_set(e, ERR_INTERNAL, "make the system call filter: %s", rc < -1 ? strerror(-rc) : "libseccomp refuses a rule");
+	return err_set(e, ERR_INTERNAL, "make the system call filter: %s",
+		rc < -1 ? strerror(-rc) : "libseccomp refuses a rule");
 }
 
 /* What usually is in the way of user namespaces, and what an administrator can do about it. */
-static const struct { const char *path; char bad; const char *advice; } switches[] = {
-	{ "/proc/sys/kernel/unprivileged_userns_clone", '0', "run `sysctl kernel.unprivileged_userns_clone=1`, or start the daemon as root" },
+static const struct {
+	const char *path;
+	char bad;
+	const char *advice;
+} switches[] = {
+	{ "/proc/sys/kernel/unprivileged_userns_clone", '0',
+		"run `sysctl kernel.unprivileged_userns_clone=1`, or start the daemon as root" },
 	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
 		"run `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or start the daemon as root" },
-	{ "/proc/sys/user/max_user_namespaces", '0', "run `sysctl user.max_user_namespaces=10000`, or start the daemon as root" },
+	{ "/proc/sys/user/max_user_namespaces", '0',
+		"run `sysctl user.max_user_namespaces=10000`, or start the daemon as root" },
 };
 
 /* A one-digit file of procfs. */
@@ -124,7 +141,7 @@ advice(void)
 		if (switch_is(switches[i].path, switches[i].bad))
 			return switches[i].advice;
 	return geteuid() == 0 ? "a container needs CAP_SYS_ADMIN and an unmasked /proc (docker run --privileged)"
-	                      : "start the daemon as root, or allow user namespaces";
+			      : "start the daemon as root, or allow user namespaces";
 }
 
 /* What will probably work, without trying: for the start-up line. */
@@ -169,7 +186,8 @@ confine_settle(struct executor *x)
 	if (x->sandbox != TASK_SANDBOX_OFF)
 		return;
 	snprintf(x->why_not, sizeof x->why_not, "%.250s; %s", why, advice());
-	log_warn("STEPS RUN WITHOUT A SANDBOX: they can read and write whatever the daemon can", "reason", why, "advice", advice(), NULL);
+	log_warn("STEPS RUN WITHOUT A SANDBOX: they can read and write whatever the daemon can", "reason", why,
+		"advice", advice(), NULL);
 }
 
 /* Nobody waited for it: until the first step the helper need not be there. */
@@ -191,12 +209,14 @@ confine_choose(struct executor *x, struct err *e)
 	if (x->settings->sandbox == SANDBOX_AUTO) {
 		/* Trying costs some milliseconds: not before the daemon answers its first request. */
 		x->sandbox = expected();
-		timer_start(x->loop, &x->settle_timer, loop_now(x->loop) + SETTLE_AFTER_MS * NS_PER_MS, settle_at_leisure, x);
+		timer_start(x->loop, &x->settle_timer, loop_now(x->loop) + SETTLE_AFTER_MS * NS_PER_MS,
+			settle_at_leisure, x);
 	} else if (x->settings->sandbox == SANDBOX_REQUIRE) {
 		if (try_all(x, why, sizeof why, e) < 0)
 			return -1;
 		if (x->sandbox == TASK_SANDBOX_OFF)
-			return err_set(e, ERR_UNSUPPORTED, "`sandbox: require` is set, but none can be built here: %s; %s", why, advice());
+			return err_set(e, ERR_UNSUPPORTED,
+				"`sandbox: require` is set, but none can be built here: %s; %s", why, advice());
 	}
 	return 0;
 }

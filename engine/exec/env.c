@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * env: the environment of a step. Nothing of the daemon's own goes in. In order, later ones replacing earlier ones of the
- * same name: what every container has, the image's, envFrom, env (each may use those before it), Argo's own.
+ * env: the environment of a step. Nothing of the daemon's own goes in. In order, later ones replacing earlier ones of
+ * the same name: what every container has, the image's, envFrom, env (each may use those before it), Argo's own.
  */
 #include <ctype.h>
 
@@ -32,7 +32,8 @@ env_set(struct env *env, str name, str value)
 	*VEC_PUSH(&env->v) = (struct kv){ name, value };
 }
 
-/* Kubernetes, third_party/forked/golang/expansion/expand.go: "$(A)" is the variable, "$$" a dollar, anything else itself. */
+/* Kubernetes, third_party/forked/golang/expansion/expand.go: "$(A)" is the variable, "$$" a dollar, anything else
+ * itself. */
 str
 env_expand(struct arena *a, str text, const struct kvs *env)
 {
@@ -80,12 +81,14 @@ add_from(struct env *env, struct arena *a, const struct executor *x, str ns, con
 		return 0;
 	const struct object *o = objects_find_named(x->objects, kind, ns, ref->name);
 	if (!o)
-		return ref->optional ? 0 : err_set(e, ERR_NOT_FOUND, "envFrom: there is no %s \"%.*s\" in namespace %.*s", kind,
-			STR_ARG(ref->name), STR_ARG(ns));
+		return ref->optional ? 0
+				     : err_set(e, ERR_NOT_FOUND, "envFrom: there is no %s \"%.*s\" in namespace %.*s",
+					       kind, STR_ARG(ref->name), STR_ARG(ns));
 	const struct config_map *m = o->spec;
 	for (size_t i = 0; i < m->data.n; i++)
 		if (good_name(m->data.p[i].key))
-			env_set(env, arena_fmt(a, "%.*s%.*s", STR_ARG(from->prefix), STR_ARG(m->data.p[i].key)), arena_dup(a, m->data.p[i].value));
+			env_set(env, arena_fmt(a, "%.*s%.*s", STR_ARG(from->prefix), STR_ARG(m->data.p[i].key)),
+				arena_dup(a, m->data.p[i].value));
 	return 0;
 }
 
@@ -93,10 +96,18 @@ add_from(struct env *env, struct arena *a, const struct executor *x, str ns, con
 static int
 field_ref(const struct task_spec *spec, const struct val *ref, str *out, struct err *e)
 {
-	const struct { const char *path; str value; } fields[] = {
-		{ "metadata.name", spec->pod }, { "metadata.namespace", spec->ns }, { "metadata.uid", spec->uid },
-		{ "spec.nodeName", S("localhost") }, { "spec.serviceAccountName", S("default") }, { "status.hostIP", S("127.0.0.1") },
-		{ "status.podIP", S("127.0.0.1") }, { "metadata.labels['workflows.argoproj.io/workflow']", spec->workflow },
+	const struct {
+		const char *path;
+		str value;
+	} fields[] = {
+		{ "metadata.name", spec->pod },
+		{ "metadata.namespace", spec->ns },
+		{ "metadata.uid", spec->uid },
+		{ "spec.nodeName", S("localhost") },
+		{ "spec.serviceAccountName", S("default") },
+		{ "status.hostIP", S("127.0.0.1") },
+		{ "status.podIP", S("127.0.0.1") },
+		{ "metadata.labels['workflows.argoproj.io/workflow']", spec->workflow },
 		{ "metadata.annotations['workflows.argoproj.io/node-id']", spec->node_id },
 	};
 	str path = val_get_str(ref, "fieldPath");
@@ -110,12 +121,13 @@ field_ref(const struct task_spec *spec, const struct val *ref, str *out, struct 
 
 /* 1: the variable has a value; 0: it has none and may; -1: it must have one. */
 static int
-value_from(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct env_from_key *from, str *out, struct err *e)
+value_from(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct env_from_key *from,
+	str *out, struct err *e)
 {
 	const struct secret_ref *ref = from->secret ? from->secret : from->config_map;
 	if (ref) {
 		int rc = from->secret ? secret_key(x->objects, spec->ns, ref->name, ref->key, out, e)
-		                      : config_map_key(x->objects, spec->ns, ref->name, ref->key, out, e);
+				      : config_map_key(x->objects, spec->ns, ref->name, ref->key, out, e);
 		if (rc < 0)
 			return ref->optional && e->code == ERR_NOT_FOUND ? 0 : -1;
 		*out = arena_dup(a, *out);
@@ -149,14 +161,17 @@ add_argo(struct env *env, struct arena *a, const struct executor *x, const struc
 	env_set(env, S("ARGO_INCLUDE_SCRIPT_OUTPUT"), spec->capture_result ? S("true") : S("false"));
 	env_set(env, S("ARGO_DEADLINE"), spec->deadline_ns ? time_rfc3339(a, spec->deadline_ns) : NO_DEADLINE);
 	env_set(env, S("ARGO_WORKFLOW_NAME"), spec->workflow);
-	env_set(env, S("ARGO_PROGRESS_FILE"), off ? arena_fmt(a, "%s/%.*s.progress", x->tasks_path, STR_ARG(task_dir(a, spec)))
-		: S("/var/run/argo/progress"));
+	env_set(env, S("ARGO_PROGRESS_FILE"),
+		off ? arena_fmt(a, "%s/%.*s.progress", x->tasks_path, STR_ARG(task_dir(a, spec)))
+		    : S("/var/run/argo/progress"));
 	if (spec->grace_seconds > 0)
-		env_set(env, S("ARGO_TERMINATION_GRACE_PERIOD_SECONDS"), arena_fmt(a, "%lld", (long long)spec->grace_seconds));
+		env_set(env, S("ARGO_TERMINATION_GRACE_PERIOD_SECONDS"),
+			arena_fmt(a, "%lld", (long long)spec->grace_seconds));
 }
 
 static int
-add_container(struct env *env, struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, struct err *e)
+add_container(struct env *env, struct arena *a, const struct executor *x, const struct task_spec *spec,
+	const struct container *c, struct err *e)
 {
 	for (size_t i = 0; i < c->env_from.n; i++)
 		if (add_from(env, a, x, spec->ns, &c->env_from.p[i], e) < 0)
@@ -175,8 +190,8 @@ add_container(struct env *env, struct arena *a, const struct executor *x, const 
 }
 
 int
-env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, const struct image *image,
-          struct kvs *out, struct err *e)
+env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c,
+	const struct image *image, struct kvs *out, struct err *e)
 {
 	struct env env = { 0 };
 	bool off = x->sandbox == TASK_SANDBOX_OFF;

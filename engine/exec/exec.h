@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exec: what the files of the process executor share. executor.c keeps the tasks and their order, process.c talks to the
- * step helper, task_write.c (with env.c, volume.c, image.c) says what to run, result.c reads what came of it, confine.c
- * finds the sandbox that works here and compiles the system call filter.
+ * exec: what the files of the process executor share. executor.c keeps the tasks and their order, process.c talks to
+ * the step helper, task_write.c (with env.c, volume.c, image.c) says what to run, result.c reads what came of it,
+ * confine.c finds the sandbox that works here and compiles the system call filter.
  */
 #ifndef TIDEGATE_ENGINE_EXEC_H
 #define TIDEGATE_ENGINE_EXEC_H
@@ -110,7 +110,7 @@ bool helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size
 /* Hands a task to the helper; if it was released, the command follows at once. */
 int process_spawn(struct task *t, struct err *e) MUST_CHECK;
 void process_release(struct task *t);
-/* Looks at the task's log. 1: it was taken up (or has ended); 0: nothing ran, it can be started. -1: neither can be said. */
+/* Looks at the task's log. 1: it was taken up, or has ended; 0: nothing ran, start it; -1: neither can be said. */
 int process_adopt(struct task *t, struct err *e) MUST_CHECK;
 /* Tells the monitor to end the step. */
 int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHECK;
@@ -120,7 +120,7 @@ void process_forget(struct task *t);
 void process_set_aside(const struct task *t);
 
 /* ---- task_write.c */
-/* Fills t->records and t->outputs. ERR_INVALID, ERR_NOT_FOUND, ERR_UNSUPPORTED with the reason for the node's message. */
+/* Fills t->records and t->outputs. ERR_INVALID, NOT_FOUND, UNSUPPORTED: the text is the node's message. */
 int task_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
 void record_add(struct buf *b, uint32_t type, str s);
 void record_add_i64(struct buf *b, uint32_t type, int64_t v);
@@ -133,15 +133,15 @@ struct env {
 	VEC(struct kv) v;
 };
 /* The environment of the container, in order, names unique. */
-int env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, const struct image *image,
-              struct kvs *out, struct err *e) MUST_CHECK;
+int env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c,
+	const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
 
 /* ---- image.c */
 /* The first row that matches: of the settings, then of our own; NULL if there is none. */
 const struct image *image_find(const struct settings *st, str name);
 /* Command and arguments of the container (spec 1.3), before $(VAR) expansion. */
-int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv,
-                  struct err *e) MUST_CHECK;
+int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image,
+	struct strs *argv, struct err *e) MUST_CHECK;
 
 /* The `user` of the row: "name", "uid", "name:gid" or "uid:gid"; names are those of its /etc/passwd, or the host's. */
 int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e) MUST_CHECK;
@@ -167,7 +167,7 @@ int result_parse(struct task *t, const char *p, size_t n, struct task_result *ou
 int seccomp_program(struct err *e) MUST_CHECK;
 /* A sandbox by the settings and what probably works; with `sandbox: require` what does. */
 int confine_choose(struct executor *x, struct err *e) MUST_CHECK;
-/* Tries it, if that was not done yet: before the first step, or some time after the start. Blocks for some milliseconds. */
+/* Tries it, if that was not done yet: before the first step, or after the start. Blocks for some milliseconds. */
 void confine_settle(struct executor *x);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * executor: the tasks, by id and in order. A task is written down as records at once, waits in line if too many are under
- * way, goes to the helper, is released after its commit, and ends with news. News never come from within a call of the
- * engine: they are delivered in the next turn.
+ * executor: the tasks, by id and in order. A task is written down as records at once, waits in line if too many are
+ * under way, goes to the helper, is released after its commit, and ends with news. News never come from within a call
+ * of the engine: they are delivered in the next turn.
  */
 #include "engine/exec/executor.h"
 
@@ -46,7 +46,8 @@ task_dir(struct arena *a, const struct task_spec *s)
 {
 	if (s->pod.n <= POD_NAME_MAX)
 		return arena_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->pod));
-	return arena_fmt(a, "%.*s/%.*s/%.*s~%08x", STR_ARG(s->ns), STR_ARG(s->workflow), POD_NAME_MAX - 9, s->pod.p, str_fnv32a(s->pod));
+	return arena_fmt(a, "%.*s/%.*s/%.*s~%08x", STR_ARG(s->ns), STR_ARG(s->workflow), POD_NAME_MAX - 9, s->pod.p,
+		str_fnv32a(s->pod));
 }
 
 static struct task *
@@ -73,7 +74,8 @@ check_names(const struct task_spec *s, struct err *e)
 {
 	const str names[] = { s->ns, s->workflow, s->pod };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!names[i].n || names[i].n > NAME_MAX || names[i].p[0] == '.' || memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
+		if (!names[i].n || names[i].n > NAME_MAX || names[i].p[0] == '.' ||
+			memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
 			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a folder", STR_ARG(names[i]));
 	return 0;
 }
@@ -132,9 +134,9 @@ tell_end(struct task *t)
 static struct task *
 first_start_due(struct executor *x)
 {
-	LIST_EACH (&x->running, struct task, link, it)
-		if (it->start_due)
-			return it;
+	LIST_EACH(&x->running, struct task, link, it)
+	if (it->start_due)
+		return it;
 	return NULL;
 }
 
@@ -149,7 +151,8 @@ deliver(void *arg)
 	/* Only what has ended by now: the news may start others that end at once. */
 	struct link due;
 	list_init(&due);
-	LIST_EACH (&x->ended, struct task, link, it) {
+	LIST_EACH(&x->ended, struct task, link, it)
+	{
 		/* Not before its commit: the engine does not expect news of what it has not decided yet. */
 		if (!it->released)
 			continue;
@@ -195,7 +198,8 @@ kill_now(struct task *t)
 {
 	struct err e;
 	if (process_kill(t, t->kill_grace, &e) < 0 && e.code != ERR_NOT_FOUND)
-		log_warn("a step could not be ended", "workflow", t->workflow.p, "node", t->node_id.p, "error", e.msg, NULL);
+		log_warn("a step could not be ended", "workflow", t->workflow.p, "node", t->node_id.p, "error", e.msg,
+			NULL);
 }
 
 void
@@ -225,6 +229,7 @@ static struct task *
 prepare(struct executor *x, const struct task_spec *s)
 {
 	struct err e;
+	assert(x->inside); /* or a task that fails at once would be gone when we return it */
 	if (find(x, s->ns, s->workflow, s->node_id))
 		return NULL; /* it is under way */
 	confine_settle(x);
@@ -331,7 +336,8 @@ remove_tree(void *arg)
 {
 	struct removal *r = arg;
 	/* Depth first, links not followed: a step's leftovers cannot lead us elsewhere. */
-	(void)nftw(r->path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is removed with the next of that name */
+	(void)nftw(r->path, remove_one, 32,
+		FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is removed with the next of that name */
 }
 
 static void
@@ -346,7 +352,7 @@ executor_remove(struct executor *x, str ns, str workflow)
 	struct removal *r = MEM_NEW(struct removal);
 	int n = snprintf(r->path, sizeof r->path, "%s/%.*s/%.*s", x->tasks_path, STR_ARG(ns), STR_ARG(workflow));
 	if (!ns.n || !workflow.n || n < 0 || (size_t)n >= sizeof r->path || ns.p[0] == '.' || workflow.p[0] == '.' ||
-	    memchr(workflow.p, '/', workflow.n)) {
+		memchr(workflow.p, '/', workflow.n)) {
 		free(r);
 		return;
 	}
@@ -373,7 +379,8 @@ find_helper(struct executor *x, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, ERR_NOT_FOUND, "the step helper tidegate-step is neither beside the program in %s nor in ../libexec/tidegate", self);
+	return err_set(e, ERR_NOT_FOUND,
+		"the step helper tidegate-step is neither beside the program in %s nor in ../libexec/tidegate", self);
 }
 
 static int
@@ -399,11 +406,17 @@ default_limit(void)
 }
 
 int
-executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news, void *arg, struct executor **out,
-             struct err *e)
+executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news,
+	void *arg, struct executor **out, struct err *e)
 {
 	struct executor *x = MEM_NEW(struct executor);
-	*x = (struct executor){ .loop = l, .settings = st, .objects = objects, .news = news, .arg = arg, .tasks_fd = -1, .seccomp_fd = -1,
+	*x = (struct executor){ .loop = l,
+		.settings = st,
+		.objects = objects,
+		.news = news,
+		.arg = arg,
+		.tasks_fd = -1,
+		.seccomp_fd = -1,
 		.helper.socket = -1 };
 	x->limit = st->parallelism > 0 ? (size_t)st->parallelism : default_limit();
 	list_init(&x->queue);
@@ -441,7 +454,8 @@ executor_free(struct executor *x)
 const char *
 executor_sandbox(const struct executor *x)
 {
-	static const char *const names[] = { [TASK_SANDBOX_OFF] = "none", [TASK_SANDBOX_USER] = "user namespaces",
+	static const char *const names[] = { [TASK_SANDBOX_OFF] = "none",
+		[TASK_SANDBOX_USER] = "user namespaces",
 		[TASK_SANDBOX_PRIVILEGED] = "namespaces (privileged)" };
 	return names[x->sandbox];
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * executor: runs the steps. The process executor starts one step-shim per step: a libc-only helper that outlives the daemon,
- * builds the sandbox, runs the command, and leaves what came of it at the end of the step's log. After a restart the daemon
- * adopts it by that log.
+ * executor: runs the steps. The process executor starts one step-shim per step: a libc-only helper that outlives the
+ * daemon, builds the sandbox, runs the command, and leaves what came of it at the end of the step's log. After a
+ * restart the daemon adopts it by that log.
  */
 #ifndef TIDEGATE_ENGINE_EXECUTOR_H
 #define TIDEGATE_ENGINE_EXECUTOR_H
@@ -18,8 +18,8 @@ struct task;
 typedef void task_news(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
 
 /* `state_dir`/tasks holds the tasks; the shim is found beside the program, or in libexec. */
-int executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news, void *arg, struct executor **out,
-                 struct err *e) MUST_CHECK;
+int executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news,
+	void *arg, struct executor **out, struct err *e) MUST_CHECK;
 /* Forgets its tasks; they run on. */
 void executor_free(struct executor *x);
 /*
@@ -35,18 +35,18 @@ void executor_adopt(struct executor *x, const struct task_spec *t);
 /* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. */
 void executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
 /*
- * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in lines
- * "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names that begin
- * with a dot are of earlier attempts. It may not exist (yet).
+ * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in
+ * lines "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names
+ * that begin with a dot are of earlier attempts. It may not exist (yet).
  */
 str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
 /* Removes the directories of a workflow, on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
 size_t executor_running(const struct executor *x);
 /*
- * How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces", "none".
- * With `sandbox: auto` that is an expectation until it was tried, shortly after the start or with the first step; should
- * it prove wrong, one loud line says so.
+ * How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces",
+ * "none". With `sandbox: auto` that is an expectation until it was tried, shortly after the start or with the first
+ * step; should it prove wrong, one loud line says so.
  */
 const char *executor_sandbox(const struct executor *x);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * image: what the name of an image means here: a row of the image table in the settings. There is no registry. A row may
- * name an unpacked root file system; without one the host's commands serve.
+ * image: what the name of an image means here: a row of the image table in the settings. There is no registry. A row
+ * may name an unpacked root file system; without one the host's commands serve.
  */
 #include <fnmatch.h>
 #include <unistd.h>
@@ -54,8 +54,8 @@ append(struct strs *argv, struct strs more)
 }
 
 /*
- * A program that an image has at a fixed place ("/argosay"), where the host has none: the stand-in of that name from the row's
- * `path` is meant.
+ * A program that an image has at a fixed place ("/argosay"), where the host has none: the stand-in of that name from
+ * the row's `path` is meant.
  */
 static str
 stand_in(struct arena *a, const struct image *image, str program)
@@ -66,7 +66,8 @@ stand_in(struct arena *a, const struct image *image, str program)
 	while (base && program.p[base - 1] != '/')
 		base--;
 	for (size_t i = 0; i < image->path.n; i++) {
-		str there = arena_fmt(a, "%.*s/%.*s", STR_ARG(image->path.p[i]), STR_ARG(str_slice(program, base, program.n)));
+		str there = arena_fmt(
+			a, "%.*s/%.*s", STR_ARG(image->path.p[i]), STR_ARG(str_slice(program, base, program.n)));
 		if (access(there.p, X_OK) == 0)
 			return there;
 	}
@@ -74,12 +75,15 @@ stand_in(struct arena *a, const struct image *image, str program)
 }
 
 int
-image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image, struct strs *argv, struct err *e)
+image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image,
+	struct strs *argv, struct err *e)
 {
 	enum { IMAGES_HOST, IMAGES_REQUIRE };
 	if (!image && st->images_mode == IMAGES_REQUIRE)
-		return err_set(e, ERR_NOT_FOUND, "image %.*s: not in the image table, and `imagesMode: require` allows no other; "
-			"add a row for it to `images` in the settings", STR_ARG(c->image));
+		return err_set(e, ERR_NOT_FOUND,
+			"image %.*s: not in the image table, and `imagesMode: require` allows no other; "
+			"add a row for it to `images` in the settings",
+			STR_ARG(c->image));
 	struct strs entrypoint = { NULL, 0 }, cmd = { NULL, 0 };
 	if (image) {
 		entrypoint = image->entrypoint;
@@ -98,8 +102,10 @@ image_command(struct arena *a, const struct settings *st, const struct container
 		argv->p[0] = stand_in(a, image, argv->p[0]);
 		return 0;
 	}
-	return err_set(e, ERR_NOT_FOUND, "no entrypoint known for image %.*s: give the container a `command`, or add a row for "
-		"the image to `images` in the settings", STR_ARG(c->image));
+	return err_set(e, ERR_NOT_FOUND,
+		"no entrypoint known for image %.*s: give the container a `command`, or add a row for "
+		"the image to `images` in the settings",
+		STR_ARG(c->image));
 }
 
 /* The line of `name` in a passwd file: name:x:uid:gid:... */
@@ -130,11 +136,14 @@ image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *
 	if (str_to_i64(user, &u))
 		g = u;
 	else if (!find_user(passwd, user, &u, &g))
-		return err_set(e, ERR_NOT_FOUND, "user \"%.*s\" of image %.*s: not in %s; write a number", STR_ARG(user), STR_ARG(image->name), passwd);
+		return err_set(e, ERR_NOT_FOUND, "user \"%.*s\" of image %.*s: not in %s; write a number",
+			STR_ARG(user), STR_ARG(image->name), passwd);
 	if (group.n && !str_to_i64(group, &g))
-		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: the group must be a number", STR_ARG(image->user), STR_ARG(image->name));
+		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: the group must be a number",
+			STR_ARG(image->user), STR_ARG(image->name));
 	if (u < 0 || u >= UINT32_MAX || g < 0 || g >= UINT32_MAX)
-		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: out of range", STR_ARG(image->user), STR_ARG(image->name));
+		return err_set(e, ERR_INVALID, "user \"%.*s\" of image %.*s: out of range", STR_ARG(image->user),
+			STR_ARG(image->name));
 	*uid = (uint32_t)u;
 	*gid = (uint32_t)g;
 	return 0;

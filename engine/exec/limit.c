@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limit: resources.limits of a container as control groups, where the daemon may make them: under its own group, in version
- * 1 per controller, in version 2 where the controllers are already enabled for the children of the group (a unit with
- * Delegate=, a container). Elsewhere limits are not enforced; the first step with limits says so once.
+ * limit: resources.limits of a container as control groups, where the daemon may make them: under its own group, in
+ * version 1 per controller, in version 2 where the controllers are already enabled for the children of the group (a
+ * unit with Delegate=, a container). Elsewhere limits are not enforced; the first step with limits says so once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,9 @@
 #define CPU_PERIOD_US 100000
 
 /* What the limits are called, by version of the interface. */
-static const struct control { const char *controller, *file[2]; } controls[] = {
+static const struct control {
+	const char *controller, *file[2];
+} controls[] = {
 	[LIMIT_MEMORY] = { "memory", { "memory.limit_in_bytes", "memory.max" } },
 	[LIMIT_CPU] = { "cpu", { "cpu.cfs_quota_us", "cpu.max" } },
 };
@@ -103,7 +105,8 @@ quantity_milli(str text, int64_t *out, struct err *e)
 	bool milli = str_ends(text, S("m"));
 	double v;
 	if (!str_to_double(milli ? str_slice(text, 0, text.n - 1) : text, &v) || v < 0 || v > 1e6)
-		return err_set(e, ERR_INVALID, "\"%.*s\" is not a quantity of CPUs: write it like 500m or 1.5", STR_ARG(text));
+		return err_set(
+			e, ERR_INVALID, "\"%.*s\" is not a quantity of CPUs: write it like 500m or 1.5", STR_ARG(text));
 	*out = (int64_t)(milli ? v : v * 1000);
 	return 0;
 }
@@ -115,7 +118,8 @@ add_group(struct task *t, const char *base)
 	str last = t->dir;
 	for (size_t at; (at = str_find_char(last, '/', 0)) != SIZE_MAX;)
 		last = str_slice(last, at + 1, last.n);
-	record_add(&t->records, TASK_CGROUP, arena_fmt(t->arena, "%s/%.*s-%08x", base, STR_ARG(last), str_fnv32a(t->dir)));
+	record_add(
+		&t->records, TASK_CGROUP, arena_fmt(t->arena, "%s/%.*s-%08x", base, STR_ARG(last), str_fnv32a(t->dir)));
 }
 
 static void
@@ -129,9 +133,13 @@ add_limit(struct task *t, enum limit_kind kind, int64_t value, bool *group)
 	*group = true;
 	const char *file = controls[kind].file[x->cgroups_unified];
 	if (kind == LIMIT_CPU && x->cgroups_unified)
-		record_add(&t->records, TASK_LIMIT, arena_fmt(t->arena, "%s %lld %d", file, (long long)(value * CPU_PERIOD_US / 1000), CPU_PERIOD_US));
+		record_add(&t->records, TASK_LIMIT,
+			arena_fmt(t->arena, "%s %lld %d", file, (long long)(value * CPU_PERIOD_US / 1000),
+				CPU_PERIOD_US));
 	else
-		record_add(&t->records, TASK_LIMIT, arena_fmt(t->arena, "%s %lld", file, (long long)(kind == LIMIT_CPU ? value * CPU_PERIOD_US / 1000 : value)));
+		record_add(&t->records, TASK_LIMIT,
+			arena_fmt(t->arena, "%s %lld", file,
+				(long long)(kind == LIMIT_CPU ? value * CPU_PERIOD_US / 1000 : value)));
 }
 
 static str

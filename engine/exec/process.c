@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * process: the daemon's side of engine/shim/task.h. Starting a step is two messages and no file, process or wait of our
- * own: the loop goes on while the helper works. Whether a task was claimed, by whom and whether that monitor is alive is
- * read from its log, so it makes no difference whose monitor it is.
+ * own: the loop goes on while the helper works. Whether a task was claimed, by whom and whether that monitor is alive
+ * is read from its log, so it makes no difference whose monitor it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,9 @@ tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, 
 		msg.msg_control = &ctl;
 		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		*c = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS
+		};
 		memcpy(CMSG_DATA(c), (int[]){ a, b }, fds * sizeof(int));
 	}
 	if (sendmsg(x->helper.socket, &msg, MSG_NOSIGNAL) < 0)
@@ -90,7 +92,8 @@ helper_start(struct executor *x, struct err *e)
 	close(pair[1]);
 	int none CLEANUP(close_fd) = x->seccomp_fd < 0 ? memfd_create("none", MFD_CLOEXEC) : -1;
 	if (rc == 0)
-		rc = tell_helper(x, TASK_SETUP, 0, str_c(x->tasks_path), x->tasks_fd, x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
+		rc = tell_helper(x, TASK_SETUP, 0, str_c(x->tasks_path), x->tasks_fd,
+			x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
 	if (rc < 0)
 		helper_stop(x);
 	return rc;
@@ -305,7 +308,8 @@ process_set_aside(const struct task *t)
 		return;
 	for (unsigned i = 1; i < 1000; i++) {
 		snprintf(to, sizeof to, "%.*s.%s~%u.log", (int)(name - dir), dir, name, i);
-		int rc = (int)syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
+		int rc =
+			(int)syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
 		if (rc < 0 && errno == EEXIST)
 			continue;
 		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * result: from the last line of a step's log to what the workflow sees: phase, message, exit code, outputs, in the words of
- * Argo and Kubernetes (spec 2.17). The line was written a moment ago and is in the page cache, so it is read on the loop.
+ * result: from the last line of a step's log to what the workflow sees: phase, message, exit code, outputs, in the
+ * words of Argo and Kubernetes (spec 2.17). The line was written a moment ago and is in the page cache, so it is read
+ * on the loop.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 #include "core/base64.h"
 #include "engine/exec/exec.h"
 
-#define END_MAX (32u << 20)        /* bytes of the last line */
+#define END_MAX (32u << 20) /* bytes of the last line */
 #define END_CHUNK (4u << 10)
 
 /* What the helper says, before it is judged. */
@@ -19,8 +20,8 @@ struct ending {
 	enum task_cause cause;
 	str error, message, result, progress;
 	bool has_code;
-	size_t outputs;            /* answered so far */
-	str output_problem;        /* the first required output that is not there */
+	size_t outputs;     /* answered so far */
+	str output_problem; /* the first required output that is not there */
 	VEC(struct kv) parameters;
 };
 
@@ -42,7 +43,8 @@ take_output(struct task *t, struct ending *x, const struct record *r)
 	else if (x->output_problem.p || o->has_default)
 		return;
 	else if (r->type == TASK_EXIT_NO_OUTPUT)
-		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: open %.*s: no such file or directory", STR_ARG(o->name), STR_ARG(o->path));
+		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: open %.*s: no such file or directory",
+			STR_ARG(o->name), STR_ARG(o->path));
 	else
 		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: %.*s", STR_ARG(o->name), STR_ARG(text));
 }
@@ -63,6 +65,7 @@ static void
 take_record(struct task *t, struct ending *x, const struct record *r)
 {
 	str text = { r->p, r->n };
+	/* clang-format off */
 	switch ((enum task_record)r->type) {
 	case TASK_EXIT_CODE: x->code = record_i32(r), x->has_code = true; break;
 	case TASK_EXIT_CAUSE: x->cause = (enum task_cause)record_i32(r); break;
@@ -75,6 +78,7 @@ take_record(struct task *t, struct ending *x, const struct record *r)
 	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;
 	default: break; /* times and usage: kept in the log, not asked for yet */
 	}
+	/* clang-format on */
 }
 
 /* Main's failure takes precedence over outputs that could not be read. */
@@ -90,7 +94,8 @@ judge(struct task *t, const struct ending *x, struct task_result *out)
 	} else if (x->cause == TASK_CAUSE_OOM) {
 		out->message = arena_fmt(t->arena, "main: OOMKilled (exit code %d)", x->code);
 	} else if (x->code) {
-		out->message = arena_fmt(t->arena, "main: Error (exit code %d)%s%.*s", x->code, x->message.n ? ": " : "", STR_ARG(x->message));
+		out->message = arena_fmt(t->arena, "main: Error (exit code %d)%s%.*s", x->code,
+			x->message.n ? ": " : "", STR_ARG(x->message));
 	} else if (x->output_problem.p) {
 		out->phase = PHASE_ERROR;
 		out->message = x->output_problem;

@@ -57,7 +57,8 @@ add_env(struct task *t, const struct kvs *env, struct err *e)
 		const struct kv *v = &env->p[i];
 		if (!v->key.n || memchr(v->key.p, '=', v->key.n))
 			return err_set(e, ERR_INVALID, "env \"%.*s\": not a name of a variable", STR_ARG(v->key));
-		if (add_text(&t->records, TASK_ENV, "env", arena_fmt(t->arena, "%.*s=%.*s", STR_ARG(v->key), STR_ARG(v->value)), e) < 0)
+		if (add_text(&t->records, TASK_ENV, "env",
+			    arena_fmt(t->arena, "%.*s=%.*s", STR_ARG(v->key), STR_ARG(v->value)), e) < 0)
 			return -1;
 	}
 	return 0;
@@ -85,8 +86,8 @@ add_image(struct task *t, const struct container *c, const struct image *image, 
 	if (!image)
 		return 0;
 	if (image->root.n && off)
-		return err_set(e, ERR_UNSUPPORTED, "image %.*s has a root file system, which needs the sandbox: %s", STR_ARG(c->image),
-			t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
+		return err_set(e, ERR_UNSUPPORTED, "image %.*s has a root file system, which needs the sandbox: %s",
+			STR_ARG(c->image), t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
 	if (image->root.n)
 		record_add(&t->records, TASK_ROOT, image->root);
 	for (size_t i = 0; !off && i < image->path.n; i++)
@@ -103,8 +104,8 @@ add_outputs(struct task *t, const struct task_spec *spec, const struct kvs *env,
 		const struct parameter *p = &o->parameters.p[i];
 		if (!p->value_from || !p->value_from->path.n)
 			continue;
-		t->outputs.p[t->outputs.n++] = (struct task_output){ arena_dup(t->arena, p->name), arena_dup(t->arena, p->value_from->path),
-			p->value_from->dflt.p != NULL };
+		t->outputs.p[t->outputs.n++] = (struct task_output){ arena_dup(t->arena, p->name),
+			arena_dup(t->arena, p->value_from->path), p->value_from->dflt.p != NULL };
 		if (add_text(&t->records, TASK_OUTPUT, "path of an output", p->value_from->path, e) < 0)
 			return -1;
 	}
@@ -119,13 +120,15 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 {
 	const struct container *c = spec->tmpl->script ? spec->tmpl->script : spec->tmpl->container;
 	if (!c)
-		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script", STR_ARG(spec->template_name));
+		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script",
+			STR_ARG(spec->template_name));
 	struct kvs env;
 	const struct image *image = image_find(t->x->settings, c->image);
 	record_add(&t->records, TASK_DIR, t->dir);
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
-	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 || add_env(t, &env, e) < 0 ||
-	    add_image(t, c, image, e) < 0 || volumes_write(t, spec, c, e) < 0 || limits_write(t, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
+	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
+		add_env(t, &env, e) < 0 || add_image(t, c, image, e) < 0 || volumes_write(t, spec, c, e) < 0 ||
+		limits_write(t, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
 		return -1;
 	t->capture = spec->capture_result;
 	t->deadline_ns = spec->deadline_ns;
@@ -136,7 +139,8 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 	record_add_i64(&t->records, TASK_GRACE, spec->grace_seconds > 0 ? spec->grace_seconds : GRACE_SECONDS);
 	record_add_i64(&t->records, TASK_LOG_MAX, LOG_MAX);
 	if (t->records.n > TASK_BYTES_MAX)
-		return err_set(e, ERR_LIMIT, "the step's command, environment and files have %zu bytes together: at most %u are served",
+		return err_set(e, ERR_LIMIT,
+			"the step's command, environment and files have %zu bytes together: at most %u are served",
 			t->records.n, TASK_BYTES_MAX);
 	return 0;
 }

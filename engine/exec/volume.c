@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * volume: the volumes a container mounts, as records for the helper. ConfigMaps and Secrets are handed over as bytes and
- * lie in memory only; an emptyDir is a folder in the task's directory, or memory; a hostPath must lie under one of the
- * prefixes that the settings allow, after every link was resolved.
+ * volume: the volumes a container mounts, as records for the helper. ConfigMaps and Secrets are handed over as bytes
+ * and lie in memory only; an emptyDir is a folder in the task's directory, or memory; a hostPath must lie under one of
+ * the prefixes that the settings allow, after every link was resolved.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -15,8 +15,11 @@
 int
 quantity_bytes(str text, int64_t *out, struct err *e)
 {
-	static const struct { const char *suffix; double factor; } units[] = { { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 },
-		{ "Ti", 0x1p40 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "", 1 } };
+	static const struct {
+		const char *suffix;
+		double factor;
+	} units[] = { { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 }, { "Ti", 0x1p40 }, { "k", 1e3 },
+		{ "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "", 1 } };
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		str suffix = str_c(units[i].suffix);
 		double v;
@@ -34,7 +37,8 @@ static int
 write_empty_dir(struct task *t, const struct volume *v, struct err *e)
 {
 	if (!v->empty_dir || !str_eq(v->empty_dir->medium, S("Memory"))) {
-		if (!v->name.n || v->name.p[0] == '.' || memchr(v->name.p, '/', v->name.n) || memchr(v->name.p, 0, v->name.n))
+		if (!v->name.n || v->name.p[0] == '.' || memchr(v->name.p, '/', v->name.n) ||
+			memchr(v->name.p, 0, v->name.n))
 			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a volume", STR_ARG(v->name));
 		record_add(&t->records, TASK_VOLUME, v->name);
 		return 0;
@@ -62,9 +66,19 @@ allowed(const struct settings *st, const char *path)
 }
 
 /* hostPath.type: what must be there, and what is made if nothing is. */
-static const struct host_path_type { const char *name; mode_t format; bool create; } host_path_types[] = {
-	{ "", 0, false }, { "Directory", S_IFDIR, false }, { "DirectoryOrCreate", S_IFDIR, true }, { "File", S_IFREG, false },
-	{ "FileOrCreate", S_IFREG, true }, { "Socket", S_IFSOCK, false }, { "CharDevice", S_IFCHR, false }, { "BlockDevice", S_IFBLK, false },
+static const struct host_path_type {
+	const char *name;
+	mode_t format;
+	bool create;
+} host_path_types[] = {
+	{ "", 0, false },
+	{ "Directory", S_IFDIR, false },
+	{ "DirectoryOrCreate", S_IFDIR, true },
+	{ "File", S_IFREG, false },
+	{ "FileOrCreate", S_IFREG, true },
+	{ "Socket", S_IFSOCK, false },
+	{ "CharDevice", S_IFCHR, false },
+	{ "BlockDevice", S_IFBLK, false },
 };
 
 static const struct host_path_type *
@@ -107,7 +121,9 @@ write_host_path(struct task *t, const struct host_path *h, struct err *e)
 	if (!realpath(path, resolved) || stat(resolved, &st) < 0)
 		return err_errno(e, "hostPath %s", path);
 	if (!allowed(t->x->settings, resolved))
-		return err_set(e, ERR_DENIED, "hostPath %s is not allowed: add it, or a folder above it, to `hostPaths` in the settings", path);
+		return err_set(e, ERR_DENIED,
+			"hostPath %s is not allowed: add it, or a folder above it, to `hostPaths` in the settings",
+			path);
 	if (type->format && (st.st_mode & S_IFMT) != type->format)
 		return err_set(e, ERR_INVALID, "hostPath %s is not a %s", path, type->name);
 	record_add(&t->records, TASK_VOLUME_HOST, str_c(resolved));
@@ -130,7 +146,8 @@ static int
 write_file(struct task *t, str path, str data, int64_t mode, struct err *e)
 {
 	if (!good_path(path))
-		return err_set(e, ERR_INVALID, "path \"%.*s\" in a volume: must be relative and without ..", STR_ARG(path));
+		return err_set(
+			e, ERR_INVALID, "path \"%.*s\" in a volume: must be relative and without ..", STR_ARG(path));
 	record_add(&t->records, TASK_FILE, arena_fmt(t->arena, "%llo %.*s", (unsigned long long)mode, STR_ARG(path)));
 	record_add(&t->records, TASK_FILE_DATA, data);
 	return 0;
@@ -150,13 +167,16 @@ write_object(struct task *t, str ns, const char *kind, const struct object_volum
 	record_add(&t->records, TASK_VOLUME_FILES, S(""));
 	const struct object *o = objects_find_named(t->x->objects, kind, ns, v->name);
 	if (!o)
-		return v->optional ? 0 : err_set(e, ERR_NOT_FOUND, "there is no %s \"%.*s\" in namespace %.*s", kind, STR_ARG(v->name), STR_ARG(ns));
+		return v->optional ? 0
+				   : err_set(e, ERR_NOT_FOUND, "there is no %s \"%.*s\" in namespace %.*s", kind,
+					     STR_ARG(v->name), STR_ARG(ns));
 	const struct config_map *m = o->spec;
 	for (size_t i = 0; i < v->items.n; i++) {
 		const struct key_to_path *item = &v->items.p[i];
 		const str *data = object_data(m, item->key);
 		if (!data && !v->optional)
-			return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" has no key \"%.*s\"", kind, STR_ARG(v->name), STR_ARG(item->key));
+			return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" has no key \"%.*s\"", kind, STR_ARG(v->name),
+				STR_ARG(item->key));
 		if (data && write_file(t, item->path, *data, item->mode.set ? item->mode.v : mode, e) < 0)
 			return -1;
 	}
@@ -181,7 +201,8 @@ write_volume(struct task *t, str ns, const struct volume *v, struct err *e)
 	/* A kind without a member is one that is not served; a volume of no kind at all is an emptyDir. */
 	for (size_t i = 0; !v->empty_dir && val_is(v->src, VAL_MAP) && i < v->src->n; i++)
 		if (!str_eq(val_key(&v->src->members[i]), S("name")))
-			return err_set(e, ERR_UNSUPPORTED, "%.*s: not served yet", STR_ARG(val_key(&v->src->members[i])));
+			return err_set(
+				e, ERR_UNSUPPORTED, "%.*s: not served yet", STR_ARG(val_key(&v->src->members[i])));
 	return write_empty_dir(t, v, e);
 }
 
@@ -217,10 +238,13 @@ decode_volumes(struct task *t, const struct val *src, struct volume **out, size_
 static int
 write_mount(struct task *t, const struct volume_mount *m, struct err *e)
 {
-	if (!m->mount_path.n || m->mount_path.p[0] != '/' || memchr(m->mount_path.p, 0, m->mount_path.n) || str_eq(m->mount_path, S("/")))
-		return err_set(e, ERR_INVALID, "mountPath \"%.*s\": must be an absolute path below /", STR_ARG(m->mount_path));
+	if (!m->mount_path.n || m->mount_path.p[0] != '/' || memchr(m->mount_path.p, 0, m->mount_path.n) ||
+		str_eq(m->mount_path, S("/")))
+		return err_set(
+			e, ERR_INVALID, "mountPath \"%.*s\": must be an absolute path below /", STR_ARG(m->mount_path));
 	if (m->sub_path.n && !good_path(m->sub_path))
-		return err_set(e, ERR_INVALID, "subPath \"%.*s\": must be relative and without ..", STR_ARG(m->sub_path));
+		return err_set(
+			e, ERR_INVALID, "subPath \"%.*s\": must be relative and without ..", STR_ARG(m->sub_path));
 	str path = m->mount_path;
 	while (path.n > 1 && path.p[path.n - 1] == '/')
 		path.n--;
@@ -256,7 +280,8 @@ volumes_write(struct task *t, const struct task_spec *spec, const struct contain
 		if (write_volume(t, spec->ns, v, e) < 0)
 			return err_wrap(e, "volume %.*s", STR_ARG(v->name));
 		for (size_t k = i; k < c->volume_mounts.n; k++)
-			if (str_eq(c->volume_mounts.p[k].name, m->name) && write_mount(t, &c->volume_mounts.p[k], e) < 0)
+			if (str_eq(c->volume_mounts.p[k].name, m->name) &&
+				write_mount(t, &c->volume_mounts.p[k], e) < 0)
 				return -1;
 	}
 	return 0;

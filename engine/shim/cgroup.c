@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The step's own control groups, for its limits. They are made while the cgroup file systems are still in sight, joined by
- * the command's process alone (its children follow), and removed when everything of the step is dead. Only steps with
- * limits have them: making one costs about as much as starting a process.
+ * The step's own control groups, for its limits. They are made while the cgroup file systems are still in sight, joined
+ * by the command's process alone (its children follow), and removed when everything of the step is dead. Only steps
+ * with limits have them: making one costs about as much as starting a process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,8 @@ make_group(const char *path, struct why *w)
 	struct group *g = &groups[groups_n];
 	const char *slash = strrchr(path, '/');
 	char parent[4096];
-	if (groups_n == GROUPS_MAX || !slash || (size_t)snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path) >= sizeof parent)
+	if (groups_n == GROUPS_MAX || !slash ||
+		(size_t)snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path) >= sizeof parent)
 		return why_set(w, "control group %s", path);
 	g->name = slash + 1;
 	g->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -65,7 +66,8 @@ cgroup_make(const struct task *t, struct why *w)
 {
 	struct record r;
 	for (const char *at = t->records; record_next(&at, t->records_end, &r);)
-		if ((r.type == TASK_CGROUP && make_group(r.p, w) < 0) || (r.type == TASK_LIMIT && set_limit(r.p, w) < 0))
+		if ((r.type == TASK_CGROUP && make_group(r.p, w) < 0) ||
+			(r.type == TASK_LIMIT && set_limit(r.p, w) < 0))
 			return -1;
 	return 0;
 }
@@ -103,5 +105,6 @@ void
 cgroup_remove(void)
 {
 	for (; groups_n; groups_n--)
-		(void)unlinkat(groups[groups_n - 1].parent, groups[groups_n - 1].name, AT_REMOVEDIR); /* busy only if a process was put there by others */
+		(void)unlinkat(groups[groups_n - 1].parent, groups[groups_n - 1].name,
+			AT_REMOVEDIR); /* busy only if a process was put there by others */
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starts the command: in a child that shares our memory until it execs (no page tables are copied), with its streams,
- * process group, user and confinement. What goes wrong is written into that shared memory, in the words of Argo's emissary,
- * because people match on them.
+ * process group, user and confinement. What goes wrong is written into that shared memory, in the words of Argo's
+ * emissary, because people match on them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +49,7 @@ executable(const char *path)
 static const char *
 go_error(int code)
 {
+	/* clang-format off */
 	switch (code) {
 	case ENOENT: return "no such file or directory";
 	case ENOTDIR: return "not a directory";
@@ -58,6 +59,7 @@ go_error(int code)
 	case E2BIG: return "argument list too long";
 	default: return strerror(code);
 	}
+	/* clang-format on */
 }
 
 static const char *
@@ -75,9 +77,11 @@ find_program(const struct task *t, const char *name, char to[4096], struct why *
 {
 	if (strchr(name, '/')) {
 		if (executable(name) < 0 && (errno == EACCES || errno == EISDIR))
-			return why_set(w, "Error: failed to find name in PATH: exec: \"%s\": %s", name, go_error(errno));
+			return why_set(
+				w, "Error: failed to find name in PATH: exec: \"%s\": %s", name, go_error(errno));
 		if (executable(name) < 0)
-			return why_set(w, "Error: failed to find name in PATH: exec: \"%s\": stat %s: %s", name, name, go_error(errno));
+			return why_set(w, "Error: failed to find name in PATH: exec: \"%s\": stat %s: %s", name, name,
+				go_error(errno));
 		snprintf(to, 4096, "%s", name);
 		return 0;
 	}
@@ -98,9 +102,12 @@ set_user(const struct task *t)
 		return 0; /* a user namespace has the one user that is mapped */
 	if (t->uid == geteuid() && t->gid == getegid())
 		return 0;
-	/* The bare system calls: libc's would want to tell other threads, and this child borrows its parent's memory. */
+	/* The bare system calls: libc's would want to tell other threads, and this child borrows its parent's memory.
+	 */
 	return syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, t->gid, t->gid, t->gid) < 0 ||
-	       syscall(SYS_setresuid, t->uid, t->uid, t->uid) < 0 ? -1 : 0;
+			       syscall(SYS_setresuid, t->uid, t->uid, t->uid) < 0
+		       ? -1
+		       : 0;
 }
 
 static int
@@ -114,7 +121,8 @@ prepare(const struct command *c, const char **what)
 	*what = "standard streams";
 	if (dup2(c->in, 0) < 0 || dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
 		return -1;
-	(void)syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */); /* all of ours have the flag: a second lock */
+	(void)syscall(
+		SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */); /* all of ours have the flag: a second lock */
 	const struct rlimit none = { 0, 0 };
 	(void)setrlimit(RLIMIT_CORE, &none); /* may already be lower */
 	*what = "working directory";

@@ -77,7 +77,8 @@ probe(int control, enum task_sandbox sandbox)
 		const char *what = NULL;
 		if (sandbox_build(&setup, &t, &w) == 0 && sandbox_drop(&t, &setup, &what) < 0)
 			why_errno(&w, "%s", what);
-		(void)!write(report[1], w.text, strlen(w.text)); /* the parent then reports success: the worst it can do */
+		(void)!write(
+			report[1], w.text, strlen(w.text)); /* the parent then reports success: the worst it can do */
 		_exit(0);
 	}
 	if (pid < 0)

@@ -2,8 +2,8 @@
 /*
  * The monitor: one step's life. It prepares everything while the daemon's commit is under way, waits for its release,
  * claims the task, runs the command, relays its output, ends it when asked or at the deadline, sees that nothing of it
- * stays behind, and closes the log with what came of it. In a sandbox it is process 1 of the step's namespace; without one it adopts the
- * step's orphans as a subreaper. It needs neither the server nor the daemon once it was released.
+ * stays behind, and closes the log with what came of it. In a sandbox it is process 1 of the step's namespace; without
+ * one it adopts the step's orphans as a subreaper. It needs neither the server nor the daemon once it was released.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +26,15 @@ struct monitor {
 	struct task task;
 	int socket, log_fd, signals, null;
 	struct relay relay;
-	struct why error;            /* why the step could not be prepared: reported after the release, as its end */
-	struct why message;          /* why the command could not be started */
+	struct why error;   /* why the step could not be prepared: reported after the release, as its end */
+	struct why message; /* why the command could not be started */
 	pid_t pid;
-	bool ended;                  /* the command, not yet all of the step */
+	bool ended; /* the command, not yet all of the step */
 	int status;
 	struct rusage usage;
 	enum task_cause cause;
-	int64_t started, finished;   /* wall clock */
-	int64_t term_at, kill_at;    /* monotonic; 0: not set */
+	int64_t started, finished; /* wall clock */
+	int64_t term_at, kill_at;  /* monotonic; 0: not set */
 	int64_t grace_ns;
 };
 
@@ -257,7 +257,8 @@ watch(struct monitor *m)
 		m->term_at = now_mono() + (left > 0 ? left : 0);
 	}
 	while (!m->ended) {
-		struct pollfd fds[] = { { m->signals, POLLIN, 0 }, { m->relay.stream[0].fd, POLLIN, 0 }, { m->relay.stream[1].fd, POLLIN, 0 } };
+		struct pollfd fds[] = { { m->signals, POLLIN, 0 }, { m->relay.stream[0].fd, POLLIN, 0 },
+			{ m->relay.stream[1].fd, POLLIN, 0 } };
 		int n = poll(fds, 3, wait_ms(m));
 		if (n < 0 && errno != EINTR)
 			_exit(1);
@@ -292,8 +293,8 @@ kill_children(void)
 }
 
 /*
- * Ends everything that the step left behind. In a namespace of its own one call reaches all; without, every orphan comes
- * to us, so killing our children until there are none does it, whatever session they fled to.
+ * Ends everything that the step left behind. In a namespace of its own one call reaches all; without, every orphan
+ * comes to us, so killing our children until there are none does it, whatever session they fled to.
  */
 static void
 kill_rest(struct monitor *m)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes the files that a step leaves as outputs. The step is over and everything of it is dead, but what it left may be
- * hostile: a symbolic link, a device, a fifo, a file that never ends. Inside a sandbox the root is the step's own; links
- * are resolved within it and magic links of /proc, which would lead to the monitor's descriptors, not at all.
+ * hostile: a symbolic link, a device, a fifo, a file that never ends. Inside a sandbox the root is the step's own;
+ * links are resolved within it and magic links of /proc, which would lead to the monitor's descriptors, not at all.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -89,6 +89,7 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 	t->log_max = INT64_MAX;
 	size_t env = 0;
 	for (const char *at = records; record_next(&at, t->records_end, &r);) {
+		/* clang-format off */
 		switch ((enum task_record)r.type) {
 		case TASK_DIR: t->dir = r.p; break;
 		case TASK_HOSTNAME: t->hostname = r.p; break;
@@ -103,10 +104,9 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		case TASK_DEADLINE: t->deadline_ns = record_i64(&r); break;
 		case TASK_GRACE: t->grace_s = record_i64(&r); break;
 		case TASK_LOG_MAX: t->log_max = record_i64(&r); break;
-		case TASK_VOLUME: t->emptydirs = true; break;
-		case TASK_OUTPUT: t->outputs++; break;
-		default: break; /* volumes and mounts: walked by sandbox.c; the rest is of `exit` */
+		default: break; /* volumes and mounts: walked by sandbox.c; the rest is of the end */
 		}
+		/* clang-format on */
 	}
 	if (!t->dir || !t->argc)
 		return why_set(w, "the task has no directory or no command");
@@ -135,7 +135,7 @@ task_open_dir(int tasks_fd, const char *dir)
 {
 	/* Mostly only the last one is missing. */
 	if (mkdirat(tasks_fd, dir, 0755) < 0 && errno == ENOENT &&
-	    (task_make_parents(tasks_fd, dir) < 0 || (mkdirat(tasks_fd, dir, 0755) < 0 && errno != EEXIST)))
+		(task_make_parents(tasks_fd, dir) < 0 || (mkdirat(tasks_fd, dir, 0755) < 0 && errno != EEXIST)))
 		return -1;
 	return openat(tasks_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }

@@ -111,7 +111,8 @@ keep_tail(struct relay *r, const char *p, size_t n)
 	}
 	/* The ring wraps only at its full size: before that, positions are those of the stream. */
 	for (size_t i = 0; i < n;) {
-		size_t at = (r->tail_n + i) % TASK_RESULT_MAX, run = TASK_RESULT_MAX - at < n - i ? TASK_RESULT_MAX - at : n - i;
+		size_t at = (r->tail_n + i) % TASK_RESULT_MAX,
+		       run = TASK_RESULT_MAX - at < n - i ? TASK_RESULT_MAX - at : n - i;
 		memcpy(r->tail + at, p + i, run);
 		i += run;
 	}

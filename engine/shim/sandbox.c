@@ -10,8 +10,8 @@
  *   /argo/staging    the script
  *   volumes          where the manifest says; parents are made
  *
- * What comes from the host is cloned as detached trees first, then the root is changed and the old one dropped, and only
- * then are the trees put into place: every path of the manifest is thus resolved inside the new root, and no link
+ * What comes from the host is cloned as detached trees first, then the root is changed and the old one dropped, and
+ * only then are the trees put into place: every path of the manifest is thus resolved inside the new root, and no link
  * in an image or volume can lead out of it.
  */
 #include <errno.h>
@@ -34,8 +34,8 @@
 
 #define TREES_MAX 256
 #define ETC_FILE_MAX (1 << 20)
-#define STAGE "/.stage"        /* where files of volumes are written; gone before the command starts */
-#define ROOT_SIZE "25%"        /* of memory, for what a step writes outside its volumes */
+#define STAGE "/.stage" /* where files of volumes are written; gone before the command starts */
+#define ROOT_SIZE "25%" /* of memory, for what a step writes outside its volumes */
 
 /* Something of the host on its way into the root. */
 struct tree {
@@ -52,22 +52,32 @@ struct build {
 	size_t n;
 };
 
-static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix" };
+static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt",
+	"/nix" };
 #define SYSTEM_FOLDERS (sizeof system_folders / sizeof *system_folders)
 /* World-readable, small, and asked for by programs that work anywhere. */
-static const char *const etc_files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
-	"/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/gitconfig", "/etc/os-release", "/etc/localtime",
-	"/etc/ssl/openssl.cnf" };
+static const char *const etc_files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group",
+	"/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/gitconfig",
+	"/etc/os-release", "/etc/localtime", "/etc/ssl/openssl.cnf" };
 #define ETC_FILES (sizeof etc_files / sizeof *etc_files)
-#define ETC_FILES_OF_IMAGES 2  /* the first ones: an image has its own of the others */
+#define ETC_FILES_OF_IMAGES 2 /* the first ones: an image has its own of the others */
 static const char *const etc_folders[] = { "/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates" };
-static const struct { const char *path; unsigned minor; } devices[] = { { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 },
-	{ "/dev/random", 8 }, { "/dev/urandom", 9 } };
+static const struct {
+	const char *path;
+	unsigned minor;
+} devices[] = { { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 },
+	{ "/dev/urandom", 9 } };
 
 /* What the server has seen of the host; monitors inherit it. */
 static struct {
-	struct { bool there; char link[64]; } folders[SYSTEM_FOLDERS]; /* a link on a merged-usr host */
-	struct { char *text; size_t n; } etc[ETC_FILES];
+	struct {
+		bool there;
+		char link[64];
+	} folders[SYSTEM_FOLDERS]; /* a link on a merged-usr host */
+	struct {
+		char *text;
+		size_t n;
+	} etc[ETC_FILES];
 	struct timespec changed[3]; /* of /etc and of the two files that change in place */
 } host;
 
@@ -109,7 +119,8 @@ sandbox_look(void)
 	for (size_t i = 0; i < SYSTEM_FOLDERS; i++) {
 		host.folders[i].there = lstat(system_folders[i], &st) == 0 && S_ISDIR(st.st_mode);
 		memset(host.folders[i].link, 0, sizeof host.folders[i].link);
-		(void)!readlink(system_folders[i], host.folders[i].link, sizeof host.folders[i].link - 1); /* empty: no link */
+		(void)!readlink(
+			system_folders[i], host.folders[i].link, sizeof host.folders[i].link - 1); /* empty: no link */
 	}
 }
 
@@ -145,10 +156,12 @@ take_system(struct build *b)
 {
 	for (size_t i = 0; i < SYSTEM_FOLDERS; i++)
 		if (host.folders[i].there &&
-		    take(b, system_folders[i], system_folders[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true) < 0)
+			take(b, system_folders[i], system_folders[i],
+				MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true) < 0)
 			return -1;
 	for (size_t i = 0; i < sizeof etc_folders / sizeof *etc_folders; i++)
-		if (take(b, etc_folders[i], etc_folders[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true) < 0)
+		if (take(b, etc_folders[i], etc_folders[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+			    true) < 0)
 			return -1;
 	return 0;
 }
@@ -192,7 +205,7 @@ enter_sub_path(int fd, const char *sub)
 struct volume {
 	uint32_t kind;
 	const char *source;
-	size_t index;                /* of a volume of files: its folder on the stage */
+	size_t index; /* of a volume of files: its folder on the stage */
 };
 
 static int
@@ -204,7 +217,8 @@ open_volume(struct build *b, const struct volume *v)
 		return (int)syscall(SYS_openat2, AT_FDCWD, v->source, &how, sizeof how);
 	}
 	char path[8192];
-	if ((size_t)snprintf(path, sizeof path, "%s/%s/%s", b->setup->tasks_path, b->task->dir, v->source) >= sizeof path)
+	if ((size_t)snprintf(path, sizeof path, "%s/%s/%s", b->setup->tasks_path, b->task->dir, v->source) >=
+		sizeof path)
 		return errno = ENAMETOOLONG, -1;
 	int fd = task_open_dir(b->setup->tasks_fd, b->task->dir);
 	if (fd < 0)
@@ -230,7 +244,8 @@ take_volume(struct build *b, const struct volume *v, const char *to, const char 
 
 /* Calls `fn` for each mount with its volume and sub path. */
 static int
-each_mount(struct build *b, int (*fn)(struct build *b, const struct volume *v, const char *to, const char *sub, bool ro))
+each_mount(
+	struct build *b, int (*fn)(struct build *b, const struct volume *v, const char *to, const char *sub, bool ro))
 {
 	struct volume v = { 0 };
 	size_t volumes = 0;
@@ -260,7 +275,8 @@ take_visible(struct build *b)
 {
 	struct record r;
 	for (const char *at = b->task->records; record_next(&at, b->task->records_end, &r);)
-		if (r.type == TASK_VISIBLE && take(b, r.p, r.p, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0)
+		if (r.type == TASK_VISIBLE &&
+			take(b, r.p, r.p, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0)
 			return -1;
 	return 0;
 }
@@ -303,7 +319,8 @@ attach(int mnt, int dir, const char *path)
 	return move_mount(mnt, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-/* The writable layer over an image: `root` is then the overlay. The old /proc, covered by the layer, is where it lies. */
+/* The writable layer over an image: `root` is then the overlay. The old /proc, covered by the layer, is where it lies.
+ */
 static int
 overlay_image(struct build *b)
 {
@@ -324,7 +341,8 @@ make_root(struct build *b)
 {
 	static const char *const proc_options[] = { NULL };
 	static const char *const root_options[] = { "size", ROOT_SIZE, "mode", "0755", NULL };
-	b->proc = new_mount("proc", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, proc_options);
+	b->proc = new_mount(
+		"proc", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, proc_options);
 	if (b->proc < 0)
 		return why_errno(b->why, "mount a new /proc");
 	b->root = new_mount("tmpfs", MOUNT_ATTR_NOSUID, root_options);
@@ -419,8 +437,8 @@ fill_dev(struct build *b)
 			return why_errno(b->why, "make %s", devices[i].path);
 	}
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
-	    symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
-	    mkdir("/dev/shm", 01777) < 0 || write_file("/dev/termination-log", "", 0, 0666) < 0)
+		symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
+		mkdir("/dev/shm", 01777) < 0 || write_file("/dev/termination-log", "", 0, 0666) < 0)
 		return why_errno(b->why, "fill /dev");
 	return 0;
 }
@@ -429,8 +447,11 @@ fill_dev(struct build *b)
 static int
 fill_root(struct build *b)
 {
-	static const struct { const char *path; mode_t mode; } folders[] = { { "/proc", 0555 }, { "/tmp", 01777 }, { "/var", 0755 },
-		{ "/var/tmp", 01777 }, { "/var/run", 0755 }, { "/var/run/argo", 0777 }, { "/root", 0700 }, { "/run", 0755 }, { "/etc", 0755 },
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} folders[] = { { "/proc", 0555 }, { "/tmp", 01777 }, { "/var", 0755 }, { "/var/tmp", 01777 },
+		{ "/var/run", 0755 }, { "/var/run/argo", 0777 }, { "/root", 0700 }, { "/run", 0755 }, { "/etc", 0755 },
 		{ "/etc/ssl", 0755 }, { "/argo", 0755 }, { "/argo/staging", 0755 } };
 	umask(0); /* until the root is filled */
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -447,10 +468,12 @@ link_system(void)
 {
 	for (size_t i = 0; i < SYSTEM_FOLDERS; i++)
 		if (host.folders[i].link[0])
-			(void)symlink(host.folders[i].link, system_folders[i]); /* a program that needs it will say so */
+			(void)symlink(
+				host.folders[i].link, system_folders[i]); /* a program that needs it will say so */
 }
 
-/* Writes the files of ConfigMap and Secret volumes and makes memory-backed emptyDirs: all on a file system of their own. */
+/* Writes the files of ConfigMap and Secret volumes and makes memory-backed emptyDirs: all on a file system of their
+ * own. */
 static int
 fill_stage(struct build *b)
 {
@@ -498,7 +521,8 @@ put_tmpfs_mount(struct build *b, const struct volume *v, const char *to, const c
 	if (sub)
 		return why_set(b->why, "mount %s: subPath in an emptyDir with medium Memory is not served", to);
 	const char *const options[] = { "mode", "0777", strcmp(v->source, "0") ? "size" : NULL, v->source, NULL };
-	int mnt = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0), options);
+	int mnt =
+		new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0), options);
 	if (mnt < 0)
 		return why_errno(b->why, "mount %s", to);
 	return put_tree(b, &(struct tree){ mnt, to, false });
@@ -537,7 +561,10 @@ map_user(struct build *b)
 {
 	const struct task *t = b->task;
 	char line[64];
-	const struct { const char *path; unsigned inside, outside; } maps[] = {
+	const struct {
+		const char *path;
+		unsigned inside, outside;
+	} maps[] = {
 		{ "/proc/self/uid_map", t->has_user ? t->uid : 0, b->setup->uid },
 		{ "/proc/self/gid_map", t->has_user ? t->gid : 0, b->setup->gid },
 	};
@@ -589,7 +616,8 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 	umask(022);
 	if (t->cwd) {
 		make_parents(t->cwd);
-		(void)mkdir(t->cwd, 0755); /* as container runtimes do; where it cannot be, the command's start says so */
+		(void)mkdir(
+			t->cwd, 0755); /* as container runtimes do; where it cannot be, the command's start says so */
 	}
 	return 0;
 }
@@ -608,14 +636,15 @@ sandbox_drop(const struct task *t, const struct setup *s, const char **what)
 	/* A root user without this would get its capabilities back with the exec. */
 	*what = "set the secure bits";
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-	          SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+					     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
 		return -1;
 	*what = "set the user";
 	if (t->sandbox == TASK_SANDBOX_PRIVILEGED) {
 		/* Even root in the sandbox leaves the daemon's groups behind. */
 		gid_t gid = t->has_user ? t->gid : 0;
 		uid_t uid = t->has_user ? t->uid : 0;
-		if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
+		if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
+			syscall(SYS_setresuid, uid, uid, uid) < 0)
 			return -1;
 	}
 	*what = "give up capabilities";

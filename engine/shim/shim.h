@@ -28,12 +28,11 @@ struct task {
 	const char *dir, *hostname, *cwd, *script, *root, *progress;
 	size_t script_n;
 	const char **argv, **envp;   /* NULL-terminated; argv has room for the script's path */
-	size_t argc, outputs;
+	size_t argc;
 	bool has_user, capture;
 	uid_t uid;
 	gid_t gid;
 	int64_t deadline_ns, grace_s, log_max;
-	bool emptydirs;
 };
 
 /* Text that says why something failed: the first reason stays. Returns -1. */

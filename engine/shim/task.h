@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * task: what the daemon and its step helper say to each other. Both are built from the same tree, so the format is plain:
- * a sequence of records, each a 32-bit type, a 32-bit length, the bytes, a NUL (so that text is a C string in place) and
- * padding to four bytes. It is used twice:
+ * task: what the daemon and its step helper say to each other. Both are built from the same tree, so the format is
+ * plain: a sequence of records, each a 32-bit type, a 32-bit length, the bytes, a NUL (so that text is a C string in
+ * place) and padding to four bytes. It is used twice:
  *
- *   the task   daemon -> helper, in the message or a memfd: what to run. Nothing of it touches the disk: it may hold secrets.
+ *   the task   daemon -> helper, in the message or a memfd: what to run. It may hold secrets, so never on disk.
  *   the end    helper -> daemon, in base64 as the last line of the step's log: what came of it.
  *
  * The control socket. The daemon starts one helper, the server (`tidegate-step FD`), and sends it messages of one
- * `struct task_message` with file descriptors. For each STEP the server forks a monitor, straight into the namespaces of
- * the sandbox; fork of a small static program costs a tenth of an exec, which is why there is a server at all. The monitor
- * outlives the server and the daemon.
+ * `struct task_message` with file descriptors. For each STEP the server forks a monitor, straight into the namespaces
+ * of the sandbox; fork of a small static program costs a tenth of an exec, which is why there is a server at all. The
+ * monitor outlives the server and the daemon.
  *
  * The step's socket, one per step, is between daemon and monitor:
  *
@@ -20,20 +20,20 @@
  *   end of file         from the daemon before 'r': leave without a trace. After it: run on, alone.
  *                       from the monitor: it is gone; the log says what came of the step.
  *
- * The log, TASK_DIR with ".log" behind it below the directory of all tasks, is the one file that every step has. Creating a
- * file is the dearest thing that a monitor does, so this one serves three ends:
+ * The log, TASK_DIR with ".log" behind it below the directory of all tasks, is the one file that every step has.
+ * Creating a file is the dearest thing that a monitor does, so this one serves three ends:
  *
  *   #started 2006-01-02T15:04:05.000000000Z        the claim
  *   2006-01-02T15:04:05.000000000Z text            output, both streams
  *   #end c29tZSByZWNvcmRz                          the end; a last line that is not complete is none
  *
- * The claim. Only who created the log with O_EXCL may run the command. The monitor holds a POSIX record lock on it as long
- * as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. An empty, unlocked
- * log is of a monitor that died before the command: it may be removed. The folder TASK_DIR itself exists only for what
- * needs one: emptyDir volumes, or the working directory of a step without a sandbox.
+ * The claim. Only who created the log with O_EXCL may run the command. The monitor holds a POSIX record lock on it as
+ * long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. An empty,
+ * unlocked log is of a monitor that died before the command: it may be removed. The folder TASK_DIR itself exists only
+ * for what needs one: emptyDir volumes, or the working directory of a step without a sandbox.
  *
- * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL after
- * N seconds. A second one replaces the time.
+ * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL
+ * after N seconds. A second one replaces the time.
  */
 #ifndef TIDEGATE_ENGINE_SHIM_TASK_H
 #define TIDEGATE_ENGINE_SHIM_TASK_H
@@ -43,7 +43,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define TASK_VERSION 1
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
@@ -69,7 +68,7 @@ struct task_message {
 enum task_record {
 	TASK_END,
 	/* the task */
-	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod"; the log has ".log" behind it */
+	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod"; its log is TASK_DIR.log */
 	TASK_HOSTNAME,
 	TASK_ARG,          /* argv, in order */
 	TASK_ENV,          /* "NAME=value", in order */
@@ -95,7 +94,7 @@ enum task_record {
 	TASK_LOG_MAX,      /* int64: bytes of log kept; what is beyond is counted and dropped */
 	TASK_CGROUP,       /* path of a control group to be made for the step */
 	TASK_LIMIT,        /* "file value", to be written in the last one */
-	/* the exit */
+	/* the end; these numbers stay: a step may end under a daemon that is newer than its monitor */
 	TASK_EXIT_CODE = 100,  /* int32; 128 + signal for a signal */
 	TASK_EXIT_STARTED,     /* int64: ns since the epoch */
 	TASK_EXIT_FINISHED,    /* int64 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Steps, run for real through the helper, in every sandbox that this machine allows: what they print and leave, how they
- * end and are ended, what an executor that comes later finds, and what they cannot do.
+ * Steps, run for real through the helper, in every sandbox that this machine allows: what they print and leave, how
+ * they end and are ended, what an executor that comes later finds, and what they cannot do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,9 @@ struct ended {
 	int exit_code;
 	enum phase phase;
 	size_t result_n;
-	struct { char name[32], value[256]; } parameters[4];
+	struct {
+		char name[32], value[256];
+	} parameters[4];
 	size_t parameters_n;
 };
 struct world {
@@ -132,14 +134,14 @@ world_free(struct world *w)
 }
 
 /* Turns the loop until `done`; fails after PATIENCE_MS. */
-#define WAIT_FOR(w, done) \
-	do { \
-		int64_t start_ = real_ms(); \
-		while (!(done)) { \
-			loop_turn((w)->loop, 50); \
-			if (real_ms() - start_ > PATIENCE_MS) \
-				fail_msg("waited too long for " #done); \
-		} \
+#define WAIT_FOR(w, done)                                                                                              \
+	do {                                                                                                           \
+		int64_t start_ = real_ms();                                                                            \
+		while (!(done)) {                                                                                      \
+			loop_turn((w)->loop, 50);                                                                      \
+			if (real_ms() - start_ > PATIENCE_MS)                                                          \
+				fail_msg("waited too long for " #done);                                                \
+		}                                                                                                      \
 	} while (0)
 
 static int64_t
@@ -172,8 +174,14 @@ step_init(struct step_of *s, const char *node, const char *script)
 	s->c.has_command = true;
 	s->tmpl.container = &s->c;
 	s->tmpl.name = S("main");
-	s->spec = (struct task_spec){ .ns = S("default"), .workflow = S("wf"), .uid = S("u-1"), .node_id = str_c(node), .pod = str_c(node),
-		.template_name = S("main"), .tmpl = &s->tmpl, .capture_result = true };
+	s->spec = (struct task_spec){ .ns = S("default"),
+		.workflow = S("wf"),
+		.uid = S("u-1"),
+		.node_id = str_c(node),
+		.pod = str_c(node),
+		.template_name = S("main"),
+		.tmpl = &s->tmpl,
+		.capture_result = true };
 }
 
 static void
@@ -189,7 +197,8 @@ static void
 step_mount(struct step_of *s, const char *name, const char *path, bool read_only)
 {
 	s->c.volume_mounts.p = s->mounts;
-	s->mounts[s->c.volume_mounts.n++] = (struct volume_mount){ .name = str_c(name), .mount_path = str_c(path), .read_only = read_only };
+	s->mounts[s->c.volume_mounts.n++] =
+		(struct volume_mount){ .name = str_c(name), .mount_path = str_c(path), .read_only = read_only };
 }
 
 static struct volume *
@@ -235,7 +244,8 @@ static void
 assert_succeeded(const struct ended *e)
 {
 	if (e->phase != PHASE_SUCCEEDED)
-		fail_msg("%s: phase %d, exit code %d: %s (stdout: %s)", e->node, e->phase, e->exit_code, e->message, e->result);
+		fail_msg("%s: phase %d, exit code %d: %s (stdout: %s)", e->node, e->phase, e->exit_code, e->message,
+			e->result);
 }
 
 static void
@@ -333,8 +343,9 @@ a_command_that_does_not_exist_ends_with_64(void **state)
 	s.argv[0] = S("no-such-command");
 	const struct ended *e = run(w, &s);
 	assert_int_equal(e->phase, PHASE_FAILED);
-	assert_string_equal(e->message, "main: Error (exit code 64): Error: failed to find name in PATH: exec: \"no-such-command\": "
-	                                "executable file not found in $PATH");
+	assert_string_equal(e->message,
+		"main: Error (exit code 64): Error: failed to find name in PATH: exec: \"no-such-command\": "
+		"executable file not found in $PATH");
 	assert_contains(read_log(w, "none", log, sizeof log), "executable file not found in $PATH\n");
 
 	step_init(&s, "noent", "");
@@ -388,7 +399,9 @@ hostile_outputs_are_refused(void **state)
 {
 	struct world *w = world_new(sandbox_of(state));
 	struct step_of s;
-	static const struct { const char *node, *make, *want; } cases[] = {
+	static const struct {
+		const char *node, *make, *want;
+	} cases[] = {
 		{ "fifo", "mkfifo %s", "not a regular file" },
 		{ "folder", "mkdir %s", "Is a directory" },
 		{ "large", "head -c 262145 /dev/zero >%s", "larger than 262144 bytes" },
@@ -434,7 +447,8 @@ outputs_stay_in_the_root(void **state)
 		assert_contains(run(w, &s)->message, "no such file or directory");
 		for (int fd = 0; fd < 12; fd++) {
 			char node[16];
-			snprintf(script, sizeof script, "ln -s /proc/1/fd/%d/default/wf/magic0.log /tmp/out; cat /tmp/out && exit 9; true", fd);
+			snprintf(script, sizeof script,
+				"ln -s /proc/1/fd/%d/default/wf/magic0.log /tmp/out; cat /tmp/out && exit 9; true", fd);
 			snprintf(node, sizeof node, "magic%d", fd);
 			step_init(&s, node, script);
 			step_output(&s, "x", "/tmp/out", NULL);
@@ -517,8 +531,9 @@ volumes_appear_where_the_manifest_says(void **state)
 	mkdir(host, 0777);
 	struct host_path hp = { .path = str_c(host) };
 	struct empty_dir memory = { .medium = S("Memory"), .size_limit.text = S("1Mi") };
-	step_init(&s, "volumes", "set -e; echo a >/mnt/vol/a; cat /ro/a; grep -c /mnt/vol /proc/mounts; ! echo x 2>/dev/null >/ro/x; "
-	                         "! head -c 2000000 /dev/zero 2>/dev/null >/mem/x; echo h >/host/h");
+	step_init(&s, "volumes",
+		"set -e; echo a >/mnt/vol/a; cat /ro/a; grep -c /mnt/vol /proc/mounts; ! echo x 2>/dev/null >/ro/x; "
+		"! head -c 2000000 /dev/zero 2>/dev/null >/mem/x; echo h >/host/h");
 	step_volume(&s, "work");
 	step_volume(&s, "host")->host_path = &hp;
 	step_volume(&s, "mem")->empty_dir = &memory;
@@ -549,9 +564,12 @@ config_maps_and_secrets_are_given(void **state)
 {
 	struct world *w = world_new(sandbox_of(state));
 	struct step_of s;
-	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"conf\"},\"data\":{\"a.txt\":\"alpha\",\"B\":\"beta\"}}");
-	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"sec\"},\"stringData\":{\"pass\":\"hidden\"}}");
-	struct secret_ref pass = { .name = S("sec"), .key = S("pass") }, gone = { .name = S("none"), .key = S("x"), .optional = true };
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"conf\"},\"data\":{\"a."
+		      "txt\":\"alpha\",\"B\":\"beta\"}}");
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"sec\"},\"stringData\":{"
+		      "\"pass\":\"hidden\"}}");
+	struct secret_ref pass = { .name = S("sec"), .key = S("pass") },
+			  gone = { .name = S("none"), .key = S("x"), .optional = true };
 	struct env_from_key from_secret = { .secret = &pass }, from_none = { .config_map = &gone };
 	struct object_ref conf = { .name = S("conf") };
 	struct env_from all = { .prefix = S("C_"), .config_map = &conf };
@@ -574,8 +592,9 @@ config_maps_and_secrets_are_given(void **state)
 	assert_int_equal(e->phase, PHASE_ERROR);
 	assert_contains(e->message, "none");
 	if (w->sandbox != TASK_SANDBOX_OFF) {
-		step_init(&s, "files", "cat /conf/sub/renamed /secret/pass; stat -c %a /conf/sub/renamed; cat /one; ls /conf; "
-		                       "! touch /secret/x 2>/dev/null && ! rm -f /secret/pass 2>/dev/null && ls -A / | grep stage");
+		step_init(&s, "files",
+			"cat /conf/sub/renamed /secret/pass; stat -c %a /conf/sub/renamed; cat /one; ls /conf; "
+			"! touch /secret/x 2>/dev/null && ! rm -f /secret/pass 2>/dev/null && ls -A / | grep stage");
 		step_volume(&s, "conf")->config_map = &some;
 		step_volume(&s, "sec")->secret = &secret;
 		step_mount(&s, "conf", "/conf", false);
@@ -659,13 +678,18 @@ an_image_is_a_root_of_its_own(void **state)
 	struct step_of s;
 	char root[128], command[1024], path[160];
 	snprintf(root, sizeof root, "%s/image", w->dir);
-	snprintf(command, sizeof command, "mkdir -p %1$s/bin %1$s/etc %1$s/data && cp /bin/sh %1$s/bin/sh && echo mine >%1$s/etc/passwd && "
-	         "for f in $(ldd /bin/sh | grep -o '/[^ ]*'); do mkdir -p %1$s$(dirname $f); cp -L $f %1$s$f; done && chmod -R a+rwX %1$s", root);
+	snprintf(command, sizeof command,
+		"mkdir -p %1$s/bin %1$s/etc %1$s/data && cp /bin/sh %1$s/bin/sh && echo mine >%1$s/etc/passwd && "
+		"for f in $(ldd /bin/sh | grep -o '/[^ ]*'); do mkdir -p %1$s$(dirname $f); cp -L $f %1$s$f; done && "
+		"chmod -R a+rwX %1$s",
+		root);
 	assert_int_equal(system(command), 0);
 	struct image row = { .name = S("tiny"), .root = str_c(root), .workdir = S("/data") };
 	w->settings.images.p = &row;
 	w->settings.images.n = 1;
-	step_init(&s, "image", "echo changed >/etc/passwd; echo new >file; read x <file; echo $x; pwd; echo /*; echo /dev/null; echo y >/tmp/y && [ -w /tmp/y ]");
+	step_init(&s, "image",
+		"echo changed >/etc/passwd; echo new >file; read x <file; echo $x; pwd; echo /*; echo /dev/null; echo "
+		"y >/tmp/y && [ -w /tmp/y ]");
 	s.c.image = S("tiny");
 	const struct ended *e = run(w, &s);
 	if (w->sandbox == TASK_SANDBOX_OFF) {
@@ -691,7 +715,9 @@ an_image_names_its_user(void **state)
 		struct image row = { .name = S("*"), .user = S("1234:1234") };
 		w->settings.images.p = &row;
 		w->settings.images.n = 1;
-		step_init(&s, "user", "id -u; id -g; echo x >/tmp/of-test-exec-$$$$ && rm /tmp/of-test-exec-$$$$; touch /usr/x 2>/dev/null || echo no");
+		step_init(&s, "user",
+			"id -u; id -g; echo x >/tmp/of-test-exec-$$$$ && rm /tmp/of-test-exec-$$$$; touch /usr/x "
+			"2>/dev/null || echo no");
 		const struct ended *e = run(w, &s);
 		assert_string_equal(e->result, "1234\n1234\nno");
 	}
@@ -809,7 +835,10 @@ static bool
 process_lives(const char *mark)
 {
 	char command[256];
-	snprintf(command, sizeof command, "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^sleep %s ' && exit 0; done 2>/dev/null; exit 1", mark);
+	snprintf(command, sizeof command,
+		"for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^sleep %s ' && exit 0; done "
+		"2>/dev/null; exit 1",
+		mark);
 	return system(command) == 0;
 }
 
@@ -832,7 +861,8 @@ nothing_of_a_step_stays_behind(void **state)
 
 /* ---- a daemon that comes and goes ------------------------------------------------------------------------------- */
 
-/* The executor is dropped without a word, as a kill of the daemon would; the helper sees the same: the sockets close. */
+/* The executor is dropped without a word, as a kill of the daemon would; the helper sees the same: the sockets close.
+ */
 static void
 reopen(struct world *w)
 {
@@ -853,7 +883,8 @@ ledger(struct world *w, char path[160])
 
 /* The step appends a line to a file of the host; `dir` is mounted at its own path in a sandbox. */
 static void
-ledger_step(struct world *w, struct step_of *s, struct host_path *hp, char script[512], char path[160], const char *node, const char *then)
+ledger_step(struct world *w, struct step_of *s, struct host_path *hp, char script[512], char path[160],
+	const char *node, const char *then)
 {
 	static char dir[128];
 	ledger(w, path);
@@ -936,7 +967,8 @@ a_step_that_was_not_released_leaves_no_trace(void **state)
 	world_free(w);
 }
 
-/* The daemon dies at once after the release, in every phase of the helper's work: exactly one of the two monitors runs it. */
+/* The daemon dies at once after the release, in every phase of the helper's work: exactly one of the two monitors runs
+ * it. */
 static void
 no_command_starts_twice(void **state)
 {
@@ -1070,12 +1102,15 @@ a_sandbox_has_no_way_out(void **state)
 {
 	struct world *w = world_new(sandbox_of(state));
 	/* Each must fail; the step prints the names of those that did not. */
-	static const struct { const char *name, *attempt; } attempts[] = {
+	static const struct {
+		const char *name, *attempt;
+	} attempts[] = {
 		{ "write /usr", "touch /usr/x" },
 		{ "write /etc of the host", "echo x >/etc/alternatives/x" },
 		{ "see the host's processes", "test $(ls -d /proc/[0-9]* | wc -l) -gt 8" },
 		{ "signal process 1", "kill -9 1 && ! kill -0 1" },
-		{ "read process 1's descriptors", "for f in 0 1 2 3 4 5 6 7 8 9; do readlink /proc/1/fd/$f && exit; done; exit 1" },
+		{ "read process 1's descriptors",
+			"for f in 0 1 2 3 4 5 6 7 8 9; do readlink /proc/1/fd/$f && exit; done; exit 1" },
 		{ "enter process 1's root", "ls /proc/1/root/" },
 		{ "read process 1's memory", "head -c 1 /proc/1/mem || head -c 1 /proc/1/environ | grep ." },
 		{ "mount", "mount -t tmpfs none /tmp" },
@@ -1095,10 +1130,14 @@ a_sandbox_has_no_way_out(void **state)
 		{ "kernel log", "dmesg" },
 		{ "hostname", "hostname evil" },
 		{ "clock", "date -s 2001-01-01" },
-		{ "keyctl", "python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).syscall(250,0,-3,0)>=0 else 1)'" },
-		{ "bpf", "python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).syscall(321,0,0,0)>=0 else 1)'" },
-		{ "ptrace process 1", "python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).ptrace(16,1,0,0)==0 else 1)'" },
-		{ "open by handle", "python3 -c 'import ctypes,sys; c=ctypes.CDLL(None,use_errno=True); c.syscall(304,-1,0,0); sys.exit(ctypes.get_errno()==1)'" },
+		{ "keyctl", "python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).syscall(250,0,-3,0)>=0 "
+			    "else 1)'" },
+		{ "bpf", "python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).syscall(321,0,0,0)>=0 else "
+			 "1)'" },
+		{ "ptrace process 1",
+			"python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).ptrace(16,1,0,0)==0 else 1)'" },
+		{ "open by handle", "python3 -c 'import ctypes,sys; c=ctypes.CDLL(None,use_errno=True); "
+				    "c.syscall(304,-1,0,0); sys.exit(ctypes.get_errno()==1)'" },
 		{ "unix sockets of the host", "ls /run/dbus /run/docker.sock /run/systemd" },
 	};
 	if (w->sandbox != TASK_SANDBOX_OFF) {
@@ -1107,7 +1146,8 @@ a_sandbox_has_no_way_out(void **state)
 			struct buf one CLEANUP(free_buf) = { 0 };
 			const char *at = strstr(attempts[i].attempt, "%s");
 			if (at)
-				buf_addf(&one, "%.*s%s%s", (int)(at - attempts[i].attempt), attempts[i].attempt, w->dir, at + 2);
+				buf_addf(&one, "%.*s%s%s", (int)(at - attempts[i].attempt), attempts[i].attempt, w->dir,
+					at + 2);
 			else
 				buf_addf(&one, "%s", attempts[i].attempt);
 			buf_addf(&script, "if ( %s ) >/dev/null 2>&1; then echo \"%s\"; fi\n", one.p, attempts[i].name);
@@ -1159,15 +1199,24 @@ the_sandbox_settles_with_the_first_step(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------------------------- */
 
-#define TESTS(T) \
-	T(output_and_exit_code_come_back) T(a_command_that_does_not_exist_ends_with_64) T(files_become_parameters) \
-	T(hostile_outputs_are_refused) T(outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument) \
-	T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(config_maps_and_secrets_are_given) T(a_large_script_arrives_whole) \
-	T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(an_image_names_its_user) T(host_paths_are_only_those_allowed) \
-	T(sigterm_then_sigkill) T(a_deadline_ends_a_step) T(a_step_that_takes_too_much_memory_is_killed) T(nothing_of_a_step_stays_behind) T(a_running_step_is_adopted) \
-	T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice) T(a_claim_without_a_command_can_be_taken) \
-	T(the_helper_may_die) T(a_monitor_that_is_killed_is_an_error) T(a_second_run_of_a_pod_starts_afresh) \
-	T(the_line_holds_what_is_too_much) T(the_sandbox_settles_with_the_first_step) T(a_sandbox_has_no_way_out) T(steps_do_not_see_each_other)
+#define TESTS(T)                                                                                                       \
+	T(output_and_exit_code_come_back)                                                                              \
+	T(a_command_that_does_not_exist_ends_with_64) T(files_become_parameters) T(hostile_outputs_are_refused) T(     \
+		outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument)   \
+		T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(                 \
+			config_maps_and_secrets_are_given) T(a_large_script_arrives_whole)                             \
+			T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(                          \
+				an_image_names_its_user) T(host_paths_are_only_those_allowed) T(sigterm_then_sigkill)  \
+				T(a_deadline_ends_a_step) T(a_step_that_takes_too_much_memory_is_killed) T(            \
+					nothing_of_a_step_stays_behind) T(a_running_step_is_adopted)                   \
+					T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice)     \
+						T(a_claim_without_a_command_can_be_taken) T(the_helper_may_die)        \
+							T(a_monitor_that_is_killed_is_an_error)                        \
+								T(a_second_run_of_a_pod_starts_afresh) T(              \
+									the_line_holds_what_is_too_much)               \
+									T(the_sandbox_settles_with_the_first_step)     \
+										T(a_sandbox_has_no_way_out)            \
+											T(steps_do_not_see_each_other)
 
 int
 main(int argc, char **argv)

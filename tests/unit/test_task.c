@@ -78,10 +78,24 @@ dollars_expand_as_in_kubernetes(void **state)
 	struct arena *a = arena_new();
 	struct kv vars[] = { { S("A"), S("1") }, { S("B_2"), S("$(A)") }, { S(""), S("empty") } };
 	const struct kvs env = { vars, 3 };
-	static const struct { const char *in, *out; } cases[] = {
-		{ "plain", "plain" }, { "$(A)", "1" }, { "x$(A)y$(A)", "x1y1" }, { "$$(A)", "$(A)" }, { "$$$(A)", "$1" }, { "$$$$", "$$" },
-		{ "$(NONE)", "$(NONE)" }, { "$(A", "$(A" }, { "$A", "$A" }, { "$", "$" }, { "a$", "a$" }, { "$()", "empty" }, { "$(B_2)", "$(A)" },
-		{ "$($(A))", "$($(A))" }, { "", "" },
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "$(A)", "1" },
+		{ "x$(A)y$(A)", "x1y1" },
+		{ "$$(A)", "$(A)" },
+		{ "$$$(A)", "$1" },
+		{ "$$$$", "$$" },
+		{ "$(NONE)", "$(NONE)" },
+		{ "$(A", "$(A" },
+		{ "$A", "$A" },
+		{ "$", "$" },
+		{ "a$", "a$" },
+		{ "$()", "empty" },
+		{ "$(B_2)", "$(A)" },
+		{ "$($(A))", "$($(A))" },
+		{ "", "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_string_equal(str_z(a, env_expand(a, str_c(cases[i].in), &env)), cases[i].out);
@@ -90,16 +104,22 @@ dollars_expand_as_in_kubernetes(void **state)
 
 /* ---- images ----------------------------------------------------------------------------------------------------- */
 
-static str entry[] = { { "/entry", 6 }, { "-e", 2 } }, cmd[] = { { "cmd", 3 } }, words[] = { { "run", 3 }, { "it", 2 } };
+static str entry[] = { { "/entry", 6 }, { "-e", 2 } }, cmd[] = { { "cmd", 3 } },
+	   words[] = { { "run", 3 }, { "it", 2 } };
 
 static void
 the_first_row_that_matches_is_the_image(void **state)
 {
 	(void)state;
-	struct image rows[] = { { .name = S("alpine:3.*") }, { .name = S("alpine") }, { .name = S("registry.io:5000/*/tool:*") }, { .name = S("*/any") } };
+	struct image rows[] = { { .name = S("alpine:3.*") }, { .name = S("alpine") },
+		{ .name = S("registry.io:5000/*/tool:*") }, { .name = S("*/any") } };
 	struct settings st = { .images = { rows, 4 } };
-	static const struct { const char *name; int row; } cases[] = { { "alpine:3.23", 0 }, { "alpine", 1 }, { "alpine:edge", 1 },
-		{ "registry.io:5000/team/tool:v1", 2 }, { "registry.io:5000/team/tool", 2 }, { "team/any", 3 }, { "team/any:v2", 3 }, { "busybox", -1 }, { "", -1 } };
+	static const struct {
+		const char *name;
+		int row;
+	} cases[] = { { "alpine:3.23", 0 }, { "alpine", 1 }, { "alpine:edge", 1 },
+		{ "registry.io:5000/team/tool:v1", 2 }, { "registry.io:5000/team/tool", 2 }, { "team/any", 3 },
+		{ "team/any:v2", 3 }, { "busybox", -1 }, { "", -1 } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct image *found = image_find(&st, str_c(cases[i].name));
 		if (found != (cases[i].row < 0 ? NULL : &rows[cases[i].row]))
@@ -117,7 +137,11 @@ the_command_is_the_containers_or_the_images(void **state)
 	struct arena *a = arena_new();
 	struct settings st = { 0 };
 	struct image both = { .entrypoint = { entry, 2 }, .cmd = { cmd, 1 } };
-	const struct { bool command, args, empty_args; const struct image *image; const char *want; } cases[] = {
+	const struct {
+		bool command, args, empty_args;
+		const struct image *image;
+		const char *want;
+	} cases[] = {
 		{ true, false, false, &both, "run it" },
 		{ true, true, false, &both, "run it cmd" },
 		{ false, false, false, &both, "/entry -e cmd" },
@@ -156,9 +180,14 @@ static void
 users_are_names_or_numbers(void **state)
 {
 	(void)state;
-	static const struct { const char *user; int64_t uid, gid; const char *error; } cases[] = { { "0", 0, 0, NULL }, { "1000", 1000, 1000, NULL },
-		{ "1000:50", 1000, 50, NULL }, { "root", 0, 0, NULL }, { "nobody", 65534, 65534, NULL }, { "nobody:7", 65534, 7, NULL },
-		{ "no-such-user", 0, 0, "not in /etc/passwd" }, { "-1", 0, 0, "out of range" }, { "1:x", 0, 0, "must be a number" }, { "4294967295", 0, 0, "out of range" } };
+	static const struct {
+		const char *user;
+		int64_t uid, gid;
+		const char *error;
+	} cases[] = { { "0", 0, 0, NULL }, { "1000", 1000, 1000, NULL }, { "1000:50", 1000, 50, NULL },
+		{ "root", 0, 0, NULL }, { "nobody", 65534, 65534, NULL }, { "nobody:7", 65534, 7, NULL },
+		{ "no-such-user", 0, 0, "not in /etc/passwd" }, { "-1", 0, 0, "out of range" },
+		{ "1:x", 0, 0, "must be a number" }, { "4294967295", 0, 0, "out of range" } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct image image = { .name = S("x"), .user = str_c(cases[i].user) };
 		uint32_t uid, gid;
@@ -172,7 +201,8 @@ users_are_names_or_numbers(void **state)
 	}
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------------------------------------------------
+ */
 
 struct ending {
 	struct task t;
@@ -211,7 +241,11 @@ static void
 endings_have_argos_words(void **state)
 {
 	(void)state;
-	static const struct { int code; enum task_cause cause; const char *message, *want; } cases[] = {
+	static const struct {
+		int code;
+		enum task_cause cause;
+		const char *message, *want;
+	} cases[] = {
 		{ 1, TASK_CAUSE_ITSELF, NULL, "main: Error (exit code 1)" },
 		{ 64, TASK_CAUSE_ITSELF, "Error: no\n", "main: Error (exit code 64): Error: no" },
 		{ 137, TASK_CAUSE_OOM, NULL, "main: OOMKilled (exit code 137)" },
