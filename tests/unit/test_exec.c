@@ -1199,24 +1199,43 @@ the_sandbox_settles_with_the_first_step(void **state)
 
 /* ---- main ------------------------------------------------------------------------------------------------------- */
 
-#define TESTS(T)                                                                                                       \
-	T(output_and_exit_code_come_back)                                                                              \
-	T(a_command_that_does_not_exist_ends_with_64) T(files_become_parameters) T(hostile_outputs_are_refused) T(     \
-		outputs_stay_in_the_root) T(ten_megabytes_of_output_keep_their_end) T(a_script_is_the_last_argument)   \
-		T(the_environment_is_the_manifests_alone) T(volumes_appear_where_the_manifest_says) T(                 \
-			config_maps_and_secrets_are_given) T(a_large_script_arrives_whole)                             \
-			T(sub_paths_stay_in_their_volume) T(an_image_is_a_root_of_its_own) T(                          \
-				an_image_names_its_user) T(host_paths_are_only_those_allowed) T(sigterm_then_sigkill)  \
-				T(a_deadline_ends_a_step) T(a_step_that_takes_too_much_memory_is_killed) T(            \
-					nothing_of_a_step_stays_behind) T(a_running_step_is_adopted)                   \
-					T(a_step_that_was_not_released_leaves_no_trace) T(no_command_starts_twice)     \
-						T(a_claim_without_a_command_can_be_taken) T(the_helper_may_die)        \
-							T(a_monitor_that_is_killed_is_an_error)                        \
-								T(a_second_run_of_a_pod_starts_afresh) T(              \
-									the_line_holds_what_is_too_much)               \
-									T(the_sandbox_settles_with_the_first_step)     \
-										T(a_sandbox_has_no_way_out)            \
-											T(steps_do_not_see_each_other)
+/* Each in every sandbox. */
+static const struct {
+	const char *name;
+	void (*fn)(void **state);
+} tests[] = {
+#define TEST(fn) { #fn, fn }
+	TEST(output_and_exit_code_come_back),
+	TEST(a_command_that_does_not_exist_ends_with_64),
+	TEST(files_become_parameters),
+	TEST(hostile_outputs_are_refused),
+	TEST(outputs_stay_in_the_root),
+	TEST(ten_megabytes_of_output_keep_their_end),
+	TEST(a_script_is_the_last_argument),
+	TEST(the_environment_is_the_manifests_alone),
+	TEST(volumes_appear_where_the_manifest_says),
+	TEST(config_maps_and_secrets_are_given),
+	TEST(a_large_script_arrives_whole),
+	TEST(sub_paths_stay_in_their_volume),
+	TEST(an_image_is_a_root_of_its_own),
+	TEST(an_image_names_its_user),
+	TEST(host_paths_are_only_those_allowed),
+	TEST(sigterm_then_sigkill),
+	TEST(a_deadline_ends_a_step),
+	TEST(a_step_that_takes_too_much_memory_is_killed),
+	TEST(nothing_of_a_step_stays_behind),
+	TEST(a_running_step_is_adopted),
+	TEST(a_step_that_was_not_released_leaves_no_trace),
+	TEST(no_command_starts_twice),
+	TEST(a_claim_without_a_command_can_be_taken),
+	TEST(the_helper_may_die),
+	TEST(a_monitor_that_is_killed_is_an_error),
+	TEST(a_second_run_of_a_pod_starts_afresh),
+	TEST(the_line_holds_what_is_too_much),
+	TEST(the_sandbox_settles_with_the_first_step),
+	TEST(a_sandbox_has_no_way_out),
+	TEST(steps_do_not_see_each_other),
+};
 
 int
 main(int argc, char **argv)
@@ -1224,14 +1243,11 @@ main(int argc, char **argv)
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]); /* one test, in every sandbox: for debugging */
 	static enum task_sandbox sandboxes[] = { TASK_SANDBOX_OFF, TASK_SANDBOX_USER, TASK_SANDBOX_PRIVILEGED };
-	static struct CMUnitTest tests[ARRAY_LEN(sandboxes) * 64];
+	static struct CMUnitTest all[ARRAY_LEN(sandboxes) * ARRAY_LEN(tests)];
 	size_t n = 0;
 	log_setup(LOG_ERROR, LOG_LOGFMT);
-	for (size_t i = 0; i < ARRAY_LEN(sandboxes); i++) {
-		if (!sandbox_works(sandboxes[i]))
-			continue;
-#define ADD(fn) tests[n++] = (struct CMUnitTest){ #fn, fn, NULL, NULL, &sandboxes[i] };
-		TESTS(ADD)
-	}
-	return _cmocka_run_group_tests("exec", tests, n, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(sandboxes); i++)
+		for (size_t k = 0, works = sandbox_works(sandboxes[i]); works && k < ARRAY_LEN(tests); k++)
+			all[n++] = (struct CMUnitTest){ tests[k].name, tests[k].fn, NULL, NULL, &sandboxes[i] };
+	return _cmocka_run_group_tests("exec", all, n, NULL, NULL);
 }
