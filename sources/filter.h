@@ -10,7 +10,7 @@
 
 struct filter;
 
-/* ERR_INVALID with line, column and reason. */
+/* ERR_INVALID with line, column and reason; ERR_UNSUPPORTED if it calls jsonpath. */
 int filter_compile(str expression, struct filter **out, struct err *e) MUST_CHECK;
 void filter_free(struct filter *f); /* NULL is fine */
 /* 1: the event passes; 0: it does not; -1: the expression failed on it, and it does not pass either. */

@@ -74,7 +74,7 @@ check_filter(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "expression", "an empty filter drops every event: give an expression, or leave "
 			"filter out");
 	else if (filter_compile(f->expression, &compiled, &e) < 0)
-		decode_error(c, in, "expression", "%s", e.msg);
+		(e.code == ERR_UNSUPPORTED ? decode_later : decode_error)(c, in, "expression", "%s", e.msg);
 	else
 		filter_free(compiled);
 }

@@ -32,6 +32,7 @@ struct expr_call {
 	struct arena *arena;      /* for the result */
 	const struct val *env;
 	void *arg;                /* of expr_options */
+	const void *data;         /* of the function */
 };
 /*
  * A function of the caller's: asInt, jsonpath, sprig.trim. The number of arguments is checked before the call; max < 0: any number.
@@ -41,16 +42,17 @@ struct expr_function {
 	const char *name;
 	int min, max;
 	int (*call)(const struct expr_call *c, const struct val *args, size_t n, struct val *out, struct err *e);
+	const void *data;
 };
 struct expr_options {
 	unsigned flags;
-	/* The function of that name ("asInt", "sprig.trim"); NULL: there is none. May be NULL. Before the language's own. */
-	const struct expr_function *(*function)(void *arg, str name);
+	/* The function of that name ("asInt", "sprig.trim"); false: there is none. May be NULL. Before the language's own. */
+	bool (*function)(void *arg, str name, struct expr_function *out);
 	void *arg;
 };
 
-/* asInt(x), asFloat(x), string-like toJson(x): what both Argos add. For `function` hooks. */
-const struct expr_function *expr_argo_function(str name);
+/* asInt(x), asFloat(x), toJson(x) and sprig.*: what both Argos add. For `function` hooks. */
+bool expr_argo_function(str name, struct expr_function *out);
 
 /* ERR_INVALID: "line:column: reason"; ERR_LIMIT. The options are copied. */
 int expr_compile(str text, const struct expr_options *o, struct expr **out, struct err *e) MUST_CHECK;

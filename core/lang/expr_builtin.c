@@ -10,6 +10,7 @@
 #include "core/base64.h"
 #include "core/lang/expr_ast.h"
 #include "core/lang/gofmt.h"
+#include "core/lang/sprig_call.h"
 #include "core/utf8.h"
 
 #define ARGS struct eval *ev, const struct node *n, const struct val *args, size_t args_n, struct val *out
@@ -1275,16 +1276,28 @@ to_json(const struct expr_call *c, const struct val *args, size_t n UNUSED, stru
 	return 0;
 }
 
-const struct expr_function *
-expr_argo_function(str name)
+static int
+call_sprig(const struct expr_call *c, const struct val *args, size_t n, struct val *out, struct err *e)
+{
+	return sprig_call(c->data, args, n, c->arena, out, e);
+}
+
+bool
+expr_argo_function(str name, struct expr_function *out)
 {
 	static const struct expr_function functions[] = {
 		{ "asInt", 1, 1, as_int },
 		{ "asFloat", 1, 1, as_float },
 		{ "toJson", 1, 1, to_json },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-		if (str_eq(name, str_c(functions[i].name)))
-			return &functions[i];
-	return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
+		if (str_eq(name, str_c(functions[i].name))) {
+			*out = functions[i];
+			return true;
+		}
+	}
+	const struct gofn *f = str_starts(name, S("sprig.")) ? sprig_find(str_slice(name, 6, name.n)) : NULL;
+	if (f)
+		*out = (struct expr_function){ "sprig", 0, -1, call_sprig, f }; /* counts its arguments itself */
+	return f;
 }

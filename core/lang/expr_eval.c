@@ -607,7 +607,7 @@ eval_call(struct eval *ev, const struct node *n, struct val *out)
 	ev->at = n;
 	if (n->builtin)
 		return n->builtin->call(ev, n, args, count, out);
-	struct expr_call call = { ev->arena, ev->env, ev->x->arg };
+	struct expr_call call = { ev->arena, ev->env, ev->x->arg, n->function->data };
 	struct err e = { 0 };
 	size_t before = arena_size(ev->arena);
 	if (n->function->call(&call, args, count, out, &e) < 0)

@@ -451,7 +451,8 @@ check_arguments(struct parser *p, uint32_t at, str name, int min, int max, size_
 static const struct node *
 parse_call(struct parser *p, uint32_t at, str name, const struct node *first)
 {
-	const struct expr_function *function = p->o->function ? p->o->function(p->o->arg, name) : NULL;
+	struct expr_function theirs = { 0 };
+	const struct expr_function *function = p->o->function && p->o->function(p->o->arg, name, &theirs) ? &theirs : NULL;
 	const struct builtin *builtin = function ? NULL : builtin_find(name);
 	nodes items = { 0 };
 	if (!function && !builtin)
@@ -470,11 +471,14 @@ parse_call(struct parser *p, uint32_t at, str name, const struct node *first)
 	struct node *n = new_node(p, NODE_CALL, at, NULL, NULL);
 	n->name = arena_dup(p->x->arena, name);
 	n->builtin = builtin;
-	n->function = function;
-	if (function)
+	if (function) {
+		struct expr_function *copy = ARENA_NEW(p->x->arena, struct expr_function);
+		*copy = theirs;
+		n->function = copy;
 		check_arguments(p, at, name, function->min, function->max, items.n);
-	else if (builtin)
+	} else if (builtin) {
 		check_arguments(p, at, name, builtin->min, builtin->max, items.n);
+	}
 	set_items(p, n, &items);
 	return n;
 }

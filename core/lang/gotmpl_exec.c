@@ -236,8 +236,8 @@ letter_of(const char *args, size_t i)
 	return variadic ? args[n - 2] : 0;
 }
 
-static bool
-call(struct run *r, const struct gofn *f, struct val *args, size_t n, struct val *out)
+bool
+go_call(struct run *r, const struct gofn *f, struct val *args, size_t n, struct val *out)
 {
 	size_t letters = strlen(f->args);
 	bool variadic = letters && f->args[letters - 1] == '*';
@@ -287,7 +287,7 @@ eval_call(struct run *r, const struct command *c, const struct val *dot, const s
 			return false;
 	if (final)
 		args[n++] = *final;
-	return call(r, f, args, n, out);
+	return go_call(r, f, args, n, out);
 }
 
 static bool

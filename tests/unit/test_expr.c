@@ -238,12 +238,14 @@ call_double(const struct expr_call *c, const struct val *args, size_t n, struct 
 	return 0;
 }
 
-static const struct expr_function *
-functions(void *arg, str name)
+static bool
+functions(void *arg, str name, struct expr_function *out)
 {
-	static const struct expr_function twice = { "math.times", 1, 1, call_double };
 	(void)arg;
-	return str_eq(name, S("math.times")) ? &twice : expr_argo_function(name);
+	if (!str_eq(name, S("math.times")))
+		return expr_argo_function(name, out);
+	*out = (struct expr_function){ "math.times", 1, 1, call_double, NULL };
+	return true;
 }
 
 static struct val
@@ -279,6 +281,10 @@ test_functions_of_the_caller(void **state)
 	assert_true(run_with_functions(a, "asFloat(\"1.5\") == 1.5", NULL).b);
 	struct val v = run_with_functions(a, "toJson({b: [1, nil], a: \"<\"})", NULL);
 	assert_string_equal(str_z(a, val_text(&v)), "{\"a\":\"\\u003c\",\"b\":[1,null]}");
+	v = run_with_functions(a, "sprig.upper(s) + sprig.join(\"-\", [1, true]) + sprig.trimSuffix(\"b\", \"ab\")", NULL);
+	assert_string_equal(str_z(a, val_text(&v)), "HELLO1-truea");
+	assert_int_equal(run_with_functions(a, "len(sprig.dict(\"k\", [1, 2])[\"k\"])", NULL).i, 2);
+	assert_true(run_with_functions(a, "sprig.hasPrefix(\"he\", s) and sprig.contains(\"ell\", s)", NULL).b);
 	run_with_functions(a, "1 + math.times(\"x\")", "1:9: math.times: an int, please");
 	arena_free(a);
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/lang/sprig_call.h"
+
+#include <time.h>
+
+#include "core/lang/gotmpl_impl.h"
+
+const struct gofn *
+sprig_find(str name)
+{
+	static const struct gofn *const tables[] = { sprig_strings, sprig_regex, sprig_numbers, sprig_lists, sprig_dicts, sprig_dates,
+		sprig_others };
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		for (const struct gofn *f = tables[i]; f->name; f++)
+			if (str_eq(name, str_c(f->name)))
+				return f->fn ? f : NULL;
+	return NULL;
+}
+
+/* Go's types are not ours: nothing below the value may look like one any more. */
+static bool
+has_time(const struct val *v)
+{
+	if (v->kind == VAL_INT)
+		return v->pad == GO_TIME;
+	for (uint32_t i = 0; i < v->n && (v->kind == VAL_LIST || v->kind == VAL_MAP); i++)
+		if (has_time(v->kind == VAL_LIST ? &v->items[i] : &v->members[i].value))
+			return true;
+	return false;
+}
+
+int
+sprig_call(const struct gofn *f, const struct val *args, size_t n, struct arena *a, struct val *out, struct err *e)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	struct run r = { .a = a, .e = e, .now = now.tv_sec * NS_PER_SEC + now.tv_nsec };
+	struct val *copy = ARENA_ARRAY(a, struct val, n), result;
+	if (n)
+		memcpy(copy, args, n * sizeof *copy);
+	bool ok = go_call(&r, f, copy, n, &result);
+	buf_free(&r.out);
+	VEC_FREE(&r.vars);
+	if (!ok)
+		return -1;
+	result = go_plain(&r, &result);
+	if (has_time(&result))
+		return err_set(e, ERR_INVALID, "gives a time, which has no type here");
+	*out = result;
+	return 0;
+}

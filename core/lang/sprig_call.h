@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sprig_call: sprig's functions for languages other than text/template. */
+#ifndef TIDEGATE_CORE_LANG_SPRIG_CALL_H
+#define TIDEGATE_CORE_LANG_SPRIG_CALL_H
+
+#include "core/val.h"
+
+struct gofn;
+
+/* sprig's function of that name; NULL: there is none, or it is refused (env, rand*, gen*, ...). */
+const struct gofn *sprig_find(str name);
+/*
+ * Calls it. Arguments must be of the types that it takes, as Go's reflection wants them: an int where it takes an int. ERR_INVALID
+ * otherwise, and for a result that no value can be (a time); ERR_LIMIT for one that is too large.
+ */
+int sprig_call(const struct gofn *f, const struct val *args, size_t n, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+#endif
