@@ -52,7 +52,7 @@ struct check {
 struct scope {
 	const struct template *t;     /* inputs; NULL: none */
 	const struct steps_scope *steps;
-	const struct dag_scope *dag;
+	struct dag_scope *dag;
 	size_t group;                 /* steps: those of groups before this one are known */
 	size_t task;                  /* dag: the task we are in; SIZE_MAX: at the template's outputs */
 	const struct step *self;      /* step or task that also knows itself: in its hooks */
@@ -76,8 +76,13 @@ struct dag_scope {
 	struct map by_name;           /* -> struct known_step; group is the index */
 	struct known_step *tasks;
 	struct task_deps *deps;       /* by index */
-	uint32_t *mark, round;        /* ancestor walks: mark[i] == round: seen */
+	/* for walks over them */
+	struct arena *arena;
+	size_t *first, *behind;       /* those that depend on i: behind[first[i]] up to behind[first[i + 1]] */
+	uint32_t *mark, round;        /* mark[i] == round: seen */
 	size_t *queue;
+	bool **reach;                 /* by index, where it was asked for often: which tasks depend on it */
+	size_t reached, work;         /* number of those; steps of walks so far */
 };
 struct task_deps {
 	size_t *p, n;
@@ -144,8 +149,8 @@ static inline bool check_is_loop(const struct step *s)
 void check_leaf(struct check *k, const struct template_state *s, const struct scope *scope);
 void check_metrics(struct check *k, const struct template *t);
 void check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag, struct loops *loops);
-/* Whether task `ancestor` is a transitive dependency of `task`. */
-bool check_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor);
+/* Whether task `ancestor` is a transitive dependency of `task`. True without looking once that has taken too much work. */
+bool check_is_ancestor(struct dag_scope *dag, size_t task, size_t ancestor);
 
 /* ---- validate_vars.c ------------------------------------------------------------------------------------------------ */
 

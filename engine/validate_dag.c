@@ -82,27 +82,92 @@ read_depends(struct check *k, struct dag_scope *dag, size_t index)
 	}
 }
 
-bool
-check_is_ancestor(const struct dag_scope *dag, size_t task, size_t ancestor)
+/* ---- ancestors ---------------------------------------------------------------------------------------------- */
+
+enum {
+	NEAR = 64,             /* tasks looked at before the walk is made from the other end */
+	REACH_MAX = 64,        /* tasks whose descendants are remembered */
+	WORK_MAX = 100000000,  /* steps of all walks of a graph */
+};
+
+/* Walks up from `task`, looking at `most` tasks: 1 found, 0 not there, -1 not found so far. */
+static int
+walk_up(struct dag_scope *dag, size_t task, size_t ancestor, size_t most)
 {
-	/* the marks are scratch space of the scope, not part of what it says */
-	struct dag_scope *scratch = (struct dag_scope *)(uintptr_t)dag;
-	uint32_t round = ++scratch->round;
+	uint32_t round = ++dag->round;
 	size_t head = 0, tail = 0;
 
-	for (dag->queue[tail++] = task; head < tail;) {
-		const struct task_deps *deps = &dag->deps[dag->queue[head++]];
+	for (dag->queue[tail++] = task; head < tail; head++) {
+		const struct task_deps *deps = &dag->deps[dag->queue[head]];
 
+		if (head == most)
+			return -1;
+		dag->work += deps->n + 1;
 		for (size_t i = 0; i < deps->n; i++) {
 			if (deps->p[i] == ancestor)
-				return true;
+				return 1;
 			if (dag->mark[deps->p[i]] != round) {
 				dag->mark[deps->p[i]] = round;
 				dag->queue[tail++] = deps->p[i];
 			}
 		}
 	}
-	return false;
+	return 0;
+}
+
+/* All tasks that depend on `from`, by index. */
+static bool *
+walk_down(struct dag_scope *dag, size_t from)
+{
+	bool *reach = ARENA_ARRAY(dag->arena, bool, dag->dag->tasks.n);
+	size_t head = 0, tail = 0;
+
+	for (dag->queue[tail++] = from; head < tail; head++)
+		for (size_t i = dag->first[dag->queue[head]]; i < dag->first[dag->queue[head] + 1]; i++, dag->work++)
+			if (!reach[dag->behind[i]]) {
+				reach[dag->behind[i]] = true;
+				if (dag->behind[i] != from)
+					dag->queue[tail++] = dag->behind[i];
+			}
+	return reach;
+}
+
+bool
+check_is_ancestor(struct dag_scope *dag, size_t task, size_t ancestor)
+{
+	int near;
+
+	if (dag->work > WORK_MAX)
+		return true;
+	near = walk_up(dag, task, ancestor, NEAR);
+	if (near >= 0)
+		return near;
+	if (!dag->reach[ancestor] && dag->reached < REACH_MAX) {
+		dag->reach[ancestor] = walk_down(dag, ancestor);
+		dag->reached++;
+	}
+	return dag->reach[ancestor] ? dag->reach[ancestor][task] : walk_up(dag, task, ancestor, SIZE_MAX) != 0;
+}
+
+/* Turns "i depends on" into "depend on i". */
+static void
+turn_around(struct check *k, struct dag_scope *dag)
+{
+	size_t n = dag->dag->tasks.n, *fill = ARENA_ARRAY(k->arena, size_t, n);
+
+	dag->first = ARENA_ARRAY(k->arena, size_t, n + 1);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < dag->deps[i].n; j++)
+			dag->first[dag->deps[i].p[j] + 1]++;
+	for (size_t i = 0; i < n; i++)
+		dag->first[i + 1] += dag->first[i];
+	dag->behind = ARENA_ARRAY(k->arena, size_t, dag->first[n]);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < dag->deps[i].n; j++) {
+			size_t d = dag->deps[i].p[j];
+
+			dag->behind[dag->first[d] + fill[d]++] = i;
+		}
 }
 
 /* ---- cycles ------------------------------------------------------------------------------------------------- */
@@ -140,38 +205,39 @@ report_cycle(struct check *k, const struct template *t, const struct dag_scope *
 static void
 check_cycles(struct check *k, const struct template *t, const struct dag_scope *dag)
 {
-	size_t n = dag->dag->tasks.n, head = 0, tail = 0;
-	size_t *waits = ARENA_ARRAY(k->arena, size_t, n), *first = ARENA_ARRAY(k->arena, size_t, n + 1), edges = 0;
-	size_t *behind, *fill = ARENA_ARRAY(k->arena, size_t, n);
+	size_t n = dag->dag->tasks.n, head = 0, tail = 0, at = 0, in = 0;
+	size_t *waits = ARENA_ARRAY(k->arena, size_t, n);
 
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < dag->deps[i].n; j++, edges++)
-			first[dag->deps[i].p[j] + 1]++;
-	for (size_t i = 0; i < n; i++)
-		first[i + 1] += first[i];
-	behind = ARENA_ARRAY(k->arena, size_t, edges);
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < dag->deps[i].n; j++) {
-			size_t d = dag->deps[i].p[j];
-
-			behind[first[d] + fill[d]++] = i;
-			waits[i]++;
-		}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		waits[i] = dag->deps[i].n;
 		if (!waits[i])
 			dag->queue[tail++] = i;
+	}
 	while (head < tail) {
 		size_t i = dag->queue[head++];
 
-		for (size_t j = first[i]; j < first[i + 1]; j++)
-			if (!--waits[behind[j]])
-				dag->queue[tail++] = behind[j];
+		for (size_t j = dag->first[i]; j < dag->first[i + 1]; j++)
+			if (!--waits[dag->behind[j]])
+				dag->queue[tail++] = dag->behind[j];
 	}
-	for (size_t i = 0; i < n && tail < n; i++)
-		if (waits[i] && check_is_ancestor(dag, i, i)) {
-			report_cycle(k, t, dag, i);
-			return;
-		}
+	if (tail == n)
+		return;
+	for (size_t i = n; i-- > 0;)
+		at = waits[i] ? i : at;
+	/*
+	 * Each of the rest waits for another of the rest: whoever follows that often enough is in a cycle, and then
+	 * sees all of it.
+	 */
+	for (size_t steps = 0; steps < 2 * n; steps++) {
+		size_t j = 0;
+
+		while (!waits[dag->deps[at].p[j]])
+			j++;
+		at = dag->deps[at].p[j];
+		if (steps == n || (steps > n && at < in))
+			in = at;
+	}
+	report_cycle(k, t, dag, in);
 }
 
 /* ---- tasks -------------------------------------------------------------------------------------------------- */
@@ -217,7 +283,7 @@ check_names(struct check *k, const struct template_state *s, struct dag_scope *d
 
 /* A value that is another task's needs that task to come first. */
 static void
-check_argument_tasks(struct check *k, const struct dag_scope *dag, size_t index)
+check_argument_tasks(struct check *k, struct dag_scope *dag, size_t index)
 {
 	const struct step *task = &dag->dag->tasks.p[index];
 
@@ -290,6 +356,8 @@ check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag
 	dag->deps = ARENA_ARRAY(k->arena, struct task_deps, n);
 	dag->mark = ARENA_ARRAY(k->arena, uint32_t, n);
 	dag->queue = ARENA_ARRAY(k->arena, size_t, n + 1);
+	dag->reach = ARENA_ARRAY(k->arena, bool *, n);
+	dag->arena = k->arena;
 	check_names(k, s, dag);
 	for (size_t i = 0; i < n; i++) {
 		const struct step *task = &dag->dag->tasks.p[i];
@@ -303,6 +371,7 @@ check_dag(struct check *k, const struct template_state *s, struct dag_scope *dag
 			read_dependencies(k, dag, i);
 		check_leave(k, before);
 	}
+	turn_around(k, dag);
 	check_cycles(k, s->t, dag);
 	check_targets(k, s->t, dag);
 	for (size_t i = 0; i < n; i++)
