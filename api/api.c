@@ -26,12 +26,6 @@ struct binding {
 	str token; /* absent: none is asked for. Owned by the binding */
 };
 
-static bool
-token_fits(str given, str token)
-{
-	return digest_equal(given, token);
-}
-
 /* "Authorization: Bearer <token>", as argo and Hera send it. */
 static bool
 let_in(const struct binding *b, const struct http_req *r)
@@ -41,7 +35,7 @@ let_in(const struct binding *b, const struct http_req *r)
 	str header = http_req_header(r, "Authorization");
 	if (!str_starts(header, S("Bearer ")))
 		return false;
-	return token_fits(str_trim(str_slice(header, 7, header.n)), b->token);
+	return digest_equal(str_trim(str_slice(header, 7, header.n)), b->token);
 }
 
 static void

@@ -120,6 +120,7 @@ listen_all(struct serve *s, struct err *e)
 	bool open = strcmp(s->o->auth ? s->o->auth : str_z(s->d.arena, s->d.settings.auth), "none") == 0;
 	if (parse_address(s->d.arena, address, &tcp, e) || (!open && read_token(s, e)))
 		return -1;
+	log_mask(s->token); /* it is printed once, in the greeting, and in no log line */
 	if (httpd_start(s->d.loop, &local, &s->local, e))
 		return err_wrap(e, "the daemon's own socket");
 	if (httpd_start(s->d.loop, &tcp, &s->tcp, e))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sprig: strings and regular expressions. */
+#include <dlfcn.h>
 #include <limits.h>
 #include <locale.h>
-#include <openssl/sha.h>
 #include <wctype.h>
 
+#include "core/digest.h"
 #include "core/lang/regex.h"
 #include "core/lang/sprig.h"
 
@@ -508,22 +509,29 @@ hex_text(struct run *r, const unsigned char *p, size_t n, struct val *out)
 	return go_made(r, &b, out);
 }
 
-FN(fn_sha1)
+/* SHA-1 and SHA-512 are libcrypto's; it is loaded by the first template that wants one, since few do. */
+static bool
+foreign_sum(struct run *r, const char *symbol, str text, size_t size, struct val *out)
 {
-	unsigned char h[SHA_DIGEST_LENGTH];
-	SHA1((const unsigned char *)TEXT(0).p, TEXT(0).n, h);
-	return hex_text(r, h, sizeof h, out);
+	static void *library; /* templates are run on the loop's thread */
+	unsigned char h[64];
+	unsigned char *(*sum)(const unsigned char *d, size_t n, unsigned char *md) = NULL;
+	if (!library)
+		library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
+	void *found = library ? dlsym(library, symbol) : NULL;
+	if (!found)
+		return go_fail(r, "%s needs OpenSSL's libcrypto: install libssl3", symbol);
+	memcpy(&sum, &found, sizeof sum);
+	sum((const unsigned char *)(text.p ? text.p : ""), text.n, h);
+	return hex_text(r, h, size, out);
 }
+
+FN(fn_sha1) { return foreign_sum(r, "SHA1", TEXT(0), 20, out); }
+FN(fn_sha512) { return foreign_sum(r, "SHA512", TEXT(0), 64, out); }
 FN(fn_sha256)
 {
-	unsigned char h[SHA256_DIGEST_LENGTH];
-	SHA256((const unsigned char *)TEXT(0).p, TEXT(0).n, h);
-	return hex_text(r, h, sizeof h, out);
-}
-FN(fn_sha512)
-{
-	unsigned char h[SHA512_DIGEST_LENGTH];
-	SHA512((const unsigned char *)TEXT(0).p, TEXT(0).n, h);
+	unsigned char h[DIGEST_SHA256_SIZE];
+	digest_sha256(TEXT(0), h);
 	return hex_text(r, h, sizeof h, out);
 }
 FN(fn_adler32)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events from the webhook to the workflow; reload of manifests; what `events` says about each."""
 import json
+import signal
 import unittest
 
 from harness import TestCase, free_port, post, sign, until
@@ -92,6 +93,11 @@ class Events(TestCase):
         until(lambda: "manifests read again" in self.d.log(), 20, "the change")
         self.hello("moon")
         until(lambda: len(self.d.list()) == 2, 20, "the new sensor's workflow")
+
+    def test_hangup_reads_again(self):
+        self.d.process.send_signal(signal.SIGHUP)
+        until(lambda: "manifests read again" in self.d.log(), 20, "the reading")
+        self.assertEqual(self.hello("world")[0], 200)
 
     def test_a_port_moves_with_its_manifest(self):
         other = free_port()
