@@ -16,540 +16,7 @@
 #include "core/lang/jsonskip.h"
 #include "core/lang/match.h"
 
-/* ---- budgets ------------------------------------------------------------------------------------------------- */
-
-static bool
-spend(struct gjson_run *run, size_t n)
-{
-	if (run->work < n)
-		run->limited = true;
-	if (run->limited)
-		return false;
-	run->work -= n;
-	return true;
-}
-
-bool
-gjson_enter(struct gjson_run *run, size_t n)
-{
-	if (run->depth >= GJSON_DEPTH_MAX)
-		run->limited = true;
-	if (!spend(run, n + 1))
-		return false;
-	run->depth++;
-	return true;
-}
-
-str
-gjson_take(struct gjson_run *run, struct buf *b)
-{
-	str s = STR_NONE;
-	if (spend(run, b->n))
-		s = arena_dup(run->a, buf_str(b));
-	buf_free(b);
-	return s;
-}
-
-/* ---- values -------------------------------------------------------------------------------------------------- */
-
-static unsigned
-hex4(const char *p)
-{
-	unsigned v = 0;
-	for (int i = 0; i < 4; i++) {
-		char c = p[i];
-		v = v << 4 | (unsigned)(c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 0);
-	}
-	return v;
-}
-
-/* \uXXXX at s[i] (on the u), a pair of surrogates taken together. Returns how many bytes behind the u were used. */
-static size_t
-decode_u(struct buf *b, str s, size_t i)
-{
-	if (i + 5 > s.n)
-		return 0;
-	uint32_t r = hex4(s.p + i + 1);
-	if (r >= 0xd800 && r < 0xdc00 && i + 11 <= s.n && s.p[i + 5] == '\\' && s.p[i + 6] == 'u') {
-		uint32_t low = hex4(s.p + i + 7);
-		if (low >= 0xdc00 && low < 0xe000) {
-			go_add_rune(b, 0x10000 + ((r - 0xd800) << 10) + (low - 0xdc00));
-			return 10;
-		}
-	}
-	go_add_rune(b, r);
-	return 4;
-}
-
-str
-gjson_decode(struct arena *a, str s)
-{
-	static const char named[] = "\\\\//b\bf\fn\nr\rt\t\"\"";
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < s.n && (unsigned char)s.p[i] >= ' '; i++) {
-		if (s.p[i] != '\\') {
-			buf_addc(&b, s.p[i]);
-			continue;
-		}
-		if (++i >= s.n)
-			break;
-		if (s.p[i] == 'u') {
-			size_t used = decode_u(&b, s, i);
-			if (!used)
-				break;
-			i += used;
-			continue;
-		}
-		const char *p = named;
-		while (*p && *p != s.p[i])
-			p += 2;
-		if (!*p)
-			break;
-		buf_addc(&b, p[1]);
-	}
-	return arena_dup(a, buf_str(&b));
-}
-
-/* The string whose opening quote is at *i. False if it has no end. The text is decoded by `taken`, if at all. */
-static bool
-read_string(str json, size_t *i, struct gjson *out)
-{
-	size_t start = *i;
-	size_t end = jsonskip_string(json.p, start + 1, json.n, &out->escaped);
-	if (end >= json.n) {
-		*i = json.n;
-		return false;
-	}
-	*i = end + 1;
-	out->kind = GJSON_STR;
-	out->raw = str_slice(json, start, end + 1);
-	out->text = str_slice(json, start + 1, end);
-	out->at = start;
-	return true;
-}
-
-/* Makes a string's text what it says: called only for strings that somebody looks at. */
-static void
-decode_text(struct gjson_run *run, struct gjson *v)
-{
-	if (v->kind == GJSON_STR && v->escaped && v->text.p == v->raw.p + 1)
-		v->text = gjson_decode(run->a, v->text);
-}
-
-static void
-read_number(str json, size_t *i, struct gjson *out)
-{
-	size_t start = (*i)++;
-	while (*i < json.n && (unsigned char)json.p[*i] > ' ' && json.p[*i] != ',' && json.p[*i] != ']' && json.p[*i] != '}')
-		++*i;
-	out->kind = GJSON_NUM;
-	out->raw = str_slice(json, start, *i);
-	out->at = start;
-}
-
-static void
-read_literal(str json, size_t *i, struct gjson *out)
-{
-	size_t start = (*i)++;
-	while (*i < json.n && json.p[*i] >= 'a' && json.p[*i] <= 'z')
-		++*i;
-	char c = json.p[start];
-	out->kind = c == 't' ? GJSON_TRUE : c == 'f' ? GJSON_FALSE : GJSON_NULL;
-	out->raw = str_slice(json, start, *i);
-	out->at = start;
-}
-
-enum starts { NOTHING, STRING, OBJECT, ARRAY, LITERAL, NUMBER, END_ARRAY };
-
-static enum starts
-starts_at(str json, size_t i)
-{
-	switch (json.p[i]) {
-	case '"': return STRING;
-	case '{': return OBJECT;
-	case '[': return ARRAY;
-	case ']': return END_ARRAY;
-	case 't': case 'f': return LITERAL;
-	case 'n': return i + 1 < json.n && json.p[i + 1] != 'u' ? NUMBER : LITERAL;
-	case '+': case '-': case '0' ... '9': case 'i': case 'I': case 'N': return NUMBER;
-	default: return NOTHING;
-	}
-}
-
-/* Reads the value of that sort at *i, containers whole. False: a string without end. */
-static bool
-read_value(str json, size_t *i, enum starts sort, struct gjson *out)
-{
-	*out = (struct gjson){ 0 };
-	switch (sort) {
-	case STRING:
-		return read_string(json, i, out);
-	case OBJECT:
-	case ARRAY: {
-		size_t start = *i;
-		*i = jsonskip_container(json.p, start, json.n);
-		out->kind = GJSON_JSON;
-		out->raw = str_slice(json, start, *i);
-		out->at = start;
-		return true;
-	}
-	case LITERAL:
-		read_literal(json, i, out);
-		return true;
-	default:
-		read_number(json, i, out);
-		return true;
-	}
-}
-
-/* A value that is an answer, or that a query looks at: now its number and text are worth computing. */
-static struct gjson
-taken(struct gjson_run *run, struct gjson v)
-{
-	decode_text(run, &v);
-	if (v.kind == GJSON_NUM)
-		(void)go_parse_float(v.raw, &v.num); /* what is no number counts as 0, as in gjson */
-	return v;
-}
-
-bool
-gjson_value(struct gjson_run *run, str json, size_t *i, struct gjson *out)
-{
-	for (; *i < json.n; ++*i) {
-		enum starts sort = starts_at(json, *i);
-		if (sort == NOTHING || sort == END_ARRAY)
-			continue;
-		if (!read_value(json, i, sort, out))
-			return false;
-		*out = taken(run, *out);
-		return true;
-	}
-	return false;
-}
-
-struct gjson
-gjson_parse(struct gjson_run *run, str json)
-{
-	size_t i = 0;
-	while (i < json.n && (unsigned char)json.p[i] <= ' ')
-		i++;
-	struct gjson v = { 0 };
-	if (i >= json.n)
-		return v;
-	enum starts sort = starts_at(json, i);
-	size_t start = i;
-	if (sort == OBJECT || sort == ARRAY)
-		return (struct gjson){ .kind = GJSON_JSON, .raw = str_slice(json, i, json.n), .at = i };
-	if (sort == NOTHING || sort == END_ARRAY)
-		return v;
-	if (!read_value(json, &i, sort, &v)) /* no closing quote: the rest is the string */
-		v = (struct gjson){ .kind = GJSON_STR, .raw = str_slice(json, start, json.n), .escaped = v.escaped,
-			            .text = str_slice(json, start + 1, json.n), .at = start };
-	return taken(run, v);
-}
-
-/* Brackets of all three kinds are counted; strings are jumped over. For paths and arguments, which are short. */
-str
-gjson_squash(str s)
-{
-	size_t depth = s.n && s.p[0] != '"', i = depth;
-	for (; i < s.n; i++) {
-		switch (s.p[i]) {
-		case '"': {
-			bool escaped;
-			i = jsonskip_string(s.p, i + 1, s.n, &escaped);
-			if (depth == 0)
-				return str_slice(s, 0, i + 1);
-			break;
-		}
-		case '{': case '[': case '(':
-			depth++;
-			break;
-		case '}': case ']': case ')':
-			if (--depth == 0)
-				return str_slice(s, 0, i + 1);
-			break;
-		}
-	}
-	return s;
-}
-
-struct gjson_iter
-gjson_iter(const struct gjson *v)
-{
-	struct gjson_iter it = { .of = v, .json = v->raw, .base = v->at };
-	if (!gjson_exists(v))
-		it.json.n = 0;
-	else if (v->kind != GJSON_JSON)
-		it.single = true;
-	while (it.i < it.json.n && (unsigned char)it.json.p[it.i] <= ' ')
-		it.i++;
-	it.object = it.i < it.json.n && it.json.p[it.i] == '{';
-	it.i++;
-	return it;
-}
-
-bool
-gjson_next(struct gjson_run *run, struct gjson_iter *it)
-{
-	if (it->single) {
-		it->single = false;
-		it->json.n = 0;
-		it->key = (struct gjson){ 0 };
-		it->value = *it->of;
-		return true;
-	}
-	if (run->limited)
-		return false;
-	if (it->object) {
-		while (it->i < it->json.n && it->json.p[it->i] != '"')
-			it->i++;
-		it->key = (struct gjson){ 0 };
-		if (it->i >= it->json.n || !read_string(it->json, &it->i, &it->key))
-			return false;
-		decode_text(run, &it->key);
-	}
-	if (it->i >= it->json.n || !gjson_value(run, it->json, &it->i, &it->value))
-		return false;
-	if (it->of->places)
-		it->value.at = it->n < it->of->places_n ? it->of->places[it->n] : 0;
-	else
-		it->value.at += it->base;
-	it->n++;
-	return true;
-}
-
-/* ---- steps of a path ----------------------------------------------------------------------------------------- */
-
-struct step {
-	str part;    /* the key, pattern or index; unescaped */
-	str path;    /* the steps behind it */
-	str pipe;    /* or: what is looked up in the answer */
-	bool more, piped, wild;
-	/* arrays only */
-	bool hash;   /* the step has a '#' */
-	bool each;   /* "#.key": the key of every element */
-	str each_key;
-	bool query, all; /* "#(...)", "#(...)#" */
-	str query_path, op, want;
-};
-
-/* Whether the text behind a dot starts something that works on the answer so far: a modifier or a multipath. */
-static bool
-starts_pipe(str s)
-{
-	if (!s.n)
-		return false;
-	if (s.p[0] != '@')
-		return s.p[0] == '[' || s.p[0] == '{';
-	size_t i = 1;
-	while (i < s.n && s.p[i] != '.' && s.p[i] != '|' && s.p[i] != ':')
-		i++;
-	return gjson_find_modifier(str_slice(s, 1, i)) != NULL;
-}
-
-/* The step ends at path[i], which is '.' or '|'. */
-static void
-end_step(struct step *s, str path, size_t i, bool may_pipe)
-{
-	str rest = str_slice(path, i + 1, path.n);
-	if (path.p[i] == '|' || (may_pipe && starts_pipe(rest))) {
-		s->pipe = rest;
-		s->piped = true;
-	} else {
-		s->path = rest;
-		s->more = true;
-	}
-}
-
-static struct step
-object_step(struct gjson_run *run, str path)
-{
-	struct step s = { .part = path };
-	size_t i = 0;
-	for (; i < path.n; i++) {
-		char c = path.p[i];
-		if (c == '.' || c == '|') {
-			s.part = str_slice(path, 0, i);
-			end_step(&s, path, i, true);
-			return s;
-		}
-		if (c == '*' || c == '?')
-			s.wild = true;
-		if (c == '\\')
-			break;
-	}
-	if (i == path.n)
-		return s;
-	struct buf part CLEANUP(free_buf) = { 0 };
-	buf_add(&part, str_slice(path, 0, i));
-	for (; i < path.n; i++) {
-		char c = path.p[i];
-		if (c == '\\') {
-			if (++i < path.n)
-				buf_addc(&part, path.p[i]);
-			continue;
-		}
-		if (c == '.' || c == '|') {
-			end_step(&s, path, i, true);
-			break;
-		}
-		if (c == '*' || c == '?')
-			s.wild = true;
-		buf_addc(&part, c);
-	}
-	s.part = arena_dup(run->a, buf_str(&part));
-	return s;
-}
-
-/* Control characters and blanks off both ends. */
-static str
-trim_low(str s)
-{
-	while (s.n && (unsigned char)s.p[0] <= ' ')
-		s = str_slice(s, 1, s.n);
-	while (s.n && (unsigned char)s.p[s.n - 1] <= ' ')
-		s.n--;
-	return s;
-}
-
-/* "== \"x\"" into operator and operand. */
-static void
-split_operator(str value, str *op, str *want)
-{
-	static const char *const two[] = { "!=", "!%", "<=", ">=" };
-	size_t n = value.n && strchr("<>=%", value.p[0]) ? 1 : 0;
-	if (value.n == 1)
-		n = 1;
-	for (size_t i = 0; i < ARRAY_LEN(two) && value.n > 1; i++)
-		if (str_starts(value, str_c(two[i])))
-			n = 2;
-	if (str_starts(value, S("==")))
-		value = str_slice(value, 1, value.n);
-	*op = str_slice(value, 0, n);
-	*want = trim_low(str_slice(value, n, value.n));
-}
-
-/* "(path op value)" at path[1]; returns the offset behind the closing bracket, 0 if there is none. */
-static size_t
-query_step(struct gjson_run *run, str path, struct step *s)
-{
-	size_t i = 2, value_at = 0, depth = 1;
-	bool escaped = false;
-	for (; i < path.n; i++) {
-		char c = path.p[i];
-		if (depth == 1 && !value_at && strchr("!=<>%", c) && c) {
-			value_at = i;
-			continue;
-		}
-		if (c == '\\') {
-			i++;
-		} else if (c == '[' || c == '(') {
-			depth++;
-		} else if (c == ']' || c == ')') {
-			if (--depth == 0)
-				break;
-		} else if (c == '"') {
-			bool esc;
-			i = jsonskip_string(path.p, i + 1, path.n, &esc);
-			escaped |= esc;
-		}
-	}
-	if (depth || i >= path.n)
-		return 0;
-	s->query = true;
-	s->query_path = trim_low(str_slice(path, 2, value_at ? value_at : i));
-	if (value_at)
-		split_operator(trim_low(str_slice(path, value_at, i)), &s->op, &s->want);
-	if (s->want.n >= 2 && s->want.p[0] == '"' && s->want.p[s->want.n - 1] == '"') {
-		s->want = str_slice(s->want, 1, s->want.n - 1);
-		if (escaped)
-			s->want = gjson_decode(run->a, s->want);
-	}
-	return i + 1;
-}
-
-static struct step
-array_step(struct gjson_run *run, str path)
-{
-	struct step s = { .part = path };
-	for (size_t i = 0; i < path.n; i++) {
-		char c = path.p[i];
-		if (c == '.' || c == '|') {
-			s.part = str_slice(path, 0, i);
-			str each = s.path;
-			end_step(&s, path, i, !s.hash);
-			if (s.piped)
-				s.path = each;
-			return s;
-		}
-		if (c != '#')
-			continue;
-		s.hash = true;
-		if (i > 0 || path.n < 2)
-			continue;
-		if (path.p[1] == '.') {
-			s.each = true;
-			s.each_key = str_slice(path, 2, path.n);
-		} else if (path.p[1] == '[' || path.p[1] == '(') {
-			size_t end = query_step(run, path, &s);
-			if (!end)
-				break;
-			i = end - 1;
-			s.all = end < path.n && path.p[end] == '#';
-		}
-	}
-	s.path = STR_NONE;
-	return s;
-}
-
-/* The first '|' that stands outside of queries, or all of it on the left. */
-static bool
-split_pipe(str path, str *left, str *right)
-{
-	if (str_find_char(path, '|', 0) == SIZE_MAX)
-		return false;
-	if (path.p[0] == '{') {
-		size_t n = gjson_squash(path).n;
-		if (n >= path.n || path.p[n] != '|')
-			return false;
-		*left = str_slice(path, 0, n);
-		*right = str_slice(path, n + 1, path.n);
-		return true;
-	}
-	for (size_t i = 0; i < path.n; i++) {
-		if (path.p[i] == '\\') {
-			i++;
-		} else if (path.p[i] == '|') {
-			*left = str_slice(path, 0, i);
-			*right = str_slice(path, i + 1, path.n);
-			return true;
-		} else if (path.p[i] == '.') {
-			if (i + 1 >= path.n)
-				return false;
-			if (path.p[i + 1] != '#')
-				continue;
-			i += 2;
-			if (i >= path.n)
-				return false;
-			if (path.p[i] == '[' || path.p[i] == '(')
-				i += gjson_squash(str_slice(path, i, path.n)).n - 1;
-		}
-	}
-	return false;
-}
-
 /* ---- queries ------------------------------------------------------------------------------------------------- */
-
-static bool
-parses_as(const struct gjson *v, bool want)
-{
-	bool b;
-	struct buf lower CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < v->text.n && i < 8; i++)
-		buf_addc(&lower, (char)(v->text.p[i] >= 'A' && v->text.p[i] <= 'Z' ? v->text.p[i] | 0x20 : v->text.p[i]));
-	return go_parse_bool(buf_str(&lower), &b) && b == want;
-}
 
 /* "~true" and its kin: what a value is worth as a truth value. */
 static bool
@@ -566,7 +33,7 @@ is_ish(const struct gjson *v, str word, bool *known)
 		return false;
 	}
 	switch (v->kind) {
-	case GJSON_STR: return parses_as(v, want);
+	case GJSON_STR: return gjson_parses_as(v, want);
 	case GJSON_NUM: return (v->num != 0) == want;
 	case GJSON_TRUE: return want;
 	case GJSON_FALSE: case GJSON_NULL: return !want;
@@ -589,7 +56,7 @@ ordered(int cmp, str op)
 }
 
 static bool
-query_holds(struct gjson_run *run, const struct step *s, const struct gjson *got)
+query_holds(struct gjson_run *run, const struct gjson_step *s, const struct gjson *got)
 {
 	struct gjson v = *got;
 	str want = s->want;
@@ -608,7 +75,7 @@ query_holds(struct gjson_run *run, const struct step *s, const struct gjson *got
 	switch (v.kind) {
 	case GJSON_STR:
 		if (glob)
-			return spend(run, v.text.n) && match_glob(v.text, want) != negated;
+			return gjson_spend(run, v.text.n) && match_glob(v.text, want) != negated;
 		return ordered(str_cmp(v.text, want), s->op);
 	case GJSON_NUM: {
 		double w;
@@ -651,27 +118,27 @@ static bool in_array(struct walk *w, size_t *i, str path);
 
 /* A member that the step names: takes it, or goes down into it. True: the answer is in w->value. */
 static bool
-visit(struct walk *w, size_t *i, enum starts sort, const struct step *s, bool *broken)
+visit(struct walk *w, size_t *i, enum gjson_starts sort, const struct gjson_step *s, bool *broken)
 {
-	bool down = s->more && (sort == OBJECT || sort == ARRAY);
+	bool down = s->more && (sort == STARTS_OBJECT || sort == STARTS_ARRAY);
 	if (down) {
 		++*i;
-		return sort == OBJECT ? in_object(w, i, s->path) : in_array(w, i, s->path);
+		return sort == STARTS_OBJECT ? in_object(w, i, s->path) : in_array(w, i, s->path);
 	}
 	struct gjson v;
-	*broken = !read_value(w->json, i, sort, &v);
+	*broken = !gjson_read(w->json, i, sort, &v);
 	if (*broken || s->more)
 		return false;
-	w->value = taken(w->run, v);
+	w->value = gjson_taken(w->run, v);
 	return true;
 }
 
 static bool
-key_matches(struct gjson_run *run, const struct step *s, str key, bool escaped)
+key_matches(struct gjson_run *run, const struct gjson_step *s, str key, bool escaped)
 {
 	if (escaped)
 		key = gjson_decode(run->a, key);
-	return s->wild ? spend(run, key.n) && match_glob(key, s->part) : str_eq(key, s->part);
+	return s->wild ? gjson_spend(run, key.n) && match_glob(key, s->part) : str_eq(key, s->part);
 }
 
 /* From behind the '{' at *i. True: found; *i is then behind the value, else behind the object. */
@@ -680,7 +147,7 @@ in_object(struct walk *w, size_t *i, str path)
 {
 	if (!gjson_enter(w->run, path.n))
 		return false;
-	struct step s = object_step(w->run, path);
+	struct gjson_step s = gjson_object_step(w->run, path);
 	if (s.piped) {
 		w->pipe = s.pipe;
 		w->piped = true;
@@ -701,18 +168,18 @@ in_object(struct walk *w, size_t *i, str path)
 		str key = { json.p + *i, end - *i };
 		*i = end + 1;
 		bool hit = key_matches(w->run, &s, key, escaped);
-		enum starts sort = NOTHING;
-		while (*i < json.n && ((sort = starts_at(json, *i)) == NOTHING || sort == END_ARRAY))
+		enum gjson_starts sort = STARTS_NOTHING;
+		while (*i < json.n && ((sort = gjson_starts(json, *i)) == STARTS_NOTHING || sort == STARTS_END_ARRAY))
 			++*i;
 		if (*i >= json.n)
 			break;
 		if (hit) {
 			found = visit(w, i, sort, &s, &broken);
-		} else if (sort == OBJECT || sort == ARRAY) {
+		} else if (sort == STARTS_OBJECT || sort == STARTS_ARRAY) {
 			*i = jsonskip_container(json.p, *i, json.n);
 		} else {
 			struct gjson skipped;
-			broken = !read_value(json, i, sort, &skipped);
+			broken = !gjson_read(json, i, sort, &skipped);
 		}
 	}
 	w->run->depth--;
@@ -729,7 +196,7 @@ static void
 collect(struct gjson_run *run, struct collected *c, const struct gjson *v)
 {
 	str raw = v->raw.n ? v->raw : gjson_string(run->a, v);
-	if (!raw.n || !spend(run, raw.n))
+	if (!raw.n || !gjson_spend(run, raw.n))
 		return;
 	buf_addc(&c->json, c->json.n ? ',' : '[');
 	buf_add(&c->json, raw);
@@ -753,7 +220,7 @@ collected_list(struct gjson_run *run, struct collected *c)
 
 /* One element under a query. True: this one is the answer ("#(...)" without the second '#'). */
 static bool
-ask(struct walk *w, struct step *s, const struct gjson *element, struct collected *c)
+ask(struct walk *w, struct gjson_step *s, const struct gjson *element, struct collected *c)
 {
 	struct gjson got = *element;
 	if (element->kind == GJSON_JSON)
@@ -765,7 +232,7 @@ ask(struct walk *w, struct step *s, const struct gjson *element, struct collecte
 	struct gjson answer = *element;
 	if (s->more) {
 		str left, right;
-		if (split_pipe(s->path, &left, &right)) {
+		if (gjson_split_pipe(s->path, &left, &right)) {
 			s->path = left;
 			w->pipe = right;
 			w->piped = true;
@@ -788,10 +255,10 @@ count_value(struct gjson_run *run, size_t n)
 
 /* "#.key" at the end of the array: the key of every element. */
 static struct gjson
-each_value(struct walk *w, struct step *s, struct gjson *elements, size_t n)
+each_value(struct walk *w, struct gjson_step *s, struct gjson *elements, size_t n)
 {
 	str left, right;
-	if (split_pipe(s->each_key, &left, &right)) {
+	if (gjson_split_pipe(s->each_key, &left, &right)) {
 		s->each_key = left;
 		w->pipe = right;
 		w->piped = true;
@@ -807,7 +274,7 @@ each_value(struct walk *w, struct step *s, struct gjson *elements, size_t n)
 
 /* What a list says at its end, when no element was the answer. True: that is the answer. */
 static bool
-at_array_end(struct walk *w, struct step *s, size_t n, struct gjson *elements, struct collected *c)
+at_array_end(struct walk *w, struct gjson_step *s, size_t n, struct gjson *elements, struct collected *c)
 {
 	if (s->hash && str_eq(s->part, S("#"))) {
 		w->value = s->each ? each_value(w, s, elements, n) : count_value(w->run, n);
@@ -824,7 +291,7 @@ in_array(struct walk *w, size_t *i, str path)
 {
 	if (!gjson_enter(w->run, path.n))
 		return false;
-	struct step s = array_step(w->run, path);
+	struct gjson_step s = gjson_array_step(w->run, path);
 	int64_t index = -1;
 	if (!s.hash && s.part.n && s.part.n < 18 && s.part.p[0] >= '0' && s.part.p[0] <= '9')
 		(void)str_to_i64(s.part, &index); /* not a number: matches no index */
@@ -838,12 +305,12 @@ in_array(struct walk *w, size_t *i, str path)
 	bool found = false, broken = false;
 	size_t n = 0;
 	while (!found && !broken && !w->run->limited) {
-		enum starts sort = END_ARRAY; /* the end of the text closes it too */
-		while (*i < json.n && (sort = starts_at(json, *i)) == NOTHING)
+		enum gjson_starts sort = STARTS_END_ARRAY; /* the end of the text closes it too */
+		while (*i < json.n && (sort = gjson_starts(json, *i)) == STARTS_NOTHING)
 			++*i;
 		if (*i >= json.n)
-			sort = END_ARRAY;
-		if (sort == END_ARRAY) {
+			sort = STARTS_END_ARRAY;
+		if (sort == STARTS_END_ARRAY) {
 			++*i;
 			found = at_array_end(w, &s, n, elements.p, &c);
 			break;
@@ -853,7 +320,7 @@ in_array(struct walk *w, size_t *i, str path)
 			continue;
 		}
 		struct gjson v;
-		broken = !read_value(json, i, sort, &v);
+		broken = !gjson_read(json, i, sort, &v);
 		n += s.hash;
 		if (broken || !s.hash)
 			continue;
@@ -861,7 +328,7 @@ in_array(struct walk *w, size_t *i, str path)
 			v.at = v.kind == GJSON_JSON ? v.at : 0; /* gjson does not say where a scalar of "#." was */
 			*VEC_PUSH(&elements) = v;
 		} else if (s.query) {
-			v = taken(w->run, v);
+			v = gjson_taken(w->run, v);
 			found = ask(w, &s, &v, &c);
 		}
 	}
@@ -1032,7 +499,7 @@ multipath(struct gjson_run *run, str json, str path, struct gjson *out)
 	buf_addc(&b, path.p[0]);
 	for (size_t i = 0; i < n; i++) {
 		struct gjson v = gjson_lookup(run, json, sels[i].path);
-		if (!gjson_exists(&v) || !spend(run, v.raw.n))
+		if (!gjson_exists(&v) || !gjson_spend(run, v.raw.n))
 			continue;
 		if (found++)
 			buf_addc(&b, ',');
@@ -1115,7 +582,7 @@ gjson_lookup(struct gjson_run *run, str json, str path)
 static size_t
 place_of(const struct gjson *v, const char *p, size_t at)
 {
-	bool inside = p >= v->raw.p && p < v->raw.p + v->raw.n;
+	bool inside = v->raw.n && p >= v->raw.p && p < v->raw.p + v->raw.n;
 	return inside && (v->at || !v->computed) ? v->at + at : 0;
 }
 
@@ -1145,69 +612,4 @@ gjson_get(struct arena *a, str json, str path, struct gjson *out)
 	if (run.limited || !gjson_exists(out))
 		*out = (struct gjson){ .limited = run.limited };
 	return gjson_exists(out);
-}
-
-str
-gjson_string(struct arena *a, const struct gjson *g)
-{
-	switch (g->kind) {
-	case GJSON_FALSE: return S("false");
-	case GJSON_TRUE: return S("true");
-	case GJSON_STR: return g->text;
-	case GJSON_JSON: return g->raw;
-	case GJSON_NULL: return S("");
-	case GJSON_NUM: break;
-	}
-	size_t i = g->raw.n && g->raw.p[0] == '-';
-	while (i < g->raw.n && g->raw.p[i] >= '0' && g->raw.p[i] <= '9')
-		i++;
-	if (g->raw.n && i == g->raw.n)
-		return g->raw;
-	struct buf b CLEANUP(free_buf) = { 0 };
-	go_format_float(&b, g->num, 'f', -1);
-	return arena_dup(a, buf_str(&b));
-}
-
-bool
-gjson_bool(const struct gjson *g)
-{
-	switch (g->kind) {
-	case GJSON_TRUE: return true;
-	case GJSON_STR: return parses_as(g, true);
-	case GJSON_NUM: return g->num != 0;
-	default: return false;
-	}
-}
-
-double
-gjson_float(const struct gjson *g)
-{
-	double d = 0;
-	switch (g->kind) {
-	case GJSON_TRUE: return 1;
-	case GJSON_NUM: return g->num;
-	case GJSON_STR: (void)go_parse_float(g->text, &d); return d;
-	default: return 0;
-	}
-}
-
-bool
-gjson_is_plain(str path)
-{
-	for (size_t i = 0; i < path.n; i++)
-		if (strchr("*?#|@!\\[]{}()", path.p[i]) && path.p[i])
-			return false;
-	return path.n > 0;
-}
-
-str
-gjson_escape(struct arena *a, str key)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < key.n; i++) {
-		if ((unsigned char)key.p[i] > ' ' && strchr(".*?#|@!\\[]{}()\"<>=%~,:", key.p[i]) && key.p[i])
-			buf_addc(&b, '\\');
-		buf_addc(&b, key.p[i]);
-	}
-	return arena_dup(a, buf_str(&b));
 }
