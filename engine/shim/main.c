@@ -182,6 +182,7 @@ main(int argc, char **argv)
 	prctl(PR_SET_NAME, "tidegate-step");
 	setup.uid = geteuid();
 	setup.gid = getegid();
+	setup.nested = sandbox_nested();
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);

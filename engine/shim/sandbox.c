@@ -124,6 +124,19 @@ sandbox_look(void)
 	}
 }
 
+bool
+sandbox_nested(void)
+{
+	char map[64];
+	unsigned inside, outside, count;
+	int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, map, sizeof map - 1);
+	if (fd >= 0)
+		close(fd);
+	map[n > 0 ? n : 0] = 0;
+	return sscanf(map, "%u %u %u", &inside, &outside, &count) != 3 || count != UINT32_MAX;
+}
+
 /* ---- from the host ------------------------------------------------------------------------------------------- */
 
 static int
@@ -281,11 +294,17 @@ take_visible(struct build *b)
 	return 0;
 }
 
+static bool
+makes_devices(const struct build *b)
+{
+	return b->task->sandbox == TASK_SANDBOX_PRIVILEGED && !b->setup->nested;
+}
+
 static int
 take_devices(struct build *b)
 {
-	if (b->task->sandbox == TASK_SANDBOX_PRIVILEGED)
-		return 0; /* made by mknod */
+	if (makes_devices(b))
+		return 0;
 	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
 		if (take(b, devices[i].path, devices[i].path, MOUNT_ATTR_NOSUID, false) < 0)
 			return -1;
@@ -431,7 +450,7 @@ fill_dev(struct build *b)
 		return why_errno(b->why, "make /dev");
 	}
 	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-		if (b->task->sandbox != TASK_SANDBOX_PRIVILEGED)
+		if (!makes_devices(b))
 			(void)write_file(devices[i].path, "", 0, 0666);
 		else if (mknod(devices[i].path, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0)
 			return why_errno(b->why, "make %s", devices[i].path);
@@ -640,10 +659,10 @@ sandbox_drop(const struct task *t, const struct setup *s, const char **what)
 		return -1;
 	*what = "set the user";
 	if (t->sandbox == TASK_SANDBOX_PRIVILEGED) {
-		/* Even root in the sandbox leaves the daemon's groups behind. */
+		/* Even root in the sandbox leaves the daemon's groups behind, where groups can be changed. */
 		gid_t gid = t->has_user ? t->gid : 0;
 		uid_t uid = t->has_user ? t->uid : 0;
-		if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
+		if ((syscall(SYS_setgroups, 0, NULL) < 0 && !s->nested) || syscall(SYS_setresgid, gid, gid, gid) < 0 ||
 			syscall(SYS_setresuid, uid, uid, uid) < 0)
 			return -1;
 	}

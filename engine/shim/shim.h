@@ -19,6 +19,7 @@ struct setup {
 	size_t seccomp_bytes;
 	uid_t uid;               /* the daemon's, as seen outside of any user namespace */
 	gid_t gid;
+	bool nested;             /* in a user namespace already: no device nodes, perhaps no groups */
 };
 
 /* A task, read from its records; everything points into them. */
@@ -55,6 +56,8 @@ _Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, con
 
 /* sandbox.c: the server looks at the host's folders and files before it forks, so that the monitors need not. */
 void sandbox_look(void);
+/* Whether this is another user namespace than the first: there, root makes no device nodes. */
+bool sandbox_nested(void);
 /* Builds the root file system and enters it; the namespaces are new already. */
 int sandbox_build(const struct setup *s, const struct task *t, struct why *w);
 /* Gives up every capability and the way back to them; called last before exec. Async-signal-safe. */

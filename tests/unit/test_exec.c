@@ -705,12 +705,24 @@ an_image_is_a_root_of_its_own(void **state)
 	world_free(w);
 }
 
+/* Whether there is a user 1234: not in a user namespace with only one. */
+static bool
+has_users(void)
+{
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned inside = 0, outside, count = 0;
+	bool ok = f && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 && inside + count > 1234;
+	if (f)
+		fclose(f);
+	return ok;
+}
+
 /* The image's user; in a user namespace it is the one user that is mapped. */
 static void
 an_image_names_its_user(void **state)
 {
 	struct world *w = world_new(sandbox_of(state));
-	if (w->sandbox != TASK_SANDBOX_OFF || geteuid() == 0) {
+	if (w->sandbox == TASK_SANDBOX_USER || (geteuid() == 0 && has_users())) {
 		struct step_of s;
 		struct image row = { .name = S("*"), .user = S("1234:1234") };
 		w->settings.images.p = &row;
