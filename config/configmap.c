@@ -24,7 +24,7 @@ decode_values(struct kvs *data, const char *field, const struct val *in, struct 
 		str bytes;
 		if (base64_decode(c->arena, data->p[i].value, &bytes, &e)) {
 			const struct val *v = val_get(val_get(in, str_c(field)), data->p[i].key);
-			struct diag *d = decode_error(c, v, NULL, "%s", e.msg);
+			struct diag *d = decode_error(c, v ? v : in, NULL, "%s", e.msg);
 			diag_hint(c->diags, d, strcmp(field, "data") == 0 ? "write plain text under \"stringData\""
 				: "write plain text under \"data\"");
 			continue;
@@ -33,13 +33,15 @@ decode_values(struct kvs *data, const char *field, const struct val *in, struct 
 	}
 }
 
+/* The key's own place; the object's if the field is written in another case. */
 static const struct val *
-key_of(const struct val *map, str key)
+key_of(const struct val *in, const char *field, str key)
 {
-	uint32_t i = 0;
-	while (!str_eq(val_key(&map->members[i]), key))
-		i++;
-	return &map->members[i].key;
+	const struct val *map = val_get(in, str_c(field));
+	for (uint32_t i = 0; val_is(map, VAL_MAP) && i < map->n; i++)
+		if (str_eq(val_key(&map->members[i]), key))
+			return &map->members[i].key;
+	return in;
 }
 
 static void
@@ -52,7 +54,7 @@ check_keys(const struct kvs *data, const char *field, const struct val *in, stru
 			ok = ok && (strchr("-_.", key.p[k]) ? key.p[k] != 0 : (key.p[k] >= '0' && key.p[k] <= '9') ||
 				((key.p[k] | 0x20) >= 'a' && (key.p[k] | 0x20) <= 'z'));
 		if (!ok)
-			decode_error(c, key_of(val_get(in, str_c(field)), key), NULL,
+			decode_error(c, key_of(in, field, key), NULL,
 				"\"%.*s\" is not a key: letters, digits, '-', '_' and '.' only", 
 				STR_ARG(str_slice(key, 0, 80)));
 	}

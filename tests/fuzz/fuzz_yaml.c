@@ -3,12 +3,9 @@
  * YAML and the tables: any text is either refused with findings or read; what is read can be decoded as the kind it
  * says it is, and reads back equal when it is written as YAML.
  */
-#include "config/config.h"
-#include "sources/source.h"
+#include "cli/kinds.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct kind *const kinds[] = { &kind_eventsource, &kind_eventbus, &kind_configmap, &kind_secret };
 
 /* A text that a YAML reader can't hold (U+FFFE, say) is written as an escape; it is never lost. */
 static void
@@ -29,7 +26,7 @@ same_again(struct arena *a, const struct val *v)
 static void
 decode(struct objects *set, const struct val *doc, struct diags *d)
 {
-	struct object *o = object_decode(kinds, ARRAY_LEN(kinds), doc, S("f.yaml"), S("default"), d);
+	struct object *o = object_decode(tidegate_kinds, tidegate_kinds_n, doc, S("f.yaml"), S("default"), d);
 	if (!o)
 		return;
 	struct val encoded = schema_encode(o->kind->schema, o->arena, o->spec, true);
@@ -46,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	const struct val_limits limits = { .depth = 40, .nodes = 5000, .bytes = 100000 };
-	struct objects *set = objects_new(kinds, ARRAY_LEN(kinds));
+	struct objects *set = objects_new(tidegate_kinds, tidegate_kinds_n);
 	struct diags d;
 	struct val *docs;
 	size_t n;
