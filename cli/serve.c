@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/watch.h"
 #include "core/log.h"
+#include "core/net/httpd.h"
 #include "core/version.h"
 
 struct serve_opts {
@@ -356,6 +357,7 @@ run(const void *opts, char **args, int n)
 	struct serve s = { .o = opts, .socket_dir = -1 };
 	struct err e = { 0 };
 	int code = EXIT_DONE;
+	httpd_preload(); /* while the state is opened and the manifests are read */
 	if (daemon_settings(&s.d, s.o->config, s.o->common.state, s.o->sandbox, &e))
 		return cli_fail(&e);
 	s.ns = s.o->common.ns && *s.o->common.ns ? str_c(s.o->common.ns) : s.d.settings.namespace_;

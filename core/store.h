@@ -32,8 +32,9 @@ int store_open(struct loop *l, str dir, const struct store_migration *history, s
 void store_close(struct store *s);
 
 /*
- * A write job, run on the writer's thread inside the transaction of this turn, in the order of the calls. It must not look
- * at anything the loop owns: what `arg` points to belongs to the job until `done`. A job that fails (-1) fails the
+ * A write job, run on the writer's thread inside the transaction of this turn, in the order of the calls: at any time from
+ * the call on, even before the turn ends. It must not look at anything the loop owns: what `arg` points to belongs to the
+ * job until `done`. A job that fails (-1) fails the
  * transaction, which ends the process: check before you write.
  */
 typedef int store_fn(sqlite3 *db, void *arg, struct err *e);

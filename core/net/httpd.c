@@ -26,6 +26,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -131,12 +132,31 @@ static struct {
 	bool loaded;
 } mhd; /* filled once, on the loop's thread */
 
+static pthread_t preloader;
+static bool preloading;
+
+static void *
+open_library(void *arg UNUSED)
+{
+	return dlopen("libmicrohttpd.so.12", RTLD_LAZY | RTLD_LOCAL);
+}
+
+void
+httpd_preload(void)
+{
+	if (!mhd.loaded && !preloading)
+		preloading = pthread_create(&preloader, NULL, open_library, NULL) == 0;
+}
+
 static int
 load(struct err *e)
 {
 	if (mhd.loaded)
 		return 0;
-	void *lib = dlopen("libmicrohttpd.so.12", RTLD_LAZY | RTLD_LOCAL);
+	if (preloading)
+		pthread_join(preloader, NULL);
+	preloading = false;
+	void *lib = open_library(NULL); /* counted: the second time costs nothing */
 	if (!lib)
 		return err_set(e, ERR_UNSUPPORTED, "libmicrohttpd cannot be loaded (%s): install libmicrohttpd12", dlerror());
 #define X(name)                                                                                                  \

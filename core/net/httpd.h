@@ -30,6 +30,8 @@ struct httpd_config {
 
 typedef void http_handler(struct http_req *r, void *arg);
 
+/* Begins to load libmicrohttpd on a thread, for who will start a server in a moment and has other things to do till then. */
+void httpd_preload(void);
 /* Starts listening. ERR_EXISTS if the address is in use, ERR_INVALID for bad TLS material, ERR_UNSUPPORTED without libmicrohttpd. Loop thread, as all of these. */
 int httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, struct err *e) MUST_CHECK;
 /*
