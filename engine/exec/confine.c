@@ -111,18 +111,21 @@ seccomp_program(struct err *e)
 		rc < -1 ? strerror(-rc) : "libseccomp refuses a rule");
 }
 
-/* What usually is in the way of user namespaces, and what an administrator can do about it. */
+/* What usually is in the way, and what an administrator can do about it. The last rows hold for root as well. */
 static const struct {
 	const char *path;
 	char bad;
+	bool root;
 	const char *advice;
 } switches[] = {
-	{ "/proc/sys/kernel/unprivileged_userns_clone", '0',
+	{ "/proc/sys/kernel/unprivileged_userns_clone", '0', false,
 		"run `sysctl kernel.unprivileged_userns_clone=1`, or start the daemon as root" },
-	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
+	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1', false,
 		"run `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or start the daemon as root" },
-	{ "/proc/sys/user/max_user_namespaces", '0',
+	{ "/proc/sys/user/max_user_namespaces", '0', false,
 		"run `sysctl user.max_user_namespaces=10000`, or start the daemon as root" },
+	{ "/proc/sys/user/max_mnt_namespaces", '0', true, "run `sysctl user.max_mnt_namespaces=10000`" },
+	{ "/proc/sys/user/max_pid_namespaces", '0', true, "run `sysctl user.max_pid_namespaces=10000`" },
 };
 
 /* A one-digit file of procfs. */
@@ -134,14 +137,25 @@ switch_is(const char *path, char value)
 	return fd >= 0 && read(fd, &c, 1) == 1 && c == value;
 }
 
+/* The row that stands in the way of root, or of anyone else; SIZE_MAX if none does. */
+static size_t
+in_the_way(bool root)
+{
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+		if ((switches[i].root || !root) && switch_is(switches[i].path, switches[i].bad))
+			return i;
+	return SIZE_MAX;
+}
+
 static const char *
 advice(void)
 {
-	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
-		if (switch_is(switches[i].path, switches[i].bad))
-			return switches[i].advice;
-	return geteuid() == 0 ? "a container needs CAP_SYS_ADMIN and an unmasked /proc (docker run --privileged)"
-			      : "start the daemon as root, or allow user namespaces";
+	bool root = geteuid() == 0;
+	size_t i = in_the_way(root);
+	if (i != SIZE_MAX)
+		return switches[i].advice;
+	return root ? "a container needs CAP_SYS_ADMIN and an unmasked /proc (docker run --privileged)"
+		    : "start the daemon as root, or allow user namespaces";
 }
 
 /* What will probably work, without trying: for the start-up line. */
@@ -150,12 +164,11 @@ expected(void)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct caps[2] = { { 0 }, { 0 } };
-	if (geteuid() == 0 && syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective >> CAP_SYS_ADMIN & 1))
-		return TASK_SANDBOX_PRIVILEGED;
-	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
-		if (switch_is(switches[i].path, switches[i].bad))
-			return TASK_SANDBOX_OFF;
-	return TASK_SANDBOX_USER;
+	bool admin =
+		geteuid() == 0 && syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective >> CAP_SYS_ADMIN & 1);
+	if (in_the_way(admin) != SIZE_MAX)
+		return TASK_SANDBOX_OFF;
+	return admin ? TASK_SANDBOX_PRIVILEGED : TASK_SANDBOX_USER;
 }
 
 /* Tries them, best first. */

@@ -81,7 +81,9 @@ probe(int control, enum task_sandbox sandbox)
 			report[1], w.text, strlen(w.text)); /* the parent then reports success: the worst it can do */
 		_exit(0);
 	}
-	if (pid < 0)
+	if (pid < 0 && errno == ENOSPC) /* the kernel's odd choice */
+		why_set(&w, "new namespaces: as many as /proc/sys/user/max_*_namespaces allows are in use");
+	else if (pid < 0)
 		why_errno(&w, "new namespaces");
 	close(report[1]);
 	ssize_t n = pid < 0 ? (ssize_t)strlen(w.text) : read(report[0], w.text, sizeof w.text - 1);
