@@ -395,6 +395,8 @@ ready(struct run *r, struct frame *f, size_t i)
 {
 	const struct step *s = &f->tmpl->dag->tasks.p[i];
 	struct node *n = node_named(r, run_text(r, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(s->name)));
+	if (!n && run_shut(r, f->node->exiting))
+		return; /* nothing new is begun any more */
 	f->begun++;
 	if (n && node_fulfilled(n)) { /* after a restart */
 		n->role = ROLE_TASK;
@@ -529,17 +531,12 @@ dag_task_settled(struct run *r, struct node *dag, struct node *n)
 	t->node = n;
 	f->open--;
 	f->begun--;
-	if (run_shut(r, dag->exiting)) { /* nothing new is begun: it ends with what runs */
-		if (!f->begun)
-			end_dag(r, f);
-		return;
-	}
 	for (size_t i = 0; i < t->dependents.n; i++) {
 		struct task *d = &f->tasks[t->dependents.p[i]];
 		if (--d->waiting == 0 && d->reachable)
 			ready(r, f, t->dependents.p[i]);
 	}
-	if (!f->open)
+	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
 		end_dag(r, f);
 }
 
@@ -556,6 +553,6 @@ dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, co
 	for (size_t i = 0; i < p->tmpl->dag->tasks.n; i++)
 		if (f->tasks[i].reachable && !f->tasks[i].deps.n)
 			ready(r, f, i);
-	if (!f->open)
+	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
 		end_dag(r, f);
 }

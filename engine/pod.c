@@ -219,6 +219,13 @@ supplied_outputs(struct run *r, const struct template *t)
 	return out;
 }
 
+void
+suspend_set_timer(struct run *r, struct node *n)
+{
+	if (n->type == NODE_SUSPEND && n->phase == PHASE_RUNNING && n->deadline)
+		run_effect(r, EFFECT_TIMER, n)->at_ns = n->deadline;
+}
+
 struct node *
 suspend_begin(struct run *r, struct call *c, const struct processed *p)
 {
@@ -244,8 +251,8 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return n;
 	}
-	run_effect(r, EFFECT_TIMER, n)->at_ns = n->started + length;
 	n->deadline = n->started + length;
+	suspend_set_timer(r, n);
 	return n;
 }
 

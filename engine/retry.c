@@ -188,7 +188,7 @@ after_failure(struct run *r, struct node *retry, const struct node *last)
 		end_retry(retry, last, last->phase, S("No more retries left"));
 		return;
 	}
-	begin_attempt(r, retry, made);
+	begin_attempt(r, retry, last->slot + 1);
 }
 
 void
@@ -212,7 +212,7 @@ retry_begin(struct run *r, struct call *c, const struct processed *p)
 	c->retry = p->tmpl->retry;
 	n->inputs = p->inputs;
 	node_set(n, PHASE_RUNNING, STR_NONE);
-	size_t made = attempts(n);
-	begin_attempt(r, n, made ? made - 1 : 0);
+	const struct node *last = node_last_attempt(n); /* there is one only after a restart */
+	begin_attempt(r, n, last ? last->slot : 0);
 	return n;
 }

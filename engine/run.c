@@ -489,6 +489,8 @@ run_start(struct run *r)
 	for (size_t i = 0; i < r->nodes.n; i++)
 		if (node_has_pod(r->nodes.p[i]))
 			pod_emit_start(r, r->nodes.p[i]);
+		else
+			suspend_set_timer(r, r->nodes.p[i]);
 	run_enter(r);
 	if (r->deadline && r->now >= r->deadline)
 		limit_deadline(r);

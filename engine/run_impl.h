@@ -350,6 +350,7 @@ void pod_done(struct run *r, struct node *n, const struct task_result *result);
 void pod_timer(struct run *r, struct node *n);
 void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
 void suspend_timer(struct run *r, struct node *n);
+void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
 int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or a Go duration; ns */
 
 /* Frames */

@@ -263,6 +263,18 @@ find_good(struct run *r, bool *good)
 	}
 }
 
+/* Everything below what goes, goes. Children are made after their parents, so one pass does it. */
+static void
+doom_below(struct run *r, bool *doomed)
+{
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i];
+		doomed[i] |= n->boundary && doomed[n->boundary->order];
+		for (size_t k = 0; doomed[i] && k < n->children.n; k++)
+			doomed[n->children.p[k]->order] = true;
+	}
+}
+
 /* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all
  * below. */
 static void
@@ -305,14 +317,34 @@ reset(struct run *r, struct node *n)
 	node_changed(n);
 }
 
-/* Everything above a node that goes runs again. */
-static void
-reset_above(struct run *r, const bool *doomed)
+/* What a node that goes is part of. */
+static bool *
+find_above(struct run *r, const bool *doomed)
 {
 	bool *above = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
 	for (size_t i = 0; i < r->nodes.n; i++)
 		for (struct node *n = doomed[i] ? r->nodes.p[i]->owner : NULL; n && !above[n->order]; n = n->owner)
 			above[n->order] = true;
+	return above;
+}
+
+/* A Retry node that runs again goes on with its last attempt; the earlier ones are history. */
+static void
+doom_earlier_attempts(struct run *r, bool *doomed)
+{
+	const bool *above = find_above(r, doomed);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i], *last = n->type == NODE_RETRY && above[i] ? node_last_attempt(n) : NULL;
+		for (size_t k = 0; last && k < n->children.n; k++)
+			doomed[n->children.p[k]->order] |= n->children.p[k] != last;
+	}
+	doom_below(r, doomed);
+}
+
+static void
+reset_above(struct run *r, const bool *doomed)
+{
+	const bool *above = find_above(r, doomed);
 	for (size_t i = 0; i < r->nodes.n; i++)
 		if (above[i] && !doomed[i] && is_composite(r->nodes.p[i]))
 			reset(r, r->nodes.p[i]);
@@ -395,16 +427,14 @@ override(struct run *r, const struct kvs *given)
 static void
 doom_expansions(struct run *r, bool *doomed)
 {
-	bool *above = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
-	for (size_t i = 0; i < r->nodes.n; i++)
-		for (struct node *n = doomed[i] ? r->nodes.p[i]->owner : NULL; n && !above[n->order]; n = n->owner)
-			above[n->order] = true;
+	const bool *above = find_above(r, doomed);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		const struct node *n = r->nodes.p[i];
-		bool again = doomed[i] || (above[i] && (n->type == NODE_TASK_GROUP || n->type == NODE_STEP_GROUP));
+		bool again = above[i] && (n->type == NODE_TASK_GROUP || n->type == NODE_STEP_GROUP);
 		for (size_t k = 0; again && k < n->children.n; k++)
 			doomed[n->children.p[k]->order] = true;
 	}
+	doom_below(r, doomed);
 }
 
 static void
@@ -415,6 +445,7 @@ retry(struct run *r, const struct verb_options *o, const struct selector *s)
 	find_doomed(r, o, s, doomed);
 	if (parameters)
 		doom_expansions(r, doomed);
+	doom_earlier_attempts(r, doomed);
 	reset_above(r, doomed);
 	bury(r, doomed);
 	run_drop_frames(r);

@@ -322,6 +322,15 @@ crash(struct sim *x)
 /* ---- playing -------------------------------------------------------------------------------------------------------
  */
 
+/* By time; of one time timers come last, since a crash asks for them anew. */
+static bool
+before(const struct sim_event *a, const struct sim_event *b)
+{
+	if (a->at != b->at)
+		return a->at < b->at;
+	return a->timer != b->timer ? b->timer : a->order < b->order;
+}
+
 static struct sim_event *
 first_event(struct sim *x)
 {
@@ -333,7 +342,7 @@ first_event(struct sim *x)
 	x->events.n = kept;
 	for (size_t i = 0; i < x->events.n; i++) {
 		struct sim_event *ev = &x->events.p[i];
-		if (!first || ev->at < first->at || (ev->at == first->at && ev->order < first->order))
+		if (!first || before(ev, first))
 			first = ev;
 	}
 	return first;
