@@ -399,9 +399,41 @@ hook_told(struct node *hook)
 		n->boundary->frame->error = hook->message;
 }
 
+/*
+ * Whether the owner is there to be told. After a restart it is not until it was called again, and then it asks for
+ * itself; nor is it where a row was damaged.
+ */
+static bool
+has_listener(const struct node *n)
+{
+	const struct node *o = n->owner;
+	switch (n->role) {
+	case ROLE_GROUP:
+		return o && o->type == NODE_STEPS && o->frame && o->frame->group == n;
+	case ROLE_STEP:
+		return o && o->type == NODE_STEP_GROUP && o->waiting && o->owner && o->owner->frame;
+	case ROLE_TASK:
+		return o && o->type == NODE_DAG && o->frame && n->slot < o->frame->tasks_n;
+	case ROLE_ITEM:
+		return o && o->type == NODE_TASK_GROUP && o->waiting;
+	case ROLE_ATTEMPT:
+		return o && o->type == NODE_RETRY && o->call;
+	case ROLE_EXIT:
+		return o && o->role != ROLE_EXIT && has_listener(o);
+	case ROLE_ROOT:
+	case ROLE_ON_EXIT:
+		return true;
+	case ROLE_NONE:
+		break;
+	}
+	return false;
+}
+
 static void
 tell(struct run *r, struct node *n)
 {
+	if (!has_listener(n))
+		return;
 	if (n->boundary && limit_fail_fast(r, n->boundary))
 		return;
 	if (n->role == ROLE_EXIT) {
@@ -492,6 +524,7 @@ run_start(struct run *r)
 		else
 			suspend_set_timer(r, r->nodes.p[i]);
 	run_enter(r);
+	run_settle(r); /* everybody is called again before anything happens to anybody */
 	if (r->deadline && r->now >= r->deadline)
 		limit_deadline(r);
 }

@@ -217,6 +217,7 @@ shut_down(struct run *r, str strategy)
 	str stopped = run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown));
 	r->suspended = false;
 	run_enter(r);
+	run_settle(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
 		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
@@ -236,6 +237,7 @@ resume(struct run *r, const struct selector *s, bool selected)
 	if (!selected)
 		r->suspended = false;
 	run_enter(r);
+	run_settle(r);
 	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
 }
 
@@ -263,6 +265,35 @@ find_good(struct run *r, bool *good)
 	}
 }
 
+/*
+ * A failure that the workflow went on from: something good came after the node, or after something that it is part of.
+ * Parents are made before what is below them, so one pass from the start is enough.
+ */
+struct after {
+	const bool *good;
+	bool any;
+};
+static void
+look_after(void *arg, struct node *leaf)
+{
+	struct after *x = arg;
+	x->any |= x->good[leaf->order];
+}
+
+static bool *
+find_handled(struct run *r, const bool *good)
+{
+	bool *handled = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		struct after x = { good, n->owner && handled[n->owner->order] };
+		if (!n->gone && !x.any && n->type != NODE_STEP_GROUP)
+			node_outbound(n, look_after, &x);
+		handled[i] = x.any;
+	}
+	return handled;
+}
+
 /* Everything below what goes, goes. Children are made after their parents, so one pass does it. */
 static void
 doom_below(struct run *r, bool *doomed)
@@ -282,15 +313,14 @@ find_doomed(struct run *r, const struct verb_options *o, const struct selector *
 {
 	bool *good = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
 	find_good(r, good);
+	const bool *handled = find_handled(r, good);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		bool attempt_of_good =
-			n->retried && n->owner && (n->owner->phase == PHASE_SUCCEEDED || good[n->owner->order]);
+		bool of_good_retry = n->retried && n->owner && n->owner->phase == PHASE_SUCCEEDED;
 		if (n->gone)
 			continue;
-		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !good[i] && !attempt_of_good;
-		doomed[i] |= n->phase == PHASE_OMITTED || n->role == ROLE_ON_EXIT ||
-			     (n->boundary && doomed[n->boundary->order]);
+		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !handled[i] && !of_good_retry;
+		doomed[i] |= (n->phase == PHASE_OMITTED && !handled[i]) || n->role == ROLE_ON_EXIT;
 		doomed[i] |= o && o->restart_successful && chosen(s, n);
 		for (size_t k = 0; doomed[i] && k < n->children.n; k++)
 			doomed[n->children.p[k]->order] = true;
@@ -334,7 +364,8 @@ doom_earlier_attempts(struct run *r, bool *doomed)
 {
 	const bool *above = find_above(r, doomed);
 	for (size_t i = 0; i < r->nodes.n; i++) {
-		const struct node *n = r->nodes.p[i], *last = n->type == NODE_RETRY && above[i] ? node_last_attempt(n) : NULL;
+		const struct node *n = r->nodes.p[i],
+				  *last = n->type == NODE_RETRY && above[i] ? node_last_attempt(n) : NULL;
 		for (size_t k = 0; last && k < n->children.n; k++)
 			doomed[n->children.p[k]->order] |= n->children.p[k] != last;
 	}
