@@ -11,7 +11,7 @@ endif
 PREFIX ?= /usr/local
 B ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-san$(filter-out 1,$(SAN)))
 WERROR ?= -Werror
-PKGS = libuv sqlite3 yaml-0.1 libmicrohttpd libcrypto libpcre2-8 libseccomp
+PKGS = libuv sqlite3 yaml-0.1 libmicrohttpd libpcre2-8 libseccomp
 
 # Bare machine: every target but the ones below calls `make deps` when a tool or library is missing.
 NODEPS_GOALS = deps help clean format
@@ -62,6 +62,7 @@ $(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 LIBS_test_json = -ljansson
+LIBS_test_httpc = -lcrypto
 $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS) -lcmocka $(LIBS_$*)
 -include $(LIB_OBJ:.o=.d) $(B)/cli/main.d $(UNIT_BIN:=.d)

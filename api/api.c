@@ -2,7 +2,7 @@
 /* The entrance: every request of every listener comes through entered(), is let in or not, and goes to its handler. */
 
 #include "api/rest.h"
-#include "core/digest.h"
+#include "core/crypto.h"
 
 struct route {
 	const char *method, *pattern;
@@ -35,7 +35,7 @@ let_in(const struct binding *b, const struct http_req *r)
 	str header = http_req_header(r, "Authorization");
 	if (!str_starts(header, S("Bearer ")))
 		return false;
-	return digest_equal(str_trim(str_slice(header, 7, header.n)), b->token);
+	return crypto_equal(str_trim(str_slice(header, 7, header.n)), b->token);
 }
 
 static void

@@ -66,6 +66,8 @@ bool str_to_i64(str s, int64_t *out);
 bool str_to_double(str s, double *out);
 /* FNV-1a, 32 bits: the hash Argo makes node ids with (util/util.go, workflow/common). */
 uint32_t str_fnv32a(str s);
+/* The same with 64 bits: to see whether a text changed, where nobody gains from a collision. */
+uint64_t str_fnv64a(str s);
 /* Damerau-Levenshtein distance, capped at 8; for "did you mean". */
 unsigned str_distance(str a, str b);
 

@@ -157,6 +157,15 @@ str_fnv32a(str s)
 	return h;
 }
 
+uint64_t
+str_fnv64a(str s)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
 enum { DISTANCE_CAP = 8, DISTANCE_MAX_LEN = 64 };
 
 static unsigned

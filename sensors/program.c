@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensors/program.h"
-#include "core/digest.h"
 
 
 static str
@@ -83,9 +82,7 @@ signature(struct program *p, const struct program_trigger *t, size_t dep)
 	buf_addc(&b, 0);
 	if (p->deps[dep].spec->src)
 		json_write_buf(&b, p->deps[dep].spec->src);
-	unsigned char hash[DIGEST_SHA256_SIZE];
-	digest_sha256(buf_str(&b), hash);
-	return arena_fmt(p->arena, "%02x%02x%02x%02x%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
+	return arena_fmt(p->arena, "%016llx", (unsigned long long)str_fnv64a(buf_str(&b)));
 }
 
 static void

@@ -4,6 +4,7 @@
  * {"headers":{...},"body":{...},"metadata":{...}} with the kind of event and the delivery id put into the body, and is known
  * by that id: a redelivery is the same event.
  */
+#include "core/crypto.h"
 #include "sources/check.h"
 #include "sources/github.h"
 #include "sources/go_json.h"
@@ -219,7 +220,7 @@ start(struct source *s, struct err *e)
 	if (c->secret) {
 		struct arena *a CLEANUP(free_arena) = arena_new();
 		str secret;
-		if (source_secret(s, c->secret, a, &secret, e) < 0 || secure_load(e) < 0)
+		if (source_secret(s, c->secret, a, &secret, e) < 0 || crypto_load(e) < 0)
 			return err_wrap(e, "webhookSecret");
 	}
 	if (webhook_serve(s, c->webhook, handle, &route, e) < 0)

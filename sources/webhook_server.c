@@ -8,7 +8,7 @@
  */
 #include "sources/webhook_server.h"
 
-#include "core/digest.h"
+#include "core/crypto.h"
 #include "core/lang/regex.h"
 #include "core/log.h"
 #include "sources/secure.h"
@@ -197,7 +197,7 @@ refuse_caller(const struct webhook_route *route, struct http_req *r)
 		webhook_text(r, 500, S("Error loading auth token"));
 	} else if (!str_starts(header, S("Bearer "))) {
 		webhook_text(r, 401, S("Invalid Authorization Header"));
-	} else if (!digest_equal(str_slice(header, 7, header.n), token)) {
+	} else if (!crypto_equal(str_slice(header, 7, header.n), token)) {
 		webhook_text(r, 401, S("Invalid Auth token"));
 	} else {
 		return false;

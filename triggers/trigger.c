@@ -10,7 +10,7 @@
  */
 
 #include "core/log.h"
-#include "core/digest.h"
+#include "core/crypto.h"
 #include "core/map.h"
 #include "core/metrics.h"
 #include "core/store.h"
@@ -147,12 +147,12 @@ make_id(const struct trigger_def *def, const struct inputs *in, char out[33])
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	const str head[] = { def->ns, def->sensor, def->name };
-	unsigned char hash[DIGEST_SHA256_SIZE];
+	unsigned char hash[CRYPTO_HASH_MAX];
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		buf_addf(&b, "%zu:%.*s", head[i].n, STR_ARG(head[i]));
 	for (size_t i = 0; i < in->n; i++)
 		buf_addf(&b, "%zu:%.*s%zu:%.*s", in->dependencies[i].n, STR_ARG(in->dependencies[i]), in->events[i]->id.n, STR_ARG(in->events[i]->id));
-	digest_sha256(buf_str(&b), hash);
+	(void)crypto_hash("sha256", buf_str(&b), hash); /* its length is known */
 	for (size_t i = 0; i < 16; i++)
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sprig: strings and regular expressions. */
-#include <dlfcn.h>
 #include <limits.h>
 #include <locale.h>
 #include <wctype.h>
 
-#include "core/digest.h"
+#include "core/crypto.h"
 #include "core/lang/regex.h"
 #include "core/lang/sprig.h"
 
@@ -509,31 +508,16 @@ hex_text(struct run *r, const unsigned char *p, size_t n, struct val *out)
 	return go_made(r, &b, out);
 }
 
-/* SHA-1 and SHA-512 are libcrypto's; it is loaded by the first template that wants one, since few do. */
 static bool
-foreign_sum(struct run *r, const char *symbol, str text, size_t size, struct val *out)
+sum(struct run *r, const char *hash, str bytes, struct val *out)
 {
-	static void *library; /* templates are run on the loop's thread */
-	unsigned char h[64];
-	unsigned char *(*sum)(const unsigned char *d, size_t n, unsigned char *md) = NULL;
-	if (!library)
-		library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
-	void *found = library ? dlsym(library, symbol) : NULL;
-	if (!found)
-		return go_fail(r, "%s needs OpenSSL's libcrypto: install libssl3", symbol);
-	memcpy(&sum, &found, sizeof sum);
-	sum((const unsigned char *)(text.p ? text.p : ""), text.n, h);
-	return hex_text(r, h, size, out);
+	unsigned char h[CRYPTO_HASH_MAX];
+	return hex_text(r, h, crypto_hash(hash, bytes, h), out);
 }
 
-FN(fn_sha1) { return foreign_sum(r, "SHA1", TEXT(0), 20, out); }
-FN(fn_sha512) { return foreign_sum(r, "SHA512", TEXT(0), 64, out); }
-FN(fn_sha256)
-{
-	unsigned char h[DIGEST_SHA256_SIZE];
-	digest_sha256(TEXT(0), h);
-	return hex_text(r, h, sizeof h, out);
-}
+FN(fn_sha1) { return sum(r, "sha1", TEXT(0), out); }
+FN(fn_sha256) { return sum(r, "sha256", TEXT(0), out); }
+FN(fn_sha512) { return sum(r, "sha512", TEXT(0), out); }
 FN(fn_adler32)
 {
 	uint32_t a = 1, b = 0;

@@ -34,6 +34,7 @@ strings(void **state)
 	EQ(str_cut(&rest, ','), "");
 	assert_int_equal(str_fnv32a(S("")), 2166136261u);
 	assert_int_equal(str_fnv32a(S("a")), 0xe40c292cu);
+	assert_true(str_fnv64a(S("a")) == UINT64_C(0xaf63dc4c8601ec8c));
 }
 
 static void

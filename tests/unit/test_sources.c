@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/net/httpd.h"
 #include "sources/eventsource.h"
+#include "core/crypto.h"
 #include "sources/secure.h"
 #include "sources/source.h"
 
@@ -504,7 +505,7 @@ sign(struct world *w, const char *hash, str body)
 	unsigned char mac[64];
 	size_t n;
 	struct err e;
-	must(secure_hmac(hash, S("It's a Secret to Everybody"), body, mac, &n, &e), &e);
+	must(crypto_hmac(hash, S("It's a Secret to Everybody"), body, mac, &n, &e), &e);
 	str hex = arena_fmt(w->arena, "%s=", hash);
 	for (size_t i = 0; i < n; i++)
 		hex = arena_fmt(w->arena, "%.*s%02x", STR_ARG(hex), mac[i]);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See crypto.h. The few functions of libcrypto that are used stand in one table, filled once, on the loop's thread. */
+#include "core/crypto.h"
+
+#include <dlfcn.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "core/log.h"
+
+static struct {
+	void *library;
+	unsigned char *(*hmac)(const EVP_MD *md, const void *key, int key_n, const unsigned char *d, size_t n, unsigned char *out, unsigned *out_n);
+	int (*digest)(const void *data, size_t n, unsigned char *out, unsigned *out_n, const EVP_MD *md, ENGINE *engine);
+	const EVP_MD *(*sha1)(void), *(*sha256)(void), *(*sha512)(void);
+	int (*memcmp)(const void *a, const void *b, size_t n);
+} crypto;
+
+int
+crypto_load(struct err *e)
+{
+	static const struct {
+		const char *name;
+		void *to;
+	} symbols[] = { { "HMAC", &crypto.hmac }, { "EVP_Digest", &crypto.digest }, { "EVP_sha1", &crypto.sha1 },
+		        { "EVP_sha256", &crypto.sha256 }, { "EVP_sha512", &crypto.sha512 }, { "CRYPTO_memcmp", &crypto.memcmp } };
+	if (crypto.library)
+		return 0;
+	void *library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		return err_set(e, ERR_UNAVAILABLE, "OpenSSL's libcrypto is needed: install libssl3 (%s)", dlerror());
+	for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
+		void *symbol = dlsym(library, symbols[i].name);
+		if (!symbol) {
+			err_set(e, ERR_UNAVAILABLE, "libcrypto has no %s: install libssl3 of version 3", symbols[i].name);
+			dlclose(library);
+			return -1;
+		}
+		memcpy(symbols[i].to, &symbol, sizeof symbol);
+	}
+	crypto.library = library;
+	return 0;
+}
+
+/* The package depends on libssl3: without it nothing can be trusted, so there is no way to go on. */
+static void
+load_or_die(void)
+{
+	struct err e;
+	if (crypto_load(&e) == 0)
+		return;
+	log_error("stopping", "error", e.msg, NULL);
+	exit(err_exit_code(ERR_IO));
+}
+
+static const EVP_MD *
+hash_named(const char *hash)
+{
+	return strcmp(hash, "sha1") == 0     ? crypto.sha1()
+	       : strcmp(hash, "sha256") == 0 ? crypto.sha256()
+	       : strcmp(hash, "sha512") == 0 ? crypto.sha512()
+	                                     : NULL;
+}
+
+int
+crypto_hmac(const char *hash, str key, str message, unsigned char out[CRYPTO_HASH_MAX], size_t *n, struct err *e)
+{
+	if (crypto_load(e) < 0)
+		return -1;
+	const EVP_MD *md = hash_named(hash);
+	unsigned size = 0;
+	if (!md)
+		return err_set(e, ERR_INVALID, "hash %s: must be sha1, sha256 or sha512", hash);
+	if (!crypto.hmac(md, key.p, (int)key.n, (const unsigned char *)message.p, message.n, out, &size))
+		return err_set(e, ERR_INTERNAL, "HMAC with %s failed", hash);
+	*n = size;
+	return 0;
+}
+
+size_t
+crypto_hash(const char *hash, str bytes, unsigned char out[CRYPTO_HASH_MAX])
+{
+	unsigned n = 0;
+	load_or_die();
+	int ok = crypto.digest(bytes.p, bytes.n, out, &n, hash_named(hash), NULL);
+	assert(ok);
+	(void)ok;
+	return n;
+}
+
+bool
+crypto_equal(str a, str b)
+{
+	load_or_die();
+	return a.n == b.n && (a.n == 0 || crypto.memcmp(a.p, b.p, a.n) == 0);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crypto: hashes, signatures and the comparison of secrets, by OpenSSL's libcrypto, which is opened with the first of them: a
+ * command or a daemon that needs none does not carry it. Loop thread.
+ */
+#ifndef TIDEGATE_CORE_CRYPTO_H
+#define TIDEGATE_CORE_CRYPTO_H
+
+#include "core/base.h"
+
+#define CRYPTO_HASH_MAX 64 /* bytes of the longest, SHA-512 */
+
+/* Opens libcrypto, so that nothing later can fail for want of it. ERR_UNAVAILABLE if it is not installed. */
+int crypto_load(struct err *e) MUST_CHECK;
+/* HMAC (RFC 2104) with "sha1", "sha256" or "sha512" into `out`; its length in *n. ERR_INVALID: another hash. */
+int crypto_hmac(const char *hash, str key, str message, unsigned char out[CRYPTO_HASH_MAX], size_t *n, struct err *e) MUST_CHECK;
+/* "sha1", "sha256" or "sha512" of `bytes`; returns its length. Ends the process if libcrypto is not installed, as crypto_equal does. */
+size_t crypto_hash(const char *hash, str bytes, unsigned char out[CRYPTO_HASH_MAX]);
+/* Equal? Takes as long for any two of the same length, wherever they differ (CRYPTO_memcmp). */
+bool crypto_equal(str a, str b);
+
+#endif
