@@ -57,10 +57,10 @@ int source_secret(struct source *s, const struct secret_ref *ref, struct arena *
  * source's filter drops is acknowledged as if stored, and counted.
  */
 void source_emit(struct source *s, struct event *ev, void *token);
-/* Connection state, for `get eventsources` and metrics; logged when it changes. e NULL: all is well. */
+/* Connection state, for `tidegate status` and metrics; logged when it changes. e NULL: all is well. */
 void source_state(struct source *s, bool connected, const struct err *e);
 void source_stopped(struct source *s);
-/* Where senders reach it ("http://0.0.0.0:12000/push"), for `get eventsources`. Copied. */
+/* Where senders reach it ("http://0.0.0.0:12000/push"), for `tidegate status`. Copied. */
 void source_set_url(struct source *s, str url);
 /* A request that the source refused, for the metrics. */
 void source_count_failure(struct source *s);

@@ -35,7 +35,7 @@ spec:
     - name: release
       container: {image: busybox, command: [echo], args: [released]}
 """
-COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit version".split()
+COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit status version".split()
 
 
 def call(*args, **more):

@@ -94,6 +94,14 @@ class Events(TestCase):
         self.hello("moon")
         until(lambda: len(self.d.list()) == 2, 20, "the new sensor's workflow")
 
+    def test_status_says_how_sources_and_sensors_are(self):
+        self.assertEqual(self.hello("world")[0], 200)
+        self.decided(1)
+        status = json.loads(self.d.cli("status", "-o", "json").stdout)
+        self.assertEqual([(s["eventSource"], s["event"], s["state"]) for s in status["sources"]], [("hooks", "hello", "running")])
+        self.assertEqual([(s["name"], s["fired"]) for s in status["sensors"]], [("greeter", 1)])
+        self.assertRegex(self.d.cli("status").stdout, r"default/hooks/hello +webhook +running")
+
     def test_hangup_reads_again(self):
         self.d.process.send_signal(signal.SIGHUP)
         until(lambda: "manifests read again" in self.d.log(), 20, "the reading")
