@@ -389,7 +389,8 @@ open_tasks(struct executor *x, str state_dir, struct err *e)
 	char path[TASK_PATH_MAX], resolved[PATH_MAX];
 	if ((size_t)snprintf(path, sizeof path, "%.*s/tasks", STR_ARG(state_dir)) >= sizeof path)
 		return err_set(e, ERR_LIMIT, "state directory %.*s: the path is too long", STR_ARG(state_dir));
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+	/* For nobody else: a step of a root daemon could leave a set-uid file in its volumes. */
+	if ((mkdir(path, 0700) < 0 && errno != EEXIST) || chmod(path, 0700) < 0)
 		return err_errno(e, "make %s", path);
 	if (!realpath(path, resolved))
 		return err_errno(e, "open %s", path);

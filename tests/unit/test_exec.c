@@ -431,6 +431,22 @@ hostile_outputs_are_refused(void **state)
 	world_free(w);
 }
 
+/* The monitor reads outputs with the step's rights, not its own. */
+static void
+outputs_are_read_with_the_steps_rights(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		struct step_of s;
+		step_init(&s, "closed", "echo x >/tmp/closed; chmod 0 /tmp/closed");
+		step_output(&s, "x", "/tmp/closed", NULL);
+		const struct ended *e = run(w, &s);
+		assert_int_equal(e->phase, PHASE_ERROR);
+		assert_contains(e->message, "Permission denied");
+	}
+	world_free(w);
+}
+
 /* A link out of the root leads to the root's own files; a magic link of /proc to nothing. */
 static void
 outputs_stay_in_the_root(void **state)
@@ -1216,12 +1232,16 @@ static const struct {
 	const char *name;
 	void (*fn)(void **state);
 } tests[] = {
-#define TEST(fn) { #fn, fn }
+#define TEST(fn)                                                                                                       \
+	{                                                                                                              \
+#fn, fn                                                                                                \
+	}
 	TEST(output_and_exit_code_come_back),
 	TEST(a_command_that_does_not_exist_ends_with_64),
 	TEST(files_become_parameters),
 	TEST(hostile_outputs_are_refused),
 	TEST(outputs_stay_in_the_root),
+	TEST(outputs_are_read_with_the_steps_rights),
 	TEST(ten_megabytes_of_output_keep_their_end),
 	TEST(a_script_is_the_last_argument),
 	TEST(the_environment_is_the_manifests_alone),
