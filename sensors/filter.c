@@ -81,7 +81,5 @@ filter_set_free(struct filter_set *s)
 
 /* ---- not served yet ----------------------------------------------------------------------------------------------- */
 
-static bool has_exprs(const struct filters *s) { return s->exprs.n > 0; }
 static bool has_script(const struct filters *s) { return s->script.n > 0; }
-const struct filter_ops filter_exprs = { .kind = "exprs", .present = has_exprs };
 const struct filter_ops filter_script = { .kind = "script", .present = has_script };

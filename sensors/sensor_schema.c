@@ -8,6 +8,7 @@
 #include "core/cron.h"
 #include "core/lang/gotmpl.h"
 #include "core/lang/regex.h"
+#include "core/lang/when.h"
 #include "core/tz.h"
 #include "sensors/condition.h"
 #include "sensors/spec.h"
@@ -37,9 +38,14 @@ static void
 check_expr(void *obj, const struct val *in, struct decode *c)
 {
 	const struct expr_filter *f = obj;
+	struct err e;
 
-	if (!f->expr.n || !f->fields.n)
-		decode_error(c, in, NULL, "one of expr filters is not valid: expr and fields must not be empty");
+	if (!f->expr.n)
+		decode_error(c, in, NULL, "one of expr filters is not valid: expr must not be empty");
+	else if (!f->fields.n) /* S7 calls it an error; the sensor passes over it */
+		decode_warn(c, in, NULL, "is not looked at: an expression needs fields");
+	else if (when_check_names(f->expr, &e) < 0)
+		decode_error(c, in, "expr", "%s", e.msg);
 	for (size_t i = 0; i < f->fields.n; i++)
 		if (!f->fields.p[i].path.n || !f->fields.p[i].name.n)
 			decode_error(c, in, "fields", "one of expr filters is not valid: path and name must not be "
@@ -197,7 +203,7 @@ static const struct schema filters_schema = { "EventDependencyFilter", "Which ev
 		.doc = "Whether all data filters must hold (and), or one (or)."),
 	FIELD(struct filters, expr_operator, "exprLogicalOperator", 0, .choices = operators,
 		.doc = "Whether all expressions must hold (and), or one (or)."),
-	FIELD_LIST(struct filters, exprs, "exprs", LATER, &expr_filter_schema,
+	FIELD_LIST(struct filters, exprs, "exprs", 0, &expr_filter_schema,
 		.doc = "Conditions over values of the data."),
 	FIELD(struct filters, script, "script", LATER, .doc = "Lua script that returns true for an event that counts."),
 	FIELD_PTR(struct filters, time, "time", 0, &time_filter_schema, .doc = "Part of the day."),

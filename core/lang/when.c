@@ -92,7 +92,7 @@ op_text(enum op op)
 
 /* ---- values and trees ------------------------------------------------------------------------------------------ */
 
-enum kind { NUMBER, STRING, BOOL, LIST };
+enum kind { NUMBER, STRING, BOOL, LIST, NIL, NAME /* of an expression with names: text is looked up */ };
 struct value {
 	enum kind kind;
 	union {
@@ -122,13 +122,14 @@ struct parser {
 	struct value value;
 	enum op op;
 	str seen;         /* its text */
+	bool names;       /* bare words are names */
 	bool after_value; /* what came before it can be a left operand: tells minus from negation */
 };
 
 static int
 fail(struct parser *p, const char *why, str what)
 {
-	return err_set(p->err, ERR_INVALID, "Invalid 'when' expression '%.*s': %s%s%.*s%s",
+	return err_set(p->err, ERR_INVALID, "Invalid %sexpression '%.*s': %s%s%.*s%s", p->names ? "" : "'when' ",
 		(int)(p->whole.n < 200 ? p->whole.n : 200), p->whole.p, why, what.p ? ": '" : "", STR_ARG(what),
 		what.p ? "'" : "");
 }
@@ -186,7 +187,7 @@ read_quoted(struct parser *p, size_t from, char quote, const char *unclosed)
 	p->pos = i + 1;
 	p->seen = str_slice(p->text, from, p->pos);
 	p->kind = TOKEN_VALUE;
-	p->value = (struct value){ .kind = STRING, .text = arena_dup(p->arena, buf_str(&b)) };
+	p->value = (struct value){ .kind = quote == ']' && p->names ? NAME : STRING, .text = arena_dup(p->arena, buf_str(&b)) };
 	return 0;
 }
 
@@ -199,7 +200,7 @@ read_word(struct parser *p, size_t from)
 		p->pos++;
 	p->seen = str_slice(p->text, from, p->pos);
 	p->kind = TOKEN_VALUE;
-	p->value = (struct value){ .kind = STRING, .text = p->seen };
+	p->value = (struct value){ .kind = p->names ? NAME : STRING, .text = p->seen };
 	if (str_eq(p->seen, S("true")) || str_eq(p->seen, S("false")))
 		p->value = (struct value){ .kind = BOOL, .truth = p->seen.n == 4 };
 	if (str_eq(p->seen, S("in")) || str_eq(p->seen, S("IN"))) {
@@ -402,6 +403,8 @@ struct eval {
 	struct arena *arena;
 	struct err *err;
 	str whole;
+	bool (*lookup)(void *arg, str name, struct when_value *out); /* NULL: there are no names */
+	void *arg;
 };
 
 static str
@@ -413,6 +416,8 @@ show(struct arena *a, const struct value *v)
 		return v->truth ? S("true") : S("false");
 	if (v->kind == LIST)
 		return S("[a list]");
+	if (v->kind == NIL)
+		return S("<nil>");
 	struct buf b CLEANUP(free_buf) = { 0 };
 	json_float(&b, v->number);
 	return arena_dup(a, buf_str(&b));
@@ -422,9 +427,9 @@ static int
 mistyped(struct eval *x, const struct value *v, enum op op, const char *role, const char *want)
 {
 	return err_set(x->err, ERR_INVALID,
-		"Failed to evaluate 'when' expresion '%.*s': Value '%.*s' cannot be used with the %s '%s', it is not a "
+		"Failed to evaluate %s '%.*s': Value '%.*s' cannot be used with the %s '%s', it is not a "
 		"%s",
-		(int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p, STR_ARG(show(x->arena, v)), role, op_text(op),
+		x->lookup ? "expression" : "'when' expresion", (int)(x->whole.n < 200 ? x->whole.n : 200), x->whole.p, STR_ARG(show(x->arena, v)), role, op_text(op),
 		want);
 }
 
@@ -437,7 +442,7 @@ equal(const struct value *a, const struct value *b)
 		return a->number == b->number;
 	if (a->kind == BOOL)
 		return a->truth == b->truth;
-	return a->kind == STRING && str_eq(a->text, b->text);
+	return a->kind == NIL || (a->kind == STRING && str_eq(a->text, b->text));
 }
 
 static int eval(struct eval *x, const struct tree *t, struct value *out);
@@ -589,12 +594,32 @@ eval_prefix(struct eval *x, enum op op, struct value *v)
 	return 0;
 }
 
+/* The value of a name. */
+static int
+look_up(struct eval *x, str name, struct value *out)
+{
+	static const enum kind kinds[] = {
+		[WHEN_NIL] = NIL, [WHEN_NUMBER] = NUMBER, [WHEN_BOOL] = BOOL, [WHEN_TEXT] = STRING
+	};
+	struct when_value v = { .kind = WHEN_NIL };
+	if (!x->lookup(x->arg, name, &v))
+		return err_set(x->err, ERR_INVALID, "No parameter '%.*s' found.", STR_ARG(name));
+	*out = (struct value){ .kind = kinds[v.kind] };
+	if (v.kind == WHEN_NUMBER)
+		out->number = v.number;
+	else if (v.kind == WHEN_BOOL)
+		out->truth = v.truth;
+	else
+		out->text = v.text;
+	return 0;
+}
+
 static int
 eval(struct eval *x, const struct tree *t, struct value *out)
 {
 	if (t->op == OP_NONE) {
 		*out = t->value;
-		return 0;
+		return t->value.kind == NAME ? look_up(x, t->value.text, out) : 0;
 	}
 	if (!t->left) {
 		return eval(x, t->right, out) ? -1 : eval_prefix(x, t->op, out);
@@ -606,9 +631,9 @@ eval(struct eval *x, const struct tree *t, struct value *out)
 		*out = left;
 		return 0;
 	}
-	if (t->op == OP_COALESCE) { /* nothing is nil here */
+	if (t->op == OP_COALESCE) {
 		*out = left;
-		return 0;
+		return left.kind == NIL ? eval(x, t->right, out) : 0;
 	}
 	if (t->op == OP_CHOOSE) {
 		if (left.kind != BOOL)
@@ -621,16 +646,44 @@ eval(struct eval *x, const struct tree *t, struct value *out)
 	return eval(x, t->right, &right) ? -1 : apply(x, t->op, &left, &right, out);
 }
 
-int
-when_check(str text, struct err *e)
+static int
+check(str text, bool names, struct err *e)
 {
 	if (!text.n)
 		return 0;
 	if (text.n > WHEN_MAX)
-		return err_set(e, ERR_LIMIT, "'when' expression: longer than %d bytes", WHEN_MAX);
+		return err_set(e, ERR_LIMIT, "expression: longer than %d bytes", WHEN_MAX);
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct parser p = { .arena = a, .err = e, .text = text, .whole = text };
+	struct parser p = { .arena = a, .err = e, .text = text, .whole = text, .names = names };
 	return parse(&p) ? 0 : -1;
+}
+
+int
+when_check(str text, struct err *e)
+{
+	return check(text, false, e);
+}
+
+int
+when_check_names(str text, struct err *e)
+{
+	return check(text, true, e);
+}
+
+int
+when_eval_names(str text, bool (*lookup)(void *arg, str name, struct when_value *out), void *arg, bool *out, struct err *e)
+{
+	if (text.n > WHEN_MAX)
+		return err_set(e, ERR_LIMIT, "expression: longer than %d bytes", WHEN_MAX);
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct parser p = { .arena = a, .err = e, .text = text, .whole = text, .names = true };
+	const struct tree *t = parse(&p);
+	struct eval x = { .arena = a, .err = e, .whole = text, .lookup = lookup, .arg = arg };
+	struct value v;
+	if (!t || eval(&x, t, &v))
+		return -1;
+	*out = v.kind == BOOL && v.truth;
+	return 0;
 }
 
 int
@@ -652,7 +705,7 @@ when_eval(str text, bool *out, struct err *e)
 	if (!t)
 		return -1;
 	struct value v;
-	struct eval x = { a, e, text };
+	struct eval x = { .arena = a, .err = e, .whole = text };
 	if (eval(&x, t, &v))
 		return -1;
 	if (v.kind != BOOL)

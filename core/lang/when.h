@@ -24,4 +24,18 @@ int when_eval(str text, bool *out, struct err *e) MUST_CHECK;
 /* Only whether it can be read: for what is known before its variables are. The same errors. */
 int when_check(str text, struct err *e) MUST_CHECK;
 
+/*
+ * The same language for the expressions of event filters: bare words, and [words in brackets], are names, and `lookup` gives
+ * their values (false: there is none of that name, ERR_INVALID). Nothing (nil) equals only itself, and `??` puts something in
+ * its place. A result that is no truth value is false.
+ */
+struct when_value {
+	enum { WHEN_NIL, WHEN_NUMBER, WHEN_BOOL, WHEN_TEXT } kind;
+	double number;
+	bool truth;
+	str text;
+};
+int when_eval_names(str text, bool (*lookup)(void *arg, str name, struct when_value *out), void *arg, bool *out, struct err *e) MUST_CHECK;
+int when_check_names(str text, struct err *e) MUST_CHECK;
+
 #endif

@@ -276,7 +276,7 @@ sensors(void **state)
 		  "5:90 spec.dependencies[0].filtersLogicalOperator: unknown value \"nor\"; did you mean \"or\"?\n" },
 		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filters: {exprs: [{expr: ''}, {expr: x, fields: [{name: x}]}]}}]\n"
 		  LOG,
-		  "5:84 spec.dependencies[0].filters.exprs[0]: one of expr filters is not valid: expr and fields must not be empty\n"
+		  "5:84 spec.dependencies[0].filters.exprs[0]: one of expr filters is not valid: expr must not be empty\n"
 		  "5:106 spec.dependencies[0].filters.exprs[1].fields: one of expr filters is not valid: path and name must not be empty\n" },
 		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filters: {data: [{path: x}, {path: x, type: number, value: [abc]}, {path: x, type: bool, value: [yes], comparator: '>'}, {path: x, type: string, value: ['(', '']}, {path: x, type: string, value: [a], comparator: '>='}, {path: x, type: string, comparator: '!=', value: [a, b]}, {path: x, type: strin, value: [a], comparator: '=='}]}}]\n"
 		  LOG,

@@ -316,6 +316,24 @@ filters_by_data_and_says_why(void **state)
 	assert_int_equal(engine.n, 1);
 }
 
+#define EXPRS(expr) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    filters:\n      exprs:\n" \
+	"      - expr: " expr "\n        fields: [{path: n, name: n}, {path: t, name: my-text}]\n  triggers:\n  - template: {name: t, log: {}}\n"
+
+static void
+filters_by_expressions(void **state)
+{
+	struct world *w = *state;
+	apply(w, EXPRS("n > 2 && ([my-text] ?? 'none') =~ '^a'"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":\"abc\"}"), "t"), "fired");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":null}"), ""),
+	                    "filtered: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': does not hold (sensor.yaml:11)");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3}"), ""),
+	                    "error: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': path t does not exist in the data (sensor.yaml:11)");
+	apply(w, EXPRS("n > '2020-01-01'"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":1}"), ""),
+	                    "error: exprs filter: expr n > '2020-01-01': dates in expressions are not served yet (sensor.yaml:10)");
+}
+
 #define JOIN "  dependencies:\n" DEP("a") DEP("b") DEP("c") "  triggers:\n  - template:\n      name: t\n      conditions: \"a && b && c\"\n" WORKFLOW \
 	"        parameters:\n" \
 	"        - {src: {dependencyName: a, dataKey: v}, dest: spec.arguments.parameters.0.value}\n" \
@@ -637,6 +655,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(fires_a_workflow_with_its_parameters),
 		TEST(filters_by_data_and_says_why),
+		TEST(filters_by_expressions),
 		TEST(joins_three_dependencies_over_a_restart),
 		TEST(an_alternative_fires_alone_and_clears_what_waits),
 		TEST(a_reload_keeps_the_state_of_what_did_not_change),
