@@ -8,7 +8,7 @@
  *
  *     steps:                          # what a step's command comes to; matched in order, the first that fits
  *     - {node: "@[0].A", exit: 1}     # a node's name (@: the workflow's), its display name, or "*"
- *     - {node: B, seconds: 5, result: heads, parameters: {p: x}, message: ..., phase: Error, times: 1}
+ *     - {node: B, seconds: 5, result: heads, parameters: {p: x}, message: ..., phase: Error, times: 1} # times: for each node
  *     verbs:                          # what people do, seconds after the start
  *     - {at: 3, do: stop}             # suspend resume stop terminate retry set, with selector, message, phase,
  * outputs, parameters expect: phase: Failed message: child '@-1' failed nodes:                        # every node
