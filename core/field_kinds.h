@@ -38,6 +38,37 @@ field_size(const struct field *f)
 	return f->kind == FIELD_OBJ_ ? f->schema->size : field_types[f->kind].size;
 }
 
+/* The struct being decoded and those around it: for hints about fields that stand on the wrong level. */
+struct decode_frame {
+	const struct decode_frame *up;
+	const struct schema *schema;
+	const struct val *in;
+};
+
+/* ---- field_place.c ------------------------------------------------------------------------------------------- */
+
+/* Adds to the path; field_leave with what was returned takes it away again. */
+size_t field_enter_name(struct decode *c, str name);
+size_t field_enter_index(struct decode *c, size_t i);
+void field_leave(struct decode *c, size_t before);
+/* An error at the place where the decoder is. */
+struct diag *field_wrong(struct decode *c, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* "expected <what the row wants>, not <what is there>" */
+struct diag *field_wrong_type(struct decode *c, const struct field *f, const struct val *v);
+#define field_hint(c, d, ...) diag_hint((c)->diags, d, __VA_ARGS__)
+/* What is written, short enough for a message. */
+str field_excerpt(const struct val *v);
+
+/* ---- field_scalar.c ------------------------------------------------------------------------------------------ */
+
+/* Decodes `v` into the row's member `to`; what is wrong is a finding, and `to` stays as it was. */
+typedef void field_decoder(struct decode *c, const struct field *f, const struct val *v, void *to);
+/* By kind; NULL for what is no scalar. */
+extern field_decoder *const field_scalars[FIELD_NONE_ + 1];
+bool field_decode_string(struct decode *c, const struct field *f, const struct val *v, str *out);
+
+/* ---- field.c ------------------------------------------------------------------------------------------------- */
+
 /* The row's default, decoded, into `to` (field_size bytes). False if it has none, or if it does not decode. */
 bool field_default(const struct field *f, struct arena *a, void *to);
 /* The row of that name, those of INLINE rows included; NULL if there is none. */

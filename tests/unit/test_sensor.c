@@ -186,7 +186,7 @@ end_world(void **state)
 	return 0;
 }
 
-static void
+static void PRINTF_LIKE(2, 3)
 apply(struct world *w, const char *fmt, ...)
 {
 	struct diags d;
