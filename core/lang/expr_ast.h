@@ -110,18 +110,4 @@ bool value_compare(const struct val *a, const struct val *b, int *out);
 int value_add(struct eval *ev, const struct val *a, const struct val *b, struct val *out);
 int value_fetch(struct eval *ev, const struct val *from, const struct val *index, struct val *out);
 
-/* ---- functions of the language -------------------------------------------------------------------------------- */
-
-/*
- * args: the values of n->items, without a predicate. A builtin with a predicate evaluates it itself, by eval_predicate on the last
- * item that is one.
- */
-struct builtin {
-	const char *name;
-	int min, max;         /* arguments, the predicate counted; max < 0: any number */
-	int predicate;        /* which argument is one, from 1; 0: none */
-	int (*call)(struct eval *ev, const struct node *n, const struct val *args, size_t args_n, struct val *out);
-};
-const struct builtin *builtin_find(str name);
-
 #endif

@@ -5,7 +5,7 @@
  */
 #include <math.h>
 
-#include "core/lang/expr_ast.h"
+#include "core/lang/expr_builtin.h"
 #include "core/lang/gofmt.h"
 
 int

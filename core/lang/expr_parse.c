@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading an expression: words, then a Pratt parser. Precedences and the odd corners (`not in`, `??` not to be mixed, chains
- * of comparisons, pipes) are expr-lang's: parser/parser.go and parser/operator/operator.go.
+ * Reading an expression: a Pratt parser over the words of expr_lex.c. Precedences and the odd corners (`not in`, `??` not to be
+ * mixed, chains of comparisons, pipes) are expr-lang's: parser/parser.go and parser/operator/operator.go.
  */
-#include "core/lang/expr_ast.h"
-#include "core/lang/gofmt.h"
-#include "core/utf8.h"
-
-enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_STRING, TOKEN_OPERATOR };
-
-struct token {
-	enum token_kind kind;
-	uint32_t at;
-	str text;         /* as written */
-	struct val value; /* NUMBER, STRING */
-};
-
-struct parser {
-	struct expr *x;
-	const struct expr_options *o;
-	str text;
-	size_t pos;       /* behind `token` */
-	struct token token;
-	unsigned depth;   /* of recursion */
-	unsigned closures; /* # has a meaning inside */
-	size_t nodes;
-	bool failed;
-	struct err *e;
-};
+#include "core/lang/expr_builtin.h"
+#include "core/lang/expr_lex.h"
 
 static const struct operator {
 	const char *text;
@@ -50,261 +27,19 @@ static const struct {
 	enum op op;
 	int precedence;
 } unaries[] = { { "not", OP_NOT, 50 }, { "!", OP_NOT, 50 }, { "-", OP_NEGATE, 90 }, { "+", OP_PLUS, 90 } };
-/* Words that are no names. */
-static const char *const word_operators[] = { "not", "or", "and", "in", "matches", "contains", "startsWith", "endsWith", "let", "if", "else" };
 
 static const struct node *parse_expression(struct parser *p, int precedence);
 static const struct node *parse_sequence(struct parser *p, const char *end);
 
-/* ---- trouble -------------------------------------------------------------------------------------------------- */
-
-static void
-place(str text, uint32_t at, unsigned *line, unsigned *col)
-{
-	*line = *col = 1;
-	for (size_t i = 0; i < at && i < text.n; i++) {
-		bool newline = text.p[i] == '\n';
-		*line += newline;
-		*col = newline ? 1 : *col + ((text.p[i] & 0xc0) != 0x80);
-	}
-}
-
-static void fail(struct parser *p, uint32_t at, enum err_code code, const char *fmt, ...) PRINTF_LIKE(4, 5);
-static void
-fail(struct parser *p, uint32_t at, enum err_code code, const char *fmt, ...)
-{
-	char msg[300];
-	unsigned line, col;
-	if (p->failed)
-		return;
-	p->failed = true;
-	p->token = (struct token){ .kind = TOKEN_END, .at = at };
-	p->pos = p->text.n;
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof msg, fmt, ap);
-	va_end(ap);
-	place(p->text, at, &line, &col);
-	err_set(p->e, code, "%u:%u: %s", line, col, msg);
-}
+/* ---- words ---------------------------------------------------------------------------------------------------- */
 
 static void
 unexpected(struct parser *p)
 {
 	if (p->token.kind == TOKEN_END)
-		fail(p, p->token.at, ERR_INVALID, "the expression ends too early");
+		lex_fail(p, p->token.at, ERR_INVALID, "the expression ends too early");
 	else
-		fail(p, p->token.at, ERR_INVALID, "unexpected %.*s", STR_ARG(str_slice(p->token.text, 0, 40)));
-}
-
-/* ---- words ---------------------------------------------------------------------------------------------------- */
-
-static int
-char_at(const struct parser *p, size_t i)
-{
-	return i < p->text.n ? (unsigned char)p->text.p[i] : -1;
-}
-
-static bool
-is_digit(int c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_name_char(int c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' || c >= 0x80;
-}
-
-static bool
-starts_name(int c)
-{
-	return c >= 0 && is_name_char(c) && !is_digit(c);
-}
-
-static void
-skip_blank(struct parser *p)
-{
-	for (;;) {
-		int c = char_at(p, p->pos), next = char_at(p, p->pos + 1);
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-			p->pos++;
-		} else if (c == '/' && next == '/') {
-			size_t end = str_find_char(p->text, '\n', p->pos);
-			p->pos = end == SIZE_MAX ? p->text.n : end;
-		} else if (c == '/' && next == '*') {
-			size_t end = str_find(p->text, S("*/"), p->pos + 2);
-			if (end == SIZE_MAX) {
-				fail(p, (uint32_t)p->pos, ERR_INVALID, "a comment without an end");
-				return;
-			}
-			p->pos = end + 2;
-		} else {
-			return;
-		}
-	}
-}
-
-static bool
-hex_value(const struct parser *p, size_t at, unsigned n, uint32_t *out)
-{
-	*out = 0;
-	for (unsigned i = 0; i < n; i++) {
-		int c = char_at(p, at + i);
-		int v = is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-		if (c < 0 || v < 0)
-			return false;
-		*out = *out << 4 | (uint32_t)v;
-	}
-	return true;
-}
-
-/* What follows a backslash at p->pos. Go's escapes, both quotes. */
-static bool
-read_escape(struct parser *p, struct buf *b)
-{
-	static const char from[] = "abfnrtv\\\"'", to[] = "\a\b\f\n\r\t\v\\\"'";
-	int c = char_at(p, p->pos++);
-	const char *simple = c > 0 ? strchr(from, c) : NULL;
-	if (simple) {
-		buf_addc(b, to[simple - from]);
-		return true;
-	}
-	unsigned digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-	uint32_t v = 0;
-	if (digits) {
-		if (!hex_value(p, p->pos, digits, &v) || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-			return false;
-		p->pos += digits;
-	} else if (c >= '0' && c <= '7') {
-		for (unsigned i = 0; i < 2; i++)
-			if (char_at(p, p->pos + i) < '0' || char_at(p, p->pos + i) > '7')
-				return false;
-		v = (uint32_t)((c - '0') << 6 | (p->text.p[p->pos] - '0') << 3 | (p->text.p[p->pos + 1] - '0'));
-		p->pos += 2;
-	} else {
-		return false;
-	}
-	char utf8[4];
-	buf_add(b, (str){ utf8, (size_t)(utf8_put(utf8, v) - utf8) });
-	return true;
-}
-
-static struct val
-read_string(struct parser *p, char quote)
-{
-	size_t start = p->pos++;
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (;;) {
-		int c = char_at(p, p->pos);
-		if (c < 0 || (c == '\n' && quote != '`')) {
-			fail(p, (uint32_t)start, ERR_INVALID, "a string without an end");
-			return val_null();
-		}
-		p->pos++;
-		if (c == quote) {
-			if (quote != '`' || char_at(p, p->pos) != '`')
-				break;
-			p->pos++; /* two backticks are one */
-		} else if (c == '\\' && quote != '`') {
-			if (!read_escape(p, &b)) {
-				fail(p, (uint32_t)p->pos - 1, ERR_INVALID, "invalid escape in a string");
-				return val_null();
-			}
-			continue;
-		}
-		buf_addc(&b, (char)c);
-	}
-	return val_str(arena_dup(p->x->arena, buf_str(&b)));
-}
-
-static struct val
-read_number(struct parser *p)
-{
-	size_t start = p->pos;
-	bool based = char_at(p, start) == '0' && char_at(p, start + 1) > 0 && strchr("xXbBoO", char_at(p, start + 1));
-	bool is_float = false;
-	for (;; p->pos++) {
-		int c = char_at(p, p->pos);
-		if (c == '.') {
-			if (based || is_float || char_at(p, p->pos + 1) == '.') /* 1..3 is a range */
-				break;
-			is_float = true;
-		} else if (!based && (c == 'e' || c == 'E')) {
-			is_float = true;
-			int sign = char_at(p, p->pos + 1);
-			p->pos += sign == '+' || sign == '-';
-		} else if (!is_digit(c) && c != '_' && !(based && starts_name(c))) {
-			break;
-		}
-	}
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = start; i < p->pos; i++)
-		if (p->text.p[i] != '_')
-			buf_addc(&b, p->text.p[i]);
-	int64_t i;
-	double f;
-	if (is_float ? !go_parse_float(buf_str(&b), &f) : !go_parse_int(buf_str(&b), based ? 0 : 10, &i)) {
-		fail(p, (uint32_t)start, ERR_INVALID, "invalid number %.*s", STR_ARG(str_slice(buf_str(&b), 0, 40)));
-		return val_null();
-	}
-	return is_float ? val_float(f) : val_int(i);
-}
-
-static bool
-is_word_operator(str s)
-{
-	for (size_t i = 0; i < ARRAY_LEN(word_operators); i++)
-		if (str_eq(s, str_c(word_operators[i])))
-			return true;
-	return false;
-}
-
-/* Longest first. */
-static size_t
-operator_length(const struct parser *p)
-{
-	static const char *const pairs[] = { "||", "&&", "==", "!=", "<=", ">=", "..", "**", "??", "?.", "::" };
-	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-		if (char_at(p, p->pos) == pairs[i][0] && char_at(p, p->pos + 1) == pairs[i][1])
-			return 2;
-	int c = char_at(p, p->pos);
-	return c > 0 && strchr("|<>+-*/%^!?:.,;=#()[]{}", c) ? 1 : 0;
-}
-
-static void
-next(struct parser *p)
-{
-	skip_blank(p);
-	if (p->failed)
-		return;
-	size_t start = p->pos;
-	struct token t = { .at = (uint32_t)start };
-	int c = char_at(p, start);
-	if (c == '"' || c == '\'' || (c == '`' && !(p->x->flags & EXPR_V115))) {
-		t.kind = TOKEN_STRING;
-		t.value = read_string(p, (char)c);
-	} else if (is_digit(c) || (c == '.' && is_digit(char_at(p, start + 1)))) {
-		t.kind = TOKEN_NUMBER;
-		t.value = read_number(p);
-	} else if (starts_name(c)) {
-		while (char_at(p, p->pos) >= 0 && is_name_char(char_at(p, p->pos)))
-			p->pos++;
-		t.kind = is_word_operator(str_slice(p->text, start, p->pos)) ? TOKEN_OPERATOR : TOKEN_NAME;
-	} else if (c >= 0) {
-		size_t n = operator_length(p);
-		if (!n) {
-			fail(p, (uint32_t)start, ERR_INVALID, "'%c' has no meaning here", c);
-			return;
-		}
-		p->pos += n;
-		t.kind = TOKEN_OPERATOR;
-	}
-	if (p->failed)
-		return;
-	t.text = str_slice(p->text, start, p->pos);
-	p->token = t;
+		lex_fail(p, p->token.at, ERR_INVALID, "unexpected %.*s", STR_ARG(str_slice(p->token.text, 0, 40)));
 }
 
 static bool
@@ -318,7 +53,7 @@ accept(struct parser *p, const char *text)
 {
 	if (!at_operator(p, text))
 		return false;
-	next(p);
+	lex_next(p);
 	return true;
 }
 
@@ -328,9 +63,9 @@ expect(struct parser *p, const char *text)
 	if (accept(p, text) || p->failed)
 		return;
 	if (p->token.kind == TOKEN_END)
-		fail(p, p->token.at, ERR_INVALID, "the expression ends where %s is expected", text);
+		lex_fail(p, p->token.at, ERR_INVALID, "the expression ends where %s is expected", text);
 	else
-		fail(p, p->token.at, ERR_INVALID, "unexpected %.*s: %s is expected here", STR_ARG(str_slice(p->token.text, 0, 40)), text);
+		lex_fail(p, p->token.at, ERR_INVALID, "unexpected %.*s: %s is expected here", STR_ARG(str_slice(p->token.text, 0, 40)), text);
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------------------------- */
@@ -343,9 +78,9 @@ new_node(struct parser *p, enum node_kind kind, uint32_t at, const struct node *
 	*n = (struct node){ .kind = kind, .at = at, .a = a, .b = b };
 	n->depth = 1 + (b && b->depth > depth ? b->depth : depth);
 	if (++p->nodes > EXPR_NODES_MAX)
-		fail(p, at, ERR_LIMIT, "the expression has more than %d parts", EXPR_NODES_MAX);
+		lex_fail(p, at, ERR_LIMIT, "the expression has more than %d parts", EXPR_NODES_MAX);
 	else if (n->depth > EXPR_DEPTH_MAX)
-		fail(p, at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
+		lex_fail(p, at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
 	return n;
 }
 
@@ -370,7 +105,7 @@ set_items(struct parser *p, struct node *n, nodes *items)
 		if (items->p[i]->depth >= n->depth)
 			n->depth = items->p[i]->depth + 1;
 	if (n->depth > EXPR_DEPTH_MAX)
-		fail(p, n->at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
+		lex_fail(p, n->at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
 	VEC_FREE(items);
 }
 
@@ -404,17 +139,17 @@ binary(struct parser *p, const struct operator *op, uint32_t at, const struct no
 	static const enum node_kind lazy[] = { [OP_OR] = NODE_OR, [OP_AND] = NODE_AND, [OP_COALESCE] = NODE_COALESCE };
 	const char *left = known_kind(a), *right = known_kind(b);
 	if ((op->op == OP_OR || op->op == OP_AND) && ((left && strcmp(left, "bool") != 0) || (right && strcmp(right, "bool") != 0)))
-		fail(p, at, ERR_INVALID, "%s takes bools, not a %s", op->text, left && strcmp(left, "bool") != 0 ? left : right);
+		lex_fail(p, at, ERR_INVALID, "%s takes bools, not a %s", op->text, left && strcmp(left, "bool") != 0 ? left : right);
 	if (op->op >= OP_OR)
 		return new_node(p, lazy[op->op], at, a, b);
 	if ((op->op == OP_EQ || op->op == OP_NE) && left && right && strcmp(left, right) != 0)
-		fail(p, at, ERR_INVALID, "%s compares a %s with a %s: that never changes", op->text, left, right);
+		lex_fail(p, at, ERR_INVALID, "%s compares a %s with a %s: that never changes", op->text, left, right);
 	struct node *n = new_node(p, NODE_BINARY, at, a, b);
 	n->op = op->op;
 	if (n->op == OP_MATCHES && b->kind == NODE_CONST && b->value.kind == VAL_STR && !p->failed) {
 		struct err e;
 		if (regex_compile(val_text(&b->value), &n->regex, &e) < 0)
-			fail(p, b->at, ERR_INVALID, "%s", e.msg);
+			lex_fail(p, b->at, ERR_INVALID, "%s", e.msg);
 		else
 			*VEC_PUSH(&p->x->regexes) = n->regex;
 	}
@@ -443,7 +178,7 @@ static void
 check_arguments(struct parser *p, uint32_t at, str name, int min, int max, size_t n)
 {
 	if ((int)n < min || (max >= 0 && (int)n > max))
-		fail(p, at, ERR_INVALID, "%.*s takes %s%d argument%s, not %zu", STR_ARG(name), min == max ? "" : (int)n < min ? "at least " : "at most ",
+		lex_fail(p, at, ERR_INVALID, "%.*s takes %s%d argument%s, not %zu", STR_ARG(name), min == max ? "" : (int)n < min ? "at least " : "at most ",
 		     (int)n < min ? min : max, ((int)n < min ? min : max) == 1 ? "" : "s", n);
 }
 
@@ -456,7 +191,7 @@ parse_call(struct parser *p, uint32_t at, str name, const struct node *first)
 	const struct builtin *builtin = function ? NULL : builtin_find(name);
 	nodes items = { 0 };
 	if (!function && !builtin)
-		fail(p, at, ERR_INVALID, "there is no function %.*s", STR_ARG(str_slice(name, 0, 60)));
+		lex_fail(p, at, ERR_INVALID, "there is no function %.*s", STR_ARG(str_slice(name, 0, 60)));
 	if (first)
 		*VEC_PUSH(&items) = first;
 	while (!p->failed && !at_operator(p, ")")) {
@@ -507,20 +242,20 @@ static const struct node *
 parse_dot(struct parser *p, uint32_t at, const struct node *n, bool optional)
 {
 	str name = p->token.text;
-	bool is_name = p->token.kind == TOKEN_NAME || (p->token.kind == TOKEN_OPERATOR && is_word_operator(name));
+	bool is_name = p->token.kind == TOKEN_NAME || (p->token.kind == TOKEN_OPERATOR && lex_is_operator_word(name));
 	if (!is_name) {
-		fail(p, p->token.at, ERR_INVALID, "a name is expected behind %s", optional ? "?." : ".");
+		lex_fail(p, p->token.at, ERR_INVALID, "a name is expected behind %s", optional ? "?." : ".");
 		return n;
 	}
 	struct node *property = new_const(p, p->token.at, val_str(name));
 	uint32_t name_at = p->token.at;
-	next(p);
+	lex_next(p);
 	bool chain = n->kind == NODE_CHAIN;
 	const struct node *m = member(p, name_at, chain ? n->a : n, property, optional);
 	if (accept(p, "(")) {
 		str dotted = dotted_name(p, m);
 		if (!dotted.p)
-			fail(p, at, ERR_INVALID, "%.*s is no function: values have no methods", STR_ARG(str_slice(name, 0, 60)));
+			lex_fail(p, at, ERR_INVALID, "%.*s is no function: values have no methods", STR_ARG(str_slice(name, 0, 60)));
 		m = parse_call(p, at, dotted.p ? dotted : name, NULL);
 	}
 	return chain || optional ? new_node(p, NODE_CHAIN, at, m, NULL) : m;
@@ -553,7 +288,7 @@ parse_postfix(struct parser *p, const struct node *n)
 		if (accept(p, ".")) {
 			n = parse_dot(p, at, n, false);
 		} else if (at_operator(p, "?.")) {
-			next(p);
+			lex_next(p);
 			if (!(p->x->flags & EXPR_V115) && accept(p, "["))
 				n = parse_index(p, at, n, true);
 			else
@@ -593,14 +328,14 @@ parse_key(struct parser *p)
 		return n;
 	}
 	if (t.kind == TOKEN_STRING) {
-		next(p);
+		lex_next(p);
 		return new_const(p, at, t.value);
 	}
 	if (t.kind != TOKEN_NAME && t.kind != TOKEN_NUMBER) {
-		fail(p, at, ERR_INVALID, "a key is a name, a number, a string, or an expression in parentheses");
+		lex_fail(p, at, ERR_INVALID, "a key is a name, a number, a string, or an expression in parentheses");
 		return new_const(p, at, val_null());
 	}
-	next(p);
+	lex_next(p);
 	return new_const(p, at, val_str(t.text));
 }
 
@@ -629,7 +364,7 @@ parse_name(struct parser *p)
 		struct val value;
 	} constants[] = { { "true", { .kind = VAL_BOOL, .b = true } }, { "false", { .kind = VAL_BOOL } }, { "nil", { .kind = VAL_NULL } } };
 	struct token t = p->token;
-	next(p);
+	lex_next(p);
 	for (size_t i = 0; i < ARRAY_LEN(constants); i++)
 		if (str_eq(t.text, str_c(constants[i].name)))
 			return new_const(p, t.at, constants[i].value);
@@ -652,8 +387,8 @@ parse_pointer(struct parser *p)
 	if (p->token.kind == TOKEN_NAME && p->token.at == at + 1) {
 		n->name = p->token.text;
 		if (!str_eq(n->name, str_c(names[0])) && !str_eq(n->name, str_c(names[1])))
-			fail(p, at, ERR_INVALID, "#%.*s: must be #, #index or #acc", STR_ARG(str_slice(n->name, 0, 40)));
-		next(p);
+			lex_fail(p, at, ERR_INVALID, "#%.*s: must be #, #index or #acc", STR_ARG(str_slice(n->name, 0, 40)));
+		lex_next(p);
 	}
 	return n;
 }
@@ -683,10 +418,10 @@ parse_primary(struct parser *p)
 		n = parse_name(p);
 	} else if (p->token.kind == TOKEN_STRING) {
 		n = new_const(p, at, p->token.value);
-		next(p);
+		lex_next(p);
 	} else if (p->token.kind == TOKEN_NUMBER) {
 		n = new_const(p, at, p->token.value);
-		next(p);
+		lex_next(p);
 		return n;
 	} else {
 		unexpected(p);
@@ -699,13 +434,13 @@ static const struct node *
 parse_let(struct parser *p)
 {
 	uint32_t at = p->token.at;
-	next(p);
+	lex_next(p);
 	str name = p->token.text;
 	if (p->token.kind != TOKEN_NAME)
-		fail(p, p->token.at, ERR_INVALID, "a name is expected behind let");
+		lex_fail(p, p->token.at, ERR_INVALID, "a name is expected behind let");
 	else if (builtin_find(name))
-		fail(p, p->token.at, ERR_INVALID, "%.*s is a function: choose another name", STR_ARG(name));
-	next(p);
+		lex_fail(p, p->token.at, ERR_INVALID, "%.*s is a function: choose another name", STR_ARG(name));
+	lex_next(p);
 	expect(p, "=");
 	const struct node *value = parse_expression(p, 0);
 	expect(p, ";");
@@ -728,7 +463,7 @@ static const struct node *
 parse_if(struct parser *p)
 {
 	uint32_t at = p->token.at;
-	next(p);
+	lex_next(p);
 	const struct node *a = parse_expression(p, 0);
 	expect(p, "{");
 	const struct node *b = parse_sequence(p, "}");
@@ -763,7 +498,7 @@ parse_comparison(struct parser *p, const struct operator *op, uint32_t at, const
 			return all;
 		left = right;
 		at = p->token.at;
-		next(p);
+		lex_next(p);
 	}
 }
 
@@ -772,10 +507,10 @@ parse_pipe(struct parser *p, const struct node *left)
 {
 	struct token name = p->token;
 	if (name.kind != TOKEN_NAME) {
-		fail(p, name.at, ERR_INVALID, "a function is expected behind |");
+		lex_fail(p, name.at, ERR_INVALID, "a function is expected behind |");
 		return left;
 	}
-	next(p);
+	lex_next(p);
 	expect(p, "(");
 	return parse_postfix(p, parse_call(p, name.at, name.text, left));
 }
@@ -785,7 +520,7 @@ static const struct operator *
 negated_operator(struct parser *p, int precedence)
 {
 	struct parser before = *p;
-	next(p);
+	lex_next(p);
 	const struct operator *op = find_operator(&p->token);
 	bool allowed = false;
 	for (size_t i = 0; op && i < ARRAY_LEN(after_not); i++)
@@ -811,9 +546,9 @@ parse_operators(struct parser *p, const struct node *left, int precedence)
 			break;
 		uint32_t at = p->token.at;
 		if (coalesced && op->op != OP_COALESCE && op->op != OP_PIPE)
-			fail(p, at, ERR_INVALID, "%s and ?? cannot be mixed: put one of them in parentheses", op->text);
+			lex_fail(p, at, ERR_INVALID, "%s and ?? cannot be mixed: put one of them in parentheses", op->text);
 		coalesced = op->op == OP_COALESCE;
-		next(p);
+		lex_next(p);
 		if (op->op == OP_PIPE)
 			left = parse_pipe(p, left);
 		else if (op->comparison)
@@ -833,7 +568,7 @@ static const struct node *
 parse_expression(struct parser *p, int precedence)
 {
 	if (++p->depth > EXPR_DEPTH_MAX)
-		fail(p, p->token.at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
+		lex_fail(p, p->token.at, ERR_LIMIT, "the expression is nested more than %d deep", EXPR_DEPTH_MAX);
 	const struct node *n;
 	if (p->failed) {
 		n = new_const(p, 0, val_null());
@@ -845,7 +580,7 @@ parse_expression(struct parser *p, int precedence)
 		n = parse_operators(p, parse_primary(p), precedence);
 		while (precedence == 0 && at_operator(p, "?") && !p->failed) {
 			uint32_t at = p->token.at;
-			next(p);
+			lex_next(p);
 			bool short_form = accept(p, ":");
 			const struct node *yes = short_form ? n : parse_expression(p, 0);
 			if (!short_form)
@@ -883,7 +618,7 @@ expr_compile(str text, const struct expr_options *o, struct expr **out, struct e
 	*x = (struct expr){ .arena = arena_new(), .flags = o->flags, .arg = o->arg };
 	x->text = arena_dup(x->arena, text.p ? text : S(""));
 	struct parser p = { .x = x, .o = o, .text = x->text, .e = e };
-	next(&p);
+	lex_next(&p);
 	x->root = parse_sequence(&p, NULL);
 	if (!p.failed && p.token.kind != TOKEN_END)
 		unexpected(&p);

@@ -25,5 +25,8 @@ void go_quote(struct buf *b, str s);
 uint32_t go_rune(str s, size_t i, size_t *width);
 void go_add_rune(struct buf *b, uint32_t rune);
 size_t go_rune_count(str s);
+/* Upper and lower case of one character, whatever its script. */
+uint32_t go_upper(uint32_t c);
+uint32_t go_lower(uint32_t c);
 
 #endif

@@ -30,8 +30,5 @@ struct val go_list(struct run *r, struct val_list *b, uint32_t type);
 struct val go_box(struct run *r, struct val map);
 /* reflect.DeepEqual: kinds and Go types count. */
 bool go_deep_equal(const struct val *a, const struct val *b);
-/* Upper and lower case of one character, whatever its script. */
-uint32_t go_upper(uint32_t c);
-uint32_t go_lower(uint32_t c);
 
 #endif
