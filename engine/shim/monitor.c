@@ -38,6 +38,22 @@ struct monitor {
 	int64_t grace_ns;
 };
 
+/* Without a sandbox every step has a folder of its own to work in. */
+static int
+enter_work(struct monitor *m)
+{
+	const struct task *t = &m->task;
+	if (t->sandbox != TASK_SANDBOX_OFF || t->cwd)
+		return 0;
+	int fd = task_open_dir(m->setup->tasks_fd, t->dir);
+	if (fd >= 0 && t->has_user)
+		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
+	if (fd < 0 || fchdir(fd) < 0)
+		return why_errno(&m->error, "enter the working directory");
+	close(fd);
+	return 0;
+}
+
 static void
 prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sandbox)
 {
@@ -51,6 +67,10 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	else
 		sandbox_build(m->setup, &m->task, &m->error);
+	/* Making a folder is slow: now, and not between the commit and the command. Should the release never come it stays, empty:
+	 * another helper of this task may be in it already. */
+	if (!m->error.text[0])
+		(void)enter_work(m); /* what failed is in m->error */
 	/* The step runs as the same user: it must not trace us or read our descriptors. */
 	prctl(PR_SET_DUMPABLE, 0);
 }
@@ -134,22 +154,6 @@ write_script(struct monitor *m)
 	return 0;
 }
 
-/* Without a sandbox every step has a folder of its own to work in. */
-static int
-enter_work(struct monitor *m)
-{
-	const struct task *t = &m->task;
-	if (t->sandbox != TASK_SANDBOX_OFF || t->cwd)
-		return 0;
-	int fd = task_open_dir(m->setup->tasks_fd, t->dir);
-	if (fd >= 0 && t->has_user)
-		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
-	if (fd < 0 || fchdir(fd) < 0)
-		return why_errno(&m->error, "enter the working directory");
-	close(fd);
-	return 0;
-}
-
 static int
 open_pipes(int out[2], int err[2])
 {
@@ -164,7 +168,7 @@ start_command(struct monitor *m)
 	m->relay = (struct relay){ .log_fd = m->log_fd, .log_left = m->task.log_max, .stream = { { -1 }, { -1 } } };
 	m->started = now_real();
 	int out[2], err[2];
-	if (m->error.text[0] || write_script(m) < 0 || enter_work(m) < 0)
+	if (m->error.text[0] || write_script(m) < 0)
 		return;
 	if (open_pipes(out, err) < 0) {
 		why_errno(&m->error, "make the pipes for its output");
