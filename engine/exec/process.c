@@ -354,23 +354,31 @@ open_claim(const struct task *t)
 	return openat(t->x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* A monitor died between creating the log and starting the command: take it away, under the lock that it would need. */
+/*
+ * A monitor died between creating the log and starting the command: take it away, under the lock that it would need. 1: it
+ * lives, and has taken the lock meanwhile.
+ */
 static int
 remove_claim(const struct task *t, int claim, struct err *e)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat st;
 	char path[TASK_PATH_MAX];
-	if (fcntl(claim, F_SETLK, &lock) < 0 || fstat(claim, &st) < 0 || st.st_size > 0)
-		return err_set(e, ERR_UNAVAILABLE, "the step is being claimed by another");
+	if (fcntl(claim, F_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES ? 1 : err_errno(e, "lock the step's claim");
+	if (fstat(claim, &st) < 0)
+		return err_errno(e, "look at the step's claim");
+	if (st.st_size > 0)
+		return 1;
 	snprintf(path, sizeof path, "%s.log", t->dir.p);
 	if (unlinkat(t->x->tasks_fd, path, 0) < 0)
 		return err_errno(e, "remove the claim of a step that did not start");
 	return 0;
 }
 
-int
-process_adopt(struct task *t, struct err *e)
+/* 1: running on or ended, 0: it was not started, 2: look again. */
+static int
+adopt_once(struct task *t, struct err *e)
 {
 	struct task_result r = { .exit_code = -1 };
 	struct stat st;
@@ -391,9 +399,23 @@ process_adopt(struct task *t, struct err *e)
 	}
 	if (e->code != ERR_NOT_FOUND || fstat(claim, &st) < 0)
 		return -1;
-	if (st.st_size == 0)
-		return remove_claim(t, claim, e);
+	if (st.st_size == 0) {
+		int rc = remove_claim(t, claim, e);
+		return rc > 0 ? 2 : rc;
+	}
 	return err_set(e, ERR_INTERNAL, "the step was lost: the machine or its helper stopped while it ran");
+}
+
+/* A monitor that another daemon left may take its claim while we look; it does so once, so that few looks are enough. */
+int
+process_adopt(struct task *t, struct err *e)
+{
+	for (int looks = 0; looks < 100; looks++) {
+		int rc = adopt_once(t, e);
+		if (rc != 2)
+			return rc;
+	}
+	return err_set(e, ERR_UNAVAILABLE, "the step is being claimed by another");
 }
 
 int
