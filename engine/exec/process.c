@@ -19,7 +19,7 @@
 #include "core/log.h"
 #include "engine/exec/exec.h"
 
-#define PROBE_MS 5000
+#define PROBE_MS 30000 /* it takes a few, but a machine may be busy, and the answer holds for as long as we run */
 #define HELPER_FD 3
 
 /* ---- the helper ---------------------------------------------------------------------------------------------- */
@@ -140,10 +140,12 @@ helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size_t n)
 	setsockopt(x->helper.socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	char answer[600];
 	ssize_t got = recv(x->helper.socket, answer, sizeof answer - 1, 0);
-	if (got <= 0)
+	if (got <= 0) {
 		snprintf(why, n, "the step helper gave no answer");
-	else
+		helper_stop(x); /* lest a late one be taken for the answer to the next question */
+	} else {
 		snprintf(why, n, "%.*s", (int)got - 1, answer + 1);
+	}
 	return got == 1;
 }
 

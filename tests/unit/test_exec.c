@@ -493,6 +493,57 @@ ten_megabytes_of_output_keep_their_end(void **state)
 	world_free(w);
 }
 
+static void
+the_log_has_limits(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	static char log[64 * 1024];
+	char path[128];
+	struct stat st;
+	step_init(&s, "long", "head -c 40000 /dev/zero | tr '\\0' x; echo; printf 'no newline'");
+	assert_succeeded(run(w, &s));
+	read_log(w, "long", log, sizeof log);
+	size_t broken = 0;
+	for (const char *at = log; (at = strstr(at, "Z xxx")); at++)
+		broken++;
+	assert_int_equal(broken, 3); /* 16 KiB each */
+	assert_contains(log, "Z no newline\n#end ");
+
+	if (w->sandbox == TASK_SANDBOX_OFF) { /* 64 MiB once is enough */
+		step_init(&s, "full", "head -c 70000000 /dev/zero | tr '\\0' x; echo the end");
+		const struct ended *e = run(w, &s);
+		assert_succeeded(e);
+		assert_int_equal(e->result_n, TASK_RESULT_MAX - 1); /* its end is kept all the same */
+		snprintf(path, sizeof path, "%s/tasks/default/wf/full.log", w->dir);
+		assert_int_equal(stat(path, &st), 0);
+		assert_true(st.st_size < (66 << 20) && st.st_size > (63 << 20));
+	}
+	world_free(w);
+}
+
+static void
+what_is_removed_is_gone(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char path[128];
+	step_init(&s, "gone", "ln -s /etc link; echo x >file");
+	s.c.working_dir = w->sandbox == TASK_SANDBOX_OFF ? STR_NONE : S("/v");
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		step_volume(&s, "v");
+		step_mount(&s, "v", "/v", false);
+	}
+	assert_succeeded(run(w, &s));
+	snprintf(path, sizeof path, "%s/tasks/default/wf", w->dir);
+	assert_true(file_exists(path));
+	executor_remove(w->x, S("default"), S("../default/wf")); /* no name of a workflow */
+	executor_remove(w->x, S("default"), S("wf"));
+	WAIT_FOR(w, !file_exists(path));
+	assert_true(file_exists("/etc/passwd"));
+	world_free(w);
+}
+
 /* ---- what a step is given -------------------------------------------------------------------------------------- */
 
 static void
@@ -1243,6 +1294,8 @@ static const struct {
 	TEST(outputs_stay_in_the_root),
 	TEST(outputs_are_read_with_the_steps_rights),
 	TEST(ten_megabytes_of_output_keep_their_end),
+	TEST(the_log_has_limits),
+	TEST(what_is_removed_is_gone),
 	TEST(a_script_is_the_last_argument),
 	TEST(the_environment_is_the_manifests_alone),
 	TEST(volumes_appear_where_the_manifest_says),
