@@ -445,8 +445,11 @@ executor_free(struct executor *x)
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
 	drop_fd(&x->seccomp_fd);
-	for (size_t i = 0; i < LIMIT_KINDS; i++)
+	for (size_t i = 0; i < LIMIT_KINDS; i++) {
+		if (x->cgroups[i])
+			(void)rmdir(x->cgroups[i]); /* stays while steps run in it; the next daemon takes it up */
 		free(x->cgroups[i]);
+	}
 	free(x->tasks_path);
 	free(x->helper_path);
 	free(x);
