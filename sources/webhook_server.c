@@ -359,6 +359,8 @@ webhook_serve(struct source *s, const struct webhook_context *w, void (*handle)(
 {
 	struct regex *pattern;
 	struct server *srv = NULL;
+	if (w->auth && crypto_load(e) < 0) /* now, not with the first token to compare */
+		return -1;
 	if (compile_endpoint(w->endpoint, &pattern, e) < 0)
 		return -1;
 	if (find_server(s, w, &srv, e) < 0) {
