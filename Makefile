@@ -153,6 +153,10 @@ bench: all $(BENCH_BIN)
 demo: all
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate sh examples/git-push/demo.sh
 
+# make tsan: the parts with more than one thread under ThreadSanitizer
+tsan:
+	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c)" unit
+
 # make lint: static analysis; make format: the layout of .clang-format
 LINT_SRC = $(LIB_SRC) cli/main.c
 lint:
@@ -174,4 +178,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: bench-json lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint format install clean help docs docs-fresh
+.PHONY: bench-json lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
