@@ -21,9 +21,7 @@ trim_zero_decimal(str s)
 static int64_t
 saturate(double d)
 {
-	if (isnan(d))
-		return INT64_MIN;
-	return d >= 0x1p63 || d < -0x1p63 ? INT64_MIN : (int64_t)d;
+	return d < 9223372036854775808.0 && d >= -9223372036854775808.0 ? (int64_t)d : INT64_MIN; /* NaN too, as amd64 has it */
 }
 
 int64_t
