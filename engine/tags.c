@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tags: see tags.h. A text is read once from left to right into a buffer. A tag inside a tag ({{a.{{b}}}}) is replaced
- * first and its value becomes part of the outer name, as Argo has it after two passes.
+ * tags: see tags.h. A text is read once from left to right into a buffer, with a stack of the tags that are open: a tag
+ * inside a tag ({{a.{{b}}}}) closes first, and its value becomes part of the outer name, as Argo has it after two
+ * passes. What is never closed stays as it is.
  */
 #include "engine/tags.h"
 
-enum { NESTING_MAX = 8 };
+enum { NESTING_MAX = 64 }; /* beyond, two braces are text */
 
 const char *const tags_strict_all[] = { "", NULL };
 
@@ -34,112 +35,77 @@ struct put {
 	bool absent; /* a tag of this string has no value */
 };
 
-static int put_tag(struct put *p, str text, size_t *i, unsigned depth, struct buf *out);
-
-/* The name of the tag that opens at *i; tags inside it are replaced. 1: it is never closed. */
+/* The tag that began at `open` in the buffer has its name complete: puts its value there, or closes it as it was
+ * written. */
 static int
-read_name(struct put *p, str text, size_t *i, unsigned depth, struct buf *name)
+close_tag(struct put *p, struct buf *out, size_t open)
 {
-	for (size_t k = *i + 2; k < text.n;) {
-		if (at(text, k, '}')) {
-			*i = k + 2;
-			return 0;
-		}
-		if (at(text, k, '{') && depth < NESTING_MAX) {
-			int r = put_tag(p, text, &k, depth + 1, name);
-			if (r < 0)
-				return -1;
-			if (r == 0)
-				continue;
-		}
-		buf_addc(name, text.p[k++]);
-	}
-	return 1;
-}
-
-static int
-replace(struct put *p, str raw, str name, struct buf *out)
-{
-	str value;
+	str value, name = str_trim(str_slice(buf_str(out), open + 2, out->n));
 	switch (p->scope->look(p->scope->arg, name, p->arena, &value)) {
 	case TAG_FOUND:
 		p->changed = true;
 		p->scope->put_tags |= tags_in(value);
-		if (out->n + value.n > TAGS_TEXT_MAX)
+		if (open + value.n > TAGS_TEXT_MAX)
 			return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(name),
 				TAGS_TEXT_MAX >> 20);
+		out->n = open;
 		buf_add(out, value);
 		return 0;
 	case TAG_ABSENT:
-		if (p->scope->absent_is_null) {
-			p->absent = true;
-			buf_add(out, raw);
-			return 0;
-		}
-		return err_set(p->err, ERR_INVALID,
-			"unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and it has "
-			"no default)",
-			STR_ARG(name));
+		if (!p->scope->absent_is_null)
+			return err_set(p->err, ERR_INVALID,
+				"unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and "
+				"it has "
+				"no default)",
+				STR_ARG(name));
+		p->absent = true;
+		break;
 	case TAG_MISSING:
+		if (must_be_found(p->scope, name))
+			return err_set(p->err, ERR_NOT_FOUND, "failed to resolve {{%.*s}}", STR_ARG(name));
 		break;
 	}
-	if (must_be_found(p->scope, name))
-		return err_set(p->err, ERR_NOT_FOUND, "failed to resolve {{%.*s}}", STR_ARG(name));
-	buf_add(out, raw);
+	buf_add(out, S("}}"));
 	return 0;
 }
 
-/* Replaces the tag that opens at *i and moves *i behind it. 1 (and nothing done) if it is never closed. */
-static int
-put_tag(struct put *p, str text, size_t *i, unsigned depth, struct buf *out)
+/* Copies an expression tag to its end, or to that of the text. */
+static size_t
+skip_expression(str text, size_t i, struct buf *out)
 {
-	size_t start = *i;
-	bool expression = start + 2 < text.n && text.p[start + 2] == '=';
-	size_t close = str_find(text, S("}}"), start + 2), inner = str_find(text, S("{{"), start + 2);
-	if (close == SIZE_MAX)
-		return 1;
-	if (expression) {
-		buf_add(out, str_slice(text, start, close + 2));
-		*i = close + 2;
-		return 0;
-	}
-	if (inner > close) {
-		*i = close + 2;
-		return replace(p, str_slice(text, start, *i), str_trim(str_slice(text, start + 2, close)), out);
-	}
-	struct buf name CLEANUP(free_buf) = { 0 };
-	int r = read_name(p, text, i, depth, &name);
-	if (r)
-		return r;
-	struct buf raw CLEANUP(free_buf) = { 0 };
-	buf_addf(&raw, "{{%.*s}}", STR_ARG(buf_str(&name)));
-	/* The value may end up in a message or a look-up: the name must outlive this buffer. */
-	str kept = arena_dup(p->arena, str_trim(buf_str(&name)));
-	return replace(p, buf_str(&raw), kept, out);
+	size_t close = str_find(text, S("}}"), i);
+	size_t end = close == SIZE_MAX ? text.n : close + 2;
+	buf_add(out, str_slice(text, i, end));
+	return end;
 }
 
 static int
 put_text(struct put *p, str text, str *out)
 {
 	*out = text;
-	size_t open = str_find(text, S("{{"), 0);
-	if (open == SIZE_MAX)
+	size_t i = str_find(text, S("{{"), 0), open[NESTING_MAX], depth = 0;
+	if (i == SIZE_MAX)
 		return 0;
 	struct buf b CLEANUP(free_buf) = { 0 };
-	size_t from = 0;
-	while (open != SIZE_MAX) {
-		buf_add(&b, str_slice(text, from, open));
-		from = open;
-		int r = put_tag(p, text, &from, 0, &b);
-		if (r < 0)
-			return -1;
-		if (r > 0) { /* "{{" that nothing closes is text */
+	buf_add(&b, str_slice(text, 0, i));
+	while (i < text.n) {
+		if (at(text, i, '{') && i + 2 < text.n && text.p[i + 2] == '=') {
+			i = skip_expression(text, i, &b);
+		} else if (at(text, i, '{') && depth < NESTING_MAX) {
+			open[depth++] = b.n;
 			buf_add(&b, S("{{"));
-			from += 2;
+			i += 2;
+		} else if (at(text, i, '}') && depth) {
+			if (close_tag(p, &b, open[--depth]))
+				return -1;
+			i += 2;
+		} else {
+			size_t from = i++;
+			while (i < text.n && text.p[i] != '{' && text.p[i] != '}')
+				i++;
+			buf_add(&b, str_slice(text, from, i));
 		}
-		open = str_find(text, S("{{"), from);
 	}
-	buf_add(&b, str_slice(text, from, text.n));
 	if (p->changed)
 		*out = arena_dup(p->arena, buf_str(&b));
 	return 0;

@@ -19,7 +19,10 @@ enum tag_found {
 
 /* Where variables come from, and how strict a pass is. */
 struct tag_scope {
-	/* Puts the text of `name` (trimmed) into *out; it must live as long as the result. `a` may be used for it. */
+	/*
+	 * Puts the text of `name` (trimmed, valid during the call) into *out; it must live as long as the result. `a` may be
+	 * used for it.
+	 */
 	enum tag_found (*look)(void *arg, str name, struct arena *a, str *out);
 	void *arg;
 	const char *const *strict; /* NULL-terminated prefixes of names that must be found; NULL: what is missing stays

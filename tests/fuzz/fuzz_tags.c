@@ -9,12 +9,11 @@ static enum tag_found
 look(void *arg, str name, struct arena *a, str *out)
 {
 	(void)arg;
-	(void)a;
 	if (name.n && name.p[0] == 'm')
 		return TAG_MISSING;
 	if (name.n && name.p[0] == 'n')
 		return TAG_ABSENT;
-	*out = name.n && name.p[0] == 't' ? S("{{m}}") : name;
+	*out = name.n && name.p[0] == 't' ? S("{{m}}") : arena_dup(a, name);
 	return TAG_FOUND;
 }
 

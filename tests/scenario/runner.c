@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * runner: plays scenarios against the pure core of the engine, with a simulated executor and virtual time.
  *
@@ -6,23 +7,29 @@
  *
  * A file's first document is the scenario, the others are the objects: one Workflow, and what it refers to.
  *
- *     steps:                          # what a step's command comes to; matched in order, the first that fits
- *     - {node: "@[0].A", exit: 1}     # a node's name (@: the workflow's), its display name, or "*"
- *     - {node: B, seconds: 5, result: heads, parameters: {p: x}, message: ..., phase: Error, times: 1} # times: for each node
- *     verbs:                          # what people do, seconds after the start
- *     - {at: 3, do: stop}             # suspend resume stop terminate retry set, with selector, message, phase,
- * outputs, parameters expect: phase: Failed message: child '@-1' failed nodes:                        # every node
- * there is; what is left out of a node is not compared, except its message
- *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., children: [...], inputs: {}, outputs:
- * {}, progress: 1/2} starts: {A: 2}                # how often a step was started, by display name most: 2 # the most
- * steps that ran side by side seconds: 7                    # from start to end refused: text                 # the
- * workflow cannot be made: part of the reason
- *
- * Ids in expected texts are written by the node's name: child '@[0].A' failed.
+ *     steps:                       # what a step's command comes to; the first rule that fits
+ *     - node: "@[0].A"             # a node's name (@: the workflow's), its display name, or "*"
+ *       exit: 1                    # and: phase: Error, message, seconds (1), delay (0: before it starts), result,
+ *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
+ *     verbs:                       # what people do, seconds after the start
+ *     - {at: 3, do: stop}          # suspend resume stop terminate retry set; selector, message, phase, outputs,
+ *                                  #   parameters, restartSuccessful; refused: part of the reason
+ *     expect:
+ *       phase: Failed
+ *       message: child '@[0].A' failed      # ids are written as the names of their nodes
+ *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
+ *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., template: ..., scope: ...,
+ *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2}
+ *       outputs: {p: x}            # of the workflow
+ *       starts: {A: 2}             # how often a step was started, by display name
+ *       most: 2                    # the most steps that ran side by side
+ *       seconds: 7                 # from start to end
+ *       refused: text              # the workflow cannot be made: part of the reason
  *
  * With --crash-at-every-stimulus the run is dropped after each stimulus and read back from the rows that its effects
  * asked to save; the end must be the same.
  */
+/* clang-format on */
 #include "core/map.h"
 #include "engine/engine.h"
 #include "engine/run.h"

@@ -75,6 +75,27 @@ put(struct arena *a, const char *json, struct tag_scope *s, struct err *e)
 	return tags_put(a, v, s, e);
 }
 
+/* Braces that open and never close cost no more than other text. */
+static void
+braces(void **state)
+{
+	(void)state;
+	struct arena *a = arena_new();
+	struct buf b = { 0 };
+	struct tag_scope s = { .look = look };
+	struct err e;
+	str out;
+	for (int i = 0; i < 200000; i++)
+		buf_add(&b, S("{{"));
+	buf_add(&b, S("a}}"));
+	assert_int_equal(tags_put_text(a, buf_str(&b), &s, &out, &e), 0);
+	assert_int_equal(out.n, 400003);
+	buf_free(&b);
+	assert_int_equal(tags_put_text(a, S("{{{{a}}{{b.c}}"), &s, &out, &e), 0);
+	assert_string_equal(out.p, "{{1two");
+	arena_free(a);
+}
+
 static void
 strict(void **state)
 {
@@ -181,7 +202,8 @@ limit(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(strict), cmocka_unit_test(absent),
-		cmocka_unit_test(sharing), cmocka_unit_test(expressions), cmocka_unit_test(limit) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(texts), cmocka_unit_test(braces), cmocka_unit_test(strict),
+		cmocka_unit_test(absent), cmocka_unit_test(sharing), cmocka_unit_test(expressions),
+		cmocka_unit_test(limit) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
