@@ -95,7 +95,7 @@ $(B)/scenario-runner: tests/scenario/runner.c $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
 scenario: $(B)/scenario-runner
 	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-stimulus tests/scenario/*.yaml
-	$(Q)python3 tests/scenario/random.py $< 0 40
+	$(Q)python3 tests/scenario/generate.py $< 0 40
 
 # what lint says of the manifests in tests/lint; make lint-golden writes what it says now as what it should say
 lint-test: all

@@ -3,7 +3,7 @@
 """Random workflows through the scenario runner: whatever they are, they end, no node stays open, and a crash after every
 stimulus changes nothing.
 
-    random.py RUNNER [FIRST [COUNT]]
+    generate.py RUNNER [FIRST [COUNT]]
 
 A workflow follows from its number alone: nested steps and dags with loops, conditions, retries, hooks and waits; steps that fail,
 get lost or take their time; sometimes a stop, a pause, a retry. Every third has limits (parallelism, failFast), under which the
