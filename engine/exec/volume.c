@@ -235,6 +235,14 @@ decode_volumes(struct task *t, const struct val *src, struct volume **out, size_
 	return 0;
 }
 
+static str
+without_slashes(str path)
+{
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	return path;
+}
+
 static int
 write_mount(struct task *t, const struct volume_mount *m, struct err *e)
 {
@@ -245,12 +253,35 @@ write_mount(struct task *t, const struct volume_mount *m, struct err *e)
 	if (m->sub_path.n && !good_path(m->sub_path))
 		return err_set(
 			e, ERR_INVALID, "subPath \"%.*s\": must be relative and without ..", STR_ARG(m->sub_path));
-	str path = m->mount_path;
-	while (path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--;
+	str path = without_slashes(m->mount_path);
 	record_add(&t->records, m->read_only ? TASK_MOUNT_RO : TASK_MOUNT, path);
 	if (m->sub_path.n)
 		record_add(&t->records, TASK_SUB_PATH, m->sub_path);
+	return 0;
+}
+
+/* A folder of the host at its own path is there without being mounted. */
+static bool
+stands_already(const struct volume *v, const struct volume_mount *m)
+{
+	return v && v->host_path && !m->sub_path.n && !m->read_only &&
+	       str_eq(without_slashes(v->host_path->path), without_slashes(m->mount_path));
+}
+
+static int
+check_without_sandbox(
+	struct task *t, const struct task_spec *spec, const struct container *c, const struct volume *decoded, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < c->volume_mounts.n; i++) {
+		const struct volume_mount *m = &c->volume_mounts.p[i];
+		const struct volume *v = find_volume(spec->tmpl, decoded, n, m->name);
+		if (!stands_already(v, m))
+			return err_set(e, ERR_UNSUPPORTED, "volume %.*s at %.*s: nothing can be mounted without a sandbox (%s)",
+				STR_ARG(m->name), STR_ARG(m->mount_path),
+				t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
+		if (write_host_path(t, v->host_path, e) < 0)
+			return err_wrap(e, "volume %.*s", STR_ARG(v->name));
+	}
 	return 0;
 }
 
@@ -261,12 +292,10 @@ volumes_write(struct task *t, const struct task_spec *spec, const struct contain
 	size_t n;
 	if (!c->volume_mounts.n)
 		return 0;
-	if (t->x->sandbox == TASK_SANDBOX_OFF)
-		return err_set(e, ERR_UNSUPPORTED, "volume %.*s at %.*s: nothing can be mounted without a sandbox (%s)",
-			STR_ARG(c->volume_mounts.p[0].name), STR_ARG(c->volume_mounts.p[0].mount_path),
-			t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
 	if (decode_volumes(t, spec->volumes, &decoded, &n, e) < 0)
 		return -1;
+	if (t->x->sandbox == TASK_SANDBOX_OFF)
+		return check_without_sandbox(t, spec, c, decoded, n, e);
 	for (size_t i = 0; i < c->volume_mounts.n; i++) {
 		const struct volume_mount *m = &c->volume_mounts.p[i];
 		const struct volume *v = find_volume(spec->tmpl, decoded, n, m->name);

@@ -625,6 +625,27 @@ volumes_appear_where_the_manifest_says(void **state)
 	world_free(w);
 }
 
+/* At its own path a folder of the host is served even where nothing can be mounted: it is there already. */
+static void
+a_host_folder_at_its_own_path_needs_no_mount(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char host[128], path[160], command[200];
+	snprintf(host, sizeof host, "%s/host", w->dir);
+	snprintf(path, sizeof path, "%s/h", host);
+	snprintf(command, sizeof command, "echo h >%s", path);
+	mkdir(host, 0777);
+	chmod(host, 0777);
+	struct host_path hp = { .path = str_c(host) };
+	step_init(&s, "own-path", command);
+	step_volume(&s, "host")->host_path = &hp;
+	step_mount(&s, "host", host, false);
+	assert_succeeded(run(w, &s));
+	assert_true(file_exists(path));
+	world_free(w);
+}
+
 /* A ConfigMap and a Secret as files and as variables; the volume of the workflow is found by name. */
 static void
 config_maps_and_secrets_are_given(void **state)
@@ -1302,6 +1323,7 @@ static const struct {
 	TEST(a_script_is_the_last_argument),
 	TEST(the_environment_is_the_manifests_alone),
 	TEST(volumes_appear_where_the_manifest_says),
+	TEST(a_host_folder_at_its_own_path_needs_no_mount),
 	TEST(config_maps_and_secrets_are_given),
 	TEST(a_large_script_arrives_whole),
 	TEST(sub_paths_stay_in_their_volume),
