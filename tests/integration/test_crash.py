@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import unittest
 
 from harness import TestCase, scaled, until
@@ -31,9 +32,9 @@ CHAIN
       container:
         image: busybox
         command: [sh, -c]
-        args: ["echo start {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; sleep {{workflow.parameters.pause}}; echo end {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; echo {{inputs.parameters.id}} > /tmp/out"]
+        args: ["echo start {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; sleep {{workflow.parameters.pause}}; echo end {{inputs.parameters.id}} >> {{workflow.parameters.journal}}; echo {{inputs.parameters.id}} > DIRECTORY/out-{{inputs.parameters.id}}"]
         volumeMounts: [{name: journal, mountPath: "DIRECTORY"}]
-      outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}
+      outputs: {parameters: [{name: out, valueFrom: {path: "DIRECTORY/out-{{inputs.parameters.id}}"}}]}
 """
 
 
@@ -98,7 +99,7 @@ class Crash(TestCase):
                 self.judge(d)
                 d.cli("delete", "twenty")
                 d.stop()
-                os.unlink(self.journal)
+                shutil.rmtree(os.path.dirname(self.journal))
 
     def test_steps_go_on_without_the_daemon(self):
         """What ends while nobody is there is found when the daemon comes back."""
