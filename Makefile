@@ -90,11 +90,12 @@ fuzz:
 fuzz-run: $(FUZZ_BIN)
 	$(Q)sh tests/tools/run-fuzz.sh fuzz $(B) $(FUZZ_SECONDS) $(FUZZ_BIN)
 
-# make scenario: the engine's core against a simulated executor, in virtual time; with a crash at every stimulus; random workflows
-$(B)/scenario-runner: tests/scenario/runner.c $(B)/lib.a
-	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
+# make scenario: the engine's core against a simulated executor, in virtual time; with a crash at every commit; random workflows
+SCENARIO_SRC = $(wildcard tests/scenario/*.c)
+$(B)/scenario-runner: $(SCENARIO_SRC) $(wildcard tests/scenario/*.h) $(B)/lib.a
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(SCENARIO_SRC) $(B)/lib.a $(LIBS)
 scenario: $(B)/scenario-runner
-	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-stimulus tests/scenario/*.yaml
+	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-commit tests/scenario/*.yaml
 	$(Q)python3 tests/scenario/generate.py $< 0 40
 
 # what lint says of the manifests in tests/lint; make lint-golden writes what it says now as what it should say

@@ -136,7 +136,7 @@ def judge(runner, number, path):
     with open(path, "w") as f:
         f.write(json.dumps(w.scenario()) + "\n---\n" + json.dumps(workflow) + "\n")
     plain, why = play(runner, path, [])
-    crashed, why2 = play(runner, path, ["--crash-at-every-stimulus"])
+    crashed, why2 = play(runner, path, ["--crash-at-every-commit"])
     if not plain or not crashed:
         return why or why2
     for run in plain, crashed:

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim: see sim.h. */
+#include "tests/scenario/sim.h"
+
+static const int64_t EPOCH = INT64_C(1767225600) * NS_PER_SEC; /* 2026-01-01T00:00:00Z */
+enum { STIMULI_MAX = 2000000 };
+
+const char *const crash_names[CRASHES] = { "none", "before", "committed", "carried out" };
+
+static const struct val *
+doc_named(const struct sim *x, const char *kind, str name)
+{
+	for (size_t i = 1; i < x->docs_n; i++)
+		if (str_eq(val_get_str(x->docs[i], "kind"), str_c(kind)) &&
+			(!name.p || str_eq(val_get_str(val_get(x->docs[i], S("metadata")), "name"), name)))
+			return x->docs[i];
+	return NULL;
+}
+
+static const struct val *
+template_spec(void *arg, bool cluster, str ns, str name)
+{
+	(void)ns;
+	return val_get(doc_named(arg, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", name), S("spec"));
+}
+
+static int
+config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
+{
+	(void)ns;
+	*out = val_get_str(
+		val_get(doc_named(arg, "ConfigMap", name), S("data")), str_z(((struct sim *)arg)->arena, key));
+	return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "configmaps \"%.*s\" not found", STR_ARG(name));
+}
+
+/* ---- counting -------------------------------------------------------------------------------------------------- */
+
+size_t
+sim_count(struct sim *x, struct map *m, str key, size_t add)
+{
+	size_t n = (size_t)(uintptr_t)map_get(m, key) + add;
+	if (add)
+		map_put(m, arena_dup(x->arena, key), (void *)(uintptr_t)n);
+	return n;
+}
+
+static int64_t
+number(const struct val *map, const char *key, int64_t dflt)
+{
+	int64_t v;
+	const struct val *x = val_get(map, str_c(key));
+	return x && val_to_i64(x, &v) ? v : dflt;
+}
+
+str
+sim_text(struct sim *x, const struct val *v)
+{
+	struct val plain = v ? val_resolve(v) : val_null();
+	return !v ? STR_NONE : plain.kind == VAL_STR ? val_text(&plain) : json_write(x->arena, &plain);
+}
+
+str
+sim_field(struct sim *x, const struct val *map, const char *key)
+{
+	return sim_text(x, val_get(map, str_c(key)));
+}
+
+/* "@" stands for the workflow's name. */
+static str
+full(struct sim *x, str s)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; i < s.n; i++)
+		buf_add(&b, s.p[i] == '@' ? run_name(x->run) : str_slice(s, i, i + 1));
+	return arena_dup(x->arena, buf_str(&b));
+}
+
+/* ---- the simulated executor -------------------------------------------------------------------------------------- */
+
+static struct sim_event *
+add_event(struct sim *x, int64_t at)
+{
+	struct sim_event *ev = VEC_PUSH(&x->events);
+	ev->at = at;
+	ev->order = x->order++;
+	return ev;
+}
+
+static const struct val *
+rule_for(struct sim *x, str name, str display)
+{
+	const struct val *rules = val_get(x->scenario, S("steps"));
+	for (uint32_t i = 0; val_is(rules, VAL_LIST) && i < rules->n; i++) {
+		const struct val *rule = &rules->items[i];
+		str node = sim_field(x, rule, "node"), key = arena_fmt(x->arena, "%u %.*s", i, STR_ARG(name));
+		if (!str_eq(node, S("*")) && !str_eq(node, display) && !str_eq(full(x, node), name))
+			continue;
+		if (sim_count(x, &x->used, key, 0) >= (size_t)number(rule, "times", INT32_MAX))
+			continue;
+		sim_count(x, &x->used, key, 1);
+		return rule;
+	}
+	return NULL;
+}
+
+static void
+note(struct sim *x, const char *what, str name, str args)
+{
+	*VEC_PUSH(&x->notes) = (struct sim_note){ x->now, what, name, args };
+}
+
+/* What the command was given: its arguments, or the text of its script. */
+static str
+given(struct sim *x, const struct template *t)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	if (t && t->script)
+		return arena_dup(x->arena, t->script->source);
+	for (size_t i = 0; t && t->container && i < t->container->args.n; i++)
+		buf_addf(&b, "%s%.*s", i ? " " : "", STR_ARG(t->container->args.p[i]));
+	return arena_dup(x->arena, buf_str(&b));
+}
+
+static struct task_result
+outcome(struct sim *x, const struct val *rule, bool capture, str args)
+{
+	struct task_result t = { .exit_code = (int)number(rule, "exit", 0) };
+	str phase = sim_field(x, rule, "phase"), message = sim_field(x, rule, "message"),
+	    result = sim_field(x, rule, "result");
+	const struct val *echo = val_get(rule, S("echo"));
+	t.phase = t.exit_code ? PHASE_FAILED : PHASE_SUCCEEDED;
+	if (str_eq(phase, S("Error")))
+		t.phase = PHASE_ERROR;
+	t.message = message.p     ? message
+		    : t.exit_code ? arena_fmt(x->arena, "main: Error (exit code %d)", t.exit_code)
+				  : S("");
+	if (echo)
+		result = args;
+	if (capture)
+		t.result = result.p ? arena_fmt(x->arena, "%.*s\n", STR_ARG(result)) : S("");
+	t.progress = sim_field(x, rule, "progress");
+	const struct val *p = val_get(rule, S("parameters"));
+	t.parameters.p = ARENA_ARRAY(x->arena, struct kv, p ? p->n : 0);
+	for (uint32_t i = 0; val_is(p, VAL_MAP) && i < p->n; i++)
+		t.parameters.p[t.parameters.n++] =
+			(struct kv){ val_key(&p->members[i]), echo ? args : sim_text(x, &p->members[i].value) };
+	return t;
+}
+
+static void
+start_task(struct sim *x, const struct effect *ef)
+{
+	str id = arena_dup(x->arena, ef->node_id);
+	if (map_get(&x->running, id))
+		return; /* adopted: it runs already */
+	struct val n = node_status(ef->node ? ef->node : run_node(x->run, id), x->arena);
+	str name = arena_dup(x->arena, val_get_str(&n, "name")),
+	    display = arena_dup(x->arena, val_get_str(&n, "displayName"));
+	const struct val *rule = rule_for(x, name, display);
+	map_put(&x->running, id, x);
+	sim_count(x, &x->starts, display, 1);
+	str args = given(x, ef->task ? ef->task->tmpl : NULL);
+	note(x, "start", name, args);
+	if (++x->now_running > x->most)
+		x->most = x->now_running;
+	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script))
+		buf_addf(&x->why, "  started without a container: %.*s\n", STR_ARG(name));
+	struct sim_event *ev = add_event(x, x->now + number(rule, "delay", 0) * NS_PER_SEC);
+	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
+	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
+	ev = add_event(x, x->now + (number(rule, "delay", 0) + number(rule, "seconds", 1)) * NS_PER_SEC);
+	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };
+	ev->result = t;
+	ev->name = name;
+}
+
+static void
+kill_task(struct sim *x, str id)
+{
+	for (size_t i = 0; i < x->events.n; i++) {
+		struct sim_event *ev = &x->events.p[i];
+		if (ev->gone || ev->killed || !str_eq(ev->s.node_id, id) || ev->s.kind != STIM_TASK_DONE)
+			continue;
+		ev->killed = true;
+		ev->at = x->now + NS_PER_SEC;
+		ev->result = (struct task_result){
+			.phase = PHASE_FAILED, .message = S("main: Error (exit code 143)"), .exit_code = 143
+		};
+	}
+}
+
+static void
+set_timer(struct sim *x, str id, int64_t at)
+{
+	for (size_t i = 0; i < x->events.n; i++)
+		if (x->events.p[i].timer && str_eq(x->events.p[i].s.node_id, id))
+			x->events.p[i].gone = true;
+	struct sim_event *ev = add_event(x, at > x->now ? at : x->now);
+	ev->timer = true;
+	ev->s = (struct stimulus){ .kind = STIM_TIMER, .node_id = arena_dup(x->arena, id) };
+}
+
+static void
+carry_out(struct sim *x, const struct effect *ef)
+{
+	switch (ef->kind) {
+	case EFFECT_START:
+		start_task(x, ef);
+		break;
+	case EFFECT_KILL:
+		kill_task(x, ef->node_id);
+		break;
+	case EFFECT_TIMER:
+		set_timer(x, ef->node_id, ef->at_ns);
+		break;
+	case EFFECT_SAVE:
+	case EFFECT_FINISHED:
+		break;
+	}
+}
+
+/* ---- the store --------------------------------------------------------------------------------------------------- */
+
+static void
+save_row(struct sim *x, const struct node *n)
+{
+	while (x->saved.rows.n <= node_order(n))
+		*VEC_PUSH(&x->saved.rows) = STR_NONE;
+	struct val v = node_save(n, x->tmp);
+	x->saved.rows.p[node_order(n)] = json_write(x->arena, &v);
+}
+
+static void
+commit(struct sim *x, const struct effect *effects)
+{
+	for (const struct effect *ef = effects; ef; ef = ef->next)
+		if (ef->kind == EFFECT_SAVE)
+			save_row(x, ef->node);
+	if (!x->saved.spec.p || x->saved.spec_version != run_spec_version(x->run)) {
+		struct val v = run_save_spec(x->run, x->tmp);
+		x->saved.spec = json_write(x->arena, &v);
+		x->saved.spec_version = run_spec_version(x->run);
+	}
+	struct val v = run_save_state(x->run, x->tmp);
+	x->saved.state = json_write(x->arena, &v);
+}
+
+static struct val
+reread(struct sim *x, str json)
+{
+	struct err e;
+	struct val v;
+	if (json_read(x->arena, json, &v, &e)) {
+		fprintf(stderr, "a row is not JSON: %s\n", e.msg);
+		exit(1);
+	}
+	return v;
+}
+
+/* Everything in memory goes; what was saved comes back. */
+static void
+load(struct sim *x)
+{
+	struct err e;
+	struct val state = reread(x, x->saved.state), spec = reread(x, x->saved.spec);
+	const struct val **nodes = ARENA_ARRAY(x->arena, const struct val *, x->saved.rows.n);
+	for (size_t i = 0; i < x->saved.rows.n; i++) {
+		struct val *v = ARENA_NEW(x->arena, struct val);
+		*v = reread(x, x->saved.rows.p[i]);
+		nodes[i] = v;
+	}
+	run_free(x->run);
+	if (run_load(&x->run, &spec, &state, nodes, x->saved.rows.n, &x->world, &e)) {
+		fprintf(stderr, "not loaded: %s\n", e.msg);
+		exit(1);
+	}
+	x->saved.spec_version = run_spec_version(x->run);
+}
+
+/* ---- stimuli ------------------------------------------------------------------------------------------------------
+ */
+
+static void
+advance(struct sim *x, const struct stimulus *s, bool carried_out)
+{
+	struct effect *effects;
+	run_advance(x->run, s, x->tmp, &effects);
+	commit(x, effects);
+	if (s->kind == STIM_TASK_DONE && map_del(&x->running, s->node_id))
+		x->now_running--;
+	for (const struct effect *ef = effects; ef && carried_out; ef = ef->next)
+		carry_out(x, ef);
+	arena_reset(x->tmp);
+	x->stimuli++;
+}
+
+/* The process begins again. Timers are gone: the run must ask for them anew. */
+static void
+restart(struct sim *x)
+{
+	load(x);
+	for (size_t i = 0; i < x->events.n; i++)
+		if (x->events.p[i].timer)
+			x->events.p[i].gone = true;
+	struct stimulus s = { .kind = STIM_START, .now = x->now };
+	advance(x, &s, true);
+}
+
+/* It dies before the commit: nobody will ever know what was decided. */
+static void
+lose(struct sim *x, const struct stimulus *s)
+{
+	struct effect *effects;
+	run_advance(x->run, s, x->tmp, &effects);
+	arena_reset(x->tmp);
+	restart(x);
+}
+
+static void
+stimulate(struct sim *x, const struct stimulus *s)
+{
+	if (x->crash == CRASH_BEFORE && x->saved.state.p)
+		lose(x, s);
+	advance(x, s, x->crash != CRASH_COMMITTED);
+	if (x->crash == CRASH_COMMITTED || x->crash == CRASH_CARRIED_OUT)
+		restart(x);
+}
+
+/* ---- playing ------------------------------------------------------------------------------------------------------
+ */
+
+/* By time; of one time timers come last, since a crash asks for them anew. */
+static bool
+before(const struct sim_event *a, const struct sim_event *b)
+{
+	if (a->at != b->at)
+		return a->at < b->at;
+	return a->timer != b->timer ? b->timer : a->order < b->order;
+}
+
+static struct sim_event *
+first_event(struct sim *x)
+{
+	struct sim_event *first = NULL;
+	size_t kept = 0;
+	for (size_t i = 0; i < x->events.n; i++)
+		if (!x->events.p[i].gone)
+			x->events.p[kept++] = x->events.p[i];
+	x->events.n = kept;
+	for (size_t i = 0; i < x->events.n; i++) {
+		struct sim_event *ev = &x->events.p[i];
+		if (!first || before(ev, first))
+			first = ev;
+	}
+	return first;
+}
+
+static struct kvs
+pairs(struct sim *x, const struct val *map)
+{
+	struct kvs out = { ARENA_ARRAY(x->arena, struct kv, map ? map->n : 0), 0 };
+	for (uint32_t i = 0; val_is(map, VAL_MAP) && i < map->n; i++)
+		out.p[out.n++] = (struct kv){ val_key(&map->members[i]), sim_text(x, &map->members[i].value) };
+	return out;
+}
+
+static void
+add_verbs(struct sim *x)
+{
+	static const struct {
+		const char *name;
+		enum stimulus_kind kind;
+	} kinds[] = { { "suspend", STIM_SUSPEND }, { "resume", STIM_RESUME }, { "stop", STIM_STOP },
+		{ "terminate", STIM_TERMINATE }, { "retry", STIM_RETRY }, { "set", STIM_SET } };
+	const struct val *verbs = val_get(x->scenario, S("verbs"));
+	for (uint32_t i = 0; val_is(verbs, VAL_LIST) && i < verbs->n; i++) {
+		const struct val *v = &verbs->items[i];
+		struct verb_options *o = ARENA_NEW(x->arena, struct verb_options);
+		o->node_field_selector = sim_field(x, v, "selector");
+		o->message = sim_field(x, v, "message");
+		o->phase = sim_field(x, v, "phase");
+		o->output_parameters = pairs(x, val_get(v, S("outputs")));
+		o->parameters = pairs(x, val_get(v, S("parameters")));
+		o->restart_successful = number(v, "restartSuccessful", 0) != 0;
+		struct sim_event *ev = add_event(x, EPOCH + number(v, "at", 0) * NS_PER_SEC);
+		ev->s.verb = o;
+		ev->refused = sim_field(x, v, "refused");
+		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+			if (str_eq(sim_field(x, v, "do"), str_c(kinds[k].name)))
+				ev->s.kind = kinds[k].kind;
+	}
+}
+
+/* Whether the verb may be applied; a scenario says which may not. */
+static bool
+allowed(struct sim *x, const struct sim_event *ev)
+{
+	struct err e;
+	int rc = run_verb_check(x->run, ev->s.kind, ev->s.verb, &e);
+	if ((rc != 0) != (ev->refused.p != NULL) || (rc && str_find(str_c(e.msg), ev->refused, 0) == SIZE_MAX))
+		buf_addf(&x->why, "  a verb was %s: %s\n", rc ? "refused" : "not refused", rc ? e.msg : "");
+	return !rc;
+}
+
+static void
+play_event(struct sim *x, struct sim_event *first)
+{
+	struct sim_event ev = *first;
+	first->gone = true;
+	x->now = ev.at > x->now ? ev.at : x->now;
+	ev.s.now = x->now;
+	if (ev.s.verb && !allowed(x, &ev))
+		return;
+	if (ev.s.kind == STIM_TASK_DONE) {
+		ev.s.result = &ev.result;
+		note(x, "end", ev.name, STR_NONE);
+	}
+	stimulate(x, &ev.s);
+}
+
+static void
+play(struct sim *x)
+{
+	struct stimulus s = { .kind = STIM_START, .now = x->now };
+	stimulate(x, &s);
+	add_verbs(x);
+	struct sim_event *ev;
+	while ((ev = first_event(x)) && x->stimuli < STIMULI_MAX)
+		play_event(x, ev);
+}
+
+static const struct val *
+complete(struct sim *x, const struct val *workflow)
+{
+	const struct val *meta = val_get(workflow, S("metadata"));
+	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")),
+		   created = val_str(S("2026-01-01T00:00:00Z"));
+	if (!val_get(meta, S("name")))
+		meta = val_set(x->arena, meta, S("name"), &name);
+	if (!val_get(meta, S("namespace")))
+		meta = val_set(x->arena, meta, S("namespace"), &ns);
+	meta = val_set(x->arena, meta, S("uid"), &uid);
+	meta = val_set(x->arena, meta, S("creationTimestamp"), &created);
+	return val_set(x->arena, workflow, S("metadata"), meta);
+}
+
+bool
+sim_play(struct sim *x)
+{
+	struct err e;
+	str refused = sim_field(x, val_get(x->scenario, S("expect")), "refused");
+	const struct val *workflow = doc_named(x, "Workflow", STR_NONE);
+	if (!workflow) {
+		buf_addf(&x->why, "  there is no Workflow in the file\n");
+		return false;
+	}
+	x->world = (struct run_world){ template_spec, config_map, x };
+	if (run_new(&x->run, complete(x, workflow), &x->world, &e)) {
+		if (!refused.p || str_find(str_c(e.msg), refused, 0) == SIZE_MAX)
+			buf_addf(&x->why, "  refused: %s\n", e.msg);
+		return false;
+	}
+	if (refused.p)
+		buf_addf(&x->why, "  not refused\n");
+	play(x);
+	return true;
+}
+
+void
+sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash crash)
+{
+	*x = (struct sim){ .arena = arena_new(),
+		.tmp = arena_new(),
+		.scenario = docs[0],
+		.docs = docs,
+		.docs_n = n,
+		.crash = crash,
+		.now = EPOCH };
+}
+
+void
+sim_free(struct sim *x)
+{
+	buf_free(&x->why);
+	run_free(x->run);
+	map_free(&x->starts);
+	map_free(&x->used);
+	map_free(&x->running);
+	VEC_FREE(&x->events);
+	VEC_FREE(&x->notes);
+	VEC_FREE(&x->saved.rows);
+	arena_free(x->arena);
+	arena_free(x->tmp);
+}
