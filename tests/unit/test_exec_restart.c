@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps and a daemon that comes and goes: what an executor that comes later finds. */
+#include "exec_world.h"
+
+/* ---- a daemon that comes and goes ------------------------------------------------------------------------------- */
+
+static const char *
+ledger(struct world *w, char path[160])
+{
+	char dir[128];
+	snprintf(dir, sizeof dir, "%s/ledger", w->dir);
+	mkdir(dir, 0777);
+	snprintf(path, 160, "%s/lines", dir);
+	return path;
+}
+
+/* The step appends a line to a file of the host; `dir` is mounted at its own path in a sandbox. */
+static void
+ledger_step(struct world *w, struct step_of *s, struct host_path *hp, char script[512], char path[160],
+	const char *node, const char *then)
+{
+	static char dir[128];
+	ledger(w, path);
+	snprintf(script, 512, "echo %s >>%s; %s", node, path, then);
+	snprintf(dir, sizeof dir, "%s/ledger", w->dir);
+	step_init(s, node, script);
+	if (w->sandbox == TASK_SANDBOX_OFF)
+		return;
+	*hp = (struct host_path){ .path = str_c(dir) };
+	step_volume(s, "ledger")->host_path = hp;
+	step_mount(s, "ledger", dir, false);
+}
+
+static size_t
+lines(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "re");
+	char line[128];
+	size_t n = 0;
+	while (f && fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		n += !strcmp(line, text);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void
+a_running_step_is_adopted(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160], go[160];
+	ledger(w, path);
+	snprintf(go, sizeof go, "%s/ledger/go", w->dir);
+	char then[256];
+	snprintf(then, sizeof then, "while ! [ -e %s ]; do sleep 0.02; done; echo survived; exit 4", go);
+	ledger_step(w, &s, &hp, script, path, "runs", then);
+	begin(w, &s);
+	WAIT_FOR(w, lines(path, "runs") == 1);
+	reopen(w);
+	executor_adopt(w->x, &s.spec);
+	assert_int_equal(w->started_n, 0); /* never from within */
+	WAIT_FOR(w, w->started_n == 1);
+	close(open(go, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	const struct ended *e = finish(w, "runs");
+	assert_int_equal(e->exit_code, 4);
+	assert_string_equal(e->result, "survived");
+	assert_int_equal(lines(path, "runs"), 1);
+
+	/* And one that ended meanwhile; and once more, as a daemon that died before it stored the end would. */
+	for (int i = 0; i < 2; i++) {
+		reopen(w);
+		executor_adopt(w->x, &s.spec);
+		assert_int_equal(finish(w, "runs")->exit_code, 4);
+		assert_int_equal(lines(path, "runs"), 1);
+	}
+	world_free(w);
+}
+
+static void
+a_step_that_was_not_released_leaves_no_trace(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160], dir[160];
+	ledger_step(w, &s, &hp, script, path, "early", "true");
+	executor_start(w->x, &s.spec);
+	loop_turn(w->loop, 100); /* the helper has prepared it by now, or not: the same must come of it */
+	reopen(w);
+	snprintf(dir, sizeof dir, "%s/tasks/default/wf/early.log", w->dir);
+	assert_false(file_exists(dir));
+	assert_int_equal(lines(path, "early"), 0);
+	executor_adopt(w->x, &s.spec);
+	assert_succeeded(finish(w, "early"));
+	assert_int_equal(lines(path, "early"), 1);
+	world_free(w);
+}
+
+/* The daemon dies at once after the release, in every phase of the helper's work: exactly one of the two monitors runs
+ * it. */
+static void
+no_command_starts_twice(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	for (int i = 0; i < 12; i++) {
+		struct step_of s;
+		struct host_path hp;
+		char script[512], path[160], node[32];
+		snprintf(node, sizeof node, "once%d", i);
+		ledger_step(w, &s, &hp, script, path, node, "true");
+		begin(w, &s);
+		if (i % 3)
+			usleep((useconds_t)(i * 300)); /* spreads the deaths over the start; nothing depends on it */
+		reopen(w);
+		executor_adopt(w->x, &s.spec);
+		assert_succeeded(finish(w, node));
+		assert_int_equal(lines(path, node), 1);
+	}
+	world_free(w);
+}
+
+static void
+a_claim_without_a_command_can_be_taken(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char path[256];
+	/* A monitor died between creating its claim and writing to it. */
+	snprintf(path, sizeof path, "%s/tasks/default", w->dir);
+	mkdir(path, 0755);
+	snprintf(path, sizeof path, "%s/tasks/default/wf", w->dir);
+	mkdir(path, 0755);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/half.log", w->dir);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	step_init(&s, "half", "echo ran");
+	executor_adopt(w->x, &s.spec);
+	assert_string_equal(finish(w, "half")->result, "ran");
+
+	/* One died while its command ran: that is an error, not a second start. */
+	snprintf(path, sizeof path, "%s/tasks/default/wf/lost.log", w->dir);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "#started x\n2006 #end\n#end AAAA", 31), 31); /* the last line is not whole */
+	close(fd);
+	step_init(&s, "lost", "echo ran");
+	executor_adopt(w->x, &s.spec);
+	const struct ended *e = finish(w, "lost");
+	assert_int_equal(e->phase, PHASE_ERROR);
+	assert_contains(e->message, "the step was lost");
+	world_free(w);
+}
+
+static void
+the_helper_may_die(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s, t;
+	step_init(&s, "first", "sleep 0.3; echo first");
+	begin(w, &s);
+	WAIT_FOR(w, w->started_n == 1);
+	kill(w->x->helper.pid, SIGKILL);
+	step_init(&t, "second", "echo second");
+	begin(w, &t);
+	assert_succeeded(finish(w, "second"));
+	assert_string_equal(finish(w, "first")->result, "first");
+	world_free(w);
+}
+
+static void
+a_monitor_that_is_killed_is_an_error(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char path[256];
+	step_init(&s, "victim", "sleep 1000");
+	begin(w, &s);
+	WAIT_FOR(w, w->started_n == 1);
+	snprintf(path, sizeof path, "%s/tasks/default/wf/victim.log", w->dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	assert_int_equal(fcntl(fd, F_GETLK, &lock), 0);
+	assert_int_equal(lock.l_type, F_WRLCK);
+	assert_int_equal(kill(lock.l_pid, SIGKILL), 0);
+	close(fd);
+	const struct ended *e = finish(w, "victim");
+	assert_int_equal(e->phase, PHASE_ERROR);
+	assert_contains(e->message, "the step was lost");
+	world_free(w);
+}
+
+static void
+a_second_run_of_a_pod_starts_afresh(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	step_init(&s, "again", "echo one; exit 1");
+	assert_int_equal(run(w, &s)->exit_code, 1);
+	w->ended_n = 0;
+	s.argv[2] = S("echo two");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	assert_string_equal(e->result, "two");
+	world_free(w);
+}
+
+static void
+the_line_holds_what_is_too_much(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	static struct step_of s[9];
+	w->x->limit = 2;
+	for (size_t i = 0; i < ARRAY_LEN(s); i++) {
+		static char nodes[ARRAY_LEN(s)][16];
+		snprintf(nodes[i], sizeof nodes[i], "n%zu", i);
+		step_init(&s[i], nodes[i], "true");
+		begin(w, &s[i]);
+		assert_true(executor_running(w->x) <= 2);
+	}
+	executor_kill(w->x, S("default"), S("wf"), S("n8"), 1);
+	WAIT_FOR(w, w->ended_n == ARRAY_LEN(s));
+	assert_string_equal(find_ended(w, "n8")->message, "stopped before it started");
+	for (size_t i = 0; i + 1 < ARRAY_LEN(s); i++)
+		assert_int_equal(find_ended(w, s[i].spec.node_id.p)->phase, PHASE_SUCCEEDED);
+	assert_int_equal(executor_running(w->x), 0);
+	world_free(w);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct exec_test tests[] = {
+		TEST(a_running_step_is_adopted),
+		TEST(a_step_that_was_not_released_leaves_no_trace),
+		TEST(no_command_starts_twice),
+		TEST(a_claim_without_a_command_can_be_taken),
+		TEST(the_helper_may_die),
+		TEST(a_monitor_that_is_killed_is_an_error),
+		TEST(a_second_run_of_a_pod_starts_afresh),
+		TEST(the_line_holds_what_is_too_much),
+	};
+	return exec_main("exec_restart", tests, ARRAY_LEN(tests), argc, argv);
+}
