@@ -41,7 +41,12 @@ is_captured(const struct call *c)
 static int
 read_limits(struct run *r, struct node *n, const struct call *c, const struct template *t, struct err *e)
 {
-	int64_t timeout, seconds;
+	int64_t timeout, seconds, pending;
+	if (t->pending_timeout.n) {
+		if (duration_parse(t->pending_timeout, &pending, e))
+			return err_wrap(e, "pendingTimeout");
+		n->pending = n->started + pending;
+	}
 	if (t->timeout.n) {
 		if (duration_parse(t->timeout, &timeout, e))
 			return err_wrap(e, "timeout");
@@ -66,6 +71,8 @@ set_timers(struct run *r, struct node *n)
 	int64_t at = n->deadline;
 	if (n->active && n->running_since && (!at || n->running_since + n->active < at))
 		at = n->running_since + n->active;
+	if (n->pending && n->phase == PHASE_PENDING && (!at || n->pending < at))
+		at = n->pending;
 	if (at)
 		run_effect(r, EFFECT_TIMER, n)->at_ns = at;
 }
@@ -141,7 +148,7 @@ pod_started(struct run *r, struct node *n)
 		return;
 	n->running_since = r->now;
 	node_set(n, PHASE_RUNNING, S(""));
-	if (n->active)
+	if (n->active || n->pending)
 		set_timers(r, n);
 }
 
@@ -175,13 +182,14 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	node_set(n, p, message);
 }
 
-/* Its time is over. Pending: `timeout` counts from the node's start; running: Kubernetes' words for
+/* Its time is over. Pending: `timeout` and `pendingTimeout` count from the node's start; running: Kubernetes' words for
  * activeDeadlineSeconds. */
 void
 pod_timer(struct run *r, struct node *n)
 {
 	int64_t active_end = n->active && n->running_since ? n->running_since + n->active : INT64_MAX;
-	if (!node_has_pod(n) || (r->now < active_end && (!n->deadline || r->now < n->deadline)))
+	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
+	if (!node_has_pod(n) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
 	run_effect(r, EFFECT_KILL, n);
 	str why = n->phase == PHASE_PENDING ? S("timeout")

@@ -107,6 +107,16 @@ carried_labels(struct arena *a, const struct val *labels, str old_name)
 	return val_set(a, labels, S("workflows.argoproj.io/resubmitted-from-workflow"), &v);
 }
 
+/* Neither that it was stopped nor a deadline of 0, which is another way to stop it. */
+static const struct val *
+carried_spec(struct arena *a, const struct val *spec)
+{
+	const struct val *deadline = val_get(spec, S("activeDeadlineSeconds"));
+	int64_t seconds;
+	spec = val_unset(a, spec, S("shutdown"));
+	return deadline && val_to_i64(deadline, &seconds) && !seconds ? val_unset(a, spec, S("activeDeadlineSeconds")) : spec;
+}
+
 static const struct val *
 resubmission(struct arena *a, const struct val *old)
 {
@@ -122,7 +132,7 @@ resubmission(struct arena *a, const struct val *old)
 	val_map_add(&w, S("apiVersion"), val_str(S("argoproj.io/v1alpha1")));
 	val_map_add(&w, S("kind"), val_str(S("Workflow")));
 	val_map_add(&w, S("metadata"), val_map_end(&m, a));
-	val_map_add(&w, S("spec"), *val_unset(a, val_get(old, S("spec")), S("shutdown")));
+	val_map_add(&w, S("spec"), *carried_spec(a, val_get(old, S("spec"))));
 	struct val *out = ARENA_NEW(a, struct val);
 	*out = val_map_end(&w, a);
 	return out;
@@ -182,10 +192,14 @@ apply_to_stored(struct request *q)
 		store_write(q->engine->store, remove_rows, q, rows_removed);
 		return;
 	}
-	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error))
+	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error)) {
 		end(q, NULL, &q->error);
-	else if (q->verb != VERB_RESUBMIT)
+	} else if (q->verb == VERB_RESUME) { /* it has ended: as it is */
+		struct val w = run_workflow(r, q->arena);
+		end(q, &w, NULL);
+	} else if (q->verb != VERB_RESUBMIT) {
 		apply_to_live(q, revive(q));
+	}
 }
 
 static int

@@ -84,7 +84,8 @@ struct node {
 	const struct val *body; /* the processed template, kept as long as the pod may have to be adopted */
 	bool capture;
 	int64_t deadline,
-		active; /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
 	int64_t running_since;
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;

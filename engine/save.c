@@ -106,6 +106,7 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("total"), n->total);
 		add_int(&x, S("deadline"), n->deadline);
 		add_int(&x, S("active"), n->active);
+		add_int(&x, S("pending"), n->pending);
 		add_int(&x, S("since"), n->running_since);
 		add_int(&x, S("capture"), n->capture);
 		val_map_add_str(&x, S("pod"), n->pod);
@@ -180,6 +181,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->bubbles = get_int(x, "bubbles");
 	n->deadline = get_int(x, "deadline");
 	n->active = get_int(x, "active");
+	n->pending = get_int(x, "pending");
 	n->running_since = get_int(x, "since");
 	n->capture = get_int(x, "capture");
 	n->pod = get_text(x, "pod");

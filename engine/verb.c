@@ -16,8 +16,8 @@ node_field(void *arg, str key)
 	const struct node *n = arg;
 	if (str_eq(key, S("displayName")))
 		return n->display;
-	if (str_eq(key, S("templateName")))
-		return n->template_name;
+	if (str_eq(key, S("templateName"))) /* of a templateRef: the template in it */
+		return n->template_ref ? val_get_str(n->template_ref, "template") : n->template_name;
 	if (str_eq(key, S("phase")))
 		return str_c(phase_name(n->phase));
 	if (str_eq(key, S("name")))
@@ -65,7 +65,16 @@ can_succeed(const struct node *n, struct err *e)
 }
 
 static int
-check_resume(const struct run *r, const struct selector *s, bool selected, struct err *e)
+nothing_chosen(const struct verb_options *o, struct err *e)
+{
+	return err_set(e, ERR_INVALID,
+		"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: %.*s",
+		STR_ARG(o->node_field_selector));
+}
+
+/* Whether the suspended nodes that are meant can succeed; with a selector there must be one. */
+static int
+check_resume(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < r->nodes.n; i++) {
@@ -76,20 +85,38 @@ check_resume(const struct run *r, const struct selector *s, bool selected, struc
 		if (can_succeed(x, e))
 			return -1;
 	}
-	return selected && !n ? err_set(e, ERR_INVALID,
-					"currently, set only targets suspend nodes: no suspend nodes matching "
-					"nodeFieldSelector")
-			      : 0;
+	return o && o->node_field_selector.n && !n ? nothing_chosen(o, e) : 0;
 }
 
-static bool
-expects(const struct node *n, str name)
+/* Stop with a selector is for suspended nodes; there must be one (Argo: updateSuspendedNode). */
+static int
+check_stop(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
+{
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (waits(r->nodes.p[i]) && chosen(s, r->nodes.p[i]))
+			return 0;
+	return o && o->node_field_selector.n ? nothing_chosen(o, e) : 0;
+}
+
+/* Whether somebody may supply this output: it is declared as supplied, and nobody did. */
+static int
+check_output(const struct node *n, str name, struct err *e)
 {
 	const struct val *params = val_get(n->outputs, S("parameters"));
-	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++)
-		if (str_eq(val_get_str(&params->items[i], "name"), name))
-			return val_path(&params->items[i], "valueFrom.supplied") != NULL;
-	return false;
+	if (!n->outputs)
+		return err_set(e, ERR_INVALID,
+			"cannot set output parameters because node is not expecting any raw parameters");
+	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++) {
+		if (!str_eq(val_get_str(&params->items[i], "name"), name))
+			continue;
+		return val_path(&params->items[i], "valueFrom.supplied")
+			       ? 0
+			       : err_set(e, ERR_INVALID,
+					 "cannot set output parameter '%.*s' because it does not use valueFrom.raw or "
+					 "it was already set",
+					 STR_ARG(name));
+	}
+	return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'", STR_ARG(name));
 }
 
 static int
@@ -108,15 +135,10 @@ check_set(const struct run *r, const struct selector *s, const struct verb_optio
 			continue;
 		n++;
 		for (size_t k = 0; k < o->output_parameters.n; k++)
-			if (!expects(x, o->output_parameters.p[k].key))
-				return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'",
-					STR_ARG(o->output_parameters.p[k].key));
+			if (check_output(x, o->output_parameters.p[k].key, e))
+				return -1;
 	}
-	return n ? 0
-		 : err_set(e, ERR_INVALID,
-			   "currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: "
-			   "%.*s",
-			   STR_ARG(o->node_field_selector));
+	return n ? 0 : nothing_chosen(o, e);
 }
 
 static int
@@ -126,7 +148,8 @@ check_retry(const struct run *r, const struct verb_options *o, struct err *e)
 		return err_set(e, ERR_EXISTS, "Cannot retry a workflow in phase %s",
 			r->phase == PHASE_NONE ? "Pending" : phase_name(r->phase));
 	if (r->phase == PHASE_SUCCEEDED && !(o && o->restart_successful && o->node_field_selector.n))
-		return err_set(e, ERR_EXISTS, "workflow must be Failed/Error to retry");
+		return err_set(e, ERR_EXISTS,
+			"To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector");
 	return 0;
 }
 
@@ -140,17 +163,17 @@ run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_o
 		return -1;
 	if (verb == STIM_RETRY)
 		return check_retry(r, o, e);
-	if (r->finished)
-		return verb == STIM_SUSPEND ? err_set(e, ERR_EXISTS, "cannot suspend completed workflows")
-		       : verb == STIM_STOP || verb == STIM_TERMINATE
-			       ? err_set(e, ERR_EXISTS,
-					 "cannot shutdown a completed workflow: workflow: \"%.*s\", namespace: "
-					 "\"%.*s\"",
-					 STR_ARG(r->name), STR_ARG(r->ns))
-			       : err_set(e, ERR_EXISTS, "workflow %.*s is completed", STR_ARG(r->name));
+	if (r->finished && verb == STIM_SUSPEND)
+		return err_set(e, ERR_EXISTS, "cannot suspend completed workflows");
+	if (r->finished && (verb == STIM_STOP || verb == STIM_TERMINATE))
+		return err_set(e, ERR_EXISTS,
+			"cannot shutdown a completed workflow: workflow: \"%.*s\", namespace: \"%.*s\"",
+			STR_ARG(r->name), STR_ARG(r->ns));
 	switch (verb) {
-	case STIM_RESUME:
-		return check_resume(r, &s, selected, e);
+	case STIM_STOP:
+		return check_stop(r, &s, o, e);
+	case STIM_RESUME: /* of one that has ended: nothing to do, which is no mistake */
+		return check_resume(r, &s, o, e);
 	case STIM_SET:
 		return o ? check_set(r, &s, o, e) : err_set(e, ERR_INVALID, "nodeFieldSelector is required");
 	default:
@@ -208,13 +231,18 @@ set(struct run *r, const struct selector *s, const struct verb_options *o)
 	}
 }
 
-/* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). */
+/* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). Their message
+ * ends with that of whoever stops them, if there is one. */
 static void
-shut_down(struct run *r, str strategy)
+shut_down(struct run *r, str strategy, str message)
 {
 	if (!str_eq(r->shutdown, S("Terminate")))
 		r->shutdown = strategy;
-	str stopped = run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown));
+	const char *sep = message.n ? "; " : "";
+	str stopped = run_text(
+		r, "Stopped with strategy '%.*s'%s%.*s", STR_ARG(r->shutdown), sep, STR_ARG(message));
+	str killed = run_text(r, "workflow shutdown with strategy:  %.*s%s%.*s", STR_ARG(r->shutdown), sep,
+		STR_ARG(message));
 	r->suspended = false;
 	run_enter(r);
 	run_settle(r);
@@ -223,7 +251,7 @@ shut_down(struct run *r, str strategy)
 		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
 			continue;
 		if (n->type == NODE_POD)
-			pod_give_up(r, n, run_text(r, "workflow shutdown with strategy:  %.*s", STR_ARG(r->shutdown)));
+			pod_give_up(r, n, killed);
 		else if (n->type == NODE_SUSPEND)
 			node_set(n, PHASE_FAILED, stopped);
 		else if (n->type == NODE_RETRY && node_last_attempt(n))
@@ -454,6 +482,21 @@ override(struct run *r, const struct kvs *given)
 	r->spec_version++;
 }
 
+/* A deadline of 0 stopped the workflow; it does not count when it runs again (spec 5). */
+static void
+forget_stop(struct run *r)
+{
+	const struct val *deadline = val_get(r->merged, S("activeDeadlineSeconds")),
+			 *spec = val_get(r->manifest, S("spec"));
+	int64_t seconds;
+	if (!deadline || !val_to_i64(deadline, &seconds) || seconds)
+		return;
+	spec = val_unset(r->arena, spec, S("activeDeadlineSeconds"));
+	r->manifest = val_set(r->arena, r->manifest, S("spec"), spec);
+	r->merged = val_unset(r->arena, r->merged, S("activeDeadlineSeconds"));
+	r->spec_version++;
+}
+
 /* With new parameters loops and groups that run again are expanded anew. */
 static void
 doom_expansions(struct run *r, bool *doomed)
@@ -487,6 +530,7 @@ retry(struct run *r, const struct verb_options *o, const struct selector *s)
 	run_count(r);
 	if (parameters)
 		override(r, &o->parameters);
+	forget_stop(r);
 	r->message = r->shutdown = S("");
 	r->failures = STR_NONE;
 	r->finished = 0;
@@ -519,10 +563,10 @@ verb_apply(struct run *r, const struct stimulus *s)
 		if (selected)
 			finish_waiting(r, &chosen_by, PHASE_FAILED, o->message.p ? o->message : S(""));
 		else
-			shut_down(r, S("Stop"));
+			shut_down(r, S("Stop"), o && o->message.p ? o->message : S(""));
 		break;
 	case STIM_TERMINATE:
-		shut_down(r, S("Terminate"));
+		shut_down(r, S("Terminate"), S(""));
 		break;
 	case STIM_SET:
 		set(r, &chosen_by, o);
