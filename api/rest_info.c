@@ -17,10 +17,11 @@ get_health(struct api *api UNUSED, struct http_req *r, const struct resource *re
 }
 
 void
-get_metrics(struct api *api UNUSED, struct http_req *r, const struct resource *res UNUSED)
+get_metrics(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	metrics_write(&b);
+	engine_write_metrics(api->env.engine, &b);
 	http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b));
 }
 

@@ -181,6 +181,7 @@ struct settings {
 	int images_mode;   /* host (default), require */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
+	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

@@ -85,6 +85,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
 	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,
 		.doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
+	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
+		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",
 		.doc = "Namespace of what names none."),
 	{ 0 } }, check_settings };

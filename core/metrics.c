@@ -195,6 +195,15 @@ write_histogram(struct buf *out, const struct metric *m, const struct series *s)
 	buf_addf(out, "%llu\n", (unsigned long long)s->count);
 }
 
+bool
+metrics_has(str name)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++)
+		if (str_eq(name, str_c(metrics[i].name)))
+			return true;
+	return false;
+}
+
 void
 metrics_write(struct buf *out)
 {

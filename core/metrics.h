@@ -19,6 +19,8 @@ enum metric_id {
 void metric_add(enum metric_id id, double by, ...) __attribute__((sentinel));
 void metric_set(enum metric_id id, double to, ...) __attribute__((sentinel));
 void metric_observe(enum metric_id id, double value, ...) __attribute__((sentinel));
+/* Whether one of them has that name. */
+bool metrics_has(str name);
 /* The text exposition of all of them. */
 void metrics_write(struct buf *out);
 

@@ -293,6 +293,8 @@ call_begin(struct run *r, struct call *c)
 	if (!d || process(r, c, d, &p, &e))
 		return call_failed(r, c, run_text(r, "%s", e.msg));
 	n = p.tmpl->retry && !c->retried ? retry_begin(r, c, &p) : begin_body(r, c, d, &p);
+	if (n)
+		metrics_begin(r, n, val_get(p.body, S("metrics")));
 	if (n && p.tmpl->annotations.n && !c->retried)
 		set_display(r, n, p.tmpl);
 	return n;

@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "engine/custom_metrics.h"
 
 #define STARTED_DELAY (50 * NS_PER_MS)
 
@@ -332,6 +333,21 @@ start_task(struct live *l, const struct effect *x)
 }
 
 static void
+report_metric(struct live *l, const struct custom_metric *m)
+{
+	struct engine *g = l->engine;
+	struct err e;
+	if (custom_metrics_report(g->metrics, run_uid(l->run), m, loop_now(g->loop), &e))
+		run_metrics_failed(l->run, str_c(e.msg));
+}
+
+void
+engine_write_metrics(struct engine *g, struct buf *out)
+{
+	custom_metrics_write(g->metrics, loop_now(g->loop), out);
+}
+
+static void
 apply(struct live *l, const struct effect *x)
 {
 	switch (x->kind) {
@@ -347,7 +363,11 @@ apply(struct live *l, const struct effect *x)
 	case EFFECT_SAVE:
 		*VEC_PUSH(&l->dirty) = x->node;
 		break;
+	case EFFECT_METRIC:
+		report_metric(l, x->metric);
+		break;
 	case EFFECT_FINISHED:
+		custom_metrics_stop(l->engine->metrics, run_uid(l->run));
 		metric_add(METRIC_WORKFLOWS, 1, phase_name(run_phase(l->run)), run_ns(l->run).p, NULL);
 		log_info("workflow finished", "namespace", run_ns(l->run).p, "workflow", run_name(l->run).p, "phase",
 			phase_name(run_phase(l->run)), NULL);
@@ -425,6 +445,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->settings = settings;
 	g->world = (struct run_world){ world_template, world_config_map, g };
 	g->scratch = arena_new();
+	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->next_id = 1;
 	list_init(&g->watches);
 	return g;
@@ -506,6 +527,7 @@ engine_free(struct engine *g)
 		engine_unwatch(w);
 	VEC_FREE(&g->changed);
 	arena_free(g->scratch);
+	custom_metrics_free(g->metrics);
 	free(g);
 }
 

@@ -96,6 +96,9 @@ struct log_stream *engine_logs(struct engine *g, const struct log_query *q, void
                                void (*end)(void *arg, const struct err *e), void *arg, struct err *e);
 void engine_logs_stop(struct log_stream *ls); /* end() is not called */
 
+/* The metrics that workflows and templates report, in Prometheus' text format. */
+void engine_write_metrics(struct engine *g, struct buf *out);
+
 /* Number of workflows that are not finished; steps that run. */
 size_t engine_active(const struct engine *g);
 size_t engine_running_steps(const struct engine *g);

@@ -265,6 +265,8 @@ end(struct node *n)
 	int64_t now = n->run->now - n->run->now % NS_PER_SEC;
 	n->finished = now > n->started ? now : n->started;
 	limit_count_failed(n);
+	if (n->metrics)
+		metrics_end(n->run, n);
 	if ((n->type == NODE_POD || n->type == NODE_SUSPEND) && n->phase == PHASE_SUCCEEDED)
 		progress_set(n, n->total, n->total);
 	node_announce(n);

@@ -209,7 +209,7 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	r->name = arena_dup(a, val_get_str(meta, "name"));
 	r->ns = arena_dup(a, val_get_str(meta, "namespace"));
 	r->uid = arena_dup(a, val_get_str(meta, "uid"));
-	r->message = r->shutdown = S("");
+	r->message = r->shutdown = r->metrics_error = S("");
 	struct err ignored;
 	if (time_parse_rfc3339(val_get_str(meta, "creationTimestamp"), &r->created, &ignored))
 		r->created = 0;
@@ -344,6 +344,7 @@ finish(struct run *r, enum phase p, str message)
 			run_effect(r, EFFECT_KILL, r->nodes.p[i]);
 			node_set(r->nodes.p[i], PHASE_FAILED, S("the workflow has ended"));
 		}
+	metrics_of_workflow(r, true);
 }
 
 void
@@ -518,6 +519,7 @@ run_start(struct run *r)
 		}
 	}
 	set_deadline(r);
+	metrics_of_workflow(r, false);
 	for (size_t i = 0; i < r->nodes.n; i++)
 		if (node_has_pod(r->nodes.p[i]))
 			pod_emit_start(r, r->nodes.p[i]);

@@ -76,12 +76,14 @@ enum effect_kind {
 	EFFECT_SAVE, /* the row of .node changed: once a stimulus for each, at the end. A node that a retry took away is
 			saved too, as gone */
 	EFFECT_FINISHED, /* the workflow has its final phase */
+	EFFECT_METRIC,   /* .metric is reported; why it cannot be taken goes to run_metrics_failed */
 };
 struct effect {
 	enum effect_kind kind;
 	str node_id;
 	struct node *node;
 	const struct task_spec *task;
+	const struct custom_metric *metric;
 	int64_t at_ns;
 	struct effect *next;
 };
@@ -114,6 +116,8 @@ void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, str
 struct verb_options;
 int run_verb_check(
 	const struct run *r, enum stimulus_kind verb, const struct verb_options *o, struct err *e) MUST_CHECK;
+/* A metric could not be reported: shown as the condition MetricsError. */
+void run_metrics_failed(struct run *r, str why);
 str run_name(const struct run *r);
 str run_uid(const struct run *r);
 str run_ns(const struct run *r);

@@ -12,6 +12,7 @@
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set, retry
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     merged.c     the spec that a workflowTemplateRef means
+ *     metrics.c    metrics of templates and workflows
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -26,6 +27,7 @@
 
 #include "core/lang/when.h"
 #include "core/map.h"
+#include "engine/custom_metrics.h"
 #include "engine/run.h"
 #include "engine/tags.h"
 
@@ -102,6 +104,7 @@ struct node {
 	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
 	str error;             /* StepGroup: what it will fail with once its children ended */
 	bool exit_begun;       /* its exit hook was called */
+	const struct val *metrics; /* of its template, variables put in; NULL: none */
 	uint32_t visit;        /* of the last walk that came by (dag.c) */
 	uint8_t visited;
 };
@@ -191,6 +194,7 @@ struct run {
 	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
 	VEC(str) output_names;                  /* in order of their first appearance */
 	str failures;                           /* workflow.failures, once the root is done */
+	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
 	struct library local;
 	struct map libraries;     /* scope -> struct library */
@@ -421,6 +425,14 @@ void limit_count_failed(struct node *n); /* it ended in failure: its boundary co
 /* ---- save.c ---------------------------------------------------------------------------------------------------- */
 
 void run_count(struct run *r); /* all counts anew, from the nodes */
+
+/* ---- metrics.c ------------------------------------------------------------------------------------------------- */
+
+/* `n` has begun (or was found again after a restart), and its template reports `metrics`; NULL: none. */
+void metrics_begin(struct run *r, struct node *n, const struct val *metrics);
+/* `n` has metrics, and is fulfilled. */
+void metrics_end(struct run *r, struct node *n);
+void metrics_of_workflow(struct run *r, bool ended);
 
 /* ---- verbs.c --------------------------------------------------------------------------------------------------- */
 

@@ -290,6 +290,7 @@ run_save_state(const struct run *r, struct arena *a)
 	if (r->output_names.n)
 		val_map_add(&m, S("outputs"), global_outputs(r, a));
 	val_map_add_str(&m, S("failures"), r->failures);
+	val_map_add_str(&m, S("metricsError"), r->metrics_error);
 	add_int(&m, S("done"), r->done);
 	add_int(&m, S("total"), r->total);
 	return val_map_end(&m, a);
@@ -306,6 +307,7 @@ load_state(struct run *r, const struct val *state)
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
 	r->failures = val_get_str(state, "failures");
+	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
 	for (uint32_t i = 0; val_is(parameters, VAL_MAP) && i < parameters->n; i++) {
@@ -430,11 +432,12 @@ shown_spec(const struct run *r, struct arena *a)
 }
 
 static void
-add_condition(struct val_list *list, const char *type, bool holds, struct arena *a)
+add_condition(struct val_list *list, const char *type, bool holds, str message, struct arena *a)
 {
 	struct val_map m = { 0 };
 	val_map_add(&m, S("type"), val_cstr(type));
 	val_map_add(&m, S("status"), val_cstr(holds ? "True" : "False"));
+	val_map_add_str(&m, S("message"), message);
 	val_list_add(list, val_map_end(&m, a));
 }
 
@@ -442,9 +445,11 @@ static struct val
 conditions(const struct run *r, struct arena *a)
 {
 	struct val_list list = { 0 };
-	add_condition(&list, "PodRunning", r->active_pods > 0, a);
+	add_condition(&list, "PodRunning", r->active_pods > 0, S(""), a);
 	if (r->finished)
-		add_condition(&list, "Completed", true, a);
+		add_condition(&list, "Completed", true, S(""), a);
+	if (r->metrics_error.n)
+		add_condition(&list, "MetricsError", true, r->metrics_error, a);
 	return val_list_end(&list, a);
 }
 

@@ -56,6 +56,7 @@ struct engine {
 	VEC(struct live *) changed; /* in this turn */
 	struct link watches;
 	struct arena *scratch;    /* of one stimulus */
+	struct custom_metrics *metrics;
 	bool closing;
 };
 

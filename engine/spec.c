@@ -122,7 +122,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.doc = "Plugins that run with the workflow.",
 		.hint = "no executor plugins are run; leave them out, and write http templates or containers in place "
 			"of plugin templates"),
-	FIELD_AS("metrics", FIELD_OBJ_, LATER, .schema = &metrics_schema, .doc = "Metrics to report."),
+	FIELD_AS("metrics", FIELD_OBJ_, 0, .schema = &metrics_schema, .doc = "Metrics to report."),
 	FIELD_AS("podSpecPatch", FIELD_STR, LATER, .doc = "Patch of every pod, JSON or YAML."),
 	FIELD_AS("synchronization", FIELD_OBJ_, LATER, .schema = &synchronization_schema,
 		.doc = "Locks to hold while it runs."),

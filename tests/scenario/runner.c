@@ -23,6 +23,8 @@
  *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., template: ..., scope: ...,
  *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2}
  *       outputs: {p: x}            # of the workflow
+ *       conditions: {T: message}   # that are True
+ *       metrics: [line, ...]       # of the exposition, less its comments; not looked at where the process dies
  *       starts: {A: 2}             # how often a step was started, by display name
  *       most: 2                    # the most steps that ran side by side
  *       seconds: 7                 # from start to end
@@ -181,6 +183,36 @@ compare_nodes(struct sim *x, const struct val *want, const struct val *nodes)
 }
 
 static void
+compare_conditions(struct sim *x, const struct val *want, const struct val *list)
+{
+	for (uint32_t i = 0; val_is(want, VAL_MAP) && i < want->n; i++) {
+		str type = val_key(&want->members[i]), got = S("(not True)");
+		for (uint32_t k = 0; val_is(list, VAL_LIST) && k < list->n; k++)
+			if (str_eq(val_get_str(&list->items[k], "type"), type) &&
+				str_eq(val_get_str(&list->items[k], "status"), S("True")))
+				got = plain(x, val_get_str(&list->items[k], "message"));
+		differ(x, S("workflow"), str_z(x->arena, type), sim_text(x, &want->members[i].value), got);
+	}
+}
+
+static void
+compare_metrics(struct sim *x, const struct val *want)
+{
+	struct buf all CLEANUP(free_buf) = { 0 }, lines CLEANUP(free_buf) = { 0 }, wanted_lines CLEANUP(free_buf) = { 0 };
+	if (!val_is(want, VAL_LIST) || x->crash != CRASH_NONE)
+		return;
+	custom_metrics_write(x->metrics, x->now, &all);
+	for (str rest = buf_str(&all); rest.n;) {
+		str line = str_cut(&rest, '\n');
+		if (line.n && line.p[0] != '#')
+			buf_addf(&lines, "%.*s; ", STR_ARG(plain(x, line)));
+	}
+	for (uint32_t i = 0; i < want->n; i++)
+		buf_addf(&wanted_lines, "%.*s; ", STR_ARG(sim_text(x, &want->items[i])));
+	differ(x, S("workflow"), "metrics", buf_str(&wanted_lines), buf_str(&lines));
+}
+
+static void
 compare(struct sim *x)
 {
 	const struct val *expect = val_get(x->scenario, S("expect")), *starts = val_get(expect, S("starts"));
@@ -191,6 +223,8 @@ compare(struct sim *x)
 	if (val_get(expect, S("nodes")))
 		compare_nodes(x, val_get(expect, S("nodes")), val_get(status, S("nodes")));
 	compare_values(x, S("workflow"), "outputs", val_get(expect, S("outputs")), val_get(status, S("outputs")));
+	compare_conditions(x, val_get(expect, S("conditions")), val_get(status, S("conditions")));
+	compare_metrics(x, val_get(expect, S("metrics")));
 	if (val_get(expect, S("progress")))
 		differ(x, S("workflow"), "progress", sim_field(x, expect, "progress"), val_get_str(status, "progress"));
 	for (uint32_t i = 0; val_is(starts, VAL_MAP) && i < starts->n; i++)

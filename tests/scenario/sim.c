@@ -201,6 +201,14 @@ set_timer(struct sim *x, str id, int64_t at)
 }
 
 static void
+report_metric(struct sim *x, const struct custom_metric *m)
+{
+	struct err e;
+	if (custom_metrics_report(x->metrics, run_uid(x->run), m, x->now, &e))
+		run_metrics_failed(x->run, str_c(e.msg));
+}
+
+static void
 carry_out(struct sim *x, const struct effect *ef)
 {
 	switch (ef->kind) {
@@ -213,8 +221,13 @@ carry_out(struct sim *x, const struct effect *ef)
 	case EFFECT_TIMER:
 		set_timer(x, ef->node_id, ef->at_ns);
 		break;
-	case EFFECT_SAVE:
+	case EFFECT_METRIC:
+		report_metric(x, ef->metric);
+		break;
 	case EFFECT_FINISHED:
+		custom_metrics_stop(x->metrics, run_uid(x->run));
+		break;
+	case EFFECT_SAVE:
 		break;
 	}
 }
@@ -474,6 +487,7 @@ sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash cras
 		.scenario = docs[0],
 		.docs = docs,
 		.docs_n = n,
+		.metrics = custom_metrics_new(0),
 		.crash = crash,
 		.now = EPOCH };
 }
@@ -483,6 +497,7 @@ sim_free(struct sim *x)
 {
 	buf_free(&x->why);
 	run_free(x->run);
+	custom_metrics_free(x->metrics);
 	map_free(&x->starts);
 	map_free(&x->used);
 	map_free(&x->running);

@@ -7,6 +7,7 @@
 #define TIDEGATE_TESTS_SCENARIO_SIM_H
 
 #include "core/map.h"
+#include "engine/custom_metrics.h"
 #include "engine/engine.h"
 #include "engine/run.h"
 
@@ -43,6 +44,7 @@ struct sim {
 	const struct val *scenario, *const *docs; /* the first document is the scenario itself */
 	size_t docs_n;
 	struct run *run;
+	struct custom_metrics *metrics;
 	struct run_world world;
 	enum crash crash;
 	VEC(struct sim_event) events;
