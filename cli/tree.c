@@ -311,6 +311,17 @@ header_parameters(struct buf *out, const char *title, const struct val *list)
 	}
 }
 
+/* "2s*(1 cpu),5s*(100Mi memory)": seconds of a core, and of 100Mi. As the argo command shows it. */
+static str
+resources_text(struct arena *a, const struct val *used)
+{
+	int64_t cpu = 0, memory = 0;
+	const struct val *c = val_get(used, S("cpu")), *m = val_get(used, S("memory"));
+	if (!c || !m || !val_to_i64(c, &cpu) || !val_to_i64(m, &memory))
+		return STR_NONE;
+	return arena_fmt(a, "%llds*(1 cpu),%llds*(100Mi memory)", (long long)cpu, (long long)memory);
+}
+
 void
 workflow_header(struct buf *out, const struct val *workflow, bool colors, int64_t now)
 {
@@ -330,6 +341,7 @@ workflow_header(struct buf *out, const struct val *workflow, bool colors, int64_
 	if (start)
 		header_line(out, "Duration:", duration_text(a, (end ? end : now) - start));
 	header_line(out, "Progress:", val_get_str(status, "progress"));
+	header_line(out, "ResourcesDuration:", resources_text(a, val_get(status, S("resourcesDuration"))));
 	header_parameters(out, "Parameters:", val_path(workflow, "spec.arguments.parameters"));
 	header_parameters(out, "Output Parameters:", val_path(status, "outputs.parameters"));
 }

@@ -246,19 +246,6 @@ node_announce(struct node *n)
 	*VEC_PUSH(&n->run->news) = n;
 }
 
-void
-progress_set(struct node *leaf, uint32_t done, uint32_t total)
-{
-	uint32_t by_done = done - leaf->done,
-		 by_total = total - leaf->total; /* modulo 2^32: may be less than nothing */
-	leaf->run->done += by_done;
-	leaf->run->total += by_total;
-	for (struct node *x = leaf; x; x = x->role == ROLE_EXIT && x->owner ? x->owner->owner : x->owner) {
-		x->done += by_done;
-		x->total += by_total;
-	}
-}
-
 static void
 end(struct node *n)
 {

@@ -165,6 +165,10 @@ put_progress(struct node *n, str text)
 void
 pod_done(struct run *r, struct node *n, const struct task_result *res)
 {
+	if (n->type == NODE_POD && !n->gone && !n->usage.memory && res->usage.memory) {
+		usage_set(n, res->usage);
+		node_changed(n);
+	}
 	if (!node_has_pod(n))
 		return; /* it was given up before: stopped, timed out */
 	struct err e;

@@ -39,6 +39,10 @@ enum stimulus_kind {
 	STIM_RETRY,
 	STIM_SET
 };
+/* What a step used, in thousandths of Argo's units: seconds of a core, and seconds of 100Mi of memory (spec 10). */
+struct usage {
+	int64_t cpu, memory;
+};
 struct task_result {
 	enum phase phase;      /* SUCCEEDED, FAILED or ERROR */
 	str message;           /* "main: Error (exit code 1)" */
@@ -47,6 +51,7 @@ struct task_result {
 				  are, the run takes off a line feed */
 	str result;            /* stdout, likewise; absent if it was not captured */
 	str progress;          /* "3/10"; may be absent */
+	struct usage usage;    /* zero: not known */
 };
 struct stimulus {
 	enum stimulus_kind kind;

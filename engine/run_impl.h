@@ -11,6 +11,7 @@
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set, retry
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
+ *     sums.c       progress and use of resources, summed up the tree
  *     merged.c     the spec that a workflowTemplateRef means
  *     metrics.c    metrics of templates and workflows
  *
@@ -92,6 +93,7 @@ struct node {
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;
 	uint32_t leaf_done, leaf_total; /* of a leaf, as read from its row, before all is counted */
+	struct usage usage, leaf_usage; /* likewise */
 	/* what it counts as a boundary */
 	uint32_t active_pods, active_children, failed_children;
 	/* derived: not saved */
@@ -202,6 +204,7 @@ struct run {
 	VEC(struct node *) nodes; /* in order of creation; those gone too */
 	struct map by_name, by_id;
 	uint32_t active_pods, done, total;
+	struct usage usage;
 	struct node *root, *on_exit;
 	bool entered;               /* the root was called since this run is in memory */
 	struct link parked;         /* calls that wait for spec.parallelism */
@@ -261,8 +264,15 @@ void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), voi
 str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
 struct node *node_last_attempt(const struct node *retry);
 bool node_has_pod(const struct node *n); /* an open pod */
+
+/* ---- sums.c ---------------------------------------------------------------------------------------------------- */
+
 /* Progress of a leaf, and with it of everything it is part of. */
 void progress_set(struct node *leaf, uint32_t done, uint32_t total);
+/* What a leaf used, likewise. */
+void usage_set(struct node *leaf, struct usage u);
+/* {cpu, memory} in whole units, as Argo's resourcesDuration; false: nothing was used. */
+bool usage_shown(struct usage u, struct arena *a, struct val *out);
 
 /* ---- run.c ----------------------------------------------------------------------------------------------------- */
 

@@ -70,6 +70,9 @@ node_status(const struct node *n, struct arena *a)
 	add_common(&m, n, a);
 	if (n->total)
 		val_map_add(&m, S("progress"), val_str(arena_fmt(a, "%u/%u", n->done, n->total)));
+	struct val used;
+	if (usage_shown(n->usage, a, &used))
+		val_map_add(&m, S("resourcesDuration"), used);
 	add_ids(&m, S("children"), n->children.p, n->children.n, a);
 	if (n->type == NODE_POD)
 		val_map_add(&m, S("hostNodeName"), val_str(S("localhost")));
@@ -104,6 +107,8 @@ node_save(const struct node *n, struct arena *a)
 	add_int(&x, S("done"), n->done);
 	if (n->type == NODE_POD || n->type == NODE_SUSPEND) {
 		add_int(&x, S("total"), n->total);
+		add_int(&x, S("cpu"), n->usage.cpu);
+		add_int(&x, S("memory"), n->usage.memory);
 		add_int(&x, S("deadline"), n->deadline);
 		add_int(&x, S("active"), n->active);
 		add_int(&x, S("pending"), n->pending);
@@ -218,10 +223,12 @@ void
 run_count(struct run *r)
 {
 	r->active_pods = r->done = r->total = 0;
+	r->usage = (struct usage){ 0 };
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
 		n->active_pods = n->active_children = n->failed_children = 0;
 		n->done = n->total = 0;
+		n->usage = (struct usage){ 0 };
 	}
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
@@ -233,6 +240,8 @@ run_count(struct run *r)
 			limit_count_failed(n);
 		if (n->type == NODE_POD || n->type == NODE_SUSPEND)
 			progress_set(n, n->leaf_done, n->leaf_total);
+		if (n->type == NODE_POD)
+			usage_set(n, n->leaf_usage);
 	}
 }
 
@@ -293,6 +302,8 @@ run_save_state(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
 	add_int(&m, S("done"), r->done);
 	add_int(&m, S("total"), r->total);
+	add_int(&m, S("cpu"), r->usage.cpu);
+	add_int(&m, S("memory"), r->usage.memory);
 	return val_map_end(&m, a);
 }
 
@@ -310,6 +321,7 @@ load_state(struct run *r, const struct val *state)
 	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
+	r->usage = (struct usage){ get_int(state, "cpu"), get_int(state, "memory") };
 	for (uint32_t i = 0; val_is(parameters, VAL_MAP) && i < parameters->n; i++) {
 		str *v = ARENA_NEW(r->arena, str);
 		*v = get_text(parameters, str_z(r->arena, val_key(&parameters->members[i])));
@@ -342,6 +354,7 @@ load_nodes(struct run *r, const struct val *const *nodes, size_t n, struct err *
 		load_links(r, x, kept[i]);
 		x->leaf_done = (uint32_t)get_int(more, "done");
 		x->leaf_total = (uint32_t)get_int(more, "total");
+		x->leaf_usage = (struct usage){ get_int(more, "cpu"), get_int(more, "memory") };
 		if (x->role == ROLE_ROOT)
 			r->root = x;
 		if (x->role == ROLE_ON_EXIT)
@@ -463,6 +476,9 @@ status(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("message"), r->message);
 	if (r->phase != PHASE_NONE)
 		val_map_add(&m, S("progress"), val_str(arena_fmt(a, "%u/%u", r->done, r->total)));
+	struct val used;
+	if (usage_shown(r->usage, a, &used))
+		val_map_add(&m, S("resourcesDuration"), used);
 	struct node *n;
 	for (size_t i = 0; (n = run_node_next(r, &i));)
 		val_map_add(&nodes, n->id, node_status(n, a));

@@ -429,6 +429,7 @@ bury(struct run *r, const bool *doomed)
 		keep_living(n->outbound.p, &n->outbound.n, doomed);
 		n->leaf_done = n->done;
 		n->leaf_total = n->total;
+		n->leaf_usage = n->usage;
 		n->call = NULL;
 		n->of = NULL;
 		n->frame = NULL;

@@ -20,6 +20,8 @@ struct ending {
 	enum task_cause cause;
 	str error, message, result, progress;
 	bool has_code;
+	int64_t started, finished;
+	struct task_usage usage;
 	size_t outputs;     /* answered so far */
 	str output_problem; /* the first required output that is not there */
 	VEC(struct kv) parameters;
@@ -62,6 +64,25 @@ progress(str text)
 }
 
 static void
+take_usage(struct ending *x, const struct record *r)
+{
+	if (r->n == sizeof x->usage)
+		memcpy(&x->usage, r->p, sizeof x->usage);
+}
+
+/* In Argo's units: seconds of a core, and of 100Mi. How much memory a step had over its time the kernel does not keep,
+ * so it counts as if it had its peak from start to end. */
+static struct usage
+usage(const struct ending *x)
+{
+	const int64_t ms = x->finished > x->started ? (x->finished - x->started) / NS_PER_MS : 0;
+	const double unit_kib = 100 << 10, units = (double)x->usage.max_rss_kib / unit_kib;
+	if (x->usage.user_us < 0 || x->usage.system_us < 0 || units < 0)
+		return (struct usage){ 0 };
+	return (struct usage){ (x->usage.user_us + x->usage.system_us) / 1000, (int64_t)(units * (double)ms) };
+}
+
+static void
 take_record(struct task *t, struct ending *x, const struct record *r)
 {
 	str text = { r->p, r->n };
@@ -76,7 +97,10 @@ take_record(struct task *t, struct ending *x, const struct record *r)
 	case TASK_EXIT_OUTPUT:
 	case TASK_EXIT_NO_OUTPUT:
 	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;
-	default: break; /* times and usage: kept in the log, not asked for yet */
+	case TASK_EXIT_STARTED: x->started = record_i64(r); break;
+	case TASK_EXIT_FINISHED: x->finished = record_i64(r); break;
+	case TASK_EXIT_USAGE: take_usage(x, r); break;
+	default: break;
 	}
 	/* clang-format on */
 }
@@ -117,6 +141,7 @@ result_parse(struct task *t, const char *p, size_t n, struct task_result *out, s
 	}
 	*out = (struct task_result){ .exit_code = x.has_code ? x.code : -1 };
 	judge(t, &x, out);
+	out->usage = usage(&x);
 	out->parameters.n = x.parameters.n;
 	out->parameters.p = ARENA_ARRAY(t->arena, struct kv, x.parameters.n);
 	if (x.parameters.n)

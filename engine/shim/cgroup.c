@@ -81,24 +81,68 @@ cgroup_join(void)
 	return 0;
 }
 
+/* A small file of a group as text; false if there is none of that name. */
+static bool
+read_file(const struct group *g, const char *file, char *text, size_t size)
+{
+	int fd = openat(g->dir, file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
+/* The number in the line "key N" of a group's file, or in a file that is one number (`key` empty); -1: none. */
+static int64_t
+read_number(const struct group *g, const char *file, const char *key)
+{
+	char text[1024];
+	if (!read_file(g, file, text, sizeof text))
+		return -1;
+	size_t n = strlen(key);
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (!strncmp(line, key, n) && (!n || line[n] == ' '))
+			return strtoll(line + n, NULL, 10);
+	return -1;
+}
+
+/* Where the groups of either version have a number. */
+struct counter {
+	const char *file, *key;
+};
+
+static int64_t
+largest(const struct counter *counters, size_t n)
+{
+	int64_t max = -1;
+	for (size_t i = 0; i < groups_n; i++)
+		for (size_t k = 0; k < n; k++) {
+			int64_t v = read_number(&groups[i], counters[k].file, counters[k].key);
+			max = v > max ? v : max;
+		}
+	return max;
+}
+
 bool
 cgroup_oom(void)
 {
-	/* Version 1 and version 2: a line "oom_kill N" in either. */
-	static const char *const files[] = { "memory.oom_control", "memory.events" };
-	for (size_t i = 0; i < groups_n; i++)
-		for (size_t k = 0; k < 2; k++) {
-			char text[512];
-			int fd = openat(groups[i].dir, files[k], O_RDONLY | O_CLOEXEC);
-			ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-			if (fd >= 0)
-				close(fd);
-			text[n > 0 ? n : 0] = 0;
-			const char *at = strstr(text, "\noom_kill ");
-			if (at && strtol(at + 10, NULL, 10) > 0)
-				return true;
-		}
-	return false;
+	static const struct counter kills[] = { { "memory.oom_control", "oom_kill" }, { "memory.events", "oom_kill" } };
+	return largest(kills, 2) > 0;
+}
+
+void
+cgroup_usage(struct task_usage *u)
+{
+	static const struct counter cpu_us[] = { { "cpu.stat", "usage_usec" } };
+	static const struct counter cpu_ns[] = { { "cpuacct.usage", "" } };
+	static const struct counter bytes[] = { { "memory.max_usage_in_bytes", "" }, { "memory.peak", "" } };
+	int64_t us = largest(cpu_us, 1), ns = largest(cpu_ns, 1), peak = largest(bytes, 2);
+	us = ns / 1000 > us ? ns / 1000 : us;
+	if (us > u->user_us + u->system_us)
+		u->user_us = us - u->system_us;
+	if (peak / 1024 > u->max_rss_kib)
+		u->max_rss_kib = peak / 1024;
 }
 
 void

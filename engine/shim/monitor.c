@@ -31,7 +31,7 @@ struct monitor {
 	pid_t pid;
 	bool ended; /* the command, not yet all of the step */
 	int status;
-	struct rusage usage;
+	struct task_usage usage;
 	enum task_cause cause;
 	int64_t started, finished; /* wall clock */
 	int64_t term_at, kill_at;  /* monotonic; 0: not set */
@@ -204,12 +204,10 @@ static void
 reap(struct monitor *m)
 {
 	int status;
-	struct rusage usage;
-	for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
 		if (pid == m->pid && !m->ended) {
 			m->ended = true;
 			m->status = status;
-			m->usage = usage;
 		}
 	}
 }
@@ -323,6 +321,22 @@ kill_rest(struct monitor *m)
 	}
 }
 
+/*
+ * What the step used: of all its processes, orphans too, for every one of them was waited for, here or by its parent.
+ * Its control groups, if it has any, also know of children that a parent did not care to wait for, and what all of its
+ * processes held together.
+ */
+static void
+count_usage(struct monitor *m)
+{
+	struct rusage r;
+	if (getrusage(RUSAGE_CHILDREN, &r) < 0)
+		return;
+	m->usage = (struct task_usage){ r.ru_utime.tv_sec * 1000000 + r.ru_utime.tv_usec,
+		r.ru_stime.tv_sec * 1000000 + r.ru_stime.tv_usec, r.ru_maxrss };
+	cgroup_usage(&m->usage);
+}
+
 /* What is still in the pipes. Nobody is left to write into them, unless a descriptor was passed out of the step. */
 static void
 drain(struct relay *r)
@@ -393,9 +407,7 @@ leave_end(struct monitor *m)
 	} else {
 		exit_put_i32(&b, TASK_EXIT_CODE, code);
 		exit_put_i32(&b, TASK_EXIT_CAUSE, (int32_t)m->cause);
-		const struct task_usage u = { m->usage.ru_utime.tv_sec * 1000000 + m->usage.ru_utime.tv_usec,
-			m->usage.ru_stime.tv_sec * 1000000 + m->usage.ru_stime.tv_usec, m->usage.ru_maxrss };
-		exit_put(&b, TASK_EXIT_USAGE, &u, sizeof u);
+		exit_put(&b, TASK_EXIT_USAGE, &m->usage, sizeof m->usage);
 		if (m->message.text[0])
 			exit_put(&b, TASK_EXIT_MESSAGE, m->message.text, strlen(m->message.text));
 		if (m->task.capture)
@@ -432,6 +444,7 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *record
 	kill_rest(&m);
 	if (m.cause == TASK_CAUSE_ITSELF && WIFSIGNALED(m.status) && WTERMSIG(m.status) == SIGKILL && cgroup_oom())
 		m.cause = TASK_CAUSE_OOM;
+	count_usage(&m);
 	cgroup_remove();
 	m.finished = now_real();
 	drain(&m.relay);

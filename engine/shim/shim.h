@@ -69,6 +69,8 @@ int cgroup_make(const struct task *t, struct why *w);
 int cgroup_join(void);
 /* Whether the kernel killed something in them for want of memory. */
 bool cgroup_oom(void);
+/* Raises `u` to what they counted. */
+void cgroup_usage(struct task_usage *u);
 void cgroup_remove(void);
 
 /* command.c: finds and starts the command. `in`, `out`, `err` become its standard streams. */

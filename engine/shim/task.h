@@ -109,6 +109,7 @@ enum task_record {
 	TASK_EXIT_PROGRESS,
 };
 enum task_cause { TASK_CAUSE_ITSELF, TASK_CAUSE_ASKED, TASK_CAUSE_DEADLINE, TASK_CAUSE_OOM };
+/* Of all processes of the step. max_rss_kib: the most that the largest of them had, or, in a control group, all together. */
 struct task_usage {
 	int64_t user_us, system_us, max_rss_kib;
 };

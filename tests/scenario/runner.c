@@ -11,6 +11,7 @@
  *     steps:                       # what a step's command comes to; the first rule that fits
  *     - node: "@[0].A"             # a node's name (@: the workflow's), its display name, or "*"
  *       exit: 1                    # and: phase: Error, message, seconds (1), delay (0: before it starts), result,
+ *       cpu: 1500                  #   thousandths of seconds of a core, memory: of 100Mi
  *       echo: true                 # result and parameters are what the command was given
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
  *     verbs:                       # what people do, seconds after the start
@@ -21,7 +22,7 @@
  *       message: child '@[0].A' failed      # ids are written as the names of their nodes
  *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
  *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., template: ..., scope: ...,
- *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2}
+ *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, used: cpu/memory}
  *       outputs: {p: x}            # of the workflow
  *       conditions: {T: message}   # that are True
  *       metrics: [line, ...]       # of the exposition, less its comments; not looked at where the process dies
@@ -118,6 +119,17 @@ compare_values(struct sim *x, str name, const char *what, const struct val *want
 }
 
 static void
+compare_used(struct sim *x, str name, const struct val *want, const struct val *is)
+{
+	const struct val *used = val_get(is, S("resourcesDuration"));
+	if (val_get(want, S("used")))
+		differ(x, name, "resourcesDuration", sim_field(x, want, "used"),
+			used ? arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(sim_field(x, used, "cpu")),
+				       STR_ARG(sim_field(x, used, "memory")))
+			     : STR_NONE);
+}
+
+static void
 compare_node(struct sim *x, const struct val *want, const struct val *is)
 {
 	str name = sim_field(x, want, "name");
@@ -135,6 +147,7 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 			plain(x, val_get_str(is, "templateScope")));
 	if (val_get(want, S("progress")))
 		differ(x, name, "progress", sim_field(x, want, "progress"), val_get_str(is, "progress"));
+	compare_used(x, name, want, is);
 	if (val_get(want, S("children")))
 		differ(x, name, "children", joined(x, val_get(want, S("children")), false),
 			joined(x, val_get(is, S("children")), true));
@@ -225,6 +238,7 @@ compare(struct sim *x)
 	compare_values(x, S("workflow"), "outputs", val_get(expect, S("outputs")), val_get(status, S("outputs")));
 	compare_conditions(x, val_get(expect, S("conditions")), val_get(status, S("conditions")));
 	compare_metrics(x, val_get(expect, S("metrics")));
+	compare_used(x, S("workflow"), expect, status);
 	if (val_get(expect, S("progress")))
 		differ(x, S("workflow"), "progress", sim_field(x, expect, "progress"), val_get_str(status, "progress"));
 	for (uint32_t i = 0; val_is(starts, VAL_MAP) && i < starts->n; i++)

@@ -139,6 +139,7 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 	if (capture)
 		t.result = result.p ? arena_fmt(x->arena, "%.*s\n", STR_ARG(result)) : S("");
 	t.progress = sim_field(x, rule, "progress");
+	t.usage = (struct usage){ number(rule, "cpu", 0), number(rule, "memory", 0) };
 	const struct val *p = val_get(rule, S("parameters"));
 	t.parameters.p = ARENA_ARRAY(x->arena, struct kv, p ? p->n : 0);
 	for (uint32_t i = 0; val_is(p, VAL_MAP) && i < p->n; i++)

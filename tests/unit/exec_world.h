@@ -31,6 +31,7 @@ struct ended {
 	int exit_code;
 	enum phase phase;
 	size_t result_n;
+	struct usage usage;
 	struct {
 		char name[32], value[256];
 	} parameters[4];
@@ -67,6 +68,7 @@ take_news(void *arg, str ns, str workflow, str node_id, const struct task_result
 	e->result_n = r->result.p ? r->result.n : SIZE_MAX;
 	e->exit_code = r->exit_code;
 	e->phase = r->phase;
+	e->usage = r->usage;
 	for (size_t i = 0; i < r->parameters.n && i < 4; i++) {
 		snprintf(e->parameters[i].name, 32, "%.*s", STR_ARG(r->parameters.p[i].key));
 		snprintf(e->parameters[i].value, 256, "%.*s", STR_ARG(r->parameters.p[i].value));

@@ -296,6 +296,30 @@ outputs_answer_by_position(void **state)
 	arena_free(x.t.arena);
 }
 
+/* Argo's units in thousandths: seconds of a core, seconds of 100Mi as if the step had its peak all the time. */
+static void
+usage_is_in_argos_units(void **state)
+{
+	(void)state;
+	struct ending x;
+	const struct task_usage u = { 1200000, 300000, 51200 };
+	ending_init(&x, 0);
+	record_add_i64(&x.b, TASK_EXIT_STARTED, 1000 * NS_PER_SEC);
+	record_add_i64(&x.b, TASK_EXIT_FINISHED, 1004 * NS_PER_SEC);
+	record_add(&x.b, TASK_EXIT_USAGE, (str){ (const char *)&u, sizeof u });
+	struct task_result r = ending_read(&x);
+	assert_int_equal(r.usage.cpu, 1500);
+	assert_int_equal(r.usage.memory, 2000);
+	arena_free(x.t.arena);
+
+	ending_init(&x, 0);
+	record_add(&x.b, TASK_EXIT_USAGE, S("short")); /* of another version: not known */
+	r = ending_read(&x);
+	assert_int_equal(r.usage.cpu, 0);
+	assert_int_equal(r.usage.memory, 0);
+	arena_free(x.t.arena);
+}
+
 static void
 an_unreadable_ending_is_an_error(void **state)
 {
@@ -322,6 +346,7 @@ main(void)
 		cmocka_unit_test(users_are_names_or_numbers),
 		cmocka_unit_test(endings_have_argos_words),
 		cmocka_unit_test(outputs_answer_by_position),
+		cmocka_unit_test(usage_is_in_argos_units),
 		cmocka_unit_test(an_unreadable_ending_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
