@@ -39,6 +39,18 @@ with_defaults(struct run *r, const struct val *tmpl)
 	return tmpl;
 }
 
+/* podMetadata under the metadata of a template that makes pods. */
+static const struct val *
+with_pod_metadata(struct run *r, const struct val *tmpl, const struct val *spec)
+{
+	const struct val *pods = val_get(spec, S("podMetadata"));
+	const char *body = body_of(tmpl);
+	if (!val_is(pods, VAL_MAP) || !body || str_eq(str_c(body), S("steps")) || str_eq(str_c(body), S("dag")))
+		return tmpl;
+	const struct val *own = val_get(tmpl, S("metadata"));
+	return val_set(r->arena, tmpl, S("metadata"), val_is(own, VAL_MAP) ? val_merge(r->arena, pods, own) : pods);
+}
+
 /* ---- whose outputs.result is wanted ---------------------------------------------------------------------------- */
 
 /* The name before "outputs.result" at `end`: steps.NAME. or steps['NAME']. */
@@ -167,7 +179,7 @@ def_new(struct run *r, struct library *l, str name, const struct val *src, struc
 	struct def *d = ARENA_NEW(r->arena, struct def);
 	d->name = name;
 	d->library = l;
-	d->src = with_defaults(r, src);
+	d->src = with_pod_metadata(r, with_defaults(r, src), r->spec);
 	d->decoded = template_decode(r, r->arena, d->src, name, true, e);
 	if (!d->decoded)
 		return NULL;
@@ -209,8 +221,10 @@ library_find(struct run *r, struct library *l, str name, struct err *e)
 					       STR_ARG(holder), STR_ARG(name)));
 			return NULL;
 		}
-		if (!local)
+		if (!local) {
+			src = with_pod_metadata(r, src, l->spec);
 			store_template(r, key, src);
+		}
 	}
 	name = arena_dup(r->arena, name);
 	d = def_new(r, l, name, src, e);
@@ -218,6 +232,9 @@ library_find(struct run *r, struct library *l, str name, struct err *e)
 		map_put(&l->defs, name, d);
 	return d;
 }
+
+/* What comes along with a templateRef: of the spec-level fields of its object only podMetadata does (spec 1.9). */
+static const char *const kept_of_a_template[] = { "templates", "podMetadata" };
 
 struct library *
 library_open(struct run *r, bool cluster, str name, struct err *e)
@@ -241,12 +258,18 @@ library_open(struct run *r, bool cluster, str name, struct err *e)
 	}
 	l = ARENA_NEW(r->arena, struct library);
 	l->scope = scope;
-	const struct val *templates = val_get(spec, S("templates"));
-	if (templates) { /* the set in force may change while the workflow runs */
+	if (spec) { /* the set in force may change while the workflow runs */
+		struct val_map kept = { 0 };
 		struct val *copy = ARENA_NEW(r->arena, struct val);
-		*copy = val_copy(r->arena, templates);
+		for (size_t i = 0; i < ARRAY_LEN(kept_of_a_template); i++)
+			if (val_get(spec, str_c(kept_of_a_template[i])))
+				val_map_add(&kept, str_c(kept_of_a_template[i]),
+					*val_get(spec, str_c(kept_of_a_template[i])));
+		*copy = val_map_end(&kept, r->tmp);
+		*copy = val_copy(r->arena, copy);
 		*copy = val_typed(r->arena, copy);
-		l->templates = copy;
+		l->spec = copy;
+		l->templates = val_get(copy, S("templates"));
 	}
 	map_put(&r->libraries, scope, l);
 	return l;

@@ -4,6 +4,7 @@
  * place on a pool thread and hands at most a megabyte of lines to the loop. With follow, the kernel says when a file or the
  * folder changed (inotify), and the engine when the workflow has ended: nothing polls.
  */
+#include "engine/selector.h"
 #include "engine/shell.h"
 
 #include <dirent.h>
@@ -39,6 +40,10 @@ struct log_stream {
 	str dir;
 	VEC(struct pod_log) pods;
 	struct map names; /* pod -> itself, to find new ones */
+	struct selector selector;
+	struct map selected; /* pods that the selector chose; grows on the loop, between rounds */
+	size_t looked_at;    /* nodes that it has seen */
+	struct archived stored; /* of a finished workflow, where there is a selector */
 	VEC(struct line) lines;
 	struct arena *round_text;
 	uv_fs_event_t *dir_watch;
@@ -88,7 +93,8 @@ open_log(struct log_stream *ls, struct pod_log *p)
 static void
 add_pod(struct log_stream *ls, str name)
 {
-	if (map_get(&ls->names, name) || ls->pods.n >= MAX_PODS || (ls->query.pod.n && !str_eq(ls->query.pod, name)))
+	if (map_get(&ls->names, name) || ls->pods.n >= MAX_PODS || (ls->query.pod.n && !str_eq(ls->query.pod, name)) ||
+	    (ls->query.selector.n && !map_get(&ls->selected, name)))
 		return;
 	struct pod_log *p = VEC_PUSH(&ls->pods);
 	p->pod = arena_dup(ls->arena, name);
@@ -229,6 +235,8 @@ stream_free(struct log_stream *ls)
 	VEC_FREE(&ls->pods);
 	VEC_FREE(&ls->lines);
 	map_free(&ls->names);
+	map_free(&ls->selected);
+	run_free(ls->stored.run);
 	regex_free(ls->grep);
 	arena_free(ls->round_text);
 	arena_free(ls->arena);
@@ -309,12 +317,31 @@ round_done(void *arg)
 	}
 }
 
+static str
+label_of(void *node, str key)
+{
+	return node_label(node, key);
+}
+
+/* Nodes that came since the last round: whether the selector wants their pods. */
+static void
+select_pods(struct log_stream *ls)
+{
+	const struct live *l = live_find(ls->engine, ls->query.ns, ls->query.name);
+	const struct run *r = l ? l->run : ls->stored.run;
+	struct node *n;
+	while (ls->query.selector.n && r && (n = run_node_next(r, &ls->looked_at)))
+		if (node_pod(n).n && selector_match(&ls->selector, label_of, n))
+			map_put(&ls->selected, arena_dup(ls->arena, node_pod(n)), ls);
+}
+
 static void
 start_round(struct log_stream *ls)
 {
 	ls->again = ls->running;
 	if (ls->running || !ls->started)
 		return;
+	select_pods(ls);
 	ls->running = true;
 	ls->finished_before_round = ls->finished;
 	loop_work(ls->engine->loop, read_round, round_done, ls);
@@ -338,6 +365,8 @@ exists(sqlite3 *db, void *arg, struct err *e)
 	int64_t id;
 	if (archive_find(db, ls->query.ns, ls->query.name, &id, e))
 		return -1;
+	if (id && ls->query.selector.n)
+		return archive_load(db, ls->query.ns, ls->query.name, true, &archive_no_world, &ls->stored, e);
 	return id ? 0 : err_set(e, ERR_NOT_FOUND, "workflows.argoproj.io \"%.*s\" not found", STR_ARG(ls->query.name));
 }
 
@@ -365,14 +394,15 @@ engine_logs(struct engine *g, const struct log_query *q, void (*line)(void *arg,
 		err_set(e, ERR_NOT_FOUND, "container \"%.*s\": pods have one container, \"main\"", STR_ARG(q->container));
 		return NULL;
 	}
-	if (q->selector.n || q->previous) {
-		err_set(e, ERR_UNSUPPORTED, "logs by pod label and of previous containers: not served yet");
+	if (q->previous) {
+		err_set(e, ERR_UNSUPPORTED, "logs of previous containers: a pod's container is never restarted here");
 		return NULL;
 	}
 	struct arena *a = arena_new();
 	struct log_stream *ls = ARENA_NEW(a, struct log_stream);
 	*ls = (struct log_stream){ .engine = g, .arena = a, .query = *q, .line = line, .end = end, .arg = arg };
-	if (q->grep.n && regex_compile(q->grep, &ls->grep, e)) {
+	ls->query.selector = arena_dup(a, q->selector);
+	if (selector_parse(a, ls->query.selector, &ls->selector, e) || (q->grep.n && regex_compile(q->grep, &ls->grep, e))) {
 		arena_free(a);
 		return NULL;
 	}

@@ -109,6 +109,44 @@ pod_emit_start(struct run *r, struct node *n)
 	set_timers(r, n);
 }
 
+static void
+put_progress(struct node *n, str text)
+{
+	str rest = text, done = str_cut(&rest, '/');
+	int64_t a, b;
+	if (!text.p || !str_to_i64(done, &a) || !str_to_i64(rest, &b) || a < 0 || b < 1 || a > b || b > 1000000)
+		return;
+	progress_set(n, (uint32_t)a, (uint32_t)b);
+}
+
+/* metadata of the template: labels, by which its log is found, and the progress that it begins with (spec 1.2). */
+static void
+put_metadata(struct node *n, const struct val *body)
+{
+	const struct val *labels = val_path(body, "metadata.labels");
+	n->labels = val_is(labels, VAL_MAP) && labels->n ? labels : NULL;
+	put_progress(n, val_get_str(val_path(body, "metadata.annotations"), "workflows.argoproj.io/progress"));
+}
+
+str
+node_pod(const struct node *n)
+{
+	return n->pod.p ? n->pod : S("");
+}
+
+str
+node_label(const struct node *n, str key)
+{
+	if (str_eq(key, S("workflows.argoproj.io/workflow")))
+		return n->run->name;
+	if (str_eq(key, S("workflows.argoproj.io/completed")))
+		return node_fulfilled(n) ? S("true") : S("false");
+	if (str_eq(key, S("workflows.argoproj.io/on-exit")) && n->exiting)
+		return S("true");
+	const struct val *v = val_get(n->labels, key);
+	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
+}
+
 /* Volumes of the workflow may speak of variables that only a step knows (spec 3.1, pass 2): not yet. */
 struct node *
 pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p)
@@ -133,6 +171,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 		return n;
 	}
 	n->body = p->body;
+	put_metadata(n, p->body);
 	n->pod_template = d->name;
 	n->pod = pod_name(r, r->arena, n->name, d->name);
 	n->capture = is_captured(c);
@@ -150,16 +189,6 @@ pod_started(struct run *r, struct node *n)
 	node_set(n, PHASE_RUNNING, S(""));
 	if (n->active || n->pending)
 		set_timers(r, n);
-}
-
-static void
-put_progress(struct node *n, str text)
-{
-	str rest = text, done = str_cut(&rest, '/');
-	int64_t a, b;
-	if (!text.p || !str_to_i64(done, &a) || !str_to_i64(rest, &b) || a < 0 || b < 1 || a > b || b > 1000000)
-		return;
-	progress_set(n, (uint32_t)a, (uint32_t)b);
 }
 
 void
@@ -204,23 +233,67 @@ pod_timer(struct run *r, struct node *n)
 
 /* ---- suspended nodes --------------------------------------------------------------------------------------------- */
 
+/*
+ * Intermediate parameters: a value that is a JSON object with a list `enum` offers a choice, of which the first is the
+ * default (spec 2.11; resolveInputFieldsForSuspendNode in workflow/controller/operator.go).
+ */
+static struct val
+with_choice(struct run *r, const struct val *input)
+{
+	struct val offer;
+	struct err not_json;
+	str text = val_get_str(input, "value");
+	if (!text.p || json_read(r->arena, text, &offer, &not_json))
+		return *input;
+	const struct val *choices = val_get(&offer, S("enum"));
+	if (!val_is(choices, VAL_LIST) || !choices->n)
+		return *input;
+	struct val_list list = { 0 };
+	for (uint32_t i = 0; i < choices->n; i++) {
+		str choice = any_text(r, &choices->items[i]);
+		if (!choice.p)
+			return *input;
+		val_list_add(&list, val_str(choice));
+	}
+	struct val all = val_list_end(&list, r->arena);
+	const struct val *out = val_set(r->arena, input, S("enum"), &all);
+	return val_get(out, S("default")) ? *out : *val_set(r->arena, out, S("default"), &all.items[0]);
+}
+
+static const struct val *
+offered_inputs(struct run *r, const struct val *inputs)
+{
+	const struct val *params = val_get(inputs, S("parameters"));
+	struct val_list list = { 0 };
+	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++)
+		val_list_add(&list, with_choice(r, &params->items[i]));
+	struct val v = val_list_end(&list, r->arena);
+	return v.n ? val_set(r->arena, inputs, S("parameters"), &v) : inputs;
+}
+
+/* The default of the input of that name, as it is offered; absent if it has none. */
+static str
+input_default(struct run *r, const struct val *inputs, str name)
+{
+	const struct val *params = val_get(inputs, S("parameters"));
+	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++)
+		if (str_eq(val_get_str(&params->items[i], "name"), name))
+			return any_text(r, val_get(&params->items[i], S("default")));
+	return STR_NONE;
+}
+
 /* The parameters that somebody is to supply; an output without a default takes that of the input of its name
  * (spec 2.11). */
 static const struct val *
-supplied_outputs(struct run *r, const struct template *t)
+supplied_outputs(struct run *r, const struct template *t, const struct val *inputs)
 {
 	struct val_list list = { 0 };
 	for (size_t i = 0; i < t->outputs.parameters.n; i++) {
 		const struct parameter *p = &t->outputs.parameters.p[i];
-		const struct val *v = p->src;
 		bool has_default = p->dflt.p || (p->value_from && p->value_from->dflt.p);
-		for (size_t k = 0; k < t->inputs.parameters.n && !has_default; k++) {
-			const struct parameter *in = &t->inputs.parameters.p[k];
-			struct val text = val_str(in->dflt);
-			if (str_eq(in->name, p->name) && in->dflt.p)
-				v = val_set(r->arena, v, S("default"), &text);
-		}
-		val_list_add(&list, *v);
+		str dflt = has_default || !p->value_from ? STR_NONE : input_default(r, inputs, p->name);
+		struct val text = val_str(dflt);
+		val_list_add(&list, dflt.p ? *val_set(r->arena, p->src, S("default"), &text) : *p->src);
 	}
 	if (!list.v.n)
 		return NULL;
@@ -248,8 +321,8 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 	if (!n)
 		return NULL;
 	if (made) {
-		n->inputs = p->inputs;
-		n->outputs = supplied_outputs(r, p->tmpl);
+		n->inputs = offered_inputs(r, p->inputs);
+		n->outputs = supplied_outputs(r, p->tmpl, n->inputs);
 		node_set(n, PHASE_RUNNING, STR_NONE);
 		if (run_shut(r, n->exiting)) {
 			node_set(n, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));

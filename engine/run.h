@@ -148,6 +148,9 @@ int run_load(struct run **out, const struct val *spec, const struct val *state, 
 str node_id(const struct node *n);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
 enum phase node_phase(const struct node *n);
+str node_pod(const struct node *n); /* name of its pod; empty if it has none */
+/* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
+str node_label(const struct node *n, str key);
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */

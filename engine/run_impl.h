@@ -84,7 +84,8 @@ struct node {
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
 	/* of an open pod */
 	str pod, pod_template;
-	const struct val *body; /* the processed template, kept as long as the pod may have to be adopted */
+	const struct val *body;   /* the processed template, kept as long as the pod may have to be adopted */
+	const struct val *labels; /* metadata.labels of its template, with podMetadata; NULL if there are none */
 	bool capture;
 	int64_t deadline,
 		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
@@ -122,7 +123,8 @@ struct def {
 struct library {
 	str scope; /* "local/wf", "namespaced/name", "cluster/name" */
 	const struct val *templates;
-	struct map defs; /* name -> struct def */
+	const struct val *spec; /* of the object they stand in: what comes along with them; NULL for the workflow's own */
+	struct map defs;        /* name -> struct def */
 };
 
 /* A template invocation that was decided on: what executeTemplate is given. */

@@ -116,6 +116,8 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("capture"), n->capture);
 		val_map_add_str(&x, S("pod"), n->pod);
 		val_map_add_str(&x, S("template"), n->pod_template);
+		if (n->labels)
+			val_map_add(&x, S("labels"), *n->labels);
 		if (n->body && !node_fulfilled(n))
 			val_map_add(&x, S("body"), *n->body);
 	}
@@ -192,6 +194,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->pod = get_text(x, "pod");
 	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
+	n->labels = val_get(x, S("labels"));
 	node_register(r, n);
 	return 0;
 }

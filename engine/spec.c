@@ -109,9 +109,8 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.doc = "Volumes that all templates may mount."),
 	FIELD(struct workflow_spec, workflow_metadata, "workflowMetadata", 0, .schema = &workflow_metadata_schema,
 		.doc = "Labels and annotations to add to the workflow."),
-	FIELD(struct workflow_spec, pod_metadata, "podMetadata", NOEFFECT, .schema = &kube_metadata_schema,
-		.doc = "Labels and annotations of all pods.",
-		.hint = "there are no pods to carry them"),
+	FIELD(struct workflow_spec, pod_metadata, "podMetadata", 0, .schema = &kube_metadata_schema,
+		.doc = "Labels and annotations of all pods; a template's own `metadata` goes before."),
 	FIELD(struct workflow_spec, service_account, "serviceAccountName", NOEFFECT,
 		.doc = "Account of the pods; only the variable workflow.serviceAccountName."),
 	/* later */

@@ -35,6 +35,22 @@ spec:
     - name: release
       container: {image: busybox, command: [echo], args: [released]}
 """
+LABELLED = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: labelled}
+spec:
+  entrypoint: main
+  podMetadata: {labels: {team: blue, part: any}}
+  templates:
+    - name: main
+      steps: [[{name: one, template: one}, {name: two, template: two}]]
+    - name: one
+      metadata: {labels: {part: first}}
+      container: {image: busybox, command: [echo], args: [from one]}
+    - name: two
+      container: {image: busybox, command: [echo], args: [from two]}
+"""
 COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit status version".split()
 
 
@@ -154,6 +170,16 @@ class Client(TestCase):
         self.assertEqual(gone.returncode, 4)
         self.assertIn("not found", gone.stderr)
         self.assertEqual(self.d.cli("list").stdout, "No workflows found\n")
+
+    def test_logs_by_label_of_the_pod(self):
+        self.submit(LABELLED, "--wait")
+        texts = lambda *args: sorted(line.split(": ")[1] for line in self.d.cli("logs", "labelled", *args).stdout.splitlines())
+        self.assertEqual(texts("-l", "team=blue"), ["from one", "from two"])
+        self.assertEqual(texts("-l", "part=first"), ["from one"])
+        self.assertEqual(texts("-f", "-l", "part in (any)"), ["from two"])
+        self.assertEqual(texts("-l", "workflows.argoproj.io/workflow=labelled,part!=first"), ["from two"])
+        self.assertEqual(texts("-l", "team=red"), [])
+        self.assertNotEqual(self.d.cli("logs", "labelled", "-l", "a in b", check=False).returncode, 0)
 
     def test_wait_tells_failure(self):
         done = self.submit(FAILS, "--wait", "-o", "name", check=False)
