@@ -45,6 +45,15 @@ bool rest_flag(const struct http_req *r, const char *arg);
 /* A query argument as a number; `dflt` if it is absent or none. */
 int64_t rest_int(const struct http_req *r, const char *arg, int64_t dflt);
 
+/* A list of "k=v"; "a=b,c=d". Each adds to `out`, or answers and returns false if something is no pair. */
+bool rest_list_pairs(struct http_req *r, const struct val *list, struct kvs *out);
+bool rest_text_pairs(struct http_req *r, str text, struct kvs *out);
+/* The members of a verb's body; answers and returns false if one is wrong. */
+struct verb_options;
+bool rest_verb_options(struct http_req *r, const struct val *body, struct verb_options *o);
+/* What engine_get and engine_verb call back: `arg` is the request. */
+void rest_answer_workflow(void *arg, const struct val *workflow, const struct err *e);
+
 /* `v` with only the members that a comma list of dotted paths names, or without them if it begins with '-'. Lists are looked through. */
 const struct val *fields_select(struct arena *a, const struct val *v, str fields);
 

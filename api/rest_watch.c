@@ -9,7 +9,10 @@
 #include "engine/engine.h"
 #include "engine/selector.h"
 
-enum { TELL_EVERY_MS = 100 };
+enum {
+	TELL_EVERY_MS = 100,
+	FIRST_MAX = 1000, /* workflows that a watch begins with: those that run and the last that ended */
+};
 
 /* ---- watch -------------------------------------------------------------------------------------------------- */
 
@@ -182,7 +185,7 @@ time_is_set(const struct val *v)
 }
 
 static void
-first_list(void *arg, const struct val *workflows, size_t total UNUSED, const struct err *e)
+first_list(void *arg, const struct list_answer *answer, const struct err *e)
 {
 	struct watcher *w = arg;
 	w->asked--;
@@ -196,6 +199,7 @@ first_list(void *arg, const struct val *workflows, size_t total UNUSED, const st
 		stream_end(&w->stream);
 		return;
 	}
+	const struct val *workflows = answer->workflows;
 	for (uint32_t i = workflows->n; i-- > 0;) { /* oldest first */
 		const struct val *meta = val_get(&workflows->items[i], S("metadata"));
 		struct told *t = told_of(w, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
@@ -243,7 +247,7 @@ watch_workflows(struct api *api, struct http_req *r, const struct resource *res 
 	w->watch = engine_watch(api->env.engine, w->ns, w->name, workflow_changed, w);
 	if (from_now)
 		return;
-	struct list_query q = { .ns = w->ns, .field_selector = selector, .nodes = true };
+	struct list_query q = { .ns = w->ns, .field_selector = selector, .nodes = LIST_NODES_ALL, .limit = FIRST_MAX };
 	w->asked++;
 	engine_list(api->env.engine, &q, first_list, w);
 }

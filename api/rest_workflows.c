@@ -6,8 +6,8 @@
 
 /* ---- one and many ------------------------------------------------------------------------------------------- */
 
-static void
-answer_workflow(void *arg, const struct val *workflow, const struct err *e)
+void
+rest_answer_workflow(void *arg, const struct val *workflow, const struct err *e)
 {
 	struct http_req *r = arg;
 	if (e) {
@@ -21,159 +21,52 @@ answer_workflow(void *arg, const struct val *workflow, const struct err *e)
 void
 get_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), answer_workflow, r);
+	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), rest_answer_workflow, r);
 }
 
-/* What the engine's query does not know of a list's arguments: nameFilter, createdAfter, finishedBefore. */
-struct list_filter {
-	str name, how;
-	int64_t created_after, finished_before;
-};
+/* ---- pairs -------------------------------------------------------------------------------------------------- */
 
+/* "k=v" */
 static bool
-name_passes(const struct list_filter *f, str name)
+add_pair(struct arena *a, struct kvs *out, str text)
 {
-	if (!f->name.n)
-		return true;
-	if (str_eq(f->how, S("Contains")))
-		return str_find(name, f->name, 0) != SIZE_MAX;
-	if (str_eq(f->how, S("Prefix")))
-		return str_starts(name, f->name);
-	if (str_eq(f->how, S("NotEquals")))
-		return !str_eq(name, f->name);
-	return str_eq(name, f->name);
+	str value = text, key = str_cut(&value, '=');
+	if (key.n == text.n || !key.n)
+		return false;
+	struct kv *grown = ARENA_ARRAY(a, struct kv, out->n + 1);
+	if (out->n)
+		memcpy(grown, out->p, out->n * sizeof *grown);
+	grown[out->n] = (struct kv){ str_trim(key), value };
+	*out = (struct kvs){ grown, out->n + 1 };
+	return true;
 }
 
-static int64_t
-time_of(const struct val *map, const char *key)
+/* A list of "k=v". Answers and returns false if one is not. */
+bool
+rest_list_pairs(struct http_req *r, const struct val *list, struct kvs *out)
 {
-	struct err e;
-	int64_t at = 0;
-	str text = val_get_str(map, key);
-	return text.n && time_parse_rfc3339(text, &at, &e) == 0 ? at : 0;
-}
-
-static bool
-passes(const struct list_filter *f, const struct val *workflow)
-{
-	const struct val *meta = val_get(workflow, S("metadata")), *status = val_get(workflow, S("status"));
-	int64_t finished = time_of(status, "finishedAt");
-	return name_passes(f, val_get_str(meta, "name")) && (!f->created_after || time_of(meta, "creationTimestamp") > f->created_after) &&
-	       (!f->finished_before || (finished && finished < f->finished_before));
-}
-
-struct listing {
-	struct api *api;
-	struct http_req *req;
-	struct list_filter filter;
-	bool filtered;
-	size_t limit, offset;
-};
-
-static void
-answer_list(void *arg, const struct val *workflows, size_t total, const struct err *e)
-{
-	struct listing *l = arg;
-	struct arena *a = http_req_arena(l->req);
-	if (e) {
-		rest_fail(l->req, e);
-		return;
-	}
-	struct val_list kept = { 0 };
-	size_t matched = 0;
-	for (uint32_t i = 0; i < workflows->n; i++) {
-		if (!l->filtered) {
-			val_list_add(&kept, workflows->items[i]);
-		} else if (passes(&l->filter, &workflows->items[i])) {
-			if (matched >= l->offset && (!l->limit || kept.v.n < l->limit))
-				val_list_add(&kept, workflows->items[i]);
-			matched++;
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		const struct val *v = &list->items[i];
+		if (v->kind != VAL_STR || !add_pair(http_req_arena(r), out, val_text(v))) {
+			rest_failf(r, ERR_INVALID, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(v->kind == VAL_STR ? val_text(v) : S("")));
+			return false;
 		}
 	}
-	total = l->filtered ? matched : total;
-	size_t end = l->offset + kept.v.n;
-	struct val items = val_list_end(&kept, a);
-	struct val_map meta = { 0 }, out = { 0 };
-	if (end < total && items.n) {
-		val_map_add(&meta, S("continue"), val_str(arena_fmt(a, "%zu", end)));
-		val_map_add(&meta, S("remainingItemCount"), val_int((int64_t)(total - end)));
-	}
-	val_map_add(&out, S("metadata"), val_map_end(&meta, a));
-	val_map_add(&out, S("items"), items.n ? items : val_null()); /* Argo's empty list is null */
-	struct val v = val_map_end(&out, a);
-	rest_reply(l->req, fields_select(a, &v, http_req_arg(l->req, "fields")));
+	return true;
 }
 
-/* metadata.name=x in the field selector, taken out where nameFilter says how to compare. */
-static void
-take_name(struct listing *l, str *selector, struct arena *a)
+/* "a=b,c=d" */
+bool
+rest_text_pairs(struct http_req *r, str text, struct kvs *out)
 {
-	struct buf rest CLEANUP(free_buf) = { 0 };
-	str how = http_req_arg(l->req, "nameFilter");
-	if (!how.n || str_eq(how, S("Exact")))
-		return;
-	for (str s = *selector; s.n;) {
-		str part = str_cut(&s, ','), value = part, key = str_cut(&value, '=');
-		if (!str_eq(str_trim(key), S("metadata.name"))) {
-			buf_addf(&rest, "%s%.*s", rest.n ? "," : "", STR_ARG(part));
-			continue;
+	while (text.n) {
+		str part = str_cut(&text, ',');
+		if (!add_pair(http_req_arena(r), out, part)) {
+			rest_failf(r, ERR_INVALID, "%.*s: write it as a=b,c=d", STR_ARG(part));
+			return false;
 		}
-		while (str_starts(value, S("=")))
-			value = str_slice(value, 1, value.n);
-		l->filter.name = str_trim(value);
-		l->filter.how = how;
-		l->filtered = true;
 	}
-	*selector = arena_dup(a, buf_str(&rest));
-}
-
-static bool
-wants_nodes(str fields)
-{
-	return !str_starts(fields, S("-")) || str_find(fields, S("items.status.nodes"), 0) == SIZE_MAX;
-}
-
-void
-list_workflows(struct api *api, struct http_req *r, const struct resource *res UNUSED)
-{
-	struct arena *a = http_req_arena(r);
-	struct listing *l = ARENA_NEW(a, struct listing);
-	*l = (struct listing){ .api = api, .req = r };
-	struct err e;
-	str after = http_req_arg(r, "createdAfter"), before = http_req_arg(r, "finishedBefore"), selector = http_req_arg(r, "listOptions.fieldSelector");
-	if ((after.n && time_parse_rfc3339(after, &l->filter.created_after, &e)) || (before.n && time_parse_rfc3339(before, &l->filter.finished_before, &e))) {
-		rest_fail(r, &e);
-		return;
-	}
-	l->filtered = after.n || before.n;
-	take_name(l, &selector, a);
-	int64_t limit = rest_int(r, "listOptions.limit", 0), offset = 0;
-	str next = http_req_arg(r, "listOptions.continue");
-	if (limit < 0 || (next.n && (!str_to_i64(next, &offset) || offset < 0))) {
-		rest_failf(r, ERR_INVALID, "listOptions.limit and listOptions.continue must be numbers from 0 on");
-		return;
-	}
-	l->limit = (size_t)limit;
-	l->offset = (size_t)offset;
-	struct list_query q = { .ns = rest_ns(api, r, false), .label_selector = http_req_arg(r, "listOptions.labelSelector"),
-	                        .field_selector = selector, .nodes = wants_nodes(http_req_arg(r, "fields")) };
-	if (!l->filtered) {
-		q.limit = l->limit;
-		q.offset = l->offset;
-	}
-	engine_list(api->env.engine, &q, answer_list, l);
-}
-
-/* Kept for clients of old: what Argo archives is in our ordinary list. */
-void
-list_archived(struct api *api UNUSED, struct http_req *r, const struct resource *res UNUSED)
-{
-	struct arena *a = http_req_arena(r);
-	struct val_map out = { 0 };
-	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });
-	val_map_add(&out, S("items"), val_null());
-	struct val v = val_map_end(&out, a);
-	rest_reply(r, &v);
+	return true;
 }
 
 /* ---- create ------------------------------------------------------------------------------------------------- */
@@ -192,50 +85,7 @@ created(void *arg)
 	if (c->dry)
 		rest_reply(c->req, c->dry);
 	else
-		engine_get(c->api->env.engine, c->ns, c->name, answer_workflow, c->req);
-}
-
-/* "k=v" */
-static bool
-add_pair(struct arena *a, struct kvs *out, str text)
-{
-	str value = text, key = str_cut(&value, '=');
-	if (key.n == text.n || !key.n)
-		return false;
-	struct kv *grown = ARENA_ARRAY(a, struct kv, out->n + 1);
-	if (out->n)
-		memcpy(grown, out->p, out->n * sizeof *grown);
-	grown[out->n] = (struct kv){ str_trim(key), value };
-	*out = (struct kvs){ grown, out->n + 1 };
-	return true;
-}
-
-/* A list of "k=v". Answers and returns false if one is not. */
-static bool
-list_pairs(struct http_req *r, const struct val *list, struct kvs *out)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
-		const struct val *v = &list->items[i];
-		if (v->kind != VAL_STR || !add_pair(http_req_arena(r), out, val_text(v))) {
-			rest_failf(r, ERR_INVALID, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(v->kind == VAL_STR ? val_text(v) : S("")));
-			return false;
-		}
-	}
-	return true;
-}
-
-/* "a=b,c=d" */
-static bool
-text_pairs(struct http_req *r, str text, struct kvs *out)
-{
-	while (text.n) {
-		str part = str_cut(&text, ',');
-		if (!add_pair(http_req_arena(r), out, part)) {
-			rest_failf(r, ERR_INVALID, "%.*s: write labels and annotations as a=b,c=d", STR_ARG(part));
-			return false;
-		}
-	}
-	return true;
+		engine_get(c->api->env.engine, c->ns, c->name, rest_answer_workflow, c->req);
 }
 
 /* SubmitOpts of Argo; answers and returns false if something in it is wrong. */
@@ -251,8 +101,8 @@ read_options(struct http_req *r, const struct val *in, struct submit_options *o)
 		o->priority = priority;
 	const struct val *dry = val_get(in, S("dryRun")), *server_dry = val_get(in, S("serverDryRun"));
 	o->dry_run |= (val_is(dry, VAL_BOOL) && dry->b) || (val_is(server_dry, VAL_BOOL) && server_dry->b);
-	return list_pairs(r, val_get(in, S("parameters")), &o->parameters) && text_pairs(r, val_get_str(in, "labels"), &o->labels) &&
-	       text_pairs(r, val_get_str(in, "annotations"), &o->annotations);
+	return rest_list_pairs(r, val_get(in, S("parameters")), &o->parameters) && rest_text_pairs(r, val_get_str(in, "labels"), &o->labels) &&
+	       rest_text_pairs(r, val_get_str(in, "annotations"), &o->annotations);
 }
 
 static void
@@ -433,6 +283,16 @@ is_true(const struct val *map, const char *key)
 	return val_is(v, VAL_BOOL) && v->b;
 }
 
+bool
+rest_verb_options(struct http_req *r, const struct val *body, struct verb_options *o)
+{
+	*o = (struct verb_options){ .node_field_selector = val_get_str(body, "nodeFieldSelector"), .message = val_get_str(body, "message"),
+	                            .phase = val_get_str(body, "phase"), .restart_successful = is_true(body, "restartSuccessful"),
+	                            .memoized = is_true(body, "memoized") };
+	return rest_list_pairs(r, val_get(body, S("parameters")), &o->parameters) &&
+	       output_parameters(r, val_get_str(body, "outputParameters"), &o->output_parameters);
+}
+
 void
 put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
@@ -440,15 +300,12 @@ put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 	str verb = http_req_var(r, "verb");
 	if (!rest_body(r, &body))
 		return;
-	struct verb_options o = { .node_field_selector = val_get_str(&body, "nodeFieldSelector"), .message = val_get_str(&body, "message"),
-	                          .phase = val_get_str(&body, "phase"), .restart_successful = is_true(&body, "restartSuccessful"),
-	                          .memoized = is_true(&body, "memoized") };
-	if (!list_pairs(r, val_get(&body, S("parameters")), &o.parameters) ||
-	    !output_parameters(r, val_get_str(&body, "outputParameters"), &o.output_parameters))
+	struct verb_options o;
+	if (!rest_verb_options(r, &body, &o))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_eq(verb, str_c(verbs[i].name))) {
-			engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, answer_workflow, r);
+			engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, rest_answer_workflow, r);
 			return;
 		}
 	rest_failf(r, ERR_NOT_FOUND, "no verb \"%.*s\"", STR_ARG(verb));
@@ -458,5 +315,5 @@ void
 delete_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
 	struct verb_options o = { .force = rest_flag(r, "force") };
-	engine_verb(api->env.engine, VERB_DELETE, rest_ns(api, r, true), http_req_var(r, "name"), &o, answer_workflow, r);
+	engine_verb(api->env.engine, VERB_DELETE, rest_ns(api, r, true), http_req_var(r, "name"), &o, rest_answer_workflow, r);
 }

@@ -7,36 +7,11 @@
 struct list_opts {
 	struct cli_common common;
 	struct workflow_choice choice;
-	const char *since, *output;
-	bool running, no_headers;
-	struct cli_int limit;
+	const char *output;
+	bool no_headers;
 };
 
 static const char *const list_outputs[] = { "name", "json", "yaml", "wide", NULL };
-
-static int
-fetch_list(struct client *c, const struct list_opts *o, struct val *out, struct err *e)
-{
-	struct buf path CLEANUP(free_buf) = { 0 }, query CLEANUP(free_buf) = { 0 };
-	buf_add(&path, S("/api/v1/workflows/"));
-	if (!o->choice.all_namespaces)
-		url_escape(&path, c->ns);
-	/* For the table neither templates nor nodes are needed, but suspended nodes show in the STATUS column. */
-	struct workflow_choice ch = o->choice;
-	if (ch.selector)
-		buf_addf(&query, "%s", ch.selector);
-	if (ch.completed || o->running)
-		buf_addf(&query, "%sworkflows.argoproj.io/completed=%s", query.n ? "," : "", ch.completed ? "true" : "false");
-	if (ch.resubmitted)
-		buf_addf(&query, "%sworkflows.argoproj.io/resubmitted-from-workflow", query.n ? "," : "");
-	buf_add(&path, S("?listOptions.labelSelector="));
-	url_escape(&path, buf_str(&query));
-	if (ch.field_selector) {
-		buf_add(&path, S("&listOptions.fieldSelector="));
-		url_escape(&path, str_c(ch.field_selector));
-	}
-	return client_call(c, "GET", buf_str(&path), NULL, out, e);
-}
 
 static str
 parameters_text(struct arena *a, const struct val *workflow)
@@ -47,17 +22,6 @@ parameters_text(struct arena *a, const struct val *workflow)
 		buf_addf(&b, "%s%.*s=%.*s", i ? "," : "", STR_ARG(val_get_str(&list->items[i], "name")),
 		         STR_ARG(str_slice(val_get_str(&list->items[i], "value"), 0, 60)));
 	return arena_dup(a, buf_str(&b));
-}
-
-static bool
-wanted(const struct list_opts *o, const struct val *workflow)
-{
-	dur since;
-	struct err e;
-	int64_t made = time_member(val_get(workflow, S("metadata")), "creationTimestamp");
-	if (o->since && dur_parse(str_c(o->since), &since, &e) == 0 && wall_clock() - made > since.ns)
-		return false;
-	return choice_matches(&o->choice, workflow);
 }
 
 static void
@@ -97,48 +61,74 @@ list_table(const struct list_opts *o, struct arena *a, const struct val *const *
 	table_print(&t, stdout);
 }
 
+struct kept {
+	VEC(const struct val *) v;
+	struct arena *arena;
+};
+
+static void
+keep(void *arg, const struct val *workflow)
+{
+	struct kept *k = arg;
+	struct val *v = ARENA_NEW(k->arena, struct val);
+	*v = *workflow;
+	*VEC_PUSH(&k->v) = v;
+}
+
+static void
+print_list(const struct list_opts *o, struct arena *a, const struct kept *k)
+{
+	struct val_list out = { 0 };
+	bool names = o->output && strcmp(o->output, "name") == 0;
+	if (!o->output || strcmp(o->output, "wide") == 0) {
+		if (k->v.n == 0)
+			puts("No workflows found");
+		else
+			list_table(o, a, k->v.p, k->v.n);
+		return;
+	}
+	for (size_t i = 0; i < k->v.n; i++)
+		if (names)
+			printf("%.*s\n", STR_ARG(val_get_str(val_get(k->v.p[i], S("metadata")), "name")));
+		else
+			val_list_add(&out, *k->v.p[i]);
+	struct val v = val_list_end(&out, a);
+	if (!names)
+		print_value(stdout, &v, o->output);
+}
+
+/* For the table templates are not needed; nodes are, of those that run, because suspended ones show in the STATUS column. */
+static const char *
+fields_of(const struct list_opts *o)
+{
+	if (o->output && strcmp(o->output, "name") == 0)
+		return "metadata,items.metadata.name";
+	return o->output && strcmp(o->output, "wide") != 0 ? NULL : "-items.spec.templates,items.status.storedTemplates,items.status.storedWorkflowTemplateSpec";
+}
+
 static int
 run_list(const void *opts, char **args UNUSED, int n UNUSED)
 {
 	const struct list_opts *o = opts;
 	struct client c CLEANUP(client_free);
 	struct err e = { 0 };
-	struct val list;
-	dur d;
 	client_init(&c, &o->common);
-	if ((o->since && dur_parse(str_c(o->since), &d, &e)) || (o->choice.older && dur_parse(str_c(o->choice.older), &d, &e)) ||
-	    fetch_list(&c, o, &list, &e))
-		return cli_fail(&e);
-	const struct val *items = val_get(&list, S("items"));
-	size_t total = val_is(items, VAL_LIST) ? items->n : 0, kept = 0;
-	const struct val **keep = ARENA_ARRAY(c.arena, const struct val *, total + 1);
-	for (size_t i = 0; i < total; i++)
-		if (wanted(o, &items->items[i]) && (!o->limit.set || kept < (size_t)o->limit.v))
-			keep[kept++] = &items->items[i];
-	if (o->output && strcmp(o->output, "wide") != 0) {
-		struct val_list out = { 0 };
-		for (size_t i = 0; i < kept; i++)
-			if (strcmp(o->output, "name") == 0)
-				printf("%.*s\n", STR_ARG(val_get_str(val_get(keep[i], S("metadata")), "name")));
-			else
-				val_list_add(&out, *keep[i]);
-		struct val v = val_list_end(&out, c.arena);
-		if (strcmp(o->output, "name") != 0)
-			print_value(stdout, &v, o->output);
-		return EXIT_DONE;
-	}
-	if (kept == 0)
-		puts("No workflows found");
-	else
-		list_table(o, c.arena, keep, kept);
-	return EXIT_DONE;
+	struct kept k = { .arena = c.arena };
+	struct workflow_choice choice = o->choice;
+	choice.open_nodes = !o->output || strcmp(o->output, "wide") == 0;
+	int rc = choice_each(&c, &choice, fields_of(o), keep, &k, &e);
+	if (rc == 0)
+		print_list(o, c.arena, &k);
+	VEC_FREE(&k.v);
+	return rc ? cli_fail(&e) : EXIT_DONE;
 }
 
 const struct command command_list = {
 	.name = "list",
 	.args = "",
 	.summary = "List workflows.",
-	.examples = "  tidegate list\n  tidegate list --running\n  tidegate list -A --status Failed,Error --since 24h -o wide\n",
+	.examples = "  tidegate list\n  tidegate list --running\n  tidegate list -A --status Failed,Error --since 24h -o wide\n"
+	            "  tidegate list -p branch=main --result version=1.4.2\n",
 	.options = (const struct cli_option[]){
 		OPTION(struct list_opts, choice.all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace."),
 		OPTION(struct list_opts, choice.selector, "selector", 'l', "LABELS", "Those with these labels, as a=b,c!=d."),
@@ -146,11 +136,14 @@ const struct command command_list = {
 		OPTION(struct list_opts, choice.prefix, "prefix", 0, "TEXT", "Those whose name begins so."),
 		OPTION(struct list_opts, choice.status, "status", 0, "PHASE,...", "Those in these phases."),
 		OPTION(struct list_opts, choice.completed, "completed", 0, NULL, "Those that have ended."),
-		OPTION(struct list_opts, running, "running", 0, NULL, "Those that have not."),
+		OPTION(struct list_opts, choice.running, "running", 0, NULL, "Those that have not."),
 		OPTION(struct list_opts, choice.resubmitted, "resubmitted", 0, NULL, "Those that were made by resubmit."),
-		OPTION(struct list_opts, since, "since", 0, "DURATION", "Those made since then, as 2h."),
+		OPTION(struct list_opts, choice.since, "since", 0, "DURATION", "Those made since then, as 2h."),
 		OPTION(struct list_opts, choice.older, "older", 0, "DURATION", "Those that ended longer ago."),
-		OPTION(struct list_opts, limit, "limit", 0, "N", "At most so many."),
+		OPTION(struct list_opts, choice.parameters, "parameter", 'p', "NAME=VALUE", "Those submitted with this parameter; may be repeated."),
+		OPTION(struct list_opts, choice.results, "result", 0, "NAME=VALUE", "Those with this output parameter; `result` is the output itself."),
+		OPTION(struct list_opts, choice.limit, "limit", 0, "N", "At most so many."),
+		OPTION(struct list_opts, choice.chunk, "chunk-size", 0, "N", "Ask the daemon for so many at a time; 500 if not given."),
 		OPTION(struct list_opts, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
 		OPTION(struct list_opts, output, "output", 'o', "FORMAT", "name, json, yaml or wide.", .choices = list_outputs),
 		{ 0 },

@@ -17,8 +17,11 @@ void print_workflow(const struct val *workflow, const char *how, str status);
 
 /* Flags that choose workflows instead of names: delete --all, stop -l app=x. */
 struct workflow_choice {
-	const char *selector, *field_selector, *prefix, *status, *older;
-	bool all, all_namespaces, completed, resubmitted;
+	const char *selector, *field_selector, *prefix, *status, *older, *since;
+	struct cli_texts parameters, results;
+	bool all, all_namespaces, completed, running, resubmitted;
+	bool open_nodes; /* of finished ones no nodes are asked for */
+	struct cli_int limit, chunk;
 };
 struct workflow_name {
 	str ns, name;
@@ -30,10 +33,9 @@ struct workflow_names {
 /* The names given, or those the flags choose. ERR_INVALID if neither is there. */
 int choose_workflows(struct client *c, const struct workflow_choice *ch, char **args, int n, struct workflow_names *out, struct err *e) MUST_CHECK;
 bool choice_given(const struct workflow_choice *ch);
-/* The filters of a choice that the daemon does not know, applied here. */
-bool choice_matches(const struct workflow_choice *ch, const struct val *workflow);
-/* The part of a list's query that it does know: "?listOptions.labelSelector=..." */
-void choice_query(const struct workflow_choice *ch, struct buf *out);
+/* Asks for those chosen, page by page; `fields` as the REST interface takes them, NULL: all. */
+int choice_each(struct client *c, const struct workflow_choice *ch, const char *fields, void (*fn)(void *arg, const struct val *workflow), void *arg,
+                struct err *e) MUST_CHECK;
 
 /* {"name": .., "namespace": ..} and further members, as verbs are sent. */
 struct val verb_body(struct client *c, str name, struct val_map *more);

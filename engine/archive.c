@@ -52,11 +52,11 @@ write_row(sqlite3 *db, const struct save_job *j, struct err *e)
 		return -1;
 	if (j->insert)
 		return store_exec(db, e,
-			"INSERT INTO workflow (id, ns, name, uid, key, created, finished, phase, state, state_crc)"
-			" VALUES (?,?,?,?,?,?,nullif(?, 0),?,?,?)", "issssiisbi",
-			j->id, j->ns, j->name, j->uid, j->key, j->created, j->finished, j->phase, j->state, state_crc);
-	return store_exec(db, e, "UPDATE workflow SET phase = ?, state = ?, state_crc = ?, finished = nullif(?, 0) WHERE id = ?", "sbiii",
-	                  j->phase, j->state, state_crc, j->finished, j->id);
+			"INSERT INTO workflow (id, ns, name, uid, key, created, started, finished, phase, state, state_crc)"
+			" VALUES (?,?,?,?,?,?,nullif(?, 0),nullif(?, 0),?,?,?)", "issssiiisbi",
+			j->id, j->ns, j->name, j->uid, j->key, j->created, j->started, j->finished, j->phase, j->state, state_crc);
+	return store_exec(db, e, "UPDATE workflow SET phase = ?, state = ?, state_crc = ?, started = nullif(?, 0), finished = nullif(?, 0) WHERE id = ?",
+	                  "sbiiii", j->phase, j->state, state_crc, j->started, j->finished, j->id);
 }
 
 int
@@ -65,7 +65,7 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 	const struct save_job *j = save_job;
 	if (j->remove)
 		return archive_delete(db, j->id, e);
-	if (write_row(db, j, e))
+	if (write_row(db, j, e) || (j->untag && tags_remove(db, j->id, e)) || tags_write(db, j->id, j->finished, &j->tags, e))
 		return -1;
 	for (size_t i = 0; i < j->nodes_n; i++)
 		if (store_exec(db, e, "INSERT OR REPLACE INTO node (workflow, ord, data, crc) VALUES (?,?,?,?)", "iibi", j->id, j->nodes[i].order,
@@ -78,7 +78,7 @@ int
 archive_delete(sqlite3 *db, int64_t id, struct err *e)
 {
 	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id) ||
-	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id))
+	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id) || tags_remove(db, id, e))
 		return -1;
 	return store_exec(db, e, "DELETE FROM workflow WHERE id = ?", "i", id);
 }

@@ -219,6 +219,17 @@ add_followers(struct save_job *j, struct live *l)
 		memcpy(j->waiters, l->waiters.p, l->waiters.n * sizeof *l->waiters.p);
 }
 
+/* Once when it has ended; should it go on (retry), it is not found by them until it ends again. */
+static void
+add_tags(struct save_job *j, struct live *l)
+{
+	bool finished = run_finished(l->run);
+	j->untag = l->tagged && !finished;
+	if (finished && !l->tagged)
+		j->tags = tags_of(l->run, TAGS_ALL, j->arena);
+	l->tagged = finished;
+}
+
 static struct save_job *
 make_job(struct live *l)
 {
@@ -233,7 +244,8 @@ make_job(struct live *l)
 	j->insert = !l->inserted;
 	j->remove = l->deleted;
 	j->phase = str_c(phase_name(run_phase(l->run)));
-	j->finished = run_finished(l->run) ? loop_now(l->engine->loop) : 0;
+	j->started = run_started(l->run);
+	j->finished = l->finished;
 	add_followers(j, l);
 	if (j->remove)
 		return j;
@@ -246,12 +258,17 @@ make_job(struct live *l)
 	struct val state = run_save_state(l->run, a);
 	j->state = json_write(a, &state);
 	add_nodes(j, l);
+	add_tags(j, l);
 	return j;
 }
 
 static void
 save(struct live *l)
 {
+	if (!run_finished(l->run))
+		l->finished = 0;
+	else if (!l->finished)
+		l->finished = loop_now(l->engine->loop);
 	struct save_job *j = make_job(l);
 	timer_stop(&l->later);
 	l->inserted = true;

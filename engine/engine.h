@@ -18,7 +18,8 @@ struct executor;
 
 extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkflowtemplate, kind_cronworkflow,
 	kind_workfloweventbinding;
-extern const char engine_schema_sql[]; /* tables: workflow, node */
+extern const char engine_schema_sql[];  /* tables: workflow, node */
+extern const char archive_schema_sql[]; /* table: workflow_tag */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
  * g = engine_new(...); executor_new(..., engine_task_news, g, &x, e); engine_set_executor(g, x); engine_recover(g, e). */
@@ -66,17 +67,31 @@ void engine_verb(struct engine *g, enum verb v, str ns, str name, const struct v
  * on a pool thread. done() runs exactly once, later: `workflow` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
  */
 void engine_get(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg);
+enum name_match { NAME_EXACT, NAME_CONTAINS, NAME_PREFIX, NAME_NOT_EQUALS };
 struct list_query {
 	str ns;               /* absent: all */
 	str label_selector;   /* Kubernetes' grammar: a=b,c!=d,e in (f,g),!h */
-	str field_selector;   /* metadata.name=, metadata.namespace=, status.phase= */
-	str name_prefix;
+	str field_selector;   /* metadata.name=, metadata.namespace=, metadata.uid=, status.phase=, spec.startedAt> and < */
+	str name, uid;        /* or in the field selector */
+	enum name_match name_match;
+	int64_t created_after, finished_before; /* ns; 0: any */
+	struct kvs parameters, outputs; /* those with all of these values; long values are compared by their first 256 bytes */
+	bool only_finished;   /* the archive */
 	size_t limit, offset; /* limit 0: no limit */
-	bool nodes;           /* with status.nodes */
+	bool count;           /* also count what lies behind the page */
+	enum list_nodes { LIST_NODES_NONE, LIST_NODES_OPEN, LIST_NODES_ALL } nodes; /* status.nodes: of none, of those not finished, of all */
 };
-/* A list of Workflow objects, running first and then by end, newest first. `total` counts what matched before limit and offset. */
+struct list_answer {
+	const struct val *workflows; /* a list of Workflow objects */
+	bool more;                   /* there are some behind them */
+	size_t remaining;            /* how many, if it was asked for */
+};
+/* Workflow objects, running first and then by end, newest first. done() runs exactly once, later: the answer or e. */
 void engine_list(struct engine *g, const struct list_query *q,
-                 void (*done)(void *arg, const struct val *workflows, size_t total, const struct err *e), void *arg);
+                 void (*done)(void *arg, const struct list_answer *answer, const struct err *e), void *arg);
+/* Keys of labels of finished workflows, or the values of one key: a sorted list of strings. */
+void engine_label_keys(struct engine *g, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg);
+void engine_label_values(struct engine *g, str key, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg);
 
 /* Called for every change of a workflow's phase or nodes, at most once a turn and workflow: for watches and the live tree.
  * Returns a handle for engine_unwatch. `ns`/`name` absent: all. */

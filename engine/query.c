@@ -3,7 +3,7 @@
  * query: workflows shown. One that is in memory is shown from there; the others are rebuilt from their rows on a pool
  * thread, so that a large one does not stall the loop.
  */
-#include "engine/selector.h"
+#include "engine/archive.h"
 #include "engine/shell.h"
 
 static struct live *
@@ -122,46 +122,15 @@ struct list {
 	struct engine *engine;
 	struct arena *arena;
 	struct list_query q;
-	struct selector labels, fields;
+	struct search search;
 	VEC(struct item) items; /* running ones first */
-	VEC(int64_t) live_ids;
-	size_t total;
+	VEC(int64_t) live_ids;  /* sorted */
+	size_t place;           /* how many matched so far */
+	sqlite3 *db;
 	struct err error;
-	void (*done)(void *arg, const struct val *workflows, size_t total, const struct err *e);
+	void (*done)(void *arg, const struct list_answer *answer, const struct err *e);
 	void *arg;
 };
-
-static str
-text_of(const struct val *v)
-{
-	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
-}
-
-static str
-label_of(void *arg, str key)
-{
-	return text_of(val_get(val_path(arg, "metadata.labels"), key));
-}
-
-static str
-field_of(void *arg, str key)
-{
-	char path[64];
-	if (key.n >= sizeof path)
-		return STR_NONE;
-	memcpy(path, key.p, key.n);
-	path[key.n] = '\0';
-	return text_of(val_path(arg, path));
-}
-
-/* Selectors look at values and don't change them: the cast only fits their general argument. */
-static bool
-wanted(const struct list *l, const struct val *workflow)
-{
-	void *subject = (void *)(uintptr_t)workflow;
-	return str_starts(val_get_str(val_get(workflow, S("metadata")), "name"), l->q.name_prefix) &&
-	       selector_match(&l->labels, label_of, subject) && selector_match(&l->fields, field_of, subject);
-}
 
 static const struct val *
 without_nodes(struct arena *a, const struct val *workflow)
@@ -172,18 +141,34 @@ without_nodes(struct arena *a, const struct val *workflow)
 	return val_set(a, workflow, S("status"), val_unset(a, status, S("nodes")));
 }
 
-/* Takes it into the list if it matches and lies within offset and limit. */
-static void
-offer(struct list *l, const struct val *workflow, int64_t id)
+static size_t
+end_of_page(const struct list *l)
 {
-	if (!wanted(l, workflow))
-		return;
-	size_t place = l->total++;
-	if (place < l->q.offset || (l->q.limit && place >= l->q.offset + l->q.limit))
-		return;
-	if (!l->q.nodes)
-		workflow = without_nodes(l->arena, workflow);
-	*VEC_PUSH(&l->items) = (struct item){ val_copy(l->arena, workflow), id };
+	return l->q.limit ? l->q.offset + l->q.limit : SIZE_MAX;
+}
+
+/* Whether one more than the page holds was seen, and nobody wants to know how many. */
+static bool
+enough(const struct list *l)
+{
+	return !l->q.count && l->place > end_of_page(l);
+}
+
+/* Gives a match its place: whether that is on the page. */
+static bool
+on_page(struct list *l)
+{
+	size_t place = l->place++;
+	return place >= l->q.offset && place < end_of_page(l);
+}
+
+static void
+take(struct list *l, const struct run *r, bool nodes, int64_t id)
+{
+	struct arena *tmp CLEANUP(free_arena) = arena_new();
+	struct val w = run_workflow(r, tmp);
+	const struct val *shown = nodes ? &w : without_nodes(tmp, &w);
+	*VEC_PUSH(&l->items) = (struct item){ val_copy(l->arena, shown), id };
 }
 
 static int
@@ -191,6 +176,13 @@ newest_first(const void *a, const void *b)
 {
 	int64_t x = (*(struct live *const *)a)->id, y = (*(struct live *const *)b)->id;
 	return (x < y) - (x > y);
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
 }
 
 static void
@@ -201,51 +193,46 @@ offer_lives(struct list *l)
 	for (size_t i = 0; (slot = map_next(&l->engine->lives, &i));) {
 		struct live *x = slot->value;
 		*VEC_PUSH(&l->live_ids) = x->id;
-		if (!x->deleted && (!l->q.ns.n || str_eq(run_ns(x->run), l->q.ns)))
+		if (!x->deleted && (!l->search.ns.p || str_eq(run_ns(x->run), l->search.ns)))
 			*VEC_PUSH(&lives) = x;
 	}
-	if (lives.n)
+	if (lives.n) {
 		qsort(lives.p, lives.n, sizeof *lives.p, newest_first);
-	for (size_t i = 0; i < lives.n; i++) {
-		struct arena *tmp CLEANUP(free_arena) = arena_new();
-		struct val w = run_workflow(lives.p[i]->run, tmp);
-		offer(l, &w, lives.p[i]->id);
+		qsort(l->live_ids.p, l->live_ids.n, sizeof *l->live_ids.p, ascending);
 	}
+	for (size_t i = 0; i < lives.n && !enough(l); i++)
+		if (search_match(&l->search, lives.p[i]->run, lives.p[i]->created) && on_page(l))
+			take(l, lives.p[i]->run, l->q.nodes != LIST_NODES_NONE, lives.p[i]->id);
 	VEC_FREE(&lives);
 }
 
 static bool
 was_live(const struct list *l, int64_t id)
 {
-	for (size_t i = 0; i < l->live_ids.n; i++)
-		if (l->live_ids.p[i] == id)
-			return true;
-	return false;
+	return l->live_ids.n && bsearch(&id, l->live_ids.p, l->live_ids.n, sizeof id, ascending);
+}
+
+static bool
+offer_row(void *arg, int64_t id)
+{
+	struct list *l = arg;
+	struct archived x;
+	struct err damaged; /* a damaged row must not hide the others: `get` of it says what is wrong */
+	if (was_live(l, id) || !on_page(l))
+		return !enough(l);
+	if (archive_load_row(l->db, id, l->q.nodes == LIST_NODES_ALL, &archive_no_world, &x, &damaged))
+		return true;
+	take(l, x.run, l->q.nodes == LIST_NODES_ALL, id);
+	run_free(x.run);
+	return true;
 }
 
 static int
 offer_stored(sqlite3 *db, void *arg, struct err *e)
 {
 	struct list *l = arg;
-	sqlite3_stmt *q = store_prepare(db,
-		"SELECT id FROM workflow WHERE finished IS NOT NULL AND (?1 = '' OR ns = ?1) ORDER BY finished DESC, id DESC", e);
-	if (!q)
-		return -1;
-	sqlite3_bind_text(q, 1, l->q.ns.p ? l->q.ns.p : "", (int)l->q.ns.n, SQLITE_TRANSIENT);
-	int rc;
-	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-		struct archived x;
-		int64_t id = sqlite3_column_int64(q, 0);
-		struct err damaged; /* a damaged row must not hide the others: `get` of it says what is wrong */
-		if (was_live(l, id) || archive_load_row(db, id, l->q.nodes, &archive_no_world, &x, &damaged))
-			continue;
-		struct arena *tmp CLEANUP(free_arena) = arena_new();
-		struct val w = run_workflow(x.run, tmp);
-		offer(l, &w, id);
-		run_free(x.run);
-	}
-	sqlite3_reset(q);
-	return rc == SQLITE_DONE ? 0 : err_set(e, ERR_IO, "listing workflows: %s", sqlite3_errmsg(db));
+	l->db = db;
+	return enough(l) ? 0 : search_each(db, &l->search, offer_row, l, e);
 }
 
 static void
@@ -256,9 +243,12 @@ list_end(void *arg, const struct err *e)
 	for (size_t i = 0; i < l->items.n; i++)
 		val_list_add(&items, l->items.p[i].workflow);
 	struct val v = val_list_end(&items, l->arena);
-	l->done(l->arg, e ? NULL : &v, l->total, e);
+	bool more = l->place > end_of_page(l);
+	struct list_answer answer = { &v, more, more && l->q.count ? l->place - end_of_page(l) : 0 };
+	l->done(l->arg, e ? NULL : &answer, e);
 	VEC_FREE(&l->items);
 	VEC_FREE(&l->live_ids);
+	search_free(&l->search);
 	arena_free(l->arena);
 }
 
@@ -271,18 +261,56 @@ list_refused(void *arg)
 
 void
 engine_list(struct engine *g, const struct list_query *query,
-            void (*done)(void *arg, const struct val *workflows, size_t total, const struct err *e), void *arg)
+            void (*done)(void *arg, const struct list_answer *answer, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
 	struct list *l = ARENA_NEW(a, struct list);
 	*l = (struct list){ .engine = g, .arena = a, .q = *query, .done = done, .arg = arg };
-	l->q.ns = arena_dup(a, query->ns);
-	l->q.name_prefix = arena_dup(a, query->name_prefix);
-	if (selector_parse(a, arena_dup(a, query->label_selector), &l->labels, &l->error) ||
-	    selector_parse(a, arena_dup(a, query->field_selector), &l->fields, &l->error)) {
+	if (search_read(query, a, &l->search, &l->error)) {
 		loop_defer(g->loop, list_refused, l);
 		return;
 	}
 	offer_lives(l);
 	store_read(g->store, offer_stored, l, list_end);
+}
+
+/* ---- labels -------------------------------------------------------------------------------------------------- */
+
+struct labels {
+	struct arena *arena;
+	str key; /* absent: the keys */
+	struct val_list found;
+	void (*done)(void *arg, const struct val *texts, const struct err *e);
+	void *arg;
+};
+
+static int
+read_labels(sqlite3 *db, void *arg, struct err *e)
+{
+	struct labels *l = arg;
+	return l->key.p ? search_label_values(db, l->key, l->arena, &l->found, e) : search_label_keys(db, l->arena, &l->found, e);
+}
+
+static void
+labels_read(void *arg, const struct err *e)
+{
+	struct labels *l = arg;
+	struct val texts = val_list_end(&l->found, l->arena);
+	l->done(l->arg, e ? NULL : &texts, e);
+	arena_free(l->arena);
+}
+
+void
+engine_label_values(struct engine *g, str key, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg)
+{
+	struct arena *a = arena_new();
+	struct labels *l = ARENA_NEW(a, struct labels);
+	*l = (struct labels){ .arena = a, .key = arena_dup(a, key), .done = done, .arg = arg };
+	store_read(g->store, read_labels, l, labels_read);
+}
+
+void
+engine_label_keys(struct engine *g, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg)
+{
+	engine_label_values(g, STR_NONE, done, arg);
 }

@@ -178,7 +178,7 @@ static struct live *
 revive(struct request *q)
 {
 	struct live *l = live_new(q->engine, q->stored.run, q->stored.id, q->stored.created, STR_NONE);
-	l->inserted = true;
+	l->inserted = l->tagged = true;
 	l->spec_version = run_spec_version(l->run);
 	q->stored.run = NULL;
 	return l;

@@ -641,6 +641,18 @@ run_finished(const struct run *r)
 	return r->finished != 0;
 }
 
+int64_t
+run_started(const struct run *r)
+{
+	return r->started;
+}
+
+int64_t
+run_finished_at(const struct run *r)
+{
+	return r->finished;
+}
+
 unsigned
 run_spec_version(const struct run *r)
 {

@@ -128,6 +128,10 @@ str run_uid(const struct run *r);
 str run_ns(const struct run *r);
 enum phase run_phase(const struct run *r);
 bool run_finished(const struct run *r);
+int64_t run_started(const struct run *r);     /* ns; 0: not yet */
+int64_t run_finished_at(const struct run *r); /* ns; 0: not yet */
+/* Its metadata as shown, with the labels of the phase and of its template. */
+const struct val *run_metadata(const struct run *r, struct arena *a);
 /* The Workflow with metadata (labels of the phase), spec and status. */
 struct val run_workflow(const struct run *r, struct arena *a);
 /*

@@ -414,8 +414,8 @@ run_load(struct run **out, const struct val *spec, const struct val *state, cons
 /* ---- the Workflow
  * ---------------------------------------------------------------------------------------------------- */
 
-static const struct val *
-metadata(const struct run *r, struct arena *a)
+const struct val *
+run_metadata(const struct run *r, struct arena *a)
 {
 	const struct val *meta = val_get(r->manifest, S("metadata")),
 			 *labels = r->labels ? r->labels : val_get(meta, S("labels"));
@@ -507,7 +507,7 @@ run_workflow(const struct run *r, struct arena *a)
 	struct val_map m = { 0 };
 	val_map_add(&m, S("apiVersion"), val_str(S("argoproj.io/v1alpha1")));
 	val_map_add(&m, S("kind"), val_str(S("Workflow")));
-	val_map_add(&m, S("metadata"), *metadata(r, a));
+	val_map_add(&m, S("metadata"), *run_metadata(r, a));
 	val_map_add(&m, S("spec"), *shown_spec(r, a));
 	val_map_add(&m, S("status"), status(r, a));
 	return val_map_end(&m, a);

@@ -7,6 +7,7 @@
 #define TIDEGATE_ENGINE_SHELL_H
 
 #include "core/map.h"
+#include "engine/archive.h"
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
 #include "engine/run.h"
@@ -29,6 +30,8 @@ struct live {
 	bool queued;              /* is in engine->changed */
 	struct timer later;       /* armed: something changed that nobody waits for */
 	bool deleted;
+	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
+	int64_t finished;         /* when that was seen first, ns; 0: not yet */
 	size_t recovered;         /* nodes that came from the store: their tasks are adopted, not started */
 };
 
@@ -75,9 +78,11 @@ void live_changed(struct live *l);
 struct save_job {
 	struct arena *arena;
 	struct live *live;        /* for the loop only */
-	int64_t id, created, finished;
+	int64_t id, created, started, finished;
 	str ns, name, uid, key, phase, spec, state; /* spec absent: unchanged */
 	bool insert, remove;
+	bool untag;               /* it goes on, or what it can be found by is written anew */
+	struct tag_list tags;
 	struct node_row {
 		int64_t order;
 		str data;

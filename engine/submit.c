@@ -3,6 +3,7 @@
  * submit: from a manifest to a run. The manifest is completed as the API server and the controller would (name, uid, times,
  * overrides), decoded, validated as Argo validates on create (spec 6), and started, all in this turn.
  */
+#include "core/event.h"
 #include "engine/shell.h"
 
 #include <sys/random.h>
@@ -34,15 +35,12 @@ random_suffix(struct arena *a, size_t n)
 	return (str){ p, n };
 }
 
+/* Version 7: it begins with the time, so that the index over uids grows at its end. */
 static str
 new_uid(struct arena *a)
 {
-	unsigned char b[16];
-	random_bytes(b, sizeof b);
-	b[6] = (b[6] & 0x0f) | 0x40; /* version 4 */
-	b[8] = (b[8] & 0x3f) | 0x80;
-	return arena_fmt(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
-		b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	str x = event_random_id(a);
+	return arena_fmt(a, "%.8s-%.4s-%.4s-%.4s-%.12s", x.p, x.p + 8, x.p + 12, x.p + 16, x.p + 20);
 }
 
 struct lookup {
