@@ -124,6 +124,7 @@ live_free(struct live *l)
 		timer_free(slot->value);
 	map_free(&l->timers);
 	timer_stop(&l->later);
+	line_leave(l);
 	map_del(&l->engine->lives, l->map_key);
 	disown(l->map_key);
 	if (l->key.p) {
@@ -147,6 +148,18 @@ tell_watches(struct engine *g, str ns, str name, bool finished, bool deleted)
 			w->changed(w->arg, ns, name, finished, deleted);
 }
 
+/* The executor does not know the step. If nothing came of it yet, it waits in line, and will not start. */
+static void
+killed_in_line(struct live *l, str id)
+{
+	static const struct task_result stopped = { .phase = PHASE_FAILED, .message = { "stopped before it started", 25 }, .exit_code = -1 };
+	const struct node *n = run_node(l->run, id);
+	if (!n || l->deleted || !node_has_pod(n))
+		return;
+	struct stimulus s = { .kind = STIM_TASK_DONE, .now = loop_now(l->engine->loop), .node_id = id, .result = &stopped };
+	live_advance(l, &s);
+}
+
 static void
 carry_out(struct engine *g, const struct save_job *j)
 {
@@ -154,8 +167,8 @@ carry_out(struct engine *g, const struct save_job *j)
 		const struct action *x = &j->actions[i];
 		if (x->kind == ACTION_RELEASE)
 			executor_release(g->executor, j->ns, j->name, x->node_id);
-		else
-			executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds);
+		else if (!executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds))
+			killed_in_line(j->live, x->node_id);
 	}
 }
 
@@ -166,14 +179,14 @@ saved(void *arg)
 	struct save_job *j = arg;
 	struct live *l = j->live;
 	struct engine *g = l->engine;
-	l->saves--;
+	l->saves_done++;
 	carry_out(g, j);
 	if (j->remove)
 		executor_remove(g->executor, j->ns, j->name);
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
 	tell_watches(g, j->ns, j->name, j->finished != 0, j->remove);
-	if (l->saves == 0 && !l->queued && !l->later.slot && (l->deleted || run_finished(l->run)))
+	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || run_finished(l->run)))
 		live_free(l);
 	arena_free(j->arena);
 }
@@ -274,7 +287,7 @@ save(struct live *l)
 	l->inserted = true;
 	l->spec_version = run_spec_version(l->run);
 	l->dirty.n = l->actions.n = l->waiters.n = 0;
-	l->saves++;
+	l->saves_made++;
 	store_write(l->engine->store, archive_write, j, saved);
 }
 
@@ -336,17 +349,37 @@ set_timer(struct live *l, str node_id, int64_t at_ns)
 	timer_start(l->engine->loop, &t->timer, at_ns, timer_fired, t);
 }
 
-/* Spawns the step's helper while the commit is under way. What came from the store is adopted: it may run already. */
+/* Spawns the step's helper while the commit is under way, or at once if its row is on disk already. */
+static void
+start_now(struct live *l, const struct node *n, const struct task_spec *task)
+{
+	struct executor *x = l->engine->executor;
+	if (node_order(n) < l->recovered) {
+		executor_adopt(x, task); /* it came from the store: it may run already */
+		return;
+	}
+	executor_start(x, task);
+	if (n == l->called && l->on_disk)
+		executor_release(x, task->ns, task->workflow, task->node_id);
+	else
+		*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
+}
+
+/* What an earlier daemon started is taken up whatever the limit; everything else goes in line if there is one. */
 static void
 start_task(struct live *l, const struct effect *x)
 {
-	const struct node *n = x->node ? x->node : run_node(l->run, x->node_id);
-	if (n && node_order(n) < l->recovered) {
-		executor_adopt(l->engine->executor, x->task);
+	struct engine *g = l->engine;
+	const struct node *n = x->node;
+	bool recovered = node_order(n) < l->recovered;
+	if (n == l->called || (!g->waiting && executor_room(g->executor)) || (recovered && executor_claimed(g->executor, x->task))) {
+		start_now(l, n, x->task);
 		return;
 	}
-	executor_start(l->engine->executor, x->task);
-	*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
+	if (!recovered)
+		executor_set_aside(g->executor, x->task);
+	line_add(l, n, recovered ? 0 : l->saves_made + 1);
+	live_changed(l);
 }
 
 static void
@@ -410,6 +443,14 @@ live_advance(struct live *l, const struct stimulus *s)
 	live_changed(l);
 }
 
+void
+live_room(struct live *l, const struct stimulus *s)
+{
+	advance(l, s);
+	if (l->dirty.n || l->actions.n || run_finished(l->run))
+		live_changed(l);
+}
+
 static void
 save_late(void *arg)
 {
@@ -465,6 +506,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->next_id = 1;
 	list_init(&g->watches);
+	list_init(&g->line);
 	return g;
 }
 
@@ -472,6 +514,7 @@ void
 engine_set_executor(struct engine *g, struct executor *x)
 {
 	g->executor = x;
+	executor_on_room(x, line_serve);
 }
 
 struct recovery {

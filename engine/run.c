@@ -563,6 +563,14 @@ task_news_came(struct run *r, const struct stimulus *s)
 }
 
 static void
+room(struct run *r, str id)
+{
+	struct node *n = run_node(r, id);
+	if (n && node_has_pod(n))
+		pod_emit_start(r, n);
+}
+
+static void
 begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
 {
 	r->now = s->now;
@@ -600,6 +608,9 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 		break;
 	case STIM_TIMER:
 		timer(r, s->node_id);
+		break;
+	case STIM_ROOM:
+		room(r, s->node_id);
 		break;
 	default:
 		verb_apply(r, s);

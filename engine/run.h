@@ -32,6 +32,7 @@ enum stimulus_kind {
 	STIM_TASK_STARTED,
 	STIM_TASK_DONE,
 	STIM_TIMER,
+	STIM_ROOM, /* there is room for .node_id's task now: its EFFECT_START comes again if it is still wanted */
 	STIM_SUSPEND,
 	STIM_RESUME,
 	STIM_STOP,
@@ -56,7 +57,7 @@ struct task_result {
 struct stimulus {
 	enum stimulus_kind kind;
 	int64_t now; /* ns */
-	str node_id; /* TASK_*, TIMER */
+	str node_id; /* TASK_*, TIMER, ROOM */
 	const struct task_result *result;
 	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
 };
@@ -155,6 +156,7 @@ enum phase node_phase(const struct node *n);
 str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
 str node_label(const struct node *n, str key);
+bool node_has_pod(const struct node *n); /* a pod that has not ended */
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */

@@ -265,7 +265,6 @@ void node_announce(struct node *n);
 void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg);
 str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
 struct node *node_last_attempt(const struct node *retry);
-bool node_has_pod(const struct node *n); /* an open pod */
 
 /* ---- sums.c ---------------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shell: what the files of the engine's shell share, and nobody else sees. engine.c drives the runs, submit.c makes them,
- * archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
+ * line.c holds steps back while there is no room, archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
  */
 #ifndef TIDEGATE_ENGINE_SHELL_H
 #define TIDEGATE_ENGINE_SHELL_H
@@ -26,13 +26,24 @@ struct live {
 	VEC(struct action) actions; /* to be carried out after that commit */
 	VEC(struct waiter) waiters; /* to be told after that commit */
 	struct map timers;        /* node id -> struct run_timer */
-	size_t saves;             /* queued and not yet committed */
+	uint64_t saves_made, saves_done; /* queued, and committed of them */
+	VEC(struct waiting) line; /* its steps that wait for room, from line_at on */
+	size_t line_at;
+	struct link in_line;      /* in engine->line, if it has such steps */
+	const struct node *called; /* the one of them that there is room for now ... */
+	bool on_disk;             /* ... and whether its row is on disk */
 	bool queued;              /* is in engine->changed */
 	struct timer later;       /* armed: something changed that nobody waits for */
 	bool deleted;
 	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
 	int64_t finished;         /* when that was seen first, ns; 0: not yet */
 	size_t recovered;         /* nodes that came from the store: their tasks are adopted, not started */
+};
+
+/* A step that waits for room, and the save that its row goes with. */
+struct waiting {
+	const struct node *node;
+	uint64_t save;
 };
 
 struct action {
@@ -56,6 +67,8 @@ struct engine {
 	struct map lives;         /* "ns/name" -> struct live */
 	struct map keys;          /* idempotency key -> struct live, while it is in memory */
 	int64_t next_id;
+	struct link line;         /* lives with steps that wait for room */
+	size_t waiting;           /* such steps */
 	VEC(struct live *) changed; /* in this turn */
 	struct link watches;
 	struct arena *scratch;    /* of one stimulus */
@@ -68,10 +81,19 @@ struct live *live_find(const struct engine *g, str ns, str name);
 struct live *live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key);
 /* Gives the run a stimulus and queues what comes of it. */
 void live_advance(struct live *l, const struct stimulus *s);
+/* The same for a step's STIM_ROOM: writes only what changed. */
+void live_room(struct live *l, const struct stimulus *s);
 /* done(arg) runs after the commit of what was queued for this run in this turn. */
 void live_wait(struct live *l, void (*done)(void *arg), void *arg);
 /* Writes the run's rows at the end of this turn. */
 void live_changed(struct live *l);
+
+/* ---- line.c */
+void line_add(struct live *l, const struct node *n, uint64_t save);
+/* Forgets the steps of a run that leaves memory. */
+void line_leave(struct live *l);
+/* Starts what waits, as long as the executor has room. `engine` as an argument for callbacks. */
+void line_serve(void *engine);
 
 /* ---- archive.c: rows of the store */
 /* What the save of one run in one turn writes. Owns its arena; made on the loop, used by the writer. */

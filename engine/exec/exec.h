@@ -64,6 +64,7 @@ struct executor {
 	const struct settings *settings;
 	struct objects *objects;
 	task_news *news;
+	void (*room)(void *arg);
 	void *arg;
 	struct map tasks;          /* key -> struct task */
 	struct link queue, running, ended;
@@ -117,7 +118,7 @@ int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHEC
 /* Forgets the monitor: it leaves if it was not released, and runs on if it was. */
 void process_forget(struct task *t);
 /* What an earlier run of the same pod left is put aside. */
-void process_set_aside(const struct task *t);
+void process_set_aside(const struct executor *x, const char *dir);
 
 /* ---- task_write.c */
 /* Fills t->records and t->outputs. ERR_INVALID, NOT_FOUND, UNSUPPORTED: the text is the node's message. */

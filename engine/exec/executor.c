@@ -119,6 +119,27 @@ serve_line(struct executor *x)
 	x->inside--;
 }
 
+bool
+executor_room(const struct executor *x)
+{
+	return x->tasks.n < x->limit;
+}
+
+void
+executor_on_room(struct executor *x, void (*room)(void *arg))
+{
+	x->room = room;
+}
+
+/* Tasks have ended: those in line here come first, then those that the engine holds back. */
+static void
+fill(struct executor *x)
+{
+	serve_line(x);
+	if (x->room && executor_room(x))
+		x->room(x->arg);
+}
+
 /* The news of an ended task; it is gone then. */
 static void
 tell_end(struct task *t)
@@ -161,7 +182,7 @@ deliver(void *arg)
 	}
 	while (!list_empty(&due))
 		tell_end(LIST_FIRST(&due, struct task, link));
-	serve_line(x);
+	fill(x);
 }
 
 static void
@@ -183,7 +204,7 @@ task_end(struct task *t, const struct task_result *r)
 		return;
 	}
 	tell_end(t);
-	serve_line(x);
+	fill(x);
 }
 
 void
@@ -245,7 +266,7 @@ executor_start(struct executor *x, const struct task_spec *s)
 	x->inside++;
 	struct task *t = prepare(x, s);
 	if (t && t->state == TASK_QUEUED) {
-		process_set_aside(t);
+		process_set_aside(x, t->dir.p);
 		serve_line(x);
 	}
 	x->inside--;
@@ -262,6 +283,22 @@ executor_release(struct executor *x, str ns, str workflow, str node_id)
 		deliver_soon(x);
 	else
 		process_release(t);
+}
+
+bool
+executor_claimed(const struct executor *x, const struct task_spec *s)
+{
+	char path[TASK_PATH_MAX];
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	snprintf(path, sizeof path, "%s.log", task_dir(a, s).p);
+	return faccessat(x->tasks_fd, path, F_OK, 0) == 0;
+}
+
+void
+executor_set_aside(const struct executor *x, const struct task_spec *s)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	process_set_aside(x, task_dir(a, s).p);
 }
 
 static void
@@ -287,12 +324,14 @@ executor_adopt(struct executor *x, const struct task_spec *s)
 	x->inside--;
 }
 
-void
+bool
 executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds)
 {
 	struct task *t = find(x, ns, workflow, node_id);
-	if (!t || t->state == TASK_ENDED)
-		return;
+	if (!t)
+		return false;
+	if (t->state == TASK_ENDED)
+		return true;
 	x->inside++;
 	t->kill_asked = true;
 	t->kill_grace = grace_seconds;
@@ -304,6 +343,7 @@ executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t gra
 	}
 	/* else: released and about to claim; task_started passes it on */
 	x->inside--;
+	return true;
 }
 
 str

@@ -30,10 +30,18 @@ void executor_free(struct executor *x);
 void executor_start(struct executor *x, const struct task_spec *t);
 /* The commit is on disk: lets the command start. */
 void executor_release(struct executor *x, str ns, str workflow, str node_id);
+/* Whether a task that is started now need not wait in line. */
+bool executor_room(const struct executor *x);
+/* Called, never from within a call, when tasks have ended and there is room. */
+void executor_on_room(struct executor *x, void (*room)(void *arg));
+/* What an earlier run of the same pod left is put aside, lest it be taken for this one's; executor_start does it too. */
+void executor_set_aside(const struct executor *x, const struct task_spec *t);
+/* After a restart: whether a monitor has claimed the step, so that it runs or has ended. */
+bool executor_claimed(const struct executor *x, const struct task_spec *t);
 /* After a restart: takes up a task that was released (or not) before; if it has no claim it is started as new. */
 void executor_adopt(struct executor *x, const struct task_spec *t);
-/* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. */
-void executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
+/* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. False: there is no such task. */
+bool executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
 /*
  * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in
  * lines "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names

@@ -301,21 +301,20 @@ process_release(struct task *t)
 }
 
 void
-process_set_aside(const struct task *t)
+process_set_aside(const struct executor *x, const char *dir)
 {
-	const char *dir = t->dir.p, *name = strrchr(dir, '/') + 1;
+	const char *name = strrchr(dir, '/') + 1;
 	char from[TASK_PATH_MAX], to[TASK_PATH_MAX];
 	snprintf(from, sizeof from, "%s.log", dir);
-	if (faccessat(t->x->tasks_fd, from, F_OK, 0) < 0)
+	if (faccessat(x->tasks_fd, from, F_OK, 0) < 0)
 		return;
 	for (unsigned i = 1; i < 1000; i++) {
 		snprintf(to, sizeof to, "%.*s.%s~%u.log", (int)(name - dir), dir, name, i);
-		int rc =
-			(int)syscall(SYS_renameat2, t->x->tasks_fd, from, t->x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
+		int rc = (int)syscall(SYS_renameat2, x->tasks_fd, from, x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
 		if (rc < 0 && errno == EEXIST)
 			continue;
 		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);
-		(void)renameat(t->x->tasks_fd, dir, t->x->tasks_fd, to); /* mostly there is none */
+		(void)renameat(x->tasks_fd, dir, x->tasks_fd, to); /* mostly there is none */
 		return; /* a log that cannot be moved shows when the task is claimed */
 	}
 }
