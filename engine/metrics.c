@@ -54,6 +54,18 @@ attempts(const struct node *n)
 	return count;
 }
 
+/* In whole units, as they are shown; 0 where nothing was counted. */
+static str
+used(struct usage u, str what, struct arena *a)
+{
+	int64_t v = 0;
+	struct val shown;
+	const struct val *x = usage_shown(u, a, &shown) ? val_get(&shown, what) : NULL;
+	if (!str_eq(what, S("cpu")) && !str_eq(what, S("memory")))
+		return STR_NONE;
+	return x && val_to_i64(x, &v) ? arena_fmt(a, "%lld", (long long)v) : S("0");
+}
+
 static enum tag_found
 look_node(const struct measured *m, str name, struct arena *a, str *out)
 {
@@ -65,6 +77,8 @@ look_node(const struct measured *m, str name, struct arena *a, str *out)
 		*out = str_c(phase_name(n->phase));
 	else if (str_eq(name, S("retries")))
 		*out = arena_fmt(a, "%zu", n->type == NODE_RETRY && attempts(n) ? attempts(n) - 1 : n->retried ? n->slot : 0);
+	else if (str_starts(name, S("resourcesDuration.")))
+		*out = used(n->usage, str_slice(name, strlen("resourcesDuration."), name.n), a);
 	else if (str_starts(name, S("inputs.parameters.")))
 		*out = output_parameter(n->inputs, str_slice(name, strlen("inputs.parameters."), name.n));
 	else if (str_eq(name, S("exitCode")) || str_starts(name, S("outputs.")))
