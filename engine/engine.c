@@ -458,11 +458,11 @@ save_late(void *arg)
 }
 
 /*
- * A step has started. That is news for those who look on, but decides nothing: after a crash the executor finds it running
+ * A step has started, or says how far it is. That is news for those who look on, but decides nothing: after a crash the executor finds it running
  * all the same. So it is saved with whatever comes next, or a moment later, and a short step costs one commit and not two.
  */
 static void
-task_started(struct live *l, const struct stimulus *s)
+look_on(struct live *l, const struct stimulus *s)
 {
 	advance(l, s);
 	if (l->actions.n || l->waiters.n || run_finished(l->run))
@@ -486,10 +486,21 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 	if (result)
 		live_advance(l, &s);
 	else
-		task_started(l, &s);
+		look_on(l, &s);
 }
 
 task_news *const engine_task_news = task_news_came;
+
+static void
+task_progress_came(void *arg, str ns, str workflow, str node_id, str text)
+{
+	struct engine *g = arg;
+	struct live *l = live_find(g, ns, workflow);
+	if (!l || g->closing)
+		return;
+	const struct stimulus s = { .kind = STIM_TASK_PROGRESS, .now = loop_now(g->loop), .node_id = node_id, .progress = text };
+	look_on(l, &s);
+}
 
 /* ---- life cycle ---------------------------------------------------------------------------------------------- */
 
@@ -515,6 +526,7 @@ engine_set_executor(struct engine *g, struct executor *x)
 {
 	g->executor = x;
 	executor_on_room(x, line_serve);
+	executor_on_progress(x, task_progress_came);
 }
 
 struct recovery {

@@ -191,6 +191,18 @@ pod_started(struct run *r, struct node *n)
 		set_timers(r, n);
 }
 
+/* Said while it runs; what is no progress is ignored. */
+void
+pod_progress(struct run *r UNUSED, struct node *n, str text)
+{
+	const uint32_t done = n->done, total = n->total;
+	if (!node_has_pod(n))
+		return;
+	put_progress(n, text);
+	if (n->done != done || n->total != total)
+		node_changed(n);
+}
+
 void
 pod_done(struct run *r, struct node *n, const struct task_result *res)
 {

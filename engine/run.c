@@ -558,6 +558,8 @@ task_news_came(struct run *r, const struct stimulus *s)
 		return;
 	if (s->kind == STIM_TASK_STARTED)
 		pod_started(r, n);
+	else if (s->kind == STIM_TASK_PROGRESS)
+		pod_progress(r, n, s->progress);
 	else
 		pod_done(r, n, s->result);
 }
@@ -604,6 +606,7 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 		break;
 	case STIM_TASK_STARTED:
 	case STIM_TASK_DONE:
+	case STIM_TASK_PROGRESS:
 		task_news_came(r, s);
 		break;
 	case STIM_TIMER:

@@ -31,6 +31,7 @@ enum stimulus_kind {
 	STIM_START,
 	STIM_TASK_STARTED,
 	STIM_TASK_DONE,
+	STIM_TASK_PROGRESS,
 	STIM_TIMER,
 	STIM_ROOM, /* there is room for .node_id's task now: its EFFECT_START comes again if it is still wanted */
 	STIM_SUSPEND,
@@ -59,6 +60,7 @@ struct stimulus {
 	int64_t now; /* ns */
 	str node_id; /* TASK_*, TIMER, ROOM */
 	const struct task_result *result;
+	str progress; /* TASK_PROGRESS: "3/10" */
 	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
 };
 

@@ -363,6 +363,7 @@ struct node *suspend_begin(struct run *r, struct call *c, const struct processed
 int suspend_finish(struct run *r, struct node *n, enum phase p, str message, struct err *e);
 void pod_started(struct run *r, struct node *n);
 void pod_done(struct run *r, struct node *n, const struct task_result *result);
+void pod_progress(struct run *r, struct node *n, str text);
 void pod_timer(struct run *r, struct node *n);
 void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
 void suspend_timer(struct run *r, struct node *n);

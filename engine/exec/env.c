@@ -162,7 +162,7 @@ add_argo(struct env *env, struct arena *a, const struct executor *x, const struc
 	env_set(env, S("ARGO_DEADLINE"), spec->deadline_ns ? time_rfc3339(a, spec->deadline_ns) : NO_DEADLINE);
 	env_set(env, S("ARGO_WORKFLOW_NAME"), spec->workflow);
 	env_set(env, S("ARGO_PROGRESS_FILE"),
-		off ? arena_fmt(a, "%s/%.*s.progress", x->tasks_path, STR_ARG(task_dir(a, spec)))
+		off ? arena_fmt(a, "%s/%.*s/.progress", x->tasks_path, STR_ARG(task_dir(a, spec)))
 		    : S("/var/run/argo/progress"));
 	if (spec->grace_seconds > 0)
 		env_set(env, S("ARGO_TERMINATION_GRACE_PERIOD_SECONDS"),

@@ -45,6 +45,7 @@ struct task {
 	LIST_OF(struct task_output) outputs;
 	int socket, pidfd;         /* -1: none */
 	uv_poll_t *poll;           /* on one of them; freed when libuv has closed it */
+	struct progress_watch *watch; /* of an adopted one; likewise */
 	struct link link;          /* in executor.queue, .running or .ended */
 	bool start_due;            /* adopted while it runs: the news of that are due */
 	struct task_result result; /* of an ended task */
@@ -65,6 +66,7 @@ struct executor {
 	struct objects *objects;
 	task_news *news;
 	void (*room)(void *arg);
+	task_progress *progress;   /* may be NULL */
 	void *arg;
 	struct map tasks;          /* key -> struct task */
 	struct link queue, running, ended;
@@ -156,6 +158,16 @@ int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
 /* ---- limit.c */
 /* resources.limits as control groups, where they can be made. */
 int limits_write(struct task *t, const struct container *c, struct err *e) MUST_CHECK;
+
+/* ---- progress.c */
+/* The last line of the text if it is progress, "N/M" with 0 <= N <= M, M > 0 (spec 2.17); else absent. */
+str progress_text(str text);
+/* The step says this. */
+void progress_tell(struct task *t, str text);
+/* The progress of an adopted step, now and whenever it changes, until it is forgotten. */
+void progress_read(struct task *t);
+void progress_follow(struct task *t);
+void progress_forget(struct task *t);
 
 /* ---- result.c */
 /* Reads the end of the step's log. ERR_NOT_FOUND if it has none. */

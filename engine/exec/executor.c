@@ -168,6 +168,7 @@ deliver(void *arg)
 	for (struct task *t; (t = first_start_due(x));) {
 		t->start_due = false;
 		x->news(x->arg, t->ns, t->workflow, t->node_id, NULL);
+		progress_read(t);
 	}
 	/* Only what has ended by now: the news may start others that end at once. */
 	struct link due;
@@ -469,6 +470,12 @@ executor_new(struct loop *l, const struct settings *st, struct objects *objects,
 	}
 	*out = x;
 	return 0;
+}
+
+void
+executor_on_progress(struct executor *x, task_progress *progress)
+{
+	x->progress = progress;
 }
 
 void

@@ -17,9 +17,14 @@ struct task;
 /* The task has started (`result` NULL) or ended. On the loop. After the end the task is gone. */
 typedef void task_news(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
 
+/* A running task says how far it is: "3/10". On the loop. */
+typedef void task_progress(void *arg, str ns, str workflow, str node_id, str text);
+
 /* `state_dir`/tasks holds the tasks; the shim is found beside the program, or in libexec. */
 int executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news,
 	void *arg, struct executor **out, struct err *e) MUST_CHECK;
+/* Who hears of progress; `arg` is that of executor_new. */
+void executor_on_progress(struct executor *x, task_progress *progress);
 /* Forgets its tasks; they run on. */
 void executor_free(struct executor *x);
 /*

@@ -159,6 +159,7 @@ stop_polling(struct task *t)
 		uv_close((uv_handle_t *)t->poll, free_handle);
 	}
 	t->poll = NULL;
+	progress_forget(t);
 	drop_fd(&t->socket);
 	drop_fd(&t->pidfd);
 }
@@ -214,6 +215,8 @@ monitor_says(uv_poll_t *p, int status, int events)
 			return;
 		if (n > 0 && text[0] == 'c') {
 			task_started(t);
+		} else if (n > 0 && text[0] == 'p') {
+			progress_tell(t, (str){ text + 1, (size_t)n - 1 });
 		} else if (n > 0) {
 			text[n] = 0;
 			try_again(t, text + 1);
@@ -315,6 +318,8 @@ process_set_aside(const struct executor *x, const char *dir)
 			continue;
 		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);
 		(void)renameat(x->tasks_fd, dir, x->tasks_fd, to); /* mostly there is none */
+		snprintf(from, sizeof from, "%s.progress", dir);
+		(void)unlinkat(x->tasks_fd, from, 0); /* likewise */
 		return; /* a log that cannot be moved shows when the task is claimed */
 	}
 }
@@ -390,6 +395,7 @@ adopt_once(struct task *t, struct err *e)
 	if (t->pidfd >= 0) {
 		if (start_polling(t, t->pidfd, monitor_ended, e) < 0)
 			return -1;
+		progress_follow(t);
 		task_adopted(t);
 		return 1;
 	}

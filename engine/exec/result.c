@@ -51,18 +51,6 @@ take_output(struct task *t, struct ending *x, const struct record *r)
 		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: %.*s", STR_ARG(o->name), STR_ARG(text));
 }
 
-/* "N/M" with 0 <= N <= M, M > 0: the last line of the progress file. */
-static str
-progress(str text)
-{
-	text = str_trim(text);
-	for (size_t at; (at = str_find_char(text, '\n', 0)) != SIZE_MAX;)
-		text = str_slice(text, at + 1, text.n);
-	str rest = text, done = str_cut(&rest, '/');
-	int64_t n, m;
-	return str_to_i64(done, &n) && str_to_i64(rest, &m) && n >= 0 && n <= m && m > 0 ? text : STR_NONE;
-}
-
 static void
 take_usage(struct ending *x, const struct record *r)
 {
@@ -93,7 +81,7 @@ take_record(struct task *t, struct ending *x, const struct record *r)
 	case TASK_EXIT_ERROR: x->error = text; break;
 	case TASK_EXIT_MESSAGE: x->message = str_trim(text); break;
 	case TASK_EXIT_RESULT: x->result = without_newline(text); break;
-	case TASK_EXIT_PROGRESS: x->progress = progress(text); break;
+	case TASK_EXIT_PROGRESS: x->progress = progress_text(text); break;
 	case TASK_EXIT_OUTPUT:
 	case TASK_EXIT_NO_OUTPUT:
 	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;

@@ -36,19 +36,20 @@ struct monitor {
 	int64_t started, finished; /* wall clock */
 	int64_t term_at, kill_at;  /* monotonic; 0: not set */
 	int64_t grace_ns;
+	struct progress progress;
 };
 
-/* Without a sandbox every step has a folder of its own to work in. */
+/* Without a sandbox every step has a folder of its own, to work in and for its progress file. */
 static int
 enter_work(struct monitor *m)
 {
 	const struct task *t = &m->task;
-	if (t->sandbox != TASK_SANDBOX_OFF || t->cwd)
+	if (t->sandbox != TASK_SANDBOX_OFF || (t->cwd && !t->progress))
 		return 0;
 	int fd = task_open_dir(m->setup->tasks_fd, t->dir);
 	if (fd >= 0 && t->has_user)
 		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
-	if (fd < 0 || fchdir(fd) < 0)
+	if (fd < 0 || (!t->cwd && fchdir(fd) < 0))
 		return why_errno(&m->error, "enter the working directory");
 	close(fd);
 	return 0;
@@ -71,6 +72,7 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 	 * another helper of this task may be in it already. */
 	if (!m->error.text[0])
 		(void)enter_work(m); /* what failed is in m->error */
+	progress_open(&m->progress, &m->task);
 	/* The step runs as the same user: it must not trace us or read our descriptors. */
 	prctl(PR_SET_DUMPABLE, 0);
 }
@@ -220,6 +222,8 @@ take_signals(struct monitor *m)
 		/* A step can signal process 1 of its namespace too: then it ends itself, which it may. */
 		if (si.ssi_signo == SIGTERM)
 			end_step(m, TASK_CAUSE_ASKED, (si.ssi_int > 0 ? si.ssi_int : 0) * INT64_C(1000000000));
+		else if (si.ssi_signo == SIGIO)
+			progress_changed(&m->progress);
 	}
 	reap(m);
 }
@@ -228,7 +232,9 @@ take_signals(struct monitor *m)
 static int
 wait_ms(const struct monitor *m)
 {
-	int64_t at = m->kill_at ? m->kill_at : m->term_at;
+	int64_t at = m->kill_at ? m->kill_at : m->term_at, look = m->progress.look_at;
+	if (look && (!at || look < at))
+		at = look;
 	if (!at)
 		return -1;
 	int64_t ms = (at - now_mono() + 999999) / 1000000;
@@ -271,6 +277,7 @@ watch(struct monitor *m)
 		if (n > 0 && fds[0].revents)
 			take_signals(m);
 		timers(m);
+		progress_look(&m->progress, m->setup, &m->task, m->socket);
 	}
 }
 
@@ -430,6 +437,7 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *record
 	sigemptyset(&heard);
 	sigaddset(&heard, SIGTERM);
 	sigaddset(&heard, SIGCHLD);
+	sigaddset(&heard, SIGIO); /* of the progress file */
 	m.signals = signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 	prepare(&m, records, n, sandbox);
 	wait_release(&m);

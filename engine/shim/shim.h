@@ -105,6 +105,20 @@ void relay_say(struct relay *r, const char *text);
 int relay_started(int log_fd);
 int relay_end(int log_fd, const char *records, size_t n);
 
+/* progress.c: the progress file while the step runs. */
+struct progress {
+	int dir;                     /* its folder; -1: none */
+	const char *name;
+	int64_t look_at, looked;     /* monotonic; 0: not due, never */
+	char said[TASK_PROGRESS_MAX];
+};
+/* Before the command starts: afterwards the path may mean something else. */
+void progress_open(struct progress *p, const struct task *t);
+/* SIGIO came: looks now, or soon. */
+void progress_changed(struct progress *p);
+/* Looks if it is time to, and tells the daemon of a change. */
+void progress_look(struct progress *p, const struct setup *s, const struct task *t, int socket);
+
 /* output.c: files the step left, taken through its own root without following anything out of it. */
 struct exit_buf {
 	char *p;

@@ -16,6 +16,7 @@
  *
  *   daemon -> monitor   'r'        release: the commit that decided the step is on disk
  *   monitor -> daemon   'c'        claimed: the command starts
+ *                       'p' + text the progress file says N/M now
  *                       'x' + text the step could not be claimed or begun; nothing ran and nothing was left
  *   end of file         from the daemon before 'r': leave without a trace. After it: run on, alone.
  *                       from the monitor: it is gone; the log says what came of the step.
@@ -30,7 +31,8 @@
  * The claim. Only who created the log with O_EXCL may run the command. The monitor holds a POSIX record lock on it as
  * long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. An empty,
  * unlocked log is of a monitor that died before the command: it may be removed. The folder TASK_DIR itself exists only
- * for what needs one: emptyDir volumes, or the working directory of a step without a sandbox.
+ * for what needs one: emptyDir volumes, or the working directory of a step without a sandbox. TASK_DIR.progress has the
+ * last progress of a step that reports any, in a line that is always as long.
  *
  * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL
  * after N seconds. A second one replaces the time.
@@ -46,6 +48,7 @@
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
+#define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
 #define TASK_LOG_END "#end "
 #define TASK_INLINE_MAX (64 * 1024)    /* bytes of records that go with the message; more go into a memfd */

@@ -11,6 +11,7 @@
  *     steps:                       # what a step's command comes to; the first rule that fits
  *     - node: "@[0].A"             # a node's name (@: the workflow's), its display name, or "*"
  *       exit: 1                    # and: phase: Error, message, seconds (1), delay (0: before it starts), result,
+ *       reports: {2: 1/4}          #   seconds after its start: progress
  *       cpu: 1500                  #   thousandths of seconds of a core, memory: of 100Mi
  *       echo: true                 # result and parameters are what the command was given
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node

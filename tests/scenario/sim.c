@@ -148,6 +148,22 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 	return t;
 }
 
+/* What it says of itself while it runs. */
+static void
+add_reports(struct sim *x, const struct val *rule, str id, int64_t from)
+{
+	const struct val *reports = val_get(rule, S("reports"));
+	for (uint32_t i = 0; val_is(reports, VAL_MAP) && i < reports->n; i++) {
+		int64_t at;
+		if (!str_to_i64(val_key(&reports->members[i]), &at))
+			at = 0;
+		struct sim_event *ev = add_event(x, from + at * NS_PER_SEC);
+		ev->s = (struct stimulus){ .kind = STIM_TASK_PROGRESS,
+			.node_id = id,
+			.progress = sim_text(x, &reports->members[i].value) };
+	}
+}
+
 static void
 start_task(struct sim *x, const struct effect *ef)
 {
@@ -168,6 +184,7 @@ start_task(struct sim *x, const struct effect *ef)
 		buf_addf(&x->why, "  started without a container: %.*s\n", STR_ARG(name));
 	struct sim_event *ev = add_event(x, x->now + number(rule, "delay", 0) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
+	add_reports(x, rule, id, x->now + number(rule, "delay", 0) * NS_PER_SEC);
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
 	ev = add_event(x, x->now + (number(rule, "delay", 0) + number(rule, "seconds", 1)) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };

@@ -48,6 +48,7 @@ struct world {
 	size_t started_n;
 	struct ended ended[64];
 	size_t ended_n;
+	char progress[4096];     /* all that was said, with spaces between */
 	str host_paths[1];
 };
 
@@ -76,6 +77,14 @@ take_news(void *arg, str ns, str workflow, str node_id, const struct task_result
 	}
 }
 
+static inline void
+take_progress(void *arg, str ns UNUSED, str workflow UNUSED, str node_id UNUSED, str text)
+{
+	struct world *w = arg;
+	size_t n = strlen(w->progress);
+	snprintf(w->progress + n, sizeof w->progress - n, "%s%.*s", n ? " " : "", STR_ARG(text));
+}
+
 static const struct kind *const kinds[] = { &kind_configmap, &kind_secret };
 
 static inline void
@@ -102,6 +111,7 @@ open_executor(struct world *w)
 	w->settings.sandbox = w->sandbox == TASK_SANDBOX_OFF ? SANDBOX_OFF : SANDBOX_REQUIRE;
 	if (executor_new(w->loop, &w->settings, w->objects, str_c(w->dir), take_news, w, &w->x, &e) < 0)
 		fail_msg("%s", e.msg);
+	executor_on_progress(w->x, take_progress);
 	w->x->sandbox = w->sandbox; /* root would always choose the privileged one */
 }
 
