@@ -289,6 +289,9 @@ rest_verb_options(struct http_req *r, const struct val *body, struct verb_option
 	*o = (struct verb_options){ .node_field_selector = val_get_str(body, "nodeFieldSelector"), .message = val_get_str(body, "message"),
 	                            .phase = val_get_str(body, "phase"), .restart_successful = is_true(body, "restartSuccessful"),
 	                            .memoized = is_true(body, "memoized") };
+	int64_t *priority = ARENA_NEW(http_req_arena(r), int64_t);
+	if (val_get(body, S("priority")) && val_to_i64(val_get(body, S("priority")), priority))
+		o->priority = priority;
 	return rest_list_pairs(r, val_get(body, S("parameters")), &o->parameters) &&
 	       output_parameters(r, val_get_str(body, "outputParameters"), &o->output_parameters);
 }

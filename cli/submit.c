@@ -292,6 +292,8 @@ again(const struct command *cmd, const struct again_opts *o, char **args, int n,
 			val_map_add(&more, S("restartSuccessful"), val_bool(true));
 		if (o->memoized)
 			val_map_add(&more, S("memoized"), val_bool(true));
+		if (o->priority.set)
+			val_map_add(&more, S("priority"), val_int(o->priority.v));
 		struct val body = verb_body(&c, names.p[i].name, &more);
 		int code = client_call(&c, "PUT", workflow_path(&c, names.p[i].name, verb), &body, &made, &e) ? cli_fail(&e)
 		                                                                                             : stay_with(&c, &made, &stay);

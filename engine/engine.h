@@ -54,6 +54,7 @@ struct verb_options {
 	str node_field_selector, message, phase;
 	struct kvs parameters, output_parameters;
 	bool restart_successful, memoized, force;
+	const int64_t *priority; /* of the new workflow; NULL: that of the old one. RESUBMIT */
 };
 /*
  * Carries out a verb (spec 5). done() runs exactly once, later, after the commit: with the Workflow as it is then (of RESUBMIT the new

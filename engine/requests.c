@@ -141,14 +141,13 @@ resubmission(struct arena *a, const struct val *old)
 static int
 resubmit(struct request *q, const struct run *r)
 {
-	if (q->options.memoized)
-		return err_set(&q->error, ERR_UNSUPPORTED, "resubmit --memoized: not served yet");
 	struct val old = run_workflow(r, q->arena);
-	struct submit_options o = { .ns = q->ns, .parameters = q->options.parameters };
+	struct submit_options o = { .ns = q->ns, .parameters = q->options.parameters, .priority = q->options.priority };
 	struct diags d;
 	diags_init(&d);
 	struct live *l;
-	int rc = submit_manifest(q->engine, resubmission(q->arena, &old), &o, q->arena, &q->name, &l, &d, &q->error);
+	int rc = submit_manifest(q->engine, resubmission(q->arena, &old), &o, q->options.memoized ? r : NULL, q->arena, &q->name, &l, &d,
+		&q->error);
 	diags_free(&d);
 	if (rc)
 		return -1;
@@ -257,6 +256,11 @@ engine_verb(struct engine *g, enum verb v, str ns, str name, const struct verb_o
 		q->options.message = arena_dup(a, o->message);
 		q->options.phase = arena_dup(a, o->phase);
 		q->options.parameters = copy_pairs(a, &o->parameters);
+		if (o->priority) {
+			int64_t *priority = ARENA_NEW(a, int64_t);
+			*priority = *o->priority;
+			q->options.priority = priority;
+		}
 		q->options.output_parameters = copy_pairs(a, &o->output_parameters);
 	}
 	loop_defer(g->loop, apply_now, q);

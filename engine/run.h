@@ -116,6 +116,12 @@ const struct val *run_merged_spec(
 /* A new run of a validated manifest (metadata complete: name, namespace, uid, creationTimestamp). Keeps its own arena.
  */
 int run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e) MUST_CHECK;
+/*
+ * A new run in which what succeeded in `old`, which ended badly, need not run again (spec 5, resubmit --memoized): its pods are
+ * Skipped and hand on what they had. Copies what it needs of `old`. ERR_EXISTS if that did not end badly.
+ */
+int run_memoized(struct run **out, const struct run *old, const struct val *manifest, const struct run_world *w,
+	int64_t now, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);

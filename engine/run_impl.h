@@ -9,7 +9,8 @@
  *     expand.c     withItems, withParam, withSequence  retry.c    attempts
  *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
- *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set, retry
+ *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
+ *     rerun.c      retry, memoized resubmission
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     sums.c       progress and use of resources, summed up the tree
  *     merged.c     the spec that a workflowTemplateRef means
@@ -446,8 +447,12 @@ void metrics_begin(struct run *r, struct node *n, const struct val *metrics);
 void metrics_end(struct run *r, struct node *n);
 void metrics_of_workflow(struct run *r, bool ended);
 
-/* ---- verbs.c --------------------------------------------------------------------------------------------------- */
+/* ---- verb.c, rerun.c -------------------------------------------------------------------------------------------- */
 
+struct selector;
+bool node_chosen(const struct selector *s, struct node *n); /* whether a nodeFieldSelector means it (spec 5) */
+/* Takes away what is to run again, and opens what it is part of; then the run can be started. */
+void rerun_prepare(struct run *r, const struct verb_options *o, const struct selector *s);
 void verb_apply(struct run *r, const struct stimulus *s);
 void verb_shutdown(struct run *r); /* kills what may not go on */
 

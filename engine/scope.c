@@ -223,7 +223,9 @@ loop_children(const struct node *parent, str name, struct arena *a, struct child
 	for (size_t i = 0; i < parent->children.n; i++) {
 		struct node *c = parent->children.p[i];
 		str index = behind(c->name, prefix);
-		if (c->hooked || c->retried || c->phase != PHASE_SUCCEEDED || !c->outputs || !str_starts(index, S("(")))
+		/* Skipped with outputs: memoized, see rerun.c */
+		bool good = c->phase == PHASE_SUCCEEDED || c->phase == PHASE_SKIPPED;
+		if (c->hooked || c->retried || !good || !c->outputs || !str_starts(index, S("(")))
 			continue;
 		index = str_slice(index, 1, str_find_char(index, ':', 0));
 		if (str_to_i64(index, &list[n].index))
@@ -347,7 +349,7 @@ of_sibling(struct run *r, struct frame *f, const struct step *s, struct node *pa
 {
 	bool loop = step_expands(s);
 	str parameter = behind(what, S("outputs.parameters."));
-	if (n && (n->phase == PHASE_SKIPPED || n->phase == PHASE_OMITTED) && parameter.p)
+	if (n && (n->phase == PHASE_SKIPPED || n->phase == PHASE_OMITTED) && parameter.p && !n->outputs)
 		return of_skipped(r, f, s, parameter, out);
 	if (loop && parent && str_starts(what, S("outputs.")))
 		return aggregate(r, f, parent, s->name, what, a, out);

@@ -138,9 +138,12 @@ int archive_delete(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
 extern const struct run_world archive_no_world;
 
 /* ---- submit.c */
-/* As engine_submit, but of a manifest whose spec is already whole; used by resubmit. */
-int submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
-                    struct live **out, struct diags *d, struct err *e) MUST_CHECK;
+/*
+ * As engine_submit, but of a manifest whose spec is already whole; used by resubmit. `memoized`: the run whose good results are taken
+ * along; NULL if none are.
+ */
+int submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, const struct run *memoized, struct arena *a,
+                    str *name, struct live **out, struct diags *d, struct err *e) MUST_CHECK;
 str random_suffix(struct arena *a, size_t n);
 
 #endif

@@ -221,8 +221,8 @@ check(struct engine *g, const struct val *manifest, struct diags *d, struct err 
 /* ---- submission ------------------------------------------------------------------------------------------------ */
 
 int
-submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
-                struct live **out, struct diags *d, struct err *e)
+submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, const struct run *memoized, struct arena *a,
+                str *name, struct live **out, struct diags *d, struct err *e)
 {
 	manifest = apply_options(a, manifest, o);
 	if (check(g, manifest, d, e))
@@ -232,7 +232,7 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
 		return -1;
 	manifest = add_identity(g, a, manifest, *name);
 	struct run *r;
-	if (run_new(&r, manifest, &g->world, e))
+	if (memoized ? run_memoized(&r, memoized, manifest, &g->world, loop_now(g->loop), e) : run_new(&r, manifest, &g->world, e))
 		return -1;
 	if (o->dry_run) {
 		run_free(r);
@@ -270,7 +270,7 @@ engine_submit(struct engine *g, const struct val *manifest, const struct submit_
 {
 	struct live *l;
 	int seen = seen_before(g, o->key, a, name, &l, e);
-	if (seen < 0 || (seen == 0 && submit_manifest(g, manifest, o, a, name, &l, d, e)))
+	if (seen < 0 || (seen == 0 && submit_manifest(g, manifest, o, NULL, a, name, &l, d, e)))
 		return -1;
 	if (!created)
 		return 0;

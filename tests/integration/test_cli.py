@@ -51,6 +51,25 @@ spec:
     - name: two
       container: {image: busybox, command: [echo], args: [from two]}
 """
+FAILS_HALFWAY = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: half-, labels: {app: shop}}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: code, value: "1"}]}
+  templates:
+    - name: main
+      dag:
+        tasks:
+        - {name: good, template: print}
+        - {name: bad, template: fail, dependencies: [good], arguments: {parameters: [{name: got, value: "{{tasks.good.outputs.result}}"}]}}
+    - name: print
+      container: {image: busybox, command: [echo], args: [made once]}
+    - name: fail
+      inputs: {parameters: [{name: got}]}
+      container: {image: busybox, command: [sh, -c], args: ["echo {{inputs.parameters.got}}; exit {{workflow.parameters.code}}"]}
+"""
 COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit status version".split()
 
 
@@ -192,6 +211,22 @@ class Client(TestCase):
         new = self.d.cli("resubmit", name, "--wait", "-o", "name", check=False)
         self.assertEqual(new.returncode, 1)
         self.assertNotEqual(new.stdout.strip(), name)
+
+    def test_resubmit_memoized(self):
+        name = self.submit(FAILS_HALFWAY, "--wait", "-o", "name", check=False).stdout.strip()
+        refused = self.d.cli("resubmit", self.submit(HELLO, "--wait", "-o", "name").stdout.strip(), "--memoized", check=False)
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn("workflow must be Failed/Error to resubmit in memoized mode", refused.stderr)
+        new = json.loads(self.d.cli("resubmit", name, "--memoized", "-p", "code=0", "--priority", "7", "--wait", "-o", "json").stdout)
+        self.assertEqual((new["status"]["phase"], new["spec"]["priority"]), ("Succeeded", 7))
+        self.assertEqual(new["metadata"]["labels"]["workflows.argoproj.io/resubmitted-from-workflow"], name)
+        nodes = {n["displayName"]: n for n in new["status"]["nodes"].values()}
+        self.assertEqual((nodes["good"]["type"], nodes["good"]["phase"]), ("Skipped", "Skipped"))
+        self.assertRegex(nodes["good"]["message"], f"^original pod: {name}-\\d+$")
+        self.assertEqual(nodes["bad"]["inputs"]["parameters"][0]["value"], "made once")
+        self.d.kill()
+        self.d.start()
+        self.assertEqual(self.d.get(new["metadata"]["name"])["status"]["nodes"], new["status"]["nodes"])
 
     def node_phase(self, node):
         return next((n["phase"] for n in self.d.get("waits")["status"].get("nodes", {}).values() if n["displayName"] == node), None)

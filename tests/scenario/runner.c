@@ -16,7 +16,7 @@
  *       echo: true                 # result and parameters are what the command was given
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
  *     verbs:                       # what people do, seconds after the start
- *     - {at: 3, do: stop}          # suspend resume stop terminate retry set; selector, message, phase, outputs,
+ *     - {at: 3, do: stop}          # suspend resume stop terminate retry set, resubmit-memoized; selector, message, phase, outputs,
  *                                  #   parameters, restartSuccessful; refused: part of the reason
  *     expect:
  *       phase: Failed

@@ -413,6 +413,7 @@ add_verbs(struct sim *x)
 		o->output_parameters = pairs(x, val_get(v, S("outputs")));
 		o->parameters = pairs(x, val_get(v, S("parameters")));
 		o->restart_successful = number(v, "restartSuccessful", 0) != 0;
+		o->memoized = str_eq(sim_field(x, v, "do"), S("resubmit-memoized"));
 		struct sim_event *ev = add_event(x, EPOCH + number(v, "at", 0) * NS_PER_SEC);
 		ev->s.verb = o;
 		ev->refused = sim_field(x, v, "refused");
@@ -433,6 +434,41 @@ allowed(struct sim *x, const struct sim_event *ev)
 	return !rc;
 }
 
+static const struct val *
+complete(struct sim *x, const struct val *workflow)
+{
+	const struct val *meta = val_get(workflow, S("metadata"));
+	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")),
+		   created = val_str(S("2026-01-01T00:00:00Z"));
+	if (!val_get(meta, S("name")))
+		meta = val_set(x->arena, meta, S("name"), &name);
+	if (!val_get(meta, S("namespace")))
+		meta = val_set(x->arena, meta, S("namespace"), &ns);
+	meta = val_set(x->arena, meta, S("uid"), &uid);
+	meta = val_set(x->arena, meta, S("creationTimestamp"), &created);
+	return val_set(x->arena, workflow, S("metadata"), meta);
+}
+
+/* Goes on with a new workflow, to which the old one's good results were taken along. */
+static void
+resubmit(struct sim *x)
+{
+	struct err e;
+	struct run *old = x->run;
+	struct val name = val_str(S("again"));
+	const struct val *manifest = complete(x, doc_named(x, "Workflow", STR_NONE));
+	const struct val *meta = val_set(x->arena, val_get(manifest, S("metadata")), S("name"), &name);
+	if (run_memoized(&x->run, old, val_set(x->arena, manifest, S("metadata"), meta), &x->world, x->now, &e)) {
+		buf_addf(&x->why, "  not resubmitted: %s\n", e.msg);
+		return;
+	}
+	run_free(old);
+	VEC_FREE(&x->saved.rows);
+	x->saved = (struct saved){ 0 };
+	struct stimulus s = { .kind = STIM_START, .now = x->now };
+	stimulate(x, &s);
+}
+
 static void
 play_event(struct sim *x, struct sim_event *first)
 {
@@ -440,6 +476,10 @@ play_event(struct sim *x, struct sim_event *first)
 	first->gone = true;
 	x->now = ev.at > x->now ? ev.at : x->now;
 	ev.s.now = x->now;
+	if (ev.s.verb && ev.s.verb->memoized) {
+		resubmit(x);
+		return;
+	}
 	if (ev.s.verb && !allowed(x, &ev))
 		return;
 	if (ev.s.kind == STIM_TASK_DONE) {
@@ -458,21 +498,6 @@ play(struct sim *x)
 	struct sim_event *ev;
 	while ((ev = first_event(x)) && x->stimuli < STIMULI_MAX)
 		play_event(x, ev);
-}
-
-static const struct val *
-complete(struct sim *x, const struct val *workflow)
-{
-	const struct val *meta = val_get(workflow, S("metadata"));
-	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")),
-		   created = val_str(S("2026-01-01T00:00:00Z"));
-	if (!val_get(meta, S("name")))
-		meta = val_set(x->arena, meta, S("name"), &name);
-	if (!val_get(meta, S("namespace")))
-		meta = val_set(x->arena, meta, S("namespace"), &ns);
-	meta = val_set(x->arena, meta, S("uid"), &uid);
-	meta = val_set(x->arena, meta, S("creationTimestamp"), &created);
-	return val_set(x->arena, workflow, S("metadata"), meta);
 }
 
 bool
