@@ -92,7 +92,7 @@ static int
 from_config_map(struct run *r, const struct parameter *p, const struct secret_ref *ref, str *out, struct err *e)
 {
 	struct scope x = { .run = r };
-	struct tag_scope t = { .look = scope_look, .arg = &x };
+	struct tag_scope t = scope_tags(&x);
 	str name, key;
 	if (tags_put_text(r->tmp, ref->name, &t, &name, e) || tags_put_text(r->tmp, ref->key, &t, &key, e))
 		return -1;
@@ -160,7 +160,7 @@ put_inputs(struct run *r, const struct def *d, const struct call *c, struct scop
 	if (!t->inputs.parameters.n)
 		return 0;
 	struct val_list list = { 0 };
-	struct tag_scope ts = { .look = scope_look, .arg = x };
+	struct tag_scope ts = scope_tags(x);
 	int rc = 0;
 	for (size_t i = 0; i < t->inputs.parameters.n && !rc; i++) {
 		const struct parameter *p = &t->inputs.parameters.p[i];
@@ -196,7 +196,7 @@ is_leaf(const struct def *d)
 static int
 put_variables(struct arena *a, const struct def *d, struct scope *x, const struct val **out, struct err *e)
 {
-	struct tag_scope ts = { .look = scope_look, .arg = x };
+	struct tag_scope ts = scope_tags(x);
 	*out = tags_put(a, d->src, &ts, e);
 	for (int pass = 1; *out && ts.put_tags && pass < 3; pass++) {
 		ts.put_tags = false;

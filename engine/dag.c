@@ -348,11 +348,12 @@ begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves */
 	bool passing = loop_in_passing(r, f, body);
+	struct scope siblings = { .run = r, .frame = f, .task = i };
 	for (uint32_t k = 0; k < items->n && !group->error.p; k++) {
 		struct expanded x;
 		struct err e;
 		r->work = passing ? r->passing : r->arena;
-		if (expand_one(r, body, &dag_task_schema, k, &items->items[k], skip, &x, &e))
+		if (expand_one(r, &siblings, body, &dag_task_schema, k, &items->items[k], skip, &x, &e))
 			group->error = run_text(r, "%s", e.msg);
 		else
 			begin_item(r, group, &x, passing ? body : x.step);

@@ -207,7 +207,7 @@ describe(struct run *r, const struct val *item, struct buf *b)
 static int
 put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step *out, struct err *e)
 {
-	struct tag_scope ts = { .look = scope_look, .arg = x };
+	struct tag_scope ts = scope_tags(x);
 	struct hook *hooks = ARENA_ARRAY(r->arena, struct hook, s->hooks.n);
 	for (size_t i = 0; i < s->hooks.n; i++) {
 		hooks[i] = s->hooks.p[i];
@@ -226,8 +226,8 @@ put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step
 }
 
 int
-expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item, bool skip,
-	struct expanded *out, struct err *e)
+expand_one(struct run *r, const struct scope *siblings, const struct step *body, const struct schema *sc, size_t i,
+	const struct val *item, bool skip, struct expanded *out, struct err *e)
 {
 	struct buf name CLEANUP(free_buf) = { 0 };
 	buf_add(&name, body->name);
@@ -238,8 +238,9 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	out->step = body;
 	if (skip || (!(body->src->flags & VAL_TAGGED) && !body->hooks.n))
 		return 0;
-	struct scope x = { .run = r, .item = item };
-	struct tag_scope ts = { .look = scope_look, .arg = &x };
+	struct scope x = *siblings;
+	x.item = item;
+	struct tag_scope ts = scope_tags(&x);
 	str when = body->when;
 	bool proceed = true;
 	if (tags_in(when) && tags_put_text(r->work, when, &ts, &when, e))
@@ -263,7 +264,8 @@ expand_one(struct run *r, const struct step *body, const struct schema *sc, size
 	struct step *copy = ARENA_NEW(r->arena, struct step);
 	*copy = *decoded;
 	out->step = copy;
-	return put_into_hooks(r, body, &x, copy, e);
+	struct scope own = { .run = r, .item = item };
+	return put_into_hooks(r, body, &own, copy, e);
 }
 
 bool

@@ -34,7 +34,8 @@ find_hook(struct run *r, const struct step *s, struct exit_hook *out)
 static int
 put_arguments(struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e)
 {
-	struct tag_scope ts = { .look = scope_look, .arg = x, .absent_is_null = true };
+	struct tag_scope ts = scope_tags(x);
+	ts.absent_is_null = true;
 	const struct val *put = tags_put(r->arena, src, &ts, e);
 	if (!put)
 		return -1;

@@ -113,14 +113,7 @@ const struct template *
 template_decode(struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e)
 {
 	struct template *t = ARENA_NEW(a, struct template);
-	const struct val *expression;
 	run_fresh_diags(r);
-	if (first && tags_find_expression(v, &expression)) {
-		(void)err_set(e, ERR_UNSUPPORTED,
-			"template '%.*s': line %u: expression tags {{=...}} are not served yet", STR_ARG(name),
-			expression->line);
-		return NULL;
-	}
 	str path = first ? arena_fmt(a, "templates.%.*s", STR_ARG(name)) : name;
 	if (schema_decode(&template_schema, a, v, path, t, &r->diags) || (first && r->diags.later)) {
 		(void)sum_up(&r->diags, name, e);

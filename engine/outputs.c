@@ -133,9 +133,14 @@ output_value(struct run *r, struct frame *f, const struct parameter *p, str *out
 		*out = arena_dup(r->arena, *out);
 		return 0;
 	}
+	struct scope x = { .run = r, .frame = f, .task = SIZE_MAX, .inputs = f->node->inputs };
+	if (from->expression.n && !scope_evaluate_text(&x, from->expression, r->arena, out, e))
+		return 0;
 	*out = from->dflt;
 	if (from->dflt.p)
 		return 0;
+	if (from->expression.n)
+		return -1;
 	return err_set(e, ERR_NOT_FOUND, "failed to resolve outputs.parameters.%.*s: %.*s", STR_ARG(p->name),
 		STR_ARG(from->parameter));
 }

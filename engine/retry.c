@@ -148,6 +148,13 @@ end_retry(struct node *retry, const struct node *last, enum phase p, str message
 	node_set(retry, p, message);
 }
 
+static int
+expression_allows(struct run *r, struct node *retry, const struct retry_strategy *s, bool *out, struct err *e)
+{
+	struct scope x = { .run = r, .retry = retry };
+	return scope_evaluate_bool(&x, s->expression, out, e);
+}
+
 static void
 after_failure(struct run *r, struct node *retry, const struct node *last)
 {
@@ -188,7 +195,15 @@ after_failure(struct run *r, struct node *retry, const struct node *last)
 		end_retry(retry, last, last->phase, S("No more retries left"));
 		return;
 	}
-	begin_attempt(r, retry, last->slot + 1);
+	bool again = true;
+	if (s->expression.n && expression_allows(r, retry, s, &again, &e)) {
+		retry->bubbles = true;
+		end_retry(retry, last, PHASE_ERROR, run_text(r, "%s", e.msg));
+	} else if (!again) {
+		end_retry(retry, last, last->phase, S("retryStrategy.expression evaluated to false"));
+	} else {
+		begin_attempt(r, retry, last->slot + 1);
+	}
 }
 
 void

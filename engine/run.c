@@ -119,7 +119,7 @@ int
 run_globals(struct run *r, struct err *e)
 {
 	struct scope x = { .run = r };
-	struct tag_scope ts = { .look = scope_look, .arg = &x };
+	struct tag_scope ts = scope_tags(&x);
 	r->spec = r->merged;
 	r->labels = with_metadata(r, "labels");
 	r->annotations = with_metadata(r, "annotations");
@@ -242,7 +242,7 @@ int
 run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e)
 {
 	struct run *r = run_alloc(manifest, w);
-	const struct val *merged = run_merged_spec(r->arena, r->manifest, w, e), *expression;
+	const struct val *merged = run_merged_spec(r->arena, r->manifest, w, e);
 	if (merged) { /* the template it came from may change while we run */
 		struct val *copy = ARENA_NEW(r->arena, struct val);
 		*copy = val_copy(r->arena, merged);
@@ -252,12 +252,6 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 	if (!r->merged || !r->name.n) {
 		if (r->merged)
 			(void)err_set(e, ERR_INVALID, "metadata.name is required");
-		run_free(r);
-		return -1;
-	}
-	if (tags_find_expression(r->merged, &expression)) {
-		(void)err_set(
-			e, ERR_UNSUPPORTED, "line %u: expression tags {{=...}} are not served yet", expression->line);
 		run_free(r);
 		return -1;
 	}
@@ -322,6 +316,7 @@ run_free(struct run *r)
 	VEC_FREE(&r->news);
 	VEC_FREE(&r->output_names);
 	diags_free(&r->diags);
+	evaluator_free(r->evaluator);
 	arena_free(r->passing);
 	arena_free(r->arena);
 }

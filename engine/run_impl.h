@@ -15,6 +15,7 @@
  *     sums.c       progress and use of resources, summed up the tree
  *     merged.c     the spec that a workflowTemplateRef means
  *     metrics.c    metrics of templates and workflows
+ *     scope_names.c  variables as expressions see them
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -30,6 +31,7 @@
 #include "core/lang/when.h"
 #include "core/map.h"
 #include "engine/custom_metrics.h"
+#include "engine/evaluate.h"
 #include "engine/run.h"
 #include "engine/tags.h"
 
@@ -213,6 +215,7 @@ struct run {
 	struct link parked;         /* calls that wait for spec.parallelism */
 	VEC(struct frame *) frames; /* to be freed */
 	uint32_t visits;
+	struct evaluator *evaluator; /* NULL until there is an expression */
 	struct diags diags; /* scratch, for decoding */
 	/* of the stimulus being handled */
 	int64_t now;
@@ -334,11 +337,20 @@ struct scope {
 	str self_name;           /* ... under this name */
 	const struct val *item;  /* item, item.key */
 	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
+	const struct node *retry; /* retries, lastRetry.* of the attempts below it: for what decides on another */
 	str pod;
 	const struct val *inputs;    /* inputs.parameters.* */
 	const struct template *tmpl; /* inputs.artifacts.x.path, outputs.*.path */
 };
 enum tag_found scope_look(void *scope, str name, struct arena *a, str *out);
+/* The scope for substitution: tags are looked up, expression tags evaluated. */
+struct tag_scope scope_tags(struct scope *x);
+/* The scope for expressions (evaluate.h); x lives as long as it is used. */
+struct variables scope_variables(struct scope *x);
+/* The same functions as in evaluate.h, over a scope. */
+int scope_evaluate(struct scope *x, str text, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+int scope_evaluate_bool(struct scope *x, str text, bool *out, struct err *e) MUST_CHECK;
+int scope_evaluate_text(struct scope *x, str text, struct arena *a, str *out, struct err *e) MUST_CHECK;
 /* One value of a sibling: "outputs.result", "status", ... */
 enum tag_found scope_of_node(struct run *r, struct node *n, str what, struct arena *a, str *out);
 str item_text(struct arena *a, const struct val *item);
@@ -400,8 +412,9 @@ step_expands(const struct step *s)
  */
 int expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body,
 	struct err *e);
-int expand_one(struct run *r, const struct step *body, const struct schema *sc, size_t i, const struct val *item,
-	bool skip, struct expanded *out, struct err *e);
+/* `siblings`: the variables that the loop's step sees; the element is added to them. */
+int expand_one(struct run *r, const struct scope *siblings, const struct step *body, const struct schema *sc, size_t i,
+	const struct val *item, bool skip, struct expanded *out, struct err *e);
 
 /* Whether nothing of a loop's calls has to stay once they were begun: leaves without limits, retries or hooks. */
 bool loop_in_passing(struct run *r, const struct frame *f, const struct step *body);

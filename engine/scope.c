@@ -465,10 +465,8 @@ look_item(const struct scope *x, str name, struct arena *a, str *out)
 
 /* What a first attempt sees of an attempt before it: Argo's defaults. */
 static enum tag_found
-look_last_retry(const struct scope *x, str what, struct arena *a, str *out)
+look_last_retry(const struct node *last, str what, struct arena *a, str *out)
 {
-	const struct call *c = x->call;
-	const struct node *last = c->attempt ? node_last_attempt(c->owner) : NULL;
 	if (str_eq(what, S("exitCode"))) {
 		str code = last ? val_get_str(last->outputs, "exitCode") : S("0");
 		return found(out, code.p ? code : S("-1"));
@@ -499,7 +497,18 @@ look_call(const struct scope *x, str name, struct arena *a, str *out)
 	if (str_eq(name, S("retries")))
 		return found(out, arena_fmt(a, "%u", c->attempt));
 	str rest = behind(name, S("lastRetry."));
-	return rest.p ? look_last_retry(x, rest, a, out) : TAG_MISSING;
+	return rest.p ? look_last_retry(c->attempt ? node_last_attempt(c->owner) : NULL, rest, a, out) : TAG_MISSING;
+}
+
+/* What decides on another attempt sees of those that were made. */
+static enum tag_found
+look_retry(const struct node *retry, str name, struct arena *a, str *out)
+{
+	const struct node *last = node_last_attempt(retry);
+	str rest = behind(name, S("lastRetry."));
+	if (str_eq(name, S("retries")) && last)
+		return found(out, arena_fmt(a, "%u", last->slot));
+	return rest.p ? look_last_retry(last, rest, a, out) : TAG_MISSING;
 }
 
 /* ---- all together ---------------------------------------------------------------------------------------------- */
@@ -511,6 +520,8 @@ scope_look(void *arg, str name, struct arena *a, str *out)
 	str rest;
 	enum tag_found got;
 	if (x->item && (got = look_item(x, name, a, out)) != TAG_MISSING)
+		return got;
+	if (x->retry && (got = look_retry(x->retry, name, a, out)) != TAG_MISSING)
 		return got;
 	if (x->call && (got = look_call(x, name, a, out)) != TAG_MISSING)
 		return got;

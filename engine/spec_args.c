@@ -16,7 +16,7 @@ static const struct schema value_from_schema = { "ValueFrom", "Where a parameter
 		.doc = "A key of a ConfigMap."),
 	FIELD(struct value_from, dflt, "default", ANYSTR, .doc = "Value if the source has none."),
 	FIELD(struct value_from, event, "event", LATER, .doc = "Expression over the event; in a WorkflowEventBinding."),
-	FIELD(struct value_from, expression, "expression", LATER,
+	FIELD(struct value_from, expression, "expression", 0,
 		.doc = "Expression that gives the value; steps and dag outputs."),
 	FIELD(struct value_from, jq_filter, "jqFilter", LATER, .doc = "jq filter over the object; resource outputs."),
 	FIELD(struct value_from, json_path, "jsonPath", LATER, .doc = "JSONPath into the object; resource outputs."),

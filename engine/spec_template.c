@@ -38,7 +38,7 @@ const struct schema retry_strategy_schema = { "RetryStrategy", "Whether and when
 		.doc = "Where the next attempt may run.", .hint = "there is only this host to try again on"),
 	FIELD_PTR(struct retry_strategy, backoff, "backoff", 0, &retry_backoff_schema,
 		.doc = "Waits between attempts; none by default."),
-	FIELD(struct retry_strategy, expression, "expression", LATER,
+	FIELD(struct retry_strategy, expression, "expression", 0,
 		.doc = "Expression over lastRetry that must hold for another attempt."),
 	FIELD(struct retry_strategy, limit, "limit", 0, .doc = "Attempts after the first; no limit if absent."),
 	FIELD(struct retry_strategy, policy, "retryPolicy", 0, .choices = retry_policies,

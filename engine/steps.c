@@ -104,9 +104,10 @@ frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s,
 	const struct step **out, bool *skip, struct err *e)
 {
 	struct scope x = { .run = r, .frame = f, .task = task };
-	struct tag_scope ts = { .look = scope_look, .arg = &x, .strict = strict_siblings };
+	struct tag_scope ts = scope_tags(&x);
 	str when = s->when;
 	bool proceed = true;
+	ts.strict = strict_siblings;
 	*out = s;
 	*skip = false;
 	if (tags_in(when) && tags_put_text(r->arena, when, &ts, &when, e))
@@ -185,10 +186,11 @@ begin_loop(struct run *r, struct node *group, const struct step *s, bool skip, s
 	if (!items->n)
 		skipped(r, group, s, s->name, PHASE_SKIPPED, S("Skipped, empty params"));
 	bool passing = loop_in_passing(r, group->owner->frame, body);
+	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX };
 	for (uint32_t i = 0; i < items->n && !rc && !group->error.p; i++) {
 		struct expanded x;
 		r->work = passing ? r->passing : r->arena;
-		rc = expand_one(r, body, &step_schema, i, &items->items[i], skip, &x, e) ||
+		rc = expand_one(r, &siblings, body, &step_schema, i, &items->items[i], skip, &x, e) ||
 				     begin_step(r, group, x.step, passing ? body : x.step, x.name, e)
 			     ? -1
 			     : 0;

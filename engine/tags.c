@@ -35,6 +35,20 @@ struct put {
 	bool absent; /* a tag of this string has no value */
 };
 
+/* The value may be put where `open` is: not more than a text may hold. */
+static int
+put_in(struct put *p, struct buf *out, size_t open, str name, str value)
+{
+	p->changed = true;
+	p->scope->put_tags |= tags_in(value);
+	if (open + value.n > TAGS_TEXT_MAX)
+		return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(str_slice(name, 0, 200)),
+			TAGS_TEXT_MAX >> 20);
+	out->n = open;
+	buf_add(out, value);
+	return 0;
+}
+
 /* The tag that began at `open` in the buffer has its name complete: puts its value there, or closes it as it was
  * written. */
 static int
@@ -43,14 +57,7 @@ close_tag(struct put *p, struct buf *out, size_t open)
 	str value, name = str_trim(str_slice(buf_str(out), open + 2, out->n));
 	switch (p->scope->look(p->scope->arg, name, p->arena, &value)) {
 	case TAG_FOUND:
-		p->changed = true;
-		p->scope->put_tags |= tags_in(value);
-		if (open + value.n > TAGS_TEXT_MAX)
-			return err_set(p->err, ERR_LIMIT, "{{%.*s}}: the text grows beyond %d MiB", STR_ARG(name),
-				TAGS_TEXT_MAX >> 20);
-		out->n = open;
-		buf_add(out, value);
-		return 0;
+		return put_in(p, out, open, name, value);
 	case TAG_ABSENT:
 		if (!p->scope->absent_is_null)
 			return err_set(p->err, ERR_INVALID,
@@ -69,14 +76,23 @@ close_tag(struct put *p, struct buf *out, size_t open)
 	return 0;
 }
 
-/* Copies an expression tag to its end, or to that of the text. */
-static size_t
-skip_expression(str text, size_t i, struct buf *out)
+/* The expression tag at `i`, to the first "}}" as Argo has it. Inside of another tag it is text. */
+static int
+put_expression(struct put *p, str text, size_t *i, bool inside, struct buf *out)
 {
-	size_t close = str_find(text, S("}}"), i);
-	size_t end = close == SIZE_MAX ? text.n : close + 2;
-	buf_add(out, str_slice(text, i, end));
-	return end;
+	size_t from = *i, close = str_find(text, S("}}"), from);
+	struct tag_scope *s = p->scope;
+	*i = close == SIZE_MAX ? text.n : close + 2;
+	if (close != SIZE_MAX && !inside && s->expression) {
+		enum tag_found found;
+		str value, expression = str_slice(text, from + 3, close);
+		if (s->expression(s->arg, expression, s->strict, p->arena, &found, &value, p->err))
+			return -1;
+		if (found == TAG_FOUND)
+			return put_in(p, out, out->n, str_slice(text, from + 2, close), value);
+	}
+	buf_add(out, str_slice(text, from, *i));
+	return 0;
 }
 
 static int
@@ -90,7 +106,8 @@ put_text(struct put *p, str text, str *out)
 	buf_add(&b, str_slice(text, 0, i));
 	while (i < text.n) {
 		if (at(text, i, '{') && i + 2 < text.n && text.p[i + 2] == '=') {
-			i = skip_expression(text, i, &b);
+			if (put_expression(p, text, &i, depth > 0, &b))
+				return -1;
 		} else if (at(text, i, '{') && depth < NESTING_MAX) {
 			open[depth++] = b.n;
 			buf_add(&b, S("{{"));
@@ -275,23 +292,4 @@ tags_each(const struct val *v, bool (*fn)(void *arg, str name), void *arg)
 		if (!tags_each(&v->members[i].key, fn, arg) || !tags_each(&v->members[i].value, fn, arg))
 			return false;
 	return true;
-}
-
-bool
-tags_find_expression(const struct val *v, const struct val **where)
-{
-	if (!v || !(v->flags & VAL_TAGGED))
-		return false;
-	if (v->kind == VAL_STR) {
-		*where = v;
-		return str_find(val_text(v), S("{{="), 0) != SIZE_MAX;
-	}
-	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
-		if (tags_find_expression(&v->items[i], where))
-			return true;
-	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-		if (tags_find_expression(&v->members[i].key, where) ||
-			tags_find_expression(&v->members[i].value, where))
-			return true;
-	return false;
 }

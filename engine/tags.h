@@ -24,6 +24,11 @@ struct tag_scope {
 	 * used for it.
 	 */
 	enum tag_found (*look)(void *arg, str name, struct arena *a, str *out);
+	/*
+	 * The text in place of {{=text}} into *out (evaluate.h); *found is TAG_MISSING where the tag stays. NULL: all of them stay.
+	 */
+	int (*expression)(void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out,
+		struct err *e);
 	void *arg;
 	const char *const *strict; /* NULL-terminated prefixes of names that must be found; NULL: what is missing stays
 				      as it was written */
@@ -37,7 +42,7 @@ enum { TAGS_TEXT_MAX = 16 << 20 }; /* bytes of one string after substitution */
 /*
  * `v` with its tags replaced, in map keys too; `v` itself if there was nothing to do. NULL with ERR_NOT_FOUND where a
  * name that must be found is missing ("failed to resolve {{x}}"), ERR_INVALID for an absent one, ERR_LIMIT beyond
- * TAGS_TEXT_MAX. Expression tags, {{=...}}, stay as they are.
+ * TAGS_TEXT_MAX. For an expression tag, {{=...}}, also what evaluate.h says.
  */
 const struct val *tags_put(struct arena *a, const struct val *v, struct tag_scope *s, struct err *e) MUST_CHECK;
 /* The same for one text. */
@@ -47,9 +52,6 @@ tags_in(str text)
 {
 	return str_find(text, S("{{"), 0) != SIZE_MAX;
 }
-/* Whether a {{=expression}} stands somewhere in `v`; the string that holds it goes to *where. Tidegate does not serve
- * them yet. */
-bool tags_find_expression(const struct val *v, const struct val **where);
 /* Calls fn with every simple tag's trimmed name in `v`, inner ones of nested tags first. Stops when fn returns false.
  */
 bool tags_each(const struct val *v, bool (*fn)(void *arg, str name), void *arg);

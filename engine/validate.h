@@ -156,7 +156,7 @@ bool check_is_ancestor(struct dag_scope *dag, size_t task, size_t ancestor);
 
 /* All tags in strings at or below `v`; members called `skip` (NULL-terminated) at the top are left out. */
 void check_tags(struct check *k, const struct scope *s, const struct val *v, const char *const *skip);
-/* {{=...}} anywhere at or below. */
+/* Warns of every {{=...}} at or below that cannot be compiled. */
 void check_expressions(struct check *k, const struct val *v);
 
 #endif

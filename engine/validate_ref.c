@@ -58,7 +58,6 @@ check_report_later(struct check *k, const struct val *v, const struct schema *sc
 			if (found.v.p[i].level == DIAG_LATER)
 				check_later(k, at, "\"%s\": %.*s: %.*s", what, STR_ARG(found.v.p[i].path),
 					STR_ARG(found.v.p[i].text));
-	check_expressions(k, v);
 	k->foreign = outer;
 	diags_free(&found);
 }

@@ -54,15 +54,32 @@ struct expr_options {
 /* asInt(x), asFloat(x), toJson(x) and sprig.*: what both Argos add. For `function` hooks. */
 bool expr_argo_function(str name, struct expr_function *out);
 
-/* ERR_INVALID: "line:column: reason"; ERR_LIMIT. The options are copied. */
+/* ERR_INVALID: "line:column: reason"; ERR_NOT_FOUND: there is no function of that name; ERR_LIMIT. The options are copied. */
 int expr_compile(str text, const struct expr_options *o, struct expr **out, struct err *e) MUST_CHECK;
 void expr_free(struct expr *x); /* NULL is fine */
+/*
+ * A name of the environment that the text speaks of, with the constant members behind it: {workflow, parameters, a-b} for
+ * workflow.parameters["a-b"]. No parts: all of the environment ($env).
+ */
+struct expr_name {
+	const str *parts;
+	uint32_t n;
+	uint32_t needed; /* so many of the first parts are not guarded by ?? or ?. (Argo's getIdentifiers) */
+	bool bound;      /* the first part is a variable of a `let` here */
+};
+/* All of them in order of appearance, some perhaps twice; they live as long as `x`. */
+const struct expr_name *expr_names(struct expr *x, size_t *n);
 /*
  * Evaluates over `env`, a map. The result lies in `a` and may point into env and x. ERR_INVALID with the place and reason; ERR_LIMIT where
  * the work or the result grows too large.
  */
 int expr_eval(const struct expr *x, const struct val *env, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 
+/*
+ * How Go's encoding/json writes a result: compact, keys sorted, <, > and & escaped. ERR_INVALID for what JSON does not have (NaN,
+ * infinities).
+ */
+int expr_json(struct buf *b, const struct val *v, struct err *e) MUST_CHECK;
 /* How fmt's %v prints a value: "<nil>", "1e+06", "[1 a]", "map[a:1]". Go sorts the keys, and so does this. */
 void expr_print(struct buf *b, const struct val *v);
 

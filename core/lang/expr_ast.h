@@ -59,6 +59,8 @@ struct expr {
 	void *arg;
 	const struct node *root;
 	VEC(struct regex *) regexes;
+	const struct expr_name *names; /* NULL until somebody asks */
+	size_t names_n;
 };
 
 /* ---- evaluation ----------------------------------------------------------------------------------------------- */

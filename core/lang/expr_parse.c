@@ -191,7 +191,7 @@ parse_call(struct parser *p, uint32_t at, str name, const struct node *first)
 	const struct builtin *builtin = function ? NULL : builtin_find(name);
 	nodes items = { 0 };
 	if (!function && !builtin)
-		lex_fail(p, at, ERR_INVALID, "there is no function %.*s", STR_ARG(str_slice(name, 0, 60)));
+		lex_fail(p, at, ERR_NOT_FOUND, "there is no function %.*s", STR_ARG(str_slice(name, 0, 60)));
 	if (first)
 		*VEC_PUSH(&items) = first;
 	while (!p->failed && !at_operator(p, ")")) {

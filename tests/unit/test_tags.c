@@ -157,18 +157,51 @@ sharing(void **state)
 	arena_free(a);
 }
 
+/* An expression is its own text, in brackets; what begins with "later" stays, what begins with "bad" fails. */
+static int
+evaluate_text_of(void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out, struct err *e)
+{
+	(void)arg;
+	(void)strict;
+	*found = str_starts(text, S("later")) ? TAG_MISSING : TAG_FOUND;
+	*out = arena_fmt(a, "[%.*s]", STR_ARG(text));
+	return str_starts(text, S("bad")) ? err_set(e, ERR_INVALID, "bad") : 0;
+}
+
 static void
 expressions(void **state)
 {
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "{{=x}}", "[x]" },
+		{ "{{= a + b }} {{a}}", "[ a + b ] 1" },
+		{ "{{ =x}}", "{{ =x}}" }, /* the sign stands right behind the braces */
+		{ "{{=later}}{{=x}}", "{{=later}}[x]" },
+		/* to the first two braces, whatever is between */
+		{ "{{={a: {b: 1}}}}", "[{a: {b: 1]}}" },
+		{ "{{='{{a}}'}}", "['{{a]'}}" },
+		{ "{{=x", "{{=x" },
+		/* inside of another tag it is text */
+		{ "{{b.{{=x}}}}", "{{b.{{=x}}}}" },
+		/* what was put in is not looked at again */
+		{ "{{={{a}}", "[{{a]" },
+	};
 	(void)state;
 	struct arena *a = arena_new();
 	struct err e;
-	struct val v;
-	const struct val *where = NULL;
-	assert_int_equal(json_read(a, S("{\"a\":\"{{x}}\",\n\"b\":[\"{{= 1 }}\"]}"), &v, &e), 0);
-	assert_true(tags_find_expression(&v, &where));
-	assert_int_equal(where->line, 2);
-	assert_false(tags_find_expression(val_get(&v, S("a")), &where));
+	str out;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct tag_scope s = { .look = look, .expression = evaluate_text_of };
+		assert_int_equal(tags_put_text(a, str_c(cases[i].in), &s, &out, &e), 0);
+		if (!str_eq(out, str_c(cases[i].out)))
+			fail_msg("%s: %.*s instead of %s", cases[i].in, STR_ARG(out), cases[i].out);
+	}
+	struct tag_scope s = { .look = look, .expression = evaluate_text_of };
+	assert_int_equal(tags_put_text(a, S("{{=bad}}"), &s, &out, &e), -1);
+	assert_string_equal(e.msg, "bad");
+	assert_int_equal(tags_put_text(a, S("{{={{}}"), &s, &out, &e), 0);
+	assert_true(s.put_tags);
 	arena_free(a);
 }
 

@@ -408,7 +408,10 @@ variables(void **state)
 		{ "  - {name: main, container: {image: a, args: ['{{workflow.failures}}']}}\n",
 		  "6:47 templates.main: failed to resolve {{workflow.failures}}\n" },
 		{ "  - {name: main, container: {image: a, args: ['{{=asInt(inputs.parameters.x)}}']}}\n",
-		  "6:47 later expressions are not served yet: {{=asInt(inputs.parameters.x)}}\n" },
+		  "" },
+		{ "  - {name: main, container: {image: a, args: ['{{=asInt(}}', '{{=nosuch(1)}}', '{{=nobody.knows}}']}}\n",
+		  "6:47 warning {{=asInt(}}: 1:7: the expression ends too early\n"
+		  "6:62 warning {{=nosuch(1)}}: 1:1: there is no function nosuch\n" },
 		{ "  - {name: main, container: {image: a, args: ['{{inputs.parameters.{{workflow.name}}}}']}}\n",
 		  "" },
 		{ "  - {name: main, container: {image: a, args: ['{{workflow.name']}}\n",

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which names of the environment an expression speaks of, so that whoever builds one need not know everything; and which of them are
+ * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go). Also how results are written as JSON.
+ */
+#include <math.h>
+
+#include "core/lang/expr_ast.h"
+
+struct let {
+	str name;
+	const struct let *outer;
+};
+struct names {
+	struct arena *arena;
+	const struct let *lets;
+	bool guarded; /* left of ?? */
+	VEC(struct expr_name) found;
+};
+
+static bool
+is_let(const struct let *l, str name)
+{
+	for (; l; l = l->outer)
+		if (str_eq(l->name, name))
+			return true;
+	return false;
+}
+
+static bool
+is_constant_member(const struct node *n)
+{
+	return n->kind == NODE_MEMBER && n->b->kind == NODE_CONST && n->b->value.kind == VAL_STR;
+}
+
+/* Whether `n` is a name, or constant members of one; then it is noted. */
+static bool
+note_path(struct names *s, const struct node *n)
+{
+	uint32_t parts = 1, needed = 0;
+	const struct node *root = n;
+	for (; is_constant_member(root); root = root->a)
+		parts++;
+	if (root->kind != NODE_NAME && root->kind != NODE_ENV)
+		return false;
+	parts -= root->kind == NODE_ENV;
+	str *text = ARENA_ARRAY(s->arena, str, parts);
+	uint32_t at = parts, unguarded = parts;
+	for (; n != root; n = n->a) {
+		text[--at] = val_text(&n->b->value);
+		if (n->optional)
+			unguarded = at > 1 ? at - 1 : 1; /* what ?. stands behind is guarded by it */
+	}
+	if (root->kind == NODE_NAME) {
+		text[0] = root->name;
+		needed = s->guarded ? 1 : unguarded;
+	}
+	*VEC_PUSH(&s->found) = (struct expr_name){ .parts = text, .n = parts, .needed = needed,
+		.bound = root->kind == NODE_NAME && is_let(s->lets, root->name) };
+	return true;
+}
+
+/* Depth is bounded by the parser. */
+static void
+walk(struct names *s, const struct node *n)
+{
+	if (!n || note_path(s, n))
+		return;
+	bool guarded = s->guarded;
+	struct let let = { n->name, s->lets };
+	s->guarded |= n->kind == NODE_COALESCE;
+	walk(s, n->a);
+	s->guarded = guarded;
+	if (n->kind == NODE_LET)
+		s->lets = &let;
+	walk(s, n->b);
+	s->lets = let.outer;
+	walk(s, n->c);
+	for (size_t i = 0; i < n->n; i++)
+		walk(s, n->items[i]);
+}
+
+const struct expr_name *
+expr_names(struct expr *x, size_t *n)
+{
+	if (!x->names) {
+		struct names s = { .arena = x->arena };
+		walk(&s, x->root);
+		struct expr_name *copy = ARENA_ARRAY(x->arena, struct expr_name, s.found.n + 1);
+		if (s.found.n)
+			memcpy(copy, s.found.p, s.found.n * sizeof *copy);
+		x->names = copy;
+		x->names_n = s.found.n;
+		VEC_FREE(&s.found);
+	}
+	*n = x->names_n;
+	return x->names;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------- */
+
+static bool
+has_json(const struct val *v)
+{
+	if (v->kind == VAL_FLOAT)
+		return isfinite(v->f);
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		if (!has_json(&v->items[i]))
+			return false;
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		if (!has_json(&v->members[i].value))
+			return false;
+	return true;
+}
+
+int
+expr_json(struct buf *b, const struct val *v, struct err *e)
+{
+	if (!has_json(v))
+		return err_set(e, ERR_INVALID, "json: unsupported value: NaN or an infinity");
+	json_write_opts(b, v, JSON_SORT | JSON_HTML);
+	return 0;
+}
