@@ -177,6 +177,8 @@ daemon_objects_changed(struct daemon *d)
 		struct bus_limits limits = limits_of(d, ns, name);
 		bus_set_limits(slot->value, &limits);
 	}
+	if (d->engine)
+		engine_objects_changed(d->engine);
 	if (d->sensors && sensors_apply(d->sensors, &e))
 		log_error("sensors not taken over", "error", e.msg, NULL);
 	if (d->sources)

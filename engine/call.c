@@ -66,6 +66,30 @@ call_node(struct run *r, struct call *c, enum node_type t)
 	return n;
 }
 
+bool
+call_is_new(struct run *r, const struct call *c)
+{
+	const struct node *n = node_named(r, c->name);
+	return !n || sync_unbegun(n);
+}
+
+enum node_type
+call_node_type(const struct call *c, const struct template *t)
+{
+	if (t->retry && !c->retried)
+		return NODE_RETRY;
+	switch (t->type) {
+	case TEMPLATE_STEPS:
+		return NODE_STEPS;
+	case TEMPLATE_DAG:
+		return NODE_DAG;
+	case TEMPLATE_SUSPEND:
+		return NODE_SUSPEND;
+	default:
+		return NODE_POD;
+	}
+}
+
 struct node *
 call_failed(struct run *r, struct call *c, str message)
 {
@@ -281,8 +305,13 @@ call_begin(struct run *r, struct call *c)
 		node_announce(n);
 		return n;
 	}
-	if (!n && limit_parks(r, c))
-		return NULL;
+	if ((!n || sync_unbegun(n)) && limit_parks(r, c)) {
+		if (n)
+			sync_give_back(r, n);
+		return n;
+	}
+	if (n)
+		sync_begins(n);
 	if (c->depth >= DEPTH_MAX)
 		return call_failed(r, c,
 			S("Maximum recursion depth exceeded. See "
@@ -292,6 +321,8 @@ call_begin(struct run *r, struct call *c)
 	struct processed p;
 	if (!d || process(r, c, d, &p, &e))
 		return call_failed(r, c, run_text(r, "%s", e.msg));
+	if (sync_parks(r, c, &p, &n))
+		return n;
 	n = p.tmpl->retry && !c->retried ? retry_begin(r, c, &p) : begin_body(r, c, d, &p);
 	if (n)
 		metrics_begin(r, n, val_get(p.body, S("metrics")));

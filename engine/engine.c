@@ -354,7 +354,7 @@ static void
 start_now(struct live *l, const struct node *n, const struct task_spec *task)
 {
 	struct executor *x = l->engine->executor;
-	if (node_order(n) < l->recovered) {
+	if (node_recovered(n)) {
 		executor_adopt(x, task); /* it came from the store: it may run already */
 		return;
 	}
@@ -371,7 +371,7 @@ start_task(struct live *l, const struct effect *x)
 {
 	struct engine *g = l->engine;
 	const struct node *n = x->node;
-	bool recovered = node_order(n) < l->recovered;
+	bool recovered = node_recovered(n);
 	if (n == l->called || (!g->waiting && executor_room(g->executor)) || (recovered && executor_claimed(g->executor, x->task))) {
 		start_now(l, n, x->task);
 		return;
@@ -410,6 +410,12 @@ apply(struct live *l, const struct effect *x)
 	case EFFECT_TIMER:
 		set_timer(l, x->node_id, x->at_ns);
 		break;
+	case EFFECT_LOCK:
+		grants_ask(l, x);
+		break;
+	case EFFECT_UNLOCK:
+		grants_release(l, x->node_id);
+		break;
 	case EFFECT_SAVE:
 		*VEC_PUSH(&l->dirty) = x->node;
 		break;
@@ -434,6 +440,7 @@ advance(struct live *l, const struct stimulus *s)
 	for (const struct effect *x = effects; x; x = x->next)
 		apply(l, x);
 	arena_reset(l->engine->scratch);
+	grants_tell(l->engine);
 }
 
 void
@@ -515,6 +522,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->world = (struct run_world){ world_template, world_config_map, g };
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
+	g->grants = grants_new(g);
 	g->next_id = 1;
 	list_init(&g->watches);
 	list_init(&g->line);
@@ -531,18 +539,17 @@ engine_set_executor(struct engine *g, struct executor *x)
 
 struct recovery {
 	struct engine *engine;
-	size_t runs;
+	VEC(struct live *) runs;
 };
 
-static void
-resume(struct engine *g, struct archived *x)
+static struct live *
+take_up(struct engine *g, struct archived *x)
 {
 	struct live *l = live_new(g, x->run, x->id, x->created, STR_NONE);
 	l->inserted = true;
 	l->spec_version = run_spec_version(x->run);
-	l->recovered = x->nodes;
-	struct stimulus s = { .kind = STIM_START, .now = loop_now(g->loop) };
-	live_advance(l, &s);
+	grants_recover(l);
+	return l;
 }
 
 /* A workflow whose rows are damaged is left alone and named; the others go on. */
@@ -564,24 +571,37 @@ read_open(sqlite3 *db, void *arg, struct err *e)
 			log_error("workflow not resumed", "error", why.msg, NULL);
 			continue;
 		}
-		resume(g, &x);
-		rec->runs++;
+		*VEC_PUSH(&rec->runs) = take_up(g, &x);
 	}
 	return 0;
+}
+
+/* Nobody goes on before all locks that were held are held again, nor gets one before all have asked who wait. */
+static void
+resume_all(struct recovery *rec)
+{
+	grants_close(rec->engine);
+	for (size_t i = 0; i < rec->runs.n; i++) {
+		struct stimulus s = { .kind = STIM_START, .now = loop_now(rec->engine->loop) };
+		live_advance(rec->runs.p[i], &s);
+	}
+	grants_open(rec->engine);
 }
 
 int
 engine_recover(struct engine *g, struct err *e)
 {
-	struct recovery rec = { g, 0 };
-	if (store_read_now(g->store, read_open, &rec, e))
-		return err_wrap(e, "resuming workflows");
-	if (rec.runs) {
+	struct recovery rec = { .engine = g };
+	int rc = store_read_now(g->store, read_open, &rec, e);
+	if (!rc)
+		resume_all(&rec);
+	if (rec.runs.n) {
 		char n[24];
-		snprintf(n, sizeof n, "%zu", rec.runs);
+		snprintf(n, sizeof n, "%zu", rec.runs.n);
 		log_info("workflows resumed", "count", n, NULL);
 	}
-	return 0;
+	VEC_FREE(&rec.runs);
+	return rc ? err_wrap(e, "resuming workflows") : 0;
 }
 
 void
@@ -600,6 +620,7 @@ engine_free(struct engine *g)
 	VEC_FREE(&g->changed);
 	arena_free(g->scratch);
 	custom_metrics_free(g->metrics);
+	grants_free(g->grants);
 	free(g);
 }
 
@@ -626,6 +647,12 @@ engine_unwatch(struct watch *w)
 	disown(w->ns);
 	disown(w->name);
 	free(w);
+}
+
+void
+engine_objects_changed(struct engine *g)
+{
+	grants_refresh(g);
 }
 
 size_t

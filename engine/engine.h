@@ -115,6 +115,9 @@ void engine_logs_stop(struct log_stream *ls); /* end() is not called */
 /* The metrics that workflows and templates report, in Prometheus' text format. */
 void engine_write_metrics(struct engine *g, struct buf *out);
 
+/* Objects in force have changed: what workflows wait for may be there now. */
+void engine_objects_changed(struct engine *g);
+
 /* Number of workflows that are not finished; steps that run. */
 size_t engine_active(const struct engine *g);
 size_t engine_running_steps(const struct engine *g);

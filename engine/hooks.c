@@ -104,6 +104,12 @@ workflow_hook(struct run *r, str *tmpl, const struct val **ref, const struct val
 	return true;
 }
 
+bool
+on_exit_is_there(const struct run *r)
+{
+	return val_path(r->spec, "hooks.exit") || val_get_str(r->spec, "onExit").n;
+}
+
 /* Argo: nodes that failed, as a JSON list, which is quoted once more (spec 3.5). */
 static str
 failures(struct run *r)

@@ -11,16 +11,21 @@
 void
 limit_count(struct node *n, bool was_active, bool is_active)
 {
-	struct run *r = n->run;
 	if (was_active == is_active || (n->type != NODE_POD && n->type != NODE_STEPS && n->type != NODE_DAG))
 		return;
 	uint32_t by = is_active ? 1 : UINT32_MAX; /* plus one, or minus one */
-	if (n->type == NODE_POD)
-		r->active_pods += by;
-	if (!n->boundary)
-		return;
-	n->boundary->active_children += by;
-	if (n->type == NODE_POD)
+	if (n->boundary)
+		n->boundary->active_children += by;
+	if (n->type == NODE_POD && !sync_waits(n))
+		limit_count_pod(n, is_active);
+}
+
+void
+limit_count_pod(struct node *n, bool add)
+{
+	uint32_t by = add ? 1 : UINT32_MAX;
+	n->run->active_pods += by;
+	if (n->boundary)
 		n->boundary->active_pods += by;
 }
 
@@ -68,7 +73,7 @@ limit_parks(struct run *r, struct call *c)
 		park(&r->parked, c);
 		return true;
 	}
-	struct frame *f = limiting_frame(c);
+	struct frame *f = node_named(r, c->name) ? NULL : limiting_frame(c);
 	if (f && (template_full(f) || fails_fast(f))) {
 		park(&f->parked, c);
 		return true;
@@ -161,9 +166,9 @@ limit_deadline(struct run *r)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || n->exiting || node_fulfilled(n))
 			continue;
-		if (n->type == NODE_POD)
+		if (n->type == NODE_POD && !sync_waits(n))
 			pod_give_up(r, n, S("Step exceeded its deadline"));
-		else if (n->type == NODE_SUSPEND)
+		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
 		else if (n->type == NODE_RETRY && node_last_attempt(n))
 			node_announce(

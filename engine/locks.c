@@ -38,6 +38,7 @@ struct locks {
 	void *arg;
 	struct map locks, claims; /* key -> struct lock; holder -> struct claim */
 	struct link news, look;
+	bool closed;
 	str last; /* what locks_granted gave last */
 };
 
@@ -213,7 +214,7 @@ let_in(struct locks *t, struct claim *c)
 static void
 let_all_in(struct locks *t)
 {
-	while (!list_empty(&t->look)) {
+	while (!t->closed && !list_empty(&t->look)) {
 		struct lock *l = LIST_FIRST(&t->look, struct lock, look);
 		list_del(&l->look);
 		l->looked_for = false;
@@ -304,7 +305,7 @@ locks_ask(struct locks *t, str holder, const struct lock_rank *rank, const struc
 		take_places(t, c, ids, a);
 		for (size_t i = 0; i < n; i++)
 			heap_add(&c->slots[i].lock->queue, &c->slots[i].queued);
-		if (may_have(c))
+		if (!t->closed && may_have(c))
 			let_in(t, c);
 		let_all_in(t);
 	}
@@ -360,6 +361,22 @@ locks_refresh(struct locks *t)
 		(void)read_limit(t, &l->id, &l->limit, &ignored); /* zero if it is gone: those who wait go on waiting */
 		look_at(t, l);
 	}
+	let_all_in(t);
+}
+
+void
+locks_close(struct locks *t)
+{
+	t->closed = true;
+}
+
+void
+locks_open(struct locks *t)
+{
+	struct map_slot *slot;
+	t->closed = false;
+	for (size_t i = 0; (slot = map_next(&t->locks, &i));)
+		look_at(t, slot->value);
 	let_all_in(t);
 }
 

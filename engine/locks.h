@@ -59,6 +59,12 @@ int locks_ask(struct locks *t, str holder, const struct lock_rank *rank, const s
 void locks_hold(struct locks *t, str holder, const struct lock_id *ids, size_t n);
 /* Gives up what the holder holds, or its place in line. False if it had neither: a second release is nothing. */
 bool locks_release(struct locks *t, str holder);
+/*
+ * Closed, nobody is let in: for the time of a restart, so that who asks first does not come first. Open again, all those
+ * are let in whose turn it is.
+ */
+void locks_close(struct locks *t);
+void locks_open(struct locks *t);
 /* Looks at all limits again, and lets those in who fit now. */
 void locks_refresh(struct locks *t);
 /* Who was let in by a release or a refresh, each once, in order. Absent: nobody. Valid until the next call. */

@@ -157,6 +157,12 @@ node_order(const struct node *n)
 	return n->order;
 }
 
+bool
+node_recovered(const struct node *n)
+{
+	return n->recovered;
+}
+
 enum phase
 node_phase(const struct node *n)
 {
@@ -228,7 +234,7 @@ node_changed(struct node *n)
 bool
 node_has_pod(const struct node *n)
 {
-	return n->type == NODE_POD && !n->gone && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
+	return n->type == NODE_POD && !n->gone && !sync_waits(n) && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
 }
 
 static bool
@@ -252,6 +258,8 @@ end(struct node *n)
 	int64_t now = n->run->now - n->run->now % NS_PER_SEC;
 	n->finished = now > n->started ? now : n->started;
 	limit_count_failed(n);
+	if (n->lock)
+		sync_release(n->run, n);
 	if (n->metrics)
 		metrics_end(n->run, n);
 	if ((n->type == NODE_POD || n->type == NODE_SUSPEND) && n->phase == PHASE_SUCCEEDED)

@@ -38,8 +38,8 @@ is_captured(const struct call *c)
 	return f && s && map_get(&f->def->captured, s->name);
 }
 
-static int
-read_limits(struct run *r, struct node *n, const struct call *c, const struct template *t, struct err *e)
+int
+pod_read_limits(struct node *n, const struct call *c, const struct template *t, struct err *e)
 {
 	int64_t timeout, seconds, pending;
 	if (t->pending_timeout.n) {
@@ -61,12 +61,11 @@ read_limits(struct run *r, struct node *n, const struct call *c, const struct te
 				STR_ARG(t->active_deadline_seconds.text));
 		n->active = seconds * NS_PER_SEC;
 	}
-	(void)r;
 	return 0;
 }
 
-static void
-set_timers(struct run *r, struct node *n)
+void
+pod_set_timers(struct run *r, struct node *n)
 {
 	int64_t at = n->deadline;
 	if (n->active && n->running_since && (!at || n->running_since + n->active < at))
@@ -106,7 +105,7 @@ pod_emit_start(struct run *r, struct node *n)
 		return;
 	}
 	emit_start(r, n, t);
-	set_timers(r, n);
+	pod_set_timers(r, n);
 }
 
 static void
@@ -151,7 +150,7 @@ node_label(const struct node *n, str key)
 struct node *
 pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p)
 {
-	bool made = !node_named(r, c->name);
+	bool made = call_is_new(r, c);
 	struct node *n = call_node(r, c, NODE_POD);
 	if (!n || !made)
 		return n;
@@ -165,7 +164,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 		return n;
 	}
 	struct err e;
-	if (read_limits(r, n, c, p->tmpl, &e)) {
+	if (pod_read_limits(n, c, p->tmpl, &e)) {
 		n->bubbles = true;
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return n;
@@ -176,7 +175,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 	n->pod = pod_name(r, r->arena, n->name, d->name);
 	n->capture = is_captured(c);
 	emit_start(r, n, p->tmpl);
-	set_timers(r, n);
+	pod_set_timers(r, n);
 	return n;
 }
 
@@ -188,7 +187,7 @@ pod_started(struct run *r, struct node *n)
 	n->running_since = r->now;
 	node_set(n, PHASE_RUNNING, S(""));
 	if (n->active || n->pending)
-		set_timers(r, n);
+		pod_set_timers(r, n);
 }
 
 /* Said while it runs; what is no progress is ignored. */
@@ -234,10 +233,11 @@ pod_timer(struct run *r, struct node *n)
 {
 	int64_t active_end = n->active && n->running_since ? n->running_since + n->active : INT64_MAX;
 	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
-	if (!node_has_pod(n) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
+	if ((!node_has_pod(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
-	run_effect(r, EFFECT_KILL, n);
-	str why = n->phase == PHASE_PENDING ? S("timeout")
+	if (node_has_pod(n))
+		run_effect(r, EFFECT_KILL, n);
+	str why = n->phase == PHASE_PENDING || sync_waits(n) ? S("timeout")
 					    : S("Pod was active on the node longer than the specified deadline");
 	n->body = NULL;
 	node_set(n, PHASE_FAILED, why);
@@ -328,7 +328,7 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 {
 	struct err e;
 	int64_t length;
-	bool made = !node_named(r, c->name);
+	bool made = call_is_new(r, c);
 	struct node *n = call_node(r, c, NODE_SUSPEND);
 	if (!n)
 		return NULL;

@@ -168,6 +168,7 @@ bury(struct run *r, const bool *doomed)
 		n->leaf_total = n->total;
 		n->leaf_usage = n->usage;
 		n->call = NULL;
+		n->lock = NULL;
 		n->of = NULL;
 		n->frame = NULL;
 		n->waiting = 0;

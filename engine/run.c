@@ -42,8 +42,8 @@ run_fresh_diags(struct run *r)
 	diags_init(&r->diags);
 }
 
-static int
-decode_with(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e)
+int
+run_decode(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e)
 {
 	run_fresh_diags(r);
 	if (!schema_decode(sc, r->arena, v, str_c(what), out, &r->diags))
@@ -58,7 +58,7 @@ arguments_decode(struct run *r, const struct val *v, struct err *e)
 {
 	static const struct val none = { .kind = VAL_MAP };
 	struct arguments *out = ARENA_NEW(r->arena, struct arguments);
-	return decode_with(r, &arguments_schema, v ? v : &none, "arguments", out, e) ? NULL : out;
+	return run_decode(r, &arguments_schema, v ? v : &none, "arguments", out, e) ? NULL : out;
 }
 
 static int
@@ -256,7 +256,7 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 		return -1;
 	}
 	struct workflow_spec *spec = ARENA_NEW(r->arena, struct workflow_spec);
-	if (decode_with(r, &workflow_spec_schema, r->merged, "spec", spec, e) || r->diags.later) {
+	if (run_decode(r, &workflow_spec_schema, r->merged, "spec", spec, e) || r->diags.later) {
 		if (r->diags.later)
 			refuse_later(r, e);
 		run_free(r);
@@ -332,6 +332,8 @@ finish(struct run *r, enum phase p, str message)
 	r->phase = p;
 	r->message = arena_dup(r->arena, message);
 	r->finished = r->now - r->now % NS_PER_SEC;
+	if (!r->started) /* it never got its locks */
+		r->started = r->finished;
 	if (r->finished < r->started)
 		r->finished = r->started;
 	for (size_t i = 0; i < r->nodes.n; i++) /* none is open after an ordinary end */
@@ -339,6 +341,7 @@ finish(struct run *r, enum phase p, str message)
 			run_effect(r, EFFECT_KILL, r->nodes.p[i]);
 			node_set(r->nodes.p[i], PHASE_FAILED, S("the workflow has ended"));
 		}
+	sync_finish(r);
 	metrics_of_workflow(r, true);
 }
 
@@ -488,7 +491,7 @@ run_settle(struct run *r)
 void
 run_enter(struct run *r)
 {
-	if (r->entered || r->suspended || r->finished)
+	if (r->entered || r->suspended || r->phase != PHASE_RUNNING)
 		return;
 	r->entered = true;
 	struct call *c = call_new(r, r->name);
@@ -505,13 +508,16 @@ run_start(struct run *r)
 	struct err e;
 	if (r->finished)
 		return;
-	if (r->phase == PHASE_NONE) {
+	if (r->phase == PHASE_NONE && run_globals(r, &e)) {
+		r->phase = PHASE_RUNNING;
+		finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
+		return;
+	}
+	if (sync_workflow_parks(r))
+		return;
+	if (r->phase != PHASE_RUNNING) {
 		r->phase = PHASE_RUNNING;
 		r->started = r->now - r->now % NS_PER_SEC;
-		if (run_globals(r, &e)) {
-			finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
-			return;
-		}
 	}
 	set_deadline(r);
 	metrics_of_workflow(r, false);
@@ -537,7 +543,7 @@ timer(struct run *r, str id)
 	struct node *n = run_node(r, id);
 	if (!n || node_fulfilled(n))
 		return;
-	if (n->type == NODE_POD)
+	if (n->type == NODE_POD || sync_waits(n))
 		pod_timer(r, n);
 	else if (n->type == NODE_SUSPEND)
 		suspend_timer(r, n);
@@ -610,6 +616,9 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 	case STIM_ROOM:
 		room(r, s->node_id);
 		break;
+	case STIM_LOCK:
+		sync_told(r, s);
+		break;
 	default:
 		verb_apply(r, s);
 	}
@@ -660,6 +669,14 @@ int64_t
 run_finished_at(const struct run *r)
 {
 	return r->finished;
+}
+
+int64_t
+run_priority(const struct run *r)
+{
+	int64_t v;
+	const struct val *priority = val_get(r->merged, S("priority"));
+	return priority && val_to_i64(priority, &v) ? v : 0;
 }
 
 unsigned

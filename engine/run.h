@@ -10,6 +10,7 @@
 #define TIDEGATE_ENGINE_RUN_H
 
 #include "config/config.h"
+#include "engine/locks.h"
 #include "engine/spec.h"
 
 struct run;
@@ -39,7 +40,23 @@ enum stimulus_kind {
 	STIM_STOP,
 	STIM_TERMINATE,
 	STIM_RETRY,
-	STIM_SET
+	STIM_SET,
+	STIM_LOCK /* news of locks that .node_id asked for by EFFECT_LOCK (empty: the workflow) */
+};
+/* What became of an EFFECT_LOCK. */
+struct lock_news {
+	bool granted;
+	str error;                 /* .p: they cannot be had, and were not asked for */
+	str lock, message;         /* else: the lock it waits for, and Argo's words for it */
+	const struct val *holders; /* a list for each lock asked for: who holds it now; for display, may be NULL */
+};
+/* The locks that a node or a workflow asked for. */
+struct locking {
+	enum lock_state { LOCK_WAITING, LOCK_GRANTED, LOCK_HELD } state; /* GRANTED: about to begin */
+	struct lock_id *ids;
+	size_t n;
+	str waiting;               /* name of the lock it waits for; may be absent */
+	const struct val *holders; /* as in lock_news */
 };
 /* What a step used, in thousandths of Argo's units: seconds of a core, and seconds of 100Mi of memory (spec 10). */
 struct usage {
@@ -62,6 +79,7 @@ struct stimulus {
 	const struct task_result *result;
 	str progress; /* TASK_PROGRESS: "3/10" */
 	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
+	const struct lock_news *lock;    /* LOCK */
 };
 
 /* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to
@@ -84,6 +102,9 @@ enum effect_kind {
 	EFFECT_SAVE, /* the row of .node changed: once a stimulus for each, at the end. A node that a retry took away is
 			saved too, as gone */
 	EFFECT_FINISHED, /* the workflow has its final phase */
+	EFFECT_LOCK,   /* .node (NULL: the workflow) wants .locks; the answer comes as STIM_LOCK, now or later. Asking
+			  again for the same is nothing */
+	EFFECT_UNLOCK, /* it gives back what it holds or asked for: before that commit nobody may act on having it */
 	EFFECT_METRIC,   /* .metric is reported; why it cannot be taken goes to run_metrics_failed */
 };
 struct effect {
@@ -92,6 +113,7 @@ struct effect {
 	struct node *node;
 	const struct task_spec *task;
 	const struct custom_metric *metric;
+	const struct locking *locks;
 	int64_t at_ns;
 	struct effect *next;
 };
@@ -158,8 +180,12 @@ struct val node_save(const struct node *n, struct arena *a);
  */
 int run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes,
 	size_t n, const struct run_world *w, struct err *e) MUST_CHECK;
+/* After run_load, before anybody starts: what the run holds. *i starts at 0; `node_id` empty: the workflow. NULL: that is all. */
+const struct locking *run_holds(const struct run *r, size_t *i, str *node_id);
+int64_t run_priority(const struct run *r); /* spec.priority; 0 */
 str node_id(const struct node *n);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
+bool node_recovered(const struct node *n); /* its pod was open when it was read back: it may run already */
 enum phase node_phase(const struct node *n);
 str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */

@@ -14,8 +14,8 @@
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     sums.c       progress and use of resources, summed up the tree
  *     merged.c     the spec that a workflowTemplateRef means
- *     metrics.c    metrics of templates and workflows
  *     scope_names.c  variables as expressions see them
+ *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -84,6 +84,7 @@ struct node {
 	bool exiting;         /* part of an exit handler: spared by Stop and by the workflow's deadline */
 	bool gone;            /* taken away by a retry; its row says so */
 	bool dirty, queued;
+	bool recovered;       /* an open pod that was read back */
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
 	/* of an open pod */
 	str pod, pod_template;
@@ -110,6 +111,7 @@ struct node {
 	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
 	str error;             /* StepGroup: what it will fail with once its children ended */
 	bool exit_begun;       /* its exit hook was called */
+	struct locking *lock;      /* its locks, until it ends; NULL: none */
 	const struct val *metrics; /* of its template, variables put in; NULL: none */
 	uint32_t visit;        /* of the last walk that came by (dag.c) */
 	uint8_t visited;
@@ -212,6 +214,7 @@ struct run {
 	struct usage usage;
 	struct node *root, *on_exit;
 	bool entered;               /* the root was called since this run is in memory */
+	struct locking *lock;       /* those of spec.synchronization; NULL: none (yet) */
 	struct link parked;         /* calls that wait for spec.parallelism */
 	VEC(struct frame *) frames; /* to be freed */
 	uint32_t visits;
@@ -250,6 +253,19 @@ node_fulfilled(const struct node *n)
 	return phase_fulfilled(n->phase);
 }
 
+/* It waits for its locks: its body was not begun. */
+static inline bool
+sync_waits(const struct node *n)
+{
+	return n->lock && n->lock->state == LOCK_WAITING;
+}
+
+static inline bool
+sync_unbegun(const struct node *n)
+{
+	return n->lock && n->lock->state != LOCK_HELD;
+}
+
 const char *node_type_name(enum node_type t);
 enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
 enum phase phase_of(str name);         /* PHASE_NONE if there is none */
@@ -285,6 +301,7 @@ struct effect *run_effect(struct run *r, enum effect_kind k, struct node *n);
 void run_settle(struct run *r);
 void run_fail(struct run *r, enum phase p, str message);             /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
+int run_decode(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e);
 int run_globals(struct run *r, struct err *e); /* parameters, spec: what a start and a load share */
 void run_fresh_diags(struct run *r);
 struct val val_typed(
@@ -325,6 +342,10 @@ struct processed {
 	const struct template *tmpl;
 	const struct val *inputs;
 };
+/* Whether the body of the call's node is still to be begun: there is no node, or it has just got its locks. */
+bool call_is_new(struct run *r, const struct call *c);
+/* What the node of a call of that template is: Retry if it is tried again. */
+enum node_type call_node_type(const struct call *c, const struct template *t);
 
 /* ---- scope.c --------------------------------------------------------------------------------------------------- */
 
@@ -378,6 +399,8 @@ void pod_started(struct run *r, struct node *n);
 void pod_done(struct run *r, struct node *n, const struct task_result *result);
 void pod_progress(struct run *r, struct node *n, str text);
 void pod_timer(struct run *r, struct node *n);
+int pod_read_limits(struct node *n, const struct call *c, const struct template *t, struct err *e); /* its times */
+void pod_set_timers(struct run *r, struct node *n);
 void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
 void suspend_timer(struct run *r, struct node *n);
 void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
@@ -423,6 +446,7 @@ bool loop_in_passing(struct run *r, const struct frame *f, const struct step *bo
 
 /* Whether the owner of `n` must wait for its exit hook, which this begins if it was not begun. */
 bool hook_pending(struct run *r, struct node *n);
+bool on_exit_is_there(const struct run *r); /* the workflow has an exit handler */
 /* Begins the workflow's exit handler. False: there is none, or it may not run. */
 bool on_exit_begin(struct run *r);
 const struct arguments *arguments_decode(struct run *r, const struct val *v, struct err *e);
@@ -438,7 +462,7 @@ str any_text(struct run *r, const struct val *v);          /* a scalar as text; 
 
 /* ---- limits.c -------------------------------------------------------------------------------------------------- */
 
-/* Whether the call must wait; then it is parked. */
+/* Whether the call must wait; then it is parked. A node that is there already waits for spec.parallelism only. */
 bool limit_parks(struct run *r, struct call *c);
 /* A pod or a child of `boundary` ended: lets waiting calls begin. */
 void limit_release(struct run *r, struct node *boundary);
@@ -446,11 +470,34 @@ bool limit_fail_fast(struct run *r,
 	struct node *boundary); /* ends a template that has failFast, failed children and nothing running */
 void limit_deadline(struct run *r);
 void limit_count(struct node *n, bool was_active, bool is_active);
+/* A pod that waits for its locks is a child of its boundary, but no active pod. */
+void limit_count_pod(struct node *n, bool add);
 void limit_count_failed(struct node *n); /* it ended in failure: its boundary counts that */
 
 /* ---- save.c ---------------------------------------------------------------------------------------------------- */
 
 void run_count(struct run *r); /* all counts anew, from the nodes */
+
+/* ---- sync.c ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the call must wait for its template's locks; *out is its node then. A call with locks in hand goes on. */
+bool sync_parks(struct run *r, struct call *c, const struct processed *p, struct node **out);
+/* It has them, but may not begin now (spec.parallelism): others may. */
+void sync_give_back(struct run *r, struct node *n);
+/* It has them, and begins: counted from here on. */
+void sync_begins(struct node *n);
+/* It has ended: gives back what it has or waits for. */
+void sync_release(struct run *r, struct node *n);
+/* The same of the workflow: before it runs, ... */
+bool sync_workflow_parks(struct run *r);
+bool sync_workflow_shut(struct run *r); /* ... when it is shut down: true if it does not run yet, ... */
+void sync_finish(struct run *r);        /* ... and at its end, with all that is left */
+void sync_told(struct run *r, const struct stimulus *s);
+void sync_suspend(struct run *r);
+void sync_resume(struct run *r);
+struct val sync_save(const struct locking *l, struct arena *a);
+struct locking *sync_load(struct run *r, const struct val *v); /* NULL: none */
+struct val sync_status(const struct run *r, struct arena *a);  /* status.synchronization; may be empty */
 
 /* ---- metrics.c ------------------------------------------------------------------------------------------------- */
 

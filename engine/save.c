@@ -76,6 +76,11 @@ node_status(const struct node *n, struct arena *a)
 	add_ids(&m, S("children"), n->children.p, n->children.n, a);
 	if (n->type == NODE_POD)
 		val_map_add(&m, S("hostNodeName"), val_str(S("localhost")));
+	if (sync_waits(n) && n->lock->waiting.n) {
+		struct val_map sync = { 0 };
+		val_map_add(&sync, S("waiting"), val_str(n->lock->waiting));
+		val_map_add(&m, S("synchronizationStatus"), val_map_end(&sync, a));
+	}
 	return val_map_end(&m, a);
 }
 
@@ -98,6 +103,8 @@ node_save(const struct node *n, struct arena *a)
 		return val_map_end(&m, a);
 	}
 	add_common(&m, n, a);
+	if (n->lock)
+		val_map_add(&x, S("lock"), sync_save(n->lock, a));
 	add_ids(&x, S("parents"), n->parents.p, n->parents.n, a);
 	val_map_add_str(&x, S("owner"), n->owner ? n->owner->id : S(""));
 	add_int(&x, S("role"), n->role);
@@ -194,6 +201,8 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->pod = get_text(x, "pod");
 	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
+	n->recovered = n->body != NULL;
+	n->lock = sync_load(r, val_get(x, S("lock")));
 	n->labels = val_get(x, S("labels"));
 	node_register(r, n);
 	return 0;
@@ -302,6 +311,8 @@ run_save_state(const struct run *r, struct arena *a)
 	if (r->output_names.n)
 		val_map_add(&m, S("outputs"), global_outputs(r, a));
 	val_map_add_str(&m, S("failures"), r->failures);
+	if (r->lock)
+		val_map_add(&m, S("lock"), sync_save(r->lock, a));
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
 	add_int(&m, S("done"), r->done);
 	add_int(&m, S("total"), r->total);
@@ -321,6 +332,7 @@ load_state(struct run *r, const struct val *state)
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
 	r->failures = val_get_str(state, "failures");
+	r->lock = sync_load(r, val_get(state, S("lock")));
 	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
@@ -492,6 +504,9 @@ status(const struct run *r, struct arena *a)
 		val_map_add(&outputs, S("parameters"), global_outputs(r, a));
 		val_map_add(&m, S("outputs"), val_map_end(&outputs, a));
 	}
+	struct val locks = sync_status(r, a);
+	if (locks.n)
+		val_map_add(&m, S("synchronization"), locks);
 	if (r->phase != PHASE_NONE)
 		val_map_add(&m, S("conditions"), conditions(r, a));
 	if (r->stored_templates)

@@ -37,7 +37,6 @@ struct live {
 	bool deleted;
 	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
 	int64_t finished;         /* when that was seen first, ns; 0: not yet */
-	size_t recovered;         /* nodes that came from the store: their tasks are adopted, not started */
 };
 
 /* A step that waits for room, and the save that its row goes with. */
@@ -73,6 +72,7 @@ struct engine {
 	struct link watches;
 	struct arena *scratch;    /* of one stimulus */
 	struct custom_metrics *metrics;
+	struct grants *grants;    /* locks, and who waits to be told of them */
 	bool closing;
 };
 
@@ -94,6 +94,21 @@ void line_add(struct live *l, const struct node *n, uint64_t save);
 void line_leave(struct live *l);
 /* Starts what waits, as long as the executor has room. `engine` as an argument for callbacks. */
 void line_serve(void *engine);
+
+/* ---- grant.c: locks */
+struct grants *grants_new(struct engine *g);
+void grants_free(struct grants *t);
+/* Before anybody starts: what this run holds, it holds. */
+void grants_recover(struct live *l);
+void grants_ask(struct live *l, const struct effect *x);
+void grants_release(struct live *l, str node_id);
+/* Nobody is let in between these two. */
+void grants_close(struct engine *g);
+void grants_open(struct engine *g);
+/* Tells all who are to be told, until nobody is left. Not from within a stimulus. */
+void grants_tell(struct engine *g);
+/* Limits may have changed. */
+void grants_refresh(struct engine *g);
 
 /* ---- archive.c: rows of the store */
 /* What the save of one run in one turn writes. Owns its arena; made on the loop, used by the writer. */

@@ -123,7 +123,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 			"of plugin templates"),
 	FIELD_AS("metrics", FIELD_OBJ_, 0, .schema = &metrics_schema, .doc = "Metrics to report."),
 	FIELD_AS("podSpecPatch", FIELD_STR, LATER, .doc = "Patch of every pod, JSON or YAML."),
-	FIELD_AS("synchronization", FIELD_OBJ_, LATER, .schema = &synchronization_schema,
+	FIELD_AS("synchronization", FIELD_OBJ_, 0, .schema = &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
 	FIELD_AS("volumeClaimGC", FIELD_OBJ_, LATER, .schema = &claim_gc_schema,
 		.doc = "When claims made for it are deleted."),

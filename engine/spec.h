@@ -63,6 +63,25 @@ struct container {
 	const struct val *src;
 };
 
+/* ---- locks --------------------------------------------------------------------------------------------------- */
+
+struct mutex_ref {
+	str name, ns;
+	bool database;
+};
+struct sync_database_ref {
+	str key;
+};
+struct semaphore_ref {
+	struct secret_ref *config_map_key;
+	struct sync_database_ref *database;
+	str ns;
+};
+struct synchronization {
+	LIST_OF(struct mutex_ref) mutexes;
+	LIST_OF(struct semaphore_ref) semaphores;
+};
+
 /* ---- templates ---------------------------------------------------------------------------------------------- */
 
 struct retry_backoff {
@@ -143,7 +162,8 @@ struct template {
 	struct opt_int parallelism;
 	tri fail_fast, daemon;
 	struct kvs annotations;
-	const struct val *metadata, *synchronization, *memoize, *src;
+	struct synchronization *synchronization;
+	const struct val *metadata, *memoize, *src;
 };
 
 /* ---- workflows ---------------------------------------------------------------------------------------------- */

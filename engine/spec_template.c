@@ -212,25 +212,36 @@ static const struct schema data_schema = { "Data", "A list made from what lies a
 
 /* ---- locks, cache, metrics ---------------------------------------------------------------------------------- */
 
-static const struct schema mutex_schema = { "Mutex", "A lock one may hold.", 0, (const struct field[]){
-	FLAG("database", "Whether it is shared through a database."), TEXT("name", "Name of the lock."),
-		TEXT("namespace", "Namespace of the lock."), { 0 } } };
-
-static const struct schema sync_database_schema = { "SyncDatabaseRef", "A limit in a database.", 0,
+static const struct schema mutex_schema = { "Mutex", "A lock one may hold.", sizeof(struct mutex_ref),
 	(const struct field[]){
-	MUST("key", "Key of the limit."), { 0 } } };
+	FIELD(struct mutex_ref, database, "database", 0,
+		.doc = "Whether it is a lock of its own among those of the database."),
+	FIELD(struct mutex_ref, name, "name", 0, .doc = "Name of the lock."),
+	FIELD(struct mutex_ref, ns, "namespace", 0, .doc = "Namespace of the lock; the workflow's if not given."),
+	{ 0 } } };
 
-static const struct schema semaphore_schema = { "SemaphoreRef", "A lock several may hold.", 0, (const struct field[]){
-	FIELD_AS("configMapKeyRef", FIELD_OBJ_, 0, .schema = &config_map_ref_schema,
-		.doc = "Key of a ConfigMap that holds the limit."),
-	FIELD_AS("database", FIELD_OBJ_, 0, .schema = &sync_database_schema, .doc = "Limit in a database."),
-		TEXT("namespace", "Namespace of the lock."), { 0 } } };
+static const struct schema sync_database_schema = { "SyncDatabaseRef", "A limit that `tidegate sync` keeps.",
+	sizeof(struct sync_database_ref), (const struct field[]){
+	FIELD(struct sync_database_ref, key, "key", REQ, .doc = "Key of the limit."),
+	{ 0 } } };
 
-const struct schema synchronization_schema = { "Synchronization", "Locks to hold while it runs.", 0,
-	(const struct field[]){
-	FIELD_AS("mutexes", FIELD_LIST_, 0, .schema = &mutex_schema, .doc = "Locks one may hold."),
-	FIELD_AS("semaphores", FIELD_LIST_, 0, .schema = &semaphore_schema, .doc = "Locks several may hold."),
-		{ 0 } } };
+static const struct schema semaphore_schema = { "SemaphoreRef", "A lock several may hold.",
+	sizeof(struct semaphore_ref), (const struct field[]){
+	FIELD_PTR(struct semaphore_ref, config_map_key, "configMapKeyRef", 0, &config_map_ref_schema,
+		.doc = "Key of a ConfigMap that holds the limit; a change of it counts at once."),
+	FIELD_PTR(struct semaphore_ref, database, "database", 0, &sync_database_schema,
+		.doc = "Limit that `tidegate sync` keeps."),
+	FIELD(struct semaphore_ref, ns, "namespace", 0, .doc = "Namespace of the lock; the workflow's if not given."),
+	{ 0 } } };
+
+const struct schema synchronization_schema = { "Synchronization",
+	"Locks to hold while it runs: all of them or none, first come first served by priority.",
+	sizeof(struct synchronization), (const struct field[]){
+	FIELD_LIST(struct synchronization, mutexes, "mutexes", 0, &mutex_schema, .max = 1000,
+		.doc = "Locks one may hold."),
+	FIELD_LIST(struct synchronization, semaphores, "semaphores", 0, &semaphore_schema, .max = 1000,
+		.doc = "Locks several may hold."),
+	{ 0 } } };
 
 static const struct schema cache_schema = { "Cache", "Where results are kept.", 0, (const struct field[]){
 	FIELD_AS("configMap", FIELD_OBJ_, REQ, .schema = &kube_name_ref_schema, .doc = "ConfigMap that holds them."),
@@ -355,7 +366,7 @@ const struct schema template_schema = { "Template",
 	FIELD_AS("podSpecPatch", FIELD_STR, LATER, .doc = "Patch of the pod, JSON or YAML."),
 	FIELD_AS("sidecars", FIELD_LIST_, LATER, .schema = &user_container_schema,
 		.doc = "Containers that run beside it."),
-	FIELD(struct template, synchronization, "synchronization", LATER, .schema = &synchronization_schema,
+	FIELD_PTR(struct template, synchronization, "synchronization", 0, &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
 	/* without a cluster */
 	FIELD_AS("affinity", FIELD_OBJ_, NOEFFECT, .schema = &kube_affinity_schema, .doc = "Nodes it may run on."),

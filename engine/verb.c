@@ -243,6 +243,8 @@ shut_down(struct run *r, str strategy, str message)
 		r, "Stopped with strategy '%.*s'%s%.*s", STR_ARG(r->shutdown), sep, STR_ARG(message));
 	str killed = run_text(r, "workflow shutdown with strategy:  %.*s%s%.*s", STR_ARG(r->shutdown), sep,
 		STR_ARG(message));
+	if (sync_workflow_shut(r))
+		return;
 	r->suspended = false;
 	run_enter(r);
 	run_settle(r);
@@ -250,9 +252,9 @@ shut_down(struct run *r, str strategy, str message)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
 			continue;
-		if (n->type == NODE_POD)
+		if (n->type == NODE_POD && !sync_waits(n))
 			pod_give_up(r, n, killed);
-		else if (n->type == NODE_SUSPEND)
+		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, stopped);
 		else if (n->type == NODE_RETRY && node_last_attempt(n))
 			node_announce(node_last_attempt(n));
@@ -264,6 +266,8 @@ resume(struct run *r, const struct selector *s, bool selected)
 {
 	if (!selected)
 		r->suspended = false;
+	if (r->entered && !r->suspended)
+		sync_resume(r);
 	run_enter(r);
 	run_settle(r);
 	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
@@ -285,6 +289,7 @@ verb_apply(struct run *r, const struct stimulus *s)
 	switch (s->kind) {
 	case STIM_SUSPEND:
 		r->suspended = true;
+		sync_suspend(r);
 		break;
 	case STIM_RESUME:
 		resume(r, &chosen_by, selected);

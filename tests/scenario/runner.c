@@ -18,6 +18,10 @@
  *     verbs:                       # what people do, seconds after the start
  *     - {at: 3, do: stop}          # suspend resume stop terminate retry set, resubmit-memoized; selector, message, phase, outputs,
  *                                  #   parameters, restartSuccessful; refused: part of the reason
+ *     locks:                       # others that want a lock, seconds after the start
+ *     - {lock: default/Mutex/a, holder: default/other, from: 0, until: 3, priority: 0, created: -1}
+ *     limits:                      # keys of ConfigMaps that change
+ *     - {at: 2, key: name/key, value: "3"}
  *     expect:
  *       phase: Failed
  *       message: child '@[0].A' failed      # ids are written as the names of their nodes
@@ -27,7 +31,9 @@
  *       outputs: {p: x}            # of the workflow
  *       conditions: {T: message}   # that are True
  *       metrics: [line, ...]       # of the exposition, less its comments; not looked at where the process dies
+ *       order: [A, B]              # display names of the steps in the order in which they started
  *       starts: {A: 2}             # how often a step was started, by display name
+ *       synchronization: {}        # status.synchronization, as it is
  *       most: 2                    # the most steps that ran side by side
  *       seconds: 7                 # from start to end
  *       refused: text              # the workflow cannot be made: part of the reason
@@ -226,6 +232,34 @@ compare_metrics(struct sim *x, const struct val *want)
 	differ(x, S("workflow"), "metrics", buf_str(&wanted_lines), buf_str(&lines));
 }
 
+/* In which order steps started, by the last part of their nodes' names. */
+static void
+compare_order(struct sim *x, const struct val *want)
+{
+	struct buf b CLEANUP(free_buf) = { 0 }, w CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; val_is(want, VAL_LIST) && i < x->notes.n; i++) {
+		str name = x->notes.p[i].name;
+		for (size_t at = str_find_char(name, '.', 0); at != SIZE_MAX; at = str_find_char(name, '.', 0))
+			name = str_slice(name, at + 1, name.n);
+		if (!strcmp(x->notes.p[i].what, "start"))
+			buf_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(name));
+	}
+	for (uint32_t i = 0; val_is(want, VAL_LIST) && i < want->n; i++)
+		buf_addf(&w, "%s%.*s", w.n ? ", " : "", STR_ARG(sim_text(x, &want->items[i])));
+	differ(x, S("workflow"), "order of starts", buf_str(&w), buf_str(&b));
+}
+
+static void
+compare_synchronization(struct sim *x, const struct val *want, const struct val *is)
+{
+	struct val none = { .kind = VAL_MAP };
+	if (!want)
+		return;
+	str got = json_write(x->arena, is ? is : &none);
+	const struct val *w = val_resolve_all(x->arena, want);
+	differ(x, S("workflow"), "synchronization", json_write(x->arena, w), plain(x, got));
+}
+
 static void
 compare(struct sim *x)
 {
@@ -245,6 +279,8 @@ compare(struct sim *x)
 	for (uint32_t i = 0; val_is(starts, VAL_MAP) && i < starts->n; i++)
 		differ(x, val_key(&starts->members[i]), "starts", sim_text(x, &starts->members[i].value),
 			arena_fmt(x->arena, "%zu", sim_count(x, &x->starts, val_key(&starts->members[i]), 0)));
+	compare_order(x, val_get(expect, S("order")));
+	compare_synchronization(x, val_get(expect, S("synchronization")), val_get(status, S("synchronization")));
 	if (val_get(expect, S("most")))
 		differ(x, S("workflow"), "most side by side", sim_field(x, expect, "most"),
 			arena_fmt(x->arena, "%zu", x->most));

@@ -2,7 +2,6 @@
 /* sim: see sim.h. */
 #include "tests/scenario/sim.h"
 
-static const int64_t EPOCH = INT64_C(1767225600) * NS_PER_SEC; /* 2026-01-01T00:00:00Z */
 enum { STIMULI_MAX = 2000000 };
 
 const char *const crash_names[CRASHES] = { "none", "before", "committed", "carried out" };
@@ -44,8 +43,8 @@ sim_count(struct sim *x, struct map *m, str key, size_t add)
 	return n;
 }
 
-static int64_t
-number(const struct val *map, const char *key, int64_t dflt)
+int64_t
+sim_number(const struct val *map, const char *key, int64_t dflt)
 {
 	int64_t v;
 	const struct val *x = val_get(map, str_c(key));
@@ -86,6 +85,14 @@ add_event(struct sim *x, int64_t at)
 	return ev;
 }
 
+void
+sim_lock_at(struct sim *x, int64_t seconds, struct sim_lock_event lock)
+{
+	struct sim_lock_event *kept = ARENA_NEW(x->arena, struct sim_lock_event);
+	*kept = lock;
+	add_event(x, SIM_EPOCH + seconds * NS_PER_SEC)->lock = kept;
+}
+
 static const struct val *
 rule_for(struct sim *x, str name, str display)
 {
@@ -95,7 +102,7 @@ rule_for(struct sim *x, str name, str display)
 		str node = sim_field(x, rule, "node"), key = arena_fmt(x->arena, "%u %.*s", i, STR_ARG(name));
 		if (!str_eq(node, S("*")) && !str_eq(node, display) && !str_eq(full(x, node), name))
 			continue;
-		if (sim_count(x, &x->used, key, 0) >= (size_t)number(rule, "times", INT32_MAX))
+		if (sim_count(x, &x->used, key, 0) >= (size_t)sim_number(rule, "times", INT32_MAX))
 			continue;
 		sim_count(x, &x->used, key, 1);
 		return rule;
@@ -124,7 +131,7 @@ given(struct sim *x, const struct template *t)
 static struct task_result
 outcome(struct sim *x, const struct val *rule, bool capture, str args)
 {
-	struct task_result t = { .exit_code = (int)number(rule, "exit", 0) };
+	struct task_result t = { .exit_code = (int)sim_number(rule, "exit", 0) };
 	str phase = sim_field(x, rule, "phase"), message = sim_field(x, rule, "message"),
 	    result = sim_field(x, rule, "result");
 	const struct val *echo = val_get(rule, S("echo"));
@@ -139,7 +146,7 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 	if (capture)
 		t.result = result.p ? arena_fmt(x->arena, "%.*s\n", STR_ARG(result)) : S("");
 	t.progress = sim_field(x, rule, "progress");
-	t.usage = (struct usage){ number(rule, "cpu", 0), number(rule, "memory", 0) };
+	t.usage = (struct usage){ sim_number(rule, "cpu", 0), sim_number(rule, "memory", 0) };
 	const struct val *p = val_get(rule, S("parameters"));
 	t.parameters.p = ARENA_ARRAY(x->arena, struct kv, p ? p->n : 0);
 	for (uint32_t i = 0; val_is(p, VAL_MAP) && i < p->n; i++)
@@ -182,11 +189,11 @@ start_task(struct sim *x, const struct effect *ef)
 		x->most = x->now_running;
 	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script))
 		buf_addf(&x->why, "  started without a container: %.*s\n", STR_ARG(name));
-	struct sim_event *ev = add_event(x, x->now + number(rule, "delay", 0) * NS_PER_SEC);
+	struct sim_event *ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
-	add_reports(x, rule, id, x->now + number(rule, "delay", 0) * NS_PER_SEC);
+	add_reports(x, rule, id, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
-	ev = add_event(x, x->now + (number(rule, "delay", 0) + number(rule, "seconds", 1)) * NS_PER_SEC);
+	ev = add_event(x, x->now + (sim_number(rule, "delay", 0) + sim_number(rule, "seconds", 1)) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };
 	ev->result = t;
 	ev->name = name;
@@ -246,6 +253,8 @@ carry_out(struct sim *x, const struct effect *ef)
 		custom_metrics_stop(x->metrics, run_uid(x->run));
 		break;
 	case EFFECT_SAVE:
+	case EFFECT_LOCK:
+	case EFFECT_UNLOCK:
 		break;
 	}
 }
@@ -262,11 +271,11 @@ save_row(struct sim *x, const struct node *n)
 }
 
 static void
-commit(struct sim *x, const struct effect *effects)
+commit(struct sim *x)
 {
-	for (const struct effect *ef = effects; ef; ef = ef->next)
-		if (ef->kind == EFFECT_SAVE)
-			save_row(x, ef->node);
+	for (size_t i = 0; i < x->turn.n; i++)
+		if (x->turn.p[i]->kind == EFFECT_SAVE)
+			save_row(x, x->turn.p[i]->node);
 	if (!x->saved.spec.p || x->saved.spec_version != run_spec_version(x->run)) {
 		struct val v = run_save_spec(x->run, x->tmp);
 		x->saved.spec = json_write(x->arena, &v);
@@ -312,17 +321,38 @@ load(struct sim *x)
  */
 
 static void
-advance(struct sim *x, const struct stimulus *s, bool carried_out)
+run_once(struct sim *x, const struct stimulus *s)
 {
 	struct effect *effects;
 	run_advance(x->run, s, x->tmp, &effects);
-	commit(x, effects);
-	if (s->kind == STIM_TASK_DONE && map_del(&x->running, s->node_id))
-		x->now_running--;
-	for (const struct effect *ef = effects; ef && carried_out; ef = ef->next)
-		carry_out(x, ef);
-	arena_reset(x->tmp);
+	for (const struct effect *ef = effects; ef; ef = ef->next)
+		if (!sim_locks_take(x, ef))
+			*VEC_PUSH(&x->turn) = ef;
 	x->stimuli++;
+}
+
+/* A stimulus (or none) and the news of locks that come of it are one turn of the loop. */
+static void
+decide(struct sim *x, const struct stimulus *s)
+{
+	struct stimulus news;
+	x->turn.n = 0;
+	if (s)
+		run_once(x, s);
+	while (sim_locks_news(x, &news))
+		run_once(x, &news);
+}
+
+static void
+advance(struct sim *x, const struct stimulus *s, bool carried_out)
+{
+	decide(x, s);
+	commit(x);
+	if (s && s->kind == STIM_TASK_DONE && map_del(&x->running, s->node_id))
+		x->now_running--;
+	for (size_t i = 0; i < x->turn.n && carried_out; i++)
+		carry_out(x, x->turn.p[i]);
+	arena_reset(x->tmp);
 }
 
 /* The process begins again. Timers are gone: the run must ask for them anew. */
@@ -330,6 +360,7 @@ static void
 restart(struct sim *x)
 {
 	load(x);
+	sim_locks_refill(x);
 	for (size_t i = 0; i < x->events.n; i++)
 		if (x->events.p[i].timer)
 			x->events.p[i].gone = true;
@@ -341,8 +372,7 @@ restart(struct sim *x)
 static void
 lose(struct sim *x, const struct stimulus *s)
 {
-	struct effect *effects;
-	run_advance(x->run, s, x->tmp, &effects);
+	decide(x, s);
 	arena_reset(x->tmp);
 	restart(x);
 }
@@ -412,9 +442,9 @@ add_verbs(struct sim *x)
 		o->phase = sim_field(x, v, "phase");
 		o->output_parameters = pairs(x, val_get(v, S("outputs")));
 		o->parameters = pairs(x, val_get(v, S("parameters")));
-		o->restart_successful = number(v, "restartSuccessful", 0) != 0;
+		o->restart_successful = sim_number(v, "restartSuccessful", 0) != 0;
 		o->memoized = str_eq(sim_field(x, v, "do"), S("resubmit-memoized"));
-		struct sim_event *ev = add_event(x, EPOCH + number(v, "at", 0) * NS_PER_SEC);
+		struct sim_event *ev = add_event(x, SIM_EPOCH + sim_number(v, "at", 0) * NS_PER_SEC);
 		ev->s.verb = o;
 		ev->refused = sim_field(x, v, "refused");
 		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
@@ -482,6 +512,11 @@ play_event(struct sim *x, struct sim_event *first)
 	}
 	if (ev.s.verb && !allowed(x, &ev))
 		return;
+	if (ev.lock) {
+		sim_locks_play(x, ev.lock);
+		stimulate(x, NULL);
+		return;
+	}
 	if (ev.s.kind == STIM_TASK_DONE) {
 		ev.s.result = &ev.result;
 		note(x, "end", ev.name, STR_NONE);
@@ -518,6 +553,7 @@ sim_play(struct sim *x)
 	}
 	if (refused.p)
 		buf_addf(&x->why, "  not refused\n");
+	sim_locks_init(x);
 	play(x);
 	return true;
 }
@@ -532,7 +568,7 @@ sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash cras
 		.docs_n = n,
 		.metrics = custom_metrics_new(0),
 		.crash = crash,
-		.now = EPOCH };
+		.now = SIM_EPOCH };
 }
 
 void
@@ -541,6 +577,8 @@ sim_free(struct sim *x)
 	buf_free(&x->why);
 	run_free(x->run);
 	custom_metrics_free(x->metrics);
+	sim_locks_free(x);
+	VEC_FREE(&x->turn);
 	map_free(&x->starts);
 	map_free(&x->used);
 	map_free(&x->running);

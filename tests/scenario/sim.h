@@ -18,6 +18,14 @@
 enum crash { CRASH_NONE, CRASH_BEFORE, CRASH_COMMITTED, CRASH_CARRIED_OUT, CRASHES };
 extern const char *const crash_names[CRASHES];
 
+struct sim_locks;
+struct other;
+/* Somebody else asks for or gives back a lock, or a limit changes. */
+struct sim_lock_event {
+	struct other *other;
+	bool asks;
+	str key, limit; /* "name/key" of a ConfigMap, its new value */
+};
 struct sim_event {
 	int64_t at;
 	uint64_t order;
@@ -26,6 +34,7 @@ struct sim_event {
 	str name;    /* of the node */
 	str refused; /* of a verb: part of the reason */
 	bool timer, killed, gone;
+	const struct sim_lock_event *lock;
 };
 struct saved {
 	VEC(str) rows; /* by node_order */
@@ -45,9 +54,11 @@ struct sim {
 	size_t docs_n;
 	struct run *run;
 	struct custom_metrics *metrics;
+	struct sim_locks *locks;
 	struct run_world world;
 	enum crash crash;
 	VEC(struct sim_event) events;
+	VEC(const struct effect *) turn; /* what the stimuli of one commit asked for */
 	VEC(struct sim_note) notes;
 	struct saved saved;
 	struct map starts, used, running; /* display name -> count; rule -> count; node id -> itself */
@@ -62,8 +73,19 @@ void sim_free(struct sim *x);
 /* Makes the run and plays it to its end. False: the workflow was refused. */
 bool sim_play(struct sim *x);
 
+#define SIM_EPOCH (INT64_C(1767225600) * NS_PER_SEC) /* 2026-01-01T00:00:00Z */
+void sim_lock_at(struct sim *x, int64_t seconds, struct sim_lock_event ev);
+int64_t sim_number(const struct val *map, const char *key, int64_t dflt);
 size_t sim_count(struct sim *x, struct map *m, str key, size_t add);
 str sim_text(struct sim *x, const struct val *v);
 str sim_field(struct sim *x, const struct val *map, const char *key);
+
+/* sim_locks.c */
+void sim_locks_init(struct sim *x);
+void sim_locks_free(struct sim *x);
+void sim_locks_refill(struct sim *x);
+void sim_locks_play(struct sim *x, const struct sim_lock_event *ev);
+bool sim_locks_take(struct sim *x, const struct effect *ef); /* an effect on locks: done */
+bool sim_locks_news(struct sim *x, struct stimulus *s);      /* the run is to be told something */
 
 #endif

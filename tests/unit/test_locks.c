@@ -271,6 +271,24 @@ what_was_held_is_held_whatever_the_limit(void **state UNUSED)
 	close_world(&w);
 }
 
+/* After a restart those who wait ask in any order. */
+static void
+closed_nobody_is_let_in_and_open_all_in_their_order(void **state UNUSED)
+{
+	struct world w;
+	struct lock_id s = semaphore(S("s0"));
+	open_world(&w);
+	locks_close(w.t);
+	locks_hold(w.t, S("ns/a"), &s, 1);
+	assert_int_equal(ASK(&w, "ns/late", 0, 9, semaphore(S("s0"))), 0);
+	assert_int_equal(ASK(&w, "ns/early", 0, 2, semaphore(S("s0"))), 0);
+	expect_granted(&w, NULL);
+	locks_open(w.t);
+	expect_granted(&w, "ns/early");
+	expect_granted(&w, NULL);
+	close_world(&w);
+}
+
 /* ---- a model: tries everybody who waits, in order of rank, until nobody can be let in --------------------------------- */
 
 struct model_claim {
@@ -458,6 +476,7 @@ main(void)
 		cmocka_unit_test(a_limit_that_is_not_there_is_an_error_and_one_that_goes_is_waited_for),
 		cmocka_unit_test(database_locks),
 		cmocka_unit_test(what_was_held_is_held_whatever_the_limit),
+		cmocka_unit_test(closed_nobody_is_let_in_and_open_all_in_their_order),
 		cmocka_unit_test(agrees_with_the_model),
 		cmocka_unit_test(a_heap_gives_the_least_whatever_was_taken_out),
 	};

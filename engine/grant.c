@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * grant: the lock table among the workflows. A run's asks go into the table, and what comes of them goes back as
+ * stimuli, in the same turn: so "holds" and "gave back" of different workflows are one transaction, and nobody's command
+ * starts before the end of who had the lock is on disk.
+ *
+ * The table is memory only. Before anything runs after a restart it is told what the rows say is held.
+ */
+#include "engine/locks.h"
+#include "engine/shell.h"
+
+struct answer {
+	struct arena *arena;
+	str holder;
+	struct lock_news news;
+};
+struct grants {
+	struct engine *engine;
+	struct locks *locks;
+	struct map limits;           /* "ns/key" -> limit kept in the store, as int64_t * */
+	VEC(struct answer) answers;  /* not told yet; from `at` on */
+	size_t at;
+	bool telling;
+};
+
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
+
+static int
+database_limit(const struct grants *t, const struct lock_id *id, int64_t *limit, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const int64_t *v = map_get(&t->limits, arena_fmt(a, "%.*s/%.*s", STR_ARG(id->ns), STR_ARG(id->name)));
+	if (!v)
+		return err_set(e, ERR_NOT_FOUND,
+			"there is no limit \"%.*s\" in namespace \"%.*s\"; make one with `tidegate sync create`",
+			STR_ARG(id->name), STR_ARG(id->ns));
+	*limit = *v;
+	return 0;
+}
+
+static int
+limit_of(void *arg, const struct lock_id *id, int64_t *limit, struct err *e)
+{
+	const struct grants *t = arg;
+	str text;
+	if (id->kind == LOCK_DATABASE_SEMAPHORE)
+		return database_limit(t, id, limit, e);
+	if (config_map_key(t->engine->objects, id->ns, id->name, id->key, &text, e))
+		return -1;
+	if (!str_to_i64(str_trim(text), limit) || *limit < 1)
+		return err_set(e, ERR_INVALID, "key \"%.*s\" of ConfigMap \"%.*s\" must be a number above 0",
+			STR_ARG(id->key), STR_ARG(id->name));
+	return 0;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+static str
+holder_key(struct arena *a, const struct live *l, str node_id)
+{
+	return arena_fmt(a, "%.*s%s%.*s", STR_ARG(l->map_key), node_id.n ? "/" : "", STR_ARG(node_id));
+}
+
+/* Who holds each of the locks, for the status of who waits. */
+static const struct val *
+holders_of(const struct locks *t, const struct locking *l, struct arena *a)
+{
+	struct val_list all = { 0 };
+	for (size_t i = 0; i < l->n; i++) {
+		struct val_list list = { 0 };
+		str *holders;
+		size_t n = locks_holders(t, &l->ids[i], a, &holders);
+		for (size_t k = 0; k < n; k++)
+			val_list_add(&list, val_str(holders[k]));
+		val_list_add(&all, val_list_end(&list, a));
+	}
+	struct val *out = ARENA_NEW(a, struct val);
+	*out = val_list_end(&all, a);
+	return out;
+}
+
+void
+grants_ask(struct live *l, const struct effect *x)
+{
+	struct grants *t = l->engine->grants;
+	const struct locking *want = x->locks;
+	struct answer *answer = VEC_PUSH(&t->answers);
+	struct arena *a = answer->arena = arena_new();
+	struct lock_rank rank = { run_priority(l->run), l->created, l->id, x->node ? node_order(x->node) : 0 };
+	struct locks_wait wait;
+	struct err e;
+	answer->holder = holder_key(a, l, x->node_id);
+	int rc = locks_ask(t->locks, answer->holder, &rank, want->ids, want->n, a, &wait, &e);
+	if (rc < 0)
+		answer->news = (struct lock_news){ .error = arena_fmt(a, "%s", e.msg) };
+	else if (rc > 0)
+		answer->news = (struct lock_news){ .granted = true };
+	else
+		answer->news = (struct lock_news){ .lock = wait.lock, .message = wait.message, .holders = holders_of(t->locks, want, a) };
+}
+
+void
+grants_release(struct live *l, str node_id)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	(void)locks_release(l->engine->grants->locks, holder_key(a, l, node_id)); /* it may have had none */
+}
+
+void
+grants_recover(struct live *l)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const struct locking *held;
+	str node_id;
+	for (size_t i = 0; (held = run_holds(l->run, &i, &node_id));)
+		locks_hold(l->engine->grants->locks, holder_key(a, l, node_id), held->ids, held->n);
+}
+
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
+
+/* `holder`: "ns/workflow" or "ns/workflow/node". */
+static void
+tell(struct engine *g, str holder, const struct lock_news *news)
+{
+	str rest = holder, ns = str_cut(&rest, '/'), name = str_cut(&rest, '/');
+	struct live *l = live_find(g, ns, name);
+	struct stimulus s = { .kind = STIM_LOCK, .now = loop_now(g->loop), .node_id = rest, .lock = news };
+	if (l)
+		live_advance(l, &s);
+	else
+		(void)locks_release(g->grants->locks, holder); /* deleted meanwhile */
+}
+
+void
+grants_tell(struct engine *g)
+{
+	struct grants *t = g->grants;
+	str holder;
+	if (t->telling)
+		return;
+	t->telling = true;
+	for (;;) {
+		if (t->at < t->answers.n) {
+			struct answer answer = t->answers.p[t->at++];
+			tell(g, answer.holder, &answer.news);
+			arena_free(answer.arena);
+			continue;
+		}
+		t->answers.n = t->at = 0;
+		holder = locks_granted(t->locks);
+		if (!holder.p)
+			break;
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		struct lock_news granted = { .granted = true };
+		tell(g, arena_dup(a, holder), &granted);
+	}
+	t->telling = false;
+}
+
+void
+grants_close(struct engine *g)
+{
+	locks_close(g->grants->locks);
+}
+
+void
+grants_open(struct engine *g)
+{
+	locks_open(g->grants->locks);
+	grants_tell(g);
+}
+
+void
+grants_refresh(struct engine *g)
+{
+	locks_refresh(g->grants->locks);
+	grants_tell(g);
+}
+
+/* ---- life cycle -------------------------------------------------------------------------------------------------- */
+
+struct grants *
+grants_new(struct engine *g)
+{
+	struct grants *t = MEM_NEW(struct grants);
+	t->engine = g;
+	t->locks = locks_new(limit_of, t);
+	return t;
+}
+
+void
+grants_free(struct grants *t)
+{
+	if (!t)
+		return;
+	for (size_t i = t->at; i < t->answers.n; i++)
+		arena_free(t->answers.p[i].arena);
+	VEC_FREE(&t->answers);
+	map_free(&t->limits);
+	locks_free(t->locks);
+	free(t);
+}
