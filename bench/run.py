@@ -5,104 +5,18 @@
 On a shared machine only ratios of the same minute hold: ours and theirs run in turn, with the same client and, where the
 kernel allows it, in the same real-time class (chrt -r). Ingest is a rate, ours over theirs, to be at least; the others are
 times or sizes, ours over theirs, to be at most. The exit code is 1 if a floor is missed, 2 if something could not be measured.
+A line below a measure, with no verdict, says what else was seen in the same runs.
 """
 import os
-import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BIN = os.environ.get("BENCH_BIN", os.path.join(TOP, "build/bench"))
-TIDEGATE = os.environ.get("TIDEGATE", os.path.join(TOP, "tidegate"))
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
-SECONDS = os.environ.get("SECONDS_EACH", "2")
-
-
-def realtime():
-    """The prefix that gives a command the round-robin class, if we may."""
-    chrt = shutil.which("chrt")
-    if chrt and subprocess.run([chrt, "-r", "5", "true"], capture_output=True).returncode == 0:
-        return [chrt, "-r", "5"]
-    return []
-
-
-RT = realtime()
-
-
-def tool(name):
-    return os.path.join(BIN, name)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def out(args, **kw):
-    """Runs a measuring command and gives what it prints."""
-    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=300, **kw)
-    if p.returncode != 0:
-        raise RuntimeError(f"{' '.join(args)}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
-    return p.stdout
-
-
-def number(text, pattern):
-    return float(re.search(pattern, text).group(1))
-
-
-class Server:
-    """A server of ours or of a peer, stopped at the end."""
-
-    def __init__(self, args, port, **kw):
-        self.log = tempfile.TemporaryFile()
-        self.p = subprocess.Popen(RT + args, stdout=self.log, stderr=self.log, **kw)
-        end = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 0.2).close()
-                return
-            except OSError:
-                if self.p.poll() is not None or time.monotonic() > end:
-                    self.log.seek(0)
-                    raise RuntimeError(f"{args[0]} does not listen: {self.log.read().decode()[-600:]}") from None
-                time.sleep(0.01)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.p.send_signal(signal.SIGTERM)
-        try:
-            self.p.wait(10)
-        except subprocess.TimeoutExpired:
-            self.p.kill()
-            self.p.wait()
-        self.log.close()
-
-
-def timed(args, **kw):
-    """Seconds that a command takes, from before its start to after its end."""
-    start = time.monotonic()
-    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=600, **kw)
-    took = time.monotonic() - start
-    if p.returncode != 0:
-        raise RuntimeError(f"{' '.join(args[:6])}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
-    return took
-
-
-def write(directory, name, text):
-    path = os.path.join(directory, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
+import scale
+from common import (BIN, ROUNDS, RT, SECONDS, TIDEGATE, Server, fan_makefile, fan_out, free_port, notes, number, out, run_workflow,
+                    serve, timed, tool, workflow_head, write)
 
 # ---- manifests ------------------------------------------------------------------------------------------------------
 
@@ -150,33 +64,9 @@ spec:
 """
 
 
-def workflow_head(name):
-    return f"""apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {{name: {name}}}
-spec:
-  entrypoint: main
-  templates:
-    - name: nothing
-      container: {{image: any, command: [/bin/true]}}
-"""
-
-
-def fan_out(n):
-    return workflow_head("fan") + f"""    - name: main
-      steps:
-        - - {{name: one, template: nothing, withSequence: {{count: "{n}"}}}}
-"""
-
-
 def chain(n):
     steps = "".join(f"        - - {{name: s{i}, template: nothing}}\n" for i in range(n))
     return workflow_head("chain") + "    - name: main\n      steps:\n" + steps
-
-
-def fan_makefile(n):
-    names = " ".join(f"t{i}" for i in range(n))
-    return f"all: {names}\n{names}:\n\t@/bin/true\n.PHONY: all {names}\n"
 
 
 def chain_makefile(n):
@@ -186,13 +76,6 @@ def chain_makefile(n):
 
 # ---- the measures ---------------------------------------------------------------------------------------------------
 # Each yields pairs (ours, theirs).
-
-def serve(work, name, port, manifests, sandbox="off"):
-    path = write(work, f"{name}.yaml", manifests)
-    state = os.path.join(work, f"{name}.state")
-    return Server([TIDEGATE, "serve", "--state", state, "--listen", f"127.0.0.1:{free_port()}", "--auth", "none",
-                   "--sandbox", sandbox, path], port)
-
 
 def load(port, connections):
     return number(out([tool("load"), str(port), "/push", str(connections), SECONDS]), r"^(\d+) req/s")
@@ -224,12 +107,6 @@ def react(work):
             yield tuple(number(out([tool("react"), str(p), "/push", "200", name]), r"p50 ([\d.]+)") for p in (ours, theirs))
 
 
-def run_workflow(work, path, sandbox):
-    # Not removed before the end: ext4 looks for a long time for a free inode when thousands were freed a moment ago.
-    state = tempfile.mkdtemp(dir=work)
-    return timed([TIDEGATE, "run", "--state", state, "--sandbox", sandbox, "--output", "name", path])
-
-
 def fan(work):
     path, makefile = write(work, "fan.yaml", fan_out(1000)), write(work, "fan.mk", fan_makefile(1000))
     for _ in range(ROUNDS):
@@ -249,11 +126,6 @@ def chained(work):
     path, makefile = write(work, "chain.yaml", chain(100)), write(work, "chain.mk", chain_makefile(100))
     for _ in range(ROUNDS):
         yield run_workflow(work, path, "off"), timed(["make", "-s", "-j2", "-f", makefile])
-
-
-def nodes(_work):
-    for _ in range(ROUNDS):
-        yield tuple(number(out([tool("nodes"), n]), r"([\d.]+) us/node") for n in ("30000", "1000"))
 
 
 _startups = {}
@@ -293,7 +165,11 @@ MEASURES = [
     ("fan", "1,000-step fan-out, sandbox off", "make -j2", "s", 1, fan, False, 2.5, 1.3),
     ("fan-sandbox", "1,000-step fan-out, sandbox on", "bubblewrap under xargs -P2", "s", 1, fan_sandbox, False, 1.2, 0.7),
     ("chain", "100-step chain", "make", "s", 1, chained, False, 3.0, 1.5),
-    ("nodes", "cost per node, 30,000 no-op nodes", "1,000 no-op nodes", "us", 1, nodes, False, 1.3, 1.1),
+    ("nodes", "cost per node, 100,000 no-op nodes", "1,000 no-op nodes", "us", 1, scale.nodes, False, 1.3, 1.1),
+    ("loop", "5,000-member loop, sandbox off", "make -j2", "s", 1, scale.loop, False, 2.5, 1.3),
+    ("results", "1,000-step loop, results captured", "make -j2, results in files", "s", 1, scale.results, False, 2.5, 1.3),
+    ("workflows", "1,000 workflows of one step", "a shell loop of the command", "s", 1, scale.workflows, False, 3.0, 1.5),
+    ("burst", "5,000 workflows submitted at once", "a shell loop of the command", "s", 1, scale.burst, False, 3.0, 1.5),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]
@@ -329,6 +205,9 @@ def main():
             sign = ">=" if at_least else "<="
             print(f"{title:<40} {ratio:6.2f}x  ours {ours * factor:10.3f} {unit:<6} {peer} {theirs * factor:.3f} {unit}"
                   f"  (floor {sign} {floor}x, goal {sign} {goal}x: {verdict})", flush=True)
+            for note in notes:
+                print(f"{'':<40} {note}", flush=True)
+            notes.clear()
     return code
 
 
