@@ -60,7 +60,7 @@ call_node(struct run *r, struct call *c, enum node_type t)
 	n->retried = c->retried != NULL;
 	n->exiting = c->exiting;
 	link_node(c, n);
-	if (t == NODE_POD || t == NODE_SUSPEND)
+	if (node_is_task(n) || t == NODE_SUSPEND)
 		progress_set(n, 0, 1);
 	limit_count(n, false, true);
 	return n;
@@ -85,6 +85,8 @@ call_node_type(const struct call *c, const struct template *t)
 		return NODE_DAG;
 	case TEMPLATE_SUSPEND:
 		return NODE_SUSPEND;
+	case TEMPLATE_HTTP:
+		return NODE_HTTP;
 	default:
 		return NODE_POD;
 	}
@@ -234,7 +236,7 @@ process(struct run *r, struct call *c, const struct def *d, struct processed *ou
 {
 	bool attempts = d->decoded->retry && !c->retried, leaf = is_leaf(d) && !attempts;
 	struct scope x = { .run = r, .call = c, .tmpl = d->decoded };
-	if (leaf && d->decoded->type != TEMPLATE_SUSPEND)
+	if (leaf && d->decoded->type != TEMPLATE_SUSPEND && d->decoded->type != TEMPLATE_HTTP)
 		x.pod = pod_name(r, r->tmp, c->name, d->name);
 	if (put_inputs(r, d, c, &x, &out->inputs, e))
 		return -1;
@@ -273,6 +275,7 @@ begin_body(struct run *r, struct call *c, const struct def *d, const struct proc
 	switch (p->tmpl->type) {
 	case TEMPLATE_CONTAINER:
 	case TEMPLATE_SCRIPT:
+	case TEMPLATE_HTTP:
 		return pod_begin(r, c, d, p);
 	case TEMPLATE_SUSPEND:
 		return suspend_begin(r, c, p);

@@ -154,7 +154,7 @@ killed_in_line(struct live *l, str id)
 {
 	static const struct task_result stopped = { .phase = PHASE_FAILED, .message = { "stopped before it started", 25 }, .exit_code = -1 };
 	const struct node *n = run_node(l->run, id);
-	if (!n || l->deleted || !node_has_pod(n))
+	if (!n || l->deleted || !node_has_task(n))
 		return;
 	struct stimulus s = { .kind = STIM_TASK_DONE, .now = loop_now(l->engine->loop), .node_id = id, .result = &stopped };
 	live_advance(l, &s);
@@ -165,6 +165,9 @@ carry_out(struct engine *g, const struct save_job *j)
 {
 	for (size_t i = 0; i < j->actions_n; i++) {
 		const struct action *x = &j->actions[i];
+		if (x->kind == ACTION_RELEASE ? agent_release(g->agent, j->ns, j->name, x->node_id)
+					      : agent_kill(g->agent, j->ns, j->name, x->node_id))
+			continue;
 		if (x->kind == ACTION_RELEASE)
 			executor_release(g->executor, j->ns, j->name, x->node_id);
 		else if (!executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds))
@@ -349,6 +352,18 @@ set_timer(struct live *l, str node_id, int64_t at_ns)
 	timer_start(l->engine->loop, &t->timer, at_ns, timer_fired, t);
 }
 
+/* One that had begun before a restart may have been sent. */
+static void
+start_request(struct live *l, const struct node *n, const struct task_spec *t)
+{
+	if (node_recovered(n) && node_phase(n) == PHASE_RUNNING) {
+		agent_adopt(l->engine->agent, t);
+		return;
+	}
+	agent_start(l->engine->agent, t);
+	*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
+}
+
 /* Spawns the step's helper while the commit is under way, or at once if its row is on disk already. */
 static void
 start_now(struct live *l, const struct node *n, const struct task_spec *task)
@@ -371,6 +386,10 @@ start_task(struct live *l, const struct effect *x)
 {
 	struct engine *g = l->engine;
 	const struct node *n = x->node;
+	if (agent_takes(x->task)) {
+		start_request(l, n, x->task);
+		return;
+	}
 	bool recovered = node_recovered(n);
 	if (n == l->called || (!g->waiting && executor_room(g->executor)) || (recovered && executor_claimed(g->executor, x->task))) {
 		start_now(l, n, x->task);
@@ -498,6 +517,20 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 
 task_news *const engine_task_news = task_news_came;
 
+/* The agent may not send before it is on disk that it is about to. */
+static bool
+request_begins(void *arg, str ns, str workflow, str node_id, void (*go)(void *arg), void *go_arg)
+{
+	struct engine *g = arg;
+	struct live *l = live_find(g, ns, workflow);
+	if (!l || g->closing)
+		return false;
+	struct stimulus s = { .kind = STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id };
+	advance(l, &s);
+	live_wait(l, go, go_arg);
+	return true;
+}
+
 static void
 task_progress_came(void *arg, str ns, str workflow, str node_id, str text)
 {
@@ -523,6 +556,8 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->grants = grants_new(g);
+	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .end = task_news_came, .arg = g };
+	g->agent = agent_new(&env);
 	g->next_id = 1;
 	list_init(&g->watches);
 	list_init(&g->line);
@@ -621,6 +656,7 @@ engine_free(struct engine *g)
 	arena_free(g->scratch);
 	custom_metrics_free(g->metrics);
 	grants_free(g->grants);
+	agent_free(g->agent);
 	free(g);
 }
 
@@ -664,5 +700,5 @@ engine_active(const struct engine *g)
 size_t
 engine_running_steps(const struct engine *g)
 {
-	return g->executor ? executor_running(g->executor) : 0;
+	return (g->executor ? executor_running(g->executor) : 0) + agent_running(g->agent);
 }

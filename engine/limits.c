@@ -166,7 +166,7 @@ limit_deadline(struct run *r)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || n->exiting || node_fulfilled(n))
 			continue;
-		if (n->type == NODE_POD && !sync_waits(n))
+		if (node_is_task(n) && !sync_waits(n))
 			pod_give_up(r, n, S("Step exceeded its deadline"));
 		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));

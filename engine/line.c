@@ -64,7 +64,7 @@ line_serve(void *arg)
 	while (!g->closing && !list_empty(&g->line) && executor_room(g->executor)) {
 		struct live *l;
 		struct waiting w = take(g, &l);
-		if (node_has_pod(w.node))
+		if (node_has_task(w.node))
 			begin(l, w);
 	}
 }

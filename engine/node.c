@@ -10,7 +10,7 @@
 enum { POD_PREFIX_MAX = 242 }; /* 253 for a Kubernetes name, less a dash and ten digits */
 
 static const char *const type_names[NODE_TYPES] = { "Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped",
-	"Suspend" };
+	"Suspend", "HTTP" };
 static const char *const phase_names[] = { "", "Pending", "Running", "Succeeded", "Skipped", "Failed", "Error",
 	"Omitted" };
 
@@ -232,9 +232,15 @@ node_changed(struct node *n)
 }
 
 bool
-node_has_pod(const struct node *n)
+node_is_task(const struct node *n)
 {
-	return n->type == NODE_POD && !n->gone && !sync_waits(n) && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
+	return n->type == NODE_POD || n->type == NODE_HTTP;
+}
+
+bool
+node_has_task(const struct node *n)
+{
+	return node_is_task(n) && !n->gone && !sync_waits(n) && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
 }
 
 static bool
@@ -262,7 +268,7 @@ end(struct node *n)
 		sync_release(n->run, n);
 	if (n->metrics)
 		metrics_end(n->run, n);
-	if ((n->type == NODE_POD || n->type == NODE_SUSPEND) && n->phase == PHASE_SUCCEEDED)
+	if ((node_is_task(n) || n->type == NODE_SUSPEND) && n->phase == PHASE_SUCCEEDED)
 		progress_set(n, n->total, n->total);
 	node_announce(n);
 }

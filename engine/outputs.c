@@ -100,7 +100,8 @@ outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, con
 	if (parameters.n)
 		val_map_add(&m, S("parameters"), parameters);
 	if (n->capture && res->result.p)
-		val_map_add(&m, S("result"), val_str(arena_dup(r->arena, without_newline(res->result))));
+		val_map_add(&m, S("result"),
+			val_str(arena_dup(r->arena, n->type == NODE_HTTP ? res->result : without_newline(res->result))));
 	if (res->exit_code >= 0)
 		val_map_add(&m, S("exitCode"), val_str(run_text(r, "%d", res->exit_code)));
 	struct val *v = ARENA_NEW(r->arena, struct val);

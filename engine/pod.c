@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pod: the leaves. A pod is a task for the executor: its processed template stays with the node until the pod has
- * ended, so that it can be given to the executor once more after a restart. A suspended node waits for a verb or for
- * its time.
+ * pod: the leaves. A pod is a task for the executor, and so is a request of an http template for the agent: the processed
+ * template stays with the node until the task has ended, so that it can be given out once more after a restart. A
+ * suspended node waits for a verb or for its time.
  */
 #include "engine/run_impl.h"
 
@@ -151,12 +151,14 @@ struct node *
 pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p)
 {
 	bool made = call_is_new(r, c);
-	struct node *n = call_node(r, c, NODE_POD);
+	bool http = p->tmpl->type == TEMPLATE_HTTP;
+	struct node *n = call_node(r, c, http ? NODE_HTTP : NODE_POD);
 	if (!n || !made)
 		return n;
 	n->inputs = p->inputs;
 	if (run_shut(r, n->exiting)) {
-		node_set(n, PHASE_FAILED, run_text(r, "workflow shutdown with strategy: %.*s", STR_ARG(r->shutdown)));
+		node_set(n, PHASE_FAILED,
+			run_text(r, http ? "Stopped with strategy '%.*s'" : "workflow shutdown with strategy: %.*s", STR_ARG(r->shutdown)));
 		return n;
 	}
 	if (r->deadline && r->now >= r->deadline && !n->exiting) {
@@ -172,8 +174,9 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 	n->body = p->body;
 	put_metadata(n, p->body);
 	n->pod_template = d->name;
-	n->pod = pod_name(r, r->arena, n->name, d->name);
-	n->capture = is_captured(c);
+	if (!http)
+		n->pod = pod_name(r, r->arena, n->name, d->name);
+	n->capture = http || is_captured(c);
 	emit_start(r, n, p->tmpl);
 	pod_set_timers(r, n);
 	return n;
@@ -182,7 +185,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 void
 pod_started(struct run *r, struct node *n)
 {
-	if (n->type != NODE_POD || n->phase != PHASE_PENDING)
+	if (!node_is_task(n) || n->phase != PHASE_PENDING)
 		return;
 	n->running_since = r->now;
 	node_set(n, PHASE_RUNNING, S(""));
@@ -195,7 +198,7 @@ void
 pod_progress(struct run *r UNUSED, struct node *n, str text)
 {
 	const uint32_t done = n->done, total = n->total;
-	if (!node_has_pod(n))
+	if (!node_has_task(n))
 		return;
 	put_progress(n, text);
 	if (n->done != done || n->total != total)
@@ -209,7 +212,7 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 		usage_set(n, res->usage);
 		node_changed(n);
 	}
-	if (!node_has_pod(n))
+	if (!node_has_task(n))
 		return; /* it was given up before: stopped, timed out */
 	struct err e;
 	enum phase p = res->phase;
@@ -233,9 +236,9 @@ pod_timer(struct run *r, struct node *n)
 {
 	int64_t active_end = n->active && n->running_since ? n->running_since + n->active : INT64_MAX;
 	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
-	if ((!node_has_pod(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
+	if ((!node_has_task(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
-	if (node_has_pod(n))
+	if (node_has_task(n))
 		run_effect(r, EFFECT_KILL, n);
 	str why = n->phase == PHASE_PENDING || sync_waits(n) ? S("timeout")
 					    : S("Pod was active on the node longer than the specified deadline");

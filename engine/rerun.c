@@ -12,7 +12,7 @@
 static bool
 is_execution(const struct node *n)
 {
-	return n->type == NODE_POD || n->type == NODE_SUSPEND || n->type == NODE_SKIPPED;
+	return node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_SKIPPED;
 }
 
 /* Nodes in the order of creation have their children behind them: one pass from the end finds who has a good
@@ -25,7 +25,7 @@ find_good(struct run *r, bool *good)
 		for (size_t k = 0; k < n->children.n && !good[i - 1]; k++) {
 			const struct node *c = n->children.p[k];
 			good[i - 1] =
-				!c->hooked && (good[c->order] || (c->type == NODE_POD && c->phase == PHASE_SUCCEEDED));
+				!c->hooked && (good[c->order] || (node_is_task(c) && c->phase == PHASE_SUCCEEDED));
 		}
 	}
 }

@@ -337,7 +337,7 @@ finish(struct run *r, enum phase p, str message)
 	if (r->finished < r->started)
 		r->finished = r->started;
 	for (size_t i = 0; i < r->nodes.n; i++) /* none is open after an ordinary end */
-		if (node_has_pod(r->nodes.p[i])) {
+		if (node_has_task(r->nodes.p[i])) {
 			run_effect(r, EFFECT_KILL, r->nodes.p[i]);
 			node_set(r->nodes.p[i], PHASE_FAILED, S("the workflow has ended"));
 		}
@@ -522,7 +522,7 @@ run_start(struct run *r)
 	set_deadline(r);
 	metrics_of_workflow(r, false);
 	for (size_t i = 0; i < r->nodes.n; i++)
-		if (node_has_pod(r->nodes.p[i]))
+		if (node_has_task(r->nodes.p[i]))
 			pod_emit_start(r, r->nodes.p[i]);
 		else
 			suspend_set_timer(r, r->nodes.p[i]);
@@ -543,7 +543,7 @@ timer(struct run *r, str id)
 	struct node *n = run_node(r, id);
 	if (!n || node_fulfilled(n))
 		return;
-	if (n->type == NODE_POD || sync_waits(n))
+	if (node_is_task(n) || sync_waits(n))
 		pod_timer(r, n);
 	else if (n->type == NODE_SUSPEND)
 		suspend_timer(r, n);
@@ -569,7 +569,7 @@ static void
 room(struct run *r, str id)
 {
 	struct node *n = run_node(r, id);
-	if (n && node_has_pod(n))
+	if (n && node_has_task(n))
 		pod_emit_start(r, n);
 }
 

@@ -190,7 +190,7 @@ enum phase node_phase(const struct node *n);
 str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
 str node_label(const struct node *n, str key);
-bool node_has_pod(const struct node *n); /* a pod that has not ended */
+bool node_has_task(const struct node *n); /* its work is done outside the run (a pod, a request), and has not ended */
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */

@@ -50,6 +50,7 @@ enum node_type {
 	NODE_RETRY,
 	NODE_SKIPPED,
 	NODE_SUSPEND,
+	NODE_HTTP,
 	NODE_TYPES
 };
 /* Who is told when a node is fulfilled. */
@@ -285,6 +286,7 @@ void node_announce(struct node *n);
 void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg);
 str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
 struct node *node_last_attempt(const struct node *retry);
+bool node_is_task(const struct node *n); /* its work is done outside the run: news come as STIM_TASK_* */
 
 /* ---- sums.c ---------------------------------------------------------------------------------------------------- */
 

@@ -112,7 +112,7 @@ node_save(const struct node *n, struct arena *a)
 	add_int(&x, S("exiting"), n->exiting);
 	add_int(&x, S("bubbles"), n->bubbles);
 	add_int(&x, S("done"), n->done);
-	if (n->type == NODE_POD || n->type == NODE_SUSPEND) {
+	if (node_is_task(n) || n->type == NODE_SUSPEND) {
 		add_int(&x, S("total"), n->total);
 		add_int(&x, S("cpu"), n->usage.cpu);
 		add_int(&x, S("memory"), n->usage.memory);
@@ -250,7 +250,7 @@ run_count(struct run *r)
 			limit_count(n, false, true);
 		else
 			limit_count_failed(n);
-		if (n->type == NODE_POD || n->type == NODE_SUSPEND)
+		if (node_is_task(n) || n->type == NODE_SUSPEND)
 			progress_set(n, n->leaf_done, n->leaf_total);
 		if (n->type == NODE_POD)
 			usage_set(n, n->leaf_usage);

@@ -7,6 +7,7 @@
 #define TIDEGATE_ENGINE_SHELL_H
 
 #include "core/map.h"
+#include "engine/agent.h"
 #include "engine/archive.h"
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
@@ -73,6 +74,7 @@ struct engine {
 	struct arena *scratch;    /* of one stimulus */
 	struct custom_metrics *metrics;
 	struct grants *grants;    /* locks, and who waits to be told of them */
+	struct agent *agent;      /* carries out http templates */
 	bool closing;
 };
 

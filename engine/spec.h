@@ -140,6 +140,24 @@ struct suspend {
 	str duration;
 	const struct val *src;
 };
+struct http_header_source {
+	struct secret_ref *secret_key;
+};
+struct http_header_field {
+	str name, value;
+	struct http_header_source *value_from;
+};
+struct http_body_source {
+	str bytes; /* base64 */
+};
+struct http_request {
+	str url, method, body, success_condition;
+	LIST_OF(struct http_header_field) headers;
+	struct http_body_source *body_from;
+	int64_t timeout_seconds; /* 0: none */
+	bool insecure_skip_verify;
+	const struct val *src;
+};
 enum template_type { TEMPLATE_NONE, TEMPLATE_CONTAINER, TEMPLATE_CONTAINER_SET, TEMPLATE_SCRIPT, TEMPLATE_STEPS,
 	TEMPLATE_DAG, TEMPLATE_RESOURCE,
 	TEMPLATE_SUSPEND, TEMPLATE_DATA, TEMPLATE_HTTP, TEMPLATE_PLUGIN };
@@ -154,7 +172,8 @@ struct template {
 	bool has_steps;
 	struct dag *dag;
 	struct suspend *suspend;
-	const struct val *resource, *container_set, *data, *http, *plugin; /* served by later issues */
+	struct http_request *http;
+	const struct val *resource, *container_set, *data, *plugin; /* served by later issues */
 	LIST_OF(struct volume) volumes;
 	struct retry_strategy *retry;
 	struct intstr active_deadline_seconds;

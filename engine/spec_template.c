@@ -174,27 +174,36 @@ static const struct schema resource_schema = { "ResourceTemplate", "An action on
 		"Delete the object with the workflow."),
 	TEXT("successCondition", "Condition on the object that means success."), { 0 } } };
 
-static const struct schema http_header_source_schema = { "HTTPHeaderSource", "Where a header takes its value from.", 0,
+static const struct schema http_header_source_schema = { "HTTPHeaderSource", "Where a header takes its value from.",
+	sizeof(struct http_header_source), (const struct field[]){
+	FIELD_PTR(struct http_header_source, secret_key, "secretKeyRef", 0, &secret_ref_schema, .doc = "A key of a Secret."),
+	{ 0 } } };
+
+static const struct schema http_header_schema = { "HTTPHeader", "A header of the request.", sizeof(struct http_header_field),
 	(const struct field[]){
-	FIELD_AS("secretKeyRef", FIELD_OBJ_, 0, .schema = &secret_ref_schema, .doc = "A key of a Secret."), { 0 } } };
+	FIELD(struct http_header_field, name, "name", REQ, .doc = "Header name."),
+	FIELD(struct http_header_field, value, "value", 0, .doc = "Header value."),
+	FIELD_PTR(struct http_header_field, value_from, "valueFrom", 0, &http_header_source_schema,
+		.doc = "Where to take the value from."),
+	{ 0 } } };
 
-static const struct schema http_header_schema = { "HTTPHeader", "A header of the request.", 0, (const struct field[]){
-	MUST("name", "Header name."), TEXT("value", "Header value."),
-	FIELD_AS("valueFrom", FIELD_OBJ_, 0, .schema = &http_header_source_schema,
-		.doc = "Where to take the value from."), { 0 } } };
+static const struct schema http_body_source_schema = { "HTTPBodySource", "A body of bytes.", sizeof(struct http_body_source),
+	(const struct field[]){
+	FIELD(struct http_body_source, bytes, "bytes", 0, .doc = "The bytes in base64."), { 0 } } };
 
-static const struct schema http_body_source_schema = { "HTTPBodySource", "A body of bytes.", 0, (const struct field[]){
-	TEXT("bytes", "The bytes in base64."), { 0 } } };
-
-static const struct schema http_schema = { "HTTP", "An HTTP request.", 0, (const struct field[]){
-	TEXT("body", "Body to send."), FIELD_AS("bodyFrom", FIELD_OBJ_, 0, .schema = &http_body_source_schema,
-		.doc = "Body that is no text."),
-	FIELD_AS("headers", FIELD_LIST_, 0, .schema = &http_header_schema, .doc = "Headers to send."),
-		FLAG("insecureSkipVerify", "Do not check the certificate."),
-	TEXT("method", "Method; GET by default."), TEXT("successCondition",
-		"Expression over request and response; 2xx by default."),
-	FIELD_AS("timeoutSeconds", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Longest time for the request."),
-		MUST("url", "URL to call."), { 0 } } };
+static const struct schema http_schema = { "HTTP", "An HTTP request.", sizeof(struct http_request), (const struct field[]){
+	FIELD(struct http_request, body, "body", 0, .doc = "Body to send."),
+	FIELD_PTR(struct http_request, body_from, "bodyFrom", 0, &http_body_source_schema, .doc = "Body that is no text."),
+	FIELD_LIST(struct http_request, headers, "headers", 0, &http_header_schema, .max = 200, .doc = "Headers to send."),
+	FIELD(struct http_request, insecure_skip_verify, "insecureSkipVerify", 0, .doc = "Do not check the certificate."),
+	FIELD(struct http_request, method, "method", 0, .doc = "Method; GET by default."),
+	FIELD(struct http_request, success_condition, "successCondition", 0,
+		.doc = "Expression over request and response; 2xx by default."),
+	FIELD(struct http_request, timeout_seconds, "timeoutSeconds", 0, .min = 0, .max = 604800,
+		.doc = "Longest time for the request; none if absent or 0."),
+	FIELD(struct http_request, url, "url", REQ, .doc = "URL to call."),
+	FIELD_SRC(struct http_request, src),
+	{ 0 } } };
 
 static const struct schema data_source_schema = { "DataSource", "Where the data comes from.", 0, (const struct field[]){
 	FIELD_AS("artifactPaths", FIELD_OBJ_, 0, .schema = &artifact_schema,
@@ -320,7 +329,7 @@ const struct schema template_schema = { "Template",
 	FIELD_PTR(struct template, dag, "dag", 0, &dag_schema, .doc = "Body: tasks that wait for each other."),
 	FIELD(struct template, data, "data", LATER, .schema = &data_schema,
 		.doc = "Body: a list of what lies at a location."),
-	FIELD(struct template, http, "http", LATER, .schema = &http_schema, .doc = "Body: an HTTP request."),
+	FIELD_PTR(struct template, http, "http", 0, &http_schema, .doc = "Body: an HTTP request."),
 	FIELD(struct template, plugin, "plugin", LATER, .doc = "Body: whatever an executor plugin serves.",
 		.hint = "no executor plugins are run; write an http template that calls the service, or a container"),
 	FIELD(struct template, resource, "resource", LATER, .schema = &resource_schema,

@@ -252,8 +252,8 @@ shut_down(struct run *r, str strategy, str message)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
 			continue;
-		if (n->type == NODE_POD && !sync_waits(n))
-			pod_give_up(r, n, killed);
+		if (node_is_task(n) && !sync_waits(n))
+			pod_give_up(r, n, n->type == NODE_POD ? killed : stopped);
 		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, stopped);
 		else if (n->type == NODE_RETRY && node_last_attempt(n))

@@ -457,6 +457,30 @@ cancel(struct call *c)
 	finish(c, NULL);
 }
 
+static void
+nothing(void *arg UNUSED, const struct http_answer *ans UNUSED, const struct err *e UNUSED)
+{
+}
+
+static void
+forget(struct link *calls, void *arg)
+{
+	LIST_EACH(calls, struct call, link, c)
+	{
+		if (c->arg != arg)
+			continue;
+		c->done = nothing;
+		cancel(c);
+	}
+}
+
+void
+httpc_forget(struct httpc *h, void *arg)
+{
+	forget(&h->failed, arg);
+	forget(&h->calls, arg);
+}
+
 void
 httpc_free(struct httpc *h)
 {

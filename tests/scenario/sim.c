@@ -187,8 +187,8 @@ start_task(struct sim *x, const struct effect *ef)
 	note(x, "start", name, args);
 	if (++x->now_running > x->most)
 		x->most = x->now_running;
-	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script))
-		buf_addf(&x->why, "  started without a container: %.*s\n", STR_ARG(name));
+	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http))
+		buf_addf(&x->why, "  started without something to do: %.*s\n", STR_ARG(name));
 	struct sim_event *ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
 	add_reports(x, rule, id, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
