@@ -78,21 +78,28 @@ class Daemon:
             f.write(text)
         os.rename(path + ".new", path)
 
-    def start(self):
-        log_from = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+    def spawn(self):
+        """Starts it, without waiting until it serves."""
+        self.log_from = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [TIDEGATE, "serve", "--state", self.state, "--listen", "127.0.0.1:0", *self.options, self.manifests],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-        def greeted():
+    def greeted(self):
+        """Waits until it serves."""
+        def greeting():
             if self.process.poll() is not None:
                 raise AssertionError("the daemon ended:\n" + self.log())
-            return re.search(r"listening on http://127\.0\.0\.1:(\d+)(?:  token (\S+))?", self.log()[log_from:])
+            return re.search(r"listening on http://127\.0\.0\.1:(\d+)(?:  token (\S+))?", self.log()[self.log_from:])
 
-        found = until(greeted, 30, "the daemon's greeting")
+        found = until(greeting, 30, "the daemon's greeting")
         self.port, self.token = int(found.group(1)), found.group(2)
         return self
+
+    def start(self):
+        self.spawn()
+        return self.greeted()
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
