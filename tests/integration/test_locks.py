@@ -102,18 +102,19 @@ class Locks(TestCase):
             f.write(f"hostPaths: [{self.directory}]\n")
         return path
 
-    def workflows(self, rng):
-        """One file with all of them, and the ids of those who will hold the semaphore."""
-        path, ids, texts = os.path.join(self.directory, "contenders.yaml"), [], []
+    def submit(self, d, rng):
+        """Fifty more, in one go."""
+        path, texts = os.path.join(self.directory, "contenders.yaml"), []
         for i in range(self.WORKFLOWS):
-            name = f"w{i:02d}"
+            name = f"w{self.submitted + i:04d}"
             whole = i % 5 == 4
-            ids += [f"{name}-w"] if whole else [f"{name}-{x}" for x in "abc"]
+            self.ids += [f"{name}-w"] if whole else [f"{name}-{x}" for x in "abc"]
             texts.append((WHOLE if whole else PARTS).replace("NAME", name).replace("PRIORITY", str(rng.randrange(3)))
-                         .replace("JOURNAL", self.journal).replace("DIRECTORY", self.shared).replace("PAUSE", "0.1"))
+                         .replace("JOURNAL", self.journal).replace("DIRECTORY", self.shared).replace("PAUSE", scaled("0.1", "0.5")))
+        self.submitted += self.WORKFLOWS
         with open(path, "w", encoding="utf-8") as f:
             f.write("---".join(texts))
-        return path, ids
+        d.cli("submit", path)
 
     def lines(self):
         if not os.path.exists(self.journal):
@@ -134,24 +135,26 @@ class Locks(TestCase):
             self.assertLessEqual(len(holding), self.HOLDERS, f"at {line!r} {sorted(holding)} hold it")
         return most
 
-    def kill_at_random(self, d, rng, lines_in_all):
+    def kill_at_random(self, d, rng):
         """After some lines more, at once, or before the daemon has taken anything up."""
         if rng.random() < 0.25:
             time.sleep(rng.random() * 0.05)  # a moment in its start; whichever it is, nothing may go wrong
         else:
             d.greeted()
-            target = min(len(self.lines()) + rng.choice([0, 1, 1, 2, 3]), lines_in_all)
+            if len(self.lines()) > 2 * len(self.ids) - 30:
+                self.submit(d, rng)  # they must contend at every kill
+            target = len(self.lines()) + rng.choice([0, 0, 1, 1, 2])
             until(lambda: len(self.lines()) >= target, 120, f"{target} lines of the journal")
         d.kill()
 
     def test_never_more_than_three_hold_it_and_none_is_stuck(self):
         kills, seed = scaled(10, 200), int(os.environ.get("TIDEGATE_SEED", "1"))
         rng = random.Random(seed)
-        path, ids = self.workflows(rng)
         d = self.daemon({"limits.yaml": LIMITS}, "--config", self.settings())
-        d.cli("submit", path)
+        self.submitted, self.ids = 0, []
+        self.submit(d, rng)
         for _ in range(kills):
-            self.kill_at_random(d, rng, 2 * len(ids))
+            self.kill_at_random(d, rng)
             self.most()
             d.spawn()
         d.greeted()
@@ -161,10 +164,10 @@ class Locks(TestCase):
 
         until(all_ended, 600, "the end of all workflows")
         phases = {w["metadata"]["name"]: w["status"]["phase"] for w in d.list()}
-        self.assertEqual(len(phases), self.WORKFLOWS)
+        self.assertEqual(len(phases), self.submitted)
         self.assertEqual(set(phases.values()), {"Succeeded"}, phases)
-        self.assertEqual(sorted(x[6:] for x in self.lines() if x.startswith("start ")), sorted(ids))
-        self.assertEqual(sorted(x[4:] for x in self.lines() if x.startswith("end ")), sorted(ids))
+        self.assertEqual(sorted(x[6:] for x in self.lines() if x.startswith("start ")), sorted(self.ids))
+        self.assertEqual(sorted(x[4:] for x in self.lines() if x.startswith("end ")), sorted(self.ids))
         self.assertEqual(self.most(), self.HOLDERS, f"seed {seed}: the semaphore was never full")
         self.assertFalse([w["metadata"]["name"] for w in d.list() if w["status"].get("synchronization")])
 
