@@ -81,6 +81,7 @@ get_status(struct api *api, struct http_req *r, const struct resource *res UNUSE
 	val_map_add(&m, S("startedAt"), val_str(time_rfc3339(a, api->started)));
 	val_map_add(&m, S("sandbox"), val_cstr(executor_sandbox(env->executor)));
 	val_map_add(&m, S("workflowsRunning"), val_int((int64_t)engine_active(env->engine)));
+	val_map_add(&m, S("workflowsWaiting"), val_int((int64_t)engine_waiting(env->engine)));
 	val_map_add(&m, S("stepsRunning"), val_int((int64_t)engine_running_steps(env->engine)));
 	val_map_add(&m, S("commits"), val_int((int64_t)store_commits(env->store)));
 	val_map_add(&m, S("sources"), sources_status(env->sources, a));

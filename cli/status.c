@@ -84,6 +84,8 @@ run(const void *opts, char **args UNUSED, int n UNUSED)
 	       STR_ARG(val_get_str(&v, "state")), STR_ARG(val_get_str(&v, "sandbox")));
 	printf("up %.*s, %.*s workflows and %.*s steps running\n", STR_ARG(age_text(c.arena, wall_clock() - time_member(&v, "startedAt"))),
 	       STR_ARG(number(c.arena, val_get(&v, S("workflowsRunning")))), STR_ARG(number(c.arena, val_get(&v, S("stepsRunning")))));
+	if (!str_eq(number(c.arena, val_get(&v, S("workflowsWaiting"))), S("0")))
+		printf("%.*s workflows wait: as many run as the settings allow\n", STR_ARG(number(c.arena, val_get(&v, S("workflowsWaiting")))));
 	print_sources(val_get(&v, S("sources")), c.arena);
 	print_sensors(val_get(&v, S("sensors")), c.arena);
 	return EXIT_DONE;

@@ -170,6 +170,10 @@ struct image {
 	str workdir, user;
 	struct strs path; /* directories put before PATH: where a stand-in command lies */
 };
+struct namespace_limit {
+	str name;
+	int64_t parallelism; /* 0: any number */
+};
 /* The daemon's own configuration file (`--config`), with defaults for everything. */
 struct settings {
 	str listen;        /* "127.0.0.1:2746" */
@@ -181,6 +185,8 @@ struct settings {
 	int images_mode;   /* host (default), require */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
+	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */
+	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	str namespace_;    /* default namespace: "default" */
 };

@@ -43,6 +43,13 @@ static const struct schema image_schema = { "Image", "What the images that match
 		"commands lie."),
 	{ 0 } }, check_image };
 
+static const struct schema namespace_limit_schema = { "NamespaceLimit", "What one namespace may.",
+	sizeof(struct namespace_limit), (const struct field[]){
+	FIELD(struct namespace_limit, name, "name", REQ, .max = 63, .doc = "Name of the namespace."),
+	FIELD(struct namespace_limit, parallelism, "parallelism", 0, .max = 1000000,
+		.doc = "Workflows that run in it at once, in place of namespaceParallelism; 0: any number."),
+	{ 0 } } };
+
 static void
 check_settings(void *obj, const struct val *in, struct decode *c)
 {
@@ -85,6 +92,13 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
 	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,
 		.doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
+	FIELD(struct settings, workflow_parallelism, "workflowParallelism", 0, .max = 1000000,
+		.doc = "Workflows that run at once, those above wait by priority and age; 0: any number. Argo's controller "
+			"calls it `parallelism`."),
+	FIELD(struct settings, namespace_parallelism, "namespaceParallelism", 0, .max = 1000000,
+		.doc = "Workflows that run at once in each namespace; 0: any number."),
+	FIELD_LIST(struct settings, namespaces, "namespaces", 0, &namespace_limit_schema, .max = 10000,
+		.doc = "Namespaces with limits of their own."),
 	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",

@@ -25,6 +25,10 @@ const char engine_schema_sql[] =
 	" workflow INTEGER NOT NULL, ord INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL,"
 	" PRIMARY KEY (workflow, ord)) WITHOUT ROWID;";
 
+/* queued: the priority of a workflow that waits to be let run; NULL: it does not. */
+const char queue_schema_sql[] = "ALTER TABLE workflow ADD COLUMN queued INTEGER;"
+				"CREATE INDEX workflow_queued ON workflow (id) WHERE queued IS NOT NULL;";
+
 static const struct val *
 no_template(void *arg, bool cluster, str ns, str name)
 {
@@ -52,11 +56,14 @@ write_row(sqlite3 *db, const struct save_job *j, struct err *e)
 		return -1;
 	if (j->insert)
 		return store_exec(db, e,
-			"INSERT INTO workflow (id, ns, name, uid, key, created, started, finished, phase, state, state_crc)"
-			" VALUES (?,?,?,?,?,?,nullif(?, 0),nullif(?, 0),?,?,?)", "issssiiisbi",
-			j->id, j->ns, j->name, j->uid, j->key, j->created, j->started, j->finished, j->phase, j->state, state_crc);
-	return store_exec(db, e, "UPDATE workflow SET phase = ?, state = ?, state_crc = ?, started = nullif(?, 0), finished = nullif(?, 0) WHERE id = ?",
-	                  "sbiiii", j->phase, j->state, state_crc, j->started, j->finished, j->id);
+			"INSERT INTO workflow (id, ns, name, uid, key, created, started, finished, phase, state, state_crc, queued)"
+			" VALUES (?,?,?,?,?,?,nullif(?, 0),nullif(?, 0),?,?,?,iif(?, ?, NULL))", "issssiiisbiii",
+			j->id, j->ns, j->name, j->uid, j->key, j->created, j->started, j->finished, j->phase, j->state, state_crc,
+			(int64_t)j->queued, j->priority);
+	return store_exec(db, e,
+		"UPDATE workflow SET phase = ?, state = ?, state_crc = ?, started = nullif(?, 0), finished = nullif(?, 0),"
+		" queued = iif(?, ?, NULL) WHERE id = ?", "sbiiiiii", j->phase, j->state, state_crc, j->started, j->finished,
+		(int64_t)j->queued, j->priority, j->id);
 }
 
 int
@@ -180,28 +187,56 @@ archive_load(sqlite3 *db, str ns, str name, bool nodes, const struct run_world *
 	return archive_load_row(db, id, nodes, w, out, e);
 }
 
+static void
+bind_text(sqlite3_stmt *q, int i, str s)
+{
+	sqlite3_bind_text(q, i, s.p ? s.p : "", (int)s.n, SQLITE_TRANSIENT);
+}
+
 int
-archive_open_ids(sqlite3 *db, struct arena *a, int64_t **ids, size_t *n, int64_t *largest, struct err *e)
+archive_open(sqlite3 *db, struct arena *a, struct open_row **rows, size_t *n, int64_t *largest, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db, "SELECT coalesce(max(id), 0) FROM workflow", e);
 	if (!q || step(db, q, e) != 1)
 		return -1;
 	*largest = sqlite3_column_int64(q, 0);
 	sqlite3_reset(q);
-	q = store_prepare(db, "SELECT id FROM workflow WHERE finished IS NULL ORDER BY id", e);
+	q = store_prepare(db, "SELECT id, created, queued, ns, name FROM workflow WHERE finished IS NULL ORDER BY id", e);
 	if (!q)
 		return -1;
-	VEC(int64_t) found = { 0 };
+	VEC(struct open_row) found = { 0 };
 	int more;
-	while ((more = step(db, q, e)) == 1)
-		*VEC_PUSH(&found) = sqlite3_column_int64(q, 0);
+	while ((more = step(db, q, e)) == 1) {
+		bool queued = sqlite3_column_type(q, 2) != SQLITE_NULL;
+		*VEC_PUSH(&found) = (struct open_row){ .id = sqlite3_column_int64(q, 0),
+			.created = sqlite3_column_int64(q, 1),
+			.queued = queued,
+			.priority = sqlite3_column_int64(q, 2),
+			.ns = queued ? arena_dup(a, store_text(q, 3)) : STR_NONE,
+			.name = queued ? arena_dup(a, store_text(q, 4)) : STR_NONE };
+	}
 	sqlite3_reset(q);
 	*n = found.n;
-	*ids = ARENA_ARRAY(a, int64_t, found.n);
+	*rows = ARENA_ARRAY(a, struct open_row, found.n);
 	if (found.n)
-		memcpy(*ids, found.p, found.n * sizeof *found.p);
+		memcpy(*rows, found.p, found.n * sizeof *found.p);
 	VEC_FREE(&found);
 	return more;
+}
+
+int
+archive_each_queued(sqlite3 *db, str ns, bool (*row)(void *arg, int64_t id), void *arg, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db,
+		"SELECT id FROM workflow WHERE queued IS NOT NULL AND (?1 = '' OR ns = ?1) ORDER BY id DESC", e);
+	if (!q)
+		return -1;
+	bind_text(q, 1, ns);
+	int more;
+	while ((more = step(db, q, e)) == 1 && row(arg, sqlite3_column_int64(q, 0)))
+		;
+	sqlite3_reset(q);
+	return more < 0 ? -1 : 0;
 }
 
 /* The first column of the first row of a prepared query with its parameters bound; 0 if there is no row. */
@@ -212,12 +247,6 @@ one_id(sqlite3 *db, sqlite3_stmt *q, int64_t *id, struct err *e)
 	*id = rc == 1 ? sqlite3_column_int64(q, 0) : 0;
 	sqlite3_reset(q);
 	return rc < 0 ? -1 : 0;
-}
-
-static void
-bind_text(sqlite3_stmt *q, int i, str s)
-{
-	sqlite3_bind_text(q, i, s.p ? s.p : "", (int)s.n, SQLITE_TRANSIENT);
 }
 
 int

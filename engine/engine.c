@@ -189,7 +189,7 @@ saved(void *arg)
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
 	tell_watches(g, j->ns, j->name, j->finished != 0, j->remove);
-	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || run_finished(l->run)))
+	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
 		live_free(l);
 	arena_free(j->arena);
 }
@@ -262,6 +262,8 @@ make_job(struct live *l)
 	j->phase = str_c(phase_name(run_phase(l->run)));
 	j->started = run_started(l->run);
 	j->finished = l->finished;
+	j->queued = run_queued(l->run);
+	j->priority = run_priority(l->run);
 	add_followers(j, l);
 	if (j->remove)
 		return j;
@@ -442,6 +444,7 @@ apply(struct live *l, const struct effect *x)
 		report_metric(l, x->metric);
 		break;
 	case EFFECT_FINISHED:
+		admission_leave(l);
 		custom_metrics_stop(l->engine->metrics, run_uid(l->run));
 		metric_add(METRIC_WORKFLOWS, 1, phase_name(run_phase(l->run)), run_ns(l->run).p, NULL);
 		log_info("workflow finished", "namespace", run_ns(l->run).p, "workflow", run_name(l->run).p, "phase",
@@ -460,6 +463,7 @@ advance(struct live *l, const struct stimulus *s)
 		apply(l, x);
 	arena_reset(l->engine->scratch);
 	grants_tell(l->engine);
+	admission_serve(l->engine);
 }
 
 void
@@ -558,6 +562,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->grants = grants_new(g);
 	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .end = task_news_came, .arg = g };
 	g->agent = agent_new(&env);
+	g->admission = admission_new(g);
 	g->next_id = 1;
 	list_init(&g->watches);
 	list_init(&g->line);
@@ -577,14 +582,23 @@ struct recovery {
 	VEC(struct live *) runs;
 };
 
-static struct live *
-take_up(struct engine *g, struct archived *x)
+struct live *
+live_read(struct engine *g, struct archived *x)
 {
 	struct live *l = live_new(g, x->run, x->id, x->created, STR_NONE);
 	l->inserted = true;
+	l->tagged = run_finished(x->run);
 	l->spec_version = run_spec_version(x->run);
-	grants_recover(l);
 	return l;
+}
+
+static void
+take_up(struct recovery *rec, struct archived *x)
+{
+	struct live *l = live_read(rec->engine, x);
+	grants_recover(l);
+	admission_recover(l);
+	*VEC_PUSH(&rec->runs) = l;
 }
 
 /* A workflow whose rows are damaged is left alone and named; the others go on. */
@@ -594,19 +608,21 @@ read_open(sqlite3 *db, void *arg, struct err *e)
 	struct recovery *rec = arg;
 	struct engine *g = rec->engine;
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	int64_t *ids, largest;
+	struct open_row *rows;
+	int64_t largest;
 	size_t n;
-	if (archive_open_ids(db, a, &ids, &n, &largest, e))
+	if (archive_open(db, a, &rows, &n, &largest, e))
 		return -1;
 	g->next_id = largest + 1;
 	for (size_t i = 0; i < n; i++) {
 		struct archived x;
 		struct err why;
-		if (archive_load_row(db, ids[i], true, &g->world, &x, &why)) {
+		if (rows[i].queued)
+			admission_recover_row(g, &rows[i]);
+		else if (archive_load_row(db, rows[i].id, true, &g->world, &x, &why))
 			log_error("workflow not resumed", "error", why.msg, NULL);
-			continue;
-		}
-		*VEC_PUSH(&rec->runs) = take_up(g, &x);
+		else
+			take_up(rec, &x);
 	}
 	return 0;
 }
@@ -621,6 +637,7 @@ resume_all(struct recovery *rec)
 		live_advance(rec->runs.p[i], &s);
 	}
 	grants_open(rec->engine);
+	admission_serve(rec->engine);
 }
 
 int
@@ -657,6 +674,7 @@ engine_free(struct engine *g)
 	custom_metrics_free(g->metrics);
 	grants_free(g->grants);
 	agent_free(g->agent);
+	admission_free(g->admission);
 	free(g);
 }
 
@@ -695,6 +713,12 @@ size_t
 engine_active(const struct engine *g)
 {
 	return g->lives.n;
+}
+
+size_t
+engine_waiting(const struct engine *g)
+{
+	return admission_waiting(g);
 }
 
 size_t

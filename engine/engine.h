@@ -19,6 +19,7 @@ struct executor;
 extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkflowtemplate, kind_cronworkflow,
 	kind_workfloweventbinding;
 extern const char engine_schema_sql[];  /* tables: workflow, node */
+extern const char queue_schema_sql[];   /* column: workflow.queued */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
@@ -118,8 +119,9 @@ void engine_write_metrics(struct engine *g, struct buf *out);
 /* Objects in force have changed: what workflows wait for may be there now. */
 void engine_objects_changed(struct engine *g);
 
-/* Number of workflows that are not finished; steps that run. */
+/* Number of workflows that run or are about to end; of those that wait to be let run; of steps that run. */
 size_t engine_active(const struct engine *g);
+size_t engine_waiting(const struct engine *g);
 size_t engine_running_steps(const struct engine *g);
 
 #endif

@@ -107,7 +107,7 @@ workflow_hook(struct run *r, str *tmpl, const struct val **ref, const struct val
 bool
 on_exit_is_there(const struct run *r)
 {
-	return val_path(r->spec, "hooks.exit") || val_get_str(r->spec, "onExit").n;
+	return val_path(r->merged, "hooks.exit") || val_get_str(r->merged, "onExit").n;
 }
 
 /* Argo: nodes that failed, as a JSON list, which is quoted once more (spec 3.5). */

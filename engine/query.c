@@ -227,11 +227,29 @@ offer_row(void *arg, int64_t id)
 	return true;
 }
 
+/* One that waits to be let run, and is not in memory. */
+static bool
+offer_queued(void *arg, int64_t id)
+{
+	struct list *l = arg;
+	struct archived x;
+	struct err damaged;
+	if (was_live(l, id) || archive_load_row(l->db, id, false, &archive_no_world, &x, &damaged))
+		return true;
+	if (search_match(&l->search, x.run, x.created) && on_page(l))
+		take(l, x.run, false, id);
+	run_free(x.run);
+	return !enough(l);
+}
+
 static int
 offer_stored(sqlite3 *db, void *arg, struct err *e)
 {
 	struct list *l = arg;
 	l->db = db;
+	if (!l->search.only_finished && !enough(l) &&
+		archive_each_queued(db, l->search.ns.p ? l->search.ns : S(""), offer_queued, l, e))
+		return -1;
 	return enough(l) ? 0 : search_each(db, &l->search, offer_row, l, e);
 }
 

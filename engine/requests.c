@@ -88,6 +88,7 @@ apply_to_live(struct request *q, struct live *l)
 		return;
 	}
 	struct stimulus s = { .kind = stimulus_of(q->verb), .now = loop_now(q->engine->loop), .verb = &q->options };
+	s.hold = q->verb == VERB_RETRY && !admission_enter(l);
 	live_advance(l, &s);
 	live_wait(l, end_with_workflow, q);
 }
@@ -172,13 +173,12 @@ rows_removed(void *arg)
 	end(q, NULL, NULL);
 }
 
-/* Takes a finished run back into memory. */
+/* Takes a run back into memory: it is finished, or waits to be let run. */
 static struct live *
 revive(struct request *q)
 {
-	struct live *l = live_new(q->engine, q->stored.run, q->stored.id, q->stored.created, STR_NONE);
-	l->inserted = l->tagged = true;
-	l->spec_version = run_spec_version(l->run);
+	struct live *l = live_read(q->engine, &q->stored);
+	admission_found(l);
 	q->stored.run = NULL;
 	return l;
 }
@@ -188,6 +188,7 @@ apply_to_stored(struct request *q)
 {
 	const struct run *r = q->stored.run;
 	if (q->verb == VERB_DELETE) {
+		admission_forget(q->engine, q->ns, q->name);
 		store_write(q->engine->store, remove_rows, q, rows_removed);
 		return;
 	}
@@ -208,6 +209,23 @@ load(sqlite3 *db, void *arg, struct err *e)
 	return archive_load(db, q->ns, q->name, q->verb != VERB_DELETE, &q->engine->world, &q->stored, e);
 }
 
+static void apply_now(void *arg);
+
+/* While its rows were read it was called in, and has ended meanwhile; or the other way round. */
+static bool
+is_stale(const struct request *q)
+{
+	return run_queued(q->stored.run) != admission_waits(q->engine, q->ns, q->name);
+}
+
+static void
+read_again(struct request *q)
+{
+	run_free(q->stored.run);
+	q->stored.run = NULL;
+	apply_now(q);
+}
+
 static void
 loaded(void *arg, const struct err *e)
 {
@@ -217,6 +235,8 @@ loaded(void *arg, const struct err *e)
 		end(q, NULL, e);
 	else if (l)
 		apply_to_live(q, l);
+	else if (is_stale(q))
+		read_again(q);
 	else
 		apply_to_stored(q);
 }

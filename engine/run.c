@@ -330,6 +330,7 @@ finish(struct run *r, enum phase p, str message)
 	if (r->finished)
 		return;
 	r->phase = p;
+	r->queued = false;
 	r->message = arena_dup(r->arena, message);
 	r->finished = r->now - r->now % NS_PER_SEC;
 	if (!r->started) /* it never got its locks */
@@ -502,12 +503,28 @@ run_enter(struct run *r)
 	(void)call_begin(r, c);
 }
 
+/* As many workflows run as may (spec 2.8). */
+void
+run_queue(struct run *r)
+{
+	if (r->finished || r->phase == PHASE_RUNNING)
+		return;
+	r->queued = true;
+	r->phase = PHASE_PENDING;
+	r->message = S("Workflow processing has been postponed because too many workflows are already running");
+}
+
 void
 run_start(struct run *r)
 {
 	struct err e;
 	if (r->finished)
 		return;
+	if (r->queued) {
+		r->queued = false;
+		r->phase = PHASE_NONE;
+		r->message = S("");
+	}
 	if (r->phase == PHASE_NONE && run_globals(r, &e)) {
 		r->phase = PHASE_RUNNING;
 		finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
@@ -616,6 +633,9 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 	case STIM_ROOM:
 		room(r, s->node_id);
 		break;
+	case STIM_QUEUE:
+		run_queue(r);
+		break;
 	case STIM_LOCK:
 		sync_told(r, s);
 		break;
@@ -669,6 +689,12 @@ int64_t
 run_finished_at(const struct run *r)
 {
 	return r->finished;
+}
+
+bool
+run_queued(const struct run *r)
+{
+	return r->queued;
 }
 
 int64_t

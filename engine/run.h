@@ -41,7 +41,8 @@ enum stimulus_kind {
 	STIM_TERMINATE,
 	STIM_RETRY,
 	STIM_SET,
-	STIM_LOCK /* news of locks that .node_id asked for by EFFECT_LOCK (empty: the workflow) */
+	STIM_QUEUE, /* it may not run yet: STIM_START comes when it may */
+	STIM_LOCK   /* news of locks that .node_id asked for by EFFECT_LOCK (empty: the workflow) */
 };
 /* What became of an EFFECT_LOCK. */
 struct lock_news {
@@ -80,6 +81,7 @@ struct stimulus {
 	str progress; /* TASK_PROGRESS: "3/10" */
 	const struct verb_options *verb; /* RESUME, STOP, SET, RETRY */
 	const struct lock_news *lock;    /* LOCK */
+	bool hold;                       /* RETRY: it may not run yet, as with QUEUE */
 };
 
 /* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to
@@ -182,6 +184,7 @@ int run_load(struct run **out, const struct val *spec, const struct val *state, 
 	size_t n, const struct run_world *w, struct err *e) MUST_CHECK;
 /* After run_load, before anybody starts: what the run holds. *i starts at 0; `node_id` empty: the workflow. NULL: that is all. */
 const struct locking *run_holds(const struct run *r, size_t *i, str *node_id);
+bool run_queued(const struct run *r);      /* it waits to be let run */
 int64_t run_priority(const struct run *r); /* spec.priority; 0 */
 str node_id(const struct node *n);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */

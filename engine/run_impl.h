@@ -195,6 +195,7 @@ struct run {
 	str message;
 	str shutdown; /* "", "Stop", "Terminate" */
 	bool suspended;
+	bool queued; /* told to wait: nothing was begun, globals are not known */
 	int64_t deadline;                       /* of the workflow; 0: none */
 	int64_t parallelism;                    /* -1: none */
 	const struct val *args;                 /* arguments of the entrypoint, variables put in */
@@ -311,6 +312,7 @@ struct val val_typed(
 struct run *run_alloc(const struct val *manifest, const struct run_world *w);
 void run_drop_frames(struct run *r);
 void run_start(struct run *r);
+void run_queue(struct run *r);
 void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
 bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
 

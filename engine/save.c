@@ -306,6 +306,8 @@ run_save_state(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("shutdown"), r->shutdown);
 	if (r->suspended)
 		val_map_add(&m, S("suspended"), val_bool(true));
+	if (r->queued)
+		val_map_add(&m, S("queued"), val_bool(true));
 	if (r->parameters.n)
 		val_map_add(&m, S("parameters"), texts(&r->parameters, a));
 	if (r->output_names.n)
@@ -331,6 +333,7 @@ load_state(struct run *r, const struct val *state)
 	r->finished = get_int(state, "finished");
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
+	r->queued = get_flag(state, "queued");
 	r->failures = val_get_str(state, "failures");
 	r->lock = sync_load(r, val_get(state, S("lock")));
 	r->metrics_error = get_text(state, "metricsError");
@@ -412,7 +415,7 @@ run_load(struct run **out, const struct val *spec, const struct val *state, cons
 	}
 	struct run_world none = { 0 };
 	r->world = none; /* it may be another thread: what the world said is in the state */
-	int rc = r->phase == PHASE_NONE ? 0 : run_globals(r, e);
+	int rc = r->phase == PHASE_NONE || r->queued ? 0 : run_globals(r, e);
 	if (w)
 		r->world = *w;
 	if (rc && !r->finished) {

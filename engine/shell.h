@@ -35,6 +35,8 @@ struct live {
 	bool on_disk;             /* ... and whether its row is on disk */
 	bool queued;              /* is in engine->changed */
 	struct timer later;       /* armed: something changed that nobody waits for */
+	bool admitted;            /* counted among those that run */
+	bool waits;               /* in the queue: it may leave memory */
 	bool deleted;
 	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
 	int64_t finished;         /* when that was seen first, ns; 0: not yet */
@@ -75,12 +77,17 @@ struct engine {
 	struct custom_metrics *metrics;
 	struct grants *grants;    /* locks, and who waits to be told of them */
 	struct agent *agent;      /* carries out http templates */
+	struct admission *admission;
 	bool closing;
 };
+
+struct archived;
 
 /* ---- engine.c */
 struct live *live_find(const struct engine *g, str ns, str name);
 struct live *live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key);
+/* Takes a stored run into memory. */
+struct live *live_read(struct engine *g, struct archived *x);
 /* Gives the run a stimulus and queues what comes of it. */
 void live_advance(struct live *l, const struct stimulus *s);
 /* The same for a step's STIM_ROOM: writes only what changed. */
@@ -112,6 +119,26 @@ void grants_tell(struct engine *g);
 /* Limits may have changed. */
 void grants_refresh(struct engine *g);
 
+/* ---- admission.c: which workflows run, and which wait */
+struct open_row;
+struct admission *admission_new(struct engine *g);
+void admission_free(struct admission *t);
+/* Whether it may run now, which counts it; else it is put in the queue, and STIM_START follows when its turn comes. */
+bool admission_enter(struct live *l);
+/* One that was read back for somebody: whether it is in the queue. */
+void admission_found(struct live *l);
+/* After a restart: it ran; it waited. */
+void admission_recover(struct live *l);
+void admission_recover_row(struct engine *g, const struct open_row *row);
+/* It has ended. */
+void admission_leave(struct live *l);
+/* A workflow that is not in memory is deleted. */
+void admission_forget(struct engine *g, str ns, str name);
+/* Starts those whose turn it is. Not from within a stimulus. */
+void admission_serve(struct engine *g);
+bool admission_waits(const struct engine *g, str ns, str name);
+size_t admission_waiting(const struct engine *g);
+
 /* ---- archive.c: rows of the store */
 /* What the save of one run in one turn writes. Owns its arena; made on the loop, used by the writer. */
 struct save_job {
@@ -119,6 +146,8 @@ struct save_job {
 	struct live *live;        /* for the loop only */
 	int64_t id, created, started, finished;
 	str ns, name, uid, key, phase, spec, state; /* spec absent: unchanged */
+	bool queued; /* it waits to be let run, by its priority */
+	int64_t priority;
 	bool insert, remove;
 	bool untag;               /* it goes on, or what it can be found by is written anew */
 	struct tag_list tags;
@@ -142,8 +171,16 @@ struct archived {
 };
 int archive_load(sqlite3 *db, str ns, str name, bool nodes, const struct run_world *w, struct archived *out, struct err *e) MUST_CHECK;
 int archive_load_row(sqlite3 *db, int64_t id, bool nodes, const struct run_world *w, struct archived *out, struct err *e) MUST_CHECK;
-/* Ids of the workflows that are not finished, in order; and the largest id there is. */
-int archive_open_ids(sqlite3 *db, struct arena *a, int64_t **ids, size_t *n, int64_t *largest, struct err *e) MUST_CHECK;
+/* The workflows that are not finished, in order of their ids; and the largest id there is. */
+struct open_row {
+	int64_t id, created;
+	bool queued; /* it waits to be let run: the others below are set */
+	int64_t priority;
+	str ns, name;
+};
+int archive_open(sqlite3 *db, struct arena *a, struct open_row **rows, size_t *n, int64_t *largest, struct err *e) MUST_CHECK;
+/* Ids of the workflows that wait to be let run, newest first, of a namespace (absent: of all), until row() is false. */
+int archive_each_queued(sqlite3 *db, str ns, bool (*row)(void *arg, int64_t id), void *arg, struct err *e) MUST_CHECK;
 /* 0 if there is none. */
 int archive_find(sqlite3 *db, str ns, str name, int64_t *id, struct err *e) MUST_CHECK;
 int archive_find_key(sqlite3 *db, str key, struct arena *a, str *ns, str *name, struct err *e) MUST_CHECK;

@@ -240,7 +240,7 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
 		return 0;
 	}
 	*out = live_new(g, r, g->next_id++, loop_now(g->loop), o->key);
-	struct stimulus s = { .kind = STIM_START, .now = loop_now(g->loop) };
+	struct stimulus s = { .kind = admission_enter(*out) ? STIM_START : STIM_QUEUE, .now = loop_now(g->loop) };
 	live_advance(*out, &s);
 	return 0;
 }

@@ -230,11 +230,11 @@ workflow_told(struct run *r, const struct lock_news *news)
 	}
 }
 
-/* Stopped, it still waits if it has an exit handler, which must not run without the lock (so does Argo). */
+/* Stopped, it still waits if it has an exit handler, which must not run before its time (so does Argo). */
 bool
 sync_workflow_shut(struct run *r)
 {
-	if (!r->lock || r->lock->state != LOCK_WAITING)
+	if (!r->queued && (!r->lock || r->lock->state != LOCK_WAITING))
 		return false;
 	if (str_eq(r->shutdown, S("Terminate")) || !on_exit_is_there(r))
 		run_fail(r, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));

@@ -308,7 +308,10 @@ verb_apply(struct run *r, const struct stimulus *s)
 		break;
 	case STIM_RETRY:
 		rerun_prepare(r, o, &chosen_by);
-		run_start(r);
+		if (s->hold)
+			run_queue(r);
+		else
+			run_start(r);
 		break;
 	default:
 		break;
