@@ -110,6 +110,8 @@ struct val value_of(const struct number *n);
 /* <0, 0, >0 in *out; false if the two cannot be compared. */
 bool value_compare(const struct val *a, const struct val *b, int *out);
 int value_add(struct eval *ev, const struct val *a, const struct val *b, struct val *out);
+/* One JSON value as Go reads it: numbers are floats. Bytes are the caller's to account for. */
+int expr_read_json(struct arena *a, str text, struct val *out, struct err *e) MUST_CHECK;
 int value_fetch(struct eval *ev, const struct val *from, const struct val *index, struct val *out);
 
 #endif

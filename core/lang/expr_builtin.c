@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "core/lang/gofmt.h"
+#include "core/lang/jsonpath.h"
 #include "core/lang/sprig_call.h"
 
 int
@@ -103,6 +104,18 @@ to_json(const struct expr_call *c, const struct val *args, size_t n UNUSED, stru
 }
 
 static int
+jsonpath(const struct expr_call *c, const struct val *args, size_t n UNUSED, struct val *out, struct err *e)
+{
+	struct val root;
+	if (args[0].kind != VAL_STR || args[1].kind != VAL_STR)
+		return err_set(e, ERR_INVALID, "cannot use %s as argument (type string)",
+			value_kind(&args[args[0].kind == VAL_STR]));
+	if (expr_read_json(c->arena, val_text(&args[0]), &root, e))
+		return -1;
+	return jsonpath_query(c->arena, val_text(&args[1]), &root, out, e);
+}
+
+static int
 call_sprig(const struct expr_call *c, const struct val *args, size_t n, struct val *out, struct err *e)
 {
 	return sprig_call(c->data, args, n, c->arena, out, e);
@@ -115,6 +128,7 @@ expr_argo_function(str name, struct expr_function *out)
 		{ "asInt", 1, 1, as_int },
 		{ "asFloat", 1, 1, as_float },
 		{ "toJson", 1, 1, to_json },
+		{ "jsonpath", 2, 2, jsonpath },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
 		if (str_eq(name, str_c(functions[i].name))) {

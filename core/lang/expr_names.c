@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which names of the environment an expression speaks of, so that whoever builds one need not know everything; and which of them are
- * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go). Also how results are written as JSON.
+ * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go).
  */
-#include <math.h>
-
 #include "core/lang/expr_ast.h"
 
 struct let {
@@ -95,29 +93,4 @@ expr_names(struct expr *x, size_t *n)
 	}
 	*n = x->names_n;
 	return x->names;
-}
-
-/* ---- JSON ------------------------------------------------------------------------------------------------------- */
-
-static bool
-has_json(const struct val *v)
-{
-	if (v->kind == VAL_FLOAT)
-		return isfinite(v->f);
-	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
-		if (!has_json(&v->items[i]))
-			return false;
-	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-		if (!has_json(&v->members[i].value))
-			return false;
-	return true;
-}
-
-int
-expr_json(struct buf *b, const struct val *v, struct err *e)
-{
-	if (!has_json(v))
-		return err_set(e, ERR_INVALID, "json: unsupported value: NaN or an infinity");
-	json_write_opts(b, v, JSON_SORT | JSON_HTML);
-	return 0;
 }

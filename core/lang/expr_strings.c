@@ -262,7 +262,7 @@ call_from_json(BUILTIN_ARGS)
 	(void)args_n;
 	if (builtin_want_text(ev, n, &args[0], &s) < 0 || eval_spend(ev, s.n * 4) < 0)
 		return -1;
-	if (json_read(ev->arena, s, out, &e) < 0)
+	if (expr_read_json(ev->arena, s, out, &e) < 0)
 		return eval_fail(ev, "fromJSON: %s", e.msg);
 	return 0;
 }

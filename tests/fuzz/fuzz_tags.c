@@ -26,7 +26,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tag_scope lax = { .look = look, .absent_is_null = true },
 			 strict = { .look = look, .strict = tags_strict_all };
 	struct val v = val_str(text);
-	(void)tags_put(a, &v, &lax, &e);
+	const struct val *put = tags_put(a, &v, &lax, &e);
+	assert(!put || put->kind == VAL_STR || put->kind == VAL_NULL);
 	if (!tags_put_text(a, text, &strict, &out, &e) && !tags_in(text))
 		assert(str_eq(out, text));
 	arena_free(a);

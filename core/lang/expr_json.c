@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON as Go's encoding/json reads it into `any`, where all numbers are float64, and writes it. */
+#include <math.h>
+
+#include "core/lang/expr_ast.h"
+
+static int
+to_floats(struct arena *a, struct val *v, struct err *e)
+{
+	double f;
+	if (v->kind == VAL_NUM) {
+		str text = val_text(v);
+		if (!val_to_double(v, &f) || !isfinite(f))
+			return err_set(e, ERR_INVALID, "json: cannot unmarshal number %.*s into Go value of type float64",
+				STR_ARG(str_slice(text, 0, 60)));
+		*v = val_float(f);
+	} else if (v->kind == VAL_LIST) {
+		struct val *items = ARENA_ARRAY(a, struct val, v->n);
+		for (uint32_t i = 0; i < v->n; i++) {
+			items[i] = v->items[i];
+			if (to_floats(a, &items[i], e))
+				return -1;
+		}
+		v->items = items;
+	} else if (v->kind == VAL_MAP) {
+		struct member *members = ARENA_ARRAY(a, struct member, v->n);
+		for (uint32_t i = 0; i < v->n; i++) {
+			members[i] = v->members[i];
+			if (to_floats(a, &members[i].value, e))
+				return -1;
+		}
+		v->members = members;
+	}
+	return 0;
+}
+
+int
+expr_read_json(struct arena *a, str text, struct val *out, struct err *e)
+{
+	return json_read(a, text, out, e) ? -1 : to_floats(a, out, e);
+}
+
+static bool
+has_json(const struct val *v)
+{
+	if (v->kind == VAL_FLOAT)
+		return isfinite(v->f);
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		if (!has_json(&v->items[i]))
+			return false;
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		if (!has_json(&v->members[i].value))
+			return false;
+	return true;
+}
+
+int
+expr_json(struct buf *b, const struct val *v, struct err *e)
+{
+	if (!has_json(v))
+		return err_set(e, ERR_INVALID, "json: unsupported value: NaN or an infinity");
+	json_write_opts(b, v, JSON_SORT | JSON_HTML);
+	return 0;
+}
