@@ -174,6 +174,11 @@ struct namespace_limit {
 	str name;
 	int64_t parallelism; /* 0: any number */
 };
+/* How long finished workflows stay; absent: until they are deleted. */
+struct retention {
+	dur age;
+	struct opt_int completed, failed, errored; /* how many, over all namespaces */
+};
 /* The daemon's own configuration file (`--config`), with defaults for everything. */
 struct settings {
 	str listen;        /* "127.0.0.1:2746" */
@@ -188,6 +193,7 @@ struct settings {
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */
 	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
+	struct retention retention;
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

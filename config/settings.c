@@ -50,6 +50,14 @@ static const struct schema namespace_limit_schema = { "NamespaceLimit", "What on
 		.doc = "Workflows that run in it at once, in place of namespaceParallelism; 0: any number."),
 	{ 0 } } };
 
+static const struct schema retention_schema = { "RetentionPolicy", "How long finished workflows stay, with their logs.",
+	sizeof(struct retention), (const struct field[]){
+	FIELD(struct retention, age, "age", 0, .doc = "Those that ended longer ago are deleted, such as `720h`; not given: none."),
+	FIELD(struct retention, completed, "completed", 0, .max = INT32_MAX, .doc = "How many that succeeded are kept, the last; not given: all."),
+	FIELD(struct retention, failed, "failed", 0, .max = INT32_MAX, .doc = "How many that failed are kept."),
+	FIELD(struct retention, errored, "errored", 0, .max = INT32_MAX, .doc = "How many that ended with an error are kept."),
+	{ 0 } } };
+
 static void
 check_settings(void *obj, const struct val *in, struct decode *c)
 {
@@ -101,6 +109,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Namespaces with limits of their own."),
 	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
+	FIELD_OBJ(struct settings, retention, "retentionPolicy", 0, &retention_schema,
+		.doc = "How long finished workflows stay, beside what spec.ttlStrategy says of one."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",
 		.doc = "Namespace of what names none."),
 	{ 0 } }, check_settings };

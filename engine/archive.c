@@ -71,8 +71,9 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 {
 	const struct save_job *j = save_job;
 	if (j->remove)
-		return archive_delete(db, j->id, e);
-	if (write_row(db, j, e) || (j->untag && tags_remove(db, j->id, e)) || tags_write(db, j->id, j->finished, &j->tags, e))
+		return archive_delete(db, j->id, j->ns, j->name, e);
+	if (write_row(db, j, e) || (j->untag && (tags_remove(db, j->id, e) || due_cancel(db, j->id, e))) ||
+	    tags_write(db, j->id, j->finished, &j->tags, e) || due_write(db, j->id, j->dues, j->dues_n, e))
 		return -1;
 	for (size_t i = 0; i < j->nodes_n; i++)
 		if (store_exec(db, e, "INSERT OR REPLACE INTO node (workflow, ord, data, crc) VALUES (?,?,?,?)", "iibi", j->id, j->nodes[i].order,
@@ -82,10 +83,11 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 }
 
 int
-archive_delete(sqlite3 *db, int64_t id, struct err *e)
+archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e)
 {
 	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id) ||
-	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id) || tags_remove(db, id, e))
+	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id) || tags_remove(db, id, e) ||
+	    due_deleted(db, id, ns, name, e))
 		return -1;
 	return store_exec(db, e, "DELETE FROM workflow WHERE id = ?", "i", id);
 }

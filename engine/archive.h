@@ -63,4 +63,33 @@ int search_each(sqlite3 *db, const struct search *f, bool (*row)(void *arg, int6
 int search_label_keys(sqlite3 *db, struct arena *a, struct val_list *out, struct err *e) MUST_CHECK;
 int search_label_values(sqlite3 *db, str key, struct arena *a, struct val_list *out, struct err *e) MUST_CHECK;
 
+/* ---- expiry.c ------------------------------------------------------------------------------------------------ */
+
+enum due_what {
+	DUE_WORKFLOW, /* is deleted */
+	DUE_POD,      /* the files of the pod `name` go */
+	DUE_PODS,     /* those of all its pods */
+	DUE_FILES,    /* those of a workflow "ns/name" whose rows are gone; at 0 */
+}; /* stored: the numbers stay */
+struct due {
+	int64_t at; /* ns */
+	enum due_what what;
+	str name;
+};
+enum { RETAIN_KINDS = 3 };
+int due_write(sqlite3 *db, int64_t id, const struct due *p, size_t n, struct err *e) MUST_CHECK;
+int due_cancel(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
+/* The workflow's rows are being deleted: only that its files must go remains. */
+int due_deleted(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_CHECK;
+/* The rows are gone: now the files. */
+void expiry_files(struct engine *g, int64_t id, str ns, str name);
+/* Deletes a finished workflow that is not in memory; done(arg), if given, after the commit. */
+void expiry_delete(struct engine *g, int64_t id, str ns, str name, void (*done)(void *arg), void *arg);
+/* Something is due then. */
+void expiry_at(struct engine *g, int64_t at);
+/* A workflow has ended, its rows are on disk: retentionPolicy may say that another one goes. */
+void expiry_finished(struct engine *g, enum phase p);
+int expiry_start(struct engine *g, struct err *e) MUST_CHECK;
+void expiry_stop(struct engine *g);
+
 #endif

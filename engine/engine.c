@@ -133,6 +133,7 @@ live_free(struct live *l)
 	}
 	run_free(l->run);
 	VEC_FREE(&l->dirty);
+	VEC_FREE(&l->dues);
 	VEC_FREE(&l->actions);
 	VEC_FREE(&l->waiters);
 	free(l);
@@ -140,8 +141,8 @@ live_free(struct live *l)
 
 /* ---- after the commit ---------------------------------------------------------------------------------------- */
 
-static void
-tell_watches(struct engine *g, str ns, str name, bool finished, bool deleted)
+void
+live_tell(struct engine *g, str ns, str name, bool finished, bool deleted)
 {
 	LIST_EACH (&g->watches, struct watch, link, w)
 		if ((!w->ns.p || str_eq(w->ns, ns)) && (!w->name.p || str_eq(w->name, name)))
@@ -184,11 +185,15 @@ saved(void *arg)
 	struct engine *g = l->engine;
 	l->saves_done++;
 	carry_out(g, j);
+	for (size_t i = 0; i < j->dues_n; i++)
+		expiry_at(g, j->dues[i].at);
 	if (j->remove)
-		executor_remove(g->executor, j->ns, j->name);
+		expiry_files(g, j->id, j->ns, j->name);
+	else if (j->ended)
+		expiry_finished(g, run_phase(l->run));
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
-	tell_watches(g, j->ns, j->name, j->finished != 0, j->remove);
+	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
 	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
 		live_free(l);
 	arena_free(j->arena);
@@ -220,6 +225,28 @@ add_nodes(struct save_job *j, struct live *l)
 	}
 }
 
+/* What is due after the end of the workflow joins what its pods gave. */
+static void
+add_dues(struct save_job *j, struct live *l)
+{
+	bool all;
+	int64_t at;
+	if (j->ended && (at = run_expires(l->run)))
+		*VEC_PUSH(&l->dues) = (struct due){ at, DUE_WORKFLOW, S("") };
+	if (j->ended && (at = run_gc_pods(l->run, &all))) {
+		struct node *n;
+		if (all)
+			*VEC_PUSH(&l->dues) = (struct due){ at, DUE_PODS, S("") };
+		for (size_t i = 0; !all && (n = run_node_next(l->run, &i));)
+			if (run_gc_wants(l->run, n))
+				*VEC_PUSH(&l->dues) = (struct due){ at, DUE_POD, node_pod(n) };
+	}
+	j->dues_n = l->dues.n;
+	j->dues = ARENA_ARRAY(j->arena, struct due, l->dues.n);
+	for (size_t i = 0; i < l->dues.n; i++)
+		j->dues[i] = (struct due){ l->dues.p[i].at, l->dues.p[i].what, arena_dup(j->arena, l->dues.p[i].name) };
+}
+
 static void
 add_followers(struct save_job *j, struct live *l)
 {
@@ -241,6 +268,7 @@ add_tags(struct save_job *j, struct live *l)
 {
 	bool finished = run_finished(l->run);
 	j->untag = l->tagged && !finished;
+	j->ended = finished && !l->tagged;
 	if (finished && !l->tagged)
 		j->tags = tags_of(l->run, TAGS_ALL, j->arena);
 	l->tagged = finished;
@@ -277,6 +305,7 @@ make_job(struct live *l)
 	j->state = json_write(a, &state);
 	add_nodes(j, l);
 	add_tags(j, l);
+	add_dues(j, l);
 	return j;
 }
 
@@ -291,7 +320,7 @@ save(struct live *l)
 	timer_stop(&l->later);
 	l->inserted = true;
 	l->spec_version = run_spec_version(l->run);
-	l->dirty.n = l->actions.n = l->waiters.n = 0;
+	l->dirty.n = l->actions.n = l->waiters.n = l->dues.n = 0;
 	l->saves_made++;
 	store_write(l->engine->store, archive_write, j, saved);
 }
@@ -421,6 +450,7 @@ engine_write_metrics(struct engine *g, struct buf *out)
 static void
 apply(struct live *l, const struct effect *x)
 {
+	int64_t at;
 	switch (x->kind) {
 	case EFFECT_START:
 		start_task(l, x);
@@ -439,6 +469,8 @@ apply(struct live *l, const struct effect *x)
 		break;
 	case EFFECT_SAVE:
 		*VEC_PUSH(&l->dirty) = x->node;
+		if ((at = run_gc_pod(l->run, x->node)))
+			*VEC_PUSH(&l->dues) = (struct due){ at, DUE_POD, node_pod(x->node) };
 		break;
 	case EFFECT_METRIC:
 		report_metric(l, x->metric);
@@ -644,7 +676,7 @@ int
 engine_recover(struct engine *g, struct err *e)
 {
 	struct recovery rec = { .engine = g };
-	int rc = store_read_now(g->store, read_open, &rec, e);
+	int rc = expiry_start(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
 	if (!rc)
 		resume_all(&rec);
 	if (rec.runs.n) {
@@ -662,6 +694,7 @@ engine_free(struct engine *g)
 	if (!g)
 		return;
 	g->closing = true;
+	expiry_stop(g);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&g->lives, &i));)
 		live_free(slot->value);

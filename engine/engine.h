@@ -21,6 +21,7 @@ extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkf
 extern const char engine_schema_sql[];  /* tables: workflow, node */
 extern const char queue_schema_sql[];   /* column: workflow.queued */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
+extern const char expiry_schema_sql[];  /* table: due */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
  * g = engine_new(...); executor_new(..., engine_task_news, g, &x, e); engine_set_executor(g, x); engine_recover(g, e). */

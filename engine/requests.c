@@ -158,21 +158,6 @@ resubmit(struct request *q, const struct run *r)
 
 /* ---- verbs on a finished workflow ------------------------------------------------------------------------------ */
 
-static int
-remove_rows(sqlite3 *db, void *arg, struct err *e)
-{
-	const struct request *q = arg;
-	return archive_delete(db, q->stored.id, e);
-}
-
-static void
-rows_removed(void *arg)
-{
-	struct request *q = arg;
-	executor_remove(q->engine->executor, q->ns, q->name);
-	end(q, NULL, NULL);
-}
-
 /* Takes a run back into memory: it is finished, or waits to be let run. */
 static struct live *
 revive(struct request *q)
@@ -189,7 +174,7 @@ apply_to_stored(struct request *q)
 	const struct run *r = q->stored.run;
 	if (q->verb == VERB_DELETE) {
 		admission_forget(q->engine, q->ns, q->name);
-		store_write(q->engine->store, remove_rows, q, rows_removed);
+		expiry_delete(q->engine, q->stored.id, q->ns, q->name, end_deleted, q);
 		return;
 	}
 	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error)) {

@@ -194,6 +194,13 @@ str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
 str node_label(const struct node *n, str key);
 bool node_has_task(const struct node *n); /* its work is done outside the run (a pod, a request), and has not ended */
+/* gc.c. When a finished run is to be deleted (spec.ttlStrategy): ns; 0: not by that. */
+int64_t run_expires(const struct run *r);
+/* When the files of a pod that has just ended are to go (spec.podGC), or those of all pods now that the workflow has ended: ns; 0: not
+ * now. `*all`: without a choice of labels; else of those that run_gc_wants. */
+int64_t run_gc_pod(const struct run *r, const struct node *n);
+int64_t run_gc_pods(const struct run *r, bool *all);
+bool run_gc_wants(const struct run *r, const struct node *n);
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */

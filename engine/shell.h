@@ -24,6 +24,7 @@ struct live {
 	bool inserted;            /* its row was queued once */
 	unsigned spec_version;    /* of what was queued last */
 	VEC(struct node *) dirty; /* nodes to be written at the end of the turn; may name one twice */
+	VEC(struct due) dues;       /* to be written with them; names owned by the run */
 	VEC(struct action) actions; /* to be carried out after that commit */
 	VEC(struct waiter) waiters; /* to be told after that commit */
 	struct map timers;        /* node id -> struct run_timer */
@@ -78,6 +79,11 @@ struct engine {
 	struct grants *grants;    /* locks, and who waits to be told of them */
 	struct agent *agent;      /* carries out http templates */
 	struct admission *admission;
+	struct {
+		struct timer timer;
+		bool sweeping, again;
+		struct sweep *sweep; /* that is being read */
+	} expiry;
 	bool closing;
 };
 
@@ -94,6 +100,8 @@ void live_advance(struct live *l, const struct stimulus *s);
 void live_room(struct live *l, const struct stimulus *s);
 /* done(arg) runs after the commit of what was queued for this run in this turn. */
 void live_wait(struct live *l, void (*done)(void *arg), void *arg);
+/* Tells those who watch. */
+void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
 /* Writes the run's rows at the end of this turn. */
 void live_changed(struct live *l);
 
@@ -149,8 +157,11 @@ struct save_job {
 	bool queued; /* it waits to be let run, by its priority */
 	int64_t priority;
 	bool insert, remove;
+	bool ended;               /* it is finished, and was not when it was saved last */
 	bool untag;               /* it goes on, or what it can be found by is written anew */
 	struct tag_list tags;
+	struct due *dues;
+	size_t dues_n;
 	struct node_row {
 		int64_t order;
 		str data;
@@ -186,8 +197,8 @@ int archive_find(sqlite3 *db, str ns, str name, int64_t *id, struct err *e) MUST
 int archive_find_key(sqlite3 *db, str key, struct arena *a, str *ns, str *name, struct err *e) MUST_CHECK;
 /* The newest of a namespace (absent: of all): 0 if there is none. */
 int archive_latest(sqlite3 *db, str ns, int64_t *id, struct err *e) MUST_CHECK;
-/* Removes a finished workflow's rows. */
-int archive_delete(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
+/* Removes a finished workflow's rows; expiry_files must follow. */
+int archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_CHECK;
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 

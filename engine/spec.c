@@ -27,7 +27,7 @@ static const struct schema ttl_schema = { "TTLStrategy", "How long a finished wo
 
 static const char *const pod_gc_strategies[] = { "", "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion",
 	"OnWorkflowSuccess", NULL };
-static const struct schema pod_gc_schema = { "PodGC", "When pods are deleted.", 0, (const struct field[]){
+static const struct schema pod_gc_schema = { "PodGC", "When what pods left is removed.", 0, (const struct field[]){
 	TEXT("deleteDelayDuration", "How long after that."),
 	FIELD_AS("labelSelector", FIELD_OBJ_, 0, .schema = &kube_label_selector_schema, .doc = "Which pods."),
 	FIELD_AS("strategy", FIELD_STR, 0, .choices = pod_gc_strategies, .doc = "When."), { 0 } } };
@@ -149,8 +149,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 	FIELD_AS("nodeSelector", FIELD_KVS, NOEFFECT, .doc = "Labels of nodes the pods may run on."),
 	FIELD_AS("podDisruptionBudget", FIELD_OBJ_, NOEFFECT, .schema = &kube_disruption_budget_schema,
 		.doc = "How many pods may be evicted at once."),
-	FIELD_AS("podGC", FIELD_OBJ_, NOEFFECT, .schema = &pod_gc_schema, .doc = "When pods are deleted.",
-		.hint = "what a step leaves goes with its workflow"),
+	FIELD_AS("podGC", FIELD_OBJ_, 0, .schema = &pod_gc_schema, .doc = "When what pods left is removed: logs and folders."),
 	FIELD_AS("podPriorityClassName", FIELD_STR, NOEFFECT, .doc = "Priority class of the pods."),
 	FIELD_AS("podResources", FIELD_OBJ_, NOEFFECT, .schema = &kube_resources_schema,
 		.doc = "CPU and memory of each pod.", .hint = "limits are not enforced yet"),
@@ -162,9 +161,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.hint = "steps run as the user of the daemon, in the sandbox of the settings"),
 	FIELD_AS("tolerations", FIELD_LIST_, NOEFFECT, .schema = &kube_toleration_schema,
 		.doc = "Taints the pods put up with."),
-	FIELD_AS("ttlStrategy", FIELD_OBJ_, NOEFFECT, .schema = &ttl_schema,
-		.doc = "How long the finished workflow is kept.",
-		.hint = "finished workflows are kept until somebody deletes them"),
+	FIELD_AS("ttlStrategy", FIELD_OBJ_, 0, .schema = &ttl_schema, .doc = "How long the finished workflow is kept."),
 	FIELD_SRC(struct workflow_spec, src),
 	{ 0 } }, check_workflow_spec };
 

@@ -94,6 +94,10 @@ drop_fd(int *fd)
 	*fd = -1;
 }
 
+/* ---- remove.c */
+/* Makes the folder that removed ones go through, and goes on with what is left in it. */
+int removed_open(struct executor *x, struct err *e) MUST_CHECK;
+
 /* ---- executor.c */
 /* TASK_DIR of a step. */
 str task_dir(struct arena *a, const struct task_spec *s);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -359,47 +358,6 @@ executor_running(const struct executor *x)
 	return x->spawned;
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------ */
-
-struct removal {
-	char path[TASK_PATH_MAX];
-};
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-static void
-remove_tree(void *arg)
-{
-	struct removal *r = arg;
-	/* Depth first, links not followed: a step's leftovers cannot lead us elsewhere. */
-	(void)nftw(r->path, remove_one, 32,
-		FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is removed with the next of that name */
-}
-
-static void
-removed(void *arg)
-{
-	free(arg);
-}
-
-void
-executor_remove(struct executor *x, str ns, str workflow)
-{
-	struct removal *r = MEM_NEW(struct removal);
-	int n = snprintf(r->path, sizeof r->path, "%s/%.*s/%.*s", x->tasks_path, STR_ARG(ns), STR_ARG(workflow));
-	if (!ns.n || !workflow.n || n < 0 || (size_t)n >= sizeof r->path || ns.p[0] == '.' || workflow.p[0] == '.' ||
-		memchr(workflow.p, '/', workflow.n)) {
-		free(r);
-		return;
-	}
-	loop_work(x->loop, remove_tree, removed, r);
-}
-
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 
 /* Beside the program, one above it (tests), or where `make install` puts it. */
@@ -464,7 +422,7 @@ executor_new(struct loop *l, const struct settings *st, struct objects *objects,
 	list_init(&x->queue);
 	list_init(&x->running);
 	list_init(&x->ended);
-	if (open_tasks(x, state_dir, e) < 0 || find_helper(x, e) < 0 || confine_choose(x, e) < 0) {
+	if (open_tasks(x, state_dir, e) < 0 || removed_open(x, e) < 0 || find_helper(x, e) < 0 || confine_choose(x, e) < 0) {
 		executor_free(x);
 		return -1;
 	}

@@ -53,8 +53,10 @@ bool executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_
  * that begin with a dot are of earlier attempts. It may not exist (yet).
  */
 str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
-/* Removes the directories of a workflow, on a pool thread. */
+/* Takes the folder of a workflow away, at once; its contents go on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
+/* Removes what the step of one pod left, its log too, on a pool thread. */
+void executor_remove_pod(struct executor *x, str ns, str workflow, str pod);
 size_t executor_running(const struct executor *x);
 /*
  * How steps are confined here, for the start-up line and `doctor`: "namespaces (privileged)", "user namespaces",

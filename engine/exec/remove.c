@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * remove: what steps left goes. A workflow's folder is renamed at once, so that a new workflow of the same name has its own,
+ * and taken apart on a pool thread; what a process that died left half removed is found in the folder of removed ones.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/exec/exec.h"
+#include "engine/exec/executor.h"
+
+#define REMOVED ".removed" /* no namespace begins with a dot */
+
+struct removal {
+	char path[TASK_PATH_MAX];
+	char pod[NAME_MAX + 1]; /* only what is this pod's; "": all, and the folder */
+};
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* Depth first, links not followed: a step's leftovers cannot lead us elsewhere. */
+static void
+remove_path(const char *path)
+{
+	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is tried again at the next start */
+}
+
+/* "POD", "POD.log", ".POD.1.log": of that pod. Pods' names end with a number, so none is another's beginning and a dot. */
+static bool
+is_of_pod(const char *name, const char *pod)
+{
+	size_t n = strlen(pod);
+	name += *name == '.';
+	return strncmp(name, pod, n) == 0 && (name[n] == '\0' || name[n] == '.');
+}
+
+static void
+remove_pod(const struct removal *r)
+{
+	char path[TASK_PATH_MAX + NAME_MAX + 2];
+	DIR *d = opendir(r->path);
+	if (!d)
+		return;
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (is_of_pod(entry->d_name, r->pod)) {
+			snprintf(path, sizeof path, "%s/%s", r->path, entry->d_name);
+			remove_path(path);
+		}
+	closedir(d);
+}
+
+static void
+work(void *arg)
+{
+	struct removal *r = arg;
+	if (*r->pod)
+		remove_pod(r);
+	else
+		remove_path(r->path);
+}
+
+static void
+done(void *arg)
+{
+	free(arg);
+}
+
+/* NULL: these names make no path below the folder of tasks. */
+static struct removal *
+removal_of(const struct executor *x, str ns, str workflow)
+{
+	struct removal *r = MEM_NEW(struct removal);
+	int n = snprintf(r->path, sizeof r->path, "%s/%.*s/%.*s", x->tasks_path, STR_ARG(ns), STR_ARG(workflow));
+	if (ns.n && workflow.n && n > 0 && (size_t)n < sizeof r->path && ns.p[0] != '.' && workflow.p[0] != '.' &&
+		!memchr(workflow.p, '/', workflow.n) && !memchr(ns.p, '/', ns.n))
+		return r;
+	free(r);
+	return NULL;
+}
+
+void
+executor_remove(struct executor *x, str ns, str workflow)
+{
+	static atomic_uint counter;
+	struct removal *r = removal_of(x, ns, workflow);
+	char gone[TASK_PATH_MAX];
+	if (!r)
+		return;
+	int n = snprintf(gone, sizeof gone, "%s/" REMOVED "/%lld-%u", x->tasks_path, (long long)loop_now(x->loop), counter++);
+	if (n > 0 && (size_t)n < sizeof gone && rename(r->path, gone) == 0)
+		memcpy(r->path, gone, (size_t)n + 1);
+	loop_work(x->loop, work, done, r);
+}
+
+void
+executor_remove_pod(struct executor *x, str ns, str workflow, str pod)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct removal *r = removal_of(x, ns, workflow);
+	if (!r)
+		return;
+	str name = task_dir(a, &(struct task_spec){ .ns = ns, .workflow = workflow, .pod = pod });
+	name = str_slice(name, ns.n + workflow.n + 2, name.n);
+	if (!name.n || name.n >= sizeof r->pod || name.p[0] == '.' || memchr(name.p, '/', name.n)) {
+		free(r);
+		return;
+	}
+	memcpy(r->pod, name.p, name.n);
+	loop_work(x->loop, work, done, r);
+}
+
+/* Empties the folder of removed ones, and makes it. */
+int
+removed_open(struct executor *x, struct err *e)
+{
+	struct removal *r = MEM_NEW(struct removal);
+	char path[TASK_PATH_MAX];
+	snprintf(path, sizeof path, "%s/" REMOVED, x->tasks_path);
+	snprintf(r->path, sizeof r->path, "%s/" REMOVED "-%lld", x->tasks_path, (long long)loop_now(x->loop));
+	bool some = rename(path, r->path) == 0;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+		free(r);
+		return err_errno(e, "make %s", path);
+	}
+	if (some)
+		loop_work(x->loop, work, done, r);
+	else
+		free(r);
+	return 0;
+}
