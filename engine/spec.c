@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spec: the five kinds of the workflow language and the specs below them. */
 #include "config/kube.h"
+#include "engine/evaluate.h"
 #include "engine/spec.h"
 
 #define TEXT(name, text) FIELD_AS(name, FIELD_STR, 0, .doc = text)
@@ -225,9 +226,18 @@ const struct schema cron_workflow_schema = { "CronWorkflow", "A workflow started
 	FIELD(struct cron_workflow, status, "status", STATUS, .doc = "What was started."),
 	{ 0 } } };
 
+static void
+check_selector(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	struct err e;
+	str text = val_get_str(in, "selector");
+	if (text.n && evaluate_check(text, &e))
+		decode_error(c, in, "selector", "not an expression: %s", e.msg);
+}
+
 static const struct schema binding_event_schema = { "Event", "Which events a binding is for.", 0,
 	(const struct field[]){
-	MUST("selector", "Expression over payload, metadata, namespace and discriminator."), { 0 } } };
+	MUST("selector", "Expression over payload, metadata, namespace and discriminator."), { 0 } }, check_selector };
 static const struct schema binding_submit_schema = { "Submit", "What a binding starts.", 0, (const struct field[]){
 	FIELD_AS("arguments", FIELD_OBJ_, 0, .schema = &arguments_schema,
 		.doc = "Parameters; valueFrom.event is an expression over the event."),
@@ -239,7 +249,7 @@ static const struct schema binding_submit_schema = { "Submit", "What a binding s
 static const struct schema workflow_event_binding_spec_schema = { "WorkflowEventBindingSpec",
 	"An event, and what it starts.",
 	sizeof(struct workflow_event_binding_spec), (const struct field[]){
-	FIELD(struct workflow_event_binding_spec, event, "event", REQ | LATER, .schema = &binding_event_schema,
+	FIELD(struct workflow_event_binding_spec, event, "event", REQ, .schema = &binding_event_schema,
 		.doc = "Which events."),
 	FIELD(struct workflow_event_binding_spec, submit, "submit", 0, .schema = &binding_submit_schema,
 		.doc = "What they start."),

@@ -15,7 +15,7 @@ static const struct schema value_from_schema = { "ValueFrom", "Where a parameter
 	FIELD_PTR(struct value_from, config_map_key, "configMapKeyRef", 0, &config_map_ref_schema,
 		.doc = "A key of a ConfigMap."),
 	FIELD(struct value_from, dflt, "default", ANYSTR, .doc = "Value if the source has none."),
-	FIELD(struct value_from, event, "event", LATER, .doc = "Expression over the event; in a WorkflowEventBinding."),
+	FIELD(struct value_from, event, "event", 0, .doc = "Expression over the event; in a WorkflowEventBinding."),
 	FIELD(struct value_from, expression, "expression", 0,
 		.doc = "Expression that gives the value; steps and dag outputs."),
 	FIELD(struct value_from, jq_filter, "jqFilter", LATER, .doc = "jq filter over the object; resource outputs."),
