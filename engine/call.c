@@ -37,6 +37,7 @@ adopt(struct node *n, struct call *c)
 	n->slot = c->slot;
 	n->call = c->passing ? NULL : c;
 	n->of = c->of;
+	lifecycle_attach(n);
 }
 
 struct node *

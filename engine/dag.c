@@ -404,6 +404,7 @@ ready(struct run *r, struct frame *f, size_t i)
 		n->owner = f->node;
 		n->slot = (uint32_t)i;
 		n->of = s;
+		lifecycle_attach(n);
 		f->tasks[i].node = n;
 		node_announce(n);
 	} else if (condition(f, i)) {

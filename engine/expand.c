@@ -211,6 +211,9 @@ put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step
 	struct hook *hooks = ARENA_ARRAY(r->arena, struct hook, s->hooks.n);
 	for (size_t i = 0; i < s->hooks.n; i++) {
 		hooks[i] = s->hooks.p[i];
+		str condition = hooks[i].expression;
+		if (tags_in(condition) && tags_put_text(r->arena, condition, &ts, &hooks[i].expression, e))
+			return -1;
 		const struct val *src = hooks[i].arguments.src, *put = src ? tags_put(r->arena, src, &ts, e) : NULL;
 		if (src && !put)
 			return -1;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hooks: exit handlers. A step or task that completed may have one (`hooks.exit`, `onExit`); whoever waits for the step
- * waits for its handler too, but the handler's failure is its own affair. The workflow's handler runs when the root is
- * done (spec 2.9; workflow/controller/exit_handler.go, v4.1.2).
+ * hooks: exit handlers. A step or task that completed may have one (`hooks.exit`, `onExit`), if its expression does not
+ * say no; whoever waits for the step waits for its handler too, but the handler's failure is its own affair. The
+ * workflow's handler runs when the root is done (spec 2.9; workflow/controller/exit_handler.go, v4.1.2).
  */
 #include "engine/run_impl.h"
 
 struct exit_hook {
-	str tmpl;
+	str tmpl, expression;
 	const struct val *ref;
 	const struct arguments *args;
 	const struct val *args_src;
@@ -24,16 +24,18 @@ find_hook(struct run *r, const struct step *s, struct exit_hook *out)
 		if (!str_eq(h->name, S("exit")))
 			continue;
 		bool own = h->arguments.parameters.n || h->arguments.artifacts.n;
-		*out = (struct exit_hook){ h->tmpl, h->template_ref ? h->template_ref->src : NULL,
+		*out = (struct exit_hook){ h->tmpl, h->expression, h->template_ref ? h->template_ref->src : NULL,
 			own ? &h->arguments : r->arguments, own ? h->arguments.src : NULL };
 		return true;
 	}
 	return false;
 }
 
-static int
-put_arguments(struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e)
+int
+hook_put_arguments(struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e)
 {
+	if (!src || !(src->flags & VAL_TAGGED))
+		return 0;
 	struct tag_scope ts = scope_tags(x);
 	ts.absent_is_null = true;
 	const struct val *put = tags_put(r->arena, src, &ts, e);
@@ -44,46 +46,78 @@ put_arguments(struct run *r, const struct val *src, struct scope *x, const struc
 	return *out ? 0 : -1;
 }
 
-/* The hook's arguments may speak of the very step it follows: steps.<self>.status, .outputs... */
-static int
-hook_arguments(struct run *r, struct node *n, const struct exit_hook *h, const struct arguments **out, struct err *e)
+/* A hook may speak of the very step it belongs to: steps.<self>.status, .outputs... */
+struct scope
+hook_scope(struct run *r, struct node *n)
 {
-	*out = h->args;
-	if (!h->args_src || !(h->args_src->flags & VAL_TAGGED))
-		return 0;
-	struct scope x = { .run = r,
+	return (struct scope){ .run = r,
 		.frame = n->boundary ? n->boundary->frame : NULL,
 		.task = n->role == ROLE_STEP ? SIZE_MAX : n->slot,
 		.self = n,
 		.self_name = n->of->name };
-	return put_arguments(r, h->args_src, &x, out, e);
 }
 
-bool
-hook_pending(struct run *r, struct node *n)
+/* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
+void
+hook_error(struct node *n, str message)
 {
-	struct exit_hook h;
-	if (n->exit_begun || !phase_completed(n->phase) || !n->of || n->hooked || run_shut(r, true) ||
-		!find_hook(r, n->of, &h))
-		return false;
+	if (n->role == ROLE_STEP && !n->owner->error.p)
+		n->owner->error = message;
+	if (n->role != ROLE_STEP && n->boundary && n->boundary->frame)
+		n->boundary->frame->error = message;
+}
+
+/* Whether the exit hook is to run: an expression may say no. 1, 0, -1. */
+static int
+exit_wanted(struct run *r, const struct exit_hook *h, str name, struct scope *x, struct err *e)
+{
+	bool yes;
+	if (!h->expression.n || node_named(r, name)) /* the latter after a restart */
+		return 1;
+	return scope_evaluate_bool(x, h->expression, &yes, e) ? -1 : yes;
+}
+
+static void
+begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
+{
 	struct frame *f = n->boundary->frame;
-	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(n->name)));
+	str name = run_text(r, "%.*s.onExit", STR_ARG(n->name));
+	struct scope x = hook_scope(r, n);
 	struct err e;
+	int wanted = exit_wanted(r, h, name, &x, &e);
 	n->exit_begun = true;
+	if (!wanted)
+		return;
+	struct call *c = call_new(r, name);
 	c->library = f->def->library;
-	c->tmpl = h.tmpl;
-	c->ref = h.ref;
+	c->tmpl = h->tmpl;
+	c->ref = h->ref;
 	c->step = S("");
 	c->exiting = c->hooked = true;
+	c->late = f->call->late;
+	c->args = h->args;
 	c->boundary = n->boundary;
 	c->owner = n;
 	c->role = ROLE_EXIT;
 	c->depth = f->call->depth + 1;
-	if (hook_arguments(r, n, &h, &c->args, &e))
+	n->hooks_open++;
+	if (wanted < 0 || hook_put_arguments(r, h->args_src, &x, &c->args, &e))
 		(void)call_failed(r, c, run_text(r, "%s", e.msg));
 	else
 		(void)call_begin(r, c);
-	return true;
+}
+
+bool
+hooks_wait(struct run *r, struct node *n)
+{
+	struct exit_hook h;
+	if (!n->of || n->hooked)
+		return false;
+	lifecycle_ended(r, n);
+	bool later = n->role != ROLE_STEP && n->hooks_open; /* a task's exit hook follows the others (Argo: dag.go) */
+	if (!later && !n->exit_begun && phase_completed(n->phase) && !run_shut(r, true) && find_hook(r, n->of, &h))
+		begin_exit(r, n, &h);
+	return n->hooks_open > 0;
 }
 
 /* ---- the workflow's ---------------------------------------------------------------------------------------------- */
@@ -111,8 +145,8 @@ on_exit_is_there(const struct run *r)
 }
 
 /* Argo: nodes that failed, as a JSON list, which is quoted once more (spec 3.5). */
-static str
-failures(struct run *r)
+str
+hook_failures(struct run *r, struct arena *a)
 {
 	struct val_list list = { 0 };
 	for (size_t i = 0; i < r->nodes.n; i++) {
@@ -125,15 +159,15 @@ failures(struct run *r)
 		val_map_add(&m, S("templateName"), val_str(n->template_name));
 		val_map_add(&m, S("phase"), val_cstr(phase_name(n->phase)));
 		val_map_add(&m, S("podName"), val_str(n->pod.n ? n->pod : n->id));
-		val_map_add(&m, S("finishedAt"), val_str(time_rfc3339(r->tmp, n->finished)));
-		val_list_add(&list, val_map_end(&m, r->tmp));
+		val_map_add(&m, S("finishedAt"), val_str(time_rfc3339(a, n->finished)));
+		val_list_add(&list, val_map_end(&m, a));
 	}
 	bool any = list.v.n > 0;
-	struct val v = val_list_end(&list, r->tmp);
+	struct val v = val_list_end(&list, a);
 	struct buf text CLEANUP(free_buf) = { 0 }, quoted CLEANUP(free_buf) = { 0 };
 	json_write_opts(&text, &v, JSON_HTML);
 	json_quote(&quoted, any ? buf_str(&text) : S("null"), 0);
-	return arena_dup(r->arena, buf_str(&quoted));
+	return arena_dup(a, buf_str(&quoted));
 }
 
 bool
@@ -143,7 +177,6 @@ on_exit_begin(struct run *r)
 	const struct val *ref, *args;
 	if (run_shut(r, true) || !workflow_hook(r, &tmpl, &ref, &args))
 		return false;
-	r->failures = failures(r);
 	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(r->name)));
 	c->tmpl = tmpl;
 	c->ref = ref;
@@ -156,7 +189,7 @@ on_exit_begin(struct run *r)
 	const struct val *parameters = val_get(args, S("parameters"));
 	if (val_is(parameters, VAL_LIST) && parameters->n) {
 		c->args = arguments_decode(r, args, &e);
-		if (c->args && (args->flags & VAL_TAGGED) && put_arguments(r, args, &x, &c->args, &e))
+		if (c->args && hook_put_arguments(r, args, &x, &c->args, &e))
 			c->args = NULL;
 		if (!c->args) {
 			(void)call_failed(r, c, run_text(r, "%s", e.msg));

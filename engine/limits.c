@@ -34,7 +34,7 @@ void
 limit_count_failed(struct node *n)
 {
 	bool counts = n->type == NODE_POD || n->type == NODE_STEPS || n->type == NODE_DAG || n->type == NODE_RETRY;
-	if (n->boundary && counts && phase_failed(n->phase) && !n->retried && !n->exiting)
+	if (n->boundary && counts && phase_failed(n->phase) && !n->retried && !n->exiting && !n->hooked)
 		n->boundary->failed_children++;
 }
 

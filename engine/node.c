@@ -225,6 +225,8 @@ node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *ar
 void
 node_changed(struct node *n)
 {
+	lifecycle_notice(n);
+	n->run->workflow_noticed = true;
 	if (n->dirty)
 		return;
 	n->dirty = true;

@@ -48,8 +48,10 @@ outputs_to_globals(struct run *r, const struct node *n)
 	const struct val *list = val_get(n->outputs, S("parameters"));
 	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
 		str global = val_get_str(&list->items[i], "globalName"), value = val_get_str(&list->items[i], "value");
-		if (global.n && value.p)
-			set_global(r, global, arena_dup(r->arena, value));
+		if (!global.n || !value.p)
+			continue;
+		set_global(r, global, arena_dup(r->arena, value));
+		lifecycle_notice_all(r);
 	}
 }
 

@@ -214,6 +214,12 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	}
 	if (!node_has_task(n))
 		return; /* it was given up before: stopped, timed out */
+	/* Its command ran: hooks may want to see that, however short it was. */
+	if (res->exit_code >= 0 && n->phase == PHASE_PENDING && !r->suspended) {
+		pod_started(r, n);
+		while (lifecycle_settle(r))
+			;
+	}
 	struct err e;
 	enum phase p = res->phase;
 	str message = res->message.p ? res->message : S("");

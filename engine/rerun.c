@@ -173,7 +173,9 @@ bury(struct run *r, const bool *doomed)
 		n->frame = NULL;
 		n->waiting = 0;
 		n->error = STR_NONE;
-		n->exit_begun = n->queued = false;
+		n->exit_begun = n->queued = n->told = false;
+		n->hooks_open = 0;
+		n->hooks = NULL;
 		if (!doomed[i] || n->gone)
 			continue;
 		map_del(&r->by_name, n->name);
@@ -271,7 +273,9 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 		override(r, &o->parameters);
 	forget_stop(r);
 	r->message = r->shutdown = S("");
-	r->failures = STR_NONE;
+	r->exit_begun = false;
+	r->hooks_open = 0;
+	r->hooked.n = r->noticed.n = 0;
 	r->finished = 0;
 	r->phase = PHASE_NONE; /* it starts over, with what is left */
 	r->entered = false;

@@ -73,6 +73,16 @@ attempts(const struct node *retry)
 	return n;
 }
 
+/* Hooks are its children too. */
+static const struct node *
+first_attempt(const struct node *retry)
+{
+	size_t i = 0;
+	while (retry->children.p[i]->hooked)
+		i++;
+	return retry->children.p[i];
+}
+
 static void
 begin_attempt(struct run *r, struct node *retry, size_t k)
 {
@@ -104,7 +114,7 @@ wait_for_backoff(
 	if (b->max_duration.n) {
 		if (duration_parse(b->max_duration, &longest, e))
 			return -1;
-		over = retry->children.p[0]->started + longest;
+		over = first_attempt(retry)->started + longest;
 		if (r->now > over) {
 			*message = S("Max duration limit exceeded");
 			return WAIT_ENDS;

@@ -140,7 +140,7 @@ run_globals(struct run *r, struct err *e)
 	r->parallelism = -1;
 	if (parallelism && (!val_to_i64(parallelism, &r->parallelism) || r->parallelism < 1))
 		r->parallelism = -1;
-	return r->arguments ? 0 : -1;
+	return r->arguments ? lifecycle_of_workflow(r, e) : -1;
 }
 
 static void
@@ -314,6 +314,8 @@ run_free(struct run *r)
 	VEC_FREE(&r->nodes);
 	VEC_FREE(&r->dirty);
 	VEC_FREE(&r->news);
+	VEC_FREE(&r->hooked);
+	VEC_FREE(&r->noticed);
 	VEC_FREE(&r->output_names);
 	diags_free(&r->diags);
 	evaluator_free(r->evaluator);
@@ -369,14 +371,34 @@ conclude(struct run *r)
 	finish(r, p, message);
 }
 
+/* The root is done. What is still waited for: hooks of the workflow that were begun, and its exit handler (spec 2.2). */
+static void
+end_if_done(struct run *r)
+{
+	str error = lifecycle_look_at_workflow(r);
+	if (error.p) {
+		finish(r, PHASE_ERROR, error);
+		return;
+	}
+	if (r->hooks_open)
+		return;
+	if (!r->exit_begun) {
+		r->exit_begun = on_exit_begin(r);
+		if (r->exit_begun)
+			return;
+	}
+	if (!r->exit_begun || (r->on_exit && node_fulfilled(r->on_exit)))
+		conclude(r);
+}
+
 static void
 root_done(struct run *r, struct node *root)
 {
 	r->root = root;
 	if (root->bubbles)
 		finish(r, PHASE_ERROR, run_text(r, "error in entry template execution: %.*s", STR_ARG(root->message)));
-	else if (!on_exit_begin(r))
-		conclude(r);
+	else
+		end_if_done(r);
 }
 
 bool
@@ -387,17 +409,6 @@ run_shut(const struct run *r, bool exiting)
 
 /* ---- news
  * ------------------------------------------------------------------------------------------------------------ */
-
-/* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
-static void
-hook_told(struct node *hook)
-{
-	struct node *n = hook->owner;
-	if (hook->bubbles && n->role == ROLE_STEP && !n->owner->error.p)
-		n->owner->error = hook->message;
-	if (hook->bubbles && n->role != ROLE_STEP && n->boundary && n->boundary->frame)
-		n->boundary->frame->error = hook->message;
-}
 
 /*
  * Whether the owner is there to be told. After a restart it is not until it was called again, and then it asks for
@@ -419,11 +430,15 @@ has_listener(const struct node *n)
 	case ROLE_ATTEMPT:
 		return o && o->type == NODE_RETRY && o->call;
 	case ROLE_EXIT:
-		return o && o->role != ROLE_EXIT && has_listener(o);
+	case ROLE_HOOK:
+		return o && o->role != ROLE_EXIT && o->role != ROLE_HOOK && o->hooks_open && has_listener(o);
+	case ROLE_WORKFLOW_HOOK:
+		return n->run->hooks_open > 0;
 	case ROLE_ROOT:
 	case ROLE_ON_EXIT:
 		return true;
 	case ROLE_NONE:
+	case ROLES:
 		break;
 	}
 	return false;
@@ -436,10 +451,15 @@ tell(struct run *r, struct node *n)
 		return;
 	if (n->boundary && limit_fail_fast(r, n->boundary))
 		return;
-	if (n->role == ROLE_EXIT) {
-		hook_told(n);
+	if (n->role == ROLE_EXIT || n->role == ROLE_HOOK) {
+		if (n->bubbles)
+			hook_error(n->owner, n->message);
 		n = n->owner;
+		n->hooks_open--;
+		if (!n->told)
+			return; /* it goes on itself, or its own end is still to be told */
 	}
+	n->told = true;
 	switch (n->role) {
 	case ROLE_ROOT:
 		root_done(r, n);
@@ -448,15 +468,15 @@ tell(struct run *r, struct node *n)
 		steps_group_done(r, n);
 		break;
 	case ROLE_STEP:
-		if (!hook_pending(r, n))
+		if (!hooks_wait(r, n))
 			steps_child_settled(r, n->owner, n);
 		break;
 	case ROLE_TASK:
-		if (!hook_pending(r, n))
+		if (!hooks_wait(r, n))
 			dag_task_settled(r, n->owner, n);
 		break;
 	case ROLE_ITEM:
-		if (!hook_pending(r, n))
+		if (!hooks_wait(r, n))
 			dag_item_settled(n->owner);
 		break;
 	case ROLE_ATTEMPT:
@@ -464,10 +484,17 @@ tell(struct run *r, struct node *n)
 		break;
 	case ROLE_ON_EXIT:
 		r->on_exit = n;
-		conclude(r);
+		end_if_done(r);
+		break;
+	case ROLE_WORKFLOW_HOOK:
+		r->hooks_open--;
+		if (r->root && r->root->told)
+			end_if_done(r);
 		break;
 	case ROLE_NONE:
 	case ROLE_EXIT:
+	case ROLE_HOOK:
+	case ROLES:
 		break;
 	}
 }
@@ -475,7 +502,12 @@ tell(struct run *r, struct node *n)
 void
 run_settle(struct run *r)
 {
-	while (r->news_at < r->news.n && !r->suspended && !r->finished) {
+	while (!r->suspended && !r->finished) {
+		if (r->news_at == r->news.n) {
+			if (!lifecycle_settle(r))
+				break;
+			continue;
+		}
 		struct node *n = r->news.p[r->news_at++];
 		n->queued = false;
 		tell(r, n);

@@ -7,6 +7,7 @@
  *     library.c    where templates come from: the workflow, WorkflowTemplates, defaults, what is stored of them
  *     steps.c      steps and their groups             dag.c      tasks and their dependencies
  *     expand.c     withItems, withParam, withSequence  retry.c    attempts
+ *     lifecycle.c  hooks with a condition
  *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
@@ -64,6 +65,9 @@ enum role {
 	ROLE_ATTEMPT, /* its Retry node */
 	ROLE_EXIT,    /* the node whose exit hook it is */
 	ROLE_ON_EXIT, /* the workflow: its exit handler */
+	ROLE_HOOK,    /* the node whose hook it is */
+	ROLE_WORKFLOW_HOOK, /* the workflow; its owner is the root */
+	ROLES
 };
 
 struct call;
@@ -112,10 +116,19 @@ struct node {
 	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
 	str error;             /* StepGroup: what it will fail with once its children ended */
 	bool exit_begun;       /* its exit hook was called */
+	bool told;             /* its end was told to whoever waits for it */
+	uint32_t hooks_open;   /* hooks, its exit hook too, that were begun and have not ended */
+	struct lifecycle *hooks; /* NULL: it has none with a condition */
 	struct locking *lock;      /* its locks, until it ends; NULL: none */
 	const struct val *metrics; /* of its template, variables put in; NULL: none */
 	uint32_t visit;        /* of the last walk that came by (dag.c) */
 	uint8_t visited;
+};
+
+/* A node's hooks with a condition: see lifecycle.c. */
+struct lifecycle {
+	bool *begun;  /* by the place in node->of->hooks */
+	bool noticed; /* is in run->noticed */
 };
 
 /* A template as it stands in the specification, defaults merged in. Decoded once; used as it is if it holds no tag. */
@@ -145,6 +158,7 @@ struct call {
 	const struct arguments *args; /* variables put in; may be NULL */
 	str step;                     /* name of the step or task, expanded */
 	bool is_task, exiting, hooked;
+	bool late; /* sees workflow.status and workflow.failures though the workflow goes on: in its hooks */
 	struct node *boundary, *owner;
 	enum role role;
 	uint32_t slot;
@@ -204,7 +218,13 @@ struct run {
 	struct map parameters;                  /* workflow.parameters.<name> -> str * */
 	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
 	VEC(str) output_names;                  /* in order of their first appearance */
-	str failures;                           /* workflow.failures, once the root is done */
+	struct hook *hooks;                     /* of the workflow */
+	size_t hooks_n;
+	bool *hooks_begun;
+	uint32_t hooks_open;
+	bool exit_begun;                        /* the exit handler was called since this run is in memory */
+	VEC(struct node *) hooked, noticed;     /* see lifecycle.c */
+	bool workflow_noticed;
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
 	struct library local;
@@ -360,6 +380,7 @@ struct scope {
 	size_t task;             /* dag: only the ancestors of this task are visible; SIZE_MAX: all */
 	struct node *self;       /* for exit hooks: the node itself ... */
 	str self_name;           /* ... under this name */
+	bool late;               /* workflow.status, workflow.failures */
 	const struct val *item;  /* item, item.key */
 	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
 	const struct node *retry; /* retries, lastRetry.* of the attempts below it: for what decides on another */
@@ -448,12 +469,28 @@ bool loop_in_passing(struct run *r, const struct frame *f, const struct step *bo
 
 /* ---- hooks.c --------------------------------------------------------------------------------------------------- */
 
-/* Whether the owner of `n` must wait for its exit hook, which this begins if it was not begun. */
-bool hook_pending(struct run *r, struct node *n);
+/* `n` has ended: begins what hooks are due. Whether its owner must wait for hooks. */
+bool hooks_wait(struct run *r, struct node *n);
+void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
+struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
+int hook_put_arguments(
+	struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e);
+str hook_failures(struct run *r, struct arena *a); /* workflow.failures */
 bool on_exit_is_there(const struct run *r); /* the workflow has an exit handler */
 /* Begins the workflow's exit handler. False: there is none, or it may not run. */
 bool on_exit_begin(struct run *r);
 const struct arguments *arguments_decode(struct run *r, const struct val *v, struct err *e);
+
+/* ---- lifecycle.c ----------------------------------------------------------------------------------------------- */
+
+bool lifecycle_hooks(const struct step *s); /* whether it has hooks other than exit */
+void lifecycle_attach(struct node *n);      /* it was begun, or found again: its hooks will be looked at */
+void lifecycle_notice(struct node *n);      /* it changed */
+void lifecycle_notice_all(struct run *r);   /* a variable that all may see changed */
+void lifecycle_ended(struct run *r, struct node *n);           /* the last look at its conditions */
+int lifecycle_of_workflow(struct run *r, struct err *e);       /* reads the workflow's hooks */
+str lifecycle_look_at_workflow(struct run *r);                 /* absent, or what makes the workflow an Error */
+bool lifecycle_settle(struct run *r); /* looks at one that changed; false: there was none */
 
 /* ---- outputs.c ------------------------------------------------------------------------------------------------- */
 

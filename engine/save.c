@@ -189,7 +189,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->hooked = get_flag(v, "nodeFlag.hooked");
 	n->retried = get_flag(v, "nodeFlag.retried");
 	int64_t role = get_int(x, "role");
-	n->role = role > ROLE_NONE && role <= ROLE_ON_EXIT ? (enum role)role : ROLE_NONE;
+	n->role = role > ROLE_NONE && role < ROLES ? (enum role)role : ROLE_NONE;
 	n->slot = (uint32_t)get_int(x, "slot");
 	n->exiting = get_int(x, "exiting");
 	n->bubbles = get_int(x, "bubbles");
@@ -312,7 +312,6 @@ run_save_state(const struct run *r, struct arena *a)
 		val_map_add(&m, S("parameters"), texts(&r->parameters, a));
 	if (r->output_names.n)
 		val_map_add(&m, S("outputs"), global_outputs(r, a));
-	val_map_add_str(&m, S("failures"), r->failures);
 	if (r->lock)
 		val_map_add(&m, S("lock"), sync_save(r->lock, a));
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
@@ -334,7 +333,6 @@ load_state(struct run *r, const struct val *state)
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
 	r->queued = get_flag(state, "queued");
-	r->failures = val_get_str(state, "failures");
 	r->lock = sync_load(r, val_get(state, S("lock")));
 	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");

@@ -105,11 +105,31 @@ labels(const struct val *map, str rest, struct arena *a, str *out)
 	return member_text(map, str_slice(rest, 1, rest.n), a, out);
 }
 
-static enum tag_found
-late(struct run *r, str value, str *out)
+/* status and failures are known to hooks of the workflow, and when it has ended to all */
+static bool
+sees_end(const struct scope *x)
 {
-	/* status and failures are known to exit handlers only */
-	return r->root && node_fulfilled(r->root) ? found(out, value) : TAG_MISSING;
+	const struct run *r = x->run;
+	return x->late || (x->call && x->call->late) || (x->frame && x->frame->call->late) ||
+	       (r->root && node_fulfilled(r->root));
+}
+
+static enum tag_found
+status_of_workflow(struct run *r, str *out)
+{
+	const struct node *root = r->root ? r->root : node_named(r, r->name);
+	if (!root)
+		return TAG_MISSING;
+	bool nothing = root->phase == PHASE_SKIPPED || root->phase == PHASE_OMITTED;
+	return found(out, str_c(phase_name(nothing ? PHASE_SUCCEEDED : root->phase)));
+}
+
+static enum tag_found
+look_end(const struct scope *x, str name, struct arena *a, str *out)
+{
+	if (str_eq(name, S("status")))
+		return status_of_workflow(x->run, out);
+	return str_eq(name, S("failures")) ? found(out, hook_failures(x->run, a)) : TAG_MISSING;
 }
 
 static str
@@ -158,15 +178,6 @@ look_workflow(struct run *r, str name, struct arena *a, str *out)
 		return member_text(r->annotations, S("workflows.argoproj.io/scheduled-time"), a, out);
 	if (str_eq(name, S("duration")))
 		return found(out, duration_text(r, a));
-	if (str_eq(name, S("status")))
-		return late(r,
-			r->root ? str_c(phase_name(r->root->phase == PHASE_SKIPPED || r->root->phase == PHASE_OMITTED
-							   ? PHASE_SUCCEEDED
-							   : r->root->phase))
-				: S(""),
-			out);
-	if (str_eq(name, S("failures")))
-		return late(r, r->failures, out);
 	return TAG_MISSING;
 }
 
@@ -533,7 +544,10 @@ scope_look(void *arg, str name, struct arena *a, str *out)
 		return look_sibling(x, false, rest, a, out);
 	if ((rest = behind(name, S("tasks."))).p)
 		return look_sibling(x, true, rest, a, out);
-	if ((rest = behind(name, S("workflow."))).p)
+	if ((rest = behind(name, S("workflow."))).p) {
+		if (sees_end(x) && (got = look_end(x, rest, a, out)) != TAG_MISSING)
+			return got;
 		return look_workflow(x->run, rest, a, out);
+	}
 	return TAG_MISSING;
 }

@@ -56,18 +56,6 @@ const struct schema template_ref_schema = { "TemplateRef", "A template of a Work
 	FIELD_SRC(struct template_ref, src),
 	{ 0 } } };
 
-/* Exit hooks are served; a hook with a condition needs the expression language. */
-static void
-check_hook(void *obj, const struct val *in, struct decode *c)
-{
-	const struct hook *h = obj;
-
-	if (!str_eq(h->name, S("exit")))
-		decode_later(c, in, NULL, "hooks other than exit are not served yet");
-	else if (h->expression.n)
-		decode_later(c, in, "expression", "conditions of hooks are not served yet");
-}
-
 const struct schema hook_schema = { "LifecycleHook", "A template that runs when something has come about.",
 	sizeof(struct hook), (const struct field[]){
 	FIELD_OBJ(struct hook, arguments, "arguments", 0, &arguments_schema, .doc = "Values for its inputs."),
@@ -77,7 +65,7 @@ const struct schema hook_schema = { "LifecycleHook", "A template that runs when 
 	FIELD_PTR(struct hook, template_ref, "templateRef", 0, &template_ref_schema,
 		.doc = "The template, if it is another object's."),
 	FIELD_SRC(struct hook, src),
-	{ 0 } }, check_hook };
+	{ 0 } } };
 
 /* ---- steps and tasks ---------------------------------------------------------------------------------------- */
 

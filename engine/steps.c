@@ -38,6 +38,7 @@ frame_call(struct run *r, struct frame *f, const struct step *s, str name)
 	c->step = name;
 	c->is_task = f->node->type == NODE_DAG;
 	c->exiting = f->node->exiting;
+	c->late = f->call->late;
 	c->boundary = f->node;
 	c->depth = f->call->depth + 1;
 	c->of = s;
@@ -148,8 +149,15 @@ skipped(struct run *r, struct node *group, const struct step *s, str name, enum 
 	struct frame *f = group->owner->frame;
 	struct call *c = frame_call(r, f, s, name);
 	c->owner = group;
+	bool waited_for = p == PHASE_SKIPPED && lifecycle_hooks(s);
+	if (waited_for) { /* they may be for just that */
+		c->role = ROLE_STEP;
+		group->waiting++;
+	}
 	struct node *n = call_node(r, c, NODE_SKIPPED);
-	if (n)
+	if (n && waited_for && node_fulfilled(n))
+		node_announce(n); /* after a restart */
+	else if (n)
 		node_set(n, p, why);
 }
 

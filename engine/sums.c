@@ -5,11 +5,12 @@
  */
 #include "engine/run_impl.h"
 
-/* The node whose sums contain those of `n`; an exit hook counts where the node does that it belongs to. */
+/* The node whose sums contain those of `n`; a hook counts where the node does that it belongs to. */
 static struct node *
 part_of(const struct node *n)
 {
-	return n->role == ROLE_EXIT && n->owner ? n->owner->owner : n->owner;
+	bool hook = n->role == ROLE_EXIT || n->role == ROLE_HOOK || n->role == ROLE_WORKFLOW_HOOK;
+	return hook && n->owner ? n->owner->owner : n->owner;
 }
 
 void
