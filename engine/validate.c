@@ -325,6 +325,10 @@ check_spec_hooks(struct check *k, struct owner *own)
 
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
 			check_fail(k, h->src, "hooks.%.*s Expression required", STR_ARG(h->name));
+		else if (str_eq(h->name, S("exit")) && h->expression.n)
+			diag_hint(k->diags, check_warn(k, val_get(h->src, S("expression")),
+				"hooks.exit of a workflow runs whatever its expression says, as in Argo"),
+				"write `when` on the steps of its template");
 		if (s) /* a hook without arguments gets the workflow's */
 			check_call(k, s, k->mode == VALIDATE_TEMPLATE || !h->arguments.src ? NULL : &h->arguments,
 				h->src);
