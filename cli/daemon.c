@@ -14,7 +14,7 @@
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[8];
+	static struct store_migration history[9];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -23,6 +23,7 @@ migrations(size_t *n)
 	history[5] = (struct store_migration){ 6, archive_schema_sql };
 	history[6] = (struct store_migration){ 7, queue_schema_sql };
 	history[7] = (struct store_migration){ 8, expiry_schema_sql };
+	history[8] = (struct store_migration){ 9, cache_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

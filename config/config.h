@@ -192,6 +192,8 @@ struct settings {
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */
 	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */
+	dur cache_max_idle;    /* how long a memoized result is kept that nobody uses; 0: for ever */
+	int64_t cache_entries; /* memoized results at most */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	struct retention retention;
 	str namespace_;    /* default namespace: "default" */

@@ -327,7 +327,11 @@ call_begin(struct run *r, struct call *c)
 		return call_failed(r, c, run_text(r, "%s", e.msg));
 	if (sync_parks(r, c, &p, &n))
 		return n;
-	n = p.tmpl->retry && !c->retried ? retry_begin(r, c, &p) : begin_body(r, c, d, &p);
+	if (!memo_ends(r, c, &p, &n)) {
+		n = p.tmpl->retry && !c->retried ? retry_begin(r, c, &p) : begin_body(r, c, d, &p);
+		if (n)
+			memo_begins(r, n, &p);
+	}
 	if (n)
 		metrics_begin(r, n, val_get(p.body, S("metrics")));
 	if (n && p.tmpl->annotations.n && !c->retried)

@@ -461,6 +461,9 @@ apply(struct live *l, const struct effect *x)
 	case EFFECT_TIMER:
 		set_timer(l, x->node_id, x->at_ns);
 		break;
+	case EFFECT_MEMO:
+		cache_keep(l, x);
+		break;
 	case EFFECT_LOCK:
 		grants_ask(l, x);
 		break;
@@ -588,7 +591,8 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->store = s;
 	g->objects = objects;
 	g->settings = settings;
-	g->world = (struct run_world){ world_template, world_config_map, g };
+	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find };
+	g->cache = cache_new(g);
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->grants = grants_new(g);
@@ -708,6 +712,7 @@ engine_free(struct engine *g)
 	grants_free(g->grants);
 	agent_free(g->agent);
 	admission_free(g->admission);
+	cache_free(g->cache);
 	free(g);
 }
 

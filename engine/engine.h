@@ -20,6 +20,7 @@ extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkf
 	kind_workfloweventbinding;
 extern const char engine_schema_sql[];  /* tables: workflow, node */
 extern const char queue_schema_sql[];   /* column: workflow.queued */
+extern const char cache_schema_sql[];   /* table: memo */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
 extern const char expiry_schema_sql[];  /* table: due */
 

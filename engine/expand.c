@@ -284,6 +284,6 @@ loop_in_passing(struct run *r, const struct frame *f, const struct step *body)
 		.tmpl = body->tmpl,
 		.ref = body->template_ref ? body->template_ref->src : NULL };
 	const struct def *d = library_resolve(r, &c, &ignored);
-	return d && !d->decoded->retry && !d->decoded->synchronization &&
+	return d && !d->decoded->retry && !d->decoded->synchronization && !d->decoded->memoize &&
 	       (d->decoded->type == TEMPLATE_CONTAINER || d->decoded->type == TEMPLATE_SCRIPT);
 }

@@ -187,9 +187,11 @@ node_link(struct node *parent, struct node *child)
 struct node *
 node_last_attempt(const struct node *retry)
 {
-	for (size_t i = retry->children.n; i > 0; i--)
-		if (!retry->children.p[i - 1]->hooked)
-			return retry->children.p[i - 1];
+	for (size_t i = retry->children.n; i > 0; i--) { /* without attempts, what comes after it is below it */
+		struct node *child = retry->children.p[i - 1];
+		if (!child->hooked && child->owner == retry)
+			return child;
+	}
 	return NULL;
 }
 
@@ -212,6 +214,8 @@ node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *ar
 		break;
 	case NODE_STEPS:
 	case NODE_DAG:
+		if (memo_is_hit(n))
+			fn(arg, n);
 		for (size_t i = 0; i < n->outbound.n; i++)
 			fn(arg, n->outbound.p[i]);
 		break;
@@ -279,6 +283,11 @@ void
 node_set(struct node *n, enum phase p, str message)
 {
 	bool was_active = is_active(n), was_fulfilled = node_fulfilled(n);
+	struct err e;
+	if (p == PHASE_SUCCEEDED && n->memo && !was_fulfilled && memo_keeps(n->run, n, &e)) {
+		p = PHASE_ERROR;
+		message = run_text(n->run, "%s", e.msg);
+	}
 	if (n->phase == p && (!message.p || str_eq(message, n->message)))
 		return;
 	n->phase = p;

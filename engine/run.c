@@ -628,6 +628,7 @@ begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
 	r->now = s->now;
 	r->tmp = tmp;
 	r->first = NULL;
+	r->keeps = false;
 	r->last = &r->first;
 	r->was_finished = r->finished != 0;
 }

@@ -107,6 +107,8 @@ enum effect_kind {
 	EFFECT_LOCK,   /* .node (NULL: the workflow) wants .locks; the answer comes as STIM_LOCK, now or later. Asking
 			  again for the same is nothing */
 	EFFECT_UNLOCK, /* it gives back what it holds or asked for: before that commit nobody may act on having it */
+	EFFECT_MEMO,     /* .memo {hit, key, cacheName}: that result of the cache was used; or .outputs (NULL: none) of .node are
+			    kept there, in the transaction that ends the node */
 	EFFECT_METRIC,   /* .metric is reported; why it cannot be taken goes to run_metrics_failed */
 };
 struct effect {
@@ -116,10 +118,16 @@ struct effect {
 	const struct task_spec *task;
 	const struct custom_metric *metric;
 	const struct locking *locks;
+	const struct val *memo, *outputs;
 	int64_t at_ns;
 	struct effect *next;
 };
 
+/* A result of an earlier node. */
+struct memo_entry {
+	const struct val *outputs; /* NULL: it had none */
+	int64_t created;           /* ns */
+};
 /* What a run may ask about the world while it advances: templates and config maps by name. Pure look-ups. */
 struct run_world {
 	const struct val *(*template_spec)(
@@ -128,6 +136,8 @@ struct run_world {
 	void *arg;
 	const char *(*nearest_template)(
 		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
+	/* 1: what the cache has under the key, in the arena; 0: nothing; -1: it cannot be used. May be NULL. */
+	int (*memo)(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e);
 };
 
 /*

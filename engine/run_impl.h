@@ -17,6 +17,7 @@
  *     merged.c     the spec that a workflowTemplateRef means
  *     scope_names.c  variables as expressions see them
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
+ *     memo.c       results that are used again
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -119,6 +120,7 @@ struct node {
 	bool told;             /* its end was told to whoever waits for it */
 	uint32_t hooks_open;   /* hooks, its exit hook too, that were begun and have not ended */
 	struct lifecycle *hooks; /* NULL: it has none with a condition */
+	const struct val *memo;    /* status.memoizationStatus; NULL: none */
 	struct locking *lock;      /* its locks, until it ends; NULL: none */
 	const struct val *metrics; /* of its template, variables put in; NULL: none */
 	uint32_t visit;        /* of the last walk that came by (dag.c) */
@@ -246,6 +248,7 @@ struct run {
 	int64_t now;
 	struct arena *tmp;
 	struct effect *first, **last;
+	bool keeps; /* there is an EFFECT_MEMO among them that keeps a result */
 	VEC(struct node *) dirty;
 	VEC(struct node *) news; /* fulfilled nodes whose owner was not told yet */
 	size_t news_at;
@@ -518,6 +521,15 @@ void limit_count_failed(struct node *n); /* it ended in failure: its boundary co
 /* ---- save.c ---------------------------------------------------------------------------------------------------- */
 
 void run_count(struct run *r); /* all counts anew, from the nodes */
+
+/* ---- memo.c ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the call is over before it begins: an earlier result serves, or `memoize` is wrong. *out is its node. */
+bool memo_ends(struct run *r, struct call *c, const struct processed *p, struct node **out);
+void memo_begins(struct run *r, struct node *n, const struct processed *p);
+/* It is about to have Succeeded: keeps its outputs. -1: they cannot be kept, which is its error. */
+int memo_keeps(struct run *r, struct node *n, struct err *e);
+bool memo_is_hit(const struct node *n);
 
 /* ---- sync.c ---------------------------------------------------------------------------------------------------- */
 

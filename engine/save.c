@@ -60,6 +60,8 @@ add_common(struct val_map *m, const struct node *n, struct arena *a)
 	if (n->outputs)
 		val_map_add(m, S("outputs"), *n->outputs);
 	add_flags(m, n, a);
+	if (n->memo)
+		val_map_add(m, S("memoizationStatus"), *n->memo);
 	add_ids(m, S("outboundNodes"), n->outbound.p, n->outbound.n, a);
 }
 
@@ -201,6 +203,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->pod = get_text(x, "pod");
 	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
+	n->memo = val_get(v, S("memoizationStatus"));
 	n->recovered = n->body != NULL;
 	n->lock = sync_load(r, val_get(x, S("lock")));
 	n->labels = val_get(x, S("labels"));

@@ -84,6 +84,7 @@ struct engine {
 		bool sweeping, again;
 		struct sweep *sweep; /* that is being read */
 	} expiry;
+	struct cache *cache;      /* results of memoized templates */
 	bool closing;
 };
 
@@ -126,6 +127,12 @@ void grants_open(struct engine *g);
 void grants_tell(struct engine *g);
 /* Limits may have changed. */
 void grants_refresh(struct engine *g);
+
+/* ---- cache.c: results that are used again */
+struct cache *cache_new(struct engine *g);
+void cache_free(struct cache *c); /* after the store has written what was queued */
+int cache_find(void *engine, str ns, str name, str key, struct arena *a, struct memo_entry *out, struct err *e);
+void cache_keep(struct live *l, const struct effect *x);
 
 /* ---- admission.c: which workflows run, and which wait */
 struct open_row;

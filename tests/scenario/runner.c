@@ -27,7 +27,7 @@
  *       message: child '@[0].A' failed      # ids are written as the names of their nodes
  *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
  *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., template: ..., scope: ...,
- *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, used: cpu/memory}
+ *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, memo: {...}, used: cpu/memory}
  *       outputs: {p: x}            # of the workflow
  *       conditions: {T: message}   # that are True
  *       metrics: [line, ...]       # of the exposition, less its comments; not looked at where the process dies
@@ -137,6 +137,14 @@ compare_used(struct sim *x, str name, const struct val *want, const struct val *
 }
 
 static void
+compare_memo(struct sim *x, str name, const struct val *want, const struct val *is)
+{
+	struct val none = { .kind = VAL_NULL };
+	differ(x, name, "memoizationStatus", json_write(x->arena, val_resolve_all(x->arena, want)),
+		json_write(x->arena, is ? is : &none));
+}
+
+static void
 compare_node(struct sim *x, const struct val *want, const struct val *is)
 {
 	str name = sim_field(x, want, "name");
@@ -152,6 +160,8 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 	if (val_get(want, S("scope")))
 		differ(x, name, "templateScope", sim_field(x, want, "scope"),
 			plain(x, val_get_str(is, "templateScope")));
+	if (val_get(want, S("memo")))
+		compare_memo(x, name, val_get(want, S("memo")), val_get(is, S("memoizationStatus")));
 	if (val_get(want, S("progress")))
 		differ(x, name, "progress", sim_field(x, want, "progress"), val_get_str(is, "progress"));
 	compare_used(x, name, want, is);

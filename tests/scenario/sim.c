@@ -23,6 +23,19 @@ template_spec(void *arg, bool cluster, str ns, str name)
 	return val_get(doc_named(arg, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", name), S("spec"));
 }
 
+static str
+memo_id(struct sim *x, const struct val *memo)
+{
+	return arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(val_get_str(memo, "cacheName")), STR_ARG(val_get_str(memo, "key")));
+}
+
+static bool
+was_hit(const struct val *memo)
+{
+	const struct val *hit = val_get(memo, S("hit"));
+	return val_is(hit, VAL_BOOL) && hit->b;
+}
+
 static int
 config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 {
@@ -30,6 +43,29 @@ config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 	*out = val_get_str(
 		val_get(doc_named(arg, "ConfigMap", name), S("data")), str_z(((struct sim *)arg)->arena, key));
 	return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "configmaps \"%.*s\" not found", STR_ARG(name));
+}
+
+/* Results that were kept: "cache/key" -> JSON, with their time behind. In this turn they are found before the commit. */
+static int
+memo(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e)
+{
+	struct sim *x = arg;
+	str id = arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(cache), STR_ARG(key));
+	const struct sim_memo *m = map_get(&x->kept, id);
+	(void)ns, (void)a;
+	for (size_t i = 0; i < x->turn.n; i++) {
+		const struct effect *ef = x->turn.p[i];
+		if (ef->kind == EFFECT_MEMO && !was_hit(ef->memo) && str_eq(id, memo_id(x, ef->memo))) {
+			*out = (struct memo_entry){ ef->outputs, x->now };
+			return 1;
+		}
+	}
+	if (str_eq(cache, S("unusable")))
+		return err_set(e, ERR_DENIED, "memoization configmap doesn't have the label, refusing to use it");
+	if (!m)
+		return 0;
+	*out = (struct memo_entry){ m->outputs, m->created };
+	return 1;
 }
 
 /* ---- counting -------------------------------------------------------------------------------------------------- */
@@ -253,10 +289,23 @@ carry_out(struct sim *x, const struct effect *ef)
 		custom_metrics_stop(x->metrics, run_uid(x->run));
 		break;
 	case EFFECT_SAVE:
+	case EFFECT_MEMO: /* see commit */
 	case EFFECT_LOCK:
 	case EFFECT_UNLOCK:
 		break;
 	}
+}
+
+static void
+keep_memo(struct sim *x, const struct effect *ef)
+{
+	struct sim_memo *m = ARENA_NEW(x->arena, struct sim_memo);
+	struct val *v = ARENA_NEW(x->arena, struct val);
+	if (was_hit(ef->memo))
+		return;
+	*v = ef->outputs ? val_copy(x->arena, ef->outputs) : val_null();
+	*m = (struct sim_memo){ ef->outputs ? v : NULL, x->now };
+	map_put(&x->kept, memo_id(x, ef->memo), m);
 }
 
 /* ---- the store --------------------------------------------------------------------------------------------------- */
@@ -273,9 +322,12 @@ save_row(struct sim *x, const struct node *n)
 static void
 commit(struct sim *x)
 {
-	for (size_t i = 0; i < x->turn.n; i++)
+	for (size_t i = 0; i < x->turn.n; i++) {
 		if (x->turn.p[i]->kind == EFFECT_SAVE)
 			save_row(x, x->turn.p[i]->node);
+		if (x->turn.p[i]->kind == EFFECT_MEMO)
+			keep_memo(x, x->turn.p[i]);
+	}
 	if (!x->saved.spec.p || x->saved.spec_version != run_spec_version(x->run)) {
 		struct val v = run_save_spec(x->run, x->tmp);
 		x->saved.spec = json_write(x->arena, &v);
@@ -545,7 +597,7 @@ sim_play(struct sim *x)
 		buf_addf(&x->why, "  there is no Workflow in the file\n");
 		return false;
 	}
-	x->world = (struct run_world){ template_spec, config_map, x };
+	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo };
 	if (run_new(&x->run, complete(x, workflow), &x->world, &e)) {
 		if (!refused.p || str_find(str_c(e.msg), refused, 0) == SIZE_MAX)
 			buf_addf(&x->why, "  refused: %s\n", e.msg);
@@ -580,6 +632,7 @@ sim_free(struct sim *x)
 	sim_locks_free(x);
 	VEC_FREE(&x->turn);
 	map_free(&x->starts);
+	map_free(&x->kept);
 	map_free(&x->used);
 	map_free(&x->running);
 	VEC_FREE(&x->events);

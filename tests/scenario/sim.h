@@ -48,6 +48,10 @@ struct sim_note {
 	str name;
 	str args;
 };
+struct sim_memo {
+	const struct val *outputs;
+	int64_t created;
+};
 struct sim {
 	struct arena *arena, *tmp;
 	const struct val *scenario, *const *docs; /* the first document is the scenario itself */
@@ -61,6 +65,7 @@ struct sim {
 	VEC(const struct effect *) turn; /* what the stimuli of one commit asked for */
 	VEC(struct sim_note) notes;
 	struct saved saved;
+	struct map kept; /* "cache/key" -> struct sim_memo */
 	struct map starts, used, running; /* display name -> count; rule -> count; node id -> itself */
 	size_t now_running, most;
 	int64_t now;
