@@ -45,7 +45,7 @@ bool agent_release(struct agent *a, str ns, str workflow, str node_id);
 bool agent_kill(struct agent *a, str ns, str workflow, str node_id);
 size_t agent_running(const struct agent *a);
 
-/* What came of a request with the condition (absent: 2xx); the texts are Argo's, in `a`. For the agent and its test. */
+/* What came of a request with the condition (absent: 2xx); the texts are Argo's, in `a`. Inside the agent only. */
 struct http_answer;
 void agent_judge(struct arena *a, const struct http_request *rq, const struct http_answer *ans, struct task_result *out);
 

@@ -3,9 +3,9 @@
  * What an answer means: 2xx is success, unless the template has a condition over `request` and `response` (spec 2.18; in the
  * original workflow/util... executor/agent.go, v4.1.2).
  */
-#include "core/lang/expr.h"
 #include "core/net/httpc.h"
 #include "engine/agent.h"
+#include "engine/evaluate.h"
 
 #include <ctype.h>
 
@@ -64,30 +64,17 @@ response_val(struct arena *a, const struct http_answer *ans)
 	return val_map_end(&m, a);
 }
 
-static bool
-find_function(void *arg UNUSED, str name, struct expr_function *out)
-{
-	return expr_argo_function(name, out);
-}
-
 static int
-evaluate(struct arena *a, const struct http_request *rq, const struct http_answer *ans, bool *out, struct err *e)
+evaluate_condition(struct arena *a, const struct http_request *rq, const struct http_answer *ans, bool *out, struct err *e)
 {
-	struct expr_options o = { .function = find_function };
-	struct expr *x;
 	struct val_map m = { 0 };
-	struct val v;
-	if (expr_compile(rq->success_condition, &o, &x, e))
-		return -1;
 	val_map_add(&m, S("request"), request_val(a, rq));
 	val_map_add(&m, S("response"), response_val(a, ans));
 	struct val env = val_map_end(&m, a);
-	int rc = expr_eval(x, &env, a, &v, e);
-	if (!rc && v.kind != VAL_BOOL)
-		rc = err_set(e, ERR_INVALID, "expected true or false");
-	if (!rc)
-		*out = v.b;
-	expr_free(x);
+	struct variables variables = evaluate_map(&env);
+	struct evaluator *once = evaluator_new(); /* one that stays would gather every condition there ever was */
+	int rc = evaluate_bool(once, rq->success_condition, &variables, out, e);
+	evaluator_free(once);
 	return rc;
 }
 
@@ -102,9 +89,9 @@ agent_judge(struct arena *a, const struct http_request *rq, const struct http_an
 			return;
 		out->phase = PHASE_FAILED;
 		out->message = arena_fmt(a, "received non-2xx response code: %d", ans->status);
-	} else if (evaluate(a, rq, ans, &holds, &e)) {
+	} else if (evaluate_condition(a, rq, ans, &holds, &e)) {
 		out->phase = PHASE_FAILED;
-		out->message = arena_fmt(a, "successCondition '%.*s': %s", STR_ARG(rq->success_condition), e.msg);
+		out->message = arena_dup(a, str_c(e.msg));
 	} else if (!holds) {
 		out->phase = PHASE_FAILED;
 		out->message = arena_fmt(a, "successCondition '%.*s' evaluated false", STR_ARG(rq->success_condition));

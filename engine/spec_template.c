@@ -4,6 +4,7 @@
  * itself: a step may hold one inline.
  */
 #include "config/kube.h"
+#include "engine/evaluate.h"
 #include "engine/spec.h"
 
 #define TEXT(name, text) FIELD_AS(name, FIELD_STR, 0, .doc = text)
@@ -179,6 +180,17 @@ static const struct schema http_body_source_schema = { "HTTPBodySource", "A body
 	(const struct field[]){
 	FIELD(struct http_body_source, bytes, "bytes", 0, .doc = "The bytes in base64."), { 0 } } };
 
+static void
+check_http(void *obj, const struct val *in, struct decode *c)
+{
+	const struct http_request *rq = obj;
+	struct err e;
+
+	if (str_find(rq->success_condition, S("{{"), 0) == SIZE_MAX && rq->success_condition.n &&
+		evaluate_check(rq->success_condition, &e))
+		decode_warn(c, in, "successCondition", "not an expression: %s", e.msg);
+}
+
 static const struct schema http_schema = { "HTTP", "An HTTP request.", sizeof(struct http_request), (const struct field[]){
 	FIELD(struct http_request, body, "body", 0, .doc = "Body to send."),
 	FIELD_PTR(struct http_request, body_from, "bodyFrom", 0, &http_body_source_schema, .doc = "Body that is no text."),
@@ -191,7 +203,7 @@ static const struct schema http_schema = { "HTTP", "An HTTP request.", sizeof(st
 		.doc = "Longest time for the request; none if absent or 0."),
 	FIELD(struct http_request, url, "url", REQ, .doc = "URL to call."),
 	FIELD_SRC(struct http_request, src),
-	{ 0 } } };
+	{ 0 } }, check_http };
 
 static const struct schema data_source_schema = { "DataSource", "Where the data comes from.", 0, (const struct field[]){
 	FIELD_AS("artifactPaths", FIELD_OBJ_, 0, .schema = &artifact_schema,
