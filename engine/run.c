@@ -103,17 +103,6 @@ set_parameters(struct run *r, struct err *e)
 	return r->arguments ? 0 : -1;
 }
 
-/* labels and annotations of the workflow, with those of spec.workflowMetadata. */
-static const struct val *
-with_metadata(struct run *r, const char *what)
-{
-	const struct val *own = val_get(val_get(r->manifest, S("metadata")), str_c(what));
-	const struct val *more = val_get(val_get(r->spec, S("workflowMetadata")), str_c(what));
-	for (uint32_t i = 0; val_is(more, VAL_MAP) && i < more->n; i++)
-		own = val_set(r->arena, own, val_key(&more->members[i]), &more->members[i].value);
-	return own;
-}
-
 /* The spec with globals put in everywhere except in templates (spec 3.1, pass 1), and what else follows from it. */
 int
 run_globals(struct run *r, struct err *e)
@@ -121,8 +110,7 @@ run_globals(struct run *r, struct err *e)
 	struct scope x = { .run = r };
 	struct tag_scope ts = scope_tags(&x);
 	r->spec = r->merged;
-	r->labels = with_metadata(r, "labels");
-	r->annotations = with_metadata(r, "annotations");
+	metadata_put(r);
 	if (set_parameters(r, e))
 		return -1;
 	const struct val *templates = val_get(r->merged, S("templates"));
@@ -132,8 +120,7 @@ run_globals(struct run *r, struct err *e)
 	r->spec = templates ? val_set(r->arena, put, S("templates"), templates) : put;
 	r->args = val_get(r->spec, S("arguments"));
 	r->arguments = arguments_decode(r, r->args, e);
-	r->labels = with_metadata(r, "labels");
-	r->annotations = with_metadata(r, "annotations");
+	metadata_put(r);
 	r->local.scope = run_text(r, "local/%.*s", STR_ARG(r->name));
 	r->local.templates = templates;
 	const struct val *parallelism = val_get(r->spec, S("parallelism"));
@@ -546,10 +533,27 @@ run_queue(struct run *r)
 	r->message = S("Workflow processing has been postponed because too many workflows are already running");
 }
 
+/* What holds for the whole run is read once, when it begins. False: it cannot begin. */
+static bool
+know_globals(struct run *r)
+{
+	struct err e;
+	if (run_globals(r, &e)) {
+		r->phase = PHASE_RUNNING;
+		finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
+		return false;
+	}
+	if (metadata_compute(r, &e)) {
+		r->phase = PHASE_RUNNING;
+		finish(r, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return false;
+	}
+	return true;
+}
+
 void
 run_start(struct run *r)
 {
-	struct err e;
 	if (r->finished)
 		return;
 	if (r->queued) {
@@ -557,11 +561,8 @@ run_start(struct run *r)
 		r->phase = PHASE_NONE;
 		r->message = S("");
 	}
-	if (r->phase == PHASE_NONE && run_globals(r, &e)) {
-		r->phase = PHASE_RUNNING;
-		finish(r, PHASE_FAILED, run_text(r, "failed to set global parameters: %s", e.msg));
+	if (r->phase == PHASE_NONE && !know_globals(r))
 		return;
-	}
 	if (sync_workflow_parks(r))
 		return;
 	if (r->phase != PHASE_RUNNING) {

@@ -7,7 +7,7 @@
  *     library.c    where templates come from: the workflow, WorkflowTemplates, defaults, what is stored of them
  *     steps.c      steps and their groups             dag.c      tasks and their dependencies
  *     expand.c     withItems, withParam, withSequence  retry.c    attempts
- *     lifecycle.c  hooks with a condition
+ *     lifecycle.c  hooks with a condition              metadata.c labels and annotations of the workflow
  *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
@@ -217,6 +217,7 @@ struct run {
 	const struct val *args;                 /* arguments of the entrypoint, variables put in */
 	const struct arguments *arguments;      /* the same, decoded */
 	const struct val *labels, *annotations; /* of the workflow, with spec.workflowMetadata */
+	const struct val *computed_labels;      /* by workflowMetadata.labelsFrom, when it began */
 	struct map parameters;                  /* workflow.parameters.<name> -> str * */
 	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
 	VEC(str) output_names;                  /* in order of their first appearance */
@@ -338,6 +339,11 @@ void run_start(struct run *r);
 void run_queue(struct run *r);
 void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
 bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
+
+/* ---- metadata.c ------------------------------------------------------------------------------------------------ */
+
+void metadata_put(struct run *r); /* sets labels and annotations from the manifest, the spec and what was computed */
+int metadata_compute(struct run *r, struct err *e); /* checks labels, computes labelsFrom: when the workflow begins */
 
 /* ---- library.c ------------------------------------------------------------------------------------------------- */
 

@@ -311,6 +311,8 @@ run_save_state(const struct run *r, struct arena *a)
 		val_map_add(&m, S("suspended"), val_bool(true));
 	if (r->queued)
 		val_map_add(&m, S("queued"), val_bool(true));
+	if (r->computed_labels)
+		val_map_add(&m, S("labels"), *r->computed_labels);
 	if (r->parameters.n)
 		val_map_add(&m, S("parameters"), texts(&r->parameters, a));
 	if (r->output_names.n)
@@ -335,6 +337,7 @@ load_state(struct run *r, const struct val *state)
 	r->finished = get_int(state, "finished");
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
+	r->computed_labels = val_get(state, S("labels"));
 	r->queued = get_flag(state, "queued");
 	r->lock = sync_load(r, val_get(state, S("lock")));
 	r->metrics_error = get_text(state, "metricsError");

@@ -56,7 +56,7 @@ static const struct schema workflow_metadata_schema = { "WorkflowMetadata",
 	"Metadata that is added to the workflow itself.", 0, (const struct field[]){
 	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations."),
 	FIELD_AS("labels", FIELD_KVS, 0, .doc = "Labels."),
-	FIELD_AS("labelsFrom", FIELD_MAP_, LATER, .schema = &label_from_schema, .doc = "Labels with computed values."),
+	FIELD_AS("labelsFrom", FIELD_MAP_, 0, .schema = &label_from_schema, .doc = "Labels whose values are computed when it begins; `workflow.labels.*` has them."),
 		{ 0 } } };
 
 static const struct schema plugin_sidecar_schema = { "ExecutorPluginSidecar", "The container of a plugin.", 0,

@@ -4,6 +4,7 @@
  * is in validate_ref.c (finding templates), validate_template.c (inputs, outputs, steps), validate_dag.c,
  * validate_leaf.c and validate_vars.c (tags).
  */
+#include "engine/evaluate.h"
 #include "engine/validate.h"
 
 #include "core/cron.h"
@@ -71,6 +72,15 @@ report(struct check *k, enum diag_level level, const struct val *at, const char 
 REPORT(check_fail, DIAG_ERROR, struct diag *, return x)
 REPORT(check_warn, DIAG_WARNING, struct diag *, return x)
 REPORT(check_later, DIAG_LATER, void, (void)x)
+
+/* Argo reads expressions when they are due; then it is too late to say so. */
+void
+check_expression(struct check *k, str text, const struct val *at)
+{
+	struct err e;
+	if (text.n && !check_has_tag(text) && evaluate_check(text, &e))
+		diag_hint(k->diags, check_warn(k, at, "expression: %s", e.msg), "it will fail when it is needed");
+}
 
 size_t
 check_enter(struct check *k, const char *fmt, ...)
@@ -325,7 +335,8 @@ check_spec_hooks(struct check *k, struct owner *own)
 
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
 			check_fail(k, h->src, "hooks.%.*s Expression required", STR_ARG(h->name));
-		else if (str_eq(h->name, S("exit")) && h->expression.n)
+		check_expression(k, h->expression, val_get(h->src, S("expression")));
+		if (str_eq(h->name, S("exit")) && h->expression.n)
 			diag_hint(k->diags, check_warn(k, val_get(h->src, S("expression")),
 				"hooks.exit of a workflow runs whatever its expression says, as in Argo"),
 				"write `when` on the steps of its template");
@@ -350,6 +361,16 @@ check_plugins(struct check *k, const struct val *list)
 }
 
 static void
+check_computed_labels(struct check *k, const struct val *labels)
+{
+	for (uint32_t i = 0; val_is(labels, VAL_MAP) && i < labels->n; i++) {
+		const struct val *at = val_get(&labels->members[i].value, S("expression"));
+		if (val_is(at, VAL_STR))
+			check_expression(k, val_text(at), at);
+	}
+}
+
+static void
 check_spec(struct check *k, struct owner *own)
 {
 	struct workflow_spec *spec = &own->spec;
@@ -357,6 +378,7 @@ check_spec(struct check *k, struct owner *own)
 	check_template_names(k, spec);
 	check_arguments(k, &spec->arguments, k->mode != VALIDATE_SUBMIT, "spec.arguments.");
 	check_plugins(k, val_get(spec->src, S("executorPlugins")));
+	check_computed_labels(k, val_path(spec->src, "workflowMetadata.labelsFrom"));
 	note_globals(k, spec);
 	check_entrypoint(k, own);
 	k->on_exit = spec->on_exit.n || spec->hooks.n;

@@ -92,6 +92,7 @@ struct task_deps {
 
 /* Adds an error at `at` with the prefix before its text. */
 struct diag *check_fail(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void check_expression(struct check *k, str text, const struct val *at); /* warns of one that cannot be read */
 struct diag *check_warn(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Something that is not served yet. */
 void check_later(struct check *k, const struct val *at, const char *fmt, ...) PRINTF_LIKE(3, 4);

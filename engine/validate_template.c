@@ -297,6 +297,7 @@ check_hooks(struct check *k, struct owner *owner, const struct step *step, const
 
 		if (!str_eq(h->name, S("exit")) && !h->expression.n)
 			check_fail(k, h->src, "Expression required");
+		check_expression(k, h->expression, val_get(h->src, S("expression")));
 		s = check_resolve(k, owner, h->tmpl, h->template_ref, NULL, h->src);
 		check_tags(k, &own, h->src, NULL);
 		if (s)
@@ -390,6 +391,8 @@ static void
 check_durations(struct check *k, const struct template *t)
 {
 	const struct retry_backoff *b = t->retry ? t->retry->backoff : NULL;
+	if (t->retry)
+		check_expression(k, t->retry->expression, val_get(t->retry->src, S("expression")));
 	const struct {
 		const char *field;
 		str text;
