@@ -19,12 +19,14 @@ struct engine;
 struct sources;
 struct sensors;
 struct executor;
+struct revisions;
 
 /* What the handlers work on; borrowed. */
 struct api_env {
 	struct loop *loop;
 	struct store *store;
 	struct objects *objects;
+	struct revisions *revisions;
 	struct engine *engine;
 	struct executor *executor;
 	struct sources *sources;

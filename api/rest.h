@@ -57,6 +57,11 @@ void rest_answer_workflow(void *arg, const struct val *workflow, const struct er
 /* `v` with only the members that a comma list of dotted paths names, or without them if it begins with '-'. Lists are looked through. */
 const struct val *fields_select(struct arena *a, const struct val *v, str fields);
 
+/* The object that the path names; answers 404 itself. */
+struct object *rest_find_object(struct api *api, struct http_req *r, const struct resource *res);
+/* Takes a manifest in and answers with it; `before`: what it replaces, may be NULL. `origin`: for its revision. */
+void rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin);
+
 /* ---- streams ------------------------------------------------------------------------------------------------ */
 
 /*

@@ -4,7 +4,9 @@
  * to 35 and 46 to 66). What comes in here is kept in the store; what came from a file can only be changed there.
  */
 #include "api/rest.h"
+#include "config/revisions.h"
 #include "core/event.h"
+#include "engine/selector.h"
 
 const struct resource resources[] = {
 	{ "workflow-templates", "WorkflowTemplate", "template", false },
@@ -110,16 +112,32 @@ api_load_objects(struct store *s, struct objects *objects, const struct kind *co
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
+static str
+label_of(void *arg, str key)
+{
+	const struct object *o = arg;
+	const struct val *v = val_get(val_path(o->manifest, "metadata.labels"), key);
+	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
+}
+
 void
 list_objects(struct api *api, struct http_req *r, const struct resource *res)
 {
 	struct arena *a = http_req_arena(r);
+	struct selector labels;
+	struct err e;
+	if (selector_parse(a, arena_dup(a, http_req_arg(r, "listOptions.labelSelector")), &labels, &e)) {
+		rest_fail(r, &e);
+		return;
+	}
 	struct val_list items = { 0 };
 	struct val_map out = { 0 };
 	size_t i = 0;
 	str ns = rest_ns(api, r, false), pattern = http_req_arg(r, "namePattern");
 	for (struct object *o; (o = objects_next(api->env.objects, kind_of(api, res), &i));) {
 		if (!res->cluster && ns.n && !str_eq(o->ns, ns))
+			continue;
+		if (!selector_match(&labels, label_of, o))
 			continue;
 		if (!pattern.n || str_find(o->name, pattern, 0) != SIZE_MAX)
 			val_list_add(&items, *o->manifest);
@@ -131,9 +149,8 @@ list_objects(struct api *api, struct http_req *r, const struct resource *res)
 	rest_reply(r, fields_select(a, &v, http_req_arg(r, "fields")));
 }
 
-/* Answers 404 itself. */
-static struct object *
-find(struct api *api, struct http_req *r, const struct resource *res)
+struct object *
+rest_find_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	str name = http_req_var(r, "name"), ns = rest_ns(api, r, true);
 	struct object *o = objects_find(api->env.objects, kind_of(api, res), ns, name);
@@ -145,7 +162,7 @@ find(struct api *api, struct http_req *r, const struct resource *res)
 void
 get_object(struct api *api, struct http_req *r, const struct resource *res)
 {
-	struct object *o = find(api, r, res);
+	struct object *o = rest_find_object(api, r, res);
 	if (o)
 		rest_reply(r, fields_select(http_req_arena(r), o->manifest, http_req_arg(r, "fields")));
 }
@@ -234,16 +251,31 @@ lint_object(struct api *api, struct http_req *r, const struct resource *res)
 	object_unref(o);
 }
 
-static void
-put(struct api *api, struct http_req *r, const struct val *v, const struct object *before)
+void
+rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin)
 {
+	if (before)
+		object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
 	v = add_identity(api, http_req_arena(r), v, before);
 	struct object *o = decode(api, r, v);
-	if (!o)
-		return;
-	(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
-	keep(api, r, o->kind, o->ns, o->name, v, v);
+	if (o) {
+		revisions_origin(api->env.revisions, origin);
+		(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
+		keep(api, r, o->kind, o->ns, o->name, v, v);
+	}
 	object_unref(o);
+	object_unref(before);
+}
+
+/* "api, 127.0.0.1" */
+static str
+origin_of(struct http_req *r)
+{
+	str peer = http_req_peer(r);
+	size_t end = peer.n;
+	while (end && peer.p[end - 1] != ':')
+		end--;
+	return arena_fmt(http_req_arena(r), "api, %.*s", STR_ARG(str_slice(peer, 0, end ? end - 1 : peer.n)));
 }
 
 void
@@ -258,13 +290,13 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" already exists", kind_of(api, res)->plural, STR_ARG(name));
 		return;
 	}
-	put(api, r, v, NULL);
+	rest_put_object(api, r, v, NULL, origin_of(r));
 }
 
 void
 update_object(struct api *api, struct http_req *r, const struct resource *res)
 {
-	struct object *before = find(api, r, res);
+	struct object *before = rest_find_object(api, r, res);
 	if (!before || is_from_file(r, before))
 		return;
 	const struct val *v = body_object(api, r, res);
@@ -275,15 +307,13 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
 		return;
 	}
-	object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
-	put(api, r, v, before);
-	object_unref(before);
+	rest_put_object(api, r, v, before, origin_of(r));
 }
 
 void
 delete_object(struct api *api, struct http_req *r, const struct resource *res)
 {
-	struct object *o = find(api, r, res);
+	struct object *o = rest_find_object(api, r, res);
 	if (!o || is_from_file(r, o))
 		return;
 	struct arena *a = http_req_arena(r);

@@ -173,9 +173,30 @@ option_line(const struct cli_option *o, FILE *f)
 	fprintf(f, "  %-30s %s%s\n", left.p, left.n > 30 ? "\n                                 " : "", o->doc);
 }
 
+/* The last word of a name: "get" of "template get". */
+static const char *
+last_word(const struct command *c)
+{
+	const char *space = strrchr(c->name, ' ');
+	return space ? space + 1 : c->name;
+}
+
+static void
+group_help(const struct command *c, FILE *f)
+{
+	fprintf(f, "%s\n\nExamples:\n%s\nUsage: tidegate %s FORM [OPTION...] [ARGUMENT...]\n\nForms:\n", c->summary, c->examples, c->name);
+	for (size_t i = 0; c->group[i]; i++)
+		fprintf(f, "  %-12s %s\n", last_word(c->group[i]), c->group[i]->summary);
+	fprintf(f, "\nOptions:\n  -h, --help                     This page; `tidegate %s FORM --help` tells more.\n", c->name);
+}
+
 void
 cli_help(const struct command *c, FILE *f)
 {
+	if (c->group) {
+		group_help(c, f);
+		return;
+	}
 	const struct cli_option *options[OPTIONS_MAX];
 	size_t n = all_options(c, options);
 	fprintf(f, "%s\n\nExamples:\n%s\nUsage: tidegate %s [OPTION...]%s%s\n\nOptions:\n", c->summary, c->examples, c->name,
@@ -237,14 +258,44 @@ cli_pair(const char *text, str *key, str *value)
 
 /* ---- dispatch ----------------------------------------------------------------------------------------------- */
 
+static bool
+is_called(const struct command *c, const char *name)
+{
+	for (size_t i = 0; c->aliases && c->aliases[i]; i++)
+		if (strcmp(c->aliases[i], name) == 0)
+			return true;
+	return strcmp(c->name, name) == 0;
+}
+
 static const struct command *
 find_command(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (is_called(commands[i], name))
 			return commands[i];
 	return NULL;
 }
+
+/* The command of a group that a word means; NULL after saying what there is. */
+static const struct command *
+find_in_group(const struct command *c, const char *word)
+{
+	VEC(const char *) names = { 0 };
+	const struct command *found = NULL;
+	for (size_t i = 0; c->group[i] && !found; i++) {
+		*VEC_PUSH(&names) = last_word(c->group[i]);
+		if (word && strcmp(last_word(c->group[i]), word) == 0)
+			found = c->group[i];
+	}
+	const char *near = word && !found ? diag_nearest(str_c(word), names.p, names.n) : NULL;
+	if (!found && near)
+		cli_usage(c, "%s: no form \"%s\"; did you mean \"%s\"?", c->name, word, near);
+	else if (!found)
+		cli_usage(c, word ? "%s: no form \"%s\"" : "%s: which form?", c->name, word);
+	VEC_FREE(&names);
+	return found;
+}
+
 
 static int
 no_such_command(const char *word)
@@ -258,9 +309,24 @@ no_such_command(const char *word)
 	return cli_usage(NULL, "no command \"%s\"", word);
 }
 
+static int run_command(const struct command *c, int argc, char **argv);
+
+static int
+run_group(const struct command *c, int argc, char **argv)
+{
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		group_help(c, stdout);
+		return EXIT_DONE;
+	}
+	const struct command *form = find_in_group(c, argc > 1 ? argv[1] : NULL);
+	return form ? run_command(form, argc - 1, argv + 1) : EXIT_USAGE;
+}
+
 static int
 run_command(const struct command *c, int argc, char **argv)
 {
+	if (c->group)
+		return run_group(c, argc, argv);
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct err e = { 0 };
 	char **args;
@@ -310,6 +376,11 @@ cli_main(int argc, char **argv)
 	const struct command *c = find_command(help ? argv[2] : word);
 	if (!c)
 		return no_such_command(help ? argv[2] : word);
+	if (help && c->group && argc > 3) {
+		c = find_in_group(c, argv[3]);
+		if (!c)
+			return EXIT_USAGE;
+	}
 	if (help) {
 		cli_help(c, stdout);
 		return EXIT_DONE;

@@ -59,6 +59,9 @@ struct command {
 	int args_min, args_max; /* args_max -1: any number */
 	/* `opts` is that struct; `args` are the n words that are no options. Returns the exit code. */
 	int (*run)(const void *opts, char **args, int n);
+	/* A group instead: `template get`. Its commands are called "template get"; what they have in common is their own business. */
+	const struct command *const *group; /* NULL-ended */
+	const char *const *aliases;         /* NULL-ended; may be NULL */
 };
 
 #define COMMAND(id) extern const struct command command_##id;

@@ -8,13 +8,14 @@
 #include "cli/daemon.h"
 #include "cli/kinds.h"
 #include "cli/output.h"
+#include "config/revisions.h"
 #include "core/log.h"
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[9];
+	static struct store_migration history[10];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -24,6 +25,7 @@ migrations(size_t *n)
 	history[6] = (struct store_migration){ 7, queue_schema_sql };
 	history[7] = (struct store_migration){ 8, expiry_schema_sql };
 	history[8] = (struct store_migration){ 9, cache_schema_sql };
+	history[9] = (struct store_migration){ 10, revisions_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }
@@ -99,6 +101,8 @@ daemon_open(struct daemon *d, struct err *e)
 	if (make_parents(d->state, e) || store_open(d->loop, d->state, history, n, &d->store, e))
 		return -1;
 	d->objects = objects_new(tidegate_kinds, tidegate_kinds_n);
+	if (d->keep_revisions)
+		d->revisions = revisions_new(d->loop, d->store, d->objects, d->settings.template_revisions);
 	if (api_load_objects(d->store, d->objects, tidegate_kinds, tidegate_kinds_n, e))
 		return -1;
 	d->engine = engine_new(d->loop, d->store, d->objects, &d->settings);
@@ -206,6 +210,7 @@ daemon_close(struct daemon *d)
 	if (d->loop)
 		loop_turn(d->loop, 0);
 	store_close(d->store);
+	revisions_free(d->revisions);
 	objects_free(d->objects);
 	loop_free(d->loop);
 	arena_free(d->arena);

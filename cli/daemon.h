@@ -25,6 +25,8 @@ struct daemon {
 	struct loop *loop;
 	struct store *store;
 	struct objects *objects;
+	bool keep_revisions;      /* of templates; set before daemon_open */
+	struct revisions *revisions;
 	struct engine *engine;
 	struct executor *executor;
 	struct map buses;         /* "ns/name" -> struct bus */

@@ -67,6 +67,16 @@ run(const void *opts, char **args, int n)
 	return ok ? EXIT_DONE : EXIT_USAGE;
 }
 
+static const struct cli_option options[] = {
+	OPTION(struct lint_opts, strict, "strict", 0, NULL,
+		"Warnings are errors: for what isn't served yet, too."),
+	OPTION(struct lint_opts, output, "output", 'o', "FORMAT", "text (default) or json.",
+		.choices = outputs),
+	OPTION(struct lint_opts, show_source, "show-source", 0, NULL,
+		"Show the line and a caret also where output isn't a terminal."),
+	{ 0 },
+};
+
 const struct command command_lint = {
 	.name = "lint",
 	.args = "FILE|DIR...",
@@ -79,17 +89,15 @@ const struct command command_lint = {
 		"everything that is given:\n"
 	       "give the EventSources together with their Sensors, and templates with the workflows that use them.\n"
 	       "Exit code 0: no errors (there may be warnings); 2: errors.",
-	.options = (const struct cli_option[]){
-		OPTION(struct lint_opts, strict, "strict", 0, NULL,
-			"Warnings are errors: for what isn't served yet, too."),
-		OPTION(struct lint_opts, output, "output", 'o', "FORMAT", "text (default) or json.",
-			.choices = outputs),
-		OPTION(struct lint_opts, show_source, "show-source", 0, NULL,
-			"Show the line and a caret also where output isn't a terminal."),
-		{ 0 },
-	},
+	.options = options,
 	.size = sizeof(struct lint_opts),
 	.args_min = 1,
 	.args_max = -1,
 	.run = run,
 };
+
+#define FORM(id, nm, what) \
+	const struct command id = { .name = nm, .args = "FILE|DIR...", .summary = "Check " what ", with all else that the files hold.", \
+		.examples = "  tidegate " nm " templates/\n", .options = options, .size = sizeof(struct lint_opts), .args_min = 1, .args_max = -1, .run = run }
+FORM(form_template_lint, "template lint", "WorkflowTemplates");
+FORM(form_cluster_template_lint, "cluster-template lint", "ClusterWorkflowTemplates");

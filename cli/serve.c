@@ -306,16 +306,18 @@ start(struct serve *s, struct err *e)
 {
 	struct daemon *d = &s->d;
 	struct err wrong = { 0 };
+	d->keep_revisions = true;
 	if (daemon_open(d, e))
 		return -1;
 	watch_signals(s);
 	if (read_first(s))
 		return err_set(e, ERR_INVALID, "the manifests have errors: nothing was started");
+	store_flush(d->store); /* the revisions of what is new: who asks next sees them */
 	if (daemon_recover(d, &wrong) || daemon_start_events(d, &wrong)) {
 		*e = wrong;
 		return -1;
 	}
-	struct api_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .executor = d->executor,
+	struct api_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .revisions = d->revisions, .engine = d->engine, .executor = d->executor,
 	                       .sources = d->sources, .sensors = d->sensors, .settings = &d->settings, .kinds = tidegate_kinds,
 	                       .kinds_n = tidegate_kinds_n, .state = d->state, .changed = api_changed, .arg = d };
 	s->api = api_new(&env);

@@ -114,6 +114,8 @@ struct object *objects_next(const struct objects *os, const struct kind *k, size
  * if something changed.
  */
 bool objects_put(struct objects *os, struct object *o);
+/* Calls put(arg, o) for every object that comes into the set new or changed, before it does: it may set o->revision. One hook. */
+void objects_on_put(struct objects *os, void (*put)(void *arg, struct object *o), void *arg);
 bool objects_del(struct objects *os, const struct kind *k, str ns, str name);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -196,6 +198,7 @@ struct settings {
 	int64_t cache_entries; /* memoized results at most */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	struct retention retention;
+	int64_t template_revisions; /* that are kept of each */
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

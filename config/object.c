@@ -210,6 +210,8 @@ struct objects {
 	const struct kind *const *kinds;
 	size_t kinds_n;
 	VEC(struct object *) v; /* one reference each; sorted by order() */
+	void (*put)(void *arg, struct object *o); /* is told of what is new; may be NULL */
+	void *put_arg;
 };
 
 struct objects *
@@ -345,14 +347,25 @@ objects_put(struct objects *os, struct object *o)
 		if (!changed && str_eq(old->file, o->file))
 			return false;
 		o->revision = old->revision + changed;
+		if (changed && os->put)
+			os->put(os->put_arg, o);
 		os->v.p[i] = object_ref(o);
 		object_unref(old);
 		return changed;
 	}
+	if (os->put)
+		os->put(os->put_arg, o);
 	(void)VEC_PUSH(&os->v);
 	memmove(&os->v.p[i + 1], &os->v.p[i], (os->v.n - 1 - i) * sizeof *os->v.p);
 	os->v.p[i] = object_ref(o);
 	return true;
+}
+
+void
+objects_on_put(struct objects *os, void (*fn)(void *arg, struct object *o), void *arg)
+{
+	os->put = fn;
+	os->put_arg = arg;
 }
 
 static void

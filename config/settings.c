@@ -113,6 +113,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Results of memoized templates that are kept, over all caches; of more the longest unused go."),
 	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
+	FIELD(struct settings, template_revisions, "templateRevisions", 0, .dflt = "100", .min = 1, .max = 1000000,
+		.doc = "Revisions that are kept of each WorkflowTemplate and ClusterWorkflowTemplate."),
 	FIELD_OBJ(struct settings, retention, "retentionPolicy", 0, &retention_schema,
 		.doc = "How long finished workflows stay, beside what spec.ttlStrategy says of one."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",
