@@ -196,6 +196,7 @@ struct settings {
 	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */
 	dur cache_max_idle;    /* how long a memoized result is kept that nobody uses; 0: for ever */
 	int64_t cache_entries; /* memoized results at most */
+	str transient_errors;  /* regular expression of messages that OnTransientError tries again; empty: none but the built-in */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	struct retention retention;
 	int64_t template_revisions; /* that are kept of each */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "core/lang/regex.h"
 
 #define SETTINGS_MAX ((size_t)1 << 20)
 
@@ -70,6 +71,11 @@ check_settings(void *obj, const struct val *in, struct decode *c)
 		port > 65535)
 		diag_hint(c->diags, decode_error(c, in, "listen", "\"%.*s\" is not an address", STR_ARG(s->listen)),
 			"write it like \"127.0.0.1:2746\" or \"[::]:2746\"");
+	struct regex *re = NULL;
+	struct err e;
+	if (s->transient_errors.n && regex_compile(s->transient_errors, &re, &e))
+		decode_error(c, in, "transientErrorPattern", "%s", e.msg);
+	regex_free(re);
 	for (size_t i = 0; i < s->host_paths.n; i++)
 		if (!s->host_paths.p[i].n || *s->host_paths.p[i].p != '/')
 			decode_error(c, in, "hostPaths", "\"%.*s\" must be an absolute path",
@@ -111,6 +117,9 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "How long the result of a memoized template is kept that is not used; 0s: for ever."),
 	FIELD(struct settings, cache_entries, "cacheEntries", 0, .dflt = "100000", .min = 1, .max = 100000000,
 		.doc = "Results of memoized templates that are kept, over all caches; of more the longest unused go."),
+	FIELD(struct settings, transient_errors, "transientErrorPattern", 0,
+		.doc = "Regular expression of messages that the retry policy OnTransientError tries again, beside what the "
+		       "network commonly says. Argo's TRANSIENT_ERROR_PATTERN."),
 	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
 	FIELD(struct settings, template_revisions, "templateRevisions", 0, .dflt = "100", .min = 1, .max = 1000000,

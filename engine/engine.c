@@ -54,6 +54,14 @@ world_config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 	return config_map_key(g->objects, ns, name, key, out, e);
 }
 
+static bool
+world_transient(void *arg, str message)
+{
+	const struct engine *g = arg;
+	struct err ignored; /* a message that costs the pattern too much is none of its */
+	return g->transient && regex_matches(g->transient, message, &ignored) > 0;
+}
+
 /* ---- lives --------------------------------------------------------------------------------------------------- */
 
 static str
@@ -591,7 +599,10 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->store = s;
 	g->objects = objects;
 	g->settings = settings;
-	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find };
+	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find, .transient = world_transient };
+	struct err e;
+	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
+		g->transient = NULL; /* the settings were checked when they were read */
 	g->cache = cache_new(g);
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
@@ -707,6 +718,7 @@ engine_free(struct engine *g)
 	LIST_EACH (&g->watches, struct watch, link, w)
 		engine_unwatch(w);
 	VEC_FREE(&g->changed);
+	regex_free(g->transient);
 	arena_free(g->scratch);
 	custom_metrics_free(g->metrics);
 	grants_free(g->grants);

@@ -24,18 +24,18 @@ policy_of(const struct retry_strategy *s)
 /* Transient: what the network or the machine does, not the step. Argo's list is mostly of Kubernetes; this is what
  * applies here. */
 static bool
-is_transient(str message)
+is_transient(const struct run *r, str message)
 {
 	static const char *const signs[] = { "timeout", "timed out", "connection refused", "connection reset",
 		"temporarily unavailable", "too many requests", "i/o timeout", "no such host", "unexpected EOF" };
 	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
 		if (str_find(message, str_c(signs[i]), 0) != SIZE_MAX)
 			return true;
-	return false;
+	return r->world.transient && r->world.transient(r->world.arg, message);
 }
 
 static bool
-policy_allows(const struct retry_strategy *s, const struct node *last)
+policy_allows(const struct run *r, const struct retry_strategy *s, const struct node *last)
 {
 	switch (policy_of(s)) {
 	case ALWAYS:
@@ -45,7 +45,7 @@ policy_allows(const struct retry_strategy *s, const struct node *last)
 	case ON_ERROR:
 		return last->phase == PHASE_ERROR;
 	default:
-		return is_transient(last->message);
+		return is_transient(r, last->message);
 	}
 }
 
@@ -141,7 +141,7 @@ wait_for_backoff(
 	retry->call->deadline = over;
 	int64_t limit;
 	bool more = !s->limit.text.p || !str_to_i64(str_trim(s->limit.text), &limit) || (int64_t)made <= limit;
-	if (r->now < until && more && policy_allows(s, last)) {
+	if (r->now < until && more && policy_allows(r, s, last)) {
 		*message = run_text(r, "Backoff for %.*s", STR_ARG(humanize(r, wait_ns)));
 		run_effect(r, EFFECT_TIMER, retry)->at_ns = until;
 		return WAIT_LONGER;
@@ -196,12 +196,18 @@ after_failure(struct run *r, struct node *retry, const struct node *last)
 		if (w != WAIT_OVER)
 			return;
 	}
-	if (!policy_allows(s, last)) {
+	if (!policy_allows(r, s, last)) {
 		end_retry(retry, last, last->phase, last->message);
 		return;
 	}
 	int64_t limit;
-	if (s->limit.text.p && (!str_to_i64(str_trim(s->limit.text), &limit) || (int64_t)made > limit)) {
+	if (s->limit.text.p && !str_to_i64(str_trim(s->limit.text), &limit)) {
+		retry->bubbles = true;
+		end_retry(retry, last, PHASE_ERROR,
+			run_text(r, "retryStrategy.limit '%.*s' is not an integer", STR_ARG(s->limit.text)));
+		return;
+	}
+	if (s->limit.text.p && (int64_t)made > limit) {
 		end_retry(retry, last, last->phase, S("No more retries left"));
 		return;
 	}

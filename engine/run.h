@@ -134,6 +134,7 @@ struct run_world {
 		void *arg, bool cluster, str ns, str name); /* spec of a (Cluster)WorkflowTemplate, or NULL */
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
+	bool (*transient)(void *arg, str message); /* whether the settings call such an error transient; may be NULL */
 	const char *(*nearest_template)(
 		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 	/* 1: what the cache has under the key, in the arena; 0: nothing; -1: it cannot be used. May be NULL. */

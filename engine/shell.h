@@ -6,6 +6,7 @@
 #ifndef TIDEGATE_ENGINE_SHELL_H
 #define TIDEGATE_ENGINE_SHELL_H
 
+#include "core/lang/regex.h"
 #include "core/map.h"
 #include "engine/agent.h"
 #include "engine/archive.h"
@@ -67,6 +68,7 @@ struct engine {
 	struct executor *executor;
 	const struct settings *settings;
 	struct run_world world;
+	struct regex *transient;  /* settings->transient_errors; NULL: none */
 	struct map lives;         /* "ns/name" -> struct live */
 	struct map keys;          /* idempotency key -> struct live, while it is in memory */
 	int64_t next_id;

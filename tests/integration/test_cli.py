@@ -104,6 +104,37 @@ class Help(TestCase):
         self.assertIn("tidegate serve", done.stderr)
 
 
+TRANSIENT = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: transient}
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      retryStrategy: {limit: 3, retryPolicy: OnTransientError}
+      container: {image: busybox, command: [sh, -c], args: ["exit $((75 + {{retries}}))"]}
+"""
+
+
+class Settings(TestCase):
+    def config(self, text):
+        path = os.path.join(self.directory, "config.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def test_transient_error_pattern(self):
+        refused = call("serve", "--config", self.config("transientErrorPattern: '(a'\n"), "--state", self.directory)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("transientErrorPattern", refused.stderr)
+        d = self.daemon({}, "--config", self.config("transientErrorPattern: 'exit code 7[56]'\n"))
+        d.cli("submit", "-", "--wait", data=TRANSIENT, check=False)
+        nodes = {n["displayName"]: n for n in d.get("transient")["status"]["nodes"].values()}
+        self.assertEqual(sorted(nodes), ["transient", "transient(0)", "transient(1)", "transient(2)"])
+        self.assertEqual(nodes["transient"]["message"], "main: Error (exit code 77)")
+
+
 class Run(TestCase):
     def run_text(self, text, *args, **more):
         path = os.path.join(self.directory, "w.yaml")
