@@ -61,6 +61,13 @@ const struct val *fields_select(struct arena *a, const struct val *v, str fields
 struct object *rest_find_object(struct api *api, struct http_req *r, const struct resource *res);
 /* Takes a manifest in and answers with it; `before`: what it replaces, may be NULL. `origin`: for its revision. */
 void rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin);
+/* The same, answered with `answer` (NULL: the object). */
+void rest_put_answering(struct api *api, struct http_req *r, const struct val *v, struct object *before, const struct val *answer,
+                        str origin);
+/* Who asks, as the origin of a change: "api, 127.0.0.1". */
+str rest_origin(struct http_req *r);
+/* Whether it may not be changed through the API: answers where it comes from. `o` may be NULL. */
+bool rest_is_from_file(struct http_req *r, const struct object *o);
 
 /* ---- streams ------------------------------------------------------------------------------------------------ */
 

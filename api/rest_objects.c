@@ -233,8 +233,8 @@ decode(struct api *api, struct http_req *r, const struct val *v)
 	return o;
 }
 
-static bool
-is_from_file(struct http_req *r, const struct object *o)
+bool
+rest_is_from_file(struct http_req *r, const struct object *o)
 {
 	if (o && o->file.n)
 		rest_failf(r, ERR_EXISTS, "it comes from %.*s: change it there", STR_ARG(o->file));
@@ -252,7 +252,7 @@ lint_object(struct api *api, struct http_req *r, const struct resource *res)
 }
 
 void
-rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin)
+rest_put_answering(struct api *api, struct http_req *r, const struct val *v, struct object *before, const struct val *answer, str origin)
 {
 	if (before)
 		object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
@@ -261,15 +261,21 @@ rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct
 	if (o) {
 		revisions_origin(api->env.revisions, origin);
 		(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
-		keep(api, r, o->kind, o->ns, o->name, v, v);
+		keep(api, r, o->kind, o->ns, o->name, v, answer ? answer : v);
 	}
 	object_unref(o);
 	object_unref(before);
 }
 
+void
+rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin)
+{
+	rest_put_answering(api, r, v, before, NULL, origin);
+}
+
 /* "api, 127.0.0.1" */
-static str
-origin_of(struct http_req *r)
+str
+rest_origin(struct http_req *r)
 {
 	str peer = http_req_peer(r);
 	size_t end = peer.n;
@@ -290,14 +296,14 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" already exists", kind_of(api, res)->plural, STR_ARG(name));
 		return;
 	}
-	rest_put_object(api, r, v, NULL, origin_of(r));
+	rest_put_object(api, r, v, NULL, rest_origin(r));
 }
 
 void
 update_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	struct object *before = rest_find_object(api, r, res);
-	if (!before || is_from_file(r, before))
+	if (!before || rest_is_from_file(r, before))
 		return;
 	const struct val *v = body_object(api, r, res);
 	if (!v)
@@ -307,14 +313,14 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
 		return;
 	}
-	rest_put_object(api, r, v, before, origin_of(r));
+	rest_put_object(api, r, v, before, rest_origin(r));
 }
 
 void
 delete_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	struct object *o = rest_find_object(api, r, res);
-	if (!o || is_from_file(r, o))
+	if (!o || rest_is_from_file(r, o))
 		return;
 	struct arena *a = http_req_arena(r);
 	const struct kind *k = o->kind;

@@ -604,6 +604,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
 		g->transient = NULL; /* the settings were checked when they were read */
 	g->cache = cache_new(g);
+	g->sync_limits = sync_limits_new();
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->grants = grants_new(g);
@@ -691,7 +692,7 @@ int
 engine_recover(struct engine *g, struct err *e)
 {
 	struct recovery rec = { .engine = g };
-	int rc = expiry_start(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
+	int rc = expiry_start(g, e) || sync_limits_read(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
 	if (!rc)
 		resume_all(&rec);
 	if (rec.runs.n) {
@@ -725,6 +726,7 @@ engine_free(struct engine *g)
 	agent_free(g->agent);
 	admission_free(g->admission);
 	cache_free(g->cache);
+	sync_limits_free(g->sync_limits);
 	free(g);
 }
 

@@ -21,6 +21,7 @@ extern const struct kind kind_workflow, kind_workflowtemplate, kind_clusterworkf
 extern const char engine_schema_sql[];  /* tables: workflow, node */
 extern const char queue_schema_sql[];   /* column: workflow.queued */
 extern const char cache_schema_sql[];   /* table: memo */
+extern const char sync_limit_schema_sql[]; /* table: sync_limit */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
 extern const char expiry_schema_sql[];  /* table: due */
 
@@ -118,6 +119,10 @@ void engine_logs_stop(struct log_stream *ls); /* end() is not called */
 /* The metrics that workflows and templates report, in Prometheus' text format. */
 void engine_write_metrics(struct engine *g, struct buf *out);
 
+/* The limit of the semaphore with a database key; 0: there is none. */
+int64_t engine_sync_limit(const struct engine *g, str ns, str key);
+/* Sets it, or takes it away (0): counts at once. done() runs after the commit. */
+void engine_set_sync_limit(struct engine *g, str ns, str key, int64_t limit, void (*done)(void *arg), void *arg);
 /* Objects in force have changed: what workflows wait for may be there now. */
 void engine_objects_changed(struct engine *g);
 

@@ -17,7 +17,6 @@ struct answer {
 struct grants {
 	struct engine *engine;
 	struct locks *locks;
-	struct map limits;           /* "ns/key" -> limit kept in the store, as int64_t * */
 	VEC(struct answer) answers;  /* not told yet; from `at` on */
 	size_t at;
 	bool telling;
@@ -28,13 +27,11 @@ struct grants {
 static int
 database_limit(const struct grants *t, const struct lock_id *id, int64_t *limit, struct err *e)
 {
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	const int64_t *v = map_get(&t->limits, arena_fmt(a, "%.*s/%.*s", STR_ARG(id->ns), STR_ARG(id->name)));
-	if (!v)
+	*limit = engine_sync_limit(t->engine, id->ns, id->name);
+	if (!*limit)
 		return err_set(e, ERR_NOT_FOUND,
 			"there is no limit \"%.*s\" in namespace \"%.*s\"; make one with `tidegate sync create`",
 			STR_ARG(id->name), STR_ARG(id->ns));
-	*limit = *v;
 	return 0;
 }
 
@@ -196,7 +193,6 @@ grants_free(struct grants *t)
 	for (size_t i = t->at; i < t->answers.n; i++)
 		arena_free(t->answers.p[i].arena);
 	VEC_FREE(&t->answers);
-	map_free(&t->limits);
 	locks_free(t->locks);
 	free(t);
 }

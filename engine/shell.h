@@ -86,6 +86,7 @@ struct engine {
 		bool sweeping, again;
 		struct sweep *sweep; /* that is being read */
 	} expiry;
+	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
 	bool closing;
 };
@@ -135,6 +136,11 @@ struct cache *cache_new(struct engine *g);
 void cache_free(struct cache *c); /* after the store has written what was queued */
 int cache_find(void *engine, str ns, str name, str key, struct arena *a, struct memo_entry *out, struct err *e);
 void cache_keep(struct live *l, const struct effect *x);
+
+/* ---- sync_limits.c */
+struct sync_limits *sync_limits_new(void);
+void sync_limits_free(struct sync_limits *t);
+int sync_limits_read(struct engine *g, struct err *e) MUST_CHECK;
 
 /* ---- admission.c: which workflows run, and which wait */
 struct open_row;
