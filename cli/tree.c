@@ -311,6 +311,19 @@ header_parameters(struct buf *out, const char *title, const struct val *list)
 	}
 }
 
+/* What the steps ran in, by the names of their images. */
+static void
+header_images(struct buf *out, const struct val *images)
+{
+	if (!val_is(images, VAL_MAP) || images->n == 0)
+		return;
+	buf_addf(out, "Images:\n");
+	for (uint32_t i = 0; i < images->n; i++) {
+		str name = val_key(&images->members[i]), digest = val_text(&images->members[i].value);
+		buf_addf(out, "  %.*s: %.*s\n", STR_ARG(name), STR_ARG(str_eq(digest, S("host")) ? S("the host's commands") : digest));
+	}
+}
+
 /* "2s*(1 cpu),5s*(100Mi memory)": seconds of a core, and of 100Mi. As the argo command shows it. */
 static str
 resources_text(struct arena *a, const struct val *used)
@@ -342,6 +355,7 @@ workflow_header(struct buf *out, const struct val *workflow, bool colors, int64_
 		header_line(out, "Duration:", duration_text(a, (end ? end : now) - start));
 	header_line(out, "Progress:", val_get_str(status, "progress"));
 	header_line(out, "ResourcesDuration:", resources_text(a, val_get(status, S("resourcesDuration"))));
+	header_images(out, val_path(status, "tidegate.images"));
 	header_parameters(out, "Parameters:", val_path(workflow, "spec.arguments.parameters"));
 	header_parameters(out, "Output Parameters:", val_path(status, "outputs.parameters"));
 }

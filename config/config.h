@@ -162,6 +162,7 @@ extern const struct kind kind_eventbus;
 
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 
+enum images_mode { IMAGES_HOST, IMAGES_REQUIRE };
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 /* One row of the image table: what an image name means here. */
 struct image {
@@ -181,6 +182,12 @@ struct retention {
 	dur age;
 	struct opt_int completed, failed, errored; /* how many, over all namespaces */
 };
+/* What `tidegate image pull` needs to know of a registry. */
+struct registry_setting {
+	str name;        /* pattern of its host, with the port if it has one */
+	bool tls_verify;
+	str auth_file;   /* of skopeo's form; may be absent */
+};
 /* The daemon's own configuration file (`--config`), with defaults for everything. */
 struct settings {
 	str listen;        /* "127.0.0.1:2746" */
@@ -189,7 +196,8 @@ struct settings {
 	str log_format, log_level;
 	int sandbox;       /* enum sandbox_mode */
 	LIST_OF(struct image) images; /* first match wins */
-	int images_mode;   /* host (default), require */
+	int images_mode;   /* enum images_mode */
+	LIST_OF(struct registry_setting) registries; /* first match wins */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */

@@ -59,6 +59,15 @@ static const struct schema retention_schema = { "RetentionPolicy", "How long fin
 	FIELD(struct retention, errored, "errored", 0, .max = INT32_MAX, .doc = "How many that ended with an error are kept."),
 	{ 0 } } };
 
+static const struct schema registry_schema = { "Registry", "How a registry is talked to.", sizeof(struct registry_setting),
+	(const struct field[]){
+	FIELD(struct registry_setting, name, "name", REQ, .doc = "Pattern of its host, with the port if it has one, as in "
+		"`*.example.com` or `localhost:5000`."),
+	FIELD(struct registry_setting, tls_verify, "tlsVerify", 0, .dflt = "true",
+		.doc = "Whether it must have TLS and a certificate that is trusted."),
+	FIELD(struct registry_setting, auth_file, "authFile", 0, .doc = "File with credentials, as `skopeo login` writes it."),
+	{ 0 } } };
+
 static void
 check_settings(void *obj, const struct val *in, struct decode *c)
 {
@@ -100,8 +109,10 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 	FIELD_LIST(struct settings, images, "images", 0, &image_schema, .max = 10000,
 		.doc = "The image table; the first match counts."),
 	FIELD_ENUM(struct settings, images_mode, "imagesMode", 0, image_modes, .dflt = "host",
-		.doc = "What an image that is not in the table means: host: the host's commands serve; require: the "
-			"step fails."),
+		.doc = "What an image means that is not in the table and was not imported: host: the host's commands serve; "
+			"require: the step fails."),
+	FIELD_LIST(struct settings, registries, "registries", 0, &registry_schema, .max = 1000,
+		.doc = "What `image pull` needs to know of registries; the first match counts."),
 	FIELD(struct settings, host_paths, "hostPaths", 0,
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
 	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,

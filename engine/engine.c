@@ -403,11 +403,23 @@ start_request(struct live *l, const struct node *n, const struct task_spec *t)
 	*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
 }
 
+/* What the image of the step means is decided once for the workflow, and saved when the node is next. */
+static void
+use_image(struct live *l, struct node *n, const struct task_spec *task)
+{
+	const struct container *c = task->tmpl->script ? task->tmpl->script : task->tmpl->container;
+	str digest;
+	bool listed;
+	if (c && executor_image(l->engine->executor, c->image, image_pinned(task->images, c->image), &digest, &listed))
+		run_use_image(l->run, n, c->image, digest, listed);
+}
+
 /* Spawns the step's helper while the commit is under way, or at once if its row is on disk already. */
 static void
-start_now(struct live *l, const struct node *n, const struct task_spec *task)
+start_now(struct live *l, struct node *n, const struct task_spec *task)
 {
 	struct executor *x = l->engine->executor;
+	use_image(l, n, task);
 	if (node_recovered(n)) {
 		executor_adopt(x, task); /* it came from the store: it may run already */
 		return;
@@ -424,7 +436,7 @@ static void
 start_task(struct live *l, const struct effect *x)
 {
 	struct engine *g = l->engine;
-	const struct node *n = x->node;
+	struct node *n = x->node;
 	if (agent_takes(x->task)) {
 		start_request(l, n, x->task);
 		return;

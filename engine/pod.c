@@ -89,6 +89,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.tmpl = t,
 		.capture_result = n->capture,
 		.deadline_ns = n->deadline,
+		.images = &r->images,
 		.volumes = val_get(r->spec, S("volumes")),
 		.grace_seconds = GRACE_SECONDS };
 	run_effect(r, EFFECT_START, n)->task = task;

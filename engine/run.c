@@ -304,6 +304,7 @@ run_free(struct run *r)
 	VEC_FREE(&r->hooked);
 	VEC_FREE(&r->noticed);
 	VEC_FREE(&r->output_names);
+	VEC_FREE(&r->images.v);
 	diags_free(&r->diags);
 	evaluator_free(r->evaluator);
 	arena_free(r->passing);

@@ -84,6 +84,18 @@ struct stimulus {
 	bool hold;                       /* RETRY: it may not run yet, as with QUEUE */
 };
 
+/* What the name of an image meant: a digest, or as executor_image says. */
+struct image_use {
+	str name, digest;
+	str first;   /* id of the first node that used it; may be absent */
+	bool listed; /* somebody said what it means */
+};
+struct image_uses {
+	VEC(struct image_use) v;
+};
+/* What `name` meant before; absent: nothing yet. `u` may be NULL. */
+str image_pinned(const struct image_uses *u, str name);
+
 /* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to
  * run_advance. */
 struct task_spec {
@@ -92,6 +104,7 @@ struct task_spec {
 	bool capture_result;
 	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
 				STIM_TASK_STARTED */
+	const struct image_uses *images; /* of the workflow; may be NULL */
 	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
 };
@@ -158,6 +171,12 @@ int run_new(struct run **out, const struct val *manifest, const struct run_world
 int run_memoized(struct run **out, const struct run *old, const struct val *manifest, const struct run_world *w,
 	int64_t now, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
+/*
+ * The step of `n` (NULL: none yet) runs with this image. From now on the name means that for the whole workflow; it is in
+ * the state and, with `n`, in its row that are saved next. Only the first IMAGES_MAX_KEPT names are kept.
+ */
+enum { IMAGES_MAX_KEPT = 256 };
+void run_use_image(struct run *r, struct node *n, str name, str digest, bool listed);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
 /* Whether a verb may be applied now: ERR_EXISTS if the state does not allow it, ERR_INVALID for bad options, in Argo's

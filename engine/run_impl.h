@@ -14,6 +14,7 @@
  *     rerun.c      retry, memoized resubmission
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     sums.c       progress and use of resources, summed up the tree
+ *     images.c     what the names of images meant
  *     merged.c     the spec that a workflowTemplateRef means
  *     scope_names.c  variables as expressions see them
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
@@ -92,6 +93,7 @@ struct node {
 	bool dirty, queued;
 	bool recovered;       /* an open pod that was read back */
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
+	uint16_t image; /* place in run.images, from 1; 0: none */
 	/* of an open pod */
 	str pod, pod_template;
 	const struct val *body;   /* the processed template, kept as long as the pod may have to be adopted */
@@ -237,6 +239,7 @@ struct run {
 	struct map by_name, by_id;
 	uint32_t active_pods, done, total;
 	struct usage usage;
+	struct image_uses images;
 	struct node *root, *on_exit;
 	bool entered;               /* the root was called since this run is in memory */
 	struct locking *lock;       /* those of spec.synchronization; NULL: none (yet) */
@@ -312,6 +315,13 @@ void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), voi
 str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
 struct node *node_last_attempt(const struct node *retry);
 bool node_is_task(const struct node *n); /* its work is done outside the run: news come as STIM_TASK_* */
+
+/* ---- images.c -------------------------------------------------------------------------------------------------- */
+
+struct val images_save(const struct run *r, struct arena *a);
+void images_load(struct run *r, const struct val *list); /* in the run's arena */
+struct val images_shown(const struct run *r, struct arena *a); /* name -> digest */
+void image_of_node(const struct node *n, struct arena *a, struct val_map *status);
 
 /* ---- sums.c ---------------------------------------------------------------------------------------------------- */
 

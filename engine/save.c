@@ -76,6 +76,7 @@ node_status(const struct node *n, struct arena *a)
 	if (usage_shown(n->usage, a, &used))
 		val_map_add(&m, S("resourcesDuration"), used);
 	add_ids(&m, S("children"), n->children.p, n->children.n, a);
+	image_of_node(n, a, &m);
 	if (n->type == NODE_POD)
 		val_map_add(&m, S("hostNodeName"), val_str(S("localhost")));
 	if (sync_waits(n) && n->lock->waiting.n) {
@@ -116,6 +117,7 @@ node_save(const struct node *n, struct arena *a)
 	add_int(&x, S("done"), n->done);
 	if (node_is_task(n) || n->type == NODE_SUSPEND) {
 		add_int(&x, S("total"), n->total);
+		add_int(&x, S("image"), n->image);
 		add_int(&x, S("cpu"), n->usage.cpu);
 		add_int(&x, S("memory"), n->usage.memory);
 		add_int(&x, S("deadline"), n->deadline);
@@ -200,6 +202,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->pending = get_int(x, "pending");
 	n->running_since = get_int(x, "since");
 	n->capture = get_int(x, "capture");
+	n->image = (uint16_t)get_int(x, "image");
 	n->pod = get_text(x, "pod");
 	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
@@ -322,6 +325,8 @@ run_save_state(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
 	add_int(&m, S("done"), r->done);
 	add_int(&m, S("total"), r->total);
+	if (r->images.v.n)
+		val_map_add(&m, S("images"), images_save(r, a));
 	add_int(&m, S("cpu"), r->usage.cpu);
 	add_int(&m, S("memory"), r->usage.memory);
 	return val_map_end(&m, a);
@@ -343,6 +348,7 @@ load_state(struct run *r, const struct val *state)
 	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
+	images_load(r, val_get(state, S("images")));
 	r->usage = (struct usage){ get_int(state, "cpu"), get_int(state, "memory") };
 	for (uint32_t i = 0; val_is(parameters, VAL_MAP) && i < parameters->n; i++) {
 		str *v = ARENA_NEW(r->arena, str);
@@ -501,6 +507,11 @@ status(const struct run *r, struct arena *a)
 	struct val used;
 	if (usage_shown(r->usage, a, &used))
 		val_map_add(&m, S("resourcesDuration"), used);
+	if (r->images.v.n) {
+		struct val_map own = { 0 };
+		val_map_add(&own, S("images"), images_shown(r, a));
+		val_map_add(&m, S("tidegate"), val_map_end(&own, a)); /* nothing of Argo's has this name */
+	}
 	struct node *n;
 	for (size_t i = 0; (n = run_node_next(r, &i));)
 		val_map_add(&nodes, n->id, node_status(n, a));

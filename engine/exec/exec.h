@@ -8,7 +8,10 @@
 #define TIDEGATE_ENGINE_EXEC_H
 
 #include "core/map.h"
+#include <sys/stat.h>
+
 #include "engine/exec/executor.h"
+#include "engine/exec/image_store.h"
 #include "engine/shim/task.h"
 
 #define TASK_PATH_MAX 4096
@@ -60,6 +63,15 @@ struct helper {
 
 enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_KINDS };
 
+/* What is known of imported images, until the index is another one. */
+struct images {
+	const char *path;       /* the folder, owned */
+	struct arena *arena;
+	struct image_store store;
+	struct map found;       /* "pinned name" -> struct image_match */
+	struct stat seen;       /* the index when it was read */
+};
+
 struct executor {
 	struct loop *loop;
 	const struct settings *settings;
@@ -73,6 +85,7 @@ struct executor {
 	size_t spawned, limit;     /* tasks with the helper; most at once */
 	struct timer news_timer;   /* delivers the news that came up within a call of the engine */
 	unsigned inside;           /* such calls under way */
+	struct images images;
 	char *tasks_path;
 	int tasks_fd;
 	char *helper_path;
@@ -144,7 +157,18 @@ int env_build(struct arena *a, const struct executor *x, const struct task_spec 
 	const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
 
 /* ---- image.c */
-/* The first row that matches: of the settings, then of our own; NULL if there is none. */
+/* What a name was found to mean. */
+struct image_match {
+	struct image row;
+	str digest;  /* "sha256:...", IMAGE_HOST, or the root file system of the settings: what the workflow remembers */
+	str hold;    /* folder of an imported image, to be locked while the step runs; absent: none */
+	bool listed; /* false: nobody said anything of it */
+};
+/* `pinned`: what the workflow found before (then it is that again), or absent. Lives until the next call. NULL: ERR_NOT_FOUND
+ * if what was found before is gone, ERR_INVALID if the images are damaged. */
+const struct image_match *image_resolve(struct executor *x, str name, str pinned, struct err *e);
+void images_free(struct images *im);
+/* The first row of the settings that matches; NULL if there is none. */
 const struct image *image_find(const struct settings *st, str name);
 /* Command and arguments of the container (spec 1.3), before $(VAR) expansion. */
 int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image,

@@ -395,7 +395,10 @@ open_tasks(struct executor *x, str state_dir, struct err *e)
 		return err_errno(e, "open %s", path);
 	x->tasks_path = strdup(resolved);
 	x->tasks_fd = open(resolved, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return x->tasks_fd < 0 ? err_errno(e, "open %s", path) : 0;
+	*strrchr(resolved, '/') = 0;
+	snprintf(path, sizeof path, "%s/images", resolved);
+	x->images.path = strdup(path);
+	return x->tasks_fd < 0 ? err_errno(e, "open %s", x->tasks_path) : 0;
 }
 
 static size_t
@@ -455,6 +458,8 @@ executor_free(struct executor *x)
 			(void)rmdir(x->cgroups[i]); /* stays while steps run in it; the next daemon takes it up */
 		free(x->cgroups[i]);
 	}
+	images_free(&x->images);
+	free((void *)(uintptr_t)x->images.path);
 	free(x->tasks_path);
 	free(x->helper_path);
 	free(x);

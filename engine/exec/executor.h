@@ -25,6 +25,14 @@ int executor_new(struct loop *l, const struct settings *st, struct objects *obje
 	void *arg, struct executor **out, struct err *e) MUST_CHECK;
 /* Who hears of progress; `arg` is that of executor_new. */
 void executor_on_progress(struct executor *x, task_progress *progress);
+/* What the host's commands are called where the digest of an image would be. */
+#define IMAGE_HOST S("host")
+/*
+ * What the image of a step means here: a digest, IMAGE_HOST, or the path of a root file system; `pinned`: what this
+ * workflow found before, so that all its steps use the same. *listed: somebody said what it means. The texts live until
+ * the next call. False: the step cannot be started with it, and says why itself.
+ */
+bool executor_image(struct executor *x, str name, str pinned, str *digest, bool *listed);
 /* Forgets its tasks; they run on. */
 void executor_free(struct executor *x);
 /*

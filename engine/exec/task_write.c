@@ -77,7 +77,7 @@ add_user(struct task *t, const struct image *image, struct err *e)
 }
 
 static int
-add_image(struct task *t, const struct container *c, const struct image *image, struct err *e)
+add_image(struct task *t, const struct container *c, const struct image *image, str hold, struct err *e)
 {
 	bool off = t->x->sandbox == TASK_SANDBOX_OFF;
 	str cwd = c->working_dir.n ? c->working_dir : image ? image->workdir : STR_NONE;
@@ -90,6 +90,8 @@ add_image(struct task *t, const struct container *c, const struct image *image, 
 			STR_ARG(c->image), t->x->why_not[0] ? t->x->why_not : "`sandbox: off` is set");
 	if (image->root.n)
 		record_add(&t->records, TASK_ROOT, image->root);
+	if (hold.n)
+		record_add(&t->records, TASK_HOLD, hold);
 	for (size_t i = 0; !off && i < image->path.n; i++)
 		record_add(&t->records, TASK_VISIBLE, image->path.p[i]);
 	return add_user(t, image, e);
@@ -123,11 +125,14 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script",
 			STR_ARG(spec->template_name));
 	struct kvs env;
-	const struct image *image = image_find(t->x->settings, c->image);
+	const struct image_match *match = image_resolve(t->x, c->image, image_pinned(spec->images, c->image), e);
+	if (!match)
+		return -1;
+	const struct image *image = match->listed ? &match->row : NULL;
 	record_add(&t->records, TASK_DIR, t->dir);
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
 	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
-		add_env(t, &env, e) < 0 || add_image(t, c, image, e) < 0 || volumes_write(t, spec, c, e) < 0 ||
+		add_env(t, &env, e) < 0 || add_image(t, c, image, match->hold, e) < 0 || volumes_write(t, spec, c, e) < 0 ||
 		limits_write(t, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
 		return -1;
 	t->capture = spec->capture_result;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -55,6 +56,18 @@ enter_work(struct monitor *m)
 	return 0;
 }
 
+/* Whoever removes the image sees that it is in use. The descriptor stays open until we end. */
+static int
+hold_image(const struct task *t, struct why *w)
+{
+	if (!t->hold)
+		return 0;
+	int fd = open(t->hold, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return why_errno(w, "the image in %s is being removed", t->hold);
+	return 0;
+}
+
 static void
 prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sandbox)
 {
@@ -62,6 +75,8 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 	if (task_read(&m->task, records, n, &m->error) < 0)
 		return;
 	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (hold_image(&m->task, &m->error) < 0)
+		return;
 	if (cgroup_make(&m->task, &m->error) < 0)
 		return;
 	if (sandbox == TASK_SANDBOX_OFF)

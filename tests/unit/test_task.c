@@ -125,9 +125,20 @@ the_first_row_that_matches_is_the_image(void **state)
 		if (found != (cases[i].row < 0 ? NULL : &rows[cases[i].row]))
 			fail_msg("%s", cases[i].name);
 	}
-	/* Argo's own configuration knows these two. */
-	assert_string_equal(image_find(&st, S("argoproj/argosay:v2"))->cmd.p[0].p, "/argosay");
-	assert_string_equal(image_find(&st, S("docker/whalesay"))->cmd.p[0].p, "/bin/bash");
+}
+
+/* Argo's own configuration knows these two. */
+static void
+argos_own_images_are_known(void **state)
+{
+	(void)state;
+	struct settings st = { 0 };
+	struct executor x = { .settings = &st, .images.path = "/nonexistent" };
+	struct err e;
+	assert_string_equal(image_resolve(&x, S("argoproj/argosay:v2"), STR_NONE, &e)->row.cmd.p[0].p, "/argosay");
+	assert_string_equal(image_resolve(&x, S("docker/whalesay"), STR_NONE, &e)->row.cmd.p[0].p, "/bin/bash");
+	assert_false(image_resolve(&x, S("alpine"), STR_NONE, &e)->listed);
+	images_free(&x.images);
 }
 
 static void
@@ -187,7 +198,7 @@ users_are_names_or_numbers(void **state)
 	} cases[] = { { "0", 0, 0, NULL }, { "1000", 1000, 1000, NULL }, { "1000:50", 1000, 50, NULL },
 		{ "root", 0, 0, NULL }, { "nobody", 65534, 65534, NULL }, { "nobody:7", 65534, 7, NULL },
 		{ "no-such-user", 0, 0, "not in /etc/passwd" }, { "-1", 0, 0, "out of range" },
-		{ "1:x", 0, 0, "must be a number" }, { "4294967295", 0, 0, "out of range" } };
+		{ "1:daemon", 1, 1, NULL }, { "1:no-such-group", 0, 0, "the group is not in /etc/group" }, { "4294967295", 0, 0, "out of range" } };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct image image = { .name = S("x"), .user = str_c(cases[i].user) };
 		uint32_t uid, gid;
@@ -342,6 +353,7 @@ main(void)
 		cmocka_unit_test(broken_records_end_the_reading),
 		cmocka_unit_test(dollars_expand_as_in_kubernetes),
 		cmocka_unit_test(the_first_row_that_matches_is_the_image),
+		cmocka_unit_test(argos_own_images_are_known),
 		cmocka_unit_test(the_command_is_the_containers_or_the_images),
 		cmocka_unit_test(users_are_names_or_numbers),
 		cmocka_unit_test(endings_have_argos_words),

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images: imported from folders and archives, pulled from a registry, and steps that run in them."""
+import hashlib
+import io
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+import unittest
+
+from harness import TIDEGATE, TestCase, free_port, scaled, until
+
+TOOLS = [t for t in ("skopeo", "umoci", "docker-registry", "gcc") if not shutil.which(t)]
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+# The one program of the test's image: says where it is and what it got; "wait" as first argument: stays.
+PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	char cwd[256];
+	for (int i = 1; i < argc; i++)
+		printf("%s ", argv[i]);
+	printf("LEVEL=%s cwd=%s uid=%d gone=%d kept=%d\n", getenv("LEVEL"), getcwd(cwd, sizeof cwd), (int)getuid(), access("/gone", F_OK) == 0,
+		access("/kept", F_OK) == 0);
+	fflush(stdout);
+	while (argc > 1 && !strcmp(argv[1], "wait"))
+		pause();
+	return access("/usr/bin/python3", F_OK) == 0;
+}
+"""
+
+
+def workflow(name, *containers):
+    """Steps one after the other, each with a container; None: waits for somebody."""
+    steps = "".join(f"    - - {{name: s{i}, template: t{i}}}\n" for i in range(len(containers)))
+    templates = "".join(f"  - name: t{i}\n" + (f"    container: {c}\n" if c else "    suspend: {}\n") for i, c in enumerate(containers))
+    return ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n" f"metadata: {{name: {name}}}\n"
+            f"spec:\n  entrypoint: main\n  templates:\n  - name: main\n    steps:\n{steps}{templates}")
+
+
+@unittest.skipIf(TOOLS, f"not installed: {', '.join(TOOLS)}")
+class Images(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        Images.program = None
+
+    def setUp(self):
+        super().setUp()
+        if not Images.program:
+            folder = self.directory
+            with open(os.path.join(folder, "p.c"), "w", encoding="utf-8") as f:
+                f.write(PROGRAM)
+            subprocess.run(["gcc", "-static", "-O1", "-o", os.path.join(folder, "p"), os.path.join(folder, "p.c")], check=True)
+            with open(os.path.join(folder, "p"), "rb") as f:
+                Images.program = f.read()
+        self.state = os.path.join(self.directory, "state")
+
+    # ---- making images
+
+    def layer(self, files):
+        """A tar of {path: text, bytes, or a TarInfo}."""
+        path = os.path.join(self.directory, f"layer{random.random()}.tar")
+        with tarfile.open(path, "w") as t:
+            for name, what in files.items():
+                info = what if isinstance(what, tarfile.TarInfo) else tarfile.TarInfo(name)
+                data = b"" if isinstance(what, tarfile.TarInfo) else what.encode() if isinstance(what, str) else what
+                info.size, info.mode = len(data), 0o755
+                t.addfile(info, io.BytesIO(data))
+        return path
+
+    def layout(self, name="layout", level="1", extra=()):
+        """An OCI layout with two layers, made by umoci; its tag is v1."""
+        path = os.path.join(self.directory, name)
+        run = lambda *words: subprocess.run(["umoci", *words], check=True, capture_output=True)
+        run("init", "--layout", path)
+        run("new", "--image", path + ":v1")
+        files = {"bin/program": self.program, "etc/passwd": "app:x:1234:1234::/:/bin/sh\n", "gone": "x", "kept": "x", "level": level}
+        for layer in [files, {".wh.gone": ""}, *extra]:
+            run("raw", "add-layer", "--image", path + ":v1", self.layer(layer))
+        run("config", "--image", path + ":v1", "--config.entrypoint", "/bin/program", "--config.cmd", "from the image",
+            "--config.env", "LEVEL=" + level, "--config.workingdir", "/work", "--config.user", "app")
+        return path
+
+    def index(self, layout):
+        with open(os.path.join(layout, "index.json"), encoding="utf-8") as f:
+            return json.load(f)
+
+    def write_index(self, layout, index):
+        with open(os.path.join(layout, "index.json"), "w", encoding="utf-8") as f:
+            json.dump(index, f)
+
+    def image(self, *words, code=0, env=None):
+        done = subprocess.run([TIDEGATE, "image", *words, "--state", self.state], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, **(env or {})})
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def images(self):
+        return json.loads(self.image("list", "-o", "json"))
+
+    def serve(self, *options):
+        return self.daemon({}, *options)
+
+    def outcome(self, d, text):
+        """Submits and waits; {display name: node} and the workflow."""
+        name = re.search(r"metadata: \{name: ([^}]+)\}", text).group(1)
+        d.cli("submit", "-", "--wait", data=text, check=False)
+        w = d.get(name)
+        return {n["displayName"]: n for n in w["status"]["nodes"].values()}, w
+
+    def logs(self, d, name):
+        return d.cli("logs", name, "--no-color").stdout
+
+    # ---- import
+
+    def test_a_layout_becomes_the_root_of_steps(self):
+        layout = self.layout()
+        digest = self.index(layout)["manifests"][0]["digest"]
+        self.assertIn(digest, self.image("import", layout, "--name", "tool:1"))
+        d = self.serve()
+        nodes, w = self.outcome(d, workflow("one", "{image: 'docker.io/library/tool:1'}", "{image: 'tool:1', args: []}",
+                                            "{image: 'tool:1', command: [/bin/program, a], args: [b]}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        log = self.logs(d, "one")
+        self.assertIn("from the image LEVEL=1 cwd=/work uid=1234 gone=0 kept=1", log)
+        self.assertIn(": LEVEL=1", log)  # `args: []` keeps the image's away
+        self.assertIn("a b LEVEL=1", log)
+        self.assertEqual({n["imageDigest"] for n in nodes.values() if n["type"] == "Pod"}, {digest})
+        self.assertEqual(w["status"]["tidegate"]["images"], {"docker.io/library/tool:1": digest, "tool:1": digest})
+        self.assertIn("tool:1: " + digest, d.cli("get", "one").stdout)
+
+    def test_archives_are_understood(self):
+        layout = self.layout()
+        digest = self.index(layout)["manifests"][0]["digest"]
+        oci, compressed, docker = (os.path.join(self.directory, n) for n in ("oci.tar", "oci.tar.gz", "docker.tar"))
+        subprocess.run(["tar", "-cf", oci, "-C", layout, "."], check=True)
+        subprocess.run(["tar", "-czf", compressed, "-C", layout, "."], check=True)
+        subprocess.run(["skopeo", "copy", "-q", f"oci:{layout}:v1", f"docker-archive:{docker}:example.com/team/tool:7"], check=True)
+        self.assertIn(digest, self.image("import", oci, "--name", "tool:1"))
+        self.assertIn(digest, self.image("import", compressed, "--name", "tool:2"))
+        self.assertIn("example.com/team/tool:7", self.image("import", docker))
+        self.assertEqual([i["name"] for i in self.images()], ["docker.io/library/tool:1", "docker.io/library/tool:2", "example.com/team/tool:7"])
+        _, w = self.outcome(self.serve(), workflow("arc", "{image: 'example.com/team/tool:7'}", "{image: 'tool:2'}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+
+    def test_zstd_layers(self):
+        layout, packed = self.layout(), os.path.join(self.directory, "zstd")
+        subprocess.run(["skopeo", "copy", "-q", "--dest-compress-format", "zstd", f"oci:{layout}:v1", f"oci:{packed}:v1"], check=True)
+        digest = self.index(packed)["manifests"][0]["digest"]
+        self.assertIn(digest, self.image("import", packed, "--name", "tool"))
+        _, w = self.outcome(self.serve(), workflow("zstd", "{image: tool}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+
+    def test_an_index_of_many_machines(self):
+        layout = self.layout()
+        mine = self.index(layout)["manifests"][0]
+        others = [{**mine, "digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "mips"}}]
+        inner = json.dumps({"schemaVersion": 2, "manifests": others + [{**mine, "platform": {"os": "linux", "architecture": ARCH}}]}).encode()
+        digest = hashlib.sha256(inner).hexdigest()
+        with open(os.path.join(layout, "blobs", "sha256", digest), "wb") as f:
+            f.write(inner)
+        top = {"mediaType": "application/vnd.oci.image.index.v1+json", "digest": "sha256:" + digest, "size": len(inner)}
+        self.write_index(layout, {"schemaVersion": 2, "manifests": [top]})
+        self.assertIn(mine["digest"], self.image("import", layout, "--name", "tool"))
+        self.assertEqual(self.images()[0]["index"], "sha256:" + digest)
+        _, w = self.outcome(self.serve(), workflow("many", f"{{image: 'tool@sha256:{digest}'}}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        self.write_index(layout, {"schemaVersion": 2, "manifests": others})
+        self.assertIn("there is linux/mips", self.image("import", layout, "--name", "tool", code=4))
+
+    def test_what_is_damaged_or_hostile(self):
+        layout = self.layout()
+        blobs = os.path.join(layout, "blobs", "sha256")
+        largest = max((os.path.join(blobs, b) for b in os.listdir(blobs)), key=os.path.getsize)
+        with open(largest, "r+b") as f:
+            f.seek(2000)
+            f.write(b"damaged")
+        self.image("import", layout, "--name", "bad", code=74)
+        self.assertEqual(self.images(), [])
+        self.assertEqual([n for n in os.listdir(os.path.join(self.state, "images")) if n.startswith((".", "sha256-"))], [])
+        # Ways out of the root: they end in it.
+        link = tarfile.TarInfo("way")
+        link.type, link.linkname = tarfile.SYMTYPE, self.directory
+        up = tarfile.TarInfo("up")
+        up.type, up.linkname = tarfile.SYMTYPE, "../" * 12 + self.directory
+        hostile = self.layout("hostile", extra=[{"way": link, "up": up}, {"way/out1": "x", "up/out2": "x", "../" * 12 + self.directory[1:] + "/out3": "x"}])
+        self.image("import", hostile, "--name", "hostile")
+        self.assertEqual([n for n in os.listdir(self.directory) if n.startswith("out")], [])
+
+    def test_whatever_dies_whenever(self):
+        layout = self.layout()
+        for i in range(scaled(8, 40)):
+            p = subprocess.Popen([TIDEGATE, "image", "import", layout, "--name", "tool", "--state", self.state],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            seen = lambda: p.poll() is not None or os.path.isdir(os.path.join(self.state, "images"))
+            until(seen)
+            end = time.monotonic() + random.random() * 0.15
+            while time.monotonic() < end and p.poll() is None:
+                pass
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            for image in self.images():
+                self.assertTrue(os.path.exists(os.path.join(image["root"], "bin", "program")))
+        self.image("import", layout, "--name", "tool")
+        left = lambda: [n for n in os.listdir(os.path.join(self.state, "images")) if n.startswith(".new")]
+        until(lambda: self.image("prune") == "" and not left(), what="what was left to be swept")
+        self.assertEqual(len(self.images()), 1)
+
+    # ---- use
+
+    def test_an_image_that_is_used_stays(self):
+        self.image("import", self.layout(), "--name", "tool")
+        d = self.serve()
+        d.cli("submit", "-", data=workflow("uses", "{image: tool, args: [wait]}"))
+        until(lambda: "wait LEVEL" in self.logs_so_far(d, "uses"))
+        self.assertIn("steps that run use the image", self.image("remove", "tool", code=5))
+        d.kill()  # the step lives on, and so does its claim
+        self.assertIn("steps that run use the image", self.image("remove", "tool", code=5))
+        d.start()
+        d.cli("terminate", "uses")
+        d.cli("wait", "uses", check=False)
+        until(lambda: "removed" in subprocess.run([TIDEGATE, "image", "remove", "tool", "--state", self.state], capture_output=True, text=True).stdout)
+        self.assertEqual(self.images(), [])
+        self.assertIn("there is no image tool", self.image("remove", "tool", code=4))
+
+    def logs_so_far(self, d, name):
+        folder = os.path.join(d.state, "tasks", "default", name)
+        text = ""
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                text += f.read()
+        return text
+
+    def test_a_workflow_keeps_the_images_it_began_with(self):
+        self.image("import", self.layout("first", "1"), "--name", "tool")
+        d = self.serve()
+        d.cli("submit", "-", data=workflow("keeps", "{image: tool}", "{image: 'python:3', command: ['true']}", None, "{image: tool}", "{image: 'python:3', command: ['true']}"))
+        until(lambda: any(n["type"] == "Suspend" for n in d.get("keeps")["status"]["nodes"].values()))
+        self.image("import", self.layout("second", "2"), "--name", "tool")
+        self.image("import", self.layout("third", "3"), "--name", "python:3")
+        d.kill()
+        d.start()
+        d.cli("resume", "keeps")
+        d.cli("wait", "keeps", check=False)
+        self.assertEqual(d.get("keeps")["status"]["phase"], "Succeeded", d.get("keeps")["status"])
+        self.assertEqual(re.findall(r"LEVEL=(\d)", self.logs(d, "keeps")), ["1", "1"])
+        w = d.get("keeps")
+        self.assertEqual(w["status"]["tidegate"]["images"]["python:3"], "host")
+        notes = [n["imageNote"] for n in w["status"]["nodes"].values() if "imageNote" in n]
+        self.assertEqual(notes, ["image python:3 is not in the image table: the host's commands serve"])  # once
+        _, w = self.outcome(d, workflow("later", "{image: tool}"))
+        self.assertIn("LEVEL=2", self.logs(d, "later"))
+        self.assertIn("removed", self.image("prune"))
+
+    def test_settings_count_before_the_image(self):
+        self.image("import", self.layout(), "--name", "tool")
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write("imagesMode: require\nimages:\n- {name: tool, cmd: [of the settings], env: {LEVEL: '9'}, workdir: /tmp, user: '77'}\n")
+        d = self.serve("--config", settings)
+        nodes, w = self.outcome(d, workflow("over", "{image: tool}", "{image: other, command: ['true']}"))
+        self.assertIn("of the settings LEVEL=9 cwd=/tmp uid=77", self.logs(d, "over"))
+        self.assertEqual(nodes["s1"]["phase"], "Error")
+        self.assertIn("image other: not in the image table, and `imagesMode: require` allows no other", nodes["s1"]["message"])
+
+    def test_without_a_sandbox_it_is_refused(self):
+        self.image("import", self.layout(), "--name", "tool")
+        nodes, _ = self.outcome(self.serve("--sandbox", "off"), workflow("off", "{image: tool}"))
+        self.assertEqual(nodes["s0"]["phase"], "Error")
+        self.assertIn("has a root file system, which needs the sandbox", nodes["s0"]["message"])
+
+    def test_what_is_missing_is_said(self):
+        empty = os.path.join(self.directory, "empty")
+        os.mkdir(empty)
+        self.assertIn("skopeo is not installed", self.image("pull", "tool", code=7, env={"PATH": empty}))
+        self.assertIn("is not the name of an image", self.image("pull", "a b", code=2))
+        self.assertIn("give it a name with --name", self.image("import", self.layout(), code=2))
+        self.assertIn("no such form", self.image("push", "x", code=2))
+
+    # ---- pull
+
+    def registry(self):
+        port = free_port()
+        config = os.path.join(self.directory, "registry.yml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {self.directory}/registry}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+        p = subprocess.Popen(["docker-registry", "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (p.kill(), p.wait()))
+        answers = lambda: subprocess.run(["curl", "-fs", f"http://127.0.0.1:{port}/v2/"], capture_output=True).returncode == 0
+        until(answers, what="the registry")
+        return f"127.0.0.1:{port}"
+
+    def push(self, registry, layout, name, kind="oci"):
+        file = os.path.join(self.directory, "pushed")
+        subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", "--format", kind, "--digestfile", file, f"oci:{layout}:v1", f"docker://{registry}/{name}"], check=True)
+        with open(file, encoding="utf-8") as f:
+            return f.read().strip()
+
+    def test_pull(self):
+        registry, layout = self.registry(), self.layout()
+        digest = self.push(registry, layout, "team/tool:1")
+        self.image("pull", f"{registry}/team/tool:1", code=74)  # it has no TLS, and must
+        self.assertIn(digest, self.image("pull", f"{registry}/team/tool:1", "--tls-verify=false"))
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write("registries: [{name: '127.0.0.1:*', tlsVerify: false}]\n")
+        second = self.push(registry, layout, "team/docker:1", "v2s2")
+        self.assertIn(second, self.image("pull", f"{registry}/team/docker:1", "--config", settings))
+        self.assertIn(digest, self.image("pull", f"{registry}/team/tool@{digest}", "--config", settings))
+        self.assertIn("manifest unknown", self.image("pull", f"{registry}/team/none:1", "--config", settings, code=74))
+        nodes, w = self.outcome(self.serve(), workflow("pulled", f"{{image: '{registry}/team/tool:1'}}", f"{{image: '{registry}/team/docker:1'}}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        self.assertEqual((nodes["s0"]["imageDigest"], nodes["s1"]["imageDigest"]), (digest, second))
+
+
+if __name__ == "__main__":
+    unittest.main()
