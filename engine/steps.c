@@ -161,6 +161,15 @@ skipped(struct run *r, struct node *group, const struct step *s, str name, enum 
 		node_set(n, p, why);
 }
 
+/* A step could not even begin: no further step of the group begins. */
+static void
+step_bubbles(struct run *r, struct node *group, const struct node *child)
+{
+	if (!group->error.p)
+		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s",
+			STR_ARG(child->name), STR_ARG(child->message));
+}
+
 /* Decides about one step, or one element of a loop, and begins it. */
 static int
 begin_step(struct run *r, struct node *group, const struct step *s, const struct step *of, str name, struct err *e)
@@ -179,27 +188,46 @@ begin_step(struct run *r, struct node *group, const struct step *s, const struct
 	c->role = ROLE_STEP;
 	c->of = of;
 	group->waiting++;
-	(void)call_begin(r, c);
+	struct node *n = call_begin(r, c);
+	if (n && n->bubbles)
+		step_bubbles(r, group, n);
 	return 0;
 }
 
-static int
-begin_loop(struct run *r, struct node *group, const struct step *s, bool skip, struct err *e)
-{
+/* A step as it is before anything of its group begins. */
+struct prepared {
+	const struct step *step, *body; /* the body is an element's; NULL: no loop */
 	const struct val *items;
-	const struct step *body;
-	int rc = expand_items(r, s, skip, &items, &body, e);
-	if (rc)
-		return rc < 0 ? -1 : begin_step(r, group, s, s, s->name, e);
-	if (!items->n)
-		skipped(r, group, s, s->name, PHASE_SKIPPED, S("Skipped, empty params"));
-	bool passing = loop_in_passing(r, group->owner->frame, body);
+	bool skip;
+};
+
+static int
+prepare_step(struct run *r, struct frame *f, const struct step *s, struct prepared *out, struct err *e)
+{
+	*out = (struct prepared){ 0 };
+	if (frame_resolve(r, f, SIZE_MAX, s, &step_schema, &out->step, &out->skip, e))
+		return -1;
+	if (!step_expands(out->step))
+		return 0;
+	int rc = expand_items(r, out->step, out->skip, &out->items, &out->body, e);
+	if (rc > 0)
+		out->body = NULL;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+begin_loop(struct run *r, struct node *group, const struct prepared *p, struct err *e)
+{
+	if (!p->items->n)
+		skipped(r, group, p->step, p->step->name, PHASE_SKIPPED, S("Skipped, empty params"));
+	bool passing = loop_in_passing(r, group->owner->frame, p->body);
 	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX };
-	for (uint32_t i = 0; i < items->n && !rc && !group->error.p; i++) {
+	int rc = 0;
+	for (uint32_t i = 0; i < p->items->n && !rc && !group->error.p; i++) {
 		struct expanded x;
 		r->work = passing ? r->passing : r->arena;
-		rc = expand_one(r, &siblings, body, &step_schema, i, &items->items[i], skip, &x, e) ||
-				     begin_step(r, group, x.step, passing ? body : x.step, x.name, e)
+		rc = expand_one(r, &siblings, p->body, &step_schema, i, &p->items->items[i], p->skip, &x, e) ||
+				     begin_step(r, group, x.step, passing ? p->body : x.step, x.name, e)
 			     ? -1
 			     : 0;
 		r->work = r->arena;
@@ -208,16 +236,17 @@ begin_loop(struct run *r, struct node *group, const struct step *s, bool skip, s
 	return rc;
 }
 
+/* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). */
 static int
 begin_steps(struct run *r, struct node *group, const struct step_group *g, struct err *e)
 {
-	struct frame *f = group->owner->frame;
-	for (size_t i = 0; i < g->n && !group->error.p; i++) {
-		const struct step *s;
-		bool skip;
-		if (frame_resolve(r, f, SIZE_MAX, &g->p[i], &step_schema, &s, &skip, e))
+	struct prepared *p = ARENA_ARRAY(r->tmp, struct prepared, g->n);
+	for (size_t i = 0; i < g->n; i++)
+		if (prepare_step(r, group->owner->frame, &g->p[i], &p[i], e))
 			return -1;
-		if (step_expands(s) ? begin_loop(r, group, s, skip, e) : begin_step(r, group, s, s, s->name, e))
+	for (size_t i = 0; i < g->n && !group->error.p; i++) {
+		const struct step *s = p[i].step;
+		if (p[i].body ? begin_loop(r, group, &p[i], e) : begin_step(r, group, s, s, s->name, e))
 			return -1;
 	}
 	return 0;
@@ -253,9 +282,8 @@ steps_child_settled(struct run *r, struct node *group, struct node *child)
 {
 	if (node_fulfilled(group))
 		return;
-	if (child && child->bubbles && !group->error.p)
-		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s",
-			STR_ARG(child->name), STR_ARG(child->message));
+	if (child && child->bubbles)
+		step_bubbles(r, group, child);
 	if (--group->waiting == 0)
 		end_group(r, group);
 }

@@ -5,7 +5,7 @@
  *     {"status": {...}, "notes": [["start", 0, "wf[0].A", "its arguments"], ["end", 1, "wf[0].A"], ...], "why": "...",
  *      "crashes": {"before": {"status": ..., "notes": ..., "why": ...}}}
  *
- * where a crash after which all is the same is left out. Times are seconds from the start.
+ * where a crash after which all is the same is left out. Times are milliseconds from the start.
  */
 #include "tests/scenario/batch.h"
 
@@ -19,10 +19,9 @@ add_text(struct buf *b, str s)
 static void
 add_notes(struct buf *b, const struct sim *x)
 {
-	int64_t begin = x->notes.n ? x->notes.p[0].at : 0;
 	for (size_t i = 0; i < x->notes.n; i++) {
 		const struct sim_note *n = &x->notes.p[i];
-		buf_addf(b, "%s[\"%s\", %lld, ", i ? ", " : "", n->what, (long long)((n->at - begin) / NS_PER_SEC));
+		buf_addf(b, "%s[\"%s\", %lld, ", i ? ", " : "", n->what, (long long)((n->at - x->began) / NS_PER_MS));
 		add_text(b, n->name);
 		if (n->args.p) {
 			buf_addf(b, ", ");
@@ -38,6 +37,7 @@ play_one(struct buf *b, const struct val *const *docs, size_t n, enum crash cras
 {
 	struct sim x;
 	sim_init(&x, docs, n, crash);
+	x.validated = true;
 	if (sim_play(&x)) {
 		struct val w = run_workflow(x.run, x.arena);
 		buf_addf(b, "\"status\": ");

@@ -14,6 +14,8 @@
  *       reports: {2: 1/4}          #   seconds after its start: progress
  *       cpu: 1500                  #   thousandths of seconds of a core, memory: of 100Mi
  *       echo: true                 # result and parameters are what the command was given
+ *       ms: 1500                   # instead of seconds
+ *       among: [{...}, {...}]      # one of these, by the node's name
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
  *     verbs:                       # what people do, seconds after the start
  *     - {at: 3, do: stop}          # suspend resume stop terminate retry set, resubmit-memoized; selector, message, phase, outputs,

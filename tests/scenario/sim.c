@@ -164,6 +164,27 @@ given(struct sim *x, const struct template *t)
 	return arena_dup(x->arena, buf_str(&b));
 }
 
+/* One of `among`, by the node's name and how often it began: the same one whoever asks (FNV-1a). */
+static const struct val *
+fate(struct sim *x, const struct val *rule, str name)
+{
+	const struct val *among = val_get(rule, S("among"));
+	if (!val_is(among, VAL_LIST) || !among->n)
+		return rule;
+	str key = arena_fmt(x->arena, "%.*s#%zu", STR_ARG(name), sim_count(x, &x->used, name, 1));
+	uint32_t h = 2166136261U;
+	for (size_t i = 0; i < key.n; i++)
+		h = (h ^ (unsigned char)key.p[i]) * 16777619U;
+	return &among->items[h % among->n];
+}
+
+static int64_t
+lasts_ns(const struct val *rule)
+{
+	int64_t ms = sim_number(rule, "ms", -1);
+	return ms < 0 ? sim_number(rule, "seconds", 1) * NS_PER_SEC : ms * NS_PER_MS;
+}
+
 static struct task_result
 outcome(struct sim *x, const struct val *rule, bool capture, str args)
 {
@@ -172,10 +193,12 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 	    result = sim_field(x, rule, "result");
 	const struct val *echo = val_get(rule, S("echo"));
 	t.phase = t.exit_code ? PHASE_FAILED : PHASE_SUCCEEDED;
-	if (str_eq(phase, S("Error")))
+	if (str_eq(phase, S("Error"))) {
 		t.phase = PHASE_ERROR;
+		t.exit_code = (int)sim_number(rule, "exit", -1); /* it was lost: nobody knows */
+	}
 	t.message = message.p     ? message
-		    : t.exit_code ? arena_fmt(x->arena, "main: Error (exit code %d)", t.exit_code)
+		    : t.exit_code > 0 ? arena_fmt(x->arena, "main: Error (exit code %d)", t.exit_code)
 				  : S("");
 	if (echo)
 		result = args;
@@ -216,7 +239,7 @@ start_task(struct sim *x, const struct effect *ef)
 	struct val n = node_status(ef->node ? ef->node : run_node(x->run, id), x->arena);
 	str name = arena_dup(x->arena, val_get_str(&n, "name")),
 	    display = arena_dup(x->arena, val_get_str(&n, "displayName"));
-	const struct val *rule = rule_for(x, name, display);
+	const struct val *rule = fate(x, rule_for(x, name, display), name);
 	map_put(&x->running, id, x);
 	sim_count(x, &x->starts, display, 1);
 	str args = given(x, ef->task ? ef->task->tmpl : NULL);
@@ -229,7 +252,7 @@ start_task(struct sim *x, const struct effect *ef)
 	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
 	add_reports(x, rule, id, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
-	ev = add_event(x, x->now + (sim_number(rule, "delay", 0) + sim_number(rule, "seconds", 1)) * NS_PER_SEC);
+	ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC + lasts_ns(rule));
 	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };
 	ev->result = t;
 	ev->name = name;
@@ -587,6 +610,19 @@ play(struct sim *x)
 		play_event(x, ev);
 }
 
+static bool
+valid(struct sim *x, const struct val *workflow)
+{
+	struct diags d;
+	diags_init(&d);
+	workflow_validate(workflow, VALIDATE_SUBMIT, &x->world, S("default"), &d);
+	for (size_t i = 0; i < d.v.n; i++)
+		if (d.v.p[i].level == DIAG_ERROR)
+			buf_addf(&x->why, "%.*s: %.*s\n", STR_ARG(d.v.p[i].path), STR_ARG(d.v.p[i].text));
+	diags_free(&d);
+	return !x->why.n;
+}
+
 bool
 sim_play(struct sim *x)
 {
@@ -598,6 +634,8 @@ sim_play(struct sim *x)
 		return false;
 	}
 	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo };
+	if (x->validated && !valid(x, workflow))
+		return false;
 	if (run_new(&x->run, complete(x, workflow), &x->world, &e)) {
 		if (!refused.p || str_find(str_c(e.msg), refused, 0) == SIZE_MAX)
 			buf_addf(&x->why, "  refused: %s\n", e.msg);
@@ -620,6 +658,7 @@ sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash cras
 		.docs_n = n,
 		.metrics = custom_metrics_new(0),
 		.crash = crash,
+		.began = SIM_EPOCH,
 		.now = SIM_EPOCH };
 }
 

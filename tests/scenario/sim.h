@@ -61,6 +61,7 @@ struct sim {
 	struct sim_locks *locks;
 	struct run_world world;
 	enum crash crash;
+	bool validated; /* a workflow that is not valid is refused, as when it is submitted */
 	VEC(struct sim_event) events;
 	VEC(const struct effect *) turn; /* what the stimuli of one commit asked for */
 	VEC(struct sim_note) notes;
@@ -68,7 +69,7 @@ struct sim {
 	struct map kept; /* "cache/key" -> struct sim_memo */
 	struct map starts, used, running; /* display name -> count; rule -> count; node id -> itself */
 	size_t now_running, most;
-	int64_t now;
+	int64_t began, now;
 	uint64_t order, stimuli;
 	struct buf why; /* what is not as it should be */
 };
