@@ -40,7 +40,7 @@ def free_port():
 
 def out(args, **kw):
     """Runs a measuring command and gives what it prints."""
-    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=300, **kw)
+    p = subprocess.run(RT + args, capture_output=True, text=True, timeout=600, **kw)
     if p.returncode != 0:
         raise RuntimeError(f"{' '.join(args)}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
     return p.stdout

@@ -170,6 +170,9 @@ MEASURES = [
     ("results", "1,000-step loop, results captured", "make -j2, results in files", "s", 1, scale.results, False, 2.5, 1.3),
     ("workflows", "1,000 workflows of one step", "a shell loop of the command", "s", 1, scale.workflows, False, 3.0, 1.5),
     ("burst", "5,000 workflows submitted at once", "a shell loop of the command", "s", 1, scale.burst, False, 3.0, 1.5),
+    ("queued", "memory with 100,000 workflows queued", "10,000 queued", "MiB", 1 / 1024, scale.queued, False, 10.0, 5.0),
+    ("flat", "memory after 100,000 workflows, idle", "after 100", "MiB", 1 / 1024, scale.flat, False, 3.0, 1.5),
+    ("recovery", "restart with 100,000 queued", "with none", "ms", 1000, scale.recovery, False, 100, 15),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """scale: many nodes, many workflows, and what they weigh."""
 import json
+import os
 import statistics
+import time
 
 from common import (ROUNDS, fan_makefile, fan_out, free_port, notes, number, out, pss_kib, run_workflow, serve, timed, tool, workflow_head,
                     write)
@@ -78,3 +80,82 @@ def workflows(work):
 
 def burst(work):
     yield from workflows_at_once(work, 5000)
+
+
+# ---- 100,000 workflows that wait ----------------------------------------------------------------------------------------
+
+MANY = 100000
+_queue = {}
+
+
+def gate(path):
+    """A workflow whose step runs until there is such a file: it keeps a place, so that all others wait."""
+    step = {"image": "any", "command": ["/bin/sh", "-c", f"until [ -e {path} ]; do sleep 0.1; done"]}
+    return {"workflow": {"metadata": {"generateName": "gate-"},
+                         "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": step}]}}}
+
+
+def accepted(port, n, body, connections=64):
+    return number(out([tool("submit"), str(port), str(n), str(connections), "0", body]), r"accepted ([\d.]+)")
+
+
+def queue(work):
+    """Fills the queue behind closed gates, kills the daemon, starts it again, opens the gates, and waits until all are done."""
+    if _queue:
+        return _queue
+    port, body, path = free_port(), write(work, "one.json", json.dumps(ONE)), os.path.join(work, "open")
+    gates = write(work, "gate.json", json.dumps(gate(path)))
+    settings = write(work, "queue.settings.yaml", "parallelism: 4\n")
+
+    def start():
+        return serve(work, "queue", port, NO_SOURCES, listen=port, options=("--config", settings))
+
+    def taken(server):
+        server.p.kill()
+        server.p.wait()
+        began = time.monotonic()
+        again = start()
+        return again, time.monotonic() - began
+
+    server = start()
+    submitted(port, 100, body)
+    _queue["idle"] = server.settled()
+    _queue["empty"] = []
+    for _ in range(3):
+        server, took = taken(server)
+        _queue["empty"].append(took)
+    accepted(port, 4, gates, 1)
+    accepted(port, MANY // 10, body)
+    _queue["tenth"] = server.settled()
+    _queue["accepting"] = accepted(port, MANY - MANY // 10, body)
+    _queue["all"] = server.settled()
+    _queue["full"] = []
+    for _ in range(3):
+        server, took = taken(server)
+        _queue["full"].append(took)
+    write(work, "open", "")
+    began = time.monotonic()
+    out([tool("submit"), str(port), "0", "0", str(MANY + 4), body])
+    _queue["draining"] = time.monotonic() - began
+    time.sleep(2)
+    _queue["after"] = server.settled()
+    with server:
+        pass
+    return _queue
+
+
+def queued(work):
+    q = queue(work)
+    notes.append(f"{(q['all'] - q['idle']) * 1024 / MANY:.0f} bytes a queued workflow at {MANY:,}; {MANY * 0.9 / q['accepting']:,.0f} accepted a second")
+    yield q["all"], q["tenth"]
+
+
+def flat(work):
+    q = queue(work)
+    notes.append(f"{MANY:,} workflows done in {q['draining']:.0f} s after a kill -9")
+    yield q["after"], q["idle"]
+
+
+def recovery(work):
+    q = queue(work)
+    yield from zip(q["full"], q["empty"])

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * submit: submits the same workflow many times over keep-alive connections, each with one request under way, and waits until
- * so many more are finished as the server's metrics count them. Prints the seconds until the last was accepted and until the
- * last had ended.
+ * they have ended, as the server's metrics count it. Prints the seconds until the last was accepted and until the last had
+ * ended.
  *
  *     submit PORT COUNT CONNECTIONS WAIT BODY-FILE
  *
- * WAIT 0: only until all are accepted.
+ * WAIT 0: only until all are accepted; 1: until COUNT more have ended; else until so many have ended since the server's start.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -175,7 +175,8 @@ main(int argc, char **argv)
 	}
 	double taken = now() - start;
 	struct timespec pause = { .tv_nsec = 5000000 };
-	while (wait && finished() < before + wanted)
+	size_t ends = wait > 1 ? (size_t)wait : before + wanted;
+	while (wait && finished() < ends)
 		nanosleep(&pause, NULL);
 	printf("accepted %.4f s finished %.4f s\n", taken, now() - start);
 	return 0;

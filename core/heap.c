@@ -2,6 +2,8 @@
 /* heap: every node is before its two children, at 2i + 1 and 2i + 2. */
 #include "core/heap.h"
 
+enum { KEPT = 256 }; /* places of an empty heap; what is larger goes back */
+
 static void
 put(struct heap *h, size_t i, struct heap_node *n)
 {
@@ -47,6 +49,8 @@ heap_del(struct heap *h, struct heap_node *n)
 	size_t i = n->at - 1;
 	struct heap_node *last = h->v.p[--h->v.n];
 	n->at = 0;
+	if (h->v.n == 0 && h->v.cap > KEPT)
+		VEC_FREE(&h->v);
 	if (last == n)
 		return;
 	if (i > 0 && h->before(last, h->v.p[(i - 1) / 2]))

@@ -10,6 +10,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+enum { KEPT = 256 }; /* slots of an empty map; what is larger goes back */
+
 static uint64_t seed[2];
 
 static void
@@ -131,7 +133,8 @@ map_del(struct map *m, str key)
 	void *old = s->value;
 	s->value = NULL;
 	s->key = S(""); /* a tombstone: not absent, so that probing goes on behind it */
-	m->n--;
+	if (--m->n == 0 && m->cap > KEPT)
+		map_free(m);
 	return old;
 }
 

@@ -19,7 +19,7 @@ struct map {
 void *map_get(const struct map *m, str key);
 /* Sets (value != NULL) and returns what was there before. An existing entry keeps its old key. */
 void *map_put(struct map *m, str key, void *value);
-/* Removes and returns what was there. */
+/* Removes and returns what was there. A large map that is empty now gives its memory back. */
 void *map_del(struct map *m, str key);
 /* for (size_t i = 0; (slot = map_next(m, &i));) in no particular order; map_del of the current slot is fine. */
 struct map_slot *map_next(const struct map *m, size_t *i);

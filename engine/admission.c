@@ -4,6 +4,9 @@
  * that waits has rows that say so, and once these are on disk it leaves memory: what remains is its entry in the queue. It
  * is read back when its turn comes, or when somebody wants something of it.
  *
+ * Whatever the limits, workflows wait as well while the line of steps is long: their steps would only stand in it, and each
+ * of them would be in memory for that. So a hundred thousand workflows may be submitted at once.
+ *
  * Like a release of a lock, an end and the start that it makes room for are one transaction.
  */
 #include "core/log.h"
@@ -39,7 +42,7 @@ admission_enter(struct live *l)
 	struct queue_entry e = entry_of(l);
 	if (l->admitted)
 		return true;
-	if (queue_room(t->queue, e.ns)) {
+	if (!line_is_long(l->engine) && queue_room(t->queue, e.ns)) {
 		queue_enter(t->queue, e.ns);
 		l->admitted = true;
 		return true;
@@ -124,7 +127,7 @@ admission_serve(struct engine *g)
 	if (t->serving || g->closing)
 		return;
 	t->serving = true;
-	while (queue_next(t->queue, &e)) {
+	while (!line_is_long(g) && queue_next(t->queue, &e)) {
 		struct live *l = call_in(g, &e);
 		struct stimulus s = { .kind = STIM_START, .now = loop_now(g->loop) };
 		if (!l) {

@@ -8,11 +8,14 @@
  */
 #include "engine/shell.h"
 
+#include <malloc.h>
+
 #include "core/log.h"
 #include "core/metrics.h"
 #include "engine/custom_metrics.h"
 
 #define STARTED_DELAY (50 * NS_PER_MS)
+#define QUIET NS_PER_SEC /* without a workflow's end */
 
 struct watch {
 	struct link link;
@@ -125,6 +128,38 @@ timer_free(struct run_timer *t)
 }
 
 static void
+trim(void *arg UNUSED)
+{
+	malloc_trim(0);
+}
+
+static void
+trimmed(void *arg UNUSED)
+{
+}
+
+static void
+look_for_quiet(void *arg)
+{
+	struct engine *g = arg;
+	if (g->gone == g->gone_before) {
+		loop_work(g->loop, trim, trimmed, NULL);
+		return;
+	}
+	g->gone_before = g->gone;
+	timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look_for_quiet, g);
+}
+
+/* A run has left memory. What many of them leave in pieces goes back to the system, when there is time. */
+static void
+one_gone(struct engine *g)
+{
+	g->gone++;
+	if (!g->quiet.slot && !g->closing)
+		timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look_for_quiet, g);
+}
+
+static void
 live_free(struct live *l)
 {
 	struct map_slot *slot;
@@ -144,6 +179,7 @@ live_free(struct live *l)
 	VEC_FREE(&l->dues);
 	VEC_FREE(&l->actions);
 	VEC_FREE(&l->waiters);
+	one_gone(l->engine);
 	free(l);
 }
 
@@ -204,6 +240,7 @@ saved(void *arg)
 	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
 	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
 		live_free(l);
+	admission_serve(g); /* its steps may have stood in line */
 	arena_free(j->arena);
 }
 
@@ -723,6 +760,7 @@ engine_free(struct engine *g)
 		return;
 	g->closing = true;
 	expiry_stop(g);
+	timer_stop(&g->quiet);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&g->lives, &i));)
 		live_free(slot->value);

@@ -8,6 +8,8 @@
  */
 #include "engine/shell.h"
 
+enum { LONG = 1000 };
+
 void
 line_add(struct live *l, const struct node *n, uint64_t save)
 {
@@ -26,6 +28,12 @@ line_leave(struct live *l)
 	l->engine->waiting -= l->line.n - l->line_at;
 	VEC_FREE(&l->line);
 	l->line_at = 0;
+}
+
+bool
+line_is_long(const struct engine *g)
+{
+	return g->waiting >= LONG;
 }
 
 /* The next step of the workflow whose turn it is. */
@@ -67,4 +75,5 @@ line_serve(void *arg)
 		if (node_has_task(w.node))
 			begin(l, w);
 	}
+	admission_serve(g);
 }

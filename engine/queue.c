@@ -54,7 +54,9 @@ static str
 key_of(str ns, str name)
 {
 	struct buf b = { 0 };
-	buf_addf(&b, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+	buf_add(&b, ns);
+	buf_addc(&b, '/');
+	buf_add(&b, name);
 	return buf_str(&b); /* the buffer's memory is the key's */
 }
 

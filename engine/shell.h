@@ -88,6 +88,8 @@ struct engine {
 	} expiry;
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
+	uint64_t gone, gone_before; /* runs that have left memory; and when that was looked at last */
+	struct timer quiet;       /* to look again, while there are any */
 	bool closing;
 };
 
@@ -113,6 +115,8 @@ void live_changed(struct live *l);
 void line_add(struct live *l, const struct node *n, uint64_t save);
 /* Forgets the steps of a run that leaves memory. */
 void line_leave(struct live *l);
+/* So long that no further workflow need begin. */
+bool line_is_long(const struct engine *g);
 /* Starts what waits, as long as the executor has room. `engine` as an argument for callbacks. */
 void line_serve(void *engine);
 

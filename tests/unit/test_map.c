@@ -50,6 +50,10 @@ survives_churn(void **state)
 	}
 	assert_int_equal(seen, 100);
 	assert_int_equal(m.n, 0);
+	assert_null(m.slots); /* a large map that is empty has given its memory back */
+	assert_null(map_get(&m, S("key-1")));
+	map_put(&m, S("again"), &values[0]);
+	assert_ptr_equal(map_get(&m, S("again")), &values[0]);
 	map_free(&m);
 	arena_free(a);
 }
