@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many steps and many workflows: what waits, in what order it goes, and what it costs. Work is counted, never timed."""
+import http.client
+import json
 import os
+import re
 import unittest
 
-from harness import TestCase, until
+from harness import TestCase, scaled, until
 
 HEAD = """
 apiVersion: argoproj.io/v1alpha1
@@ -102,6 +105,66 @@ class Line(TestCase):
         self.go()
         self.assertEqual(self.ended(d, "large")["phase"], "Succeeded")
         self.assertEqual(sorted(self.journal()), sorted(f"large {i}" for i in range(12)))
+
+    def test_workflows_wait_outside_while_the_line_of_steps_is_long(self):
+        d = self.serve(2)
+        d.cli("submit", self.loop("large", 1100))
+        until(lambda: len(self.journal()) == 2, what="the first two steps")
+        for i in range(3):
+            d.cli("submit", self.loop(f"later-{i}", 1))
+        d.kill()
+        d.start()
+        for i in range(3):
+            status = d.get(f"later-{i}")["status"]
+            self.assertEqual(status["phase"], "Pending")
+            self.assertIn("postponed", status["message"])
+            self.assertNotIn("nodes", status)
+        self.assertEqual(len(d.list()), 4)
+        d.cli("terminate", "later-1")
+        self.go()
+        self.assertEqual(self.ended(d, "later-0")["phase"], "Succeeded")
+        self.assertEqual(self.ended(d, "later-1")["phase"], "Failed")
+        self.assertEqual(self.ended(d, "later-2")["phase"], "Succeeded")
+        self.assertEqual(self.ended(d, "large")["phase"], "Succeeded")
+        lines = self.journal()
+        self.assertEqual(len(lines), 1102)
+        self.assertNotIn("later-1 0", lines)
+
+
+ONE = {"workflow": {"metadata": {"generateName": "one-"}, "spec": {"entrypoint": "main", "templates": [
+    {"name": "main", "container": {"image": "any", "command": ["/bin/true"]}}]}}}
+
+
+class Memory(TestCase):
+    def anonymous_kib(self, d):
+        with open(f"/proc/{d.process.pid}/smaps_rollup", encoding="ascii") as f:
+            return int(re.search(r"^Pss_Anon:\s+(\d+)", f.read(), re.M).group(1))
+
+    def ended(self, d):
+        text = d.api("GET", "/metrics")[1].decode()
+        return sum(int(x) for x in re.findall(r'^argo_workflows_total_count{phase="Succeeded",namespace="default"} (\d+)', text, re.M))
+
+    def submit(self, d, n):
+        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=60)
+        for _ in range(n):
+            c.request("POST", "/api/v1/workflows/default", json.dumps(ONE))
+            answer = c.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, 200)
+        c.close()
+
+    def test_what_is_done_weighs_nothing(self):
+        """Three rounds of as many workflows: the second and the third add no more than the caches of the store."""
+        n = scaled(1000, 2000)
+        d = self.daemon({}, "--auth", "none", "--sandbox", "off")
+        first = 0
+        for i in range(3):
+            self.submit(d, n)
+            until(lambda i=i: self.ended(d) == n * (i + 1), 300, "the end of a round")
+            # A workflow in memory is some twenty KiB, its smallest part four; the caches are two MiB each.
+            limit = first + (4 << 10) if first else n * 8
+            until(lambda limit=limit: self.anonymous_kib(d) < limit, 60, f"less than {limit} KiB after round {i + 1}")
+            first = first or self.anonymous_kib(d)
 
 
 if __name__ == "__main__":
