@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { KEPT = 256 }; /* slots of an empty map; what is larger goes back */
+enum { KEPT = 128 }; /* slots of an empty map; what is larger goes back */
 
 static uint64_t seed[2];
 
