@@ -73,6 +73,10 @@ deps:
 unit: $(UNIT_BIN) $(B)/tidegate-step
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
+# make oracle: the vectors made anew with the real implementations, compared with those in tests/vectors; needs go and its modules
+oracle:
+	$(Q)sh tests/tools/oracle.sh $(B)/oracle
+
 # make fuzz: every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each; what was found before is replayed in make test
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -179,4 +183,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: bench-json lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
+.PHONY: bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh

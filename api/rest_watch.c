@@ -229,7 +229,7 @@ watch_workflows(struct api *api, struct http_req *r, const struct resource *res 
 	struct selector labels;
 	struct err e;
 	str text = arena_dup(a, http_req_arg(r, "listOptions.labelSelector"));
-	if (selector_parse(a, text.n ? text : S(""), &labels, &e)) {
+	if (selector_parse_labels(a, text.n ? text : S(""), &labels, &e)) {
 		arena_free(a);
 		rest_fail(r, &e);
 		return;

@@ -311,11 +311,11 @@ check_missing(
 /* ---- evaluating -------------------------------------------------------------------------------------------------- */
 
 static int
-evaluate_compiled(struct expr *x, const struct val *env, struct arena *a, struct val *out, struct err *e)
+evaluate_compiled(struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e)
 {
 	if (check_known(x, env, e))
 		return -1;
-	return expr_eval(x, env, a, out, e);
+	return now ? expr_eval_at(x, env, now, a, out, e) : expr_eval(x, env, a, out, e);
 }
 
 int
@@ -328,7 +328,7 @@ evaluate(struct evaluator *ev, str text, const struct variables *v, struct arena
 		return -1;
 	int rc = environment(x, v, ev->scratch, &env, e);
 	if (!rc)
-		rc = evaluate_compiled(x, &env, ev->scratch, &result, e);
+		rc = evaluate_compiled(x, &env, v->now, ev->scratch, &result, e);
 	if (!rc)
 		*out = val_copy(a, &result);
 	arena_reset(ev->scratch);
@@ -374,8 +374,9 @@ evaluate_text(struct evaluator *ev, str text, const struct variables *v, struct 
 /* ---- tags -------------------------------------------------------------------------------------------------------- */
 
 static int
-result_text(const struct val *result, struct arena *a, str *out, struct err *e)
+result_text(const struct val *value, struct arena *a, str *out, struct err *e)
 {
+	struct val plain = expr_plain(a, value), *result = &plain;
 	struct buf b CLEANUP(free_buf) = { 0 };
 	if (result->kind == VAL_STR && utf8_valid(val_text(result))) {
 		*out = arena_dup(a, val_text(result));
@@ -406,7 +407,7 @@ tag_value(struct expr *x, str text, const struct variables *v, const char *const
 	*allow = missing || !strict;
 	if (*allow && waits_for_later(x, &env, scratch))
 		return err_set(e, ERR_NOT_FOUND, "a variable is not known yet");
-	if (evaluate_compiled(x, &env, scratch, &result, e)) {
+	if (evaluate_compiled(x, &env, v->now, scratch, &result, e)) {
 		*allow = *allow && e->code != ERR_LIMIT; /* what costs too much now will not get cheaper */
 		return err_wrap(e, "failed to evaluate expression");
 	}
@@ -423,10 +424,11 @@ evaluate_tag(struct evaluator *ev, str text, const struct variables *v, const ch
 	struct expr *x;
 	bool own, allow = false;
 	*found = TAG_MISSING;
-	if (compile_once(ev, text, &x, &own, e)) /* Argo: a function that does not exist is a variable that does not */
-		return e->code == ERR_NOT_FOUND && strict != tags_strict_all
-			       ? 0
-			       : err_wrap(e, "failed to evaluate expression");
+	if (compile_once(ev, text, &x, &own, e)) {
+		/* To Argo a function that does not exist is a variable that does not, and wrong types come after missing names. */
+		bool stays = e->code == ERR_NOT_FOUND ? strict != tags_strict_all : e->code == ERR_UNSUPPORTED && !strict;
+		return stays ? 0 : err_wrap(e, "failed to evaluate expression");
+	}
 	int rc = tag_value(x, text, v, strict, ev->scratch, a, &allow, out, e);
 	arena_reset(ev->scratch);
 	if (own)
@@ -464,5 +466,5 @@ map_look(void *arg, str name, struct arena *a, struct val *out)
 struct variables
 evaluate_map(const struct val *map)
 {
-	return (struct variables){ map_each, map_look, (void *)(uintptr_t)map };
+	return (struct variables){ .each = map_each, .look = map_look, .arg = (void *)(uintptr_t)map };
 }

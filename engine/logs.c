@@ -402,7 +402,7 @@ engine_logs(struct engine *g, const struct log_query *q, void (*line)(void *arg,
 	struct log_stream *ls = ARENA_NEW(a, struct log_stream);
 	*ls = (struct log_stream){ .engine = g, .arena = a, .query = *q, .line = line, .end = end, .arg = arg };
 	ls->query.selector = arena_dup(a, q->selector);
-	if (selector_parse(a, ls->query.selector, &ls->selector, e) || (q->grep.n && regex_compile(q->grep, &ls->grep, e))) {
+	if (selector_parse_labels(a, ls->query.selector, &ls->selector, e) || (q->grep.n && regex_compile(q->grep, &ls->grep, e))) {
 		arena_free(a);
 		return NULL;
 	}

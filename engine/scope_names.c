@@ -219,7 +219,7 @@ look(void *arg, str name, struct arena *a, struct val *out)
 struct variables
 scope_variables(struct scope *x)
 {
-	return (struct variables){ scope_each, look, x };
+	return (struct variables){ .each = scope_each, .look = look, .arg = x, .now = x->run->now };
 }
 
 static struct evaluator *

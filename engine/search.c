@@ -27,7 +27,7 @@ static int
 read_labels(struct search *f, str text, struct arena *a, struct err *e)
 {
 	struct selector s;
-	if (selector_parse(a, arena_dup(a, text), &s, e))
+	if (selector_parse_labels(a, arena_dup(a, text), &s, e))
 		return -1;
 	for (size_t i = 0; i < s.n; i++) {
 		f->nothing |= str_eq(s.p[i].key, str_c(completed_label)) && !met_by_finished(&s.p[i]);

@@ -28,6 +28,17 @@ accept(struct reader *r, str token)
 	return true;
 }
 
+/* A token that a space or a bracket ends. */
+static bool
+accept_word(struct reader *r, str token)
+{
+	size_t before = r->at;
+	if (accept(r, token) && r->at < r->text.n && strchr(" \t(", r->text.p[r->at]))
+		return true;
+	r->at = before;
+	return false;
+}
+
 static bool
 ends_word(char c)
 {
@@ -91,12 +102,10 @@ read_requirement(struct reader *r, struct requirement *q)
 	} else if (accept(r, S("==")) || accept(r, S("="))) {
 		q->op = SELECT_IN;
 		add_value(r, q, word(r));
-	} else if (accept(r, S("in ")) || accept(r, S("in("))) {
-		r->at -= r->text.p[r->at - 1] == '(';
+	} else if (accept_word(r, S("in"))) {
 		q->op = SELECT_IN;
 		return read_set(r, q);
-	} else if (accept(r, S("notin ")) || accept(r, S("notin("))) {
-		r->at -= r->text.p[r->at - 1] == '(';
+	} else if (accept_word(r, S("notin"))) {
 		q->op = SELECT_NOT_IN;
 		return read_set(r, q);
 	} else {
@@ -119,12 +128,77 @@ selector_parse(struct arena *a, str text, struct selector *out, struct err *e)
 		if (read_requirement(&r, &found[n++]))
 			return -1;
 		skip_space(&r);
-		if (r.at < text.n && !accept(&r, S(",")))
+		bool more = r.at < text.n;
+		if (more && (text.p[r.at] == '>' || text.p[r.at] == '<'))
+			return err_set(e, ERR_UNSUPPORTED, "selector \"%.*s\": > and < are not served", STR_ARG(str_slice(text, 0, 200)));
+		if (more && !accept(&r, S(",")))
 			return unexpected(&r, "\",\"");
+		skip_space(&r);
+		if (more && r.at == text.n)
+			return unexpected(&r, "a key");
 	}
 	out->p = ARENA_ARRAY(a, struct requirement, n);
 	memcpy(out->p, found, n * sizeof *found);
 	out->n = n;
+	return 0;
+}
+
+/* ---- labels: validation.IsQualifiedName, IsValidLabelValue -------------------------------------------------------- */
+
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Letters, digits, '-', '_' and '.', the first and the last a letter or digit; at most 63. */
+static bool
+is_name(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alnum(s.p[i]) && (i == 0 || i + 1 == s.n || !strchr("-_.", s.p[i])))
+			return false;
+	return s.n > 0 && s.n <= 63;
+}
+
+/* A DNS name: parts of small letters, digits and '-' between dots. */
+static bool
+is_domain(str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		bool inner = i > 0 && i + 1 < s.n && s.p[i - 1] != '.' && s.p[i + 1] != '.';
+		bool small = is_alnum(s.p[i]) && !(s.p[i] >= 'A' && s.p[i] <= 'Z');
+		if (!small && !(s.p[i] == '-' && inner) && !(s.p[i] == '.' && i > 0 && i + 1 < s.n && s.p[i - 1] != '.'))
+			return false;
+	}
+	return s.n > 0 && s.n <= 253;
+}
+
+static bool
+is_key(str key)
+{
+	size_t slash = str_find_char(key, '/', 0);
+	if (slash == SIZE_MAX)
+		return is_name(key);
+	return is_domain(str_slice(key, 0, slash)) && is_name(str_slice(key, slash + 1, key.n));
+}
+
+int
+selector_parse_labels(struct arena *a, str text, struct selector *out, struct err *e)
+{
+	if (selector_parse(a, text, out, e))
+		return -1;
+	for (size_t i = 0; i < out->n; i++) {
+		const struct requirement *q = &out->p[i];
+		if (str_find_char(q->key, '>', 0) != SIZE_MAX || str_find_char(q->key, '<', 0) != SIZE_MAX)
+			return err_set(e, ERR_UNSUPPORTED, "selector \"%.*s\": > and < are not served", STR_ARG(str_slice(text, 0, 200)));
+		if (!is_key(q->key))
+			return err_set(e, ERR_INVALID, "unable to parse requirement: \"%.*s\" is no label's key", STR_ARG(str_slice(q->key, 0, 200)));
+		for (size_t k = 0; k < q->values.n; k++)
+			if (q->values.p[k].n && !is_name(q->values.p[k]))
+				return err_set(e, ERR_INVALID, "unable to parse requirement: values[%zu][%.*s]: \"%.*s\" is no label's value", k,
+					STR_ARG(q->key), STR_ARG(str_slice(q->values.p[k], 0, 200)));
+	}
 	return 0;
 }
 

@@ -25,6 +25,8 @@ struct selector {
 
 /* Parses `text` (empty: matches everything). ERR_INVALID names the place. The result points into `a` and `text`. */
 int selector_parse(struct arena *a, str text, struct selector *out, struct err *e) MUST_CHECK;
+/* The same for a selector of labels, whose keys and values must be such as labels have. ERR_UNSUPPORTED for > and <. */
+int selector_parse_labels(struct arena *a, str text, struct selector *out, struct err *e) MUST_CHECK;
 /* `get` gives the value of a key, STR_NONE if there is none. A missing key satisfies != and notin, as in Kubernetes. */
 bool selector_match(const struct selector *s, str (*get)(void *arg, str key), void *arg);
 

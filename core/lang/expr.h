@@ -33,6 +33,7 @@ struct expr_call {
 	const struct val *env;
 	void *arg;                /* of expr_options */
 	const void *data;         /* of the function */
+	int64_t now;              /* ns since the epoch */
 };
 /*
  * A function of the caller's: asInt, jsonpath, sprig.trim. The number of arguments is checked before the call; max < 0: any number.
@@ -54,7 +55,8 @@ struct expr_options {
 /* asInt(x), asFloat(x), toJson(x) and sprig.*: what both Argos add. For `function` hooks. */
 bool expr_argo_function(str name, struct expr_function *out);
 
-/* ERR_INVALID: "line:column: reason"; ERR_NOT_FOUND: there is no function of that name; ERR_LIMIT. The options are copied. */
+/* ERR_INVALID: "line:column: reason"; ERR_NOT_FOUND: there is no function of that name;
+ * ERR_UNSUPPORTED: it can be read, but has types that do not go together; ERR_LIMIT. The options are copied. */
 int expr_compile(str text, const struct expr_options *o, struct expr **out, struct err *e) MUST_CHECK;
 void expr_free(struct expr *x); /* NULL is fine */
 /*
@@ -80,6 +82,14 @@ int expr_eval(const struct expr *x, const struct val *env, struct arena *a, stru
  * infinities).
  */
 int expr_json(struct buf *b, const struct val *v, struct err *e) MUST_CHECK;
+/* The same with the time that now() gives, in ns since the epoch; expr_eval takes the clock's. */
+int expr_eval_at(const struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+/* A point in time and a length of time (time.Time, time.Duration), which are ints else. */
+bool expr_is_time(const struct val *v);
+bool expr_is_duration(const struct val *v);
+/* A result without such values: times as texts, durations as numbers, as JSON has them. */
+struct val expr_plain(struct arena *a, const struct val *v);
 /* How fmt's %v prints a value: "<nil>", "1e+06", "[1 a]", "map[a:1]". Go sorts the keys, and so does this. */
 void expr_print(struct buf *b, const struct val *v);
 

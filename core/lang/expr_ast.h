@@ -25,6 +25,7 @@ enum node_kind {
 	NODE_LET,     /* name = a; b */
 	NODE_SEQUENCE, /* items; the last one counts */
 	NODE_CALL,    /* function or builtin, items */
+	NODE_METHOD,  /* a.name(items): of times and durations; optional: nil cuts the chain */
 };
 enum op {
 	OP_NONE, OP_NOT, OP_NEGATE, OP_PLUS,
@@ -86,6 +87,7 @@ struct eval {
 	uint64_t steps;
 	size_t bytes;
 	const struct node *at; /* for messages */
+	int64_t now; /* ns since the epoch */
 	struct err *e;
 };
 
@@ -98,6 +100,12 @@ int eval_fail(struct eval *ev, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int eval_spend(struct eval *ev, size_t bytes);
 /* A copy of the items as a list value. */
 int eval_list(struct eval *ev, const struct val *items, size_t n, struct val *out);
+
+/*
+ * Go's other types over int, in val.pad: a time is its seconds, with nanoseconds in .n and the zone in .line (expr_time.c); a duration
+ * is its nanoseconds; a location is a zone. None of them is a number to the operators.
+ */
+enum { EXPR_TIME = 0x100, EXPR_DURATION, EXPR_MONTH, EXPR_WEEKDAY, EXPR_LOCATION };
 
 struct number {
 	bool is_int;
@@ -112,6 +120,42 @@ bool value_compare(const struct val *a, const struct val *b, int *out);
 int value_add(struct eval *ev, const struct val *a, const struct val *b, struct val *out);
 /* One JSON value as Go reads it: numbers are floats. Bytes are the caller's to account for. */
 int expr_read_json(struct arena *a, str text, struct val *out, struct err *e) MUST_CHECK;
+/* json_write_opts for values that may hold times. */
+void expr_write_json(struct buf *b, const struct val *v, unsigned opts);
+/* Whether what it is stands in the text: then Go's compiler knows its type. */
+static inline bool
+eval_written(const struct node *n)
+{
+	return n->kind == NODE_CONST || n->kind == NODE_LIST || n->kind == NODE_MAP ||
+		(n->kind == NODE_UNARY && n->a->kind == NODE_CONST);
+}
 int value_fetch(struct eval *ev, const struct val *from, const struct val *index, struct val *out);
+
+
+/* ---- times (expr_time.c, expr_method.c) ------------------------------------------------------------------------ */
+
+struct val time_make(int64_t sec, int64_t nsec, uint32_t zone); /* nsec may be any number */
+struct val time_from_ns(int64_t ns);                            /* since the epoch, in UTC */
+static inline struct val
+time_special(int64_t i, uint32_t type)
+{
+	struct val v = val_int(i);
+	v.pad = type;
+	return v;
+}
+/* The zone's offset at that instant, and what it is called then. */
+int32_t time_offset(const struct val *v, str *abbr);
+/* The code of a zone by name; -1: unknown. */
+int time_zone(str name, uint32_t *out);
+str time_zone_name(uint32_t zone);
+/* Whether one of the two is such a value, and then the operator's result, or -1 if it has none. */
+bool time_binary(struct eval *ev, enum op op, const struct val *a, const struct val *b, struct val *out, int *rc);
+/* <0, 0, >0; false if the two are not of one of these types. */
+bool time_compare(const struct val *a, const struct val *b, int *out);
+/* %v, or for JSON; false: no such value. */
+bool time_print(struct buf *b, const struct val *v);
+bool time_json(struct buf *b, const struct val *v);
+const char *time_type(const struct val *v); /* "time.Time", ...; NULL: no such value */
+int time_method(struct eval *ev, const struct node *n, const struct val *self, const struct val *args, size_t args_n, struct val *out);
 
 #endif

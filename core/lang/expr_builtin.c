@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The functions of the language by name, in one table a subject; and those that both Argos add to it.
- *
- * Not served: now, date, duration, timezone and their kin: an expression has no clock here.
  */
 #include "core/lang/expr_builtin.h"
 
@@ -57,7 +55,7 @@ builtin_want_list(struct eval *ev, const struct node *n, const struct val *v)
 const struct builtin *
 builtin_find(str name)
 {
-	static const struct builtin *const tables[] = { expr_predicates, expr_numbers, expr_strings, expr_collections };
+	static const struct builtin *const tables[] = { expr_predicates, expr_numbers, expr_strings, expr_collections, expr_times };
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		for (const struct builtin *b = tables[i]; b->name; b++)
 			if (str_eq(name, str_c(b->name)))
@@ -72,6 +70,10 @@ as_int(const struct expr_call *c UNUSED, const struct val *args, size_t n UNUSED
 {
 	struct number x;
 	int64_t i = 0;
+	if (time_type(&args[0]) && !expr_is_time(&args[0])) {
+		*out = val_int(args[0].i);
+		return 0;
+	}
 	if (args[0].kind == VAL_STR ? !go_parse_int(val_text(&args[0]), 10, &i) : !value_number(&args[0], &x))
 		return err_set(e, ERR_INVALID, "no integer: %s", value_kind(&args[0]));
 	if (args[0].kind == VAL_NUM && val_to_i64(&args[0], &i)) { /* every digit counts */
@@ -98,7 +100,7 @@ static int
 to_json(const struct expr_call *c, const struct val *args, size_t n UNUSED, struct val *out, struct err *e UNUSED)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
-	json_write_opts(&b, &args[0], JSON_SORT | JSON_HTML);
+	expr_write_json(&b, &args[0], JSON_SORT | JSON_HTML);
 	*out = val_str(arena_dup(c->arena, buf_str(&b)));
 	return 0;
 }
@@ -115,10 +117,29 @@ jsonpath(const struct expr_call *c, const struct val *args, size_t n UNUSED, str
 	return jsonpath_query(c->arena, val_text(&args[1]), &root, out, e);
 }
 
+/* A time as sprig's functions have it; a duration is a number to them. */
+static struct val
+to_sprig(const struct val *v)
+{
+	struct val out = *v;
+	if (!time_type(v))
+		return out;
+	out = val_int(expr_is_time(v) ? (int64_t)((uint64_t)v->i * NS_PER_SEC + v->n) : v->i);
+	out.pad = expr_is_time(v) ? SPRIG_TIME : 0;
+	return out;
+}
+
 static int
 call_sprig(const struct expr_call *c, const struct val *args, size_t n, struct val *out, struct err *e)
 {
-	return sprig_call(c->data, args, n, c->arena, out, e);
+	struct val *copy = ARENA_ARRAY(c->arena, struct val, n);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = to_sprig(&args[i]);
+	if (sprig_call(c->data, copy, n, c->now, c->arena, out, e))
+		return -1;
+	if (out->kind == VAL_INT && out->pad == SPRIG_TIME)
+		*out = time_from_ns(out->i);
+	return 0;
 }
 
 bool

@@ -15,7 +15,7 @@ struct builtin {
 	int (*call)(BUILTIN_ARGS);
 };
 /* The tables; each ends with a row without a name. */
-extern const struct builtin expr_predicates[], expr_numbers[], expr_strings[], expr_collections[];
+extern const struct builtin expr_predicates[], expr_numbers[], expr_strings[], expr_collections[], expr_times[];
 const struct builtin *builtin_find(str name);
 
 typedef VEC(struct val) values;

@@ -3,20 +3,33 @@
 #include "core/lang/expr_builtin.h"
 #include "core/lang/gofmt.h"
 
+/* An element of an array, or of a string whose value is not known before. */
+static int
+end_of(struct eval *ev, const struct node *n, const struct val *v, uint32_t i, struct val *out)
+{
+	bool written = eval_written(n->items[0]) && v->kind != VAL_NULL && !(ev->x->flags & EXPR_V115);
+	*out = val_null();
+	if (written && v->kind != VAL_LIST)
+		return eval_fail(ev, "cannot get %.*s element from %s", STR_ARG(n->name), value_kind(v));
+	if (v->kind == VAL_LIST && v->n)
+		*out = v->items[i];
+	else if (v->kind == VAL_STR && v->n && !(ev->x->flags & EXPR_V115))
+		*out = val_int((unsigned char)v->p[i]);
+	return 0;
+}
+
 static int
 call_first(BUILTIN_ARGS)
 {
-	(void)ev, (void)n, (void)args_n;
-	*out = args[0].kind == VAL_LIST && args[0].n ? args[0].items[0] : val_null();
-	return 0;
+	(void)args_n;
+	return end_of(ev, n, &args[0], 0, out);
 }
 
 static int
 call_last(BUILTIN_ARGS)
 {
-	(void)ev, (void)n, (void)args_n;
-	*out = args[0].kind == VAL_LIST && args[0].n ? args[0].items[args[0].n - 1] : val_null();
-	return 0;
+	(void)args_n;
+	return end_of(ev, n, &args[0], args[0].n - 1, out);
 }
 
 /* As fetching, but what is missing is nil. */

@@ -4,6 +4,7 @@
  * operands are those of expr-lang's virtual machine (vm/vm.go, vm/runtime/runtime.go).
  */
 #include <math.h>
+#include <time.h>
 
 #include "core/lang/expr_builtin.h"
 #include "core/lang/gofmt.h"
@@ -55,6 +56,8 @@ bool
 value_number(const struct val *v, struct number *out)
 {
 	*out = (struct number){ 0 };
+	if (v->kind == VAL_INT && v->pad >= EXPR_TIME)
+		return false;
 	if (v->kind == VAL_INT) {
 		*out = (struct number){ true, v->i, (double)v->i };
 		return true;
@@ -77,7 +80,8 @@ value_kind(const struct val *v)
 {
 	static const char *const names[] = { [VAL_NULL] = "nil", [VAL_BOOL] = "bool", [VAL_INT] = "int", [VAL_FLOAT] = "float",
 		[VAL_NUM] = "float", [VAL_STR] = "string", [VAL_LIST] = "array", [VAL_MAP] = "map" };
-	return names[v->kind];
+	const char *type = time_type(v);
+	return type ? type : names[v->kind];
 }
 
 bool
@@ -91,6 +95,8 @@ value_compare(const struct val *a, const struct val *b, int *out)
 			*out = (x.f > y.f) - (x.f < y.f);
 		return true;
 	}
+	if (time_compare(a, b, out))
+		return true;
 	if (a->kind != VAL_STR || b->kind != VAL_STR)
 		return false;
 	size_t n = a->n < b->n ? a->n : b->n;
@@ -103,6 +109,9 @@ int
 value_add(struct eval *ev, const struct val *a, const struct val *b, struct val *out)
 {
 	struct number x, y;
+	int rc;
+	if (time_binary(ev, OP_ADD, a, b, out, &rc))
+		return rc;
 	if (a->kind == VAL_STR && b->kind == VAL_STR) {
 		if (eval_spend(ev, (size_t)a->n + b->n) < 0)
 			return -1;
@@ -223,6 +232,8 @@ expr_print(struct buf *b, const struct val *v)
 		print_map(b, v);
 		break;
 	default:
+		if (time_print(b, v))
+			break;
 		if (v->kind == VAL_INT)
 			buf_addf(b, "%lld", (long long)v->i);
 		else if (value_number(v, &n))
@@ -379,6 +390,8 @@ eval_binary(struct eval *ev, const struct node *n, struct val *out)
 	if (rc)
 		return rc;
 	ev->at = n;
+	if (time_binary(ev, n->op, &a, &b, out, &rc))
+		return rc;
 	switch (n->op) {
 	case OP_EQ:
 	case OP_NE:
@@ -421,6 +434,10 @@ eval_unary(struct eval *ev, const struct node *n, struct val *out)
 		*out = val_bool(!v.b);
 		return 0;
 	}
+	if (n->op == OP_PLUS && !eval_written(n->a)) {
+		*out = v;
+		return 0;
+	}
 	if (!value_number(&v, &x))
 		return eval_fail(ev, "invalid operation: %s %s", n->op == OP_NEGATE ? "-" : "+", value_kind(&v));
 	*out = n->op == OP_PLUS ? v : x.is_int ? val_int((int64_t)(0 - (uint64_t)x.i)) : val_float(-x.f);
@@ -447,10 +464,10 @@ eval_logic(struct eval *ev, const struct node *n, struct val *out)
 {
 	bool value = false, and = n->kind == NODE_AND;
 	int rc = eval_bool(ev, n->a, and ? "and" : "or", &value);
-	if (rc == 0 && value == and)
-		rc = eval_bool(ev, n->b, and ? "and" : "or", &value);
 	*out = val_bool(rc == 0 && value);
-	return rc;
+	if (rc || value != and)
+		return rc;
+	return eval_node(ev, n->b, out); /* what it is is not looked at */
 }
 
 static int
@@ -607,12 +624,27 @@ eval_call(struct eval *ev, const struct node *n, struct val *out)
 	ev->at = n;
 	if (n->builtin)
 		return n->builtin->call(ev, n, args, count, out);
-	struct expr_call call = { ev->arena, ev->env, ev->x->arg, n->function->data };
+	struct expr_call call = { ev->arena, ev->env, ev->x->arg, n->function->data, ev->now };
 	struct err e = { 0 };
 	size_t before = arena_size(ev->arena);
 	if (n->function->call(&call, args, count, out, &e) < 0)
 		return e.code == ERR_LIMIT ? err_set(ev->e, e.code, "%s", e.msg) : eval_fail(ev, "%.*s: %s", STR_ARG(n->name), e.msg);
 	return eval_spend(ev, arena_size(ev->arena) - before);
+}
+
+static int
+eval_method(struct eval *ev, const struct node *n, struct val *out)
+{
+	struct val self, *args;
+	int rc = eval_node(ev, n->a, &self);
+	if (rc)
+		return rc;
+	if (n->optional && self.kind == VAL_NULL)
+		return EVAL_CUT;
+	if ((rc = eval_items(ev, n, n->n, &args)))
+		return rc;
+	ev->at = n;
+	return time_method(ev, n, &self, args, n->n, out);
 }
 
 int
@@ -671,6 +703,8 @@ eval_node(struct eval *ev, const struct node *n, struct val *out)
 		return rc;
 	case NODE_CALL:
 		return eval_call(ev, n, out);
+	case NODE_METHOD:
+		return eval_method(ev, n, out);
 	}
 	return err_set(ev->e, ERR_INTERNAL, "an expression's tree is damaged");
 }
@@ -678,7 +712,15 @@ eval_node(struct eval *ev, const struct node *n, struct val *out)
 int
 expr_eval(const struct expr *x, const struct val *env, struct arena *a, struct val *out, struct err *e)
 {
-	struct eval ev = { .x = x, .arena = a, .env = env, .e = e };
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return expr_eval_at(x, env, t.tv_sec * NS_PER_SEC + t.tv_nsec, a, out, e);
+}
+
+int
+expr_eval_at(const struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e)
+{
+	struct eval ev = { .x = x, .arena = a, .env = env, .now = now, .e = e };
 	struct val result;
 	if (eval_node(&ev, x->root, &result) != 0)
 		return -1;

@@ -41,6 +41,55 @@ expr_read_json(struct arena *a, str text, struct val *out, struct err *e)
 }
 
 static bool
+has_times(const struct val *v)
+{
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		if (has_times(&v->items[i]))
+			return true;
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		if (has_times(&v->members[i].value))
+			return true;
+	return time_type(v);
+}
+
+struct val
+expr_plain(struct arena *a, const struct val *v)
+{
+	struct val out = *v;
+	if (expr_is_time(v)) {
+		struct buf b CLEANUP(free_buf) = { 0 };
+		(void)time_json(&b, v);
+		out = val_str(arena_dup(a, str_slice(buf_str(&b), 1, b.n - 1)));
+	} else if (time_type(v)) {
+		out = val_int(v->i);
+	} else if (v->kind == VAL_LIST) {
+		struct val *items = ARENA_ARRAY(a, struct val, v->n);
+		for (uint32_t i = 0; i < v->n; i++)
+			items[i] = expr_plain(a, &v->items[i]);
+		out.items = items;
+	} else if (v->kind == VAL_MAP) {
+		struct member *members = ARENA_ARRAY(a, struct member, v->n);
+		for (uint32_t i = 0; i < v->n; i++)
+			members[i] = (struct member){ v->members[i].key, expr_plain(a, &v->members[i].value) };
+		out.members = members;
+	}
+	return out;
+}
+
+void
+expr_write_json(struct buf *b, const struct val *v, unsigned opts)
+{
+	if (!has_times(v)) {
+		json_write_opts(b, v, opts);
+		return;
+	}
+	struct arena *a = arena_new();
+	struct val plain = expr_plain(a, v);
+	json_write_opts(b, &plain, opts);
+	arena_free(a);
+}
+
+static bool
 has_json(const struct val *v)
 {
 	if (v->kind == VAL_FLOAT)
@@ -59,6 +108,6 @@ expr_json(struct buf *b, const struct val *v, struct err *e)
 {
 	if (!has_json(v))
 		return err_set(e, ERR_INVALID, "json: unsupported value: NaN or an infinity");
-	json_write_opts(b, v, JSON_SORT | JSON_HTML);
+	expr_write_json(b, v, JSON_SORT | JSON_HTML);
 	return 0;
 }

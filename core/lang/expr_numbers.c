@@ -76,6 +76,8 @@ call_int(BUILTIN_ARGS)
 	if (args[0].kind == VAL_STR) {
 		if (!go_parse_int(val_text(&args[0]), 10, &i))
 			return eval_fail(ev, "int: \"%.*s\" is no integer", STR_ARG(str_slice(val_text(&args[0]), 0, 60)));
+	} else if (time_type(&args[0]) && !expr_is_time(&args[0])) {
+		i = args[0].i;
 	} else if (!value_number(&args[0], &x)) {
 		return builtin_wrong_argument(ev, n, &args[0]);
 	} else {
@@ -100,23 +102,22 @@ call_float(BUILTIN_ARGS)
 	return 0;
 }
 
-/* The numbers among the arguments, arrays of them taken apart one level. */
+/* The numbers among the arguments, arrays of them taken apart. */
 static int
 each_number(BUILTIN_ARGS, int (*fn)(void *arg, const struct number *x), void *arg)
 {
-	(void)out;
 	for (size_t i = 0; i < args_n; i++) {
-		const struct val *items = args[i].kind == VAL_LIST ? args[i].items : &args[i];
-		size_t count = args[i].kind == VAL_LIST ? args[i].n : 1;
+		struct number x;
 		if (eval_spend(ev, 0) < 0)
 			return -1;
-		ev->steps += count;
-		for (size_t k = 0; k < count; k++) {
-			struct number x;
-			if (!value_number(&items[k], &x))
-				return builtin_wrong_argument(ev, n, &items[k]);
-			fn(arg, &x);
+		if (args[i].kind == VAL_LIST) { /* as deep as it is nested, which the data's reader and the steps bound */
+			if (each_number(ev, n, args[i].items, args[i].n, out, fn, arg) < 0)
+				return -1;
+			continue;
 		}
+		if (!value_number(&args[i], &x))
+			return builtin_wrong_argument(ev, n, &args[i]);
+		fn(arg, &x);
 	}
 	return 0;
 }
@@ -142,8 +143,12 @@ static int
 extreme(BUILTIN_ARGS, bool largest)
 {
 	struct extreme e = { .largest = largest };
-	if (args_n == 1 && args[0].kind != VAL_LIST)
+	if (args_n == 1 && args[0].kind == VAL_STR && eval_written(n->items[0]))
 		return builtin_wrong_argument(ev, n, &args[0]);
+	if (args_n == 1 && args[0].kind != VAL_LIST) { /* the only argument is what it is */
+		*out = args[0];
+		return ev->x->flags & EXPR_V115 ? builtin_wrong_argument(ev, n, &args[0]) : 0;
+	}
 	if (each_number(ev, n, args, args_n, out, take_extreme, &e) < 0)
 		return -1;
 	*out = e.any ? value_of(&e.best) : val_null();
@@ -179,6 +184,12 @@ double_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static struct val
+empty(const struct eval *ev)
+{
+	return ev->x->flags & EXPR_V115 ? val_int(0) : val_float(0);
+}
+
 static int
 call_mean(BUILTIN_ARGS)
 {
@@ -187,7 +198,7 @@ call_mean(BUILTIN_ARGS)
 	double sum = 0;
 	for (size_t i = 0; i < d.n; i++)
 		sum += d.p[i];
-	*out = d.n ? val_float(sum / (double)d.n) : val_int(0);
+	*out = d.n ? val_float(sum / (double)d.n) : empty(ev);
 	VEC_FREE(&d);
 	return rc;
 }
@@ -201,7 +212,7 @@ call_median(BUILTIN_ARGS)
 		qsort(d.p, d.n, sizeof *d.p, double_order);
 		*out = val_float(d.n % 2 ? d.p[d.n / 2] : (d.p[d.n / 2 - 1] + d.p[d.n / 2]) / 2);
 	} else {
-		*out = val_int(0);
+		*out = empty(ev);
 	}
 	VEC_FREE(&d);
 	return rc;

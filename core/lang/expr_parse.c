@@ -133,17 +133,33 @@ known_kind(const struct node *n)
 	}
 }
 
+static bool
+is_fraction(const struct node *n)
+{
+	return n->kind == NODE_CONST && n->value.kind == VAL_FLOAT;
+}
+
+static bool
+is_no_text(const struct node *n, const char *kind)
+{
+	return (n->kind == NODE_CONST && n->value.kind == VAL_NULL) || (kind && strcmp(kind, "string") != 0);
+}
+
 static const struct node *
 binary(struct parser *p, const struct operator *op, uint32_t at, const struct node *a, const struct node *b)
 {
 	static const enum node_kind lazy[] = { [OP_OR] = NODE_OR, [OP_AND] = NODE_AND, [OP_COALESCE] = NODE_COALESCE };
 	const char *left = known_kind(a), *right = known_kind(b);
 	if ((op->op == OP_OR || op->op == OP_AND) && ((left && strcmp(left, "bool") != 0) || (right && strcmp(right, "bool") != 0)))
-		lex_fail(p, at, ERR_INVALID, "%s takes bools, not a %s", op->text, left && strcmp(left, "bool") != 0 ? left : right);
+		lex_fail(p, at, ERR_UNSUPPORTED, "%s takes bools, not a %s", op->text, left && strcmp(left, "bool") != 0 ? left : right);
 	if (op->op >= OP_OR)
 		return new_node(p, lazy[op->op], at, a, b);
 	if ((op->op == OP_EQ || op->op == OP_NE) && left && right && strcmp(left, right) != 0)
-		lex_fail(p, at, ERR_INVALID, "%s compares a %s with a %s: that never changes", op->text, left, right);
+		lex_fail(p, at, ERR_UNSUPPORTED, "%s compares a %s with a %s: that never changes", op->text, left, right);
+	if (op->op >= OP_MATCHES && op->op <= OP_ENDS && (is_no_text(a, left) || is_no_text(b, right)))
+		lex_fail(p, at, ERR_UNSUPPORTED, "%s takes strings", op->text);
+	if (op->op == OP_RANGE && (is_fraction(a) || is_fraction(b)))
+		lex_fail(p, at, ERR_UNSUPPORTED, ".. takes ints");
 	struct node *n = new_node(p, NODE_BINARY, at, a, b);
 	n->op = op->op;
 	if (n->op == OP_MATCHES && b->kind == NODE_CONST && b->value.kind == VAL_STR && !p->failed) {
@@ -238,6 +254,32 @@ member(struct parser *p, uint32_t at, const struct node *a, const struct node *b
 	return n;
 }
 
+/* Whether a dotted name means a function of the caller's, or would if there were one: sprig.x. */
+static bool
+names_function(struct parser *p, str dotted)
+{
+	struct expr_function ignored;
+	return dotted.p && (str_starts(dotted, S("sprig.")) || (p->o->function && p->o->function(p->o->arg, dotted, &ignored)));
+}
+
+/* a.name(...), the token behind "(". `m` is the member that it would be without. */
+static const struct node *
+parse_method(struct parser *p, uint32_t at, const struct node *m, str name)
+{
+	struct node *n = new_node(p, NODE_METHOD, at, m->a, NULL);
+	nodes items = { 0 };
+	n->name = name;
+	n->optional = m->optional;
+	while (!p->failed && !at_operator(p, ")")) {
+		*VEC_PUSH(&items) = parse_expression(p, 0);
+		if (!accept(p, ","))
+			break;
+	}
+	expect(p, ")");
+	set_items(p, n, &items);
+	return n;
+}
+
 static const struct node *
 parse_dot(struct parser *p, uint32_t at, const struct node *n, bool optional)
 {
@@ -254,9 +296,7 @@ parse_dot(struct parser *p, uint32_t at, const struct node *n, bool optional)
 	const struct node *m = member(p, name_at, chain ? n->a : n, property, optional);
 	if (accept(p, "(")) {
 		str dotted = dotted_name(p, m);
-		if (!dotted.p)
-			lex_fail(p, at, ERR_INVALID, "%.*s is no function: values have no methods", STR_ARG(str_slice(name, 0, 60)));
-		m = parse_call(p, at, dotted.p ? dotted : name, NULL);
+		m = names_function(p, dotted) ? parse_call(p, at, dotted, NULL) : parse_method(p, name_at, m, name);
 	}
 	return chain || optional ? new_node(p, NODE_CHAIN, at, m, NULL) : m;
 }

@@ -203,6 +203,8 @@ call_sum(BUILTIN_ARGS)
 		ev->at = n;
 		if (v.kind < VAL_INT || v.kind > VAL_NUM)
 			return builtin_wrong_argument(ev, n, &v);
+		if (i == 0 && expr_is_duration(&v))
+			before = time_special(0, EXPR_DURATION);
 		if (value_add(ev, &before, &v, &sum) < 0)
 			return -1;
 	}
@@ -336,6 +338,10 @@ static int
 call_sort(BUILTIN_ARGS)
 {
 	bool down = false;
+	if (args[0].kind != VAL_LIST && !(ev->x->flags & EXPR_V115) && !eval_written(n->items[0])) {
+		*out = (struct val){ .kind = VAL_LIST };
+		return 0;
+	}
 	if (builtin_want_list(ev, n, &args[0]) < 0 || (args_n > 1 && sort_order(ev, n, &args[1], &down) < 0))
 		return -1;
 	return sort_list(ev, n, &args[0], NULL, down, out);

@@ -250,7 +250,7 @@ call_to_json(BUILTIN_ARGS)
 {
 	struct buf b = { 0 };
 	(void)n, (void)args_n;
-	json_write_opts(&b, &args[0], JSON_INDENT | JSON_SORT | JSON_HTML);
+	expr_write_json(&b, &args[0], JSON_INDENT | JSON_SORT | JSON_HTML);
 	return builtin_give_text(ev, &b, out);
 }
 
@@ -286,6 +286,11 @@ call_from_base64(BUILTIN_ARGS)
 	(void)args_n;
 	if (builtin_want_text(ev, n, &args[0], &s) < 0 || eval_spend(ev, s.n) < 0)
 		return -1;
+	size_t letters = 0;
+	for (size_t i = 0; i < s.n; i++)
+		letters += s.p[i] != '\n' && s.p[i] != '\r';
+	if (letters % 4)
+		return eval_fail(ev, "fromBase64: illegal base64 data at input byte %zu", letters - letters % 4);
 	if (base64_decode(ev->arena, s, &decoded, &e) < 0)
 		return eval_fail(ev, "fromBase64: %s", e.msg);
 	*out = val_str(decoded);

@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_CORE_LANG_GOTMPL_IMPL_H
 #define TIDEGATE_CORE_LANG_GOTMPL_IMPL_H
 
+#include "core/lang/gotime.h"
 #include "core/lang/gotmpl.h"
 
 /*
@@ -102,8 +103,6 @@ struct val go_item(const struct val *list, size_t i);
 void go_print(struct buf *b, const struct val *v);
 str go_string(struct run *r, const struct val *v);
 bool go_printf(struct run *r, str format, const struct val *args, size_t n, struct buf *b);
-/* Time.Format(layout) in the zone at `offset` seconds east, called `zone`. */
-void go_time_format(struct buf *b, int64_t ns, str layout, int32_t offset, str zone);
 
 /* ---- functions ------------------------------------------------------------------------------------------------------------------ */
 

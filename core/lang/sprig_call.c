@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/lang/sprig_call.h"
 
-#include <time.h>
-
 #include "core/lang/gotmpl_impl.h"
 
 const struct gofn *
@@ -29,21 +27,47 @@ has_time(const struct val *v)
 	return false;
 }
 
-int
-sprig_call(const struct gofn *f, const struct val *args, size_t n, struct arena *a, struct val *out, struct err *e)
+/* Where a template refuses nil, an expression has the type's zero. */
+static void
+fill_nil(const struct gofn *f, struct val *args, size_t n)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	struct run r = { .a = a, .e = e, .now = now.tv_sec * NS_PER_SEC + now.tv_nsec };
+	size_t types = strlen(f->args);
+	for (size_t i = 0; i < n && types; i++) {
+		char type = f->args[i < types ? i : types - 1];
+		if (type == '*')
+			type = types > 1 ? f->args[types - 2] : 'a';
+		if (args[i].kind != VAL_NULL)
+			continue;
+		if (type == 's')
+			args[i] = val_str(S(""));
+		else if (type == 'i')
+			args[i] = val_int(0);
+		else if (type == 'b')
+			args[i] = val_bool(false);
+	}
+}
+
+int
+sprig_call(const struct gofn *f, const struct val *args, size_t n, int64_t now, struct arena *a, struct val *out, struct err *e)
+{
+	struct run r = { .a = a, .e = e, .now = now };
 	struct val *copy = ARENA_ARRAY(a, struct val, n), result;
 	if (n)
 		memcpy(copy, args, n * sizeof *copy);
+	for (size_t i = 0; i < n; i++)
+		copy[i].pad = copy[i].kind == VAL_INT && copy[i].pad == SPRIG_TIME ? GO_TIME : copy[i].pad;
+	fill_nil(f, copy, n);
 	bool ok = go_call(&r, f, copy, n, &result);
 	buf_free(&r.out);
 	VEC_FREE(&r.vars);
 	if (!ok)
 		return -1;
 	result = go_plain(&r, &result);
+	if (result.kind == VAL_INT && result.pad == GO_TIME) {
+		*out = val_int(result.i);
+		out->pad = SPRIG_TIME;
+		return 0;
+	}
 	if (has_time(&result))
 		return err_set(e, ERR_INVALID, "gives a time, which has no type here");
 	*out = result;

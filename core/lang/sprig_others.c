@@ -285,7 +285,7 @@ const struct gofn sprig_others[] = {
 	{ "getHostByName", "s", .why = "templates do not use the network" },
 	{ "bcrypt", "s", .why = NOT_YET }, { "htpasswd", "ss", .why = NOT_YET }, { "encryptAES", "ss", .why = NOT_YET }, { "decryptAES", "ss", .why = NOT_YET },
 	{ "derivePassword", "issss", .why = NOT_YET }, { "semver", "s", .why = NOT_YET }, { "semverCompare", "ss", .why = NOT_YET },
-	{ "urlParse", "s", .why = NOT_YET }, { "urlJoin", "m", .why = NOT_YET }, { "toDate", "ss", .why = NOT_YET }, { "mustToDate", "ss", .why = NOT_YET },
+	{ "urlParse", "s", .why = NOT_YET }, { "urlJoin", "m", .why = NOT_YET },
 	{ "genPrivateKey", "s", .why = KEYS }, { "buildCustomCert", "ss", .why = KEYS }, { "genCA", "si", .why = KEYS }, { "genCAWithKey", "sis", .why = KEYS },
 	{ "genSelfSignedCert", "saai", .why = KEYS }, { "genSelfSignedCertWithKey", "saais", .why = KEYS }, { "genSignedCert", "saaia", .why = KEYS },
 	{ "genSignedCertWithKey", "saaias", .why = KEYS },
@@ -410,7 +410,30 @@ FN(fn_duration_round)
 	return true;
 }
 
+/* Within the years that nanoseconds can count: 1678 to 2261. */
+static bool
+to_date(str layout, str text, int64_t *ns)
+{
+	struct go_time t;
+	if (!go_time_parse(layout, text, &t) || t.year < 1678 || t.year > 2261)
+		return false;
+	struct civil c = { .year = t.year, .month = t.month, .day = t.day, .hour = t.hour, .minute = t.minute, .second = t.second };
+	*ns = (civil_seconds(&c) - (t.zone == GO_ZONE_OFFSET ? t.offset : 0)) * NS_PER_SEC + t.nsec;
+	return true;
+}
+
+/* Where sprig's toDate gives the year 1 for what is no date, this fails. */
+FN(fn_to_date)
+{
+	int64_t ns = 0;
+	if (!to_date(TEXT(0), TEXT(1), &ns))
+		return go_fail(r, "error calling toDate: parsing time \"%.*s\" as \"%.*s\": cannot parse it", STR_ARG(TEXT(1)), STR_ARG(TEXT(0)));
+	*out = time_value(ns);
+	return true;
+}
+
 const struct gofn sprig_dates[] = {
+	{ "toDate", "ss", fn_to_date }, { "mustToDate", "ss", fn_to_date },
 	{ "now", "", fn_now }, { "date", "sa", fn_date }, { "dateInZone", "sas", fn_date_in_zone }, { "date_in_zone", "sas", fn_date_in_zone },
 	{ "htmlDate", "a", fn_html_date }, { "htmlDateInZone", "as", fn_html_date_in_zone }, { "unixEpoch", "a", fn_unix_epoch },
 	{ "dateModify", "sa", fn_date_modify }, { "date_modify", "sa", fn_date_modify }, { "mustDateModify", "sa", fn_must_date_modify },

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Label and field selectors. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/vectors.h"
 
 #include "engine/selector.h"
 
@@ -61,9 +57,52 @@ refusals(void **state)
 	}
 }
 
+static struct arena *sets_arena;
+static struct val sets[16];
+static size_t sets_n;
+
+static str
+label_of(void *arg, str key)
+{
+	const struct val *v = val_get(arg, key);
+	return v ? v->n ? val_text(v) : S("") : STR_NONE;
+}
+
+static const char *
+check(struct arena *a, const struct val *line)
+{
+	static char msg[300];
+	struct selector s;
+	struct err e;
+	const struct val *labels = val_get(line, S("labels")), *want = val_get(line, S("v"));
+	if (labels) {
+		assert_true(sets_n < ARRAY_LEN(sets));
+		sets[sets_n++] = val_copy(sets_arena, labels);
+		return NULL;
+	}
+	if (selector_parse_labels(a, val_get_str(line, "s"), &s, &e)) {
+		snprintf(msg, sizeof msg, "error: %s", e.msg);
+		return want && e.code != ERR_UNSUPPORTED ? msg : NULL; /* > and < are refused by name */
+	}
+	for (size_t i = 0; i < sets_n; i++)
+		msg[i] = selector_match(&s, label_of, &sets[i]) ? '1' : '0';
+	msg[sets_n] = '\0';
+	return want && str_eq(val_text(want), str_c(msg)) ? NULL : msg;
+}
+
+/* Made by tests/oracle/workflows with Kubernetes' own code. */
+static void
+vectors(void **state)
+{
+	(void)state;
+	sets_arena = arena_new();
+	vectors_replay("tests/vectors/selector.jsonl", check);
+	arena_free(sets_arena);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(matches), cmocka_unit_test(refusals) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(matches), cmocka_unit_test(refusals), cmocka_unit_test(vectors) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The language of `when`: what holds, what is refused and in which words, where it stops. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/unit/vectors.h"
 
 #include "core/lang/when.h"
 
@@ -138,10 +135,50 @@ limits(void **state)
 	buf_free(&b);
 }
 
+/* Where govaluate is not followed, and why. */
+static const struct {
+	const char *text, *why;
+} differences[] = {
+	{ "a in a", "something that is no list is a list of one" },
+	{ "a in (a)", "a list of one is a list" },
+	{ "'a' in 'abc'", "something that is no list is a list of one" },
+	{ "(a, b) == (a, b)", "lists are only for what stands behind in" },
+};
+
+static bool
+differs(str text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
+		if (differences[i].why && str_eq(text, str_c(differences[i].text)))
+			return true;
+	return false;
+}
+
+static const char *
+check(struct arena *a, const struct val *line)
+{
+	static char msg[600];
+	const struct val *want = val_get(line, S("v"));
+	struct err e;
+	bool is = false;
+	(void)a;
+	int rc = when_eval(val_get_str(line, "w"), &is, &e);
+	snprintf(msg, sizeof msg, "%s", rc ? e.msg : is ? "true" : "false");
+	return differs(val_get_str(line, "w")) || (rc ? !want : want && want->b == is) ? NULL : msg;
+}
+
+/* Made by tests/oracle/workflows with the real library and Argo's way with bare words. */
+static void
+vectors(void **state)
+{
+	(void)state;
+	vectors_replay("tests/vectors/when.jsonl", check);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(holds), cmocka_unit_test(refused),
-		cmocka_unit_test(limits) };
+		cmocka_unit_test(limits), cmocka_unit_test(vectors) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * evaluate: expressions, sprig through them, and tags, against the vectors that tests/oracle/workflows makes with Argo's own code.
+ * Values are told apart as there: {"$f": float}, {"$t": time}, {"$d": duration}; a number is an int. Texts of errors are not compared.
+ */
+#include "tests/unit/vectors.h"
+
+#include "core/lang/expr.h"
+#include "core/lang/gofmt.h"
+#include "engine/evaluate.h"
+
+static struct arena *scope_arena;
+static struct val scope;
+static struct evaluator *evaluator;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	scope_arena = arena_new();
+	evaluator = evaluator_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	evaluator_free(evaluator);
+	arena_free(scope_arena);
+	return 0;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static struct val
+decode(struct arena *a, const struct val *v)
+{
+	int64_t i;
+	double f;
+	if (v->kind == VAL_NUM && val_to_i64(v, &i))
+		return val_int(i);
+	if (v->kind == VAL_LIST) {
+		struct val_list list = { 0 };
+		for (uint32_t k = 0; k < v->n; k++)
+			val_list_add(&list, decode(a, &v->items[k]));
+		return val_list_end(&list, a);
+	}
+	if (v->kind != VAL_MAP)
+		return *v;
+	if (v->n == 1 && str_eq(val_key(&v->members[0]), S("$f"))) {
+		assert_true(go_parse_float(val_text(&v->members[0].value), &f));
+		return val_float(f);
+	}
+	struct val_map map = { 0 };
+	for (uint32_t k = 0; k < v->n; k++)
+		val_map_add(&map, val_key(&v->members[k]), decode(a, &v->members[k].value));
+	return val_map_end(&map, a);
+}
+
+static void
+encode(struct buf *b, struct arena *a, const struct val *v)
+{
+	if (v->kind == VAL_FLOAT || v->kind == VAL_NUM) {
+		double f = 0;
+		(void)val_to_double(v, &f);
+		buf_add(b, S("{\"$f\":\""));
+		go_format_float(b, f, 'g', -1);
+		buf_add(b, S("\"}"));
+	} else if (expr_is_time(v) || expr_is_duration(v)) {
+		struct buf text CLEANUP(free_buf) = { 0 };
+		if (expr_is_time(v)) {
+			expr_print(&text, v);
+			buf_add(b, S("{\"$t\":"));
+			json_quote(b, buf_str(&text), 0);
+			buf_addc(b, '}');
+		} else {
+			buf_addf(b, "{\"$d\":%lld}", (long long)v->i);
+		}
+	} else if (v->kind == VAL_LIST) {
+		buf_addc(b, '[');
+		for (uint32_t i = 0; i < v->n; i++) {
+			buf_add(b, i ? S(",") : S(""));
+			encode(b, a, &v->items[i]);
+		}
+		buf_addc(b, ']');
+	} else if (v->kind == VAL_MAP) {
+		struct val_map m = { 0 };
+		for (uint32_t i = 0; i < v->n; i++) {
+			struct buf one CLEANUP(free_buf) = { 0 };
+			struct val item;
+			struct err e;
+			encode(&one, a, &v->members[i].value);
+			assert_int_equal(json_read(a, arena_dup(a, buf_str(&one)), &item, &e), 0);
+			val_map_add(&m, val_key(&v->members[i]), item);
+		}
+		struct val sorted = val_map_end(&m, a);
+		json_write_opts(b, &sorted, JSON_SORT);
+	} else {
+		json_write_buf(b, v);
+	}
+}
+
+/* ---- vectors ----------------------------------------------------------------------------------------------------- */
+
+/* Where the real thing is not followed, and why. */
+static const struct {
+	const char *text, *why;
+} differences[] = {
+	{ "2 ** d.f", "Go's math.Pow is off by one in the last place" },
+	{ "sort([[\"a\", 1]])", "lists that cannot be sorted are an error, also where Go never gets to compare" },
+	{ "sum(d.s)", "adding up the bytes of a string" },
+	{ "string(timezone(\"UTC\"))", "a zone prints its name, not the fields of Go's struct" },
+	{ "let d = 1; d", "a variable of let may have the name of another variable" },
+	{ "sprig.int(\"1.5\")", "sprig's functions are one implementation, with the rules of spf13/cast as Argo Events has it" },
+	{ "sprig.semverCompare(\"^1.2.0\",\"1.3.0\")", "refused by name" },
+	{ "sprig.semverCompare(\">=1.0\",\"0.9\")", "refused by name" },
+	{ "sprig.semverCompare(\"~1.2\",\"1.2.9\")", "refused by name" },
+	{ "sprig.semverCompare(\"x\",\"1.0.0\")", "refused by name" },
+	{ "sprig.urlParse(\"http://u:p@h:80/p?q=1#f\")", "refused by name" },
+	{ "sprig.toDate(\"2006-01-02\",\"x\")", "what is no date is an error, not the year 1" },
+	{ "{{b.{{which}}}}", "a tag within a tag is resolved in the same pass" },
+	{ "{{nobody.{{which}}}}", "a tag within a tag is resolved in the same pass" },
+	{ "{{a", "Argo looks for the end in the strings behind; here a tag ends in its own or is none" },
+	{ "{{a}} {{b.c", "Argo looks for the end in the strings behind; here a tag ends in its own or is none" },
+	{ "{{=a == 1}}", "types of variables are those of their values, known when evaluated" },
+	{ "{{=a[0]}}", "types of variables are those of their values, known when evaluated" },
+	{ "{{=let x = 2; x * 3}}", "a variable of let is not taken for a missing one" },
+};
+
+static bool
+differs(str text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
+		if (str_eq(text, str_c(differences[i].text)))
+			return true;
+	return false;
+}
+
+static bool
+read_scope(const struct val *line)
+{
+	const struct val *v = val_get(line, S("scope"));
+	if (!v)
+		return false;
+	struct val copy = val_copy(scope_arena, v);
+	scope = decode(scope_arena, &copy);
+	return true;
+}
+
+static const char *
+check_expression(struct arena *a, const struct val *line)
+{
+	static char msg[2000];
+	if (read_scope(line))
+		return NULL;
+	struct variables v = evaluate_map(&scope);
+	const struct val *want = val_get(line, S("v"));
+	str text = val_get_str(line, "x");
+	struct val got;
+	struct err e = { 0 };
+	struct buf is CLEANUP(free_buf) = { 0 }, should CLEANUP(free_buf) = { 0 };
+	if (evaluate(evaluator, text, &v, a, &got, &e)) {
+		snprintf(msg, sizeof msg, "error: %s", e.msg);
+		return want && !differs(text) ? msg : NULL;
+	}
+	encode(&is, a, &got);
+	if (want)
+		json_write_opts(&should, want, JSON_SORT);
+	if (differs(text) || (want && str_eq(buf_str(&is), buf_str(&should))))
+		return NULL;
+	snprintf(msg, sizeof msg, "%.*s", STR_ARG(str_slice(buf_str(&is), 0, 1500)));
+	return msg;
+}
+
+static void
+expressions(void **state)
+{
+	(void)state;
+	vectors_replay("tests/vectors/expr-workflows.jsonl", check_expression);
+}
+
+static void
+sprig(void **state)
+{
+	(void)state;
+	vectors_replay("tests/vectors/sprig.jsonl", check_expression);
+}
+
+static enum tag_found
+look(void *arg, str name, struct arena *a, str *out)
+{
+	struct val v;
+	struct variables *vars = arg;
+	enum tag_found got = vars->look(vars->arg, name, a, &v);
+	if (got == TAG_FOUND)
+		*out = val_text(&v);
+	return got;
+}
+
+static int
+tag(void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out, struct err *e)
+{
+	return evaluate_tag(evaluator, text, arg, strict, a, found, out, e);
+}
+
+static const char *
+check_tag(struct arena *a, const struct val *line)
+{
+	static const char *const siblings[] = { "steps.", "tasks.", NULL };
+	static char msg[2000];
+	if (read_scope(line))
+		return NULL;
+	struct variables v = evaluate_map(&scope);
+	str mode = val_get_str(line, "m"), text = val_get_str(line, "t"), out;
+	const struct val *want = val_get(line, S("v"));
+	struct tag_scope s = { .look = look, .expression = tag, .arg = &v,
+		.strict = str_eq(mode, S("a")) ? NULL : str_eq(mode, S("s")) ? siblings : tags_strict_all };
+	struct err e = { 0 };
+	if (differs(text))
+		return NULL;
+	if (tags_put_text(a, text, &s, &out, &e)) {
+		snprintf(msg, sizeof msg, "error: %s", e.msg);
+		return want ? msg : NULL;
+	}
+	if (want && str_eq(out, val_text(want)))
+		return NULL;
+	snprintf(msg, sizeof msg, "%.*s", STR_ARG(str_slice(out, 0, 1500)));
+	return msg;
+}
+
+static void
+tags(void **state)
+{
+	(void)state;
+	vectors_replay("tests/vectors/tags.jsonl", check_tag);
+}
+
+static const char *
+check_number(struct arena *a, const struct val *line)
+{
+	static char msg[200];
+	double f;
+	struct err e;
+	struct buf b CLEANUP(free_buf) = { 0 }, json CLEANUP(free_buf) = { 0 };
+	(void)a;
+	assert_true(go_parse_float(val_get_str(line, "f"), &f));
+	struct val v = val_float(f);
+	expr_print(&b, &v);
+	assert_int_equal(expr_json(&json, &v, &e), 0);
+	snprintf(msg, sizeof msg, "%.*s %.*s", STR_ARG(buf_str(&b)), STR_ARG(buf_str(&json)));
+	return str_eq(buf_str(&b), val_get_str(line, "v")) && str_eq(buf_str(&json), val_get_str(line, "json")) ? NULL : msg;
+}
+
+static void
+numbers(void **state)
+{
+	(void)state;
+	vectors_replay("tests/vectors/gonumbers.jsonl", check_number);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(expressions, setup, teardown),
+		cmocka_unit_test_setup_teardown(sprig, setup, teardown),
+		cmocka_unit_test_setup_teardown(tags, setup, teardown),
+		cmocka_unit_test(numbers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
