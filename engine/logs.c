@@ -381,7 +381,8 @@ found(void *arg, const struct err *e)
 		stream_free(ls);
 		return;
 	}
-	ls->finished = ls->finished || !l || run_finished(l->run);
+	bool waits = !l && admission_waits(ls->engine, ls->query.ns, ls->query.name); /* it will run, later */
+	ls->finished = ls->finished || (l ? run_finished(l->run) : !waits);
 	ls->started = true;
 	start_round(ls);
 }

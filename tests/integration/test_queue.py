@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workflows that wait because as many run as may: their order, what they show, and that a kill loses none of it."""
 import os
+import subprocess
 import unittest
 
-from harness import TestCase, scaled, until
+from harness import TIDEGATE, TestCase, scaled, until
 
 POSTPONED = "Workflow processing has been postponed because too many workflows are already running"
 
@@ -84,6 +85,16 @@ class Queue(TestCase):
         self.assertEqual(self.phases(d)["b"], "Running")
         self.finish(d, "b")
 
+    def test_logs_of_one_that_waits_are_followed_to_its_end(self):
+        d = self.daemon({}, "--config", self.settings("workflowParallelism: 1\n"))
+        self.submit(d, "a", "b")
+        follow = subprocess.Popen([TIDEGATE, "logs", "-f", "b", "--state", d.state], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(follow.kill)
+        self.finish(d, "a")
+        self.assertIsNone(follow.poll())
+        self.finish(d, "b")
+        self.assertEqual(follow.wait(60), 0)
+
     def test_namespaces(self):
         d = self.daemon({}, "--config", self.settings(
             "namespaceParallelism: 1\nnamespaces: [{name: wide, parallelism: 2}]\n"))
@@ -111,7 +122,10 @@ class Queue(TestCase):
             self.submit(d, *[f"w{k}-{i}" for i in range(each)])
         until(lambda: d.api("GET", "/tidegate/v1/status")[1]["workflowsWaiting"] == rounds * each, 60, "all to wait")
         more = memory() - before
-        self.assertLess(more, 8 * 1024 + (rounds - 1) * each, "KiB: more than 1 KiB for each workflow that waits")
+        with open(TIDEGATE, "rb") as f:
+            sanitized = b"__asan_" in f.read()  # which keeps what was freed
+        if not sanitized:
+            self.assertLess(more, 8 * 1024 + (rounds - 1) * each, "KiB: more than 1 KiB for each workflow that waits")
         d.kill()
         d.start()
         self.finish(d, "first")
