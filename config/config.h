@@ -199,6 +199,7 @@ struct settings {
 	int images_mode;   /* enum images_mode */
 	LIST_OF(struct registry_setting) registries; /* first match wins */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
+	int64_t pids_limit;    /* processes and threads of a step; 0: any number */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */
 	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */

@@ -115,6 +115,9 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "What `image pull` needs to know of registries; the first match counts."),
 	FIELD(struct settings, host_paths, "hostPaths", 0,
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
+	FIELD(struct settings, pids_limit, "pidsLimit", 0, .max = INT32_MAX,
+		.doc = "Processes and threads that a step may have; 0: any number. Each step then has a control group, which costs "
+			"about as much as starting a process."),
 	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,
 		.doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
 	FIELD(struct settings, workflow_parallelism, "workflowParallelism", 0, .max = 1000000,

@@ -90,6 +90,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.capture_result = n->capture,
 		.deadline_ns = n->deadline,
 		.images = &r->images,
+		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
 		.grace_seconds = GRACE_SECONDS };
 	run_effect(r, EFFECT_START, n)->task = task;

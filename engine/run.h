@@ -105,6 +105,7 @@ struct task_spec {
 	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
 				STIM_TASK_STARTED */
 	const struct image_uses *images; /* of the workflow; may be NULL */
+	const struct val *pod_resources; /* podResources of the template, else of the workflow; may be NULL */
 	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
 };

@@ -182,7 +182,7 @@ struct template {
 	tri fail_fast, daemon;
 	struct kvs annotations;
 	struct synchronization *synchronization;
-	const struct val *metadata, *memoize, *src;
+	const struct val *metadata, *memoize, *pod_resources, *src;
 };
 
 /* ---- workflows ---------------------------------------------------------------------------------------------- */

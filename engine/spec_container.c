@@ -41,8 +41,8 @@ check_container(void *obj, const struct val *in, struct decode *c UNUSED)
 	FIELD_AS("resizePolicy", FIELD_LIST_, NOEFFECT, .schema = &kube_resize_policy_schema, \
 		.doc = "What a change of resources does."), \
 	FIELD(struct container, resources, "resources", 0, .schema = &kube_resources_schema, \
-		.doc = "CPU and memory it may take: `limits` are enforced where the daemon can make control groups; `requests` mean " \
-			"nothing on one machine."), \
+		.doc = "What it may take. Limits of cpu and memory are enforced where the daemon can make control groups, of " \
+			"ephemeral-storage in the sandbox; `requests` mean nothing on one machine."), \
 	FIELD_AS("restartPolicy", FIELD_STR, NOEFFECT, .doc = "`Always` makes an init container a side container."), \
 	FIELD_AS("restartPolicyRules", FIELD_NONE_, NOEFFECT, .doc = "When the container is restarted in place."), \
 	FIELD(struct container, security_context, "securityContext", NOEFFECT, \

@@ -61,7 +61,13 @@ struct helper {
 	pid_t pid;
 };
 
-enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_KINDS };
+enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_PIDS, LIMIT_KINDS };
+/* Where steps have control groups. */
+struct cgroups {
+	const char *root, *self;   /* /sys/fs/cgroup, /proc/self/cgroup */
+	bool looked[LIMIT_KINDS], unified;
+	char *base[LIMIT_KINDS];   /* NULL: none can be made */
+};
 
 /* What is known of imported images, until the index is another one. */
 struct images {
@@ -94,8 +100,8 @@ struct executor {
 	enum task_sandbox sandbox;
 	bool settled;              /* the sandbox was tried; until then it is what will probably work */
 	struct timer settle_timer;
-	char *cgroups[LIMIT_KINDS]; /* folders below which steps have control groups; NULL: none can be made */
-	bool cgroups_looked, cgroups_unified;
+	struct cgroups cgroups;
+	bool storage_warned;
 	char why_not[512];         /* why there is no better sandbox */
 };
 
@@ -184,8 +190,15 @@ int volumes_write(struct task *t, const struct task_spec *spec, const struct con
 int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
 
 /* ---- limit.c */
-/* resources.limits as control groups, where they can be made. */
-int limits_write(struct task *t, const struct container *c, struct err *e) MUST_CHECK;
+/* What the container and its pod may use. */
+int limits_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
+
+/* ---- cgroup.c */
+/* The folder below which steps have groups with this controller; NULL, said once: there is none. */
+const char *cgroup_base(struct executor *x, enum limit_kind kind);
+/* Enables a controller for the children of a group of version 2; moves this process into a child if it must. */
+bool cgroup_delegate(const char *group, const char *controller);
+void cgroups_free(struct cgroups *c);
 
 /* ---- progress.c */
 /* The last line of the text if it is progress, "N/M" with 0 <= N <= M, M > 0 (spec 2.17); else absent. */

@@ -420,6 +420,7 @@ executor_new(struct loop *l, const struct settings *st, struct objects *objects,
 		.arg = arg,
 		.tasks_fd = -1,
 		.seccomp_fd = -1,
+		.cgroups = { .root = "/sys/fs/cgroup", .self = "/proc/self/cgroup" },
 		.helper.socket = -1 };
 	x->limit = st->parallelism > 0 ? (size_t)st->parallelism : default_limit();
 	list_init(&x->queue);
@@ -453,11 +454,7 @@ executor_free(struct executor *x)
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
 	drop_fd(&x->seccomp_fd);
-	for (size_t i = 0; i < LIMIT_KINDS; i++) {
-		if (x->cgroups[i])
-			(void)rmdir(x->cgroups[i]); /* stays while steps run in it; the next daemon takes it up */
-		free(x->cgroups[i]);
-	}
+	cgroups_free(&x->cgroups);
 	images_free(&x->images);
 	free((void *)(uintptr_t)x->images.path);
 	free(x->tasks_path);

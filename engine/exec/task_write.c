@@ -133,7 +133,7 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
 	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
 		add_env(t, &env, e) < 0 || add_image(t, c, image, match->hold, e) < 0 || volumes_write(t, spec, c, e) < 0 ||
-		limits_write(t, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
+		limits_write(t, spec, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
 		return -1;
 	t->capture = spec->capture_result;
 	t->deadline_ns = spec->deadline_ns;

@@ -99,6 +99,7 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		case TASK_SCRIPT: t->script = r.p, t->script_n = r.n; break;
 		case TASK_ROOT: t->root = r.p; break;
 		case TASK_HOLD: t->hold = r.p; break;
+		case TASK_ROOT_SIZE: t->root_size = r.p; break;
 		case TASK_USER: read_user(t, r.p); break;
 		case TASK_PROGRESS: t->progress = r.p; break;
 		case TASK_CAPTURE: t->capture = true; break;

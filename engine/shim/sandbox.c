@@ -359,7 +359,7 @@ static int
 make_root(struct build *b)
 {
 	static const char *const proc_options[] = { NULL };
-	static const char *const root_options[] = { "size", ROOT_SIZE, "mode", "0755", NULL };
+	const char *const root_options[] = { "size", b->task->root_size ? b->task->root_size : ROOT_SIZE, "mode", "0755", NULL };
 	b->proc = new_mount(
 		"proc", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, proc_options);
 	if (b->proc < 0)

@@ -26,7 +26,7 @@ struct setup {
 struct task {
 	const char *records, *records_end;
 	enum task_sandbox sandbox;
-	const char *dir, *hostname, *cwd, *script, *root, *hold, *progress;
+	const char *dir, *hostname, *cwd, *script, *root, *root_size, *hold, *progress;
 	size_t script_n;
 	const char **argv, **envp;   /* NULL-terminated; argv has room for the script's path */
 	size_t argc;

@@ -78,6 +78,7 @@ enum task_record {
 	TASK_CWD,          /* absent: / in a sandbox, the task's directory without */
 	TASK_SCRIPT,       /* source: becomes /argo/staging/script, or TASK_DIR.script, and the last argument */
 	TASK_ROOT,         /* root file system of an image; absent: the host's folders */
+	TASK_ROOT_SIZE,    /* bytes that the layer may have which the step writes to; absent: a quarter of memory */
 	TASK_HOLD,         /* a folder to be locked (flock, shared) as long as the step runs: that of the image */
 	TASK_USER,         /* "uid:gid", numbers; absent: as the daemon (root inside the sandbox) */
 	TASK_VOLUME,       /* name: a folder for an emptyDir in the task's directory; the following records mount it */

@@ -303,13 +303,13 @@ a_step_that_takes_too_much_memory_is_killed(void **state)
 	s.argv[2] = S("x = bytearray(200 << 20)");
 	s.c.resources = &resources;
 	const struct ended *end = run(w, &s);
-	if (w->x->cgroups[LIMIT_MEMORY]) {
+	if (w->x->cgroups.base[LIMIT_MEMORY]) {
 		assert_int_equal(end->phase, PHASE_FAILED);
 		assert_string_equal(end->message, "main: OOMKilled (exit code 137)");
 		step_init(&s, "modest", "echo fine");
 		s.c.resources = &resources;
 		assert_succeeded(run(w, &s));
-		char *group = strdup(w->x->cgroups[LIMIT_MEMORY]);
+		char *group = strdup(w->x->cgroups.base[LIMIT_MEMORY]);
 		reopen(w);
 		assert_false(file_exists(group)); /* nothing was left in it */
 		free(group);
