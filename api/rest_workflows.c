@@ -288,7 +288,7 @@ rest_verb_options(struct http_req *r, const struct val *body, struct verb_option
 {
 	*o = (struct verb_options){ .node_field_selector = val_get_str(body, "nodeFieldSelector"), .message = val_get_str(body, "message"),
 	                            .phase = val_get_str(body, "phase"), .restart_successful = is_true(body, "restartSuccessful"),
-	                            .memoized = is_true(body, "memoized") };
+	                            .memoized = is_true(body, "memoized"), .exact = is_true(body, "exact") };
 	int64_t *priority = ARENA_NEW(http_req_arena(r), int64_t);
 	if (val_get(body, S("priority")) && val_to_i64(val_get(body, S("priority")), priority))
 		o->priority = priority;

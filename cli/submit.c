@@ -266,7 +266,7 @@ struct again_opts {
 	struct workflow_choice choice;
 	const char *node_field_selector, *output;
 	struct cli_int priority;
-	bool restart_successful, memoized, wait, watch, log;
+	bool restart_successful, memoized, exact, wait, watch, log;
 };
 
 static int
@@ -292,6 +292,8 @@ again(const struct command *cmd, const struct again_opts *o, char **args, int n,
 			val_map_add(&more, S("restartSuccessful"), val_bool(true));
 		if (o->memoized)
 			val_map_add(&more, S("memoized"), val_bool(true));
+		if (o->exact)
+			val_map_add(&more, S("exact"), val_bool(true));
 		if (o->priority.set)
 			val_map_add(&more, S("priority"), val_int(o->priority.v));
 		struct val body = verb_body(&c, names.p[i].name, &more);
@@ -344,6 +346,7 @@ const struct command command_resubmit = {
 	.examples = "  tidegate resubmit build-x7k2f\n  tidegate resubmit @latest -p branch=main --log\n",
 	.options = (const struct cli_option[]){
 		OPTION(struct again_opts, memoized, "memoized", 0, NULL, "Keep the results of what succeeded."),
+		OPTION(struct again_opts, exact, "exact", 0, NULL, "With the specification, templates and parameters that it ran with then."),
 		OPTION(struct again_opts, priority, "priority", 0, "N", "Priority of the new workflow."),
 		OPTION(struct again_opts, parameters, "parameter", 'p', "NAME=VALUE", "Override a parameter; may be repeated."),
 		CHOICE_OPTIONS(struct again_opts),

@@ -63,6 +63,11 @@ int search_each(sqlite3 *db, const struct search *f, bool (*row)(void *arg, int6
 int search_label_keys(sqlite3 *db, struct arena *a, struct val_list *out, struct err *e) MUST_CHECK;
 int search_label_values(sqlite3 *db, str key, struct arena *a, struct val_list *out, struct err *e) MUST_CHECK;
 
+/* ---- exact.c ------------------------------------------------------------------------------------------------- */
+
+/* For run_again: the templates that a run's specification (run_save_spec) leads to, as they were for it. ERR_NOT_FOUND if one is not kept. */
+int exact_templates(sqlite3 *db, const struct val *saved, str ns, int64_t created, struct arena *a, struct val *frozen, struct err *e) MUST_CHECK;
+
 /* ---- expiry.c ------------------------------------------------------------------------------------------------ */
 
 enum due_what {

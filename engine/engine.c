@@ -40,6 +40,14 @@ world_template(void *arg, bool cluster, str ns, str name)
 	return o ? val_get(o->manifest, S("spec")) : NULL;
 }
 
+static int64_t
+world_revision(void *arg, bool cluster, str ns, str name)
+{
+	const struct engine *g = arg;
+	const struct object *o = objects_find_named(g->objects, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", ns, name);
+	return o ? (int64_t)o->revision : 0;
+}
+
 /* Argo reads parameters only from config maps that say so, lest a workflow reads any (workflow/util/util.go). */
 static int
 world_config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
@@ -649,6 +657,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->objects = objects;
 	g->settings = settings;
 	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find, .transient = world_transient };
+	g->world.template_revision = world_revision;
 	struct err e;
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
 		g->transient = NULL; /* the settings were checked when they were read */

@@ -58,6 +58,7 @@ struct verb_options {
 	str node_field_selector, message, phase;
 	struct kvs parameters, output_parameters;
 	bool restart_successful, memoized, force;
+	bool exact; /* resubmit: what it executed, and not what its templates say now */
 	const int64_t *priority; /* of the new workflow; NULL: that of the old one. RESUBMIT */
 };
 /*

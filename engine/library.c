@@ -236,8 +236,7 @@ library_open(struct run *r, bool cluster, str name, struct err *e)
 	struct library *l = map_get(&r->libraries, scope);
 	if (l)
 		return l;
-	const struct val *spec =
-		r->world.template_spec ? r->world.template_spec(r->world.arg, cluster, r->ns, name) : NULL;
+	const struct val *spec = template_of_run(r, cluster, name);
 	bool stored = false;
 	for (uint32_t i = 0; !spec && val_is(r->stored_templates, VAL_MAP) && i < r->stored_templates->n; i++)
 		stored |= str_starts(val_key(&r->stored_templates->members[i]), run_text(r, "%.*s/", STR_ARG(scope)));
@@ -265,6 +264,8 @@ library_open(struct run *r, bool cluster, str name, struct err *e)
 		l->templates = val_get(copy, S("templates"));
 	}
 	map_put(&r->libraries, scope, l);
+	if (spec)
+		revision_note(r, cluster, name);
 	return l;
 }
 

@@ -12,6 +12,8 @@ struct request {
 	str ns, name;
 	struct verb_options options;
 	struct archived stored;
+	struct val old, saved, state, frozen; /* of an exact resubmission */
+	int64_t created;
 	struct live *live;
 	void (*done)(void *arg, const struct val *workflow, const struct err *e);
 	void *arg;
@@ -140,8 +142,43 @@ resubmission(struct arena *a, const struct val *old)
 }
 
 static int
+read_exact(sqlite3 *db, void *arg, struct err *e)
+{
+	struct request *q = arg;
+	return exact_templates(db, &q->saved, q->ns, q->created, q->arena, &q->frozen, e);
+}
+
+static void
+exact_read(void *arg, const struct err *e)
+{
+	struct request *q = arg;
+	struct submit_options o = { .ns = q->ns, .priority = q->options.priority };
+	struct live *l;
+	if (e || submit_again(q->engine, resubmission(q->arena, &q->old), &o, &q->saved, &q->state, &q->frozen, q->arena, &q->name, &l, &q->error))
+		end(q, NULL, e ? e : &q->error);
+	else
+		live_wait(l, end_with_workflow, q);
+}
+
+/* Everything is taken from the old run here, as it may change or go while its templates are looked up. */
+static int
+resubmit_exactly(struct request *q, const struct run *r)
+{
+	if (q->options.memoized || q->options.parameters.n)
+		return err_set(&q->error, ERR_INVALID, "exact means the same again: it takes neither parameters nor memoized");
+	struct val old = run_workflow(r, q->arena), saved = run_save_spec(r, q->arena), state = run_save_state(r, q->arena);
+	q->old = val_copy(q->arena, &old);
+	q->saved = val_copy(q->arena, &saved);
+	q->state = val_copy(q->arena, &state);
+	store_read(q->engine->store, read_exact, q, exact_read);
+	return 0;
+}
+
+static int
 resubmit(struct request *q, const struct run *r)
 {
+	if (q->options.exact)
+		return resubmit_exactly(q, r);
 	struct val old = run_workflow(r, q->arena);
 	struct submit_options o = { .ns = q->ns, .parameters = q->options.parameters, .priority = q->options.priority };
 	struct diags d;
@@ -172,6 +209,7 @@ static void
 apply_to_stored(struct request *q)
 {
 	const struct run *r = q->stored.run;
+	q->created = q->stored.created;
 	if (q->verb == VERB_DELETE) {
 		admission_forget(q->engine, q->ns, q->name);
 		expiry_delete(q->engine, q->stored.id, q->ns, q->name, end_deleted, q);
@@ -235,6 +273,13 @@ copy_pairs(struct arena *a, const struct kvs *from)
 	return to;
 }
 
+static int
+resubmit_live(struct request *q, const struct live *l)
+{
+	q->created = l->created;
+	return resubmit(q, l->run);
+}
+
 static void
 apply_now(void *arg)
 {
@@ -244,7 +289,7 @@ apply_now(void *arg)
 		store_read(q->engine->store, load, q, loaded);
 	else if (q->verb != VERB_RESUBMIT)
 		apply_to_live(q, l);
-	else if (resubmit(q, l->run))
+	else if (resubmit_live(q, l))
 		end(q, NULL, &q->error);
 }
 

@@ -226,33 +226,40 @@ refuse_later(const struct run *r, struct err *e)
 }
 
 int
-run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e)
+run_take_spec(struct run *r, const struct val *merged, struct err *e)
 {
-	struct run *r = run_alloc(manifest, w);
-	const struct val *merged = run_merged_spec(r->arena, r->manifest, w, e);
-	if (merged) { /* the template it came from may change while we run */
-		struct val *copy = ARENA_NEW(r->arena, struct val);
-		*copy = val_copy(r->arena, merged);
-		*copy = val_typed(r->arena, copy);
-		r->merged = copy;
-	}
-	if (!r->merged || !r->name.n) {
-		if (r->merged)
-			(void)err_set(e, ERR_INVALID, "metadata.name is required");
-		run_free(r);
-		return -1;
-	}
+	struct val *copy = ARENA_NEW(r->arena, struct val);
+	*copy = val_copy(r->arena, merged); /* the template it came from may change while we run */
+	*copy = val_typed(r->arena, copy);
+	r->merged = copy;
+	if (!r->name.n)
+		return err_set(e, ERR_INVALID, "metadata.name is required");
 	struct workflow_spec *spec = ARENA_NEW(r->arena, struct workflow_spec);
-	if (run_decode(r, &workflow_spec_schema, r->merged, "spec", spec, e) || r->diags.later) {
-		if (r->diags.later)
-			refuse_later(r, e);
-		run_free(r);
+	if (run_decode(r, &workflow_spec_schema, r->merged, "spec", spec, e))
+		return -1;
+	if (r->diags.later) {
+		refuse_later(r, e);
 		return -1;
 	}
 	r->stored_spec = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef")) != NULL;
 	r->suspended = is_true(val_get(r->merged, S("suspend")));
 	str shutdown = val_get_str(r->merged, "shutdown");
 	r->shutdown = shutdown.p ? shutdown : S("");
+	return 0;
+}
+
+int
+run_new(struct run **out, const struct val *manifest, const struct run_world *w, struct err *e)
+{
+	struct run *r = run_alloc(manifest, w);
+	const struct val *merged = run_merged_spec(r->arena, r->manifest, w, e);
+	if (!merged || run_take_spec(r, merged, e)) {
+		run_free(r);
+		return -1;
+	}
+	const struct val *ref = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef"));
+	if (ref)
+		revision_note(r, is_true(val_get(ref, S("clusterScope"))), val_get_str(ref, "name"));
 	*out = r;
 	return 0;
 }

@@ -149,6 +149,8 @@ struct run_world {
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
 	bool (*transient)(void *arg, str message); /* whether the settings call such an error transient; may be NULL */
+	/* Number of the revision that template_spec gives; 0: not known. May be NULL. */
+	int64_t (*template_revision)(void *arg, bool cluster, str ns, str name);
 	const char *(*nearest_template)(
 		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 	/* 1: what the cache has under the key, in the arena; 0: nothing; -1: it cannot be used. May be NULL. */
@@ -171,6 +173,13 @@ int run_new(struct run **out, const struct val *manifest, const struct run_world
  */
 int run_memoized(struct run **out, const struct run *old, const struct val *manifest, const struct run_world *w,
 	int64_t now, struct err *e) MUST_CHECK;
+/*
+ * again.c. A new run of exactly what another executed: its merged specification, its stored templates, the values of its
+ * parameters and its images, from the other's run_save_spec and run_save_state. Where it comes to templates the other did
+ * not reach, there are those of `frozen` and no others: a map "namespaced/NAME" or "cluster/NAME" -> spec.
+ */
+int run_again(struct run **out, const struct val *saved, const struct val *state, const struct val *frozen,
+	const struct val *manifest, const struct run_world *w, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
 /*
  * The step of `n` (NULL: none yet) runs with this image. From now on the name means that for the whole workflow; it is in

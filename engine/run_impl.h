@@ -232,6 +232,8 @@ struct run {
 	bool workflow_noticed;
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
+	const struct val *revisions;            /* status.templateRevisions; NULL: none */
+	const struct val *frozen;               /* scope -> spec: the only WorkflowTemplates there are for it (again.c); NULL: those in force */
 	struct library local;
 	struct map libraries;     /* scope -> struct library */
 	struct map inlines;       /* text of an inline template -> struct def */
@@ -354,6 +356,16 @@ bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node 
 
 void metadata_put(struct run *r); /* sets labels and annotations from the manifest, the spec and what was computed */
 int metadata_compute(struct run *r, struct err *e); /* checks labels, computes labelsFrom: when the workflow begins */
+
+/* The specification that is executed, merged; what follows from it directly. */
+int run_take_spec(struct run *r, const struct val *merged, struct err *e);
+
+/* ---- again.c --------------------------------------------------------------------------------------------------- */
+
+/* A WorkflowTemplate as it is for this run; NULL if there is none. */
+const struct val *template_of_run(const struct run *r, bool cluster, str name);
+/* Which revision of it that is goes into the status. */
+void revision_note(struct run *r, bool cluster, str name);
 
 /* ---- library.c ------------------------------------------------------------------------------------------------- */
 

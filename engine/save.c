@@ -275,6 +275,10 @@ run_save_spec(const struct run *r, struct arena *a)
 		val_map_add(&m, S("merged"), *r->merged);
 	if (r->stored_templates)
 		val_map_add(&m, S("templates"), *r->stored_templates);
+	if (r->revisions)
+		val_map_add(&m, S("revisions"), *r->revisions);
+	if (r->frozen)
+		val_map_add(&m, S("frozen"), *r->frozen);
 	return val_map_end(&m, a);
 }
 
@@ -393,6 +397,17 @@ load_nodes(struct run *r, const struct val *const *nodes, size_t n, struct err *
 	return 0;
 }
 
+static const struct val *
+load_part(struct run *r, const struct val *spec, const char *name)
+{
+	const struct val *part = val_get(spec, str_c(name));
+	if (!part)
+		return NULL;
+	struct val *copy = ARENA_NEW(r->arena, struct val);
+	*copy = val_copy(r->arena, part);
+	return copy;
+}
+
 int
 run_load(struct run **out, const struct val *spec, const struct val *state, const struct val *const *nodes, size_t n,
 	const struct run_world *w, struct err *e)
@@ -401,18 +416,16 @@ run_load(struct run **out, const struct val *spec, const struct val *state, cons
 	if (!val_is(manifest, VAL_MAP) || !val_is(state, VAL_MAP))
 		return err_set(e, ERR_INVALID, "a stored workflow without its manifest or state");
 	struct run *r = run_alloc(manifest, w);
-	struct val *kept = ARENA_NEW(r->arena, struct val), *templates = ARENA_NEW(r->arena, struct val),
-		   *copy = ARENA_NEW(r->arena, struct val);
+	struct val *kept = ARENA_NEW(r->arena, struct val), *copy = ARENA_NEW(r->arena, struct val);
 	r->stored_spec = merged != NULL;
 	r->merged = val_get(r->manifest, S("spec"));
 	if (merged) {
 		*kept = val_copy(r->arena, merged);
 		r->merged = kept;
 	}
-	if (val_get(spec, S("templates"))) {
-		*templates = val_copy(r->arena, val_get(spec, S("templates")));
-		r->stored_templates = templates;
-	}
+	r->stored_templates = load_part(r, spec, "templates");
+	r->revisions = load_part(r, spec, "revisions");
+	r->frozen = load_part(r, spec, "frozen");
 	*copy = val_copy(r->arena, state);
 	load_state(r, copy);
 	if (!r->merged) {
@@ -507,11 +520,13 @@ status(const struct run *r, struct arena *a)
 	struct val used;
 	if (usage_shown(r->usage, a, &used))
 		val_map_add(&m, S("resourcesDuration"), used);
-	if (r->images.v.n) {
-		struct val_map own = { 0 };
+	struct val_map own = { 0 };
+	if (r->images.v.n)
 		val_map_add(&own, S("images"), images_shown(r, a));
+	if (r->revisions)
+		val_map_add(&own, S("templateRevisions"), *r->revisions);
+	if (own.v.n)
 		val_map_add(&m, S("tidegate"), val_map_end(&own, a)); /* nothing of Argo's has this name */
-	}
 	struct node *n;
 	for (size_t i = 0; (n = run_node_next(r, &i));)
 		val_map_add(&nodes, n->id, node_status(n, a));

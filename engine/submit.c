@@ -220,18 +220,33 @@ check(struct engine *g, const struct val *manifest, struct diags *d, struct err 
 
 /* ---- submission ------------------------------------------------------------------------------------------------ */
 
+/* The manifest with its options and its identity. */
+static const struct val *
+complete(struct engine *g, const struct val *manifest, struct arena *a, str *name, struct err *e)
+{
+	const struct val *meta = val_get(manifest, S("metadata"));
+	if (choose_name(g, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(meta, "generateName"), a, name, e))
+		return NULL;
+	return add_identity(g, a, manifest, *name);
+}
+
+static struct live *
+enter(struct engine *g, struct run *r, str key)
+{
+	struct live *l = live_new(g, r, g->next_id++, loop_now(g->loop), key);
+	struct stimulus s = { .kind = admission_enter(l) ? STIM_START : STIM_QUEUE, .now = loop_now(g->loop) };
+	live_advance(l, &s);
+	return l;
+}
+
 int
 submit_manifest(struct engine *g, const struct val *manifest, const struct submit_options *o, const struct run *memoized, struct arena *a,
                 str *name, struct live **out, struct diags *d, struct err *e)
 {
-	manifest = apply_options(a, manifest, o);
-	if (check(g, manifest, d, e))
-		return -1;
-	const struct val *meta = val_get(manifest, S("metadata"));
-	if (choose_name(g, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(meta, "generateName"), a, name, e))
-		return -1;
-	manifest = add_identity(g, a, manifest, *name);
 	struct run *r;
+	manifest = apply_options(a, manifest, o);
+	if (check(g, manifest, d, e) || !(manifest = complete(g, manifest, a, name, e)))
+		return -1;
 	if (memoized ? run_memoized(&r, memoized, manifest, &g->world, loop_now(g->loop), e) : run_new(&r, manifest, &g->world, e))
 		return -1;
 	if (o->dry_run) {
@@ -239,9 +254,19 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
 		*out = NULL;
 		return 0;
 	}
-	*out = live_new(g, r, g->next_id++, loop_now(g->loop), o->key);
-	struct stimulus s = { .kind = admission_enter(*out) ? STIM_START : STIM_QUEUE, .now = loop_now(g->loop) };
-	live_advance(*out, &s);
+	*out = enter(g, r, o->key);
+	return 0;
+}
+
+int
+submit_again(struct engine *g, const struct val *manifest, const struct submit_options *o, const struct val *saved, const struct val *state,
+             const struct val *frozen, struct arena *a, str *name, struct live **out, struct err *e)
+{
+	struct run *r;
+	manifest = complete(g, apply_options(a, manifest, o), a, name, e);
+	if (!manifest || run_again(&r, saved, state, frozen, manifest, &g->world, e))
+		return -1;
+	*out = enter(g, r, STR_NONE);
 	return 0;
 }
 

@@ -95,6 +95,72 @@ class Revisions(TestCase):
         status, body = d.api("GET", "/api/v1/sensors/default/x/revisions")
         self.assertEqual(status, 404)
 
+    def test_a_workflow_says_what_it_ran_and_runs_it_again(self):
+        """resubmit takes the templates in force; resubmit --exact those of then, also where the first run did not come to them."""
+        lib = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {{name: {name}}}
+spec:
+  templates:
+    - name: say
+      inputs: {{parameters: [{{name: who}}]}}
+      script: {{image: busybox, command: [sh], source: "echo {say} {{{{inputs.parameters.who}}}}"}}
+"""
+        main = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {{name: main}}
+spec:
+  entrypoint: main
+  arguments: {{parameters: [{{name: who, value: you}}, {{name: go, value: "no"}}, {{name: config, valueFrom: {{configMapKeyRef: {{name: c, key: k}}}}}}]}}
+  templates:
+    - name: main
+      steps:
+        - - {{name: first, templateRef: {{name: first, template: say}}, arguments: {{parameters: [{{name: who, value: "{say} {{{{workflow.parameters.config}}}}"}}]}}}}
+        - - {{name: approve, template: approve}}
+        - - {{name: second, templateRef: {{name: second, template: say}}, arguments: {{parameters: [{{name: who, value: "{{{{workflow.parameters.who}}}}"}}]}}}}
+    - {{name: approve, suspend: {{}}}}
+"""
+        config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, labels: {{workflows.argoproj.io/configmap-type: Parameter}}}}\ndata: {{k: {k}}}\n"
+        d = self.daemon({"first.yaml": lib.format(name="first", say="old"), "second.yaml": lib.format(name="second", say="old"),
+                         "main.yaml": main.format(say="old"), "c.yaml": config.format(k="once")})
+        body = {"resourceKind": "WorkflowTemplate", "resourceName": "main", "submitOptions": {"name": "w"}}
+        self.assertEqual(d.api("POST", "/api/v1/workflows/default/submit", body)[0], 200)
+        waiting = lambda name: until(lambda: any(n["type"] == "Suspend" and n["phase"] == "Running" for n in d.get(name)["status"].get("nodes", {}).values()), 60, "the suspended step")
+        waiting("w")
+        d.cli("stop", "w")
+        until(lambda: d.get("w")["status"].get("finishedAt"), 60, "its end")
+        used = lambda name: sorted((r["name"], r["revision"]) for r in d.get(name)["status"]["tidegate"]["templateRevisions"])
+        self.assertEqual(used("w"), [("first", 1), ("main", 1)])
+        d.write("first.yaml", lib.format(name="first", say="new"))
+        d.write("second.yaml", lib.format(name="second", say="new"))
+        d.write("c.yaml", config.format(k="now"))
+        d.write("main.yaml", main.format(say="new"))
+        until(lambda: [self.history(d, t)[0][0] for t in ("first", "second", "main")] == [2, 2, 2], 60, "the new templates")
+
+        def output(name):
+            waiting(name)
+            d.kill()
+            d.start()
+            d.cli("resume", name)
+            until(lambda: d.get(name)["status"].get("phase") == "Succeeded", 60, "its end")
+            nodes = d.get(name)["status"]["nodes"].values()
+            return [next(line.split(": ", 1)[1] for line in d.cli("logs", name).stdout.splitlines() if "-say-" in line and n["id"].rsplit("-", 1)[1] in line.split(":")[0])
+                    for step in ("first", "second") for n in nodes if n["displayName"] == step]
+
+        again = lambda *args: d.cli("resubmit", "w", "-o", "name", *args).stdout.strip()
+        plain = again()
+        self.assertEqual(output(plain), ["new new now", "new you"])
+        self.assertEqual(used(plain), [("first", 2), ("main", 2), ("second", 2)])
+        for template in ("first", "second", "main"):
+            os.unlink(os.path.join(d.manifests, template + ".yaml"))
+        until(lambda: "second" not in d.cli("template", "list", "-o", "name").stdout, 60, "their removal")
+        exact = again("--exact")
+        self.assertEqual(output(exact), ["old old once", "old you"])
+        self.assertEqual(used(exact), [("first", 1), ("main", 1)])
+        self.assertEqual(d.cli("resubmit", "w", "--exact", "-p", "who=x", check=False).returncode, 2)
+
 
 if __name__ == "__main__":
     unittest.main()
