@@ -71,6 +71,22 @@ doom_below(struct run *r, bool *doomed)
 	}
 }
 
+/*
+ * Hooks of steps in a group that ended well, and what is below them: their failure did not matter, and nobody comes by
+ * that group again who could begin them once more.
+ */
+static bool *
+find_settled_hooks(struct run *r)
+{
+	bool *settled = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i], *step = n->owner;
+		bool hook = (n->role == ROLE_HOOK || n->role == ROLE_EXIT) && step && step->role == ROLE_STEP && step->owner;
+		settled[i] = (step && settled[step->order]) || (hook && step->owner->phase == PHASE_SUCCEEDED);
+	}
+	return settled;
+}
+
 /* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all
  * below. */
 static void
@@ -78,14 +94,14 @@ find_doomed(struct run *r, const struct verb_options *o, const struct selector *
 {
 	bool *good = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
 	find_good(r, good);
-	const bool *handled = find_handled(r, good);
+	const bool *handled = find_handled(r, good), *settled = find_settled_hooks(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
 		bool of_good_retry = n->retried && n->owner && n->owner->phase == PHASE_SUCCEEDED;
 		if (n->gone)
 			continue;
-		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !handled[i] && !of_good_retry;
-		doomed[i] |= (n->phase == PHASE_OMITTED && !handled[i]) || n->role == ROLE_ON_EXIT;
+		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !handled[i] && !of_good_retry && !settled[i];
+		doomed[i] |= (n->phase == PHASE_OMITTED && !handled[i] && !settled[i]) || n->role == ROLE_ON_EXIT;
 		doomed[i] |= o && o->restart_successful && node_chosen(s, n);
 		for (size_t k = 0; doomed[i] && k < n->children.n; k++)
 			doomed[n->children.p[k]->order] = true;
