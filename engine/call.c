@@ -221,15 +221,44 @@ is_leaf(const struct def *d)
  * pass gives the same unless a value that was put in holds a tag itself; only then are the other passes made.
  */
 static int
-put_variables(struct arena *a, const struct def *d, struct scope *x, const struct val **out, struct err *e)
+put_into(struct arena *a, const struct val *v, struct scope *x, const struct val **out, struct err *e)
 {
 	struct tag_scope ts = scope_tags(x);
-	*out = tags_put(a, d->src, &ts, e);
+	*out = tags_put(a, v, &ts, e);
 	for (int pass = 1; *out && ts.put_tags && pass < 3; pass++) {
 		ts.put_tags = false;
 		*out = tags_put(a, *out, &ts, e);
 	}
 	return *out ? 0 : -1;
+}
+
+/*
+ * The steps of a template begin later than the template, so what changes until then is put in when they do (Argo does all
+ * this again whenever something happens). Members that have not changed stay the same values.
+ */
+static int
+put_variables(struct run *r, const struct def *d, struct scope *x, const struct val **out, struct err *e)
+{
+	struct arena *a = r->arena;
+	if (is_leaf(d) || !(d->src->flags & VAL_TAGGED))
+		return put_into(a, d->src, x, out, e);
+	struct val_map m = { 0 };
+	const struct val *v = NULL;
+	bool same = true;
+	int rc = 0;
+	for (uint32_t i = 0; i < d->src->n && !rc; i++) {
+		str key = val_key(&d->src->members[i]);
+		x->lasting = str_eq(key, S("steps")) || str_eq(key, S("dag"));
+		rc = put_into(a, &d->src->members[i].value, x, &v, e);
+		same = same && v == &d->src->members[i].value;
+		if (!rc)
+			val_map_add(&m, key, *v);
+	}
+	x->lasting = false;
+	struct val *put = ARENA_NEW(a, struct val);
+	*put = val_map_end(&m, a);
+	*out = same ? d->src : put;
+	return rc;
 }
 
 static int
@@ -242,7 +271,7 @@ process(struct run *r, struct call *c, const struct def *d, struct processed *ou
 	if (put_inputs(r, d, c, &x, &out->inputs, e))
 		return -1;
 	x.inputs = out->inputs;
-	if (put_variables(r->arena, d, &x, &out->body, e))
+	if (put_variables(r, d, &x, &out->body, e))
 		return -1;
 	out->tmpl = d->decoded;
 	if (out->body != d->src)

@@ -412,6 +412,7 @@ struct scope {
 	struct node *self;       /* for exit hooks: the node itself ... */
 	str self_name;           /* ... under this name */
 	bool late;               /* workflow.status, workflow.failures */
+	bool lasting;            /* leaves out what changes while a workflow runs: workflow.outputs, .duration, ... */
 	const struct val *item;  /* item, item.key */
 	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
 	const struct node *retry; /* retries, lastRetry.* of the attempts below it: for what decides on another */

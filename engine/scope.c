@@ -522,6 +522,14 @@ look_retry(const struct node *retry, str name, struct arena *a, str *out)
 	return rest.p ? look_last_retry(last, rest, a, out) : TAG_MISSING;
 }
 
+/* What a workflow says of itself and may say otherwise a moment later. */
+static bool
+changes(str of_workflow)
+{
+	return str_starts(of_workflow, S("outputs.")) || str_eq(of_workflow, S("duration")) ||
+	       str_eq(of_workflow, S("status")) || str_eq(of_workflow, S("failures"));
+}
+
 /* ---- all together ---------------------------------------------------------------------------------------------- */
 
 enum tag_found
@@ -545,6 +553,8 @@ scope_look(void *arg, str name, struct arena *a, str *out)
 	if ((rest = behind(name, S("tasks."))).p)
 		return look_sibling(x, true, rest, a, out);
 	if ((rest = behind(name, S("workflow."))).p) {
+		if (x->lasting && changes(rest))
+			return TAG_MISSING;
 		if (sees_end(x) && (got = look_end(x, rest, a, out)) != TAG_MISSING)
 			return got;
 		return look_workflow(x->run, rest, a, out);
