@@ -265,7 +265,9 @@ static int
 process(struct run *r, struct call *c, const struct def *d, struct processed *out, struct err *e)
 {
 	bool attempts = d->decoded->retry && !c->retried, leaf = is_leaf(d) && !attempts;
-	struct scope x = { .run = r, .call = c, .tmpl = d->decoded };
+	const struct node *begun = node_named(r, c->name);
+	struct scope x = { .run = r, .call = c, .tmpl = d->decoded, .time = begun ? begun->started : 0,
+		.defers = !is_leaf(d) };
 	if (leaf && d->decoded->type != TEMPLATE_SUSPEND && d->decoded->type != TEMPLATE_HTTP)
 		x.pod = pod_name(r, r->tmp, c->name, d->name);
 	if (put_inputs(r, d, c, &x, &out->inputs, e))

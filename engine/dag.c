@@ -348,7 +348,7 @@ begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves */
 	bool passing = loop_in_passing(r, f, body);
-	struct scope siblings = { .run = r, .frame = f, .task = i };
+	struct scope siblings = { .run = r, .frame = f, .task = i, .time = group->started };
 	for (uint32_t k = 0; k < items->n && !group->error.p; k++) {
 		struct expanded x;
 		struct err e;

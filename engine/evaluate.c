@@ -311,11 +311,11 @@ check_missing(
 /* ---- evaluating -------------------------------------------------------------------------------------------------- */
 
 static int
-evaluate_compiled(struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e)
+evaluate_compiled(struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e)
 {
 	if (check_known(x, env, e))
 		return -1;
-	return now ? expr_eval_at(x, env, now, a, out, e) : expr_eval(x, env, a, out, e);
+	return when.now ? expr_eval_at(x, env, when, a, out, e) : expr_eval(x, env, a, out, e);
 }
 
 int
@@ -328,7 +328,7 @@ evaluate(struct evaluator *ev, str text, const struct variables *v, struct arena
 		return -1;
 	int rc = environment(x, v, ev->scratch, &env, e);
 	if (!rc)
-		rc = evaluate_compiled(x, &env, v->now, ev->scratch, &result, e);
+		rc = evaluate_compiled(x, &env, v->when, ev->scratch, &result, e);
 	if (!rc)
 		*out = val_copy(a, &result);
 	arena_reset(ev->scratch);
@@ -407,7 +407,7 @@ tag_value(struct expr *x, str text, const struct variables *v, const char *const
 	*allow = missing || !strict;
 	if (*allow && waits_for_later(x, &env, scratch))
 		return err_set(e, ERR_NOT_FOUND, "a variable is not known yet");
-	if (evaluate_compiled(x, &env, v->now, scratch, &result, e)) {
+	if (evaluate_compiled(x, &env, v->when, scratch, &result, e)) {
 		*allow = *allow && e->code != ERR_LIMIT; /* what costs too much now will not get cheaper */
 		return err_wrap(e, "failed to evaluate expression");
 	}

@@ -24,7 +24,7 @@ struct variables {
 	/* The value; TAG_ABSENT: nil. Lives as long as `a`. */
 	enum tag_found (*look)(void *arg, str name, struct arena *a, struct val *out);
 	void *arg;
-	int64_t now; /* what now() gives, ns since the epoch; 0: the clock's time */
+	struct expr_moment when; /* of no time: the clock's, and random numbers are new each time */
 };
 /* The members of a map with dotted keys as variables; they need not be strings. `map` lives as long as it is used. */
 struct variables evaluate_map(const struct val *map);

@@ -243,6 +243,7 @@ expand_one(struct run *r, const struct scope *siblings, const struct step *body,
 		return 0;
 	struct scope x = *siblings;
 	x.item = item;
+	x.salt = out->name;
 	struct tag_scope ts = scope_tags(&x);
 	str when = body->when;
 	bool proceed = true;

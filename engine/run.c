@@ -107,7 +107,7 @@ set_parameters(struct run *r, struct err *e)
 int
 run_globals(struct run *r, struct err *e)
 {
-	struct scope x = { .run = r };
+	struct scope x = { .run = r, .time = r->created };
 	struct tag_scope ts = scope_tags(&x);
 	r->spec = r->merged;
 	metadata_put(r);

@@ -415,6 +415,10 @@ struct scope {
 	bool lasting;            /* leaves out what changes while a workflow runs: workflow.outputs, .duration, ... */
 	const struct val *item;  /* item, item.key */
 	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
+	int64_t time;       /* of now(), ns; 0: the stimulus' */
+	str salt;           /* the step, the element of a loop: sets random numbers of the same place apart */
+	unsigned evaluated; /* expressions so far */
+	bool defers;        /* now() is for the pass of each step or task: Argo evaluates these anew each time */
 	const struct node *retry; /* retries, lastRetry.* of the attempts below it: for what decides on another */
 	str pod;
 	const struct val *inputs;    /* inputs.parameters.* */

@@ -216,10 +216,39 @@ look(void *arg, str name, struct arena *a, struct val *out)
 	return got;
 }
 
+/*
+ * What is evaluated again after a restart must give the same: names of loops depend on it. So now() is the start of what is decided
+ * on, in whole seconds, and random numbers follow from where the expression stands.
+ */
+static int64_t
+decided_at(const struct scope *x)
+{
+	struct run *r = x->run;
+	const struct frame *f = x->frame;
+	const struct node *n = NULL;
+	if (x->time)
+		return x->time;
+	if (f && f->node->type != NODE_DAG)
+		n = f->group;
+	else if (f && x->salt.n)
+		n = node_named(r, arena_fmt(r->tmp, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(x->salt)));
+	return n ? n->started : r->now ? r->now - r->now % NS_PER_SEC : r->created;
+}
+
+static struct expr_moment
+moment(struct scope *x)
+{
+	struct run *r = x->run;
+	str place = x->call ? x->call->name : x->frame ? x->frame->node->name : S("");
+	struct buf b CLEANUP(free_buf) = { 0 };
+	buf_addf(&b, "%.*s %.*s %.*s %u", STR_ARG(r->uid), STR_ARG(place), STR_ARG(x->salt), x->evaluated++);
+	return (struct expr_moment){ decided_at(x), str_fnv64a(buf_str(&b)) };
+}
+
 struct variables
 scope_variables(struct scope *x)
 {
-	return (struct variables){ .each = scope_each, .look = look, .arg = x, .now = x->run->now };
+	return (struct variables){ .each = scope_each, .look = look, .arg = x, .when = moment(x) };
 }
 
 static struct evaluator *
@@ -258,6 +287,9 @@ expression(
 	void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out, struct err *e)
 {
 	struct scope *x = arg;
+	*found = TAG_MISSING;
+	if (x->defers && str_find(text, S("now("), 0) != SIZE_MAX)
+		return 0;
 	struct variables v = scope_variables(x);
 	return evaluate_tag(evaluator_of(x->run), text, &v, strict, a, found, out, e);
 }

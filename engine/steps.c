@@ -104,7 +104,7 @@ int
 frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
 	const struct step **out, bool *skip, struct err *e)
 {
-	struct scope x = { .run = r, .frame = f, .task = task };
+	struct scope x = { .run = r, .frame = f, .task = task, .salt = s->name, .inputs = f->node->inputs };
 	struct tag_scope ts = scope_tags(&x);
 	str when = s->when;
 	bool proceed = true;
@@ -221,7 +221,7 @@ begin_loop(struct run *r, struct node *group, const struct prepared *p, struct e
 	if (!p->items->n)
 		skipped(r, group, p->step, p->step->name, PHASE_SKIPPED, S("Skipped, empty params"));
 	bool passing = loop_in_passing(r, group->owner->frame, p->body);
-	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX };
+	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX, .time = group->started };
 	int rc = 0;
 	for (uint32_t i = 0; i < p->items->n && !rc && !group->error.p; i++) {
 		struct expanded x;

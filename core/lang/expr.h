@@ -34,6 +34,7 @@ struct expr_call {
 	void *arg;                /* of expr_options */
 	const void *data;         /* of the function */
 	int64_t now;              /* ns since the epoch */
+	uint64_t *random;         /* state of the sequence that random functions draw from */
 };
 /*
  * A function of the caller's: asInt, jsonpath, sprig.trim. The number of arguments is checked before the call; max < 0: any number.
@@ -82,8 +83,13 @@ int expr_eval(const struct expr *x, const struct val *env, struct arena *a, stru
  * infinities).
  */
 int expr_json(struct buf *b, const struct val *v, struct err *e) MUST_CHECK;
-/* The same with the time that now() gives, in ns since the epoch; expr_eval takes the clock's. */
-int expr_eval_at(const struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* When an evaluation takes place, and where its random numbers begin: the same ones give the same result. */
+struct expr_moment {
+	int64_t now; /* ns since the epoch */
+	uint64_t seed;
+};
+/* The same at a given moment; expr_eval takes the clock's time and a new seed. */
+int expr_eval_at(const struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 
 /* A point in time and a length of time (time.Time, time.Duration), which are ints else. */
 bool expr_is_time(const struct val *v);

@@ -88,6 +88,7 @@ struct eval {
 	size_t bytes;
 	const struct node *at; /* for messages */
 	int64_t now; /* ns since the epoch */
+	uint64_t random;
 	struct err *e;
 };
 

@@ -135,7 +135,7 @@ call_sprig(const struct expr_call *c, const struct val *args, size_t n, struct v
 	struct val *copy = ARENA_ARRAY(c->arena, struct val, n);
 	for (size_t i = 0; i < n; i++)
 		copy[i] = to_sprig(&args[i]);
-	if (sprig_call(c->data, copy, n, c->now, c->arena, out, e))
+	if (sprig_call(c->data, copy, n, c->now, c->random, c->arena, out, e))
 		return -1;
 	if (out->kind == VAL_INT && out->pad == SPRIG_TIME)
 		*out = time_from_ns(out->i);

@@ -624,7 +624,7 @@ eval_call(struct eval *ev, const struct node *n, struct val *out)
 	ev->at = n;
 	if (n->builtin)
 		return n->builtin->call(ev, n, args, count, out);
-	struct expr_call call = { ev->arena, ev->env, ev->x->arg, n->function->data, ev->now };
+	struct expr_call call = { ev->arena, ev->env, ev->x->arg, n->function->data, ev->now, &ev->random };
 	struct err e = { 0 };
 	size_t before = arena_size(ev->arena);
 	if (n->function->call(&call, args, count, out, &e) < 0)
@@ -714,13 +714,14 @@ expr_eval(const struct expr *x, const struct val *env, struct arena *a, struct v
 {
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME, &t);
-	return expr_eval_at(x, env, t.tv_sec * NS_PER_SEC + t.tv_nsec, a, out, e);
+	struct expr_moment when = { t.tv_sec * NS_PER_SEC + t.tv_nsec, (uint64_t)arc4random() << 32 | arc4random() };
+	return expr_eval_at(x, env, when, a, out, e);
 }
 
 int
-expr_eval_at(const struct expr *x, const struct val *env, int64_t now, struct arena *a, struct val *out, struct err *e)
+expr_eval_at(const struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e)
 {
-	struct eval ev = { .x = x, .arena = a, .env = env, .now = now, .e = e };
+	struct eval ev = { .x = x, .arena = a, .env = env, .now = when.now, .random = when.seed, .e = e };
 	struct val result;
 	if (eval_node(&ev, x->root, &result) != 0)
 		return -1;

@@ -75,6 +75,7 @@ struct run {
 	size_t steps, made; /* bytes that functions made */
 	unsigned depth;
 	int64_t now;
+	uint64_t *random; /* state of the sequence; NULL: every draw is new */
 	uint32_t line;
 	enum { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE } flow;
 };

@@ -31,4 +31,8 @@ struct val go_box(struct run *r, struct val map);
 /* reflect.DeepEqual: kinds and Go types count. */
 bool go_deep_equal(const struct val *a, const struct val *b);
 
+/* A random number: r->random must be set. */
+uint64_t sprig_draw(struct run *r);
+extern const struct gofn sprig_random[]; /* for expressions only */
+
 #endif

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/lang/sprig_call.h"
 
-#include "core/lang/gotmpl_impl.h"
+#include "core/lang/sprig.h"
+
+static const struct gofn *
+find_random(str name)
+{
+	for (const struct gofn *f = sprig_random; f->name; f++)
+		if (str_eq(name, str_c(f->name)))
+			return f;
+	return NULL;
+}
 
 const struct gofn *
 sprig_find(str name)
@@ -11,7 +20,7 @@ sprig_find(str name)
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		for (const struct gofn *f = tables[i]; f->name; f++)
 			if (str_eq(name, str_c(f->name)))
-				return f->fn ? f : NULL;
+				return f->fn ? f : find_random(name);
 	return NULL;
 }
 
@@ -48,9 +57,9 @@ fill_nil(const struct gofn *f, struct val *args, size_t n)
 }
 
 int
-sprig_call(const struct gofn *f, const struct val *args, size_t n, int64_t now, struct arena *a, struct val *out, struct err *e)
+sprig_call(const struct gofn *f, const struct val *args, size_t n, int64_t now, uint64_t *random, struct arena *a, struct val *out, struct err *e)
 {
-	struct run r = { .a = a, .e = e, .now = now };
+	struct run r = { .a = a, .e = e, .now = now, .random = random };
 	struct val *copy = ARENA_ARRAY(a, struct val, n), result;
 	if (n)
 		memcpy(copy, args, n * sizeof *copy);

@@ -256,7 +256,7 @@ FN(fn_uuidv4)
 {
 	unsigned char b[16];
 	for (size_t i = 0; i < sizeof b; i += 4) {
-		uint32_t x = arc4random();
+		uint32_t x = r->random ? (uint32_t)sprig_draw(r) : arc4random();
 		memcpy(b + i, &x, 4);
 	}
 	b[6] = (b[6] & 0x0f) | 0x40;

@@ -259,6 +259,65 @@ numbers(void **state)
 	vectors_replay("tests/vectors/gonumbers.jsonl", check_number);
 }
 
+/* The same moment gives the same random numbers and time; what is drawn is of the right kind. */
+static void
+moments(void **state)
+{
+	static const char *const texts[] = { "sprig.randAlphaNum(8)", "sprig.randAlpha(8)", "sprig.randNumeric(8)", "sprig.randAscii(8)",
+		"sprig.randBytes(8)", "string(sprig.randInt(0, 1000000000))", "sprig.shuffle('abcdefghijklm')", "sprig.uuidv4()" };
+	(void)state;
+	struct arena *a = arena_new();
+	struct val none = { .kind = VAL_MAP }, x, y, z;
+	struct err e;
+	struct variables v = evaluate_map(&none), w = v;
+	v.when = (struct expr_moment){ NS_PER_SEC, 7 };
+	w.when = (struct expr_moment){ NS_PER_SEC, 8 };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(evaluate(evaluator, str_c(texts[i]), &v, a, &x, &e), 0);
+		assert_int_equal(evaluate(evaluator, str_c(texts[i]), &v, a, &y, &e), 0);
+		assert_int_equal(evaluate(evaluator, str_c(texts[i]), &w, a, &z, &e), 0);
+		assert_true(val_eq(&x, &y));
+		assert_false(val_eq(&x, &z));
+	}
+	bool yes = false;
+	const str all = S("now().Unix() == 1 and len(sprig.randAlpha(5)) == 5 and sprig.randNumeric(3) matches '^[0-9]{3}$'"
+			  " and sprig.randInt(3, 4) == 3 and sprig.randAlphaNum(0) == ''");
+	assert_int_equal(evaluate_bool(evaluator, all, &v, &yes, &e), 0);
+	assert_true(yes);
+	assert_int_equal(evaluate(evaluator, S("sprig.randInt(4, 4)"), &v, a, &x, &e), -1);
+	assert_int_equal(evaluate(evaluator, S("sprig.randAlpha(99999999)"), &v, a, &x, &e), -1);
+	arena_free(a);
+}
+
+/* An expression pays for what it uses, and cannot use up more than its share. */
+static void
+limits(void **state)
+{
+	(void)state;
+	struct arena *a = arena_new();
+	struct val none = { .kind = VAL_MAP }, x;
+	struct err e;
+	struct variables v = evaluate_map(&none);
+	struct buf deep CLEANUP(free_buf) = { 0 };
+	for (int i = 0; i < 2000; i++)
+		buf_addc(&deep, '(');
+	const str texts[] = { buf_str(&deep), S("map(1..9000, map(1..9000, #))"), S("repeat('x', 99999999)"), S("1..99999999"),
+		S("reduce(1..100, #acc + #acc, 'xxxxxxxx')") };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(evaluate(evaluator, texts[i], &v, a, &x, &e), -1);
+		assert_int_equal(e.code, ERR_LIMIT);
+	}
+	/* a limit is an error of a tag, also where names may come later */
+	enum tag_found found;
+	str out;
+	assert_int_equal(evaluate_tag(evaluator, texts[1], &v, NULL, a, &found, &out, &e), -1);
+	/* more texts than are kept */
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(evaluate(evaluator, arena_fmt(a, "%d + 1", i), &v, a, &x, &e), 0);
+	assert_int_equal(x.i, 2000);
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -267,6 +326,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(sprig, setup, teardown),
 		cmocka_unit_test_setup_teardown(tags, setup, teardown),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test_setup_teardown(moments, setup, teardown),
+		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
