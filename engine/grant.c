@@ -9,6 +9,8 @@
 #include "engine/locks.h"
 #include "engine/shell.h"
 
+enum { HOLDERS_SHOWN = 20 }; /* to who waits */
+
 struct answer {
 	struct arena *arena;
 	str holder;
@@ -66,7 +68,7 @@ holders_of(const struct locks *t, const struct locking *l, struct arena *a)
 	for (size_t i = 0; i < l->n; i++) {
 		struct val_list list = { 0 };
 		str *holders;
-		size_t n = locks_holders(t, &l->ids[i], a, &holders);
+		size_t n = locks_holders(t, &l->ids[i], HOLDERS_SHOWN, a, &holders);
 		for (size_t k = 0; k < n; k++)
 			val_list_add(&list, val_str(holders[k]));
 		val_list_add(&all, val_list_end(&list, a));

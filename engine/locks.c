@@ -397,15 +397,14 @@ locks_granted(struct locks *t)
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 size_t
-locks_holders(const struct locks *t, const struct lock_id *id, struct arena *a, str **out)
+locks_holders(const struct locks *t, const struct lock_id *id, size_t max, struct arena *a, str **out)
 {
 	const struct lock *l = map_get(&t->locks, key_of(a, id));
-	size_t n = 0;
-	*out = ARENA_ARRAY(a, str, l ? l->held : 0);
-	if (!l)
-		return 0;
-	LIST_EACH (&l->holders, struct slot, holding, s)
-		(*out)[n++] = arena_dup(a, s->claim->holder);
+	size_t n = 0, all = l ? l->held : 0;
+	max = all < max ? all : max;
+	*out = ARENA_ARRAY(a, str, max);
+	for (struct link *at = l ? l->holders.next : NULL; n < max; at = at->next)
+		(*out)[n++] = arena_dup(a, CONTAINER_OF(at, struct slot, holding)->claim->holder);
 	return n;
 }
 

@@ -70,8 +70,8 @@ void locks_refresh(struct locks *t);
 /* Who was let in by a release or a refresh, each once, in order. Absent: nobody. Valid until the next call. */
 str locks_granted(struct locks *t);
 
-/* Those who hold a lock now, oldest first; for display. In the arena. */
-size_t locks_holders(const struct locks *t, const struct lock_id *id, struct arena *a, str **out);
+/* Those who hold a lock now, oldest first, at most `max`; for display. In the arena. */
+size_t locks_holders(const struct locks *t, const struct lock_id *id, size_t max, struct arena *a, str **out);
 /* Holders and waiters of all locks: zero when nobody uses any. */
 size_t locks_claims(const struct locks *t);
 

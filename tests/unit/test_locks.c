@@ -150,7 +150,7 @@ all_or_nothing(void **state UNUSED)
 	a = w.a;
 	assert_int_equal(ASK(&w, "ns/x", 0, 1, mutex(S("x"))), 1);
 	assert_int_equal(ASK(&w, "ns/both", 0, 2, mutex(S("x")), mutex(S("y"))), 0);
-	assert_int_equal(locks_holders(w.t, &y, a, &holders), 0);
+	assert_int_equal(locks_holders(w.t, &y, 9, a, &holders), 0);
 	assert_int_equal(ASK(&w, "ns/y", 0, 3, mutex(S("y"))), 0); /* y is free, but it is not its turn */
 	locks_release(w.t, S("ns/x"));
 	expect_granted(&w, "ns/both");
@@ -260,8 +260,10 @@ what_was_held_is_held_whatever_the_limit(void **state UNUSED)
 	w.limits[0] = 1;
 	locks_hold(w.t, S("ns/a"), &s, 1);
 	locks_hold(w.t, S("ns/b"), &s, 1);
-	assert_int_equal(locks_holders(w.t, &s, w.a, &holders), 2);
+	assert_int_equal(locks_holders(w.t, &s, 9, w.a, &holders), 2);
 	assert_string_equal(holders[1].p, "ns/b");
+	assert_int_equal(locks_holders(w.t, &s, 1, w.a, &holders), 1);
+	assert_string_equal(holders[0].p, "ns/a");
 	assert_int_equal(ASK(&w, "ns/a", 0, 1, semaphore(S("s0"))), 1);
 	assert_int_equal(ASK(&w, "ns/c", 9, 3, semaphore(S("s0"))), 0);
 	locks_release(w.t, S("ns/a"));
@@ -346,7 +348,7 @@ compare(struct world *w, const struct model *m)
 	for (size_t k = 0; k < LOCKS; k++) {
 		str *holders;
 		struct lock_id id = semaphore(arena_fmt(w->a, "s%zu", k));
-		size_t n = locks_holders(w->t, &id, w->a, &holders), want = 0;
+		size_t n = locks_holders(w->t, &id, HOLDERS, w->a, &holders), want = 0;
 		for (size_t i = 0; i < HOLDERS; i++) {
 			if (!m->claims[i].there || !m->claims[i].held || !m->claims[i].wants[k])
 				continue;
