@@ -85,9 +85,11 @@ spec:
 """ + TEMPLATES
 
 
-class Locks(TestCase):
+class Contenders(TestCase):
+    """Fifty at a time, three at once, by whatever means; and a daemon that is killed."""
     WORKFLOWS = 50
     HOLDERS = 3
+    SETTINGS = ""
 
     def setUp(self):
         super().setUp()
@@ -99,17 +101,21 @@ class Locks(TestCase):
     def settings(self):
         path = os.path.join(self.directory, "settings.yaml")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(f"hostPaths: [{self.directory}]\n")
+            f.write(f"hostPaths: [{self.directory}]\n{self.SETTINGS}")
         return path
+
+    def text(self, i):
+        """What contender number i is, and the endings of the ids that its holders write."""
+        raise NotImplementedError
 
     def submit(self, d, rng):
         """Fifty more, in one go."""
         path, texts = os.path.join(self.directory, "contenders.yaml"), []
         for i in range(self.WORKFLOWS):
             name = f"w{self.submitted + i:04d}"
-            whole = i % 5 == 4
-            self.ids += [f"{name}-w"] if whole else [f"{name}-{x}" for x in "abc"]
-            texts.append((WHOLE if whole else PARTS).replace("NAME", name).replace("PRIORITY", str(rng.randrange(3)))
+            text, endings = self.text(i)
+            self.ids += [f"{name}-{x}" for x in endings]
+            texts.append(text.replace("NAME", name).replace("PRIORITY", str(rng.randrange(3)))
                          .replace("JOURNAL", self.journal).replace("DIRECTORY", self.shared).replace("PAUSE", scaled("0.1", "0.5")))
         self.submitted += self.WORKFLOWS
         with open(path, "w", encoding="utf-8") as f:
@@ -147,8 +153,8 @@ class Locks(TestCase):
             until(lambda: len(self.lines()) >= target, 120, f"{target} lines of the journal")
         d.kill()
 
-    def test_never_more_than_three_hold_it_and_none_is_stuck(self):
-        kills, seed = scaled(10, 200), int(os.environ.get("TIDEGATE_SEED", "1"))
+    def contend(self, kills):
+        seed = int(os.environ.get("TIDEGATE_SEED", "1"))
         rng = random.Random(seed)
         d = self.daemon({"limits.yaml": LIMITS}, "--config", self.settings())
         self.submitted, self.ids = 0, []
@@ -170,6 +176,25 @@ class Locks(TestCase):
         self.assertEqual(sorted(x[4:] for x in self.lines() if x.startswith("end ")), sorted(self.ids))
         self.assertEqual(self.most(), self.HOLDERS, f"seed {seed}: the semaphore was never full")
         self.assertFalse([w["metadata"]["name"] for w in d.list() if w["status"].get("synchronization")])
+
+
+class Locks(Contenders):
+    def text(self, i):
+        return (WHOLE, "w") if i % 5 == 4 else (PARTS, "abc")
+
+    def test_never_more_than_three_hold_it_and_none_is_stuck(self):
+        self.contend(scaled(10, 200))
+
+
+class Admission(Contenders):
+    """The same of the daemon's own limit: workflows that wait are not even in memory."""
+    SETTINGS = "workflowParallelism: 3\n"
+
+    def text(self, i):
+        return WHOLE.replace("  synchronization: {semaphores: [{configMapKeyRef: {name: limits, key: licences}}]}\n", ""), "w"
+
+    def test_never_more_than_three_run_and_none_is_forgotten(self):
+        self.contend(scaled(10, 100))
 
 
 if __name__ == "__main__":
