@@ -173,6 +173,7 @@ MEASURES = [
     ("queued", "memory with 100,000 workflows queued", "10,000 queued", "MiB", 1 / 1024, scale.queued, False, 10.0, 5.0),
     ("flat", "memory after 100,000 workflows, idle", "after 100", "MiB", 1 / 1024, scale.flat, False, 3.0, 1.5),
     ("recovery", "restart with 100,000 queued", "with none", "ms", 1000, scale.recovery, False, 100, 15),
+    ("finished", "20,000 finished nodes in memory", "20,000 waiting nodes", "MiB", 1 / 1024, scale.finished_nodes, False, 1.3, 0.5),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]

@@ -2,8 +2,10 @@
 """scale: many nodes, many workflows, and what they weigh."""
 import json
 import os
+import re
 import statistics
 import time
+import urllib.request
 
 from common import (ROUNDS, fan_makefile, fan_out, free_port, notes, number, out, pss_kib, run_workflow, serve, timed, tool, workflow_head,
                     write)
@@ -82,6 +84,35 @@ def burst(work):
     yield from workflows_at_once(work, 5000)
 
 
+LOOP = 20000
+
+
+def finished_nodes(work):
+    """A loop of no-op steps and a gate behind it, so that the workflow stays while all its nodes are done."""
+    port, path = free_port(), os.path.join(work, "open-loop")
+    spec = gate(path)
+    spec["workflow"]["spec"]["entrypoint"] = "all"
+    spec["workflow"]["spec"]["templates"] += [
+        {"name": "nothing", "container": {"image": "any", "command": ["/bin/true"]}},
+        {"name": "all", "steps": [[{"name": "one", "template": "nothing", "withSequence": {"count": str(LOOP)}}], [{"name": "two", "template": "main"}]]}]
+    body, one = write(work, "loop.json", json.dumps(spec)), write(work, "one.json", json.dumps(ONE))
+    with serve(work, "finished", port, NO_SOURCES, listen=port) as server:
+        submitted(port, 100, one)
+        idle = server.settled()
+        accepted(port, 1, body, 1)
+        waiting = server.settled()
+        while steps_done(port) < LOOP + 100:
+            time.sleep(0.1)
+        done = server.settled()
+        write(work, "open-loop", "")
+        out([tool("submit"), str(port), "0", "0", "101", one])
+        time.sleep(2)
+        after = server.settled()
+    notes.append(f"{(done - idle) * 1024 / LOOP:.0f} bytes a finished node while its workflow runs, {(waiting - idle) * 1024 / LOOP:.0f} a waiting one; "
+                 f"{after / 1024:.1f} MiB when the workflow is done, {idle / 1024:.1f} before")
+    yield done - idle, waiting - idle
+
+
 # ---- 100,000 workflows that wait ----------------------------------------------------------------------------------------
 
 MANY = 100000
@@ -93,6 +124,11 @@ def gate(path):
     step = {"image": "any", "command": ["/bin/sh", "-c", f"until [ -e {path} ]; do sleep 0.1; done"]}
     return {"workflow": {"metadata": {"generateName": "gate-"},
                          "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": step}]}}}
+
+
+def steps_done(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as f:
+        return sum(int(n) for n in re.findall(r'^argo_workflows_pods_total_count\{phase="Succeeded".*\} (\d+)', f.read().decode(), re.M))
 
 
 def accepted(port, n, body, connections=64):

@@ -105,7 +105,7 @@ mem_realloc(void *p, size_t n, size_t size)
 void
 vec_grow(void **p, size_t *cap, size_t size)
 {
-	size_t more = *cap ? *cap * 2 : 8;
+	size_t more = *cap ? *cap * 2 : size > 16 ? 8 : 2; /* most lists of pointers stay short */
 	*p = mem_realloc(*p, more, size);
 	*cap = more;
 }

@@ -15,7 +15,7 @@
 #include "engine/custom_metrics.h"
 
 #define STARTED_DELAY (50 * NS_PER_MS)
-#define QUIET NS_PER_SEC /* without a workflow's end */
+#define QUIET NS_PER_SEC /* without a change of a workflow */
 
 struct watch {
 	struct link link;
@@ -158,9 +158,9 @@ look_for_quiet(void *arg)
 	timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look_for_quiet, g);
 }
 
-/* A run has left memory. What many of them leave in pieces goes back to the system, when there is time. */
+/* Runs and rows have left memory. What they leave in pieces goes back to the system, when there is time. */
 static void
-one_gone(struct engine *g)
+memory_left(struct engine *g)
 {
 	g->gone++;
 	if (!g->quiet.slot && !g->closing)
@@ -187,7 +187,6 @@ live_free(struct live *l)
 	VEC_FREE(&l->dues);
 	VEC_FREE(&l->actions);
 	VEC_FREE(&l->waiters);
-	one_gone(l->engine);
 	free(l);
 }
 
@@ -248,6 +247,7 @@ saved(void *arg)
 	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
 	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
 		live_free(l);
+	memory_left(g);
 	admission_serve(g); /* its steps may have stood in line */
 	arena_free(j->arena);
 }

@@ -88,7 +88,7 @@ struct engine {
 	} expiry;
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
-	uint64_t gone, gone_before; /* runs that have left memory; and when that was looked at last */
+	uint64_t gone, gone_before; /* saves whose memory was left behind; and when that was looked at last */
 	struct timer quiet;       /* to look again, while there are any */
 	bool closing;
 };
