@@ -11,10 +11,30 @@ struct verb_opts {
 	bool dry_run, force;
 };
 
+#define WRONG_OUTPUT "--output-parameter %s: write it as name=value"
+
 /* How a verb is sent, and what is said when it was done. */
 struct verb_way {
 	const char *method, *suffix, *said;
 };
+
+/* name=value ... as the JSON text that the API wants; false: `*wrong` is none. */
+static bool
+outputs_text(struct client *c, const struct cli_texts *given, str *out, const char **wrong)
+{
+	struct val_map outputs = { 0 };
+	bool good = true;
+	for (size_t i = 0; i < given->n && good; i++) {
+		str key, value;
+		good = cli_pair(given->p[i], &key, &value);
+		*wrong = given->p[i];
+		if (good)
+			val_map_add(&outputs, key, val_str(value));
+	}
+	struct val map = val_map_end(&outputs, c->arena);
+	*out = map.n ? json_write(c->arena, &map) : S("");
+	return good;
+}
 
 static struct val
 body_of(struct client *c, const struct verb_opts *o, str name)
@@ -22,6 +42,10 @@ body_of(struct client *c, const struct verb_opts *o, str name)
 	struct val_map more = { 0 };
 	val_map_add_str(&more, S("nodeFieldSelector"), str_c(o->node_field_selector));
 	val_map_add_str(&more, S("message"), str_c(o->message));
+	str outputs;
+	const char *wrong;
+	if (outputs_text(c, &o->output_parameters, &outputs, &wrong)) /* run_resume has looked */
+		val_map_add_str(&more, S("outputParameters"), outputs);
 	return verb_body(c, name, &more);
 }
 
@@ -61,7 +85,19 @@ each(const struct verb_opts *o, char **args, int n, const struct verb_way *way)
 VERB(stop, "PUT", "/stop", "stopped")
 VERB(terminate, "PUT", "/terminate", "terminated")
 VERB(suspend, "PUT", "/suspend", "suspended")
-VERB(resume, "PUT", "/resume", "resumed")
+
+static int
+run_resume(const void *opts, char **args, int n)
+{
+	static const struct verb_way way = { "PUT", "/resume", "resumed" };
+	const struct verb_opts *o = opts;
+	for (size_t i = 0; i < o->output_parameters.n; i++) {
+		str key, value;
+		if (!cli_pair(o->output_parameters.p[i], &key, &value))
+			return cli_usage(&command_resume, WRONG_OUTPUT, o->output_parameters.p[i]);
+	}
+	return each(o, args, n, &way);
+}
 
 static int
 run_delete(const void *opts, char **args, int n)
@@ -120,8 +156,14 @@ const struct command command_resume = {
 	.name = "resume",
 	.args = "[WORKFLOW...]",
 	.summary = "Go on with suspended workflows and suspend steps.",
-	.examples = "  tidegate resume deploy-9dkq2\n  tidegate resume deploy-9dkq2 --node-field-selector displayName=approve\n",
-	.options = (const struct cli_option[]){ NODES_OPTION, CHOICE_OPTIONS, { 0 } },
+	.examples = "  tidegate resume deploy-9dkq2\n  tidegate resume deploy-9dkq2 --node-field-selector displayName=approve\n"
+	            "  tidegate resume deploy-9dkq2 --node-field-selector displayName=approve -p approve=YES\n",
+	.options = (const struct cli_option[]){
+		NODES_OPTION,
+		OPTION(struct verb_opts, output_parameters, "output-parameter", 'p', "NAME=VALUE", "A supplied output; may be repeated."),
+		CHOICE_OPTIONS,
+		{ 0 },
+	},
 	.size = sizeof(struct verb_opts),
 	.args_max = -1,
 	.run = run_resume,
@@ -157,22 +199,18 @@ run_node(const void *opts, char **args, int n UNUSED)
 	const struct verb_opts *o = opts;
 	struct client c CLEANUP(client_free);
 	struct err e = { 0 };
-	struct val_map more = { 0 }, outputs = { 0 };
+	struct val_map more = { 0 };
 	client_init(&c, &o->common);
 	if (strcmp(args[0], "set") != 0)
 		return cli_usage(&command_node, "no such form \"node %s\"; there is only `node set`", args[0]);
-	for (size_t i = 0; i < o->output_parameters.n; i++) {
-		str key, value;
-		if (!cli_pair(o->output_parameters.p[i], &key, &value))
-			return cli_usage(&command_node, "--output-parameter %s: write it as name=value", o->output_parameters.p[i]);
-		val_map_add(&outputs, key, val_str(value));
-	}
-	struct val map = val_map_end(&outputs, c.arena);
+	str outputs;
+	const char *wrong;
+	if (!outputs_text(&c, &o->output_parameters, &outputs, &wrong))
+		return cli_usage(&command_node, WRONG_OUTPUT, wrong);
 	val_map_add_str(&more, S("nodeFieldSelector"), str_c(o->node_field_selector));
 	val_map_add_str(&more, S("message"), str_c(o->message));
 	val_map_add_str(&more, S("phase"), str_c(o->phase));
-	if (map.n)
-		val_map_add(&more, S("outputParameters"), val_str(json_write(c.arena, &map)));
+	val_map_add_str(&more, S("outputParameters"), outputs);
 	struct val body = verb_body(&c, str_c(args[1]), &more);
 	if (client_call(&c, "PUT", workflow_path(&c, str_c(args[1]), "/set"), &body, NULL, &e))
 		return cli_fail(&e);

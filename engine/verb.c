@@ -49,14 +49,24 @@ waits(const struct node *n)
 /* ---- checks
  * ---------------------------------------------------------------------------------------------------------- */
 
-/* Whether every supplied output of a suspended node has a value or a default. */
+static bool
+among(const struct kvs *given, str name)
+{
+	for (size_t i = 0; i < given->n; i++)
+		if (str_eq(given->p[i].key, name))
+			return true;
+	return false;
+}
+
+/* Whether every supplied output of a suspended node has a value, one of those given, or a default. */
 static int
-can_succeed(const struct node *n, struct err *e)
+can_succeed(const struct node *n, const struct kvs *given, struct err *e)
 {
 	const struct val *params = val_get(n->outputs, S("parameters"));
 	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++) {
 		const struct val *p = &params->items[i];
-		if (!val_get(p, S("value")) && !val_get(p, S("default")) && !val_path(p, "valueFrom.default"))
+		if (!val_get(p, S("value")) && !val_get(p, S("default")) && !val_path(p, "valueFrom.default") &&
+			!among(given, val_get_str(p, "name")))
 			return err_set(e, ERR_INVALID,
 				"raw output parameter '%.*s' has not been set and does not have a default value",
 				STR_ARG(val_get_str(p, "name")));
@@ -70,32 +80,6 @@ nothing_chosen(const struct verb_options *o, struct err *e)
 	return err_set(e, ERR_INVALID,
 		"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: %.*s",
 		STR_ARG(o->node_field_selector));
-}
-
-/* Whether the suspended nodes that are meant can succeed; with a selector there must be one. */
-static int
-check_resume(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < r->nodes.n; i++) {
-		struct node *x = r->nodes.p[i];
-		if (!waits(x) || !node_chosen(s, x))
-			continue;
-		n++;
-		if (can_succeed(x, e))
-			return -1;
-	}
-	return o && o->node_field_selector.n && !n ? nothing_chosen(o, e) : 0;
-}
-
-/* Stop with a selector is for suspended nodes; there must be one (Argo: updateSuspendedNode). */
-static int
-check_stop(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
-{
-	for (size_t i = 0; i < r->nodes.n; i++)
-		if (waits(r->nodes.p[i]) && node_chosen(s, r->nodes.p[i]))
-			return 0;
-	return o && o->node_field_selector.n ? nothing_chosen(o, e) : 0;
 }
 
 /* Whether somebody may supply this output: it is declared as supplied, and nobody did. */
@@ -120,6 +104,45 @@ check_output(const struct node *n, str name, struct err *e)
 }
 
 static int
+check_outputs(const struct node *n, const struct kvs *given, struct err *e)
+{
+	for (size_t i = 0; i < given->n; i++)
+		if (check_output(n, given->p[i].key, e))
+			return -1;
+	return 0;
+}
+
+/* Whether the suspended nodes that are meant can succeed; with a selector there must be one. */
+static int
+check_resume(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
+{
+	static const struct kvs none = { 0 };
+	const struct kvs *given = o ? &o->output_parameters : &none;
+	size_t n = 0;
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *x = r->nodes.p[i];
+		if (!waits(x) || !node_chosen(s, x))
+			continue;
+		n++;
+		if (check_outputs(x, given, e) || can_succeed(x, given, e))
+			return -1;
+	}
+	if (!n && given->n && !o->node_field_selector.n)
+		return err_set(e, ERR_INVALID, "no node is suspended that could take output parameters");
+	return o && o->node_field_selector.n && !n ? nothing_chosen(o, e) : 0;
+}
+
+/* Stop with a selector is for suspended nodes; there must be one (Argo: updateSuspendedNode). */
+static int
+check_stop(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
+{
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (waits(r->nodes.p[i]) && node_chosen(s, r->nodes.p[i]))
+			return 0;
+	return o && o->node_field_selector.n ? nothing_chosen(o, e) : 0;
+}
+
+static int
 check_set(const struct run *r, const struct selector *s, const struct verb_options *o, struct err *e)
 {
 	size_t n = 0;
@@ -134,9 +157,9 @@ check_set(const struct run *r, const struct selector *s, const struct verb_optio
 		if (!waits(x) || !node_chosen(s, x))
 			continue;
 		n++;
-		for (size_t k = 0; k < o->output_parameters.n; k++)
-			if (check_output(x, o->output_parameters.p[k].key, e))
-				return -1;
+		if (check_outputs(x, &o->output_parameters, e) ||
+			(p == PHASE_SUCCEEDED && can_succeed(x, &o->output_parameters, e)))
+			return -1;
 	}
 	return n ? 0 : nothing_chosen(o, e);
 }
@@ -214,6 +237,13 @@ supply(struct run *r, struct node *n, str name, str value)
 }
 
 static void
+supply_all(struct run *r, struct node *n, const struct kvs *given)
+{
+	for (size_t i = 0; i < given->n; i++)
+		supply(r, n, given->p[i].key, given->p[i].value);
+}
+
+static void
 set(struct run *r, const struct selector *s, const struct verb_options *o)
 {
 	struct err e;
@@ -221,8 +251,7 @@ set(struct run *r, const struct selector *s, const struct verb_options *o)
 		struct node *n = r->nodes.p[i];
 		if (!waits(n) || !node_chosen(s, n))
 			continue;
-		for (size_t k = 0; k < o->output_parameters.n; k++)
-			supply(r, n, o->output_parameters.p[k].key, o->output_parameters.p[k].value);
+		supply_all(r, n, &o->output_parameters);
 		str message = o->message.n ? o->message : STR_NONE;
 		if (!o->phase.n)
 			node_set(n, n->phase, message);
@@ -262,14 +291,17 @@ shut_down(struct run *r, str strategy, str message)
 }
 
 static void
-resume(struct run *r, const struct selector *s, bool selected)
+resume(struct run *r, const struct selector *s, const struct verb_options *o)
 {
-	if (!selected)
+	if (!o || !o->node_field_selector.n)
 		r->suspended = false;
 	if (r->entered && !r->suspended)
 		sync_resume(r);
 	run_enter(r);
 	run_settle(r);
+	for (size_t i = 0; o && o->output_parameters.n && i < r->nodes.n; i++)
+		if (waits(r->nodes.p[i]) && node_chosen(s, r->nodes.p[i]))
+			supply_all(r, r->nodes.p[i], &o->output_parameters);
 	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
 }
 
@@ -292,7 +324,7 @@ verb_apply(struct run *r, const struct stimulus *s)
 		sync_suspend(r);
 		break;
 	case STIM_RESUME:
-		resume(r, &chosen_by, selected);
+		resume(r, &chosen_by, o);
 		break;
 	case STIM_STOP:
 		if (selected)

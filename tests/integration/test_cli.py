@@ -278,6 +278,17 @@ class Client(TestCase):
         self.assertEqual(self.d.cli("wait", "waits", check=False).returncode, 1)
         self.assertIsNone(self.node_phase("release"))
 
+    def test_resume_with_outputs(self):
+        self.submit(WAITS.replace("suspend: {}", "suspend: {}\n      outputs: {parameters: [{name: answer, valueFrom: {supplied: {}}}]}"))
+        until(lambda: self.node_phase("approve") == "Running", 20, "the suspend step")
+        refused = self.d.cli("resume", "waits", check=False)
+        self.assertIn("raw output parameter 'answer' has not been set", refused.stderr)
+        self.assertEqual(self.d.cli("resume", "waits", "-p", "answer", check=False).returncode, 2)
+        self.d.cli("resume", "waits", "--node-field-selector", "displayName=approve", "-p", "answer=YES")
+        self.d.cli("wait", "waits")
+        outputs = [n["outputs"]["parameters"] for n in self.d.get("waits")["status"]["nodes"].values() if n["displayName"] == "approve"]
+        self.assertEqual(outputs, [[{"name": "answer", "value": "YES"}]])
+
     def test_dry_run_creates_nothing(self):
         self.assertIn("kind: Workflow", self.submit(HELLO, "--dry-run").stdout)
         self.assertEqual(self.d.list(), [])
