@@ -198,6 +198,7 @@ struct settings {
 	LIST_OF(struct image) images; /* first match wins */
 	int images_mode;   /* enum images_mode */
 	LIST_OF(struct registry_setting) registries; /* first match wins */
+	str pod_network;       /* range of the addresses of pods that have one of their own */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
 	int64_t pids_limit;    /* processes and threads of a step; 0: any number */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */

@@ -42,6 +42,49 @@ struct kube_metadata {
 	struct kvs labels, annotations;
 };
 
+/* What a probe or a lifecycle hook does: one of them. */
+struct exec_action {
+	struct strs command;
+};
+struct probe_header {
+	str name, value;
+};
+struct http_get {
+	str host, path, scheme;
+	struct intstr port;             /* a number, or the name of one of the container's ports */
+	LIST_OF(struct probe_header) headers;
+};
+struct tcp_socket {
+	str host;
+	struct intstr port;
+};
+struct sleep_action {
+	int64_t seconds;
+};
+struct probe {
+	struct exec_action *exec;
+	struct http_get *http_get;
+	struct tcp_socket *tcp_socket;
+	int64_t failures, successes;    /* in a row */
+	int64_t delay, period, timeout; /* seconds; period and timeout 0: Kubernetes' defaults, 10 and 1 */
+};
+struct lifecycle_handler {
+	struct exec_action *exec;
+	struct http_get *http_get;
+	struct tcp_socket *tcp_socket;
+	struct sleep_action *sleep;
+};
+struct container_lifecycle {
+	struct lifecycle_handler *post_start, *pre_stop;
+};
+struct container_port {
+	str name;
+	int64_t port;
+};
+struct host_alias {
+	str ip;
+	struct strs hostnames;
+};
 struct env_from_key {
 	struct secret_ref *secret, *config_map;
 	const struct val *field_ref, *resource_field_ref;

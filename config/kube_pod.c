@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kube_pod: probes, lifecycle, ports, resources and security of a container: types and names only. */
+/* kube_pod: probes, lifecycle, ports, resources and security of a container. */
 #include "config/kube.h"
 
 static const char *const protocols[] = { "TCP", "UDP", "SCTP", NULL };
 static const char *const schemes[] = { "HTTP", "HTTPS", NULL };
 
-static const struct schema exec_action_schema = { "ExecAction", "A command run inside the container.", 0,
-	(const struct field[]){
-	FIELD_AS("command", FIELD_STRS, 0, .doc = "Command and arguments; no shell is involved."),
+static const struct schema exec_action_schema = { "ExecAction", "A command run inside the container.",
+	sizeof(struct exec_action), (const struct field[]){
+	FIELD(struct exec_action, command, "command", 0, .doc = "Command and arguments; no shell is involved."),
 	{ 0 } } };
 
 static const struct schema grpc_action_schema = { "GRPCAction", "A call of the gRPC health service.", 0,
@@ -16,75 +16,79 @@ static const struct schema grpc_action_schema = { "GRPCAction", "A call of the g
 	FIELD_AS("service", FIELD_STR, 0, .doc = "Service name to ask for; the server as a whole if empty."),
 	{ 0 } } };
 
-static const struct schema http_header_schema = { "ProbeHTTPHeader", "A header of a probe's request.", 0,
-	(const struct field[]){
-	FIELD_AS("name", FIELD_STR, REQ, .doc = "Header name."),
-	FIELD_AS("value", FIELD_STR, REQ | EMPTY_OK, .doc = "Header value."),
+static const struct schema http_header_schema = { "ProbeHTTPHeader", "A header of a probe's request.",
+	sizeof(struct probe_header), (const struct field[]){
+	FIELD(struct probe_header, name, "name", REQ, .doc = "Header name."),
+	FIELD(struct probe_header, value, "value", REQ | EMPTY_OK, .doc = "Header value."),
 	{ 0 } } };
 
-static const struct schema http_get_schema = { "HTTPGetAction", "An HTTP GET that must answer 2xx or 3xx.", 0,
-	(const struct field[]){
-	FIELD_AS("host", FIELD_STR, 0, .doc = "Host to connect to; the container itself by default."),
-	FIELD_AS("httpHeaders", FIELD_LIST_, 0, .schema = &http_header_schema, .doc = "Headers to send."),
-	FIELD_AS("path", FIELD_STR, 0, .doc = "Path to request."),
-	FIELD_AS("port", FIELD_INTSTR, REQ, .doc = "Port number, or the name of a port of the container."),
-	FIELD_AS("scheme", FIELD_STR, 0, .choices = schemes, .dflt = "HTTP", .doc = "Whether to use TLS."),
+static const struct schema http_get_schema = { "HTTPGetAction", "An HTTP GET that must answer 2xx or 3xx.",
+	sizeof(struct http_get), (const struct field[]){
+	FIELD(struct http_get, host, "host", 0, .doc = "Host to connect to, an address; the container itself by default."),
+	FIELD_LIST(struct http_get, headers, "httpHeaders", 0, &http_header_schema, .doc = "Headers to send."),
+	FIELD(struct http_get, path, "path", 0, .doc = "Path to request."),
+	FIELD(struct http_get, port, "port", REQ, .doc = "Port number, or the name of a port of the container."),
+	FIELD(struct http_get, scheme, "scheme", 0, .choices = schemes, .dflt = "HTTP",
+		.doc = "Whether to use TLS, which is not served in a step."),
 	{ 0 } } };
 
-static const struct schema tcp_socket_schema = { "TCPSocketAction", "A connection that must be accepted.", 0,
-	(const struct field[]){
-	FIELD_AS("host", FIELD_STR, 0, .doc = "Host to connect to; the container itself by default."),
-	FIELD_AS("port", FIELD_INTSTR, REQ, .doc = "Port number, or the name of a port of the container."),
+static const struct schema tcp_socket_schema = { "TCPSocketAction", "A connection that must be accepted.",
+	sizeof(struct tcp_socket), (const struct field[]){
+	FIELD(struct tcp_socket, host, "host", 0, .doc = "Host to connect to, an address; the container itself by default."),
+	FIELD(struct tcp_socket, port, "port", REQ, .doc = "Port number, or the name of a port of the container."),
 	{ 0 } } };
 
-static const struct schema sleep_action_schema = { "SleepAction", "A pause.", 0, (const struct field[]){
-	FIELD_AS("seconds", FIELD_INT, REQ, .min = 0, .max = INT32_MAX, .doc = "Length of the pause."),
+static const struct schema sleep_action_schema = { "SleepAction", "A pause.", sizeof(struct sleep_action),
+	(const struct field[]){
+	FIELD(struct sleep_action, seconds, "seconds", REQ, .min = 0, .max = INT32_MAX, .doc = "Length of the pause."),
 	{ 0 } } };
 
-#define PROBE_ACTIONS \
-	FIELD_AS("exec", FIELD_OBJ_, 0, .schema = &exec_action_schema, .doc = "Run a command."), \
-	FIELD_AS("httpGet", FIELD_OBJ_, 0, .schema = &http_get_schema, .doc = "Send an HTTP request."), \
-	FIELD_AS("tcpSocket", FIELD_OBJ_, 0, .schema = &tcp_socket_schema, .doc = "Open a TCP connection.")
+#define ACTION_ROWS(T) \
+	FIELD_PTR(T, exec, "exec", 0, &exec_action_schema, .doc = "Run a command."), \
+	FIELD_PTR(T, http_get, "httpGet", 0, &http_get_schema, .doc = "Send an HTTP request."), \
+	FIELD_PTR(T, tcp_socket, "tcpSocket", 0, &tcp_socket_schema, .doc = "Open a TCP connection.")
 
-const struct schema kube_probe_schema = { "Probe", "A repeated look at whether a container is well.", 0,
-	(const struct field[]){
-	PROBE_ACTIONS,
-	FIELD_AS("grpc", FIELD_OBJ_, 0, .schema = &grpc_action_schema, .doc = "Ask the gRPC health service."),
-	FIELD_AS("failureThreshold", FIELD_INT, 0, .dflt = "3", .min = 0, .max = INT32_MAX,
+const struct schema kube_probe_schema = { "Probe", "A repeated look at whether a container is well.",
+	sizeof(struct probe), (const struct field[]){
+	ACTION_ROWS(struct probe),
+	FIELD_AS("grpc", FIELD_OBJ_, 0, .schema = &grpc_action_schema,
+		.doc = "Ask the gRPC health service: not served in a step."),
+	FIELD(struct probe, failures, "failureThreshold", 0, .dflt = "3", .min = 0, .max = INT32_MAX,
 		.doc = "Failures in a row before the probe counts as failed."),
-	FIELD_AS("initialDelaySeconds", FIELD_INT, 0, .dflt = "0", .min = 0, .max = INT32_MAX,
+	FIELD(struct probe, delay, "initialDelaySeconds", 0, .dflt = "0", .min = 0, .max = INT32_MAX,
 		.doc = "Wait after the start of the container."),
-	FIELD_AS("periodSeconds", FIELD_INT, 0, .dflt = "10", .min = 0, .max = INT32_MAX,
+	FIELD(struct probe, period, "periodSeconds", 0, .dflt = "10", .min = 0, .max = INT32_MAX,
 		.doc = "Time between two looks."),
-	FIELD_AS("successThreshold", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX,
+	FIELD(struct probe, successes, "successThreshold", 0, .dflt = "1", .min = 0, .max = INT32_MAX,
 		.doc = "Successes in a row before the probe counts as good again."),
-	FIELD_AS("terminationGracePeriodSeconds", FIELD_INT, 0,
-		.doc = "Time to end in when a failed probe stops the container."),
-	FIELD_AS("timeoutSeconds", FIELD_INT, 0, .dflt = "1", .min = 0, .max = INT32_MAX,
+	FIELD_AS("terminationGracePeriodSeconds", FIELD_INT, NOEFFECT,
+		.doc = "Time to end in when a failed probe stops the container.", .hint = "that of the pod counts"),
+	FIELD(struct probe, timeout, "timeoutSeconds", 0, .dflt = "1", .min = 0, .max = INT32_MAX,
 		.doc = "Longest time a look may take."),
 	{ 0 } } };
 
 static const struct schema lifecycle_handler_schema = { "LifecycleHandler",
-	"What to do at a point in a container's life.", 0, (const struct field[]){
-	PROBE_ACTIONS,
-	FIELD_AS("sleep", FIELD_OBJ_, 0, .schema = &sleep_action_schema, .doc = "Wait."),
+	"What to do at a point in a container's life.", sizeof(struct lifecycle_handler), (const struct field[]){
+	ACTION_ROWS(struct lifecycle_handler),
+	FIELD_PTR(struct lifecycle_handler, sleep, "sleep", 0, &sleep_action_schema, .doc = "Wait."),
 	{ 0 } } };
 
 const struct schema kube_lifecycle_schema = { "Lifecycle", "Actions after the start and before the end of a container.",
-	0, (const struct field[]){
-	FIELD_AS("postStart", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema,
-		.doc = "Right after the container was started."),
-	FIELD_AS("preStop", FIELD_OBJ_, 0, .schema = &lifecycle_handler_schema,
-		.doc = "Before the container is told to end."),
-	FIELD_AS("stopSignal", FIELD_STR, 0, .doc = "Signal that tells the container to end."),
+	sizeof(struct container_lifecycle), (const struct field[]){
+	FIELD_PTR(struct container_lifecycle, post_start, "postStart", 0, &lifecycle_handler_schema,
+		.doc = "Right after the container was started; if it fails, the container is ended."),
+	FIELD_PTR(struct container_lifecycle, pre_stop, "preStop", 0, &lifecycle_handler_schema,
+		.doc = "Before the container is told to end, within the time it has for that."),
+	FIELD_AS("stopSignal", FIELD_STR, LATER, .doc = "Signal that tells the container to end.",
+		.hint = "it is told by SIGTERM"),
 	{ 0 } } };
 
-const struct schema kube_port_schema = { "ContainerPort", "A port the container listens on; informational.", 0,
-	(const struct field[]){
-	FIELD_AS("containerPort", FIELD_INT, REQ, .min = 1, .max = 65535, .doc = "Port number in the container."),
+const struct schema kube_port_schema = { "ContainerPort", "A port the container listens on; informational.",
+	sizeof(struct container_port), (const struct field[]){
+	FIELD(struct container_port, port, "containerPort", REQ, .min = 1, .max = 65535, .doc = "Port number in the container."),
 	FIELD_AS("hostIP", FIELD_STR, 0, .doc = "Host address to bind."),
 	FIELD_AS("hostPort", FIELD_INT, 0, .min = 0, .max = 65535, .doc = "Port of the host to forward."),
-	FIELD_AS("name", FIELD_STR, 0, .doc = "Name that probes and services may use."),
+	FIELD(struct container_port, name, "name", 0, .doc = "Name that probes may use."),
 	FIELD_AS("protocol", FIELD_STR, 0, .choices = protocols, .dflt = "TCP", .doc = "Transport protocol."),
 	{ 0 } } };
 

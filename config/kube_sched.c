@@ -109,9 +109,10 @@ const struct schema kube_toleration_schema = { "Toleration", "A taint of nodes t
 
 /* ---- network ------------------------------------------------------------------------------------------------ */
 
-const struct schema kube_host_alias_schema = { "HostAlias", "A line for /etc/hosts.", 0, (const struct field[]){
-	FIELD_AS("hostnames", FIELD_STRS, 0, .doc = "Names for the address."),
-	FIELD_AS("ip", FIELD_STR, REQ, .doc = "The address."),
+const struct schema kube_host_alias_schema = { "HostAlias", "A line for /etc/hosts.",
+	sizeof(struct host_alias), (const struct field[]){
+	FIELD(struct host_alias, hostnames, "hostnames", 0, .doc = "Names for the address."),
+	FIELD(struct host_alias, ip, "ip", REQ, .doc = "The address."),
 	{ 0 } } };
 
 static const struct schema dns_option_schema = { "PodDNSConfigOption", "An option of the resolver.", 0,

@@ -118,6 +118,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 	FIELD(struct settings, pids_limit, "pidsLimit", 0, .max = INT32_MAX,
 		.doc = "Processes and threads that a step may have; 0: any number. Each step then has a control group, which costs "
 			"about as much as starting a process."),
+	FIELD(struct settings, pod_network, "podNetwork", 0, .dflt = "10.214.0.0/16",
+		.doc = "Range that daemons take their addresses from; two for each daemon. Of this machine alone."),
 	FIELD(struct settings, parallelism, "parallelism", 0, .max = 100000,
 		.doc = "Steps that run at once, over all workflows; 0: four for each core, at least 16."),
 	FIELD(struct settings, workflow_parallelism, "workflowParallelism", 0, .max = 1000000,

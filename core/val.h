@@ -99,6 +99,13 @@ const char *val_kind_name(const struct val *v); /* "a string", "a list", ... for
  * A plain YAML scalar by the YAML 1.2 core schema (null, bool, int incl. 0x 0o, float); others come back as they are.
  */
 struct val val_resolve(const struct val *v);
+/* Whether it is true, be it a plain scalar; v may be NULL. */
+static inline bool
+val_is_true(const struct val *v)
+{
+	struct val plain = v ? val_resolve(v) : (struct val){ .kind = VAL_NULL };
+	return plain.kind == VAL_BOOL && plain.b;
+}
 /* val_resolve over a whole tree: what a YAML document means where no table says more. Shares what does not change. */
 const struct val *val_resolve_all(struct arena *a, const struct val *v);
 /* Numbers (and only numbers) as a double / an integer without loss. Plain scalars are resolved first. */

@@ -306,6 +306,7 @@ begin_body(struct run *r, struct call *c, const struct def *d, const struct proc
 	struct node *n;
 	switch (p->tmpl->type) {
 	case TEMPLATE_CONTAINER:
+	case TEMPLATE_CONTAINER_SET:
 	case TEMPLATE_SCRIPT:
 	case TEMPLATE_HTTP:
 		return pod_begin(r, c, d, p);
@@ -335,7 +336,7 @@ call_begin(struct run *r, struct call *c)
 	struct node *n = node_named(r, c->name);
 	if (r->finished || (c->boundary && node_fulfilled(c->boundary)))
 		return NULL;
-	if (n && node_fulfilled(n)) {
+	if (n && node_past(n)) {
 		adopt(n, c);
 		node_announce(n);
 		return n;

@@ -222,6 +222,8 @@ results(const void *arg, size_t i)
 	if (!n)
 		return 0;
 	uint8_t set = sets[n->phase];
+	if (n->daemoned)
+		set |= DEPENDS_DAEMONED;
 	if (n->type == NODE_TASK_GROUP && any_succeeded(n))
 		set |= DEPENDS_ANY_SUCCEEDED;
 	if (n->type == NODE_TASK_GROUP && all_failed(n))
@@ -399,7 +401,7 @@ ready(struct run *r, struct frame *f, size_t i)
 	if (!n && run_shut(r, f->node->exiting))
 		return; /* nothing new is begun any more */
 	f->begun++;
-	if (n && node_fulfilled(n)) { /* after a restart */
+	if (n && node_past(n)) { /* after a restart */
 		n->role = ROLE_TASK;
 		n->owner = f->node;
 		n->slot = (uint32_t)i;

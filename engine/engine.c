@@ -609,11 +609,12 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 	struct live *l = live_find(g, ns, workflow);
 	if (!l || g->closing)
 		return; /* the workflow was deleted meanwhile */
-	struct stimulus s = { .kind = result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
+	bool running = result && result->phase == PHASE_RUNNING;
+	struct stimulus s = { .kind = running ? STIM_TASK_CHANGED : result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
 		.result = result };
-	if (result)
+	if (result && !running)
 		metric_add(METRIC_PODS, 1, phase_name(result->phase), l->map_key.n ? run_ns(l->run).p : "", NULL);
-	if (result)
+	if (result && (!running || result->ready))
 		live_advance(l, &s);
 	else
 		look_on(l, &s);

@@ -131,7 +131,9 @@ bool
 limit_fail_fast(struct run *r, struct node *boundary)
 {
 	struct frame *f = boundary ? boundary->frame : NULL;
-	if (!f || node_fulfilled(boundary) || !fails_fast(f) || boundary->active_pods || boundary->active_children)
+	size_t daemons = boundary ? daemons_running(boundary) : 0; /* they do not keep it from ending */
+	if (!f || node_fulfilled(boundary) || !fails_fast(f) || boundary->active_pods > daemons ||
+		boundary->active_children > daemons)
 		return false;
 	str why = S("template has failed or errored children and failFast enabled");
 	(void)r;
@@ -153,8 +155,10 @@ limit_fail_fast(struct run *r, struct node *boundary)
 void
 pod_give_up(struct run *r, struct node *n, str why)
 {
-	run_effect(r, EFFECT_KILL, n);
-	n->body = NULL;
+	daemon_kill(r, n);
+	if (!n->ending)
+		n->body = NULL;
+	containers_end(n, why);
 	node_set(n, PHASE_FAILED, why);
 }
 
@@ -164,7 +168,7 @@ limit_deadline(struct run *r)
 {
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (n->gone || n->exiting || node_fulfilled(n))
+		if (n->gone || n->exiting || phase_fulfilled(n->phase))
 			continue;
 		if (node_is_task(n) && !sync_waits(n))
 			pod_give_up(r, n, S("Step exceeded its deadline"));

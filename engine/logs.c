@@ -39,7 +39,8 @@ struct log_stream {
 	struct regex *grep;
 	str dir;
 	VEC(struct pod_log) pods;
-	struct map names; /* pod -> itself, to find new ones */
+	struct map names; /* of files, to find new ones */
+	bool pod_found;   /* the pod that was asked for is there, be it without the container */
 	struct selector selector;
 	struct map selected; /* pods that the selector chose; grows on the loop, between rounds */
 	size_t looked_at;    /* nodes that it has seen */
@@ -90,17 +91,24 @@ open_log(struct log_stream *ls, struct pod_log *p)
 		lseek(p->fd, tail_offset(p->fd, ls->query.tail), SEEK_SET);
 }
 
+/* `file` is "POD", with what main printed, or "POD@CONTAINER" (engine/shim/task.h). */
 static void
-add_pod(struct log_stream *ls, str name)
+add_pod(struct log_stream *ls, str file)
 {
-	if (map_get(&ls->names, name) || ls->pods.n >= MAX_PODS || (ls->query.pod.n && !str_eq(ls->query.pod, name)) ||
+	str container = file, name = str_cut(&container, '@');
+	if (!container.n)
+		container = S("main");
+	if (map_get(&ls->names, file) || ls->pods.n >= MAX_PODS || (ls->query.pod.n && !str_eq(ls->query.pod, name)) ||
 	    (ls->query.selector.n && !map_get(&ls->selected, name)))
+		return;
+	ls->pod_found = true;
+	if (ls->query.container.n && !str_eq(ls->query.container, container))
 		return;
 	struct pod_log *p = VEC_PUSH(&ls->pods);
 	p->pod = arena_dup(ls->arena, name);
-	p->path = arena_fmt(ls->arena, "%.*s/%.*s.log", STR_ARG(ls->dir), STR_ARG(name));
+	p->path = arena_fmt(ls->arena, "%.*s/%.*s.log", STR_ARG(ls->dir), STR_ARG(file));
 	p->fd = -1;
-	map_put(&ls->names, p->pod, ls);
+	map_put(&ls->names, arena_dup(ls->arena, file), ls);
 }
 
 static void
@@ -310,7 +318,9 @@ round_done(void *arg)
 	} else if (!follow || ls->finished_before_round) {
 		struct err none;
 		bool missing = ls->query.pod.n && !ls->pods.n;
-		if (missing)
+		if (missing && ls->pod_found)
+			err_set(&none, ERR_INVALID, "container %.*s is not valid for pod %.*s", STR_ARG(ls->query.container), STR_ARG(ls->query.pod));
+		else if (missing)
 			err_set(&none, ERR_NOT_FOUND, "pods \"%.*s\" not found: it is none of this workflow's, or has not started", STR_ARG(ls->query.pod));
 		ls->end(ls->arg, missing ? &none : NULL);
 		stream_free(ls);
@@ -391,10 +401,6 @@ struct log_stream *
 engine_logs(struct engine *g, const struct log_query *q, void (*line)(void *arg, str pod, int64_t time, str text),
             void (*end)(void *arg, const struct err *e), void *arg, struct err *e)
 {
-	if (q->container.n && !str_eq(q->container, S("main"))) {
-		err_set(e, ERR_NOT_FOUND, "container \"%.*s\": pods have one container, \"main\"", STR_ARG(q->container));
-		return NULL;
-	}
 	if (q->previous) {
 		err_set(e, ERR_UNSUPPORTED, "logs of previous containers: a pod's container is never restarted here");
 		return NULL;
@@ -410,6 +416,7 @@ engine_logs(struct engine *g, const struct log_query *q, void (*line)(void *arg,
 	ls->query.ns = arena_dup(a, q->ns);
 	ls->query.name = arena_dup(a, q->name);
 	ls->query.pod = arena_dup(a, q->pod);
+	ls->query.container = arena_dup(a, q->container);
 	ls->dir = executor_workflow_dir(g->executor, a, q->ns, q->name);
 	ls->round_text = arena_new();
 	if (q->follow)

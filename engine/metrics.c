@@ -236,7 +236,7 @@ metrics_begin(struct run *r, struct node *n, const struct val *metrics)
 		return;
 	n->metrics = metrics;
 	struct measured m = { .run = r, .node = n, .a = r->tmp };
-	if (node_fulfilled(n))
+	if (phase_fulfilled(n->phase))
 		metrics_end(r, n);
 	else
 		report(&m, metrics);

@@ -10,7 +10,7 @@
 enum { POD_PREFIX_MAX = 242 }; /* 253 for a Kubernetes name, less a dash and ten digits */
 
 static const char *const type_names[NODE_TYPES] = { "Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped",
-	"Suspend", "HTTP" };
+	"Suspend", "HTTP", "Container" };
 static const char *const phase_names[] = { "", "Pending", "Running", "Succeeded", "Skipped", "Failed", "Error",
 	"Omitted" };
 
@@ -219,6 +219,10 @@ node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *ar
 		for (size_t i = 0; i < n->outbound.n; i++)
 			fn(arg, n->outbound.p[i]);
 		break;
+	case NODE_POD:
+		if (!containers_outbound(n, fn, arg))
+			fn(arg, n);
+		break;
 	default:
 		fn(arg, n);
 	}
@@ -274,15 +278,17 @@ end(struct node *n)
 		sync_release(n->run, n);
 	if (n->metrics)
 		metrics_end(n->run, n);
-	if ((node_is_task(n) || n->type == NODE_SUSPEND) && n->phase == PHASE_SUCCEEDED)
+	if (node_counts(n) && n->phase == PHASE_SUCCEEDED)
 		progress_set(n, n->total, n->total);
+	if (n->daemons)
+		daemons_end(n->run, n);
 	node_announce(n);
 }
 
 void
 node_set(struct node *n, enum phase p, str message)
 {
-	bool was_active = is_active(n), was_fulfilled = node_fulfilled(n);
+	bool was_active = is_active(n), was_fulfilled = phase_fulfilled(n->phase);
 	struct err e;
 	if (p == PHASE_SUCCEEDED && n->memo && !was_fulfilled && memo_keeps(n->run, n, &e)) {
 		p = PHASE_ERROR;
@@ -294,7 +300,9 @@ node_set(struct node *n, enum phase p, str message)
 	if (message.p)
 		n->message = arena_dup(n->run->arena, message);
 	limit_count(n, was_active, is_active(n));
-	if (node_fulfilled(n) && !was_fulfilled)
+	if (phase_fulfilled(n->phase) && !was_fulfilled) {
+		n->daemoned = false;
 		end(n);
+	}
 	node_changed(n);
 }

@@ -92,7 +92,8 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.images = &r->images,
 		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
-		.grace_seconds = GRACE_SECONDS };
+		.grace_seconds = GRACE_SECONDS,
+		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))) };
 	run_effect(r, EFFECT_START, n)->task = task;
 }
 
@@ -102,12 +103,19 @@ pod_emit_start(struct run *r, struct node *n)
 {
 	struct err e;
 	const struct template *t = n->body ? template_decode(r, r->tmp, n->body, n->pod_template, false, &e) : NULL;
+	if (!t && n->ending) {
+		(void)daemon_ended(r, n);
+		return;
+	}
 	if (!t) {
 		node_set(n, PHASE_ERROR, n->body ? run_text(r, "%s", e.msg) : S("the template of the pod is lost"));
 		return;
 	}
 	emit_start(r, n, t);
-	pod_set_timers(r, n);
+	if (n->ending)
+		run_effect(r, EFFECT_KILL, n);
+	else
+		pod_set_timers(r, n);
 }
 
 static void
@@ -179,6 +187,9 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 	if (!http)
 		n->pod = pod_name(r, r->arena, n->name, d->name);
 	n->capture = http || is_captured(c);
+	n->daemon = p->tmpl->daemon == TRI_TRUE;
+	if (p->tmpl->container_set)
+		containers_begin(r, n, p->tmpl->container_set);
 	emit_start(r, n, p->tmpl);
 	pod_set_timers(r, n);
 	return n;
@@ -190,9 +201,23 @@ pod_started(struct run *r, struct node *n)
 	if (!node_is_task(n) || n->phase != PHASE_PENDING)
 		return;
 	n->running_since = r->now;
-	node_set(n, PHASE_RUNNING, S(""));
+	if (n->daemon)
+		node_changed(n); /* pending until it is ready */
+	else
+		node_set(n, PHASE_RUNNING, S(""));
 	if (n->active || n->pending)
 		pod_set_timers(r, n);
+}
+
+/* News of a pod that runs. */
+void
+pod_changed(struct run *r, struct node *n, const struct task_result *res)
+{
+	if (!node_has_task(n))
+		return;
+	containers_changed(r, n, res);
+	if (n->daemon && res->ready)
+		daemon_ready(n, res->ip);
 }
 
 /* Said while it runs; what is no progress is ignored. */
@@ -214,7 +239,7 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 		usage_set(n, res->usage);
 		node_changed(n);
 	}
-	if (!node_has_task(n))
+	if (daemon_ended(r, n) || !node_has_task(n))
 		return; /* it was given up before: stopped, timed out */
 	/* Its command ran: hooks may want to see that, however short it was. */
 	if (res->exit_code >= 0 && n->phase == PHASE_PENDING && !r->suspended) {
@@ -224,7 +249,11 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	}
 	struct err e;
 	enum phase p = res->phase;
+	if (n->daemon && p == PHASE_SUCCEEDED)
+		p = PHASE_FAILED; /* a daemon has no business to end: assessNodeStatus, v4.1.2 */
 	str message = res->message.p ? res->message : S("");
+	containers_changed(r, n, res);
+	containers_end(n, S("Pod Failed whilst container running"));
 	const struct val *outputs = NULL;
 	if (outputs_of_pod(r, n, res, &outputs, &e) && p == PHASE_SUCCEEDED) {
 		p = PHASE_ERROR;
@@ -246,12 +275,9 @@ pod_timer(struct run *r, struct node *n)
 	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
 	if ((!node_has_task(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
-	if (node_has_task(n))
-		run_effect(r, EFFECT_KILL, n);
 	str why = n->phase == PHASE_PENDING || sync_waits(n) ? S("timeout")
 					    : S("Pod was active on the node longer than the specified deadline");
-	n->body = NULL;
-	node_set(n, PHASE_FAILED, why);
+	pod_give_up(r, n, why);
 }
 
 /* ---- suspended nodes --------------------------------------------------------------------------------------------- */

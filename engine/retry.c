@@ -226,8 +226,12 @@ void
 retry_attempt_done(struct run *r, struct node *retry)
 {
 	const struct node *last = node_last_attempt(retry);
-	if (node_fulfilled(retry) || !last || !node_fulfilled(last))
+	if (phase_fulfilled(retry->phase) || !last || !node_fulfilled(last))
 		return;
+	if (last->daemoned) {
+		daemon_ready(retry, last->pod_ip);
+		return;
+	}
 	if (phase_failed(last->phase))
 		after_failure(r, retry, last);
 	else

@@ -205,13 +205,6 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	return r;
 }
 
-static bool
-is_true(const struct val *v)
-{
-	struct val plain = v ? val_resolve(v) : val_null();
-	return plain.kind == VAL_BOOL && plain.b;
-}
-
 /* What is not served yet is refused by whoever takes a manifest in; to be sure, also here: never run to a wrong result.
  */
 static void
@@ -242,7 +235,7 @@ run_take_spec(struct run *r, const struct val *merged, struct err *e)
 		return -1;
 	}
 	r->stored_spec = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef")) != NULL;
-	r->suspended = is_true(val_get(r->merged, S("suspend")));
+	r->suspended = val_is_true(val_get(r->merged, S("suspend")));
 	str shutdown = val_get_str(r->merged, "shutdown");
 	r->shutdown = shutdown.p ? shutdown : S("");
 	return 0;
@@ -259,7 +252,7 @@ run_new(struct run **out, const struct val *manifest, const struct run_world *w,
 	}
 	const struct val *ref = val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef"));
 	if (ref)
-		revision_note(r, is_true(val_get(ref, S("clusterScope"))), val_get_str(ref, "name"));
+		revision_note(r, val_is_true(val_get(ref, S("clusterScope"))), val_get_str(ref, "name"));
 	*out = r;
 	return 0;
 }
@@ -321,11 +314,31 @@ run_free(struct run *r)
 /* ---- the end
  * --------------------------------------------------------------------------------------------------------- */
 
+/* None is open after an ordinary end, but for a daemon that is the exit handler. */
+static void
+end_open_pods(struct run *r)
+{
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		struct node *n = r->nodes.p[i];
+		if (!node_has_task(n))
+			continue;
+		daemon_kill(r, n);
+		node_set(n, n->daemoned ? PHASE_SUCCEEDED : PHASE_FAILED,
+			n->daemoned ? STR_NONE : S("the workflow has ended"));
+	}
+}
+
 static void
 finish(struct run *r, enum phase p, str message)
 {
 	if (r->finished)
 		return;
+	end_open_pods(r);
+	if (r->ending) { /* until the last daemon is gone */
+		r->withheld = p;
+		r->withheld_message = arena_dup(r->arena, message);
+		return;
+	}
 	r->phase = p;
 	r->queued = false;
 	r->message = arena_dup(r->arena, message);
@@ -334,11 +347,6 @@ finish(struct run *r, enum phase p, str message)
 		r->started = r->finished;
 	if (r->finished < r->started)
 		r->finished = r->started;
-	for (size_t i = 0; i < r->nodes.n; i++) /* none is open after an ordinary end */
-		if (node_has_task(r->nodes.p[i])) {
-			run_effect(r, EFFECT_KILL, r->nodes.p[i]);
-			node_set(r->nodes.p[i], PHASE_FAILED, S("the workflow has ended"));
-		}
 	sync_finish(r);
 	metrics_of_workflow(r, true);
 }
@@ -413,6 +421,10 @@ static bool
 has_listener(const struct node *n)
 {
 	const struct node *o = n->owner;
+	if (n->told_ready && n->role != ROLE_ATTEMPT)
+		return false; /* what becomes of a daemon later is nobody's business but that of its Retry node */
+	if (!phase_fulfilled(n->phase) && n->role == ROLE_ROOT)
+		return false; /* a workflow that is a daemon runs until somebody stops it */
 	switch (n->role) {
 	case ROLE_GROUP:
 		return o && o->type == NODE_STEPS && o->frame && o->frame->group == n;
@@ -444,6 +456,7 @@ tell(struct run *r, struct node *n)
 {
 	if (!has_listener(n))
 		return;
+	n->told_ready = n->daemoned;
 	if (n->boundary && limit_fail_fast(r, n->boundary))
 		return;
 	if (n->role == ROLE_EXIT || n->role == ROLE_HOOK) {
@@ -580,7 +593,7 @@ run_start(struct run *r)
 	set_deadline(r);
 	metrics_of_workflow(r, false);
 	for (size_t i = 0; i < r->nodes.n; i++)
-		if (node_has_task(r->nodes.p[i]))
+		if (node_has_task(r->nodes.p[i]) || r->nodes.p[i]->ending)
 			pod_emit_start(r, r->nodes.p[i]);
 		else
 			suspend_set_timer(r, r->nodes.p[i]);
@@ -599,7 +612,7 @@ timer(struct run *r, str id)
 		return;
 	}
 	struct node *n = run_node(r, id);
-	if (!n || node_fulfilled(n))
+	if (!n || phase_fulfilled(n->phase))
 		return;
 	if (node_is_task(n) || sync_waits(n))
 		pod_timer(r, n);
@@ -619,6 +632,8 @@ task_news_came(struct run *r, const struct stimulus *s)
 		pod_started(r, n);
 	else if (s->kind == STIM_TASK_PROGRESS)
 		pod_progress(r, n, s->progress);
+	else if (s->kind == STIM_TASK_CHANGED)
+		pod_changed(r, n, s->result);
 	else
 		pod_done(r, n, s->result);
 }
@@ -665,6 +680,7 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 		run_start(r);
 		break;
 	case STIM_TASK_STARTED:
+	case STIM_TASK_CHANGED:
 	case STIM_TASK_DONE:
 	case STIM_TASK_PROGRESS:
 		task_news_came(r, s);

@@ -31,6 +31,7 @@ const char *phase_name(enum phase p); /* "Succeeded"; "" for NONE */
 enum stimulus_kind {
 	STIM_START,
 	STIM_TASK_STARTED,
+	STIM_TASK_CHANGED, /* of a pod that runs: the states of its containers, that it is ready */
 	STIM_TASK_DONE,
 	STIM_TASK_PROGRESS,
 	STIM_TIMER,
@@ -63,6 +64,13 @@ struct locking {
 struct usage {
 	int64_t cpu, memory;
 };
+/* A container of a pod. */
+struct container_result {
+	str name;
+	enum phase phase; /* PENDING: it was not started */
+	str message;
+	int exit_code;    /* -1: there is none */
+};
 struct task_result {
 	enum phase phase;      /* SUCCEEDED, FAILED or ERROR */
 	str message;           /* "main: Error (exit code 1)" */
@@ -72,6 +80,10 @@ struct task_result {
 	str result;            /* stdout, likewise; absent if it was not captured */
 	str progress;          /* "3/10"; may be absent */
 	struct usage usage;    /* zero: not known */
+	const struct container_result *containers; /* of a container set */
+	size_t containers_n;
+	str ip;                /* of a daemon: its address; absent: it is not known yet */
+	bool ready;            /* a daemon's containers all run and are ready */
 };
 struct stimulus {
 	enum stimulus_kind kind;
@@ -108,6 +120,7 @@ struct task_spec {
 	const struct val *pod_resources; /* podResources of the template, else of the workflow; may be NULL */
 	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
+	bool host_network; /* a daemon takes the host's address: spec.hostNetwork */
 };
 
 enum effect_kind {

@@ -9,6 +9,7 @@
  *     expand.c     withItems, withParam, withSequence  retry.c    attempts
  *     lifecycle.c  hooks with a condition              metadata.c labels and annotations of the workflow
  *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
+ *     containers.c members of a container set          daemon.c   pods that go on while others use them
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
  *     rerun.c      retry, memoized resubmission
@@ -54,6 +55,7 @@ enum node_type {
 	NODE_SKIPPED,
 	NODE_SUSPEND,
 	NODE_HTTP,
+	NODE_CONTAINER,
 	NODE_TYPES
 };
 /* Who is told when a node is fulfilled. */
@@ -103,6 +105,11 @@ struct node {
 		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
 	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
 	int64_t running_since;
+	/* of a daemon, and of a Retry node above one */
+	bool daemon;   /* its template is one */
+	bool daemoned; /* it runs and is ready */
+	bool ending;   /* it was told to end, and the executor has not seen its end yet */
+	str pod_ip;
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;
 	uint32_t leaf_done, leaf_total; /* of a leaf, as read from its row, before all is counted */
@@ -125,7 +132,10 @@ struct node {
 	const struct val *memo;    /* status.memoizationStatus; NULL: none */
 	struct locking *lock;      /* its locks, until it ends; NULL: none */
 	const struct val *metrics; /* of its template, variables put in; NULL: none */
-	uint32_t visit;        /* of the last walk that came by (dag.c) */
+	struct node *daemons, *next_daemon; /* of a boundary those below it, in a chain */
+	bool members;          /* a pod: it has nodes for the members of a container set */
+	bool told_ready;       /* who waited for a daemon was told */
+	uint32_t visit;        /* of the last walk that came by (dag.c, containers.c) */
 	uint8_t visited;
 };
 
@@ -214,6 +224,9 @@ struct run {
 	str shutdown; /* "", "Stop", "Terminate" */
 	bool suspended;
 	bool queued; /* told to wait: nothing was begun, globals are not known */
+	size_t ending;       /* daemons that were told to end and have not */
+	enum phase withheld; /* the phase that the workflow will have then; NONE: it is not waiting for that */
+	str withheld_message;
 	int64_t deadline;                       /* of the workflow; 0: none */
 	int64_t parallelism;                    /* -1: none */
 	const struct val *args;                 /* arguments of the entrypoint, variables put in */
@@ -278,10 +291,17 @@ phase_fulfilled(enum phase p)
 {
 	return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED;
 }
+/* Whether those who wait for it may go on: it has ended, or it is a daemon that is ready. */
 static inline bool
 node_fulfilled(const struct node *n)
 {
-	return phase_fulfilled(n->phase);
+	return phase_fulfilled(n->phase) || (n->daemoned && n->phase == PHASE_RUNNING);
+}
+/* The same, and nobody has to be called again after a restart: a Retry node above a daemon still makes attempts. */
+static inline bool
+node_past(const struct node *n)
+{
+	return node_fulfilled(n) && !(n->daemoned && n->type == NODE_RETRY);
 }
 
 /* It waits for its locks: its body was not begun. */
@@ -317,6 +337,12 @@ void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), voi
 str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
 struct node *node_last_attempt(const struct node *retry);
 bool node_is_task(const struct node *n); /* its work is done outside the run: news come as STIM_TASK_* */
+/* It has a progress of its own; all others have the sum of what is below. */
+static inline bool
+node_counts(const struct node *n)
+{
+	return node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_CONTAINER;
+}
 
 /* ---- images.c -------------------------------------------------------------------------------------------------- */
 
@@ -463,9 +489,28 @@ void pod_timer(struct run *r, struct node *n);
 int pod_read_limits(struct node *n, const struct call *c, const struct template *t, struct err *e); /* its times */
 void pod_set_timers(struct run *r, struct node *n);
 void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
+void pod_changed(struct run *r, struct node *n, const struct task_result *result);
 void suspend_timer(struct run *r, struct node *n);
 void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
 int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or a Go duration; ns */
+
+/* ---- containers.c ---------------------------------------------------------------------------------------------- */
+
+/* The nodes of a container set's members: made and linked; what the executor says of them; those still open fail. */
+void containers_begin(struct run *r, struct node *pod, const struct container_set *set);
+void containers_changed(struct run *r, struct node *pod, const struct task_result *res);
+void containers_end(struct node *pod, str why);
+/* Those that no other member depends on; false: the pod has none. */
+bool containers_outbound(struct node *pod, void (*fn)(void *arg, struct node *leaf), void *arg);
+
+/* ---- daemon.c -------------------------------------------------------------------------------------------------- */
+
+void daemon_ready(struct node *n, str ip);
+void daemon_track(struct node *n);                    /* after it was read back: its boundary knows it */
+void daemon_kill(struct run *r, struct node *n);      /* any pod; a daemon's end is waited for */
+bool daemon_ended(struct run *r, struct node *n);     /* true: it was told to, that was all */
+void daemons_end(struct run *r, struct node *boundary);
+size_t daemons_running(const struct node *boundary);
 
 /* Frames */
 struct frame *frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t);

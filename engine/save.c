@@ -51,6 +51,9 @@ add_common(struct val_map *m, const struct node *n, struct arena *a)
 		val_map_add(m, S("templateRef"), *n->template_ref);
 	val_map_add_str(m, S("templateScope"), n->template_scope);
 	val_map_add(m, S("phase"), val_cstr(phase_name(n->phase)));
+	if (n->daemoned)
+		val_map_add(m, S("daemoned"), val_bool(true));
+	val_map_add_str(m, S("podIP"), n->pod_ip);
 	val_map_add_str(m, S("boundaryID"), n->boundary ? n->boundary->id : S(""));
 	val_map_add_str(m, S("message"), n->message);
 	add_time(m, S("startedAt"), n->started, a);
@@ -115,7 +118,7 @@ node_save(const struct node *n, struct arena *a)
 	add_int(&x, S("exiting"), n->exiting);
 	add_int(&x, S("bubbles"), n->bubbles);
 	add_int(&x, S("done"), n->done);
-	if (node_is_task(n) || n->type == NODE_SUSPEND) {
+	if (node_counts(n)) {
 		add_int(&x, S("total"), n->total);
 		add_int(&x, S("image"), n->image);
 		add_int(&x, S("cpu"), n->usage.cpu);
@@ -125,11 +128,13 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("pending"), n->pending);
 		add_int(&x, S("since"), n->running_since);
 		add_int(&x, S("capture"), n->capture);
+		add_int(&x, S("daemon"), n->daemon);
+		add_int(&x, S("ending"), n->ending);
 		val_map_add_str(&x, S("pod"), n->pod);
 		val_map_add_str(&x, S("template"), n->pod_template);
 		if (n->labels)
 			val_map_add(&x, S("labels"), *n->labels);
-		if (n->body && !node_fulfilled(n))
+		if (n->body && (!phase_fulfilled(n->phase) || n->ending))
 			val_map_add(&x, S("body"), *n->body);
 	}
 	val_map_add(&m, S("x"), val_map_end(&x, a));
@@ -203,6 +208,10 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->running_since = get_int(x, "since");
 	n->capture = get_int(x, "capture");
 	n->image = (uint16_t)get_int(x, "image");
+	n->daemon = get_int(x, "daemon");
+	n->ending = get_int(x, "ending");
+	n->daemoned = get_flag(v, "daemoned");
+	n->pod_ip = val_get_str(v, "podIP");
 	n->pod = get_text(x, "pod");
 	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
@@ -247,16 +256,22 @@ run_count(struct run *r)
 		n->active_pods = n->active_children = n->failed_children = 0;
 		n->done = n->total = 0;
 		n->usage = (struct usage){ 0 };
+		n->daemons = n->next_daemon = NULL;
 	}
+	r->ending = 0;
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
 		if (n->gone)
 			continue;
-		if (!node_fulfilled(n))
+		if (!phase_fulfilled(n->phase))
 			limit_count(n, false, true);
 		else
 			limit_count_failed(n);
-		if (node_is_task(n) || n->type == NODE_SUSPEND)
+		daemon_track(n);
+		r->ending += n->ending;
+		if (n->type == NODE_CONTAINER && n->boundary)
+			n->boundary->members = true;
+		if (node_counts(n))
 			progress_set(n, n->leaf_done, n->leaf_total);
 		if (n->type == NODE_POD)
 			usage_set(n, n->leaf_usage);

@@ -187,6 +187,8 @@ enum tag_found
 scope_of_node(struct run *r, struct node *n, str what, struct arena *a, str *out)
 {
 	struct node *last = n->type == NODE_RETRY ? node_last_attempt(n) : NULL;
+	if (last && str_eq(what, S("ip")) && !last->pod_ip.n)
+		last = NULL; /* a daemon that starts again: its last known address */
 	n = last ? last : n;
 	(void)r;
 	str rest;
@@ -198,6 +200,8 @@ scope_of_node(struct run *r, struct node *n, str what, struct arena *a, str *out
 		return found(out, val_get_str(n->outputs, "exitCode"));
 	if (str_eq(what, S("status")))
 		return found(out, str_c(phase_name(n->phase)));
+	if (str_eq(what, S("ip")))
+		return found(out, n->pod_ip.n ? n->pod_ip : STR_NONE);
 	if (str_eq(what, S("id")))
 		return found(out, n->id);
 	if (str_eq(what, S("startedAt")))

@@ -57,9 +57,25 @@ struct container {
 	LIST_OF(struct env_var) env;
 	LIST_OF(struct env_from) env_from;
 	LIST_OF(struct volume_mount) volume_mounts;
-	const struct val *resources, *security_context, *ports, *readiness_probe;
+	const struct val *resources, *security_context;
+	LIST_OF(struct container_port) ports;
+	struct probe *readiness_probe, *liveness_probe, *startup_probe;
+	struct container_lifecycle *lifecycle;
+	str termination_message_path, termination_message_policy;
+	bool mirror_volume_mounts;      /* side containers only */
 	str source;                     /* script templates only */
 	struct strs dependencies;       /* members of a container set only */
+	const struct val *src;
+};
+#define CONTAINERS_MAX 100 /* of each kind in a pod */
+struct container_set_retry {
+	str duration;
+	struct intstr retries;
+};
+struct container_set {
+	LIST_OF(struct container) containers;
+	LIST_OF(struct volume_mount) volume_mounts;
+	struct container_set_retry *retry;
 	const struct val *src;
 };
 
@@ -173,7 +189,12 @@ struct template {
 	struct dag *dag;
 	struct suspend *suspend;
 	struct http_request *http;
-	const struct val *resource, *container_set, *data, *plugin; /* served by later issues */
+	struct container_set *container_set;
+	const struct val *resource, *data, *plugin; /* served by later issues */
+	LIST_OF(struct container) init_containers, sidecars;
+	LIST_OF(struct host_alias) host_aliases;
+	str pod_spec_patch;
+	const struct val *security_context;
 	LIST_OF(struct volume) volumes;
 	struct retry_strategy *retry;
 	struct intstr active_deadline_seconds;
@@ -204,7 +225,9 @@ struct workflow_spec {
 	struct opt_int parallelism, active_deadline_seconds, priority;
 	bool suspend;
 	struct retry_strategy *retry;
-	const struct val *workflow_metadata, *pod_metadata, *src;
+	const struct val *workflow_metadata, *pod_metadata, *security_context, *src;
+	LIST_OF(struct host_alias) host_aliases;
+	str pod_spec_patch;
 };
 struct workflow {
 	struct meta meta;

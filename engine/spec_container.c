@@ -8,16 +8,42 @@
 
 /* ---- containers --------------------------------------------------------------------------------------------- */
 
+/* What a container's helper cannot ask: it speaks neither gRPC nor TLS. */
+static void
+check_looks(const struct val *in, struct decode *c)
+{
+	static const char *const looks[] = { "readinessProbe", "livenessProbe", "startupProbe" };
+	static const char *const hooks[] = { "postStart", "preStop" };
+	const char *tls = "over TLS is not served: use HTTP, tcpSocket, or exec with a client of your own";
+
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		const struct val *probe = val_get(in, str_c(looks[i]));
+
+		if (val_get(probe, S("grpc")))
+			decode_later(c, in, looks[i], "grpc is not served: use tcpSocket, or exec with a client of your own");
+		if (str_eq(val_get_str(val_get(probe, S("httpGet")), "scheme"), S("HTTPS")))
+			decode_later(c, in, looks[i], "httpGet %s", tls);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(hooks); i++)
+		if (str_eq(val_get_str(val_get(val_get(val_get(in, S("lifecycle")), str_c(hooks[i])), S("httpGet")), "scheme"),
+			    S("HTTPS")))
+			decode_later(c, in, "lifecycle", "httpGet %s", tls);
+}
+
 /* An empty list and no list differ: `args: []` keeps the image's own arguments away. */
 static void
-check_container(void *obj, const struct val *in, struct decode *c UNUSED)
+check_container(void *obj, const struct val *in, struct decode *c)
 {
 	struct container *ctr = obj;
 	const struct val *command = val_get(in, S("command")), *args = val_get(in, S("args"));
 
 	ctr->has_command = val_is(command, VAL_LIST);
 	ctr->has_args = val_is(args, VAL_LIST);
+	check_looks(in, c);
 }
+
+
+static const char *const message_policies[] = { "", "File", "FallbackToLogsOnError", NULL };
 
 #define CONTAINER_ROWS(image_flags) \
 	FIELD(struct container, args, "args", 0, .doc = "Arguments; those of the image if absent, none if `[]`."), \
@@ -29,15 +55,14 @@ check_container(void *obj, const struct val *in, struct decode *c UNUSED)
 	FIELD(struct container, image, "image", image_flags, \
 		.doc = "Name of the image; the image table of the settings says what it means here."), \
 	FIELD(struct container, image_pull_policy, "imagePullPolicy", NOEFFECT, .doc = "When the image is pulled."), \
-	FIELD_AS("lifecycle", FIELD_OBJ_, LATER, .schema = &kube_lifecycle_schema, \
+	FIELD_PTR(struct container, lifecycle, "lifecycle", 0, &kube_lifecycle_schema, \
 		.doc = "Actions at start and end."), \
-	FIELD_AS("livenessProbe", FIELD_OBJ_, LATER, .schema = &kube_probe_schema, \
-		.doc = "A look that restarts the container when it fails."), \
-	FIELD(struct container, ports, "ports", NOEFFECT, .as = FIELD_LIST_, .schema = &kube_port_schema, \
-		.doc = "Ports it listens on.", \
-		.hint = "steps share the network of the host"), \
-	FIELD(struct container, readiness_probe, "readinessProbe", NOEFFECT, .schema = &kube_probe_schema, \
-		.doc = "A look that says when a daemon is ready."), \
+	FIELD_PTR(struct container, liveness_probe, "livenessProbe", 0, &kube_probe_schema, \
+		.doc = "A look that ends the container when it fails: a pod of a workflow is never restarted."), \
+	FIELD_LIST(struct container, ports, "ports", 0, &kube_port_schema, \
+		.doc = "Ports it listens on: names that probes may use."), \
+	FIELD_PTR(struct container, readiness_probe, "readinessProbe", 0, &kube_probe_schema, \
+		.doc = "A look that says when a daemon is ready. Looked at until it was ready once."), \
 	FIELD_AS("resizePolicy", FIELD_LIST_, NOEFFECT, .schema = &kube_resize_policy_schema, \
 		.doc = "What a change of resources does."), \
 	FIELD(struct container, resources, "resources", 0, .schema = &kube_resources_schema, \
@@ -45,16 +70,16 @@ check_container(void *obj, const struct val *in, struct decode *c UNUSED)
 			"ephemeral-storage in the sandbox; `requests` mean nothing on one machine."), \
 	FIELD_AS("restartPolicy", FIELD_STR, NOEFFECT, .doc = "`Always` makes an init container a side container."), \
 	FIELD_AS("restartPolicyRules", FIELD_NONE_, NOEFFECT, .doc = "When the container is restarted in place."), \
-	FIELD(struct container, security_context, "securityContext", NOEFFECT, \
-		.schema = &kube_security_context_schema, .doc = "Privileges.", \
-		.hint = "steps run as the user of the daemon, in the sandbox of the settings"), \
-	FIELD_AS("startupProbe", FIELD_OBJ_, NOEFFECT, .schema = &kube_probe_schema, \
-		.doc = "A look that holds the other looks back."), \
+	FIELD(struct container, security_context, "securityContext", 0, \
+		.schema = &kube_security_context_schema, .doc = "User, group and whether the root may be written to."), \
+	FIELD_PTR(struct container, startup_probe, "startupProbe", 0, &kube_probe_schema, \
+		.doc = "A look that holds the other looks back, and ends the container when it fails."), \
 	FIELD_AS("stdin", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input is kept open."), \
 	FIELD_AS("stdinOnce", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input ends with the first client."), \
-	FIELD_AS("terminationMessagePath", FIELD_STR, NOEFFECT, \
-		.doc = "File whose content becomes the termination message."), \
-	FIELD_AS("terminationMessagePolicy", FIELD_STR, NOEFFECT, .doc = "Where the termination message comes from."), \
+	FIELD(struct container, termination_message_path, "terminationMessagePath", 0, \
+		.doc = "File whose content becomes the termination message; /dev/termination-log by default."), \
+	FIELD(struct container, termination_message_policy, "terminationMessagePolicy", 0, .choices = message_policies, \
+		.doc = "`FallbackToLogsOnError`: if that file is empty and the container failed, the end of its log."), \
 	FIELD_AS("tty", FIELD_BOOL, NOEFFECT, .doc = "Whether it gets a terminal."), \
 	FIELD_AS("volumeDevices", FIELD_LIST_, LATER, .schema = &kube_volume_device_schema, \
 		.doc = "Raw block devices."), \
@@ -81,7 +106,7 @@ const struct schema script_schema = { "ScriptTemplate", "A script that is writte
 const struct schema user_container_schema = { "UserContainer", "A container beside, or before, the main one.",
 	sizeof(struct container), (const struct field[]){
 	FIELD(struct container, name, "name", 0, .doc = "Name of the container; must be given."),
-	FIELD_AS("mirrorVolumeMounts", FIELD_BOOL, 0,
+	FIELD(struct container, mirror_volume_mounts, "mirrorVolumeMounts", 0,
 		.doc = "Mount what the main container mounts at the same places."),
 	CONTAINER_ROWS(0),
 	{ 0 } }, check_container };

@@ -134,19 +134,27 @@ static const struct schema suspend_schema = { "SuspendTemplate", "Waits.", sizeo
 	FIELD_SRC(struct suspend, src),
 	{ 0 } } };
 
-/* ---- bodies that are served later --------------------------------------------------------------------------- */
+/* ---- container sets ------------------------------------------------------------------------------------------ */
 
 static const struct schema container_set_retry_schema = { "ContainerSetRetryStrategy",
-	"Whether a member runs its command again.", 0, (const struct field[]){
-	TEXT("duration", "Wait between attempts."), FIELD_AS("retries", FIELD_INTSTR, 0, .doc = "Number of attempts."),
-		{ 0 } } };
+	"Whether a member runs its command again.", sizeof(struct container_set_retry), (const struct field[]){
+	FIELD(struct container_set_retry, duration, "duration", 0, .doc = "Wait between attempts, such as 10s."),
+	FIELD(struct container_set_retry, retries, "retries", 0,
+		.doc = "Number of attempts, the first one included: as Argo does, whatever its documentation says."),
+	{ 0 } } };
 
-static const struct schema container_set_schema = { "ContainerSetTemplate", "Containers that share one pod.", 0,
-	(const struct field[]){
-	FIELD_AS("containers", FIELD_LIST_, 0, .schema = &container_node_schema, .doc = "The members."),
-	FIELD_AS("retryStrategy", FIELD_OBJ_, 0, .schema = &container_set_retry_schema, .doc = "Attempts of a member."),
-	FIELD_AS("volumeMounts", FIELD_LIST_, 0, .schema = &volume_mount_schema, .doc = "Mounts of every member."),
-		{ 0 } } };
+static const struct schema container_set_schema = { "ContainerSetTemplate", "Containers that share one pod.",
+	sizeof(struct container_set), (const struct field[]){
+	FIELD_LIST(struct container_set, containers, "containers", 0, &container_node_schema, .max = CONTAINERS_MAX,
+		.doc = "The members."),
+	FIELD_PTR(struct container_set, retry, "retryStrategy", 0, &container_set_retry_schema,
+		.doc = "Attempts of a member."),
+	FIELD_LIST(struct container_set, volume_mounts, "volumeMounts", 0, &volume_mount_schema,
+		.doc = "Mounts of every member."),
+	FIELD_SRC(struct container_set, src),
+	{ 0 } } };
+
+/* ---- bodies that are served later --------------------------------------------------------------------------- */
 
 static const struct schema manifest_from_schema = { "ManifestFrom", "A manifest in an artifact.", 0,
 	(const struct field[]){
@@ -302,7 +310,7 @@ static const struct {
 };
 
 static void
-check_template(void *obj, const struct val *in, struct decode *c)
+check_template(void *obj, const struct val *in, struct decode *c UNUSED)
 {
 	struct template *t = obj;
 
@@ -315,8 +323,6 @@ check_template(void *obj, const struct val *in, struct decode *c)
 			t->type = bodies[i].type;
 	}
 	t->has_steps = val_is(val_get(in, S("steps")), VAL_LIST);
-	if (t->daemon == TRI_TRUE)
-		decode_later(c, in, "daemon", "daemons are not served yet");
 }
 
 const struct schema template_schema = { "Template",
@@ -324,7 +330,7 @@ const struct schema template_schema = { "Template",
 	sizeof(struct template), (const struct field[]){
 	/* bodies */
 	FIELD_PTR(struct template, container, "container", 0, &container_schema, .doc = "Body: a command in an image."),
-	FIELD(struct template, container_set, "containerSet", LATER, .schema = &container_set_schema,
+	FIELD_PTR(struct template, container_set, "containerSet", 0, &container_set_schema,
 		.doc = "Body: containers in one pod."),
 	FIELD_PTR(struct template, dag, "dag", 0, &dag_schema, .doc = "Body: tasks that wait for each other."),
 	FIELD(struct template, data, "data", LATER, .schema = &data_schema,
@@ -367,14 +373,15 @@ const struct schema template_schema = { "Template",
 		.doc = "Where its artifacts go."),
 	FIELD(struct template, daemon, "daemon", 0,
 		.doc = "Go on as soon as it is ready, and stop it when the steps or dag around it end."),
-	FIELD_AS("initContainers", FIELD_LIST_, LATER, .schema = &user_container_schema,
-		.doc = "Containers that run before it."),
+	FIELD_LIST(struct template, init_containers, "initContainers", 0, &user_container_schema, .max = CONTAINERS_MAX,
+		.doc = "Containers that run before it, one after the other."),
 	FIELD(struct template, memoize, "memoize", 0, .schema = &memoize_schema,
 		.doc = "Use an earlier result again."),
 	FIELD_AS("metrics", FIELD_OBJ_, 0, .schema = &metrics_schema, .doc = "Metrics to report."),
-	FIELD_AS("podSpecPatch", FIELD_STR, LATER, .doc = "Patch of the pod, JSON or YAML."),
-	FIELD_AS("sidecars", FIELD_LIST_, LATER, .schema = &user_container_schema,
-		.doc = "Containers that run beside it."),
+	FIELD(struct template, pod_spec_patch, "podSpecPatch", LATER,
+		.doc = "Patch of the pod, JSON or YAML: what of a pod means something here is patched, the rest is checked."),
+	FIELD_LIST(struct template, sidecars, "sidecars", 0, &user_container_schema, .max = CONTAINERS_MAX,
+		.doc = "Containers that run beside it, and are ended when it has ended."),
 	FIELD_PTR(struct template, synchronization, "synchronization", 0, &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
 	/* without a cluster */
@@ -383,8 +390,8 @@ const struct schema template_schema = { "Template",
 		.doc = "Whether it gets a token of its account."),
 	FIELD_AS("executor", FIELD_OBJ_, NOEFFECT, .schema = &executor_config_schema,
 		.doc = "Account of Argo's own container."),
-	FIELD_AS("hostAliases", FIELD_LIST_, NOEFFECT, .schema = &kube_host_alias_schema,
-		.doc = "Lines for /etc/hosts."),
+	FIELD_LIST(struct template, host_aliases, "hostAliases", 0, &kube_host_alias_schema,
+		.doc = "Lines for /etc/hosts, in a sandbox."),
 	FIELD_AS("nodeSelector", FIELD_KVS, NOEFFECT, .doc = "Labels of nodes it may run on."),
 	FIELD(struct template, pod_resources, "podResources", 0, .schema = &kube_resources_schema,
 		.doc = "CPU, memory and storage of the pod: its containers may have no more, each by itself."),
@@ -392,9 +399,8 @@ const struct schema template_schema = { "Template",
 	FIELD_AS("resourceClaims", FIELD_LIST_, NOEFFECT, .schema = &kube_pod_resource_claim_schema,
 		.doc = "Devices of the pod."),
 	FIELD_AS("schedulerName", FIELD_STR, NOEFFECT, .doc = "Scheduler of the pod."),
-	FIELD_AS("securityContext", FIELD_OBJ_, NOEFFECT, .schema = &kube_pod_security_context_schema,
-		.doc = "Privileges.",
-		.hint = "steps run as the user of the daemon, in the sandbox of the settings"),
+	FIELD(struct template, security_context, "securityContext", 0, .schema = &kube_pod_security_context_schema,
+		.doc = "User and group of its containers."),
 	FIELD_AS("serviceAccountName", FIELD_STR, NOEFFECT, .doc = "Account of the pod."),
 	FIELD_AS("tolerations", FIELD_LIST_, NOEFFECT, .schema = &kube_toleration_schema,
 		.doc = "Taints it puts up with."),

@@ -383,6 +383,31 @@ steps_group_done(struct run *r, struct node *group)
 	}
 }
 
+static bool
+has_restarting_daemon(const struct node *group)
+{
+	for (size_t i = 0; group && i < group->children.n; i++)
+		if (group->children.p[i]->type == NODE_RETRY && group->children.p[i]->daemoned)
+			return true;
+	return false;
+}
+
+/* After a restart: a daemon of a group that is done, and that has attempts left, must know again how to make them. */
+static void
+call_daemons_again(struct run *r, struct frame *f, size_t groups)
+{
+	struct err ignored; /* the group has ended: what goes wrong now is nobody's error any more */
+	for (size_t i = 0; i < groups; i++) {
+		struct node *group = node_named(r, arena_fmt(r->tmp, "%.*s[%zu]", STR_ARG(f->node->name), i));
+		if (!has_restarting_daemon(group))
+			continue;
+		f->current = i;
+		f->group = group;
+		group->owner = f->node;
+		(void)begin_steps(r, group, &f->tmpl->steps.p[i], &ignored);
+	}
+}
+
 void
 steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p)
 {
@@ -393,6 +418,7 @@ steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, 
 	size_t i = 0; /* the last group that exists: 0 unless this is after a restart */
 	while (i + 1 < p->tmpl->steps.n && node_named(r, run_text(r, "%.*s[%zu]", STR_ARG(n->name), i + 1)))
 		i++;
+	call_daemons_again(r, f, i);
 	if (p->tmpl->steps.n)
 		begin_group(r, f, i);
 	else

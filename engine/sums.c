@@ -9,6 +9,8 @@
 static struct node *
 part_of(const struct node *n)
 {
+	if (n->type == NODE_CONTAINER)
+		return n->owner ? part_of(n->owner) : NULL; /* beside its pod, as Argo counts */
 	bool hook = n->role == ROLE_EXIT || n->role == ROLE_HOOK || n->role == ROLE_WORKFLOW_HOOK;
 	return hook && n->owner ? n->owner->owner : n->owner;
 }

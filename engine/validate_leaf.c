@@ -117,8 +117,6 @@ check_side_containers(struct check *k, const struct template *t, const char *fie
 
 /* ---- container sets ----------------------------------------------------------------------------------------- */
 
-enum { SET_MAX = 100 }; /* members of a container set that are looked at for cycles */
-
 /* Whether all dependencies of a member are in `gone`. */
 static bool
 is_free(const struct val *list, const struct val *member, const bool *gone)
@@ -137,10 +135,10 @@ is_free(const struct val *list, const struct val *member, const bool *gone)
 static void
 check_set_cycle(struct check *k, const struct template *t, const struct val *list)
 {
-	bool gone[SET_MAX] = { false };
+	bool gone[CONTAINERS_MAX] = { false };
 	uint32_t left = list->n, before;
 
-	if (left > SET_MAX)
+	if (left > CONTAINERS_MAX)
 		return;
 	do {
 		before = left;
@@ -188,11 +186,11 @@ needs_main(const struct template *t)
 static void
 check_container_set(struct check *k, const struct template *t)
 {
-	const struct val *list = val_get(t->container_set, S("containers"));
+	const struct val *list = val_get(t->container_set->src, S("containers"));
 	struct map names = { 0 };
 
 	if (!val_is(list, VAL_LIST) || !list->n) {
-		check_fail(k, t->container_set, "templates.%.*s.containerSet must have at least one container",
+		check_fail(k, t->container_set->src, "templates.%.*s.containerSet must have at least one container",
 			NAME(t));
 		return;
 	}
@@ -200,7 +198,7 @@ check_container_set(struct check *k, const struct template *t)
 		check_unique(k, &names, val_get_str(&list->items[i], "name"), &list->items[i],
 			"containerSet.containers.name");
 	if (needs_main(t) && !map_get(&names, S("main")))
-		check_fail(k, t->container_set, "templates.%.*s.containerSet.containers must have a container named "
+		check_fail(k, t->container_set->src, "templates.%.*s.containerSet.containers must have a container named "
 			"\"main\" for input or output", NAME(t));
 	for (uint32_t i = 0; i < list->n; i++)
 		check_member(k, t, list, i, &names);
@@ -320,14 +318,6 @@ is_metric_name(str name)
 	return name.n > 0;
 }
 
-static bool
-is_true(const struct val *v)
-{
-	struct val r = v ? val_resolve(v) : val_null();
-
-	return r.kind == VAL_BOOL && r.b;
-}
-
 static void
 check_metric_value(struct check *k, const struct template *t, const struct val *m, str name)
 {
@@ -340,7 +330,7 @@ check_metric_value(struct check *k, const struct template *t, const struct val *
 		check_fail(k, m, "must have exactly one of Gauge, Counter, or Histogram");
 	else if (!val_get_str(one, "value").n && !val_is_number(val_get(one, S("value"))))
 		check_fail(k, one, "missing %s.value", gauge ? "gauge" : counter ? "counter" : "histogram");
-	if (is_true(val_get(gauge, S("realtime"))) &&
+	if (val_is_true(val_get(gauge, S("realtime"))) &&
 		str_find(val_get_str(gauge, "value"), S("resourcesDuration."), 0) != SIZE_MAX)
 		check_fail(k, gauge, "'resourcesDuration.*' metrics cannot be used in real-time");
 	check_leave(k, before);

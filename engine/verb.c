@@ -279,7 +279,7 @@ shut_down(struct run *r, str strategy, str message)
 	run_settle(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (n->gone || node_fulfilled(n) || !run_shut(r, n->exiting))
+		if (n->gone || phase_fulfilled(n->phase) || !run_shut(r, n->exiting))
 			continue;
 		if (node_is_task(n) && !sync_waits(n))
 			pod_give_up(r, n, n->type == NODE_POD ? killed : stopped);

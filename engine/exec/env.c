@@ -153,10 +153,10 @@ add_path(struct env *env, struct arena *a, const struct image *image)
 
 /* Variables that Argo's executor gives every user container (spec 1.3). */
 static void
-add_argo(struct env *env, struct arena *a, const struct executor *x, const struct task_spec *spec)
+add_argo(struct env *env, struct arena *a, const struct executor *x, const struct task_spec *spec, str name)
 {
 	bool off = x->sandbox == TASK_SANDBOX_OFF;
-	env_set(env, S("ARGO_CONTAINER_NAME"), S("main"));
+	env_set(env, S("ARGO_CONTAINER_NAME"), name);
 	env_set(env, S("ARGO_NODE_ID"), spec->node_id);
 	env_set(env, S("ARGO_INCLUDE_SCRIPT_OUTPUT"), spec->capture_result ? S("true") : S("false"));
 	env_set(env, S("ARGO_DEADLINE"), spec->deadline_ns ? time_rfc3339(a, spec->deadline_ns) : NO_DEADLINE);
@@ -164,6 +164,9 @@ add_argo(struct env *env, struct arena *a, const struct executor *x, const struc
 	env_set(env, S("ARGO_PROGRESS_FILE"),
 		off ? arena_fmt(a, "%s/%.*s/.progress", x->tasks_path, STR_ARG(task_dir(a, spec)))
 		    : S("/var/run/argo/progress"));
+	/* How often Argo's executor would look at that file, and report: its defaults. */
+	env_set(env, S("ARGO_PROGRESS_FILE_TICK_DURATION"), S("3s"));
+	env_set(env, S("ARGO_PROGRESS_PATCH_TICK_DURATION"), S("1m0s"));
 	if (spec->grace_seconds > 0)
 		env_set(env, S("ARGO_TERMINATION_GRACE_PERIOD_SECONDS"),
 			arena_fmt(a, "%lld", (long long)spec->grace_seconds));
@@ -191,7 +194,7 @@ add_container(struct env *env, struct arena *a, const struct executor *x, const 
 
 int
 env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c,
-	const struct image *image, struct kvs *out, struct err *e)
+	str name, const struct image *image, struct kvs *out, struct err *e)
 {
 	struct env env = { 0 };
 	bool off = x->sandbox == TASK_SANDBOX_OFF;
@@ -202,7 +205,7 @@ env_build(struct arena *a, const struct executor *x, const struct task_spec *spe
 		env_set(&env, image->env.p[i].key, image->env.p[i].value);
 	int rc = add_container(&env, a, x, spec, c, e);
 	add_path(&env, a, image);
-	add_argo(&env, a, x, spec);
+	add_argo(&env, a, x, spec, name);
 	if (rc == 0) {
 		out->n = env.v.n;
 		out->p = ARENA_ARRAY(a, struct kv, env.v.n);

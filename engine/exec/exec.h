@@ -31,6 +31,13 @@ enum task_state {
 	TASK_ENDED,    /* its news are due */
 };
 
+/* A container of a pod. */
+struct task_member {
+	const struct container *c; /* while its records are written; NULL afterwards */
+	str name;
+	enum task_role role;
+};
+
 struct task {
 	struct executor *x;
 	struct arena *arena;       /* of everything below */
@@ -50,6 +57,11 @@ struct task {
 	uv_poll_t *poll;           /* on one of them; freed when libuv has closed it */
 	struct progress_watch *watch; /* of an adopted one; likewise */
 	struct link link;          /* in executor.queue, .running or .ended */
+	LIST_OF(struct task_member) members; /* of a pod; none: a task of one container, without more */
+	str member;                /* the container whose records are written; absent in such a task */
+	bool daemon, own_network;
+	bool idle;                 /* a daemon that is ready: it takes no place in the line */
+	struct pod_watch *pod_watch; /* of an adopted pod; freed when libuv has closed it */
 	bool start_due;            /* adopted while it runs: the news of that are due */
 	struct task_result result; /* of an ended task */
 };
@@ -89,6 +101,7 @@ struct executor {
 	struct map tasks;          /* key -> struct task */
 	struct link queue, running, ended;
 	size_t spawned, limit;     /* tasks with the helper; most at once */
+	size_t idle;               /* daemons among the tasks that are ready, which do not count */
 	struct timer news_timer;   /* delivers the news that came up within a call of the engine */
 	unsigned inside;           /* such calls under way */
 	struct images images;
@@ -125,6 +138,8 @@ void task_end(struct task *t, const struct task_result *r);
 void task_fail(struct task *t, enum phase phase, str message);
 /* The helper has claimed the task. */
 void task_started(struct task *t);
+/* It is a daemon, and ready: it takes no place in the line any more. */
+void task_idles(struct task *t);
 /* The same, found out when it was adopted: the news follow in the next turn. */
 void task_adopted(struct task *t);
 
@@ -151,6 +166,31 @@ int task_write(struct task *t, const struct task_spec *spec, struct err *e) MUST
 void record_add(struct buf *b, uint32_t type, str s);
 void record_add_i64(struct buf *b, uint32_t type, int64_t v);
 
+/* ---- pod_write.c */
+/* Whether it takes more than one container, or an address of its own. */
+bool pod_needed(const struct template *t);
+/* Fills t->members, in the order of their lives. */
+int pod_members(struct task *t, const struct template *tmpl, struct err *e) MUST_CHECK;
+int pod_attempts(struct task *t, const struct template *tmpl, struct err *e) MUST_CHECK;
+int pod_network(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+
+/* ---- pod_state.c */
+/* News of a running pod: `text` is what stands behind TASK_LOG_POD. */
+void pod_state_tell(struct task *t, str text);
+/* The same, from the claim of a pod that was adopted; and whenever there is more. */
+void pod_state_read(struct task *t);
+void pod_state_watch(struct task *t);
+void pod_state_forget(struct task *t);
+
+/* ---- look_write.c */
+/* Probes and lifecycle hooks. ERR_INVALID, ERR_UNSUPPORTED. */
+int looks_write(struct task *t, const struct container *c, struct err *e) MUST_CHECK;
+
+/* ---- security.c */
+int security_write(struct task *t, const struct task_spec *spec, const struct container *c, const struct image *image,
+	struct err *e) MUST_CHECK;
+int hosts_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+
 /* ---- env.c */
 /* Expands $(NAME) as Kubernetes does: $$ is $, what is not defined stays. */
 str env_expand(struct arena *a, str text, const struct kvs *env);
@@ -160,7 +200,7 @@ struct env {
 };
 /* The environment of the container, in order, names unique. */
 int env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c,
-	const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
+	str name, const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
 
 /* ---- image.c */
 /* What a name was found to mean. */
@@ -185,6 +225,8 @@ int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct e
 
 /* ---- volume.c */
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
+/* Of a pod: the volumes in memory that its containers share. */
+int volumes_share(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
 
 /* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
 int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;

@@ -84,8 +84,11 @@ check_names(const struct task_spec *s, struct err *e)
 static void
 leave_state(struct task *t)
 {
-	if (t->state == TASK_SPAWNED || t->state == TASK_RUNNING)
+	if (t->idle)
+		t->x->idle--;
+	else if (t->state == TASK_SPAWNED || t->state == TASK_RUNNING)
 		t->x->spawned--;
+	t->idle = false;
 	list_del(&t->link);
 }
 
@@ -121,7 +124,7 @@ serve_line(struct executor *x)
 bool
 executor_room(const struct executor *x)
 {
-	return x->tasks.n < x->limit;
+	return x->tasks.n - x->idle < x->limit;
 }
 
 void
@@ -137,6 +140,18 @@ fill(struct executor *x)
 	serve_line(x);
 	if (x->room && executor_room(x))
 		x->room(x->arg);
+}
+
+/* A daemon that serves others must not keep them from starting. */
+void
+task_idles(struct task *t)
+{
+	if (t->idle || t->state != TASK_RUNNING)
+		return;
+	t->idle = true;
+	t->x->idle++;
+	t->x->spawned--;
+	fill(t->x);
 }
 
 /* The news of an ended task; it is gone then. */
@@ -168,6 +183,8 @@ deliver(void *arg)
 		t->start_due = false;
 		x->news(x->arg, t->ns, t->workflow, t->node_id, NULL);
 		progress_read(t);
+		if (t->members.n)
+			pod_state_read(t);
 	}
 	/* Only what has ended by now: the news may start others that end at once. */
 	struct link due;

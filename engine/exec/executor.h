@@ -14,7 +14,8 @@
 struct executor;
 struct task;
 
-/* The task has started (`result` NULL) or ended. On the loop. After the end the task is gone. */
+/* The task has started (`result` NULL), has changed (its phase is RUNNING: a pod with containers, a daemon), or has ended.
+ * On the loop. After the end the task is gone. */
 typedef void task_news(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
 
 /* A running task says how far it is: "3/10". On the loop. */

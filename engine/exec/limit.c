@@ -53,8 +53,9 @@ add_group(struct task *t, const char *base)
 	str last = t->dir;
 	for (size_t at; (at = str_find_char(last, '/', 0)) != SIZE_MAX;)
 		last = str_slice(last, at + 1, last.n);
-	record_add(
-		&t->records, TASK_CGROUP, arena_fmt(t->arena, "%s/%.*s-%08x", base, STR_ARG(last), str_fnv32a(t->dir)));
+	record_add(&t->records, TASK_CGROUP,
+		arena_fmt(t->arena, "%s/%.*s-%08x%s%.*s", base, STR_ARG(last), str_fnv32a(t->dir), t->member.n ? "-" : "",
+			STR_ARG(t->member)));
 }
 
 static void

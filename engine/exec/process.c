@@ -114,7 +114,8 @@ tell_step_once(const struct task *t, int socket, int memfd, struct err *e)
 {
 	if (helper_start(t->x, e) < 0)
 		return -1;
-	return tell_helper(t->x, TASK_STEP, t->x->sandbox, memfd < 0 ? buf_str(&t->records) : S(""), socket, memfd, e);
+	enum task_verb verb = !t->members.n ? TASK_STEP : t->own_network ? TASK_POD_WITH_NETWORK : TASK_POD;
+	return tell_helper(t->x, verb, t->x->sandbox, memfd < 0 ? buf_str(&t->records) : S(""), socket, memfd, e);
 }
 
 /* A helper that has died is replaced: it kept nothing that is needed. */
@@ -160,6 +161,7 @@ stop_polling(struct task *t)
 	}
 	t->poll = NULL;
 	progress_forget(t);
+	pod_state_forget(t);
 	drop_fd(&t->socket);
 	drop_fd(&t->pidfd);
 }
@@ -209,7 +211,7 @@ monitor_says(uv_poll_t *p, int status, int events)
 	struct task *t = p->data;
 	(void)status, (void)events; /* an error shows as the end of the socket */
 	while (t->socket >= 0) {
-		char text[600];
+		char text[1024];
 		ssize_t n = recv(t->socket, text, sizeof text - 1, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -217,6 +219,8 @@ monitor_says(uv_poll_t *p, int status, int events)
 			task_started(t);
 		} else if (n > 0 && text[0] == 'p') {
 			progress_tell(t, (str){ text + 1, (size_t)n - 1 });
+		} else if (n > 0 && text[0] == 's') {
+			pod_state_tell(t, (str){ text + 1, (size_t)n - 1 });
 		} else if (n > 0) {
 			text[n] = 0;
 			try_again(t, text + 1);
@@ -396,6 +400,7 @@ adopt_once(struct task *t, struct err *e)
 		if (start_polling(t, t->pidfd, monitor_ended, e) < 0)
 			return -1;
 		progress_follow(t);
+		pod_state_watch(t);
 		task_adopted(t);
 		return 1;
 	}

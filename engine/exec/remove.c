@@ -36,13 +36,13 @@ remove_path(const char *path)
 	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is tried again at the next start */
 }
 
-/* "POD", "POD.log", ".POD.1.log": of that pod. Pods' names end with a number, so none is another's beginning and a dot. */
+/* "POD", "POD.log", "POD@CONTAINER.log", ".POD.1.log": of that pod. Pods' names end with a number, so none is another's beginning and a dot. */
 static bool
 is_of_pod(const char *name, const char *pod)
 {
 	size_t n = strlen(pod);
 	name += *name == '.';
-	return strncmp(name, pod, n) == 0 && (name[n] == '\0' || name[n] == '.');
+	return strncmp(name, pod, n) == 0 && (name[n] == '\0' || name[n] == '.' || name[n] == '@');
 }
 
 static void

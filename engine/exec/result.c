@@ -116,30 +116,194 @@ judge(struct task *t, const struct ending *x, struct task_result *out)
 	}
 }
 
-int
-result_parse(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e)
+/* What main left, of a pod or alone. */
+static void
+take_outputs(struct task *t, struct ending *x, struct task_result *out)
+{
+	out->parameters.n = x->parameters.n;
+	out->parameters.p = ARENA_ARRAY(t->arena, struct kv, x->parameters.n);
+	if (x->parameters.n)
+		memcpy(out->parameters.p, x->parameters.p, x->parameters.n * sizeof *x->parameters.p);
+	if (t->capture && x->result.p)
+		out->result = arena_dup(t->arena, x->result);
+	if (x->progress.p)
+		out->progress = arena_dup(t->arena, x->progress);
+}
+
+static int
+lost(struct err *e)
+{
+	return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+}
+
+static int
+parse_one(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e)
 {
 	struct ending x = { 0 };
 	struct record r;
 	for (const char *at = p; record_next(&at, p + n, &r);)
 		take_record(t, &x, &r);
-	if (!x.has_code && !x.error.p) {
-		VEC_FREE(&x.parameters);
-		return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+	int rc = !x.has_code && !x.error.p ? lost(e) : 0;
+	if (rc == 0) {
+		*out = (struct task_result){ .exit_code = x.has_code ? x.code : -1 };
+		judge(t, &x, out);
+		out->usage = usage(&x);
+		take_outputs(t, &x, out);
 	}
-	*out = (struct task_result){ .exit_code = x.has_code ? x.code : -1 };
-	judge(t, &x, out);
-	out->usage = usage(&x);
-	out->parameters.n = x.parameters.n;
-	out->parameters.p = ARENA_ARRAY(t->arena, struct kv, x.parameters.n);
-	if (x.parameters.n)
-		memcpy(out->parameters.p, x.parameters.p, x.parameters.n * sizeof *x.parameters.p);
 	VEC_FREE(&x.parameters);
-	if (t->capture && x.result.p)
-		out->result = arena_dup(t->arena, x.result);
-	if (x.progress.p)
-		out->progress = arena_dup(t->arena, x.progress);
+	return rc;
+}
+
+/* ---- pods -------------------------------------------------------------------------------------------------------- */
+
+static const char *
+reason(const struct ending *x)
+{
+	return x->cause == TASK_CAUSE_OOM ? "OOMKilled" : "Error";
+}
+
+/* A container as its node shows it (assessNodeStatus, v4.1.2). */
+static void
+judge_member(struct task *t, const struct task_member *m, const struct ending *x, struct container_result *out)
+{
+	*out = (struct container_result){ .name = m->name, .phase = PHASE_PENDING, .message = S(""), .exit_code = -1 };
+	if (x->error.p) {
+		out->phase = PHASE_ERROR;
+		out->message = arena_dup(t->arena, x->error);
+	} else if (x->has_code) {
+		out->exit_code = x->code;
+		out->phase = !x->code ? PHASE_SUCCEEDED : x->code == TASK_EXIT_NOT_STARTED ? PHASE_ERROR : PHASE_FAILED;
+		if (x->code)
+			out->message = arena_fmt(t->arena, "%.*s: %s (exit code %d): %.*s", STR_ARG(m->name), reason(x), x->code,
+				STR_ARG(x->message));
+	}
+}
+
+static int
+rank(const struct task_member *m)
+{
+	return m->role == TASK_ROLE_INIT ? 0 : m->role == TASK_ROLE_MAIN ? 1 : 2;
+}
+
+/* Init containers in order, then main ones, then side ones; among equals by name, as a kubelet lists them. */
+static bool
+comes_before(const struct task_member *a, const struct task_member *b)
+{
+	if (rank(a) != rank(b) || a->role == TASK_ROLE_INIT)
+		return rank(a) < rank(b);
+	return str_cmp(a->name, b->name) < 0;
+}
+
+static const size_t *
+in_order(struct task *t)
+{
+	size_t *order = ARENA_ARRAY(t->arena, size_t, t->members.n + 1), n = 0;
+	for (size_t i = 0; i < t->members.n; i++) {
+		size_t k = n++;
+		for (; k > 0 && comes_before(&t->members.p[i], &t->members.p[order[k - 1]]); k--)
+			order[k] = order[k - 1];
+		order[k] = i;
+	}
+	return order;
+}
+
+/* The first container that failed speaks for the pod (inferFailedReason, v4.1.2). */
+static void
+judge_pod(struct task *t, const struct ending *pod, const struct ending *list, struct task_result *out)
+{
+	const size_t *order = in_order(t);
+	out->phase = PHASE_SUCCEEDED;
+	out->message = S("");
+	if (pod->error.p) {
+		out->phase = PHASE_ERROR;
+		out->message = arena_dup(t->arena, pod->error);
+		return;
+	}
+	if (pod->cause == TASK_CAUSE_DEADLINE) {
+		out->phase = PHASE_FAILED;
+		out->message = S("Pod was active on the node longer than the specified deadline");
+		return;
+	}
+	for (size_t i = 0; i < t->members.n; i++) {
+		const struct task_member *m = &t->members.p[order[i]];
+		const struct ending *x = &list[order[i]];
+		bool ended_by_us = m->role != TASK_ROLE_MAIN && (x->code == 137 || x->code == 143);
+		if (x->error.p) {
+			out->phase = PHASE_ERROR;
+			out->message = arena_fmt(t->arena, "%.*s: %.*s", STR_ARG(m->name), STR_ARG(x->error));
+			return;
+		}
+		if (!x->has_code && m->role == TASK_ROLE_MAIN) {
+			out->phase = PHASE_ERROR;
+			out->message = arena_fmt(t->arena, "Pod failed before %.*s container starts due to PodInitializing: ",
+				STR_ARG(m->name));
+			return;
+		}
+		if (!x->code || ended_by_us)
+			continue;
+		out->phase = PHASE_FAILED;
+		out->message = arena_fmt(t->arena, "%.*s: %s (exit code %d)%s%.*s", STR_ARG(m->name), reason(x), x->code,
+			x->message.n ? ": " : "", STR_ARG(x->message));
+		return;
+	}
+	for (size_t i = 0; i < t->members.n; i++)
+		if (list[i].output_problem.p) {
+			out->phase = PHASE_ERROR;
+			out->message = list[i].output_problem;
+		}
+}
+
+/* The records of each container follow its name. */
+static void
+split(struct task *t, const char *p, size_t n, struct ending *pod, struct ending *list)
+{
+	struct ending *x = pod;
+	struct record r;
+	for (const char *at = p; record_next(&at, p + n, &r);) {
+		if (r.type != TASK_EXIT_CONTAINER) {
+			if (x)
+				take_record(t, x, &r);
+			continue;
+		}
+		x = NULL;
+		for (size_t i = 0; i < t->members.n; i++)
+			if (str_eq(t->members.p[i].name, (str){ r.p, r.n }))
+				x = &list[i];
+	}
+}
+
+static int
+parse_pod(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e)
+{
+	struct ending pod = { 0 }, *list = ARENA_ARRAY(t->arena, struct ending, t->members.n);
+	struct container_result *containers = ARENA_ARRAY(t->arena, struct container_result, t->members.n);
+	split(t, p, n, &pod, list);
+	if (!pod.finished) {
+		VEC_FREE(&pod.parameters);
+		return lost(e);
+	}
+	*out = (struct task_result){ .exit_code = -1, .containers = containers };
+	judge_pod(t, &pod, list, out);
+	for (size_t i = 0; i < t->members.n; i++) {
+		const struct task_member *m = &t->members.p[i];
+		struct usage u = usage(&list[i]);
+		out->usage.cpu += u.cpu;
+		out->usage.memory += u.memory;
+		if (m->role == TASK_ROLE_MAIN)
+			judge_member(t, m, &list[i], &containers[out->containers_n++]);
+		if (m->role == TASK_ROLE_MAIN && str_eq(m->name, S("main"))) {
+			out->exit_code = list[i].has_code ? list[i].code : -1;
+			take_outputs(t, &list[i], out);
+		}
+		VEC_FREE(&list[i].parameters);
+	}
 	return 0;
+}
+
+int
+result_parse(struct task *t, const char *p, size_t n, struct task_result *out, struct err *e)
+{
+	return t->members.n ? parse_pod(t, p, n, out, e) : parse_one(t, p, n, out, e);
 }
 
 /* The last line without its line feed. ERR_NOT_FOUND if it is not complete or not the line of an end. */

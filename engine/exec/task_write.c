@@ -65,18 +65,6 @@ add_env(struct task *t, const struct kvs *env, struct err *e)
 }
 
 static int
-add_user(struct task *t, const struct image *image, struct err *e)
-{
-	uint32_t uid, gid;
-	if (!image->user.n)
-		return 0;
-	if (image_user(image, &uid, &gid, e) < 0)
-		return -1;
-	record_add(&t->records, TASK_USER, arena_fmt(t->arena, "%u:%u", uid, gid));
-	return 0;
-}
-
-static int
 add_image(struct task *t, const struct container *c, const struct image *image, str hold, struct err *e)
 {
 	bool off = t->x->sandbox == TASK_SANDBOX_OFF;
@@ -94,7 +82,7 @@ add_image(struct task *t, const struct container *c, const struct image *image, 
 		record_add(&t->records, TASK_HOLD, hold);
 	for (size_t i = 0; !off && i < image->path.n; i++)
 		record_add(&t->records, TASK_VISIBLE, image->path.p[i]);
-	return add_user(t, image, e);
+	return 0;
 }
 
 static int
@@ -117,13 +105,19 @@ add_outputs(struct task *t, const struct task_spec *spec, const struct kvs *env,
 	return 0;
 }
 
-int
-task_write(struct task *t, const struct task_spec *spec, struct err *e)
+static void
+add_message(struct task *t, const struct container *c)
 {
-	const struct container *c = spec->tmpl->script ? spec->tmpl->script : spec->tmpl->container;
-	if (!c)
-		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script",
-			STR_ARG(spec->template_name));
+	if (c->termination_message_path.n)
+		record_add(&t->records, TASK_MESSAGE_PATH, c->termination_message_path);
+	if (str_eq(c->termination_message_policy, S("FallbackToLogsOnError")))
+		record_add(&t->records, TASK_MESSAGE_LOG, S(""));
+}
+
+/* A container: of a task that has just one, or of a pod. Only `main` has outputs. */
+static int
+write_container(struct task *t, const struct task_spec *spec, const struct container *c, str name, struct err *e)
+{
 	struct kvs env;
 	const struct image_match *match = image_resolve(t->x, c->image, image_pinned(spec->images, c->image), e);
 	if (!match)
@@ -131,18 +125,82 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 	const struct image *image = match->listed ? &match->row : NULL;
 	record_add(&t->records, TASK_DIR, t->dir);
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
-	if (env_build(t->arena, t->x, spec, c, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
-		add_env(t, &env, e) < 0 || add_image(t, c, image, match->hold, e) < 0 || volumes_write(t, spec, c, e) < 0 ||
-		limits_write(t, spec, c, e) < 0 || add_outputs(t, spec, &env, e) < 0)
+	if (env_build(t->arena, t->x, spec, c, name, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
+		add_env(t, &env, e) < 0 || add_image(t, c, image, match->hold, e) < 0 || security_write(t, spec, c, image, e) < 0 ||
+		hosts_write(t, spec, e) < 0 || volumes_write(t, spec, c, e) < 0 || limits_write(t, spec, c, e) < 0 ||
+		looks_write(t, c, e) < 0)
 		return -1;
-	t->capture = spec->capture_result;
-	t->deadline_ns = spec->deadline_ns;
-	if (t->capture)
+	add_message(t, c);
+	if (str_eq(name, S("main")) && add_outputs(t, spec, &env, e) < 0)
+		return -1;
+	if (str_eq(name, S("main")) && spec->capture_result)
 		record_add(&t->records, TASK_CAPTURE, S(""));
+	record_add_i64(&t->records, TASK_LOG_MAX, LOG_MAX);
+	return 0;
+}
+
+static void
+add_life(struct task *t, const struct task_spec *spec)
+{
 	if (t->deadline_ns)
 		record_add_i64(&t->records, TASK_DEADLINE, t->deadline_ns);
 	record_add_i64(&t->records, TASK_GRACE, spec->grace_seconds > 0 ? spec->grace_seconds : GRACE_SECONDS);
-	record_add_i64(&t->records, TASK_LOG_MAX, LOG_MAX);
+}
+
+static int
+write_member(struct task *t, const struct task_spec *spec, struct task_member *m, struct err *e)
+{
+	t->member = m->name;
+	record_add(&t->records, TASK_CONTAINER, m->name);
+	record_add_i64(&t->records, TASK_ROLE, m->role);
+	for (size_t i = 0; i < m->c->dependencies.n; i++)
+		record_add(&t->records, TASK_DEPENDS, m->c->dependencies.p[i]);
+	if (m->role == TASK_ROLE_MAIN && pod_attempts(t, spec->tmpl, e) < 0)
+		return -1;
+	record_add_i64(&t->records, TASK_GRACE, spec->grace_seconds > 0 ? spec->grace_seconds : GRACE_SECONDS);
+	if (write_container(t, spec, m->c, m->name, e) < 0)
+		return err_wrap(e, "container %.*s", STR_ARG(m->name));
+	m->c = NULL;
+	return 0;
+}
+
+static int
+write_pod(struct task *t, const struct task_spec *spec, struct err *e)
+{
+	t->daemon = spec->tmpl->daemon == TRI_TRUE;
+	if (pod_members(t, spec->tmpl, e) < 0)
+		return -1;
+	record_add(&t->records, TASK_DIR, t->dir);
+	record_add(&t->records, TASK_HOSTNAME, spec->pod);
+	add_life(t, spec);
+	if (pod_network(t, spec, e) < 0 || volumes_share(t, spec, e) < 0)
+		return -1;
+	for (size_t i = 0; i < t->members.n; i++)
+		if (write_member(t, spec, &t->members.p[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+write_one(struct task *t, const struct task_spec *spec, struct err *e)
+{
+	const struct container *c = spec->tmpl->script ? spec->tmpl->script : spec->tmpl->container;
+	if (!c)
+		return err_set(e, ERR_UNSUPPORTED, "template %.*s has no container and no script",
+			STR_ARG(spec->template_name));
+	if (write_container(t, spec, c, S("main"), e) < 0)
+		return -1;
+	add_life(t, spec);
+	return 0;
+}
+
+int
+task_write(struct task *t, const struct task_spec *spec, struct err *e)
+{
+	t->capture = spec->capture_result;
+	t->deadline_ns = spec->deadline_ns;
+	if (pod_needed(spec->tmpl) ? write_pod(t, spec, e) < 0 : write_one(t, spec, e) < 0)
+		return -1;
 	if (t->records.n > TASK_BYTES_MAX)
 		return err_set(e, ERR_LIMIT,
 			"the step's command, environment and files have %zu bytes together: at most %u are served",

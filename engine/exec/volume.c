@@ -33,19 +33,35 @@ quantity_bytes(str text, int64_t *out, struct err *e)
 	return err_set(e, ERR_INVALID, "\"%.*s\" is not a quantity: write it like 64Mi or 1G", STR_ARG(text));
 }
 
+static bool
+in_memory(const struct volume *v)
+{
+	return v->empty_dir && str_eq(v->empty_dir->medium, S("Memory"));
+}
+
+static int
+size_of(const struct volume *v, int64_t *size, struct err *e)
+{
+	*size = 0;
+	if (v->empty_dir->size_limit.text.n && quantity_bytes(v->empty_dir->size_limit.text, size, e) < 0)
+		return err_wrap(e, "sizeLimit");
+	return 0;
+}
+
+/* In memory, the containers of a pod find it where the pod mounted it, like one that is a folder. */
 static int
 write_empty_dir(struct task *t, const struct volume *v, struct err *e)
 {
-	if (!v->empty_dir || !str_eq(v->empty_dir->medium, S("Memory"))) {
+	if (!in_memory(v) || t->members.n) {
 		if (!v->name.n || v->name.p[0] == '.' || memchr(v->name.p, '/', v->name.n) ||
 			memchr(v->name.p, 0, v->name.n))
 			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a volume", STR_ARG(v->name));
 		record_add(&t->records, TASK_VOLUME, v->name);
 		return 0;
 	}
-	int64_t size = 0;
-	if (v->empty_dir->size_limit.text.n && quantity_bytes(v->empty_dir->size_limit.text, &size, e) < 0)
-		return err_wrap(e, "sizeLimit");
+	int64_t size;
+	if (size_of(v, &size, e) < 0)
+		return -1;
 	record_add(&t->records, TASK_VOLUME_TMPFS, arena_fmt(t->arena, "%lld", (long long)size));
 	return 0;
 }
@@ -314,4 +330,32 @@ volumes_write(struct task *t, const struct task_spec *spec, const struct contain
 				return -1;
 	}
 	return 0;
+}
+
+static int
+share(struct task *t, const struct volume *list, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t size;
+		if (!in_memory(&list[i]))
+			continue;
+		if (!good_path(list[i].name) || memchr(list[i].name.p, '/', list[i].name.n) || list[i].name.p[0] == '.')
+			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a volume", STR_ARG(list[i].name));
+		if (size_of(&list[i], &size, e) < 0)
+			return -1;
+		record_add(&t->records, TASK_SHARED, arena_fmt(t->arena, "%lld %.*s", (long long)size, STR_ARG(list[i].name)));
+	}
+	return 0;
+}
+
+int
+volumes_share(struct task *t, const struct task_spec *spec, struct err *e)
+{
+	struct volume *decoded;
+	size_t n;
+	if (t->x->sandbox == TASK_SANDBOX_OFF)
+		return 0; /* what mounts one is refused */
+	if (decode_volumes(t, spec->volumes, &decoded, &n, e) < 0)
+		return -1;
+	return share(t, spec->tmpl->volumes.p, spec->tmpl->volumes.n, e) < 0 || share(t, decoded, n, e) < 0 ? -1 : 0;
 }

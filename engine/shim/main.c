@@ -24,8 +24,8 @@
 
 static struct setup setup = { .tasks_fd = -1 };
 
-static uint64_t
-namespaces(enum task_sandbox sandbox)
+uint64_t
+step_namespaces(enum task_sandbox sandbox)
 {
 	switch (sandbox) {
 	case TASK_SANDBOX_USER:
@@ -38,8 +38,8 @@ namespaces(enum task_sandbox sandbox)
 	return 0;
 }
 
-/* fork() into new namespaces: one system call, nothing of libc's to run after it in a program with one thread. */
-static pid_t
+/* One system call, nothing of libc's to run after it in a program with one thread. */
+pid_t
 fork_into(uint64_t flags, int exit_signal)
 {
 	struct clone_args args = { .flags = flags, .exit_signal = (uint64_t)exit_signal };
@@ -71,7 +71,7 @@ probe(int control, enum task_sandbox sandbox)
 		_exit(1);
 	struct why w = { "" };
 	sandbox_look();
-	pid_t pid = fork_into(namespaces(sandbox), SIGCHLD);
+	pid_t pid = fork_into(step_namespaces(sandbox), SIGCHLD);
 	if (pid == 0) {
 		const struct task t = { .sandbox = sandbox, .hostname = "probe" };
 		const char *what = NULL;
@@ -106,20 +106,30 @@ records_of(const char *text, size_t *n, int memfd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* A step, or a pod: `verb` says which. */
 static void
-start(int control, enum task_sandbox sandbox, const char *text, size_t n, int fds[FDS_MAX])
+start(int control, const struct task_message *m, const char *text, size_t n, int fds[FDS_MAX])
 {
+	enum task_sandbox sandbox = (enum task_sandbox)m->sandbox;
+	bool own_network = m->verb == TASK_POD_WITH_NETWORK;
+	struct why w = { "" };
 	if (sandbox != TASK_SANDBOX_OFF)
 		sandbox_look();
-	pid_t pid = fork_into(namespaces(sandbox), SIGCHLD);
+	/* A socket belongs to the network it was made in, wherever it goes: this one is for the host's. */
+	int netlink = own_network ? network_open(&w) : -1;
+	pid_t pid = fork_into(step_namespaces(sandbox) | (own_network ? CLONE_NEWNET : 0), SIGCHLD);
 	if (pid == 0) {
 		close(control);
 		const char *records = records_of(text, &n, fds[1]);
-		monitor_run(&setup, sandbox, records, records ? n : 0, fds[0]);
+		if (m->verb == TASK_STEP)
+			monitor_run(&setup, sandbox, records, records ? n : 0, fds[0], -1);
+		pod_run(&setup, sandbox, records, records ? n : 0, fds[0], netlink);
 	}
+	if (netlink >= 0)
+		close(netlink);
 	if (pid < 0) {
-		struct why w = { "" };
-		why_errno(&w, "xcannot start a process for the step");
+		w.text[0] = 0;
+		why_errno(&w, "xcannot start a process for the step%s", own_network ? " in a network of its own" : "");
 		(void)!send(fds[0], w.text, strlen(w.text), MSG_NOSIGNAL); /* the daemon also sees the socket close */
 	}
 	close(fds[0]);
@@ -162,7 +172,9 @@ serve_one(int control)
 		probe(control, (enum task_sandbox)in.m.sandbox);
 		break;
 	case TASK_STEP:
-		start(control, (enum task_sandbox)in.m.sandbox, in.text, text_n, fds);
+	case TASK_POD:
+	case TASK_POD_WITH_NETWORK:
+		start(control, &in.m, in.text, text_n, fds);
 		break;
 	}
 	return true;

@@ -26,6 +26,7 @@ struct monitor {
 	const struct setup *setup;
 	struct task task;
 	int socket, log_fd, signals, null;
+	int end_fd;         /* in a pod: the file that gets the end; -1 */
 	struct relay relay;
 	struct why error;   /* why the step could not be prepared: reported after the release, as its end */
 	struct why message; /* why the command could not be started */
@@ -38,6 +39,9 @@ struct monitor {
 	int64_t term_at, kill_at;  /* monotonic; 0: not set */
 	int64_t grace_ns;
 	struct progress progress;
+	struct looks looks;
+	bool stopping;      /* a hook runs before SIGTERM is sent */
+	int64_t attempts;   /* made */
 };
 
 /* Without a sandbox every step has a folder of its own, to work in and for its progress file. */
@@ -47,7 +51,9 @@ enter_work(struct monitor *m)
 	const struct task *t = &m->task;
 	if (t->sandbox != TASK_SANDBOX_OFF || (t->cwd && !t->progress))
 		return 0;
-	int fd = task_open_dir(m->setup->tasks_fd, t->dir);
+	char dir[4096];
+	snprintf(dir, sizeof dir, "%s%s%s", t->dir, t->container ? "/@" : "", t->container ? t->container : "");
+	int fd = task_open_dir(m->setup->tasks_fd, dir);
 	if (fd >= 0 && t->has_user)
 		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
 	if (fd < 0 || (!t->cwd && fchdir(fd) < 0))
@@ -72,7 +78,7 @@ static void
 prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sandbox)
 {
 	m->task.sandbox = sandbox;
-	if (task_read(&m->task, records, n, &m->error) < 0)
+	if (task_read(&m->task, records, n, &m->error) < 0 || looks_read(&m->looks, &m->task, &m->error) < 0)
 		return;
 	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (hold_image(&m->task, &m->error) < 0)
@@ -92,60 +98,48 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* Waits for the release. Leaves if the daemon is gone or has changed its mind. */
+/* In a pod: waits until the pod says that it is our turn, or that it never will be. */
 static void
-wait_release(const struct monitor *m)
+wait_turn(struct monitor *m)
 {
-	char c;
+	char text[600];
 	ssize_t n;
 	do
-		n = recv(m->socket, &c, 1, 0);
+		n = recv(m->socket, text, sizeof text - 1, 0);
 	while (n < 0 && errno == EINTR);
-	if (n != 1) {
+	if (n < 1) {
 		cgroup_remove();
 		_exit(0);
 	}
+	text[n] = 0;
+	if (text[0] == 'd')
+		why_set(&m->message, "Error: %s", text + 1);
 }
 
-static _Noreturn void
-give_up(const struct monitor *m, const char *what)
-{
-	int code = errno;
-	cgroup_remove();
-	errno = code;
-	char text[600];
-	int n = snprintf(text, sizeof text, "x%s: %s", what, strerror(errno));
-	(void)!send(m->socket, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL);
-	_exit(1);
-}
-
-/*
- * Makes the task ours or leaves. Whoever finds the log without a lock and empty may remove it (we died here), so after
- * locking we look whether the file is still the one in the directory.
- */
+/* A container's own log is no claim: the pod has that. */
 static void
-claim(struct monitor *m)
+open_log(struct monitor *m)
 {
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC;
-	int tasks = m->setup->tasks_fd;
 	char path[4096];
-	if ((size_t)snprintf(path, sizeof path, "%s.log", m->task.dir) >= sizeof path) {
-		errno = ENAMETOOLONG;
-		give_up(m, "claim the task");
+	snprintf(path, sizeof path, "%s@%s.log", m->task.dir, m->task.container);
+	m->log_fd = openat(m->setup->tasks_fd, path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+	if (m->log_fd < 0 || relay_started(m->log_fd) < 0)
+		why_errno(&m->error, "open the log %s", path);
+	(void)!send(m->socket, "c", 1, MSG_NOSIGNAL); /* if the pod is gone we shall see it */
+}
+
+static void
+take_claim(struct monitor *m)
+{
+	if (m->end_fd >= 0) {
+		wait_turn(m);
+		open_log(m);
+		return;
 	}
-	m->log_fd = openat(tasks, path, flags, 0644);
-	if (m->log_fd < 0 && errno == ENOENT && task_make_parents(tasks, path) == 0)
-		m->log_fd = openat(tasks, path, flags, 0644);
-	if (m->log_fd < 0)
-		give_up(m, "claim the task");
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct stat st;
-	if (fcntl(m->log_fd, F_SETLK, &lock) < 0 || fstat(m->log_fd, &st) < 0 || st.st_nlink != 1)
-		give_up(m, "lock the claim");
-	if (relay_started(m->log_fd) < 0)
-		give_up(m, "write the claim");
-	/* The log stays open: closing it, or another descriptor of it, would give up the lock. */
-	(void)!send(m->socket, "c", 1, MSG_NOSIGNAL); /* the daemon may be gone by now */
+	claim_wait(m->socket);
+	if (!m->task.dir)
+		_exit(1); /* not even its directory is known */
+	m->log_fd = claim_take(m->setup, m->task.dir, m->socket);
 }
 
 static int
@@ -159,7 +153,7 @@ write_script(struct monitor *m)
 		t->argv[t->argc] = "/argo/staging/script"; /* sandbox_build has written it */
 		return 0;
 	}
-	snprintf(name, sizeof name, "%s.script", t->dir);
+	snprintf(name, sizeof name, "%s%s%s.script", t->dir, t->container ? "@" : "", t->container ? t->container : "");
 	if (asprintf(&path, "%s/%s", m->setup->tasks_path, name) < 0)
 		return why_set(&m->error, "out of memory");
 	int fd = openat(m->setup->tasks_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
@@ -180,41 +174,85 @@ open_pipes(int out[2], int err[2])
 }
 
 static void
+not_started(struct monitor *m)
+{
+	relay_say(&m->relay, m->message.text);
+	m->status = W_EXITCODE(TASK_EXIT_NOT_STARTED, 0);
+	m->ended = true;
+}
+
+static struct command
+command_of(const struct monitor *m, int out, int err)
+{
+	return (struct command){ m->setup, &m->task, m->null, out, err };
+}
+
+static void
 start_command(struct monitor *m)
 {
-	m->relay = (struct relay){ .log_fd = m->log_fd, .log_left = m->task.log_max, .stream = { { -1 }, { -1 } } };
-	m->started = now_real();
 	int out[2], err[2];
 	if (m->error.text[0] || write_script(m) < 0)
 		return;
+	if (m->message.text[0]) { /* it is not to be */
+		not_started(m);
+		return;
+	}
 	if (open_pipes(out, err) < 0) {
 		why_errno(&m->error, "make the pipes for its output");
 		return;
 	}
-	const struct command c = { m->setup, &m->task, m->null, out[1], err[1] };
+	const struct command c = command_of(m, out[1], err[1]);
 	m->pid = command_start(&c, &m->message);
 	close(out[1]);
 	close(err[1]);
 	m->relay.stream[0] = (struct relay_stream){ .fd = out[0], .keep = m->task.capture };
 	m->relay.stream[1] = (struct relay_stream){ .fd = err[0] };
-	if (m->pid < 0) {
-		relay_say(&m->relay, m->message.text);
-		m->status = W_EXITCODE(TASK_EXIT_NOT_STARTED, 0);
-		m->ended = true;
-	}
+	m->attempts++;
+	if (m->pid < 0)
+		not_started(m);
+	else
+		looks_begin(&m->looks);
 }
 
-/* SIGTERM to the step's group; the rest follows at kill_at. */
+/* The hook before the end, if there is one, then SIGTERM to the step's group; the rest follows at kill_at. */
 static void
 end_step(struct monitor *m, enum task_cause cause, int64_t grace_ns)
 {
+	const struct command c = command_of(m, m->null, m->null);
 	if (m->ended)
 		return;
 	if (m->cause == TASK_CAUSE_ITSELF)
 		m->cause = cause;
 	m->term_at = 0;
 	m->kill_at = now_mono() + grace_ns;
-	kill(-m->pid, SIGTERM);
+	if (!m->stopping && grace_ns > 0)
+		m->stopping = looks_stop(&m->looks, &c);
+	if (!m->stopping || grace_ns == 0)
+		kill(-m->pid, SIGTERM);
+}
+
+/* What probes and hooks came to. */
+static void
+turn_looks(struct monitor *m)
+{
+	const struct command c = command_of(m, m->null, m->null);
+	if (m->stopping && m->looks.look[TASK_HOOK_STOP].done) {
+		m->stopping = false;
+		kill(-m->pid, SIGTERM);
+	}
+	if (m->ended || m->cause != TASK_CAUSE_ITSELF)
+		return;
+	switch (looks_turn(&m->looks, &c)) {
+	case LOOK_READY:
+		if (m->end_fd >= 0)
+			(void)!send(m->socket, "y", 1, MSG_NOSIGNAL);
+		break;
+	case LOOK_FAILED:
+		end_step(m, TASK_CAUSE_ASKED, m->grace_ns);
+		break;
+	case LOOK_NOTHING:
+		break;
+	}
 }
 
 static void
@@ -225,6 +263,8 @@ reap(struct monitor *m)
 		if (pid == m->pid && !m->ended) {
 			m->ended = true;
 			m->status = status;
+		} else {
+			(void)looks_reap(&m->looks, pid, status); /* else an orphan */
 		}
 	}
 }
@@ -250,6 +290,9 @@ wait_ms(const struct monitor *m)
 	int64_t at = m->kill_at ? m->kill_at : m->term_at, look = m->progress.look_at;
 	if (look && (!at || look < at))
 		at = look;
+	look = looks_next(&m->looks);
+	if (look && (!at || look < at))
+		at = look;
 	if (!at)
 		return -1;
 	int64_t ms = (at - now_mono() + 999999) / 1000000;
@@ -268,31 +311,6 @@ timers(struct monitor *m)
 		m->kill_at = now + INT64_C(1000000000);
 	} else if (m->term_at && now >= m->term_at) {
 		end_step(m, TASK_CAUSE_DEADLINE, m->grace_ns);
-	}
-}
-
-/* Until the command has ended. */
-static void
-watch(struct monitor *m)
-{
-	if (m->task.deadline_ns) {
-		int64_t left = m->task.deadline_ns - now_real();
-		m->term_at = now_mono() + (left > 0 ? left : 0);
-	}
-	while (!m->ended) {
-		struct pollfd fds[] = { { m->signals, POLLIN, 0 }, { m->relay.stream[0].fd, POLLIN, 0 },
-			{ m->relay.stream[1].fd, POLLIN, 0 } };
-		int n = poll(fds, 3, wait_ms(m));
-		if (n < 0 && errno != EINTR)
-			_exit(1);
-		if (n > 0 && fds[1].revents)
-			relay_read(&m->relay, &m->relay.stream[0]);
-		if (n > 0 && fds[2].revents)
-			relay_read(&m->relay, &m->relay.stream[1]);
-		if (n > 0 && fds[0].revents)
-			take_signals(m);
-		timers(m);
-		progress_look(&m->progress, m->setup, &m->task, m->socket);
 	}
 }
 
@@ -340,6 +358,47 @@ kill_rest(struct monitor *m)
 		struct signalfd_siginfo si;
 		if (poll(&child, 1, 10) > 0)
 			(void)!read(m->signals, &si, sizeof si); /* SIGCHLD: look again */
+	}
+}
+
+/* The pod says nothing more to a container that runs, but its end is ours too. */
+static void
+pod_gone(struct monitor *m)
+{
+	char c;
+	if (recv(m->socket, &c, 1, MSG_DONTWAIT) != 0)
+		return;
+	kill(m->task.sandbox == TASK_SANDBOX_OFF ? -m->pid : -1, SIGKILL);
+	kill_rest(m);
+	cgroup_remove();
+	_exit(1);
+}
+
+/* Until the command has ended. */
+static void
+watch(struct monitor *m)
+{
+	m->term_at = m->kill_at = 0;
+	if (m->task.deadline_ns) {
+		int64_t left = m->task.deadline_ns - now_real();
+		m->term_at = now_mono() + (left > 0 ? left : 0);
+	}
+	for (turn_looks(m); !m->ended; turn_looks(m)) {
+		struct pollfd fds[] = { { m->signals, POLLIN, 0 }, { m->relay.stream[0].fd, POLLIN, 0 },
+			{ m->relay.stream[1].fd, POLLIN, 0 }, { m->end_fd >= 0 ? m->socket : -1, POLLIN, 0 } };
+		int n = poll(fds, 4, wait_ms(m));
+		if (n < 0 && errno != EINTR)
+			_exit(1);
+		if (n > 0 && fds[1].revents)
+			relay_read(&m->relay, &m->relay.stream[0]);
+		if (n > 0 && fds[2].revents)
+			relay_read(&m->relay, &m->relay.stream[1]);
+		if (n > 0 && fds[0].revents)
+			take_signals(m);
+		if (n > 0 && fds[3].revents)
+			pod_gone(m);
+		timers(m);
+		progress_look(&m->progress, m->setup, &m->task, m->socket);
 	}
 }
 
@@ -412,8 +471,12 @@ put_outputs(const struct monitor *m, struct exit_buf *b)
 			output_collect(&m->task, r.p, b);
 	if (m->task.progress)
 		output_small(&m->task, m->task.progress, 256, TASK_EXIT_PROGRESS, b);
-	if (m->task.sandbox != TASK_SANDBOX_OFF && !m->message.text[0])
-		output_small(&m->task, "/dev/termination-log", TASK_MESSAGE_MAX, TASK_EXIT_MESSAGE, b);
+	if (m->task.sandbox == TASK_SANDBOX_OFF || m->message.text[0])
+		return;
+	size_t before = b->n;
+	output_small(&m->task, m->task.message_path, TASK_MESSAGE_MAX, TASK_EXIT_MESSAGE, b);
+	if (b->n == before && m->task.message_log && m->status)
+		relay_last(m->log_fd, TASK_MESSAGE_MAX / 2, b);
 }
 
 /* Closes the log. */
@@ -436,34 +499,83 @@ leave_end(struct monitor *m)
 			put_result(m, &b);
 		put_outputs(m, &b);
 	}
-	if (relay_end(m->log_fd, b.p, b.n) < 0)
+	if (m->end_fd >= 0 ? write(m->end_fd, b.p, b.n) != (ssize_t)b.n : relay_end(m->log_fd, b.p, b.n) < 0)
 		_exit(1); /* the daemon reports a step whose end is not known */
 }
 
-_Noreturn void
-monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket)
+/* Whether the command is to run once more: a container set's retryStrategy (spec 2.16). */
+static bool
+runs_again(const struct monitor *m)
 {
-	static struct monitor m;
-	m.setup = s;
-	m.socket = socket;
-	setpgid(0, 0); /* in the server's session, which has no terminal */
-	signal(SIGCHLD, SIG_DFL);
+	return m->pid > 0 && m->ended && m->status && m->cause == TASK_CAUSE_ITSELF && m->attempts < m->task.attempts;
+}
+
+/* Between two attempts. An end that is asked for meanwhile is one before the next attempt. */
+static void
+pause_before(struct monitor *m)
+{
+	int64_t until = now_mono() + m->task.attempt_wait_ns;
+	for (int64_t left; (left = until - now_mono()) > 0 && m->cause == TASK_CAUSE_ITSELF;) {
+		struct pollfd fds[] = { { m->signals, POLLIN, 0 }, { m->socket, POLLIN, 0 } };
+		struct signalfd_siginfo si;
+		(void)!poll(fds, 2, left > 3600 * INT64_C(1000000000) ? 3600000 : (int)(left / 1000000) + 1);
+		while (read(m->signals, &si, sizeof si) == sizeof si)
+			if (si.ssi_signo == SIGTERM)
+				m->cause = TASK_CAUSE_ASKED;
+		if (fds[1].revents)
+			pod_gone(m);
+		reap(m);
+	}
+}
+
+static void
+run_command(struct monitor *m)
+{
+	m->relay = (struct relay){ .log_fd = m->log_fd, .log_left = m->task.log_max, .stream = { { -1 }, { -1 } } };
+	m->started = now_real();
+	m->grace_ns = m->task.grace_s * INT64_C(1000000000);
+	for (;;) {
+		start_command(m);
+		if (m->pid > 0 && !m->error.text[0])
+			watch(m);
+		if (!runs_again(m))
+			return;
+		drain(&m->relay);
+		pause_before(m);
+		if (m->cause != TASK_CAUSE_ITSELF)
+			return;
+		for (int i = 0; i < 2; i++)
+			if (m->relay.stream[i].fd >= 0)
+				close(m->relay.stream[i].fd);
+		m->ended = false;
+		m->status = 0;
+	}
+}
+
+int
+monitor_signals(void)
+{
 	sigset_t heard;
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&heard);
 	sigaddset(&heard, SIGTERM);
 	sigaddset(&heard, SIGCHLD);
 	sigaddset(&heard, SIGIO); /* of the progress file */
-	m.signals = signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+_Noreturn void
+monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket, int end_fd)
+{
+	static struct monitor m;
+	m.setup = s;
+	m.socket = socket;
+	m.end_fd = end_fd;
+	setpgid(0, 0); /* in the server's session, which has no terminal */
+	m.signals = monitor_signals();
 	prepare(&m, records, n, sandbox);
-	wait_release(&m);
-	if (!m.task.dir)
-		_exit(1); /* not even its directory is known */
-	claim(&m);
-	start_command(&m);
-	if (m.pid > 0 && !m.error.text[0]) {
-		m.grace_ns = m.task.grace_s * INT64_C(1000000000);
-		watch(&m);
-	}
+	take_claim(&m);
+	run_command(&m);
 	kill_rest(&m);
 	if (m.cause == TASK_CAUSE_ITSELF && WIFSIGNALED(m.status) && WTERMSIG(m.status) == SIGKILL && cgroup_oom())
 		m.cause = TASK_CAUSE_OOM;

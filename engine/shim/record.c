@@ -87,6 +87,7 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 	if (!t->argv || !t->envp)
 		return why_set(w, "out of memory");
 	t->log_max = INT64_MAX;
+	t->message_path = "/dev/termination-log";
 	size_t env = 0;
 	for (const char *at = records; record_next(&at, t->records_end, &r);) {
 		/* clang-format off */
@@ -105,6 +106,13 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		case TASK_CAPTURE: t->capture = true; break;
 		case TASK_DEADLINE: t->deadline_ns = record_i64(&r); break;
 		case TASK_GRACE: t->grace_s = record_i64(&r); break;
+		case TASK_CONTAINER: t->container = r.p; break;
+		case TASK_HOSTS: t->hosts = r.p; break;
+		case TASK_READ_ONLY: t->read_only = true; break;
+		case TASK_MESSAGE_PATH: t->message_path = r.p; break;
+		case TASK_MESSAGE_LOG: t->message_log = true; break;
+		case TASK_ATTEMPTS: t->attempts = record_i64(&r); break;
+		case TASK_ATTEMPT_WAIT: t->attempt_wait_ns = record_i64(&r); break;
 		case TASK_LOG_MAX: t->log_max = record_i64(&r); break;
 		default: break; /* volumes and mounts: walked by sandbox.c; the rest is of the end */
 		}

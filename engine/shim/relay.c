@@ -235,3 +235,28 @@ relay_end(int log_fd, const char *records, size_t n)
 	*to++ = '\n';
 	return write_all(log_fd, line, (size_t)(to - line));
 }
+
+void
+relay_last(int log_fd, size_t max, struct exit_buf *b)
+{
+	static char text[64 * 1024];
+	off_t size = lseek(log_fd, 0, SEEK_END), from = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
+	ssize_t n = pread(log_fd, text, sizeof text, from);
+	size_t kept = 0;
+	const char *end = text + (n > 0 ? n : 0);
+	if (from && end > text) { /* the first line may be half */
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		from = newline ? newline + 1 - text : n;
+	}
+	for (const char *p = text + from; p < end;) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *line = p, *stop = newline ? newline + 1 : end;
+		if (*line != '#' && (size_t)(stop - line) > STAMP_SIZE) {
+			memmove(text + kept, line + STAMP_SIZE, (size_t)(stop - line) - STAMP_SIZE);
+			kept += (size_t)(stop - line) - STAMP_SIZE;
+		}
+		p = stop;
+	}
+	if (kept)
+		exit_put(b, TASK_EXIT_MESSAGE, text + (kept > max ? kept - max : 0), kept > max ? max : kept);
+}

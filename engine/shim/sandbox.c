@@ -436,11 +436,25 @@ put_tree(struct build *b, const struct tree *t)
 	return 0;
 }
 
+/* What the task adds to /etc/hosts: its own name where it has an address of its own, and the manifest's aliases. */
+static void
+add_hosts(const struct build *b)
+{
+	int fd = open("/etc/hosts", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return; /* names that are missing show where they are used */
+	if (b->setup->address)
+		dprintf(fd, "\n%s\t%s\n", b->setup->address, b->task->hostname ? b->task->hostname : "pod");
+	if (b->task->hosts)
+		dprintf(fd, "\n%s", b->task->hosts);
+	close(fd);
+}
+
 static int
 fill_dev(struct build *b)
 {
 	static const char *const options[] = { "mode", "0755", "size", "64m", NULL };
-	if (b->task->root) {
+	if (b->task->root || b->task->read_only) {
 		int dev = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, options);
 		(void)mkdir("/dev", 0755);
 		if (dev < 0 || attach(dev, AT_FDCWD, "/dev") < 0)
@@ -457,7 +471,7 @@ fill_dev(struct build *b)
 	}
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
 		symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
-		mkdir("/dev/shm", 01777) < 0 || write_file("/dev/termination-log", "", 0, 0666) < 0)
+		mkdir("/dev/shm", 01777) < 0)
 		return why_errno(b->why, "fill /dev");
 	return 0;
 }
@@ -479,6 +493,8 @@ fill_root(struct build *b)
 	for (size_t i = 0; i < (b->task->root ? ETC_FILES_OF_IMAGES : ETC_FILES); i++)
 		if (host.etc[i].text)
 			(void)write_new(etc_files[i], host.etc[i].text, host.etc[i].n); /* programs do without */
+	if (b->setup->address || b->task->hosts)
+		add_hosts(b);
 	return fill_dev(b);
 }
 
@@ -575,29 +591,54 @@ put_files(struct build *b)
 }
 
 /* A user namespace starts without users: ours becomes root in it, or the user that was asked for. */
-static int
-map_user(struct build *b)
+int
+sandbox_map_user(const struct setup *s, const struct task *t, struct why *w)
 {
-	const struct task *t = b->task;
 	char line[64];
 	const struct {
 		const char *path;
 		unsigned inside, outside;
 	} maps[] = {
-		{ "/proc/self/uid_map", t->has_user ? t->uid : 0, b->setup->uid },
-		{ "/proc/self/gid_map", t->has_user ? t->gid : 0, b->setup->gid },
+		{ "/proc/self/uid_map", t->has_user ? t->uid : 0, s->uid },
+		{ "/proc/self/gid_map", t->has_user ? t->gid : 0, s->gid },
 	};
 	int fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "deny", 4) != 4)
-		return why_errno(b->why, "user namespace: setgroups");
+		return why_errno(w, "user namespace: setgroups");
 	close(fd);
 	for (size_t i = 0; i < 2; i++) {
 		fd = open(maps[i].path, O_WRONLY | O_CLOEXEC);
 		int n = snprintf(line, sizeof line, "%u %u 1\n", maps[i].inside, maps[i].outside);
 		if (fd < 0 || write(fd, line, (size_t)n) != n)
-			return why_errno(b->why, "user namespace: %s", maps[i].path);
+			return why_errno(w, "user namespace: %s", maps[i].path);
 		close(fd);
 	}
+	return 0;
+}
+
+/* The file that a step may leave a message in, and the folder of its progress, can be written to in any case. */
+static int
+put_writable(struct build *b)
+{
+	static const char *const options[] = { "mode", "0777", "size", "1m", NULL };
+	const struct task *t = b->task;
+	make_parents(t->message_path);
+	(void)write_file(t->message_path, "", 0, 0666); /* without it there is no message */
+	if (!t->read_only)
+		return 0;
+	int mnt = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, options);
+	if (mnt < 0 || attach(mnt, AT_FDCWD, "/var/run/argo") < 0)
+		return why_errno(b->why, "mount /var/run/argo");
+	close(mnt);
+	return 0;
+}
+
+static int
+make_read_only(const struct build *b)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	if (b->task->read_only && mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof attr) < 0)
+		return why_errno(b->why, "make the root read-only");
 	return 0;
 }
 
@@ -609,7 +650,7 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 	b->setup = s;
 	b->task = t;
 	b->why = w;
-	if (t->sandbox == TASK_SANDBOX_USER && map_user(b) < 0)
+	if (t->sandbox == TASK_SANDBOX_USER && sandbox_map_user(s, t, w) < 0)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return why_errno(w, "make the mounts private");
@@ -632,13 +673,15 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 		return -1;
 	if (t->script && write_file("/argo/staging/script", t->script, t->script_n, 0755) < 0)
 		return why_errno(w, "write the script");
+	if (t->message_path && put_writable(b) < 0)
+		return -1;
 	umask(022);
 	if (t->cwd) {
 		make_parents(t->cwd);
 		(void)mkdir(
 			t->cwd, 0755); /* as container runtimes do; where it cannot be, the command's start says so */
 	}
-	return 0;
+	return make_read_only(b);
 }
 
 /* ---- rights -------------------------------------------------------------------------------------------------- */

@@ -20,13 +20,17 @@ struct setup {
 	uid_t uid;               /* the daemon's, as seen outside of any user namespace */
 	gid_t gid;
 	bool nested;             /* in a user namespace already: no device nodes, perhaps no groups */
+	const char *address;     /* of the pod that we are in; NULL: it has none of its own */
 };
 
 /* A task, read from its records; everything points into them. */
 struct task {
 	const char *records, *records_end;
 	enum task_sandbox sandbox;
-	const char *dir, *hostname, *cwd, *script, *root, *root_size, *hold, *progress;
+	const char *dir, *hostname, *cwd, *script, *root, *root_size, *hold, *progress, *container, *hosts;
+	const char *message_path;    /* of the termination message */
+	bool message_log, read_only;
+	int64_t attempts, attempt_wait_ns;
 	size_t script_n;
 	const char **argv, **envp;   /* NULL-terminated; argv has room for the script's path */
 	size_t argc;
@@ -51,13 +55,67 @@ int task_make_parents(int tasks_fd, const char *path);
 /* Makes a folder below `tasks_fd`, with its parents, and opens it. -1 with errno. */
 int task_open_dir(int tasks_fd, const char *dir);
 
-/* monitor.c: one step from release to end. Does not return. */
-_Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket);
+/* main.c: fork() into new namespaces. */
+pid_t fork_into(uint64_t flags, int exit_signal);
+/* The namespaces of a step in this sandbox. */
+uint64_t step_namespaces(enum task_sandbox sandbox);
+
+/*
+ * monitor.c: one step from release to end. Does not return. `end_fd`: -1, or, in a container of a pod, a file that gets
+ * its end; `socket` is then the pod's: 'r' begins it, 'd' and a text lets it end without having begun, and it says 'c'
+ * when it has begun, 'y' when it is ready.
+ */
+_Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket,
+	int end_fd);
+/* What every monitor hears: SIGTERM, SIGCHLD, SIGIO as a descriptor. */
+int monitor_signals(void);
+/* pod.c: the same for a pod; `netlink` is a socket in the host's network, -1 if it needs none. */
+_Noreturn void pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket,
+	int netlink);
+
+/* claim.c: waits for the release; leaves if the daemon is gone or has changed its mind. */
+void claim_wait(int socket);
+/* Makes the task ours or leaves. The log's descriptor: closing it, or another of the same file, gives up the claim. */
+int claim_take(const struct setup *s, const char *dir, int socket);
+
+/* network.c: a pod's own network: loopback, and a pair of interfaces with an address each. */
+int network_open(struct why *w);
+int network_make(int netlink, const char *range, char address[16], struct why *w);
+
+/* look.c: probes and lifecycle hooks of a container. */
+struct look {
+	struct task_look spec;
+	const char **argv;
+	const char *host, *request;
+	bool given, done;            /* done: there is nothing more to look at */
+	pid_t pid;                   /* of the look under way */
+	int64_t at, until;           /* monotonic: the next look; the end of the one under way. 0: none */
+	int32_t good, bad;           /* in a row */
+};
+struct looks {
+	struct look look[TASK_LOOKS];
+	bool running, ready;         /* the command runs; the container counts as ready */
+	bool failed;                 /* a look has ended with that, and nobody was told yet */
+};
+enum look_news { LOOK_NOTHING, LOOK_READY, LOOK_FAILED };
+int looks_read(struct looks *x, const struct task *t, struct why *w);
+/* The command has begun. */
+void looks_begin(struct looks *x);
+/* When looks_turn is to be called again, monotonic; 0: no need. */
+int64_t looks_next(const struct looks *x);
+struct command;
+enum look_news looks_turn(struct looks *x, const struct command *c);
+/* A child has ended: whether it was one of theirs. */
+bool looks_reap(struct looks *x, pid_t pid, int status);
+/* Starts the hook before the end: whether there is one. It is over when its `done` is set. */
+bool looks_stop(struct looks *x, const struct command *c);
 
 /* sandbox.c: the server looks at the host's folders and files before it forks, so that the monitors need not. */
 void sandbox_look(void);
 /* Whether this is another user namespace than the first: there, root makes no device nodes. */
 bool sandbox_nested(void);
+/* Our user becomes the task's, or root, in the user namespace that is ours already. */
+int sandbox_map_user(const struct setup *s, const struct task *t, struct why *w);
 /* Builds the root file system and enters it; the namespaces are new already. */
 int sandbox_build(const struct setup *s, const struct task *t, struct why *w);
 /* Gives up every capability and the way back to them; called last before exec. Async-signal-safe. */
@@ -102,6 +160,9 @@ bool relay_read(struct relay *r, struct relay_stream *s);
 /* A line of our own in the log. */
 void relay_say(struct relay *r, const char *text);
 /* The line that makes a log a claim, and the one that closes it. -1 if it could not be written whole. */
+struct exit_buf;
+/* The last lines of the log, without their times, as the termination message. */
+void relay_last(int log_fd, size_t max, struct exit_buf *b);
 int relay_started(int log_fd);
 int relay_end(int log_fd, const char *records, size_t n);
 

@@ -34,6 +34,16 @@
  * for what needs one: emptyDir volumes, or the working directory of a step without a sandbox. TASK_DIR.progress has the
  * last progress of a step that reports any, in a line that is always as long.
  *
+ * A pod. A task with several containers, or with an address of its own, has one more process: the pod's monitor, which
+ * holds the claim, starts the containers' monitors, each in namespaces of its own below the pod's, and says when each
+ * may begin. Its records come first; a TASK_CONTAINER begins those of each container. The claim TASK_DIR.log then has
+ * no output, which is in TASK_DIR@NAME.log for each container, but tells how far the pod is, last line last:
+ *
+ *   #pod rr- 10.214.0.3 ready     a letter for each container in order: - waits, r runs, o ended well, x ended otherwise;
+ *                                 the pod's address, - without; "ready" or "-": all run and their probes are content
+ *
+ * The same text goes to the daemon over the step's socket, behind an 's'.
+ *
  * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL
  * after N seconds. A second one replaces the time.
  */
@@ -51,6 +61,7 @@
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
 #define TASK_LOG_END "#end "
+#define TASK_LOG_POD "#pod "            /* of a pod's monitor: how far it is */
 #define TASK_INLINE_MAX (64 * 1024)    /* bytes of records that go with the message; more go into a memfd */
 #define TASK_LOG_LINE_MAX (16 * 1024)  /* longer lines are broken, as Kubernetes' runtimes do */
 #define TASK_EXIT_NOT_STARTED 64       /* exit code of a command that cannot be found or executed: Argo's emissary */
@@ -62,6 +73,8 @@ enum task_verb {
 	TASK_SETUP, /* fds: the directory of all tasks, the seccomp program (may be empty). Once, first */
 	TASK_PROBE, /* can this sandbox be built here? The answer is text on the control socket: empty = yes */
 	TASK_STEP,  /* records; fds: the step's socket, and a memfd with the records if they are not in the message */
+	TASK_POD,   /* the same, of a pod */
+	TASK_POD_WITH_NETWORK, /* ... with a network of its own */
 };
 struct task_message {
 	uint32_t verb;
@@ -99,6 +112,22 @@ enum task_record {
 	TASK_LOG_MAX,      /* int64: bytes of log kept; what is beyond is counted and dropped */
 	TASK_CGROUP,       /* path of a control group to be made for the step */
 	TASK_LIMIT,        /* "file value", to be written in the last one */
+	TASK_HOSTS,        /* text for the end of /etc/hosts */
+	TASK_READ_ONLY,    /* the root cannot be written to */
+	TASK_MESSAGE_PATH, /* of the termination message; absent: /dev/termination-log */
+	TASK_MESSAGE_LOG,  /* if that is empty and the container failed: the end of its log */
+	TASK_ATTEMPTS,     /* int64: how often the command may be run */
+	TASK_ATTEMPT_WAIT, /* int64: ns between two attempts */
+	TASK_LOOK,         /* struct task_look: a probe or a hook; what it does follows */
+	TASK_LOOK_ARG,     /* argv of a command, in order */
+	TASK_LOOK_HOST,    /* an address; absent: the pod's own */
+	TASK_LOOK_REQUEST, /* what an HTTP server is sent */
+	/* a pod */
+	TASK_CONTAINER,    /* name; the records of the container follow */
+	TASK_ROLE,         /* int64: enum task_role of the last container */
+	TASK_DEPENDS,      /* name of a container that must have ended well before the last one */
+	TASK_SHARED,       /* "size name": an emptyDir in memory for the containers, who know it as TASK_VOLUME */
+	TASK_NETWORK,      /* "10.214.0.0/16": where the pod's address is taken from */
 	/* the end; these numbers stay: a step may end under a daemon that is newer than its monitor */
 	TASK_EXIT_CODE = 100,  /* int32; 128 + signal for a signal */
 	TASK_EXIT_STARTED,     /* int64: ns since the epoch */
@@ -112,8 +141,19 @@ enum task_record {
 	TASK_EXIT_NO_OUTPUT,   /* the next output file does not exist */
 	TASK_EXIT_BAD_OUTPUT,  /* the next output file cannot be taken: the reason */
 	TASK_EXIT_PROGRESS,
+	TASK_EXIT_CONTAINER,   /* of a pod: name; the end of that container follows */
+};
+enum task_role { TASK_ROLE_INIT, TASK_ROLE_MAIN, TASK_ROLE_SIDECAR };
+enum task_look_kind { TASK_LOOK_STARTUP, TASK_LOOK_READY, TASK_LOOK_ALIVE, TASK_LOOK_KINDS,
+	TASK_HOOK_STARTED = TASK_LOOK_KINDS, TASK_HOOK_STOP, TASK_LOOKS };
+enum task_look_action { TASK_DO_EXEC, TASK_DO_CONNECT, TASK_DO_HTTP, TASK_DO_SLEEP };
+struct task_look {
+	int32_t kind, action;
+	int32_t delay_s, period_s, timeout_s, successes, failures; /* TASK_DO_SLEEP: timeout_s is its length */
+	int32_t port;
 };
 enum task_cause { TASK_CAUSE_ITSELF, TASK_CAUSE_ASKED, TASK_CAUSE_DEADLINE, TASK_CAUSE_OOM };
+
 /* Of all processes of the step. max_rss_kib: the most that the largest of them had, or, in a control group, all together. */
 struct task_usage {
 	int64_t user_us, system_us, max_rss_kib;

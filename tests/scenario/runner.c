@@ -17,6 +17,8 @@
  *       ms: 1500                   # instead of seconds
  *       among: [{...}, {...}]      # one of these, by the node's name
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
+ *       containers: {a: 3, b: ""}  # of a container set: exit codes, 0 by default; "": never started
+ *       ready: 5                   # of a daemon, which runs for ever unless `seconds` is given
  *     verbs:                       # what people do, seconds after the start
  *     - {at: 3, do: stop}          # suspend resume stop terminate retry set, resubmit-memoized; selector, message, phase, outputs,
  *                                  #   parameters, restartSuccessful; refused: part of the reason
@@ -28,7 +30,7 @@
  *       phase: Failed
  *       message: child '@[0].A' failed      # ids are written as the names of their nodes
  *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
- *       - {name: "@", type: Steps, phase: Failed, display: ..., boundary: ..., template: ..., scope: ...,
+ *       - {name: "@", type: Steps, phase: Failed, display: ..., ip: ..., boundary: ..., template: ..., scope: ...,
  *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, memo: {...}, used: cpu/memory}
  *       outputs: {p: x}            # of the workflow
  *       conditions: {T: message}   # that are True
@@ -164,6 +166,10 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 			plain(x, val_get_str(is, "templateScope")));
 	if (val_get(want, S("memo")))
 		compare_memo(x, name, val_get(want, S("memo")), val_get(is, S("memoizationStatus")));
+	if (val_get(want, S("ip")))
+		differ(x, name, "podIP", sim_field(x, want, "ip"), val_get_str(is, "podIP"));
+	if (val_get(is, S("finishedAt")) && val_get(is, S("daemoned")))
+		differ(x, name, "daemoned", S(""), S("true"));
 	if (val_get(want, S("progress")))
 		differ(x, name, "progress", sim_field(x, want, "progress"), val_get_str(is, "progress"));
 	compare_used(x, name, want, is);

@@ -230,6 +230,45 @@ add_reports(struct sim *x, const struct val *rule, str id, int64_t from)
 	}
 }
 
+/* What becomes of the members of a container set: `containers: {a: 3}` is an exit code, `{a: ""}` was never started. */
+static void
+add_members(struct sim *x, struct task_result *t, const struct template *tmpl, const struct val *rule, bool running)
+{
+	const struct container_set *set = tmpl ? tmpl->container_set : NULL;
+	const struct val *codes = val_get(rule, S("containers"));
+	struct container_result *list = ARENA_ARRAY(x->arena, struct container_result, set ? set->containers.n : 0);
+	for (size_t i = 0; set && i < set->containers.n; i++) {
+		str name = arena_dup(x->arena, set->containers.p[i].name);
+		int64_t code = sim_number(codes, str_z(x->arena, name), 0);
+		const struct val *given = val_get(codes, name);
+		bool started = !given || val_is_number(given) || sim_text(x, given).n;
+		list[i] = (struct container_result){ .name = name, .exit_code = (int)code };
+		list[i].phase = !started ? PHASE_PENDING
+				: running ? PHASE_RUNNING
+				: !code  ? PHASE_SUCCEEDED
+				: code == 64 ? PHASE_ERROR : PHASE_FAILED;
+		list[i].message = !running && code ? arena_fmt(x->arena, "%.*s: Error (exit code %d): ", STR_ARG(name), (int)code) : S("");
+	}
+	t->containers = list;
+	t->containers_n = set ? set->containers.n : 0;
+}
+
+/* News of a pod before its end: its members run; a daemon is ready, `ready` seconds after its start. */
+static void
+add_changes(struct sim *x, const struct effect *ef, const struct val *rule, str id)
+{
+	static const int64_t forever = 1000000;
+	const struct template *tmpl = ef->task ? ef->task->tmpl : NULL;
+	bool daemon = tmpl && tmpl->daemon == TRI_TRUE;
+	int64_t at = sim_number(rule, "delay", 0) + sim_number(rule, "ready", 1);
+	if (!tmpl || (!daemon && !tmpl->container_set) || (daemon && at >= sim_number(rule, "seconds", forever)))
+		return;
+	struct sim_event *ev = add_event(x, x->now + (daemon ? at : sim_number(rule, "delay", 0)) * NS_PER_SEC);
+	ev->s = (struct stimulus){ .kind = STIM_TASK_CHANGED, .node_id = id };
+	ev->result = (struct task_result){ .phase = PHASE_RUNNING, .ready = daemon, .ip = daemon ? S("10.0.0.7") : STR_NONE };
+	add_members(x, &ev->result, tmpl, rule, true);
+}
+
 static void
 start_task(struct sim *x, const struct effect *ef)
 {
@@ -246,13 +285,18 @@ start_task(struct sim *x, const struct effect *ef)
 	note(x, "start", name, args);
 	if (++x->now_running > x->most)
 		x->most = x->now_running;
-	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http))
+	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http ||
+						ef->task->tmpl->container_set))
 		buf_addf(&x->why, "  started without something to do: %.*s\n", STR_ARG(name));
 	struct sim_event *ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
 	add_reports(x, rule, id, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
-	ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC + lasts_ns(rule));
+	const struct template *tmpl = ef->task ? ef->task->tmpl : NULL;
+	add_members(x, &t, tmpl, rule, false);
+	add_changes(x, ef, rule, id);
+	bool forever = tmpl && tmpl->daemon == TRI_TRUE && !val_get(rule, S("seconds"));
+	ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC + (forever ? 1000000 * NS_PER_SEC : lasts_ns(rule)));
 	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };
 	ev->result = t;
 	ev->name = name;
@@ -592,6 +636,8 @@ play_event(struct sim *x, struct sim_event *first)
 		stimulate(x, NULL);
 		return;
 	}
+	if (ev.s.kind == STIM_TASK_CHANGED)
+		ev.s.result = &ev.result;
 	if (ev.s.kind == STIM_TASK_DONE) {
 		ev.s.result = &ev.result;
 		note(x, "end", ev.name, STR_NONE);

@@ -36,6 +36,11 @@ struct ended {
 		char name[32], value[256];
 	} parameters[4];
 	size_t parameters_n;
+	struct {
+		char name[32], message[256];
+		enum phase phase;
+	} containers[8];
+	size_t containers_n;
 };
 struct world {
 	char dir[64];
@@ -44,6 +49,7 @@ struct world {
 	struct objects *objects;
 	struct executor *x;
 	enum task_sandbox sandbox;
+	char ready[64], ip[64]; /* node of the daemon that became ready last */
 	char started[64][64];
 	size_t started_n;
 	struct ended ended[64];
@@ -62,7 +68,20 @@ take_news(void *arg, str ns, str workflow, str node_id, const struct task_result
 		snprintf(w->started[w->started_n++], 64, "%.*s", STR_ARG(node_id));
 		return;
 	}
+	if (r->phase == PHASE_RUNNING) {
+		if (r->ready) {
+			snprintf(w->ready, sizeof w->ready, "%.*s", STR_ARG(node_id));
+			snprintf(w->ip, sizeof w->ip, "%.*s", STR_ARG(r->ip));
+		}
+		return;
+	}
 	struct ended *e = &w->ended[w->ended_n++];
+	for (size_t i = 0; i < r->containers_n && i < 8; i++) {
+		snprintf(e->containers[i].name, 32, "%.*s", STR_ARG(r->containers[i].name));
+		snprintf(e->containers[i].message, 256, "%.*s", STR_ARG(r->containers[i].message));
+		e->containers[i].phase = r->containers[i].phase;
+		e->containers_n++;
+	}
 	snprintf(e->node, sizeof e->node, "%.*s", STR_ARG(node_id));
 	snprintf(e->message, sizeof e->message, "%.*s", STR_ARG(r->message));
 	snprintf(e->result, sizeof e->result, "%.*s", STR_ARG(r->result));
