@@ -123,6 +123,32 @@ run_list(const void *opts, char **args UNUSED, int n UNUSED)
 	return rc ? cli_fail(&e) : EXIT_DONE;
 }
 
+static int
+run_archive_list(const void *opts, char **args, int n)
+{
+	struct list_opts o = *(const struct list_opts *)opts;
+	o.choice.completed = true;
+	return run_list(&o, args, n);
+}
+
+const struct command form_archive_list = {
+	.name = "archive list",
+	.args = "",
+	.summary = "List finished workflows.",
+	.examples = "  tidegate archive list -l team=a\n",
+	.options = (const struct cli_option[]){
+		OPTION(struct list_opts, choice.all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace."),
+		OPTION(struct list_opts, choice.selector, "selector", 'l', "LABELS", "Those with these labels, as a=b,c!=d."),
+		OPTION(struct list_opts, choice.prefix, "prefix", 0, "TEXT", "Those whose name begins so."),
+		OPTION(struct list_opts, choice.chunk, "chunk-size", 0, "N", "Ask the daemon for so many at a time; 500 if not given."),
+		OPTION(struct list_opts, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
+		OPTION(struct list_opts, output, "output", 'o', "FORMAT", "name, json, yaml or wide.", .choices = list_outputs),
+		{ 0 },
+	},
+	.size = sizeof(struct list_opts),
+	.run = run_archive_list,
+};
+
 const struct command command_list = {
 	.name = "list",
 	.args = "",

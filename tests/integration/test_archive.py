@@ -107,6 +107,20 @@ class Found(TestCase):
         self.assertEqual(self.cli("list", "-p", "branch").returncode, 2)
         self.assertIn("bad", self.cli("delete", "--status", "Failed", "--dry-run").stdout)
 
+    def test_argos_archive_verbs(self):
+        self.fill()
+        uid = self.get("bad")["metadata"]["uid"]
+        for args, wanted in ((["list", "-o", "name", "-l", "team=a"], "bad\none\n"), (["get", "bad", "-o", "name"], "bad\n"), (["get", uid, "-o", "name"], "bad\n"),
+                             (["list-label-values", "-l", "team"], "a\nb\n")):
+            self.assertEqual(self.cli("archive", *args).stdout, wanted)
+        self.assertIn("team\n", self.cli("archive", "list-label-keys").stdout)
+        self.assertEqual(self.cli("archive", "get", "--uid", "bad").returncode, 4)
+        self.assertEqual(self.cli("archive", "list-label-values").returncode, 2)
+        self.assertEqual(self.cli("archive", "retry", "bad", "-p", "code=0", "-o", "name").stdout, "bad\n")
+        self.assertRegex(self.cli("archive", "resubmit", "one", "-o", "name").stdout, "^release-[a-z0-9]{5}\n$")
+        self.assertEqual(self.cli("archive", "delete", "two").stdout, "archived workflow two deleted\n")
+        self.assertNotIn("two", self.names())
+
     def test_what_a_retry_changes(self):
         """A workflow that goes on is not finished; found again when it has ended, once, by what holds then."""
         self.fill()
