@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "config/revisions.h"
 #include "core/log.h"
+#include "engine/spec.h"
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
 static const struct store_migration *
@@ -55,13 +56,22 @@ sandbox_of(const char *word, int *out, struct err *e)
 	return err_set(e, ERR_INVALID, "sandbox \"%s\": must be auto, require or off", word);
 }
 
+/* The engine's tables say what a spec may hold; the settings' know only that there is one. */
+static bool
+wrong_defaults(struct daemon *d, struct diags *found)
+{
+	const struct val *spec = val_get(d->settings.workflow_defaults, S("spec"));
+	return spec && (schema_decode(&workflow_spec_schema, d->arena, spec, S("workflowDefaults.spec"),
+	                              arena_alloc(d->arena, workflow_spec_schema.size, _Alignof(max_align_t)), found) || found->later);
+}
+
 int
 daemon_settings(struct daemon *d, const char *config, const char *state, const char *sandbox, struct err *e)
 {
 	struct diags found;
 	*d = (struct daemon){ .arena = arena_new() };
 	diags_init(&found);
-	int failed = settings_read(config, d->arena, &d->settings, &found);
+	int failed = settings_read(config, d->arena, &d->settings, &found) || wrong_defaults(d, &found);
 	if (found.v.n)
 		print_findings(&found);
 	diags_free(&found);

@@ -177,6 +177,10 @@ struct namespace_limit {
 	str name;
 	int64_t parallelism; /* 0: any number */
 };
+/* What a workflow must be made from. */
+struct restrictions {
+	int template_referencing; /* 0: anything; 1 Strict, 2 Secure: a workflowTemplateRef, with few fields beside it */
+};
 /* How long finished workflows stay; absent: until they are deleted. */
 struct retention {
 	dur age;
@@ -208,6 +212,8 @@ struct settings {
 	int64_t cache_entries; /* memoized results at most */
 	str transient_errors;  /* regular expression of messages that OnTransientError tries again; empty: none but the built-in */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
+	const struct val *workflow_defaults; /* a Workflow merged under every one; NULL: none */
+	struct restrictions restrictions;
 	struct retention retention;
 	int64_t template_revisions; /* that are kept of each */
 	str namespace_;    /* default namespace: "default" */

@@ -68,6 +68,25 @@ static const struct schema registry_schema = { "Registry", "How a registry is ta
 	FIELD(struct registry_setting, auth_file, "authFile", 0, .doc = "File with credentials, as `skopeo login` writes it."),
 	{ 0 } } };
 
+static const struct schema default_metadata_schema = { "WorkflowDefaultsMetadata", "What every workflow is labelled with.", 0,
+	(const struct field[]){
+	FIELD_AS("labels", FIELD_KVS, 0, .doc = "Labels."),
+	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations."),
+	{ 0 } } };
+static const struct schema workflow_defaults_schema = { "WorkflowDefaults", "A Workflow that is merged under every one.", 0,
+	(const struct field[]){
+	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &default_metadata_schema, .doc = "Labels and annotations."),
+	FIELD_NONE("spec", 0, .doc = "Specification, as that of a Workflow."),
+	{ 0 } } };
+
+static const char *const referencing[] = { "", "Strict", "Secure", NULL };
+static const struct schema restrictions_schema = { "WorkflowRestrictions", "What a workflow must be made from.",
+	sizeof(struct restrictions), (const struct field[]){
+	FIELD_ENUM(struct restrictions, template_referencing, "templateReferencing", 0, referencing,
+		.doc = "Strict or Secure: only workflows with a workflowTemplateRef run, and they may set little beside it. A running "
+			"workflow never sees a later change of its template, so the two are the same here."),
+	{ 0 } } };
+
 static void
 check_settings(void *obj, const struct val *in, struct decode *c)
 {
@@ -140,6 +159,10 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
 	FIELD(struct settings, template_revisions, "templateRevisions", 0, .dflt = "100", .min = 1, .max = 1000000,
 		.doc = "Revisions that are kept of each WorkflowTemplate and ClusterWorkflowTemplate."),
+	FIELD(struct settings, workflow_defaults, "workflowDefaults", 0, .as = FIELD_OBJ_, .schema = &workflow_defaults_schema,
+		.doc = "A Workflow that is merged under every one: labels, annotations and spec."),
+	FIELD_OBJ(struct settings, restrictions, "workflowRestrictions", 0, &restrictions_schema,
+		.doc = "What a workflow must be made from."),
 	FIELD_OBJ(struct settings, retention, "retentionPolicy", 0, &retention_schema,
 		.doc = "How long finished workflows stay, beside what spec.ttlStrategy says of one."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",

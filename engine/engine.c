@@ -659,6 +659,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->settings = settings;
 	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find, .transient = world_transient };
 	g->world.template_revision = world_revision;
+	g->world.defaults = val_get(settings->workflow_defaults, S("spec"));
 	struct err e;
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
 		g->transient = NULL; /* the settings were checked when they were read */

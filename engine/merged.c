@@ -60,6 +60,16 @@ per_key(struct arena *a, const struct val *merged, const char *key, const struct
 }
 
 const struct val *
+run_joined_spec(struct arena *a, const struct val *base, const struct val *own)
+{
+	if (!base)
+		return own;
+	const struct val *merged = val_merge(a, base, own);
+	merged = merged_arguments(a, merged, base, own);
+	return per_key(a, merged, "hooks", base, own);
+}
+
+const struct val *
 run_merged_spec(struct arena *a, const struct val *manifest, const struct run_world *w, struct err *e)
 {
 	const struct val *own = val_get(manifest, S("spec")), *ref = val_get(own, S("workflowTemplateRef"));
@@ -82,7 +92,5 @@ run_merged_spec(struct arena *a, const struct val *manifest, const struct run_wo
 					 STR_ARG(name), STR_ARG(ns)));
 		return NULL;
 	}
-	const struct val *merged = val_merge(a, val_unset(a, base, S("suspend")), own);
-	merged = merged_arguments(a, merged, base, own);
-	return per_key(a, merged, "hooks", base, own);
+	return run_joined_spec(a, run_joined_spec(a, w->defaults, val_unset(a, base, S("suspend"))), own);
 }

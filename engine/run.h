@@ -162,6 +162,7 @@ struct run_world {
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
 	bool (*transient)(void *arg, str message); /* whether the settings call such an error transient; may be NULL */
+	const struct val *defaults; /* spec of the settings' workflowDefaults, merged under that of a workflowTemplateRef; may be NULL */
 	/* Number of the revision that template_spec gives; 0: not known. May be NULL. */
 	int64_t (*template_revision)(void *arg, bool cluster, str ns, str name);
 	const char *(*nearest_template)(
@@ -170,6 +171,8 @@ struct run_world {
 	int (*memo)(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e);
 };
 
+/* One spec over another as the next has it. `base` may be NULL. */
+const struct val *run_joined_spec(struct arena *a, const struct val *base, const struct val *own);
 /*
  * The spec that a manifest means: its own over that of its workflowTemplateRef (spec 1.9: whole parameters from the
  * highest layer, suspend from the Workflow, hooks per key); its own spec if it has no such reference. ERR_NOT_FOUND in

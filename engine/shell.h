@@ -221,6 +221,12 @@ int archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUS
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 
+/* ---- policy.c */
+/* The manifest with the settings' workflowDefaults below it. */
+const struct val *policy_defaults(const struct engine *g, struct arena *a, const struct val *manifest);
+/* Whether workflowRestrictions allow it: ERR_DENIED. */
+int policy_check(const struct engine *g, const struct val *manifest, struct err *e) MUST_CHECK;
+
 /* ---- submit.c */
 /*
  * As engine_submit, but of a manifest whose spec is already whole; used by resubmit. `memoized`: the run whose good results are taken

@@ -245,6 +245,9 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
 {
 	struct run *r;
 	manifest = apply_options(a, manifest, o);
+	if (policy_check(g, manifest, e))
+		return -1;
+	manifest = policy_defaults(g, a, manifest);
 	if (check(g, manifest, d, e) || !(manifest = complete(g, manifest, a, name, e)))
 		return -1;
 	if (memoized ? run_memoized(&r, memoized, manifest, &g->world, loop_now(g->loop), e) : run_new(&r, manifest, &g->world, e))

@@ -425,7 +425,7 @@ merged_spec(struct check *k, const struct val *spec)
 		return NULL;
 	}
 	check_report_later(k, below, &workflow_spec_schema, ref, str_z(k->arena, name));
-	return val_merge(k->arena, below, spec);
+	return val_merge(k->arena, run_joined_spec(k->arena, k->world->defaults, below), spec);
 }
 
 static void
