@@ -229,13 +229,30 @@ static const struct schema data_schema = { "Data", "A list made from what lies a
 
 /* ---- locks, cache, metrics ---------------------------------------------------------------------------------- */
 
+/* Argo takes these in, and fails when it gets there: said before. */
+static void
+check_mutex(void *obj, const struct val *in, struct decode *c)
+{
+	const struct mutex_ref *m = obj;
+	if (!m->name.n)
+		decode_warn(c, in, "name", "a mutex without a name: who asks for it will fail");
+}
+
+static void
+check_semaphore(void *obj, const struct val *in, struct decode *c)
+{
+	const struct semaphore_ref *s = obj;
+	if (!s->config_map_key == !s->database)
+		decode_warn(c, in, NULL, "a semaphore must have one of configMapKeyRef and database: who asks for it will fail");
+}
+
 static const struct schema mutex_schema = { "Mutex", "A lock one may hold.", sizeof(struct mutex_ref),
 	(const struct field[]){
 	FIELD(struct mutex_ref, database, "database", 0,
 		.doc = "Whether it is a lock of its own among those of the database."),
 	FIELD(struct mutex_ref, name, "name", 0, .doc = "Name of the lock."),
 	FIELD(struct mutex_ref, ns, "namespace", 0, .doc = "Namespace of the lock; the workflow's if not given."),
-	{ 0 } } };
+	{ 0 } }, check_mutex };
 
 static const struct schema sync_database_schema = { "SyncDatabaseRef", "A limit that `tidegate sync` keeps.",
 	sizeof(struct sync_database_ref), (const struct field[]){
@@ -249,7 +266,7 @@ static const struct schema semaphore_schema = { "SemaphoreRef", "A lock several 
 	FIELD_PTR(struct semaphore_ref, database, "database", 0, &sync_database_schema,
 		.doc = "Limit that `tidegate sync` keeps."),
 	FIELD(struct semaphore_ref, ns, "namespace", 0, .doc = "Namespace of the lock; the workflow's if not given."),
-	{ 0 } } };
+	{ 0 } }, check_semaphore };
 
 const struct schema synchronization_schema = { "Synchronization",
 	"Locks to hold while it runs: all of them or none, first come first served by priority.",
