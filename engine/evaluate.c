@@ -313,7 +313,7 @@ check_missing(
 static int
 evaluate_compiled(struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e)
 {
-	if (check_known(x, env, e))
+	if (check_known(x, env, e) || expr_check_types(x, env, e))
 		return -1;
 	return when.now ? expr_eval_at(x, env, when, a, out, e) : expr_eval(x, env, a, out, e);
 }

@@ -72,6 +72,8 @@ struct expr_name {
 };
 /* All of them in order of appearance, some perhaps twice; they live as long as `x`. */
 const struct expr_name *expr_names(struct expr *x, size_t *n);
+/* ERR_INVALID where a member of `env` that is a string is compared with what can be none, or has members: Go's compiler knows. */
+int expr_check_types(const struct expr *x, const struct val *env, struct err *e) MUST_CHECK;
 /*
  * Evaluates over `env`, a map. The result lies in `a` and may point into env and x. ERR_INVALID with the place and reason; ERR_LIMIT where
  * the work or the result grows too large.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which names of the environment an expression speaks of, so that whoever builds one need not know everything; and which of them are
- * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go).
+ * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go). And what Go's compiler would say of their types.
  */
 #include "core/lang/expr_ast.h"
 
@@ -93,4 +93,61 @@ expr_names(struct expr *x, size_t *n)
 	}
 	*n = x->names_n;
 	return x->names;
+}
+
+/* ---- types ------------------------------------------------------------------------------------------------------ */
+
+struct types {
+	const struct val *env;
+	const struct let *lets;
+	const struct node *wrong;
+};
+
+/* Go's compiler knows the types of the variables at the top: here only strings matter. */
+static bool
+is_text_variable(const struct types *t, const struct node *n)
+{
+	return n->kind == NODE_NAME && !is_let(t->lets, n->name) && val_is(val_get(t->env, n->name), VAL_STR);
+}
+
+static bool
+is_other(const struct node *n)
+{
+	bool constant = n->kind == NODE_CONST && n->value.kind != VAL_STR && n->value.kind != VAL_NULL;
+	return constant || n->kind == NODE_LIST || n->kind == NODE_MAP;
+}
+
+/* Depth is bounded by the parser. */
+static void
+check(struct types *t, const struct node *n)
+{
+	if (!n || t->wrong)
+		return;
+	bool compares = n->kind == NODE_BINARY && (n->op == OP_EQ || n->op == OP_NE);
+	bool clash = compares && ((is_text_variable(t, n->a) && is_other(n->b)) || (is_other(n->a) && is_text_variable(t, n->b)));
+	if (clash || (n->kind == NODE_MEMBER && is_text_variable(t, n->a))) {
+		t->wrong = n;
+		return;
+	}
+	struct let let = { n->name, t->lets };
+	check(t, n->a);
+	if (n->kind == NODE_LET)
+		t->lets = &let;
+	check(t, n->b);
+	t->lets = let.outer;
+	check(t, n->c);
+	for (size_t i = 0; i < n->n; i++)
+		check(t, n->items[i]);
+}
+
+int
+expr_check_types(const struct expr *x, const struct val *env, struct err *e)
+{
+	struct types t = { .env = env };
+	check(&t, x->root);
+	if (!t.wrong)
+		return 0;
+	if (t.wrong->kind == NODE_MEMBER)
+		return err_set(e, ERR_INVALID, "a variable that is a string has no members");
+	return err_set(e, ERR_INVALID, "invalid operation: %s (mismatched types: a variable is a string)", t.wrong->op == OP_EQ ? "==" : "!=");
 }

@@ -8,7 +8,7 @@ enum { ARGS_MAX = 64 };
 static const struct gofn *const *
 tables(size_t *n)
 {
-	static const struct gofn *const all[] = { go_builtins, sprig_strings, sprig_regex, sprig_numbers, sprig_lists, sprig_dicts, sprig_dates, sprig_others };
+	static const struct gofn *const all[] = { go_builtins, sprig_strings, sprig_regex, sprig_numbers, sprig_lists, sprig_dicts, sprig_dates, sprig_others, sprig_semver };
 	*n = ARRAY_LEN(all);
 	return all;
 }

@@ -120,7 +120,7 @@ const struct gofn *go_find_function(str name);
 /* Calls it after a look at the arguments, which it may change. */
 bool go_call(struct run *r, const struct gofn *f, struct val *args, size_t n, struct val *out);
 /* The rows by subject; each table ends with a row without a name. */
-extern const struct gofn go_builtins[], sprig_strings[], sprig_regex[], sprig_numbers[], sprig_lists[], sprig_dicts[], sprig_dates[], sprig_others[];
+extern const struct gofn go_builtins[], sprig_strings[], sprig_regex[], sprig_numbers[], sprig_lists[], sprig_dicts[], sprig_dates[], sprig_others[], sprig_semver[];
 /* All function names, for documentation and tests: number of rows served and refused. */
 void go_count_functions(size_t *served, size_t *refused);
 

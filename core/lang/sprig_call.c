@@ -16,7 +16,7 @@ const struct gofn *
 sprig_find(str name)
 {
 	static const struct gofn *const tables[] = { sprig_strings, sprig_regex, sprig_numbers, sprig_lists, sprig_dicts, sprig_dates,
-		sprig_others };
+		sprig_semver, sprig_others };
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		for (const struct gofn *f = tables[i]; f->name; f++)
 			if (str_eq(name, str_c(f->name)))

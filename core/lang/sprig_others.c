@@ -284,7 +284,7 @@ const struct gofn sprig_others[] = {
 	{ "env", "s", .why = "the daemon's environment is not for templates" }, { "expandenv", "s", .why = "the daemon's environment is not for templates" },
 	{ "getHostByName", "s", .why = "templates do not use the network" },
 	{ "bcrypt", "s", .why = NOT_YET }, { "htpasswd", "ss", .why = NOT_YET }, { "encryptAES", "ss", .why = NOT_YET }, { "decryptAES", "ss", .why = NOT_YET },
-	{ "derivePassword", "issss", .why = NOT_YET }, { "semver", "s", .why = NOT_YET }, { "semverCompare", "ss", .why = NOT_YET },
+	{ "derivePassword", "issss", .why = NOT_YET }, { "semver", "s", .why = NOT_YET },
 	{ "urlParse", "s", .why = NOT_YET }, { "urlJoin", "m", .why = NOT_YET },
 	{ "genPrivateKey", "s", .why = KEYS }, { "buildCustomCert", "ss", .why = KEYS }, { "genCA", "si", .why = KEYS }, { "genCAWithKey", "sis", .why = KEYS },
 	{ "genSelfSignedCert", "saai", .why = KEYS }, { "genSelfSignedCertWithKey", "saais", .why = KEYS }, { "genSignedCert", "saaia", .why = KEYS },

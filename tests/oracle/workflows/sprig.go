@@ -209,6 +209,15 @@ func sprigs() {
 			put(evaluate("sprig." + name + "(" + v + ")"))
 		}
 	}
+	for _, constraint := range []string{"1.2.3", "=1.2.3", "!=1.2.3", ">1.2.3", ">=1.2.3", "<1.2.3", "<=1.2.3", "~1.2.3", "^1.2.3", "^0.2.3", "^0.0.3", "^0", "~1", "~1.2", "^1.2", "1.x", "1.2.x", "*",
+		"!=1.x", "!=1.2.x", ">1", ">1.2", "<=1", "<=1.2", ">=1.2.3-beta", "^1.2.3-beta.2", ">=1, <2", ">=1 <2", ">1.0 || <0.5", "1.0 - 1.5", "~>1.2", "v1.2.3", "", "1.2.3.4", ">= 1.2.3 ", "1.2.3,", "x.1", "=>1.2", "01.2"} {
+		for _, version := range []string{"1.2.3", "1.2.4", "1.3.0", "2.0.0", "0.2.4", "0.0.3", "1.2.3-beta", "1.2.3-beta.11", "v1.2", "1"} {
+			put(evaluate(`sprig.semverCompare("` + constraint + `", "` + version + `")`))
+		}
+	}
+	for _, version := range []string{"", "x", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+b.1", "1.2.3-a..b", "V1", "1.2.3 "} {
+		put(evaluate(`sprig.semverCompare(">=0-0", "` + version + `")`))
+	}
 	for _, line := range strings.Split(strings.Trim(chains, "\n"), "\n") {
 		put(evaluate(line))
 	}
