@@ -3,6 +3,7 @@
  * image_name: names of images as people write them. "alpine" is docker.io/library/alpine:latest; a name may end with a
  * tag, or with a digest, which then decides. The rules are those of the distribution project (reference/normalize.go).
  */
+#include <ctype.h>
 #include <fnmatch.h>
 
 #include "engine/exec/image_store.h"
@@ -63,13 +64,39 @@ image_name_whole(struct arena *a, str name)
 	return arena_fmt(a, "%.*s:%.*s", STR_ARG(repository), STR_ARG(x.tag.n ? x.tag : S("latest")));
 }
 
+static bool
+only(str s, const char *more)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && (!s.p[i] || !strchr(more, s.p[i])))
+			return false;
+	return s.n > 0;
+}
+
+/* Parts between slashes; only a registry has a port, and only one. */
+static bool
+good_repository(str repository)
+{
+	bool first = has_registry(repository);
+	if (str_ends(repository, S("/")))
+		return false;
+	for (; repository.n; first = false) {
+		str host = str_cut(&repository, '/'), port = host;
+		if (first)
+			host = str_cut(&port, ':');
+		else
+			port = STR_NONE;
+		if (!only(host, "._-") || (port.n && !only(port, "")))
+			return false;
+	}
+	return true;
+}
+
 int
 image_name_check(str name, struct err *e)
 {
 	struct image_name x = image_name_split(name);
-	bool bad = !x.repository.n || name.n > IMAGE_NAME_MAX;
-	for (size_t i = 0; i < name.n; i++)
-		bad |= (unsigned char)name.p[i] <= ' ' || name.p[i] == 127 || strchr("*?[]\\\"'", name.p[i]);
+	bool bad = !x.repository.n || name.n > IMAGE_NAME_MAX || !good_repository(x.repository) || (x.tag.p && !only(x.tag, "_.-"));
 	if (x.digest.n && !image_digest_valid(x.digest))
 		return err_set(e, ERR_INVALID, "image %.*s: a digest is sha256: and 64 hexadecimal digits", STR_ARG(name));
 	return bad ? err_set(e, ERR_INVALID, "\"%.*s\" is not the name of an image; write it like alpine:3 or "

@@ -338,6 +338,20 @@ attach(int mnt, int dir, const char *path)
 	return move_mount(mnt, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
+/* A colon would part one layer from the next. */
+static int
+escape_layer(const char *path, char to[8192])
+{
+	size_t n = 0;
+	for (; *path && n + 2 < 8192; path++) {
+		if (*path == ':' || *path == '\\')
+			to[n++] = '\\';
+		to[n++] = *path;
+	}
+	to[n] = 0;
+	return *path ? -1 : 0;
+}
+
 /* The writable layer over an image: `root` is then the overlay. The old /proc, covered by the layer, is where it lies.
  */
 static int
@@ -345,7 +359,10 @@ overlay_image(struct build *b)
 {
 	if (mkdir("/proc/upper", 0755) < 0 || mkdir("/proc/work", 0755) < 0 || mkdir("/proc/image", 0755) < 0)
 		return why_errno(b->why, "make the layer over the image");
-	const char *const options[] = { "lowerdir", b->task->root, "upperdir", "/proc/upper", "workdir", "/proc/work",
+	static char lower[8192];
+	if (escape_layer(b->task->root, lower) < 0)
+		return why_set(b->why, "root file system %s: the path is too long", b->task->root);
+	const char *const options[] = { "lowerdir", lower, "upperdir", "/proc/upper", "workdir", "/proc/work",
 		b->task->sandbox == TASK_SANDBOX_USER ? "userxattr" : NULL, NULL, NULL };
 	int overlay = new_mount("overlay", MOUNT_ATTR_NOSUID, options);
 	if (overlay < 0 || attach(overlay, AT_FDCWD, "/proc/image") < 0)

@@ -260,6 +260,9 @@ class Images(TestCase):
         self.assertEqual(notes, ["image python:3 is not in the image table: the host's commands serve"])  # once
         _, w = self.outcome(d, workflow("later", "{image: tool}"))
         self.assertIn("LEVEL=2", self.logs(d, "later"))
+        self.image("import", self.layout("fourth", "4"), "--name", "tool")
+        again = json.loads(d.cli("resubmit", "later", "--exact", "--wait", "-o", "json").stdout)["metadata"]["name"]
+        self.assertIn("LEVEL=2", self.logs(d, again))
         self.assertIn("removed", self.image("prune"))
 
     def test_settings_count_before_the_image(self):

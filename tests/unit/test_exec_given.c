@@ -223,7 +223,7 @@ an_image_is_a_root_of_its_own(void **state)
 	struct world *w = world_new(sandbox_of(state));
 	struct step_of s;
 	char root[128], command[1024], path[160];
-	snprintf(root, sizeof root, "%s/image", w->dir);
+	snprintf(root, sizeof root, "%s/image:1", w->dir);
 	snprintf(command, sizeof command,
 		"mkdir -p %1$s/bin %1$s/etc %1$s/data && cp /bin/sh %1$s/bin/sh && echo mine >%1$s/etc/passwd && "
 		"for f in $(ldd /bin/sh | grep -o '/[^ ]*'); do mkdir -p %1$s$(dirname $f); cp -L $f %1$s$f; done && "

@@ -42,7 +42,7 @@ what_cannot_be_a_name_is_refused(void **state)
 {
 	(void)state;
 	struct err e;
-	static const char *const bad[] = { "", ":3", "a b", "a*", "a@sha256:12", "a\n", "@" A };
+	static const char *const bad[] = { "", ":3", "a b", "a*", "a@sha256:12", "a\n", "@" A, "a:b:c", "a/", "a//b", "/a", "localhost:5000/a:b/c:d:e", "a@b@c" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (image_name_check(str_c(bad[i]), &e) == 0)
 			fail_msg("%s", bad[i]);
