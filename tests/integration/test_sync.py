@@ -96,6 +96,27 @@ class Sync(TestCase):
         self.d.write("limits.yaml", FILE.replace('"1"', '"2"'))
         until(lambda: self.phase("b") == "Running", 60, "b to be let in")
 
+    def test_what_is_deleted_or_terminated_gives_back(self):
+        semaphore = "{configMapKeyRef: {name: from-file, key: k}}"
+        for name in "abcd":
+            self.submit(name, semaphore)
+        self.d.cli("delete", "a")
+        self.assertEqual([self.phase(x) for x in "bcd"], ["Running", "Pending", "Pending"])
+        self.d.cli("delete", "c")  # one that waits
+        self.d.cli("terminate", "b")
+        self.assertEqual(self.phase("d"), "Running")
+        self.assertEqual(self.d.get("d")["status"]["synchronization"],
+                         {"semaphore": {"holding": [{"semaphore": "default/ConfigMap/from-file/k", "holders": ["default/d"]}]}})
+        self.d.kill()
+        self.d.start()
+        self.submit("e", semaphore)
+        self.assertEqual((self.phase("d"), self.phase("e")), ("Running", "Pending"))
+        self.d.cli("retry", "b")
+        self.assertEqual(self.phase("b"), "Pending")
+        self.d.cli("resume", "d")
+        until(lambda: self.phase("b") == "Running", 30, "the older of those who wait")
+        self.assertEqual(self.phase("e"), "Pending")
+
     def test_what_is_wrong_is_said(self):
         for body, message in (({"key": "k", "limit": 0, "type": "DATABASE"}, "limit must be greater than zero"),
                               ({"key": "k", "limit": 1, "type": "ETCD"}, "unsupported sync config type: ETCD"),
