@@ -26,7 +26,7 @@ static const struct schema env_from_key_schema = { "EnvVarSource", "Where a vari
 		.doc = "A key of a ConfigMap."),
 	FIELD(struct env_from_key, field_ref, "fieldRef", 0, .schema = &kube_field_ref_schema, .one_of = "source",
 		.doc = "A field of the pod."),
-	FIELD(struct env_from_key, resource_field_ref, "resourceFieldRef", LATER,
+	FIELD(struct env_from_key, resource_field_ref, "resourceFieldRef", 0,
 		.schema = &kube_resource_field_ref_schema,
 		.one_of = "source", .doc = "A resource of the container."),
 	FIELD_PTR(struct env_from_key, secret, "secretKeyRef", 0, &secret_ref_schema, .one_of = "source",
@@ -55,6 +55,15 @@ const struct schema env_var_schema = { "EnvVar", "An environment variable.", siz
 
 /* ---- mounts and volumes ------------------------------------------------------------------------------------- */
 
+static void
+check_mount(void *obj, const struct val *in, struct decode *c)
+{
+	const struct volume_mount *m = obj;
+
+	if (m->sub_path.n && m->sub_path_expr.n)
+		decode_error(c, in, "subPathExpr", "subPath and subPathExpr exclude each other");
+}
+
 const struct schema volume_mount_schema = { "VolumeMount", "A place in the container where a volume appears.",
 	sizeof(struct volume_mount), (const struct field[]){
 	FIELD(struct volume_mount, mount_path, "mountPath", REQ, .doc = "Absolute path in the container."),
@@ -65,11 +74,10 @@ const struct schema volume_mount_schema = { "VolumeMount", "A place in the conta
 	FIELD_AS("recursiveReadOnly", FIELD_STR, NOEFFECT, .doc = "Whether mounts below are read-only as well."),
 	FIELD(struct volume_mount, sub_path, "subPath", 0,
 		.doc = "Directory or file inside the volume to mount; the root by default."),
-	FIELD(struct volume_mount, sub_path_expr, "subPathExpr", LATER,
-		.doc = "The same with `$(VAR)` from the environment.",
-		.hint = "use subPath with a workflow variable"),
+	FIELD(struct volume_mount, sub_path_expr, "subPathExpr", 0,
+		.doc = "The same with `$(VAR)` from the container's env; excludes subPath."),
 	FIELD_SRC(struct volume_mount, src),
-	{ 0 } } };
+	{ 0 } }, check_mount };
 
 const struct schema key_to_path_schema = { "KeyToPath", "A key and the file it becomes.", sizeof(struct key_to_path),
 	(const struct field[]){

@@ -121,8 +121,8 @@ field_ref(const struct task_spec *spec, const struct val *ref, str *out, struct 
 
 /* 1: the variable has a value; 0: it has none and may; -1: it must have one. */
 static int
-value_from(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct env_from_key *from,
-	str *out, struct err *e)
+value_from(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, str name,
+	const struct env_from_key *from, str *out, struct err *e)
 {
 	const struct secret_ref *ref = from->secret ? from->secret : from->config_map;
 	if (ref) {
@@ -135,7 +135,10 @@ value_from(struct arena *a, const struct executor *x, const struct task_spec *sp
 	}
 	if (from->field_ref)
 		return field_ref(spec, from->field_ref, out, e) < 0 ? -1 : 1;
-	return err_set(e, ERR_UNSUPPORTED, "valueFrom: only secretKeyRef, configMapKeyRef and fieldRef are served");
+	if (from->resource_field_ref)
+		return resource_field(a, c, name, from->resource_field_ref, out, e) < 0 ? -1 : 1;
+	return err_set(e, ERR_UNSUPPORTED,
+		"valueFrom: only secretKeyRef, configMapKeyRef, fieldRef and resourceFieldRef are served");
 }
 
 /* What the image table says besides; its folders come first in PATH, whatever the manifest sets. */
@@ -174,7 +177,7 @@ add_argo(struct env *env, struct arena *a, const struct executor *x, const struc
 
 static int
 add_container(struct env *env, struct arena *a, const struct executor *x, const struct task_spec *spec,
-	const struct container *c, struct err *e)
+	const struct container *c, str name, struct err *e)
 {
 	for (size_t i = 0; i < c->env_from.n; i++)
 		if (add_from(env, a, x, spec->ns, &c->env_from.p[i], e) < 0)
@@ -183,7 +186,7 @@ add_container(struct env *env, struct arena *a, const struct executor *x, const 
 		const struct env_var *v = &c->env.p[i];
 		const struct kvs before = { env->v.p, env->v.n };
 		str value = env_expand(a, v->value.p ? v->value : S(""), &before);
-		int rc = v->value_from ? value_from(a, x, spec, v->value_from, &value, e) : 1;
+		int rc = v->value_from ? value_from(a, x, spec, c, name, v->value_from, &value, e) : 1;
 		if (rc < 0)
 			return err_wrap(e, "env %.*s", STR_ARG(v->name));
 		if (rc > 0)
@@ -203,7 +206,7 @@ env_build(struct arena *a, const struct executor *x, const struct task_spec *spe
 	env_set(&env, S("HOSTNAME"), spec->pod);
 	for (size_t i = 0; image && i < image->env.n; i++)
 		env_set(&env, image->env.p[i].key, image->env.p[i].value);
-	int rc = add_container(&env, a, x, spec, c, e);
+	int rc = add_container(&env, a, x, spec, c, name, e);
 	add_path(&env, a, image);
 	add_argo(&env, a, x, spec, name);
 	if (rc == 0) {

@@ -228,6 +228,12 @@ int volumes_write(struct task *t, const struct task_spec *spec, const struct con
 /* Of a pod: the volumes in memory that its containers share. */
 int volumes_share(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
 
+/* ---- resource.c */
+/* What `ref` (a resourceFieldRef) says of the container called `container`. ERR_INVALID, ERR_UNSUPPORTED. */
+int resource_field(struct arena *a, const struct container *c, str container, const struct val *ref, str *out, struct err *e) MUST_CHECK;
+
+/* A quantity of CPUs ("500m", "1.5") in thousandths. */
+int quantity_milli(str text, int64_t *out, struct err *e) MUST_CHECK;
 /* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
 int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
 

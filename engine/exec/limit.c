@@ -16,8 +16,7 @@ static const char *const files[LIMIT_KINDS][2] = {
 	[LIMIT_PIDS] = { "pids.max", "pids.max" },
 };
 
-/* A quantity of CPUs ("500m", "1.5") in thousandths. */
-static int
+int
 quantity_milli(str text, int64_t *out, struct err *e)
 {
 	bool milli = str_ends(text, S("m"));

@@ -114,11 +114,31 @@ add_message(struct task *t, const struct container *c)
 		record_add(&t->records, TASK_MESSAGE_LOG, S(""));
 }
 
+/* The container with subPathExpr put in as subPath. */
+static int
+expand_mounts(struct arena *a, const struct container *c, const struct kvs *env, struct container *out, struct err *e)
+{
+	*out = *c;
+	out->volume_mounts.p = ARENA_ARRAY(a, struct volume_mount, c->volume_mounts.n);
+	for (size_t i = 0; i < c->volume_mounts.n; i++) {
+		struct volume_mount *m = &out->volume_mounts.p[i];
+		*m = c->volume_mounts.p[i];
+		if (!m->sub_path_expr.n)
+			continue;
+		m->sub_path = env_expand(a, m->sub_path_expr, env);
+		if (str_find(m->sub_path, S("$("), 0) != SIZE_MAX)
+			return err_set(e, ERR_INVALID, "subPathExpr %.*s: there is no such variable in the container's env",
+				STR_ARG(m->sub_path_expr));
+	}
+	return 0;
+}
+
 /* A container: of a task that has just one, or of a pod. Only `main` has outputs. */
 static int
 write_container(struct task *t, const struct task_spec *spec, const struct container *c, str name, struct err *e)
 {
 	struct kvs env;
+	struct container mounts;
 	const struct image_match *match = image_resolve(t->x, c->image, image_pinned(spec->images, c->image), e);
 	if (!match)
 		return -1;
@@ -127,7 +147,8 @@ write_container(struct task *t, const struct task_spec *spec, const struct conta
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
 	if (env_build(t->arena, t->x, spec, c, name, image, &env, e) < 0 || add_command(t, c, image, &env, e) < 0 ||
 		add_env(t, &env, e) < 0 || add_image(t, c, image, match->hold, e) < 0 || security_write(t, spec, c, image, e) < 0 ||
-		hosts_write(t, spec, e) < 0 || volumes_write(t, spec, c, e) < 0 || limits_write(t, spec, c, e) < 0 ||
+		hosts_write(t, spec, e) < 0 ||
+		expand_mounts(t->arena, c, &env, &mounts, e) < 0 || volumes_write(t, spec, &mounts, e) < 0 || limits_write(t, spec, c, e) < 0 ||
 		looks_write(t, c, e) < 0)
 		return -1;
 	add_message(t, c);

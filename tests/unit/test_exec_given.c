@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the command of a step is given: script, environment, volumes, image, user. */
 #include "exec_world.h"
+#include "engine/exec/exec.h"
 
 /* ---- what a step is given -------------------------------------------------------------------------------------- */
 
@@ -80,6 +81,63 @@ volumes_appear_where_the_manifest_says(void **state)
 	char path[160];
 	snprintf(path, sizeof path, "%s/h", host);
 	assert_true(file_exists(path));
+	world_free(w);
+}
+
+/* resourceFieldRef counts in whole units of its divisor, rounded up; what is not given is 0, or the machine's. */
+static void
+variables_may_hold_resources(void **state)
+{
+	static const struct {
+		const char *ref, *value;
+	} cases[] = { { "{\"resource\":\"limits.cpu\"}", "2" }, { "{\"resource\":\"requests.cpu\",\"divisor\":\"1m\"}", "250" },
+		{ "{\"resource\":\"limits.memory\",\"divisor\":\"1Mi\",\"containerName\":\"main\"}", "64" },
+		{ "{\"resource\":\"requests.memory\"}", "67108864" }, { "{\"resource\":\"requests.ephemeral-storage\"}", "0" },
+		{ "{\"resource\":\"limits.gpu\"}", NULL }, { "{\"resource\":\"limits.cpu\",\"divisor\":\"x\"}", NULL },
+		{ "{\"resource\":\"limits.cpu\",\"containerName\":\"other\"}", NULL } };
+	struct arena *a = arena_new();
+	struct val resources;
+	struct container c = { .resources = &resources };
+	struct err e;
+	(void)state;
+	assert_int_equal(
+		json_read(a, S("{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":0.25}}"), &resources, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct val ref;
+		str out = STR_NONE;
+		assert_int_equal(json_read(a, str_c(cases[i].ref), &ref, &e), 0);
+		int rc = resource_field(a, &c, S("main"), &ref, &out, &e);
+		assert_int_equal(rc, cases[i].value ? 0 : -1);
+		if (cases[i].value)
+			assert_string_equal(out.p, cases[i].value);
+	}
+	arena_free(a);
+}
+
+static void
+a_sub_path_may_hold_variables(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	step_init(&s, "sub-path", "echo x >/mine/f; cd /all; find . -type f");
+	step_volume(&s, "work");
+	step_mount(&s, "work", "/all", false);
+	step_mount(&s, "work", "/mine", false);
+	s.mounts[1].sub_path_expr = S("$(WHO)/x");
+	s.env[0] = (struct env_var){ .name = S("WHO"), .value = S("me") };
+	s.c.env.p = s.env;
+	s.c.env.n = 1;
+	const struct ended *e = run(w, &s);
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		assert_succeeded(e);
+		assert_string_equal(e->result, "./me/x/f");
+	}
+	s.spec.node_id = s.spec.pod = S("no-variable");
+	s.mounts[1].sub_path_expr = S("$(NOBODY)");
+	e = run(w, &s);
+	assert_int_equal(e->phase, PHASE_ERROR);
+	if (w->sandbox != TASK_SANDBOX_OFF)
+		assert_contains(e->message, "subPathExpr $(NOBODY)");
 	world_free(w);
 }
 
@@ -326,6 +384,8 @@ main(int argc, char **argv)
 		TEST(a_script_is_the_last_argument),
 		TEST(the_environment_is_the_manifests_alone),
 		TEST(volumes_appear_where_the_manifest_says),
+		TEST(variables_may_hold_resources),
+		TEST(a_sub_path_may_hold_variables),
 		TEST(a_host_folder_at_its_own_path_needs_no_mount),
 		TEST(config_maps_and_secrets_are_given),
 		TEST(a_large_script_arrives_whole),
