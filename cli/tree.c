@@ -351,8 +351,11 @@ workflow_header(struct buf *out, const struct val *workflow, bool colors, int64_
 	header_time(out, a, "Created:", time_member(meta, "creationTimestamp"), now);
 	header_time(out, a, "Started:", start, now);
 	header_time(out, a, "Finished:", end, now);
+	int64_t estimated = 0;
 	if (start)
 		header_line(out, "Duration:", duration_text(a, (end ? end : now) - start));
+	if (!end && val_to_i64(val_get(status, S("estimatedDuration")), &estimated))
+		header_line(out, "EstimatedDuration:", duration_text(a, estimated * NS_PER_SEC));
 	header_line(out, "Progress:", val_get_str(status, "progress"));
 	header_line(out, "ResourcesDuration:", resources_text(a, val_get(status, S("resourcesDuration"))));
 	header_images(out, val_path(status, "tidegate.images"));

@@ -545,6 +545,7 @@ apply(struct live *l, const struct effect *x)
 		break;
 	case EFFECT_FINISHED:
 		admission_leave(l);
+		baseline_learn(l->engine, l->run);
 		custom_metrics_stop(l->engine->metrics, run_uid(l->run));
 		metric_add(METRIC_WORKFLOWS, 1, phase_name(run_phase(l->run)), run_ns(l->run).p, NULL);
 		log_info("workflow finished", "namespace", run_ns(l->run).p, "workflow", run_name(l->run).p, "phase",
@@ -659,6 +660,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->settings = settings;
 	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find, .transient = world_transient };
 	g->world.template_revision = world_revision;
+	g->world.baseline = baseline_find;
 	g->world.defaults = val_get(settings->workflow_defaults, S("spec"));
 	struct err e;
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
@@ -771,6 +773,7 @@ engine_free(struct engine *g)
 		return;
 	g->closing = true;
 	expiry_stop(g);
+	baseline_free(g);
 	timer_stop(&g->quiet);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&g->lives, &i));)

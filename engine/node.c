@@ -117,6 +117,7 @@ node_new(struct run *r, str name, enum node_type t, struct node *boundary)
 	n->display = display_name(n->name, boundary);
 	n->message = S("");
 	n->started = r->now - r->now % NS_PER_SEC;
+	n->estimated = estimate_of(r, n->name);
 	node_register(r, n);
 	node_changed(n);
 	return n;

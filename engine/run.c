@@ -296,6 +296,7 @@ run_free(struct run *r)
 	map_free(&r->libraries);
 	map_free(&r->parameters);
 	map_free(&r->outputs);
+	map_free(&r->estimates);
 	map_free(&r->by_name);
 	map_free(&r->by_id);
 	VEC_FREE(&r->nodes);
@@ -591,6 +592,7 @@ run_start(struct run *r)
 		r->started = r->now - r->now % NS_PER_SEC;
 	}
 	set_deadline(r);
+	estimate_take(r);
 	metrics_of_workflow(r, false);
 	for (size_t i = 0; i < r->nodes.n; i++)
 		if (node_has_task(r->nodes.p[i]) || r->nodes.p[i]->ending)

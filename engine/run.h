@@ -162,6 +162,8 @@ struct run_world {
 	int (*config_map)(void *arg, str ns, str name, str key, str *out, struct err *e);
 	void *arg;
 	bool (*transient)(void *arg, str message); /* whether the settings call such an error transient; may be NULL */
+	/* Durations of the last successful run of the same template, as run_baseline gave them; NULL: none. May be NULL. */
+	const struct val *(*baseline)(void *arg, const struct run *r);
 	const struct val *defaults; /* spec of the settings' workflowDefaults, merged under that of a workflowTemplateRef; may be NULL */
 	/* Number of the revision that template_spec gives; 0: not known. May be NULL. */
 	int64_t (*template_revision)(void *arg, bool cluster, str ns, str name);
@@ -250,6 +252,8 @@ str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
 str node_label(const struct node *n, str key);
 bool node_has_task(const struct node *n); /* its work is done outside the run (a pod, a request), and has not ended */
+/* estimate.c. How long a finished run and its nodes took: {"seconds": n, "nodes": {path: n}}; of 2,000 nodes at most. */
+struct val run_baseline(const struct run *r, struct arena *a);
 /* gc.c. When a finished run is to be deleted (spec.ttlStrategy): ns; 0: not by that. */
 int64_t run_expires(const struct run *r);
 /* When the files of a pod that has just ended are to go (spec.podGC), or those of all pods now that the workflow has ended: ns; 0: not

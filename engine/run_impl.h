@@ -87,6 +87,7 @@ struct node {
 	const struct val *template_ref; /* as written: {name, template, clusterScope} */
 	struct node *boundary;
 	int64_t started, finished; /* ns, whole seconds; 0: not yet */
+	int64_t estimated;         /* seconds it will probably take; 0: unknown */
 	const struct val *inputs, *outputs;
 	VEC(struct node *) children, parents, outbound;
 	bool hooked, retried; /* nodeFlag */
@@ -245,6 +246,8 @@ struct run {
 	bool workflow_noticed;
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
+	int64_t estimated;                      /* seconds it will probably take; 0: unknown */
+	struct map estimates;                   /* name of a node less the workflow's -> int64_t *, seconds */
 	const struct val *revisions;            /* status.templateRevisions; NULL: none */
 	const struct val *frozen;               /* scope -> spec: the only WorkflowTemplates there are for it (again.c); NULL: those in force */
 	struct library local;
@@ -385,6 +388,13 @@ int metadata_compute(struct run *r, struct err *e); /* checks labels, computes l
 
 /* The specification that is executed, merged; what follows from it directly. */
 int run_take_spec(struct run *r, const struct val *merged, struct err *e);
+
+/* ---- estimate.c ------------------------------------------------------------------------------------------------ */
+
+/* Looks up what the last run of the template took. */
+void estimate_take(struct run *r);
+/* Seconds that a node of this name will probably take; 0: unknown. */
+int64_t estimate_of(const struct run *r, str name);
 
 /* ---- again.c --------------------------------------------------------------------------------------------------- */
 

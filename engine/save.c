@@ -16,6 +16,13 @@ add_time(struct val_map *m, str key, int64_t ns, struct arena *a)
 }
 
 static void
+add_int(struct val_map *m, str key, int64_t v)
+{
+	if (v)
+		val_map_add(m, key, val_int(v));
+}
+
+static void
 add_ids(struct val_map *m, str key, struct node *const *nodes, size_t n, struct arena *a)
 {
 	struct val_list list = { 0 };
@@ -58,6 +65,7 @@ add_common(struct val_map *m, const struct node *n, struct arena *a)
 	val_map_add_str(m, S("message"), n->message);
 	add_time(m, S("startedAt"), n->started, a);
 	add_time(m, S("finishedAt"), n->finished, a);
+	add_int(m, S("estimatedDuration"), n->estimated);
 	if (n->inputs)
 		val_map_add(m, S("inputs"), *n->inputs);
 	if (n->outputs)
@@ -92,13 +100,6 @@ node_status(const struct node *n, struct arena *a)
 
 /* ---- a node's row --------------------------------------------------------------------------------------------------
  */
-
-static void
-add_int(struct val_map *m, str key, int64_t v)
-{
-	if (v)
-		val_map_add(m, key, val_int(v));
-}
 
 struct val
 node_save(const struct node *n, struct arena *a)
@@ -193,6 +194,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->template_ref = val_get(v, S("templateRef"));
 	n->started = get_time(v, "startedAt");
 	n->finished = get_time(v, "finishedAt");
+	n->estimated = get_int(v, "estimatedDuration");
 	n->inputs = val_get(v, S("inputs"));
 	n->outputs = val_get(v, S("outputs"));
 	n->hooked = get_flag(v, "nodeFlag.hooked");
@@ -328,6 +330,7 @@ run_save_state(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("message"), r->message);
 	add_int(&m, S("started"), r->started);
 	add_int(&m, S("finished"), r->finished);
+	add_int(&m, S("estimated"), r->estimated);
 	val_map_add_str(&m, S("shutdown"), r->shutdown);
 	if (r->suspended)
 		val_map_add(&m, S("suspended"), val_bool(true));
@@ -359,6 +362,7 @@ load_state(struct run *r, const struct val *state)
 	r->message = get_text(state, "message");
 	r->started = get_int(state, "started");
 	r->finished = get_int(state, "finished");
+	r->estimated = get_int(state, "estimated");
 	r->shutdown = get_text(state, "shutdown");
 	r->suspended = get_flag(state, "suspended");
 	r->computed_labels = val_get(state, S("labels"));
@@ -529,6 +533,7 @@ status(const struct run *r, struct arena *a)
 	val_map_add_str(&m, S("phase"), str_c(phase_name(r->phase)));
 	add_time(&m, S("startedAt"), r->started, a);
 	add_time(&m, S("finishedAt"), r->finished, a);
+	add_int(&m, S("estimatedDuration"), r->estimated);
 	val_map_add_str(&m, S("message"), r->message);
 	if (r->phase != PHASE_NONE)
 		val_map_add(&m, S("progress"), val_str(arena_fmt(a, "%u/%u", r->done, r->total)));

@@ -75,6 +75,7 @@ struct engine {
 	struct link line;         /* lives with steps that wait for room */
 	size_t waiting;           /* such steps */
 	VEC(struct live *) changed; /* in this turn */
+	struct map baselines;     /* "ns/kind/template" -> struct baseline, see baseline.c */
 	struct link watches;
 	struct arena *scratch;    /* of one stimulus */
 	struct custom_metrics *metrics;
@@ -220,6 +221,13 @@ int archive_latest(sqlite3 *db, str ns, int64_t *id, struct err *e) MUST_CHECK;
 int archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_CHECK;
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
+
+/* ---- baseline.c */
+/* For struct run_world. */
+const struct val *baseline_find(void *engine, const struct run *r);
+/* A run has ended: if well, the next ones of its template are expected to take as long. */
+void baseline_learn(struct engine *g, const struct run *r);
+void baseline_free(struct engine *g);
 
 /* ---- policy.c */
 /* The manifest with the settings' workflowDefaults below it. */
