@@ -311,7 +311,8 @@ check_missing(
 /* ---- evaluating -------------------------------------------------------------------------------------------------- */
 
 static int
-evaluate_compiled(struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e)
+evaluate_compiled(
+	struct expr *x, const struct val *env, struct expr_moment when, struct arena *a, struct val *out, struct err *e)
 {
 	if (check_known(x, env, e) || expr_check_types(x, env, e))
 		return -1;
@@ -425,8 +426,10 @@ evaluate_tag(struct evaluator *ev, str text, const struct variables *v, const ch
 	bool own, allow = false;
 	*found = TAG_MISSING;
 	if (compile_once(ev, text, &x, &own, e)) {
-		/* To Argo a function that does not exist is a variable that does not, and wrong types come after missing names. */
-		bool stays = e->code == ERR_NOT_FOUND ? strict != tags_strict_all : e->code == ERR_UNSUPPORTED && !strict;
+		/* To Argo a function that does not exist is a variable that does not, and wrong types come after
+		 * missing names. */
+		bool stays =
+			e->code == ERR_NOT_FOUND ? strict != tags_strict_all : e->code == ERR_UNSUPPORTED && !strict;
 		return stays ? 0 : err_wrap(e, "failed to evaluate expression");
 	}
 	int rc = tag_value(x, text, v, strict, ev->scratch, a, &allow, out, e);

@@ -217,8 +217,8 @@ look(void *arg, str name, struct arena *a, struct val *out)
 }
 
 /*
- * What is evaluated again after a restart must give the same: names of loops depend on it. So now() is the start of what is decided
- * on, in whole seconds, and random numbers follow from where the expression stands.
+ * What is evaluated again after a restart must give the same: names of loops depend on it. So now() is the start of
+ * what is decided on, in whole seconds, and random numbers follow from where the expression stands.
  */
 static int64_t
 decided_at(const struct scope *x)

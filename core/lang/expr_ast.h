@@ -146,6 +146,8 @@ time_special(int64_t i, uint32_t type)
 }
 /* The zone's offset at that instant, and what it is called then. */
 int32_t time_offset(const struct val *v, str *abbr);
+/* Time.Format(layout). */
+void time_format(struct buf *b, const struct val *v, str layout);
 /* The code of a zone by name; -1: unknown. */
 int time_zone(str name, uint32_t *out);
 str time_zone_name(uint32_t zone);

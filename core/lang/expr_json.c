@@ -11,7 +11,8 @@ to_floats(struct arena *a, struct val *v, struct err *e)
 	if (v->kind == VAL_NUM) {
 		str text = val_text(v);
 		if (!val_to_double(v, &f) || !isfinite(f))
-			return err_set(e, ERR_INVALID, "json: cannot unmarshal number %.*s into Go value of type float64",
+			return err_set(e, ERR_INVALID,
+				"json: cannot unmarshal number %.*s into Go value of type float64",
 				STR_ARG(str_slice(text, 0, 60)));
 		*v = val_float(f);
 	} else if (v->kind == VAL_LIST) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which names of the environment an expression speaks of, so that whoever builds one need not know everything; and which of them are
- * guarded, as Argo's getIdentifiers has it (util/template/expression_template.go). And what Go's compiler would say of their types.
+ * Which names of the environment an expression speaks of, so that whoever builds one need not know everything; and
+ * which of them are guarded, as Argo's getIdentifiers has it (util/template/expression_template.go). And what Go's
+ * compiler would say of their types.
  */
 #include "core/lang/expr_ast.h"
 
@@ -53,7 +54,9 @@ note_path(struct names *s, const struct node *n)
 		text[0] = root->name;
 		needed = s->guarded ? 1 : unguarded;
 	}
-	*VEC_PUSH(&s->found) = (struct expr_name){ .parts = text, .n = parts, .needed = needed,
+	*VEC_PUSH(&s->found) = (struct expr_name){ .parts = text,
+		.n = parts,
+		.needed = needed,
 		.bound = root->kind == NODE_NAME && is_let(s->lets, root->name) };
 	return true;
 }
@@ -124,7 +127,8 @@ check(struct types *t, const struct node *n)
 	if (!n || t->wrong)
 		return;
 	bool compares = n->kind == NODE_BINARY && (n->op == OP_EQ || n->op == OP_NE);
-	bool clash = compares && ((is_text_variable(t, n->a) && is_other(n->b)) || (is_other(n->a) && is_text_variable(t, n->b)));
+	bool clash = compares &&
+		     ((is_text_variable(t, n->a) && is_other(n->b)) || (is_other(n->a) && is_text_variable(t, n->b)));
 	if (clash || (n->kind == NODE_MEMBER && is_text_variable(t, n->a))) {
 		t->wrong = n;
 		return;
@@ -149,5 +153,6 @@ expr_check_types(const struct expr *x, const struct val *env, struct err *e)
 		return 0;
 	if (t.wrong->kind == NODE_MEMBER)
 		return err_set(e, ERR_INVALID, "a variable that is a string has no members");
-	return err_set(e, ERR_INVALID, "invalid operation: %s (mismatched types: a variable is a string)", t.wrong->op == OP_EQ ? "==" : "!=");
+	return err_set(e, ERR_INVALID, "invalid operation: %s (mismatched types: a variable is a string)",
+		t.wrong->op == OP_EQ ? "==" : "!=");
 }

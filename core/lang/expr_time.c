@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times, durations and zones: what they are, what operators make of them, and the functions that give them. Sources: Go's package time;
- * expr-lang builtin/builtin.go and vm/runtime/helpers[generated].go. The local zone is UTC.
+ * Times, durations and zones: what they are, what operators make of them, and the functions that give them. Sources:
+ * Go's package time; expr-lang builtin/builtin.go and vm/runtime/helpers[generated].go. The local zone is UTC.
  *
- * A time's zone is a code in val.line: 0 is UTC; the top bit says a fixed offset; else it is a place in the list of the zones that were
- * asked for, which lives as long as the process (there are some six hundred).
+ * A time's zone is a code in val.line: 0 is UTC; the top bit says a fixed offset; else it is a place in the list of the
+ * zones that were asked for, which lives as long as the process (there are some six hundred).
  */
 #include <math.h>
 #include <pthread.h>
@@ -119,12 +119,13 @@ time_from_ns(int64_t ns)
 const char *
 time_type(const struct val *v)
 {
-	static const char *const names[] = { "time.Time", "time.Duration", "time.Month", "time.Weekday", "*time.Location" };
+	static const char *const names[] = { "time.Time", "time.Duration", "time.Month", "time.Weekday",
+		"*time.Location" };
 	return v->kind == VAL_INT && v->pad >= EXPR_TIME && v->pad <= EXPR_LOCATION ? names[v->pad - EXPR_TIME] : NULL;
 }
 
-static void
-write_time(struct buf *b, const struct val *v, str layout)
+void
+time_format(struct buf *b, const struct val *v, str layout)
 {
 	str abbr;
 	int32_t offset = time_offset(v, &abbr);
@@ -145,8 +146,8 @@ write_duration(struct buf *b, int64_t ns)
 	arena_free(a);
 }
 
-static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-	"November", "December" };
+static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August",
+	"September", "October", "November", "December" };
 static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" };
 
 bool
@@ -155,7 +156,7 @@ time_print(struct buf *b, const struct val *v)
 	if (!time_type(v))
 		return false;
 	if (v->pad == EXPR_TIME)
-		write_time(b, v, S("2006-01-02 15:04:05.999999999 -0700 MST"));
+		time_format(b, v, S("2006-01-02 15:04:05.999999999 -0700 MST"));
 	else if (v->pad == EXPR_DURATION)
 		write_duration(b, v->i);
 	else if (v->pad == EXPR_LOCATION)
@@ -172,7 +173,7 @@ time_json(struct buf *b, const struct val *v)
 		return false;
 	if (v->pad == EXPR_TIME) {
 		buf_addc(b, '"');
-		write_time(b, v, S("2006-01-02T15:04:05.999999999Z07:00"));
+		time_format(b, v, S("2006-01-02T15:04:05.999999999Z07:00"));
 		buf_addc(b, '"');
 	} else if (v->pad == EXPR_LOCATION) {
 		buf_add(b, S("{}"));
@@ -206,7 +207,8 @@ difference(const struct val *a, const struct val *b)
 static struct val
 moved(const struct val *t, int64_t by)
 {
-	return time_make((int64_t)((uint64_t)t->i + (uint64_t)(by / NS_PER_SEC)), (int64_t)t->n + by % NS_PER_SEC, t->line);
+	return time_make(
+		(int64_t)((uint64_t)t->i + (uint64_t)(by / NS_PER_SEC)), (int64_t)t->n + by % NS_PER_SEC, t->line);
 }
 
 static bool
@@ -221,7 +223,9 @@ times_sum(enum op op, const struct val *a, const struct val *b, struct val *out)
 	else if (!minus && ad && bt)
 		*out = moved(b, a->i);
 	else if (ad && bd)
-		*out = time_special((int64_t)(minus ? (uint64_t)a->i - (uint64_t)b->i : (uint64_t)a->i + (uint64_t)b->i), EXPR_DURATION);
+		*out = time_special(
+			(int64_t)(minus ? (uint64_t)a->i - (uint64_t)b->i : (uint64_t)a->i + (uint64_t)b->i),
+			EXPR_DURATION);
 	else
 		return false;
 	return true;
@@ -238,7 +242,8 @@ times_product(const struct val *a, const struct val *b, struct val *out)
 		x = (struct number){ true, other->i, (double)other->i };
 	else if (!value_number(other, &x))
 		return false;
-	*out = x.is_int ? time_special((int64_t)((uint64_t)d->i * (uint64_t)x.i), EXPR_DURATION) : val_float((double)d->i * x.f);
+	*out = x.is_int ? time_special((int64_t)((uint64_t)d->i * (uint64_t)x.i), EXPR_DURATION)
+			: val_float((double)d->i * x.f);
 	return true;
 }
 
@@ -251,11 +256,13 @@ time_binary(struct eval *ev, enum op op, const struct val *a, const struct val *
 	*rc = 0;
 	if (op == OP_EQ || op == OP_NE) {
 		if (a->kind != VAL_NULL && b->kind != VAL_NULL && (a->kind != b->kind || a->pad != b->pad)) {
-			*rc = eval_fail(ev, "invalid operation: %s (mismatched types %s and %s)", op == OP_EQ ? "==" : "!=", value_kind(a),
-				value_kind(b));
+			*rc = eval_fail(ev, "invalid operation: %s (mismatched types %s and %s)",
+				op == OP_EQ ? "==" : "!=", value_kind(a), value_kind(b));
 			return true;
 		}
-		bool same = time_compare(a, b, &c) ? c == 0 : a->kind == VAL_INT && b->kind == VAL_INT && a->pad == b->pad && a->i == b->i;
+		bool same = time_compare(a, b, &c)
+				    ? c == 0
+				    : a->kind == VAL_INT && b->kind == VAL_INT && a->pad == b->pad && a->i == b->i;
 		*out = val_bool(same == (op == OP_EQ));
 		return true;
 	}
@@ -269,7 +276,8 @@ time_binary(struct eval *ev, enum op op, const struct val *a, const struct val *
 	}
 	if (op == OP_IN)
 		return false;
-	*rc = eval_fail(ev, "invalid operation: the operator has no meaning for %s and %s", value_kind(a), value_kind(b));
+	*rc = eval_fail(
+		ev, "invalid operation: the operator has no meaning for %s and %s", value_kind(a), value_kind(b));
 	return true;
 }
 
@@ -333,12 +341,15 @@ parse(str layout, str text, uint32_t zone, struct val *out)
 	struct go_time t;
 	if (!go_time_parse(layout, text, &t))
 		return false;
-	struct civil c = { .year = t.year, .month = t.month, .day = t.day, .hour = t.hour, .minute = t.minute, .second = t.second };
+	struct civil c = {
+		.year = t.year, .month = t.month, .day = t.day, .hour = t.hour, .minute = t.minute, .second = t.second
+	};
 	int64_t local = civil_seconds(&c);
 	if (t.zone == GO_ZONE_NONE)
 		*out = time_make(instant(local, zone), t.nsec, zone);
 	else
-		*out = time_make(local - (t.zone == GO_ZONE_OFFSET ? t.offset : 0), t.nsec, t.zone == GO_ZONE_OFFSET ? fixed_zone(t.offset) : 0);
+		*out = time_make(local - (t.zone == GO_ZONE_OFFSET ? t.offset : 0), t.nsec,
+			t.zone == GO_ZONE_OFFSET ? fixed_zone(t.offset) : 0);
 	return true;
 }
 
@@ -346,8 +357,9 @@ parse(str layout, str text, uint32_t zone, struct val *out)
 static int
 call_date(BUILTIN_ARGS)
 {
-	static const char *const layouts[] = { "2006-01-02", "15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00",
-		"02 Jan 06 15:04 MST", "Monday, 02-Jan-06 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 MST" };
+	static const char *const layouts[] = { "2006-01-02", "15:04:05", "2006-01-02 15:04:05",
+		"2006-01-02T15:04:05Z07:00", "02 Jan 06 15:04 MST", "Monday, 02-Jan-06 15:04:05 MST",
+		"Mon, 02 Jan 2006 15:04:05 MST" };
 	uint32_t zone = 0;
 	str text[3] = { S(""), S(""), S("") };
 	if (args[0].kind == VAL_INT && args[0].pad == EXPR_LOCATION) {
@@ -368,8 +380,8 @@ call_date(BUILTIN_ARGS)
 	if (args_n > 1 && parse(text[1], text[0], zone, out))
 		return 0;
 	return args_n == 1 ? eval_fail(ev, "invalid date %.*s", STR_ARG(str_slice(text[0], 0, 60)))
-			   : eval_fail(ev, "parsing time \"%.*s\" as \"%.*s\": cannot parse it", STR_ARG(str_slice(text[0], 0, 60)),
-				     STR_ARG(str_slice(text[1], 0, 60)));
+			   : eval_fail(ev, "parsing time \"%.*s\" as \"%.*s\": cannot parse it",
+				     STR_ARG(str_slice(text[0], 0, 60)), STR_ARG(str_slice(text[1], 0, 60)));
 }
 
 const struct builtin expr_times[] = {

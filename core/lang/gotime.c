@@ -1,24 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Go's layouts for times, "2006-01-02 15:04": writing and reading. Source of the rules: the Go standard library, time/format.go. */
+/* Go's layouts for times, "2006-01-02 15:04": writing and reading. Source of the rules: the Go standard library,
+ * time/format.go. */
 #include "core/lang/gotime.h"
 
 #include <ctype.h>
 
-static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December" };
+static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August",
+	"September", "October", "November", "December" };
 static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" };
 
-enum piece { P_MONTH, P_MON, P_01, P_1, P_MONDAY, P_MON3, P_02, P__2, P_2, P_002, P_15, P_03, P_3, P_04, P_4, P_05, P_5, P_2006, P_06, P_PM, P_pm,
-	     P_MST, P_Z070000, P_Z0700, P_Z07_00, P_Z07, P_070000, P_0700, P_07_00, P_07, P_TEXT };
+enum piece {
+	P_MONTH,
+	P_MON,
+	P_01,
+	P_1,
+	P_MONDAY,
+	P_MON3,
+	P_02,
+	P__2,
+	P_2,
+	P_002,
+	P_15,
+	P_03,
+	P_3,
+	P_04,
+	P_4,
+	P_05,
+	P_5,
+	P_2006,
+	P_06,
+	P_PM,
+	P_pm,
+	P_MST,
+	P_Z070000,
+	P_Z0700,
+	P_Z07_00,
+	P_Z07,
+	P_070000,
+	P_0700,
+	P_07_00,
+	P_07,
+	P_TEXT
+};
 
 /* Longer ones first where one begins with another. */
 static const struct piece_text {
 	const char *text;
 	enum piece piece;
 } pieces[] = {
-	{ "January", P_MONTH }, { "Jan", P_MON }, { "Monday", P_MONDAY }, { "Mon", P_MON3 }, { "MST", P_MST }, { "2006", P_2006 }, { "002", P_002 },
-	{ "01", P_01 }, { "02", P_02 }, { "03", P_03 }, { "04", P_04 }, { "05", P_05 }, { "06", P_06 }, { "15", P_15 }, { "PM", P_PM }, { "pm", P_pm },
-	{ "-07:00:00", P_070000 }, { "-0700", P_0700 }, { "-07:00", P_07_00 }, { "-07", P_07 }, { "Z07:00:00", P_Z070000 }, { "Z0700", P_Z0700 },
-	{ "Z07:00", P_Z07_00 }, { "Z07", P_Z07 }, { "_2", P__2 }, { "1", P_1 }, { "2", P_2 }, { "3", P_3 }, { "4", P_4 }, { "5", P_5 },
+	{ "January", P_MONTH },
+	{ "Jan", P_MON },
+	{ "Monday", P_MONDAY },
+	{ "Mon", P_MON3 },
+	{ "MST", P_MST },
+	{ "2006", P_2006 },
+	{ "002", P_002 },
+	{ "01", P_01 },
+	{ "02", P_02 },
+	{ "03", P_03 },
+	{ "04", P_04 },
+	{ "05", P_05 },
+	{ "06", P_06 },
+	{ "15", P_15 },
+	{ "PM", P_PM },
+	{ "pm", P_pm },
+	{ "-07:00:00", P_070000 },
+	{ "-0700", P_0700 },
+	{ "-07:00", P_07_00 },
+	{ "-07", P_07 },
+	{ "Z07:00:00", P_Z070000 },
+	{ "Z0700", P_Z0700 },
+	{ "Z07:00", P_Z07_00 },
+	{ "Z07", P_Z07 },
+	{ "_2", P__2 },
+	{ "1", P_1 },
+	{ "2", P_2 },
+	{ "3", P_3 },
+	{ "4", P_4 },
+	{ "5", P_5 },
 };
 
 /* "Month" is no "Mon". */
@@ -58,29 +117,75 @@ add_piece(struct buf *b, enum piece p, const struct civil *c, int32_t offset, st
 {
 	int h12 = c->hour % 12 ? c->hour % 12 : 12;
 	switch (p) {
-	case P_MONTH: buf_add(b, str_c(months[c->month - 1])); break;
-	case P_MON: buf_add(b, (str){ months[c->month - 1], 3 }); break;
-	case P_MONDAY: buf_add(b, str_c(days[c->weekday])); break;
-	case P_MON3: buf_add(b, (str){ days[c->weekday], 3 }); break;
-	case P_01: buf_addf(b, "%02d", c->month); break;
-	case P_1: buf_addf(b, "%d", c->month); break;
-	case P_02: buf_addf(b, "%02d", c->day); break;
-	case P__2: buf_addf(b, "%2d", c->day); break;
-	case P_2: buf_addf(b, "%d", c->day); break;
-	case P_002: buf_addf(b, "%03d", (int)(civil_days(c->year, c->month, c->day) - civil_days(c->year, 1, 1)) + 1); break;
-	case P_15: buf_addf(b, "%02d", c->hour); break;
-	case P_03: buf_addf(b, "%02d", h12); break;
-	case P_3: buf_addf(b, "%d", h12); break;
-	case P_04: buf_addf(b, "%02d", c->minute); break;
-	case P_4: buf_addf(b, "%d", c->minute); break;
-	case P_05: buf_addf(b, "%02d", c->second); break;
-	case P_5: buf_addf(b, "%d", c->second); break;
-	case P_2006: buf_addf(b, "%04lld", (long long)c->year); break;
-	case P_06: buf_addf(b, "%02d", (int)(c->year % 100)); break;
-	case P_PM: buf_add(b, c->hour >= 12 ? S("PM") : S("AM")); break;
-	case P_pm: buf_add(b, c->hour >= 12 ? S("pm") : S("am")); break;
-	case P_MST: buf_add(b, zone); break;
-	default: add_offset(b, p, offset); break;
+	case P_MONTH:
+		buf_add(b, str_c(months[c->month - 1]));
+		break;
+	case P_MON:
+		buf_add(b, (str){ months[c->month - 1], 3 });
+		break;
+	case P_MONDAY:
+		buf_add(b, str_c(days[c->weekday]));
+		break;
+	case P_MON3:
+		buf_add(b, (str){ days[c->weekday], 3 });
+		break;
+	case P_01:
+		buf_addf(b, "%02d", c->month);
+		break;
+	case P_1:
+		buf_addf(b, "%d", c->month);
+		break;
+	case P_02:
+		buf_addf(b, "%02d", c->day);
+		break;
+	case P__2:
+		buf_addf(b, "%2d", c->day);
+		break;
+	case P_2:
+		buf_addf(b, "%d", c->day);
+		break;
+	case P_002:
+		buf_addf(b, "%03d", (int)(civil_days(c->year, c->month, c->day) - civil_days(c->year, 1, 1)) + 1);
+		break;
+	case P_15:
+		buf_addf(b, "%02d", c->hour);
+		break;
+	case P_03:
+		buf_addf(b, "%02d", h12);
+		break;
+	case P_3:
+		buf_addf(b, "%d", h12);
+		break;
+	case P_04:
+		buf_addf(b, "%02d", c->minute);
+		break;
+	case P_4:
+		buf_addf(b, "%d", c->minute);
+		break;
+	case P_05:
+		buf_addf(b, "%02d", c->second);
+		break;
+	case P_5:
+		buf_addf(b, "%d", c->second);
+		break;
+	case P_2006:
+		buf_addf(b, "%04lld", (long long)c->year);
+		break;
+	case P_06:
+		buf_addf(b, "%02d", (int)(c->year % 100));
+		break;
+	case P_PM:
+		buf_add(b, c->hour >= 12 ? S("PM") : S("AM"));
+		break;
+	case P_pm:
+		buf_add(b, c->hour >= 12 ? S("pm") : S("am"));
+		break;
+	case P_MST:
+		buf_add(b, zone);
+		break;
+	default:
+		add_offset(b, p, offset);
+		break;
 	}
 }
 
@@ -234,7 +339,8 @@ read_offset(struct reader *r, enum piece p)
 		r->t->zone = GO_ZONE_UTC;
 		return;
 	}
-	bool minutes = p != P_07 && p != P_Z07, seconds = p == P_070000 || p == P_Z070000, colon = minutes && p != P_0700 && p != P_Z0700;
+	bool minutes = p != P_07 && p != P_Z07, seconds = p == P_070000 || p == P_Z070000,
+	     colon = minutes && p != P_0700 && p != P_Z0700;
 	char sign = r->value.n ? r->value.p[0] : 0;
 	r->wrong |= sign != '+' && sign != '-';
 	r->value = str_slice(r->value, 1, r->value.n);
@@ -279,31 +385,68 @@ read_piece(struct reader *r, enum piece p, str behind)
 {
 	struct go_time *t = r->t;
 	switch (p) {
-	case P_MONTH: t->month = name(r, months, ARRAY_LEN(months), 0) + 1; break;
-	case P_MON: t->month = name(r, months, ARRAY_LEN(months), 3) + 1; break;
-	case P_MONDAY: (void)name(r, days, ARRAY_LEN(days), 0); break;
-	case P_MON3: (void)name(r, days, ARRAY_LEN(days), 3); break;
-	case P_01: case P_1: t->month = number(r, p == P_01, 1, 12); break;
+	case P_MONTH:
+		t->month = name(r, months, ARRAY_LEN(months), 0) + 1;
+		break;
+	case P_MON:
+		t->month = name(r, months, ARRAY_LEN(months), 3) + 1;
+		break;
+	case P_MONDAY:
+		(void)name(r, days, ARRAY_LEN(days), 0);
+		break;
+	case P_MON3:
+		(void)name(r, days, ARRAY_LEN(days), 3);
+		break;
+	case P_01:
+	case P_1:
+		t->month = number(r, p == P_01, 1, 12);
+		break;
 	case P__2:
 		if (str_starts(r->value, S(" ")))
 			r->value = str_slice(r->value, 1, r->value.n);
 		t->day = number(r, false, 1, 31);
 		break;
-	case P_02: case P_2: t->day = number(r, p == P_02, 1, 31); break;
-	case P_002: r->yday = (int)digits(r, 3); break;
-	case P_15: t->hour = number(r, false, 0, 23); break;
-	case P_03: case P_3: t->hour = number(r, p == P_03, 0, 12); break;
-	case P_04: case P_4: t->minute = number(r, p == P_04, 0, 59); break;
-	case P_05: case P_5: read_second(r, p == P_05, behind); break;
-	case P_2006: t->year = digits(r, 4); break;
+	case P_02:
+	case P_2:
+		t->day = number(r, p == P_02, 1, 31);
+		break;
+	case P_002:
+		r->yday = (int)digits(r, 3);
+		break;
+	case P_15:
+		t->hour = number(r, false, 0, 23);
+		break;
+	case P_03:
+	case P_3:
+		t->hour = number(r, p == P_03, 0, 12);
+		break;
+	case P_04:
+	case P_4:
+		t->minute = number(r, p == P_04, 0, 59);
+		break;
+	case P_05:
+	case P_5:
+		read_second(r, p == P_05, behind);
+		break;
+	case P_2006:
+		t->year = digits(r, 4);
+		break;
 	case P_06:
 		t->year = digits(r, 2);
 		t->year += t->year >= 69 ? 1900 : 2000;
 		break;
-	case P_PM: half(r, "AM", "PM"); break;
-	case P_pm: half(r, "am", "pm"); break;
-	case P_MST: read_zone_name(r); break;
-	default: read_offset(r, p); break;
+	case P_PM:
+		half(r, "AM", "PM");
+		break;
+	case P_pm:
+		half(r, "am", "pm");
+		break;
+	case P_MST:
+		read_zone_name(r);
+		break;
+	default:
+		read_offset(r, p);
+		break;
 	}
 }
 
@@ -374,7 +517,8 @@ go_time_parse(str layout, str value, struct go_time *out)
 	if (r.yday >= 0) {
 		int leap = civil_month_days(out->year, 2) == 29;
 		struct civil c = civil_from((civil_days(out->year, 1, 1) + r.yday - 1) * 86400);
-		if (r.yday < 1 || r.yday > 365 + leap || (out->month && out->month != c.month) || (out->day && out->day != c.day))
+		if (r.yday < 1 || r.yday > 365 + leap || (out->month && out->month != c.month) ||
+			(out->day && out->day != c.day))
 			return false;
 		out->month = c.month;
 		out->day = c.day;

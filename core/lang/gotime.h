@@ -6,7 +6,8 @@
 #include "core/base.h"
 #include "core/tz.h"
 
-/* Writes an instant (nanoseconds, or seconds and nanoseconds since the epoch) at that offset (seconds east) in a zone of that name. */
+/* Writes an instant (nanoseconds, or seconds and nanoseconds since the epoch) at that offset (seconds east) in a zone
+ * of that name. */
 void go_time_format(struct buf *b, int64_t ns, str layout, int32_t offset, str zone);
 void go_time_format_at(struct buf *b, int64_t sec, int32_t nsec, str layout, int32_t offset, str zone);
 
@@ -17,7 +18,8 @@ struct go_time {
 	int32_t nsec, offset;
 	enum go_zone zone;
 };
-/* Reads `value` by the layout; what the layout does not name is that of year 0, January 1st. False if it does not fit. */
+/* Reads `value` by the layout; what the layout does not name is that of year 0, January 1st. False if it does not fit.
+ */
 bool go_time_parse(str layout, str value, struct go_time *out);
 
 #endif

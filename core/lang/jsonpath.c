@@ -45,8 +45,14 @@ jp_spend(struct jp *p, size_t bytes)
 const char *
 jp_type(const struct val *v)
 {
-	static const char *const names[] = { [VAL_NULL] = "nil", [VAL_BOOL] = "bool", [VAL_INT] = "int64", [VAL_FLOAT] = "float64",
-		[VAL_NUM] = "float64", [VAL_STR] = "string", [VAL_LIST] = "slice", [VAL_MAP] = "map" };
+	static const char *const names[] = { [VAL_NULL] = "nil",
+		[VAL_BOOL] = "bool",
+		[VAL_INT] = "int64",
+		[VAL_FLOAT] = "float64",
+		[VAL_NUM] = "float64",
+		[VAL_STR] = "string",
+		[VAL_LIST] = "slice",
+		[VAL_MAP] = "map" };
 	return names[v->kind];
 }
 
@@ -181,7 +187,8 @@ go_on_list(struct jp *p, const struct jp_path *next, const struct val *root, res
 /* ---- tokens ----------------------------------------------------------------------------------------------------- */
 
 static int
-apply_key(struct jp *p, str key, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
+apply_key(struct jp *p, str key, const struct jp_path *next, const struct val *root, const struct val *current,
+	struct val *out)
 {
 	if (current->kind != VAL_MAP)
 		return wrong_target(p, "key", current, "map");
@@ -192,7 +199,8 @@ apply_key(struct jp *p, str key, const struct jp_path *next, const struct val *r
 }
 
 static int
-apply_index(struct jp *p, int64_t i, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
+apply_index(struct jp *p, int64_t i, const struct jp_path *next, const struct val *root, const struct val *current,
+	struct val *out)
 {
 	if (current->kind != VAL_LIST)
 		return wrong_target(p, "index", current, "array slice");
@@ -204,7 +212,8 @@ apply_index(struct jp *p, int64_t i, const struct jp_path *next, const struct va
 }
 
 static int
-apply_length(struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
+apply_length(
+	struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
 {
 	if (current->kind != VAL_MAP && current->kind != VAL_LIST && current->kind != VAL_STR)
 		return wrong_target(p, "length", current, "array map slice string");
@@ -218,7 +227,8 @@ apply_length(struct jp *p, const struct jp_path *next, const struct val *root, c
 }
 
 static int
-apply_wildcard(struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
+apply_wildcard(
+	struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
 {
 	results list = { 0 };
 	if (elements(p, "wildcard", current, &list)) {
@@ -257,7 +267,8 @@ descend(struct jp *p, const struct jp_path *next, const struct val *root, const 
 }
 
 static int
-apply_recursive(struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
+apply_recursive(
+	struct jp *p, const struct jp_path *next, const struct val *root, const struct val *current, struct val *out)
 {
 	results list = { 0 };
 	int rc = descend(p, next, root, current, &list);
@@ -265,10 +276,12 @@ apply_recursive(struct jp *p, const struct jp_path *next, const struct val *root
 	return rc ? rc : given;
 }
 
-/* ---- unions and ranges -------------------------------------------------------------------------------------------- */
+/* ---- unions and ranges --------------------------------------------------------------------------------------------
+ */
 
 static int
-argument(struct jp *p, const char *what, const struct jp_arg *a, const struct val *root, const struct val *current, struct val *out)
+argument(struct jp *p, const char *what, const struct jp_arg *a, const struct val *root, const struct val *current,
+	struct val *out)
 {
 	if (a->kind == JP_EXPRESSION) {
 		if (jp_script_evaluate(p, a->script, root, current, out))
@@ -299,8 +312,8 @@ union_element(struct jp *p, const struct val *arg, const struct val *current, bo
 }
 
 static int
-apply_union(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root, const struct val *current,
-	struct val *out)
+apply_union(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root,
+	const struct val *current, struct val *out)
 {
 	struct val *list = ARENA_ARRAY(p->arena, struct val, t->args_n);
 	bool keys = false, indices = false;
@@ -311,7 +324,8 @@ apply_union(struct jp *p, const struct jp_token *t, const struct jp_path *next, 
 		keys |= list[i].kind == VAL_STR;
 		indices |= list[i].kind != VAL_STR && jp_integer(&list[i], &ignored);
 		if (list[i].kind != VAL_STR && !jp_integer(&list[i], &ignored))
-			return jp_fail(p, "union: invalid token argument. expected [int string] got [%s]", jp_type(&list[i]));
+			return jp_fail(
+				p, "union: invalid token argument. expected [int string] got [%s]", jp_type(&list[i]));
 		if (keys && indices)
 			return jp_fail(p, "union: invalid token argument. expected [%s] got [%s]",
 				list[i].kind == VAL_STR ? "int" : "string", list[i].kind == VAL_STR ? "string" : "int");
@@ -325,7 +339,8 @@ apply_union(struct jp *p, const struct jp_token *t, const struct jp_path *next, 
 }
 
 static int
-bound(struct jp *p, const struct jp_arg *a, const struct val *root, const struct val *current, int64_t otherwise, int64_t *out)
+bound(struct jp *p, const struct jp_arg *a, const struct val *root, const struct val *current, int64_t otherwise,
+	int64_t *out)
 {
 	struct val v;
 	*out = otherwise;
@@ -334,7 +349,8 @@ bound(struct jp *p, const struct jp_arg *a, const struct val *root, const struct
 	if (argument(p, "range", a, root, current, &v))
 		return -1;
 	if (!jp_integer(&v, out))
-		return jp_fail(p, "range: invalid token unexpected expression result. expected [int] got [%s]", jp_type(&v));
+		return jp_fail(
+			p, "range: invalid token unexpected expression result. expected [int] got [%s]", jp_type(&v));
 	return 0;
 }
 
@@ -347,8 +363,8 @@ clip(int64_t i, int64_t length)
 }
 
 static int
-apply_range(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root, const struct val *current,
-	struct val *out)
+apply_range(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root,
+	const struct val *current, struct val *out)
 {
 	static const struct jp_arg nil = { .kind = JP_NIL };
 	int64_t from, to, step, length = current->n;
@@ -397,8 +413,8 @@ included(const struct val *v)
 }
 
 static int
-apply_filter(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root, const struct val *current,
-	struct val *out)
+apply_filter(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root,
+	const struct val *current, struct val *out)
 {
 	results list = { 0 }, kept = { 0 };
 	if (!t->key.n)
@@ -420,8 +436,8 @@ apply_filter(struct jp *p, const struct jp_token *t, const struct jp_path *next,
 }
 
 static int
-apply_script(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root, const struct val *current,
-	struct val *out)
+apply_script(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root,
+	const struct val *current, struct val *out)
 {
 	struct val v;
 	int64_t i;
@@ -435,8 +451,8 @@ apply_script(struct jp *p, const struct jp_token *t, const struct jp_path *next,
 }
 
 static int
-apply_one(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root, const struct val *current,
-	struct val *out)
+apply_one(struct jp *p, const struct jp_token *t, const struct jp_path *next, const struct val *root,
+	const struct val *current, struct val *out)
 {
 	switch (t->kind) {
 	case JP_ROOT:
@@ -489,7 +505,9 @@ jsonpath_query(struct arena *a, str path, const struct val *root, struct val *ou
 	if (jp_parse(&p, path, &tokens)) {
 		char why[400];
 		snprintf(why, sizeof why, "%s", e->msg);
-		return p.fatal ? -1 : err_set(e, ERR_INVALID, "invalid JSONPath selector '%.*s' %s", STR_ARG(str_slice(path, 0, 200)), why);
+		return p.fatal ? -1
+			       : err_set(e, ERR_INVALID, "invalid JSONPath selector '%.*s' %s",
+					 STR_ARG(str_slice(path, 0, 200)), why);
 	}
 	p.depth = 0;
 	if (jp_apply(&p, &tokens, root, root, &v))

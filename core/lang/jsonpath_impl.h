@@ -6,7 +6,17 @@
 #include "core/lang/jsonpath.h"
 
 enum jp_kind {
-	JP_ROOT, JP_CURRENT, JP_WILDCARD, JP_RECURSIVE, JP_LENGTH, JP_KEY, JP_INDEX, JP_UNION, JP_RANGE, JP_FILTER, JP_SCRIPT,
+	JP_ROOT,
+	JP_CURRENT,
+	JP_WILDCARD,
+	JP_RECURSIVE,
+	JP_LENGTH,
+	JP_KEY,
+	JP_INDEX,
+	JP_UNION,
+	JP_RANGE,
+	JP_FILTER,
+	JP_SCRIPT,
 };
 struct jp_script;
 /* An element of a union, a bound of a range. */
@@ -49,7 +59,8 @@ int jp_spend(struct jp *p, size_t bytes);
 int jp_parse(struct jp *p, str selector, struct jp_path *out);
 
 /* ---- jsonpath.c ---- */
-int jp_apply(struct jp *p, const struct jp_path *path, const struct val *root, const struct val *current, struct val *out);
+int jp_apply(
+	struct jp *p, const struct jp_path *path, const struct val *root, const struct val *current, struct val *out);
 bool jp_integer(const struct val *v, int64_t *out);
 /* The members in order of their keys, of equal ones the last. */
 int jp_members(struct jp *p, const struct val *map, const struct member ***out, size_t *n);
@@ -57,6 +68,7 @@ const char *jp_type(const struct val *v); /* Go's kind: "map", "slice", "float64
 
 /* ---- jsonpath_script.c ---- */
 int jp_script_compile(struct jp *p, str text, const struct jp_script **out);
-int jp_script_evaluate(struct jp *p, const struct jp_script *s, const struct val *root, const struct val *current, struct val *out);
+int jp_script_evaluate(
+	struct jp *p, const struct jp_script *s, const struct val *root, const struct val *current, struct val *out);
 
 #endif

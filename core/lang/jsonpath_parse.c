@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a JSONPath: cut into tokens, then each token by itself. Both steps do what the library does (token/token.go), also where
- * that is odd: quotes and brackets are counted, not matched.
+ * Reading a JSONPath: cut into tokens, then each token by itself. Both steps do what the library does (token/token.go),
+ * also where that is odd: quotes and brackets are counted, not matched.
  */
 #include "core/lang/gofmt.h"
 #include "core/lang/jsonpath_impl.h"
@@ -234,7 +234,8 @@ read_byte(struct subscript *s, char c, bool first)
 	}
 }
 
-/* ---- tokens of subscripts ----------------------------------------------------------------------------------------- */
+/* ---- tokens of subscripts -----------------------------------------------------------------------------------------
+ */
 
 static str
 unwrap(str t)
@@ -333,7 +334,8 @@ parse_token(struct jp *p, str token, struct jp_token *out)
 	static const struct {
 		const char *text;
 		enum jp_kind kind;
-	} words[] = { { "$", JP_ROOT }, { "@", JP_CURRENT }, { "*", JP_WILDCARD }, { "..", JP_RECURSIVE }, { "length", JP_LENGTH } };
+	} words[] = { { "$", JP_ROOT }, { "@", JP_CURRENT }, { "*", JP_WILDCARD }, { "..", JP_RECURSIVE },
+		{ "length", JP_LENGTH } };
 	token = str_trim(token);
 	if (!token.n)
 		return jp_fail(p, "invalid token. token string is empty");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scripts and filters of JSONPath: a text is cut at its first operator of the lowest precedence, and so on for both sides. What is left
- * is text, whose meaning (number, truth value, string, name) the operator that uses it decides. Source: script/standard/ of
- * github.com/evilmonkeyinc/jsonpath v0.8.1, whose ways with brackets, quotes and `in` are kept.
+ * Scripts and filters of JSONPath: a text is cut at its first operator of the lowest precedence, and so on for both
+ * sides. What is left is text, whose meaning (number, truth value, string, name) the operator that uses it decides.
+ * Source: script/standard/ of github.com/evilmonkeyinc/jsonpath v0.8.1, whose ways with brackets, quotes and `in` are
+ * kept.
  */
 #include <math.h>
 
@@ -12,11 +13,31 @@
 #include "core/lang/regex.h"
 
 /* In order of precedence; the first stands for "look at all of them again", behind brackets. */
-static const char *const operators[] = { "", "||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!", "+", "-", "**", "*", "/", "%",
-	"not in", "in", "@", "$" };
-enum operator {
-	OP_AGAIN, OP_OR, OP_AND, OP_EQ, OP_NE, OP_LE, OP_GE, OP_LT, OP_GT, OP_MATCH, OP_NOT, OP_ADD, OP_SUB, OP_POW, OP_MUL, OP_DIV,
-	OP_MOD, OP_NOT_IN, OP_IN, OP_CURRENT, OP_ROOT, OP_LAST = OP_ROOT,
+static const char *const operators[] = { "", "||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!", "+", "-", "**",
+	"*", "/", "%", "not in", "in", "@", "$" };
+enum operator{
+	OP_AGAIN,
+	OP_OR,
+	OP_AND,
+	OP_EQ,
+	OP_NE,
+	OP_LE,
+	OP_GE,
+	OP_LT,
+	OP_GT,
+	OP_MATCH,
+	OP_NOT,
+	OP_ADD,
+	OP_SUB,
+	OP_POW,
+	OP_MUL,
+	OP_DIV,
+	OP_MOD,
+	OP_NOT_IN,
+	OP_IN,
+	OP_CURRENT,
+	OP_ROOT,
+	OP_LAST = OP_ROOT,
 };
 
 struct operation;
@@ -128,7 +149,7 @@ build_at(struct jp *p, str s, unsigned at, enum operator op, size_t i, const str
 static int
 build(struct jp *p, str s, unsigned from, const struct operation **out)
 {
-	enum operator op = (enum operator)from;
+	enum operator op =(enum operator) from;
 	*out = NULL;
 	s = str_trim(s);
 	if (!s.n)
@@ -233,7 +254,9 @@ number(const struct names *x, const struct operand *a, double *out)
 		return -1;
 	if (v.kind == VAL_FLOAT || v.kind == VAL_INT || v.kind == VAL_NUM)
 		return val_to_double(&v, out) ? 0 : jp_fail(x->p, "invalid argument. expected number");
-	return v.kind == VAL_STR && go_parse_float(val_text(&v), out) ? 0 : jp_fail(x->p, "invalid argument. expected number");
+	return v.kind == VAL_STR && go_parse_float(val_text(&v), out)
+		       ? 0
+		       : jp_fail(x->p, "invalid argument. expected number");
 }
 
 static int
@@ -311,7 +334,9 @@ collection(const struct names *x, const struct operand *a, struct val *out)
 	}
 	if (out->kind == VAL_NULL)
 		return no_operand(x);
-	return out->kind == VAL_LIST || out->kind == VAL_MAP ? 0 : jp_fail(x->p, "invalid argument. expected array, map, or slice");
+	return out->kind == VAL_LIST || out->kind == VAL_MAP
+		       ? 0
+		       : jp_fail(x->p, "invalid argument. expected array, map, or slice");
 }
 
 /* ---- operators -------------------------------------------------------------------------------------------------- */
@@ -333,7 +358,10 @@ arithmetic(const struct names *x, const struct operation *o, struct val *out)
 		*out = val_float(a * b);
 		break;
 	case OP_DIV:
-		*out = val_float(b != 0 ? a / b : a == 0 || isnan(a) ? NAN : signbit(a) != signbit(b) ? -INFINITY : INFINITY);
+		*out = val_float(b != 0                     ? a / b
+				 : a == 0 || isnan(a)       ? NAN
+				 : signbit(a) != signbit(b) ? -INFINITY
+							    : INFINITY);
 		break;
 	case OP_POW:
 		*out = val_float(pow(a, b));
@@ -490,7 +518,8 @@ evaluate(const struct names *x, const struct operation *o, struct val *out)
 }
 
 int
-jp_script_evaluate(struct jp *p, const struct jp_script *s, const struct val *root, const struct val *current, struct val *out)
+jp_script_evaluate(
+	struct jp *p, const struct jp_script *s, const struct val *root, const struct val *current, struct val *out)
 {
 	struct names x = { p, root, current };
 	double f;

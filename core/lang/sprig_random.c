@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sprig's random functions. They are not for templates; in an expression they draw from a sequence that the caller begins, so that the
- * same evaluation gives the same again. Nothing here is for secrets.
+ * sprig's random functions. They are not for templates; in an expression they draw from a sequence that the caller
+ * begins, so that the same evaluation gives the same again. Nothing here is for secrets.
  */
 #include "core/base64.h"
 #include "core/lang/sprig.h"
@@ -36,10 +36,22 @@ text(struct run *r, const char *name, int64_t n, const char *ranges, struct val 
 	return true;
 }
 
-FN(fn_alpha) { return text(r, "randAlpha", v[0].i, "AZaz", out); }
-FN(fn_alnum) { return text(r, "randAlphaNum", v[0].i, "09AZaz", out); }
-FN(fn_numeric) { return text(r, "randNumeric", v[0].i, "09", out); }
-FN(fn_ascii) { return text(r, "randAscii", v[0].i, " ~", out); }
+FN(fn_alpha)
+{
+	return text(r, "randAlpha", v[0].i, "AZaz", out);
+}
+FN(fn_alnum)
+{
+	return text(r, "randAlphaNum", v[0].i, "09AZaz", out);
+}
+FN(fn_numeric)
+{
+	return text(r, "randNumeric", v[0].i, "09", out);
+}
+FN(fn_ascii)
+{
+	return text(r, "randAscii", v[0].i, " ~", out);
+}
 
 FN(fn_bytes)
 {
@@ -84,7 +96,12 @@ FN(fn_shuffle)
 }
 
 const struct gofn sprig_random[] = {
-	{ "randAlpha", "i", fn_alpha }, { "randAlphaNum", "i", fn_alnum }, { "randNumeric", "i", fn_numeric }, { "randAscii", "i", fn_ascii },
-	{ "randBytes", "i", fn_bytes }, { "randInt", "ii", fn_int }, { "shuffle", "s", fn_shuffle },
+	{ "randAlpha", "i", fn_alpha },
+	{ "randAlphaNum", "i", fn_alnum },
+	{ "randNumeric", "i", fn_numeric },
+	{ "randAscii", "i", fn_ascii },
+	{ "randBytes", "i", fn_bytes },
+	{ "randInt", "ii", fn_int },
+	{ "shuffle", "s", fn_shuffle },
 	{ 0 },
 };

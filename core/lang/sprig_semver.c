@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * semverCompare: constraints over versions as github.com/Masterminds/semver v3 has them: "^1.2", "~1.2.3 || >=2 <3, !=2.5", "1.2 - 1.4",
- * "1.x". A pre-release fits only a constraint that names one.
+ * semverCompare: constraints over versions as github.com/Masterminds/semver v3 has them: "^1.2", "~1.2.3 || >=2 <3,
+ * !=2.5", "1.2 - 1.4", "1.x". A pre-release fits only a constraint that names one.
  */
 #include <ctype.h>
 
@@ -269,7 +269,8 @@ read_all(str s, const struct version *v, bool *holds)
 			return false;
 		str behind = s;
 		skip_space(&behind);
-		if (behind.p != s.p && !c.op.n && take(&behind, '-') && behind.n && isspace((unsigned char)behind.p[0])) { /* "1.2 - 1.4" */
+		if (behind.p != s.p && !c.op.n && take(&behind, '-') && behind.n &&
+			isspace((unsigned char)behind.p[0])) { /* "1.2 - 1.4" */
 			if (!read_constraint(&behind, &to) || to.op.n)
 				return false;
 			c.op = S(">=");
@@ -305,7 +306,9 @@ FN(fn_semver_compare)
 		rest = more ? str_slice(rest, at + 2, rest.n) : rest;
 	}
 	*out = val_bool(any);
-	return good ? true : go_fail(r, "error calling semverCompare: improper constraint: %.*s", STR_ARG(str_slice(TEXT(0), 0, 100)));
+	return good ? true
+		    : go_fail(r, "error calling semverCompare: improper constraint: %.*s",
+			      STR_ARG(str_slice(TEXT(0), 0, 100)));
 }
 
 const struct gofn sprig_semver[] = { { "semverCompare", "ss", fn_semver_compare }, { 0 } };

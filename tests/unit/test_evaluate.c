@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * evaluate: expressions, sprig through them, and tags, against the vectors that tests/oracle/workflows makes with Argo's own code.
- * Values are told apart as there: {"$f": float}, {"$t": time}, {"$d": duration}; a number is an int. Texts of errors are not compared.
+ * evaluate: expressions, sprig through them, and tags, against the vectors that tests/oracle/workflows makes with
+ * Argo's own code. Values are told apart as there: {"$f": float}, {"$t": time}, {"$d": duration}; a number is an int.
+ * Texts of errors are not compared.
  */
 #include "tests/unit/vectors.h"
 
@@ -112,7 +113,8 @@ static const struct {
 	{ "sum(d.s)", "adding up the bytes of a string" },
 	{ "string(timezone(\"UTC\"))", "a zone prints its name, not the fields of Go's struct" },
 	{ "let d = 1; d", "a variable of let may have the name of another variable" },
-	{ "sprig.int(\"1.5\")", "sprig's functions are one implementation, with the rules of spf13/cast as Argo Events has it" },
+	{ "sprig.int(\"1.5\")",
+		"sprig's functions are one implementation, with the rules of spf13/cast as Argo Events has it" },
 	{ "sprig.urlParse(\"http://u:p@h:80/p?q=1#f\")", "refused by name" },
 	{ "sprig.toDate(\"2006-01-02\",\"x\")", "what is no date is an error, not the year 1" },
 	{ "{{b.{{which}}}}", "a tag within a tag is resolved in the same pass" },
@@ -208,8 +210,12 @@ check_tag(struct arena *a, const struct val *line)
 	struct variables v = evaluate_map(&scope);
 	str mode = val_get_str(line, "m"), text = val_get_str(line, "t"), out;
 	const struct val *want = val_get(line, S("v"));
-	struct tag_scope s = { .look = look, .expression = tag, .arg = &v,
-		.strict = str_eq(mode, S("a")) ? NULL : str_eq(mode, S("s")) ? siblings : tags_strict_all };
+	struct tag_scope s = { .look = look,
+		.expression = tag,
+		.arg = &v,
+		.strict = str_eq(mode, S("a"))   ? NULL
+			  : str_eq(mode, S("s")) ? siblings
+						 : tags_strict_all };
 	struct err e = { 0 };
 	if (differs(text))
 		return NULL;
@@ -243,7 +249,8 @@ check_number(struct arena *a, const struct val *line)
 	expr_print(&b, &v);
 	assert_int_equal(expr_json(&json, &v, &e), 0);
 	snprintf(msg, sizeof msg, "%.*s %.*s", STR_ARG(buf_str(&b)), STR_ARG(buf_str(&json)));
-	return str_eq(buf_str(&b), val_get_str(line, "v")) && str_eq(buf_str(&json), val_get_str(line, "json")) ? NULL : msg;
+	return str_eq(buf_str(&b), val_get_str(line, "v")) && str_eq(buf_str(&json), val_get_str(line, "json")) ? NULL
+														: msg;
 }
 
 static void
@@ -257,8 +264,9 @@ numbers(void **state)
 static void
 moments(void **state)
 {
-	static const char *const texts[] = { "sprig.randAlphaNum(8)", "sprig.randAlpha(8)", "sprig.randNumeric(8)", "sprig.randAscii(8)",
-		"sprig.randBytes(8)", "string(sprig.randInt(0, 1000000000))", "sprig.shuffle('abcdefghijklm')", "sprig.uuidv4()" };
+	static const char *const texts[] = { "sprig.randAlphaNum(8)", "sprig.randAlpha(8)", "sprig.randNumeric(8)",
+		"sprig.randAscii(8)", "sprig.randBytes(8)", "string(sprig.randInt(0, 1000000000))",
+		"sprig.shuffle('abcdefghijklm')", "sprig.uuidv4()" };
 	(void)state;
 	struct arena *a = arena_new();
 	struct val none = { .kind = VAL_MAP }, x, y, z;
@@ -274,8 +282,9 @@ moments(void **state)
 		assert_false(val_eq(&x, &z));
 	}
 	bool yes = false;
-	const str all = S("now().Unix() == 1 and len(sprig.randAlpha(5)) == 5 and sprig.randNumeric(3) matches '^[0-9]{3}$'"
-			  " and sprig.randInt(3, 4) == 3 and sprig.randAlphaNum(0) == ''");
+	const str all =
+		S("now().Unix() == 1 and len(sprig.randAlpha(5)) == 5 and sprig.randNumeric(3) matches '^[0-9]{3}$'"
+		  " and sprig.randInt(3, 4) == 3 and sprig.randAlphaNum(0) == ''");
 	assert_int_equal(evaluate_bool(evaluator, all, &v, &yes, &e), 0);
 	assert_true(yes);
 	assert_int_equal(evaluate(evaluator, S("sprig.randInt(4, 4)"), &v, a, &x, &e), -1);
@@ -295,8 +304,8 @@ limits(void **state)
 	struct buf deep CLEANUP(free_buf) = { 0 };
 	for (int i = 0; i < 2000; i++)
 		buf_addc(&deep, '(');
-	const str texts[] = { buf_str(&deep), S("map(1..9000, map(1..9000, #))"), S("repeat('x', 99999999)"), S("1..99999999"),
-		S("reduce(1..100, #acc + #acc, 'xxxxxxxx')") };
+	const str texts[] = { buf_str(&deep), S("map(1..9000, map(1..9000, #))"), S("repeat('x', 99999999)"),
+		S("1..99999999"), S("reduce(1..100, #acc + #acc, 'xxxxxxxx')") };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		assert_int_equal(evaluate(evaluator, texts[i], &v, a, &x, &e), -1);
 		assert_int_equal(e.code, ERR_LIMIT);

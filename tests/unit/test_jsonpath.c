@@ -13,7 +13,8 @@ check(struct arena *a, const struct val *line)
 	static char msg[2000];
 	struct val v;
 	struct err e;
-	const struct val *json = val_get(line, S("json")), *want = val_get(line, S("v")), *error = val_get(line, S("e"));
+	const struct val *json = val_get(line, S("json")), *want = val_get(line, S("v")),
+			 *error = val_get(line, S("e"));
 	if (json) {
 		arena_reset(doc_arena);
 		assert_int_equal(expr_read_json(doc_arena, arena_dup(doc_arena, val_text(json)), &doc, &e), 0);
