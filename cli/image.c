@@ -56,15 +56,6 @@ size_text(struct arena *a, int64_t bytes)
 }
 
 static struct val
-texts(struct arena *a, struct strs s)
-{
-	struct val_list list = { 0 };
-	for (size_t i = 0; i < s.n; i++)
-		val_list_add(&list, val_str(s.p[i]));
-	return val_list_end(&list, a);
-}
-
-static struct val
 image_val(struct arena *a, const struct stored_image *i)
 {
 	struct val_map m = { 0 }, env = { 0 };
@@ -77,9 +68,9 @@ image_val(struct arena *a, const struct stored_image *i)
 	val_map_add(&m, S("bytes"), val_int(i->bytes));
 	val_map_add(&m, S("root"), val_str(i->row.root));
 	if (i->row.entrypoint.n)
-		val_map_add(&m, S("entrypoint"), texts(a, i->row.entrypoint));
+		val_map_add(&m, S("entrypoint"), image_texts_val(a, i->row.entrypoint));
 	if (i->row.cmd.n)
-		val_map_add(&m, S("cmd"), texts(a, i->row.cmd));
+		val_map_add(&m, S("cmd"), image_texts_val(a, i->row.cmd));
 	struct val variables = val_map_end(&env, a);
 	if (variables.n)
 		val_map_add(&m, S("env"), variables);

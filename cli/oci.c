@@ -169,23 +169,13 @@ read_blob(struct arena *a, const char *dir, str digest, struct val *out, struct 
 	return read_json(a, path, text, out, e);
 }
 
-static struct strs
-texts_of(struct arena *a, const struct val *list)
-{
-	struct strs out = { ARENA_ARRAY(a, str, val_is(list, VAL_LIST) ? list->n : 0), 0 };
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (val_is(&list->items[i], VAL_STR))
-			out.p[out.n++] = arena_dup(a, val_text(&list->items[i]));
-	return out;
-}
-
 static void
 read_config(struct arena *a, const struct val *v, struct image *row)
 {
 	const struct val *config = val_get(v, S("config"));
-	struct strs env = texts_of(a, val_get(config, S("Env")));
-	row->entrypoint = texts_of(a, val_get(config, S("Entrypoint")));
-	row->cmd = texts_of(a, val_get(config, S("Cmd")));
+	struct strs env = image_texts(a, val_get(config, S("Env")));
+	row->entrypoint = image_texts(a, val_get(config, S("Entrypoint")));
+	row->cmd = image_texts(a, val_get(config, S("Cmd")));
 	row->workdir = arena_dup(a, val_get_str(config, "WorkingDir"));
 	row->user = arena_dup(a, val_get_str(config, "User"));
 	row->env.p = ARENA_ARRAY(a, struct kv, env.n);

@@ -202,7 +202,8 @@ env_build(struct arena *a, const struct executor *x, const struct task_spec *spe
 	struct env env = { 0 };
 	bool off = x->sandbox == TASK_SANDBOX_OFF;
 	const char *home = off ? getenv("HOME") : "/root";
-	env_set(&env, S("HOME"), str_c(home ? home : "/"));
+	str own = image ? image_home(a, image) : STR_NONE;
+	env_set(&env, S("HOME"), own.n ? own : str_c(home ? home : "/"));
 	env_set(&env, S("HOSTNAME"), spec->pod);
 	for (size_t i = 0; image && i < image->env.n; i++)
 		env_set(&env, image->env.p[i].key, image->env.p[i].value);

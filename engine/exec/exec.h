@@ -221,6 +221,8 @@ int image_command(struct arena *a, const struct settings *st, const struct conta
 	struct strs *argv, struct err *e) MUST_CHECK;
 
 /* The `user` of the row: "name", "uid", "name:gid" or "uid:gid"; names are those of its /etc/passwd, or the host's. */
+/* Its home in the image's /etc/passwd; absent: none. In `a`. */
+str image_home(struct arena *a, const struct image *image);
 int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e) MUST_CHECK;
 
 /* ---- volume.c */

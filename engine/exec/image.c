@@ -279,6 +279,26 @@ find_ids(const struct image *image, const char *path, str name, int64_t *first, 
 	return found;
 }
 
+str
+image_home(struct arena *a, const struct image *image)
+{
+	str group = image->user, user = str_cut(&group, ':'), home = STR_NONE;
+	char line[1024];
+	FILE *f = user.n && image->root.n ? open_file(image, "/etc/passwd") : NULL;
+	while (f && !home.p && fgets(line, sizeof line, f)) {
+		str rest = str_trim(str_c(line)), name = str_cut(&rest, ':');
+		(void)str_cut(&rest, ':'); /* the password's place */
+		bool is = str_eq(str_cut(&rest, ':'), user) || str_eq(name, user);
+		(void)str_cut(&rest, ':'); /* the group */
+		(void)str_cut(&rest, ':'); /* the real name */
+		if (is)
+			home = arena_dup(a, str_cut(&rest, ':'));
+	}
+	if (f)
+		fclose(f);
+	return home;
+}
+
 int
 image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e)
 {

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/val.h"
 #include "engine/exec/image_store.h"
 
 #define INDEX_MAX ((off_t)64 << 20)
@@ -33,8 +32,8 @@ image_store_free(struct image_store *s)
 
 /* ---- the index ------------------------------------------------------------------------------------------------- */
 
-static struct strs
-read_texts(struct arena *a, const struct val *list)
+struct strs
+image_texts(struct arena *a, const struct val *list)
 {
 	struct strs out = { ARENA_ARRAY(a, str, val_is(list, VAL_LIST) ? list->n : 0), 0 };
 	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
@@ -74,8 +73,8 @@ read_image(str path, struct arena *a, const struct val *v, struct stored_image *
 		out->bytes = 0;
 	out->row = (struct image){ .name = out->name,
 		.root = arena_fmt(a, "%.*s/rootfs", STR_ARG(image_store_folder(a, path, out->digest))),
-		.entrypoint = read_texts(a, val_get(config, S("entrypoint"))),
-		.cmd = read_texts(a, val_get(config, S("cmd"))),
+		.entrypoint = image_texts(a, val_get(config, S("entrypoint"))),
+		.cmd = image_texts(a, val_get(config, S("cmd"))),
 		.env = read_env(a, val_get(config, S("env"))),
 		.workdir = text_of(a, config, "workdir"),
 		.user = text_of(a, config, "user") };
@@ -123,8 +122,8 @@ image_store_read(str path, struct arena *a, struct image_store *out, struct err 
 	return 0;
 }
 
-static struct val
-texts(struct arena *a, struct strs s)
+struct val
+image_texts_val(struct arena *a, struct strs s)
 {
 	struct val_list list = { 0 };
 	for (size_t i = 0; i < s.n; i++)
@@ -138,8 +137,8 @@ image_val(struct arena *a, const struct stored_image *i)
 	struct val_map m = { 0 }, config = { 0 }, env = { 0 };
 	for (size_t k = 0; k < i->row.env.n; k++)
 		val_map_add(&env, i->row.env.p[k].key, val_str(i->row.env.p[k].value));
-	val_map_add(&config, S("entrypoint"), texts(a, i->row.entrypoint));
-	val_map_add(&config, S("cmd"), texts(a, i->row.cmd));
+	val_map_add(&config, S("entrypoint"), image_texts_val(a, i->row.entrypoint));
+	val_map_add(&config, S("cmd"), image_texts_val(a, i->row.cmd));
 	val_map_add(&config, S("env"), val_map_end(&env, a));
 	val_map_add_str(&config, S("workdir"), i->row.workdir);
 	val_map_add_str(&config, S("user"), i->row.user);

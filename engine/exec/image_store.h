@@ -15,6 +15,7 @@
 #define TIDEGATE_ENGINE_IMAGE_STORE_H
 
 #include "config/config.h"
+#include "core/val.h"
 
 #define IMAGE_NAME_MAX 512
 #define IMAGES_MAX 10000
@@ -59,6 +60,9 @@ int image_store_write(str path, const struct image_store *s, struct err *e) MUST
  * six digits of one. NULL: none.
  */
 const struct stored_image *image_store_find(const struct image_store *s, str name, bool prefix);
+/* Lists of strings as they are in JSON, copied into `a`; what is no string is left out. */
+struct strs image_texts(struct arena *a, const struct val *list);
+struct val image_texts_val(struct arena *a, struct strs s);
 /* The folder of a digest, in `a`. */
 str image_store_folder(struct arena *a, str path, str digest);
 /* Makes the folder if it is missing and waits for its lock: a descriptor to be closed, or -1. */

@@ -30,8 +30,8 @@ int main(int argc, char **argv)
 	char cwd[256];
 	for (int i = 1; i < argc; i++)
 		printf("%s ", argv[i]);
-	printf("LEVEL=%s cwd=%s uid=%d gone=%d kept=%d\n", getenv("LEVEL"), getcwd(cwd, sizeof cwd), (int)getuid(), access("/gone", F_OK) == 0,
-		access("/kept", F_OK) == 0);
+	printf("LEVEL=%s cwd=%s uid=%d gone=%d kept=%d home=%s\n", getenv("LEVEL"), getcwd(cwd, sizeof cwd), (int)getuid(), access("/gone", F_OK) == 0,
+		access("/kept", F_OK) == 0, getenv("HOME"));
 	fflush(stdout);
 	while (argc > 1 && !strcmp(argv[1], "wait"))
 		pause();
@@ -84,7 +84,7 @@ class Images(TestCase):
         run = lambda *words: subprocess.run(["umoci", *words], check=True, capture_output=True)
         run("init", "--layout", path)
         run("new", "--image", path + ":v1")
-        files = {"bin/program": self.program, "etc/passwd": "app:x:1234:1234::/:/bin/sh\n", "gone": "x", "kept": "x", "level": level}
+        files = {"bin/program": self.program, "etc/passwd": "app:x:1234:1234::/home/app:/bin/sh\n", "gone": "x", "kept": "x", "level": level}
         for layer in [files, {".wh.gone": ""}, *extra]:
             run("raw", "add-layer", "--image", path + ":v1", self.layer(layer))
         run("config", "--image", path + ":v1", "--config.entrypoint", "/bin/program", "--config.cmd", "from the image",
@@ -132,7 +132,7 @@ class Images(TestCase):
                                             "{image: 'tool:1', command: [/bin/program, a], args: [b]}"))
         self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
         log = self.logs(d, "one")
-        self.assertIn("from the image LEVEL=1 cwd=/work uid=1234 gone=0 kept=1", log)
+        self.assertIn("from the image LEVEL=1 cwd=/work uid=1234 gone=0 kept=1 home=/home/app", log)
         self.assertIn(": LEVEL=1", log)  # `args: []` keeps the image's away
         self.assertIn("a b LEVEL=1", log)
         self.assertEqual({n["imageDigest"] for n in nodes.values() if n["type"] == "Pod"}, {digest})
