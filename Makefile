@@ -100,7 +100,13 @@ $(B)/scenario-runner: $(SCENARIO_SRC) $(wildcard tests/scenario/*.h) $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(SCENARIO_SRC) $(B)/lib.a $(LIBS)
 scenario: $(B)/scenario-runner
 	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-commit tests/scenario/*.yaml
-	$(Q)python3 tests/scenario/generate.py $< 0 40
+	$(Q)python3 tests/model/check.py $< --seeds 300 && python3 tests/model/check.py $< --seeds 100 --first 300 --crash
+
+# make model SEEDS=10000: random workflows through the engine and through a model of it (tests/model); both come to the
+# same, also when the process dies at each commit
+SEEDS = 10000
+model: $(B)/scenario-runner
+	$(Q)python3 tests/model/check.py $< --seeds $(SEEDS) --crash
 
 # what lint says of the manifests in tests/lint; make lint-golden writes what it says now as what it should say
 lint-test: all
@@ -183,4 +189,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
+.PHONY: model bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh

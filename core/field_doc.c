@@ -84,7 +84,6 @@ print_notes(const struct field *f, FILE *out)
 		unsigned flag;
 		const char *text;
 	} notes[] = {
-		{ LATER, " *Not served yet.*" }, { NOEFFECT, " *Accepted, without effect here.*" }, 
 		{ DEPRECATED, " *Deprecated.*" },
 		{ STATUS, " *Written by Tidegate; ignored on input.*" }, { SECRET, " *Never shown.*" },
 	};

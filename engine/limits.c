@@ -113,14 +113,15 @@ forget_parked(struct frame *f)
 	}
 }
 
-/* What is not active, but not done either: attempts that wait, suspended nodes, groups. */
+/* What is not active, but not done either: attempts that wait, suspended nodes, groups; and the hooks of those that are. */
 static void
 give_up(struct node *n, str why)
 {
+	for (size_t i = 0; i < n->children.n; i++)
+		if (n->children.p[i]->boundary == n->boundary && (n->type == NODE_TASK_GROUP || n->children.p[i]->hooked))
+			give_up(n->children.p[i], why);
 	if (node_fulfilled(n))
 		return;
-	for (size_t i = 0; n->type == NODE_TASK_GROUP && i < n->children.n; i++)
-		give_up(n->children.p[i], why);
 	n->role = ROLE_NONE;
 	node_set(n, PHASE_FAILED, why);
 }

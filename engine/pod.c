@@ -377,6 +377,10 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 			node_set(n, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));
 			return n;
 		}
+		if (r->deadline && r->now >= r->deadline && !n->exiting) {
+			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+			return n;
+		}
 	}
 	if (!p->tmpl->suspend->duration.n)
 		return n;

@@ -366,6 +366,8 @@ of_sibling(struct run *r, struct frame *f, const struct step *s, struct node *pa
 	str parameter = behind(what, S("outputs.parameters."));
 	if (n && (n->phase == PHASE_SKIPPED || n->phase == PHASE_OMITTED) && parameter.p && !n->outputs)
 		return of_skipped(r, f, s, parameter, out);
+	if (loop && !parent && n && n->type == NODE_SKIPPED)
+		parent = n; /* there was nothing to go through */
 	if (loop && parent && str_starts(what, S("outputs.")))
 		return aggregate(r, f, parent, s->name, what, a, out);
 	if (!n)

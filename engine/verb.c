@@ -208,10 +208,10 @@ run_verb_check(const struct run *r, enum stimulus_kind verb, const struct verb_o
  * ----------------------------------------------------------------------------------------------- */
 
 static void
-finish_waiting(struct run *r, const struct selector *s, enum phase p, str message)
+finish_waiting(struct run *r, const struct selector *s, size_t before, enum phase p, str message)
 {
 	struct err e;
-	for (size_t i = 0; i < r->nodes.n; i++) {
+	for (size_t i = 0; i < before; i++) {
 		struct node *n = r->nodes.p[i];
 		if (waits(n) && node_chosen(s, n) && suspend_finish(r, n, p, message, &e))
 			node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
@@ -279,30 +279,33 @@ shut_down(struct run *r, str strategy, str message)
 	run_settle(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (n->gone || phase_fulfilled(n->phase) || !run_shut(r, n->exiting))
+		if (n->gone || phase_fulfilled(n->phase))
 			continue;
-		if (node_is_task(n) && !sync_waits(n))
+		if (n->type == NODE_RETRY && node_last_attempt(n))
+			node_announce(node_last_attempt(n)); /* no further attempt, also of an exit handler */
+		else if (!run_shut(r, n->exiting))
+			continue;
+		else if (node_is_task(n) && !sync_waits(n))
 			pod_give_up(r, n, n->type == NODE_POD ? killed : stopped);
 		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, stopped);
-		else if (n->type == NODE_RETRY && node_last_attempt(n))
-			node_announce(node_last_attempt(n));
 	}
 }
 
 static void
 resume(struct run *r, const struct selector *s, const struct verb_options *o)
 {
+	size_t before = r->nodes.n; /* what goes on now may come to a further suspended node: that one waits */
 	if (!o || !o->node_field_selector.n)
 		r->suspended = false;
 	if (r->entered && !r->suspended)
 		sync_resume(r);
 	run_enter(r);
 	run_settle(r);
-	for (size_t i = 0; o && o->output_parameters.n && i < r->nodes.n; i++)
+	for (size_t i = 0; o && o->output_parameters.n && i < before; i++)
 		if (waits(r->nodes.p[i]) && node_chosen(s, r->nodes.p[i]))
 			supply_all(r, r->nodes.p[i], &o->output_parameters);
-	finish_waiting(r, s, PHASE_SUCCEEDED, STR_NONE);
+	finish_waiting(r, s, before, PHASE_SUCCEEDED, STR_NONE);
 }
 
 /* ---- all
@@ -328,7 +331,7 @@ verb_apply(struct run *r, const struct stimulus *s)
 		break;
 	case STIM_STOP:
 		if (selected)
-			finish_waiting(r, &chosen_by, PHASE_FAILED, o->message.p ? o->message : S(""));
+			finish_waiting(r, &chosen_by, r->nodes.n, PHASE_FAILED, o->message.p ? o->message : S(""));
 		else
 			shut_down(r, S("Stop"), o && o->message.p ? o->message : S(""));
 		break;

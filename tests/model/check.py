@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 from generate import Generator
 from model import Model

@@ -88,7 +88,7 @@ class Generator:
             s["hooks"] = {"exit": self.hook(s, kind, t)}
         elif self.chance(0.05):
             s["onExit"] = self.leaf()["name"]
-        s["_"] = t, any(k in s for k in ("withItems", "withParam", "withSequence"))
+        s["_"] = t, bool(s.get("withItems")) or "withParam" in s or "withSequence" in s
         return s
 
     def hook(self, step, kind, t):
@@ -139,7 +139,7 @@ class Generator:
         if with_outputs and self.chance(0.5):
             s = self.r.choice(with_outputs)
             source = {"parameter": "{{%s.%s.outputs.parameters.%s}}" % (kind, s["name"], s["_"][0]["outputs"]["parameters"][0]["name"])}
-            if self.chance(0.7):
+            if self.limits or self.chance(0.7):
                 source["default"] = "none"
             t["outputs"] = {"parameters": [{"name": "o", "valueFrom": source}]}
         for s in inside:
@@ -189,7 +189,7 @@ class Generator:
         spec = {"entrypoint": root["name"], "templates": self.templates}
         if self.limits and self.chance(0.3):
             spec["parallelism"] = self.r.randint(1, 3)
-        if self.chance(0.1) and not self.limits:
+        if self.chance(0.1) and not self.limits and not self.even:
             spec["activeDeadlineSeconds"] = self.r.randint(2, 20)
         if self.chance(0.3):
             spec["onExit"] = self.leaf()["name"]

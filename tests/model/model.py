@@ -18,6 +18,7 @@ COMPLETED = ("Succeeded", "Failed", "Error")
 FULFILLED = COMPLETED + ("Skipped", "Omitted")
 FAILED = ("Failed", "Error")
 KINDS = {"container": "Pod", "script": "Pod", "steps": "Steps", "dag": "DAG", "suspend": "Suspend"}
+LOOPS = ("withItems", "withParam", "withSequence")
 FAIL_FAST = "template has failed or errored children and failFast enabled"
 
 
@@ -37,6 +38,7 @@ class Call:
     exiting: bool = False         # part of an exit handler
     hooked: bool = False
     depth: int = 0
+    deadline: int = 0             # of an attempt: backoff.maxDuration after the first began
 
 
 class Node:
@@ -159,7 +161,7 @@ class Model:
 
     def verb(self, verb):
         if self.finished is not None:
-            self.refused += 1
+            self.refused += verb["do"] != "resume"   # that has no precondition
             return
         do = verb["do"]
         if do == "suspend":
@@ -200,7 +202,7 @@ class Model:
         phase, message = self.phase, root.message
         if handler and handler.failed and phase == "Succeeded":
             phase, message = handler.phase, handler.message
-        self.finish(phase, "Stopped with strategy '%s'" % self.shutdown if self.shutdown else message)
+        self.finish(phase, "Stopped with strategy '%s'" % self.shutdown if self.shutdown and root.failed else message)
 
     def exit_handler(self, root):
         hook = {"template": self.spec["onExit"]} if "onExit" in self.spec else self.spec.get("hooks", {}).get("exit")
@@ -241,7 +243,7 @@ class Model:
 
     def past_deadline(self, exiting):
         deadline = self.spec.get("activeDeadlineSeconds")
-        return deadline is not None and not exiting and ("deadline", deadline * 1000) in self.passed
+        return deadline is not None and not exiting and self.now >= deadline * 1000
 
     def stop_leaf(self, n, pod_message, other_message):
         if n.type == "Pod":
@@ -250,6 +252,9 @@ class Model:
 
     def timeouts(self, n):
         t = n.template
+        if n.type == "Pod" and n.call.deadline and self.reached("attempt " + n.name, n.call.deadline):
+            running = n.pod["running"] is not None
+            return self.stop_leaf(n, "Pod was active on the node longer than the specified deadline" if running else "timeout", "")
         if n.type == "Pod" and "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"])):
             running = n.pod["running"] is not None
             message = "Pod was active on the node longer than the specified deadline" if running else "timeout"
@@ -341,7 +346,10 @@ class Model:
         if kind in ("steps", "dag"):
             self.set(n, "Running")
         elif self.shut(n.call.exiting):
-            self.set(n, "Failed", "workflow shutdown with strategy:  %s" % self.shutdown)
+            words = "Stopped with strategy '%s'" if kind == "suspend" else "workflow shutdown with strategy: %s"
+            self.set(n, "Failed", words % self.shutdown)
+        elif self.past_deadline(n.call.exiting):
+            self.set(n, "Failed", "Step exceeded its deadline")
         elif kind == "suspend":
             self.set(n, "Running")
         else:
@@ -357,16 +365,21 @@ class Model:
             return
         if around.fulfilled:
             raise Blocked()
-        inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
-        if around.template.get("failFast") and any(n.failed for n in inside):
+        if around.template.get("failFast") and self.failed_inside(around):
             raise Blocked()
+        inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
         if "parallelism" in around.template and sum(n.open for n in inside) >= around.template["parallelism"]:
             raise Blocked()
+
+    def failed_inside(self, n):
+        """Of attempts only the Retry node counts; exit handlers do not."""
+        return any(x.failed for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG", "Retry")
+                   and not x.retried and not x.call.exiting)
 
     def fail_fast(self, n):
         """A template with failFast, a failed child and no running one is over, whatever it still had to begin."""
         inside = [x for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG")]
-        if not n.template.get("failFast") or not any(x.failed for x in inside) or any(x.open for x in inside):
+        if not n.template.get("failFast") or not self.failed_inside(n) or any(x.open for x in inside):
             return False
         for x in self.nodes.values():
             if x.boundary is n and x.open:
@@ -425,6 +438,8 @@ class Model:
     # ---- steps (spec 2.4) ------------------------------------------------------------------------------------------
 
     def steps(self, n):
+        if self.fail_fast(n):
+            return
         before = None
         for i, group in enumerate(n.template["steps"]):
             g = self.nodes.get("%s[%d]" % (n.name, i)) or self.begin_group(n, i, group, before)
@@ -455,8 +470,7 @@ class Model:
         self.set(g, "Running")
         g.plan = []
         try:
-            for step in group:
-                g.plan += self.planned(step, g.name, self.siblings(n, i))
+            g.plan = [p for step in group for p in self.planned(step, g.name, self.siblings(n, i))]
         except Wrong as e:
             g.error = str(e)
         return g
@@ -515,11 +529,14 @@ class Model:
         """[(node name, step with everything put in, why it is skipped)]"""
         known = dict(self.globals(), **known)
         when = put_text(step.get("when", "true"), known, STRICT)
-        loop = any(k in step for k in ("withItems", "withParam", "withSequence"))
+        loop = any(k in step for k in LOOPS)
         skip = not (loop and "{{" in when) and not condition(when)
         if not skip:
             hooks = step.get("hooks")
+            given = step.get("withParam")
             step = put({k: v for k, v in step.items() if k != "hooks"}, known, STRICT)
+            if given and step["withParam"] is ABSENT:
+                raise Wrong("withParam '%s': the output is an absent optional (its step was skipped and it has no default)" % given)
             if hooks:
                 step["hooks"] = hooks
         name = "%s.%s" % (around, step["name"])
@@ -539,7 +556,7 @@ class Model:
             known.update(("item." + k, scalar(v)) for k, v in item.items())
         when = put_text(when, known, () if skip else ("",))
         why = "" if condition(when) else "when '%s' evaluated false" % when
-        body = {k: v for k, v in step.items() if k not in ("withItems", "withParam", "withSequence", "hooks")}
+        body = {k: v for k, v in step.items() if k not in LOOPS + ("hooks",)}
         body = put(body, known, () if why else ("",))
         if "hooks" in step:
             body["hooks"] = put(step["hooks"], {k: v for k, v in known.items() if k.startswith("item")})
@@ -577,6 +594,8 @@ class Model:
     def tell(self, known, prefix, around, step, n, group):
         node = self.nodes.get("%s.%s" % (around, step["name"]))
         if node and node.type != "TaskGroup":
+            if any(k in step for k in LOOPS):   # it had nothing to go through
+                known[prefix + ".outputs.result"] = known[prefix + ".outputs.parameters"] = "[]"
             return self.tell_one(known, prefix, node, step, n)
         loop = node or group
         elements = [c for c in loop.children if c.name.startswith("%s.%s(" % (around, step["name"])) and not c.call.hooked]
@@ -621,12 +640,15 @@ class Model:
     # ---- dags (spec 2.5, 2.6) ----------------------------------------------------------------------------------------
 
     def dag(self, n):
+        if self.fail_fast(n):
+            return
         tasks = {t["name"]: t for t in n.template["dag"]["tasks"]}
         reachable = self.reachable(tasks, self.targets(n))
         changed = True
         while changed:
             changed, self.changed = False, self.changed
-            for t in tasks.values():
+            ready = [t for t in tasks.values() if self.nodes.get("%s.%s" % (n.name, t["name"])) or all(self.settled(n, tasks[d]) for d in self.needs(t))]
+            for t in ready:
                 before = len(self.nodes), [x.phase for x in self.nodes.values()]
                 if t["name"] in reachable:
                     self.task(n, tasks, t)
@@ -730,10 +752,11 @@ class Model:
             node = self.nodes["%s.%s" % (n.name, name)]
             if result is None:
                 return fine(name)
+            elements = node.attempts if node.type == "TaskGroup" else []
             if result == "AnySucceeded":
-                return any(c.phase == "Succeeded" for c in node.attempts)
+                return any(c.phase == "Succeeded" for c in elements)
             if result == "AllFailed":
-                return bool(node.attempts) and all(c.phase == "Failed" for c in node.attempts)
+                return bool(elements) and all(c.phase == "Failed" for c in elements)
             assert result in RESULTS
             return node.phase == {"Errored": "Error"}.get(result, result)
         if "depends" in task:
@@ -751,7 +774,7 @@ class Model:
         if group.open:
             for name, step, why in group.plan:
                 self.begin_child(n, group, name, step, why, "tasks")
-                if n.fulfilled:
+                if n.fulfilled or self.fail_fast(n):
                     return
             elements = {c.name: c for c in group.children}
             for name, step, _ in group.plan:
@@ -790,12 +813,13 @@ class Model:
             if phases.get(node.name) not in FAILED:
                 phases[node.name] = branch
             after = node
-            if node.type in ("Retry", "TaskGroup"):
-                after = node.children[-1] if node.children else None
+            if node.type == "Retry":
+                after = node.attempts[-1] if node.attempts else None
             todo += [(c, branch) for c in after.children] if after else []
         result = "Succeeded"
         for t in self.targets(n):
-            phase = phases.get("%s.%s" % (n.name, t))
+            own = self.nodes["%s.%s" % (n.name, t)].phase
+            phase = own if own in COMPLETED else phases.get("%s.%s" % (n.name, t))
             if phase in FAILED and not self.continues(tasks[t], phase):
                 result = phase
                 if n.template["dag"].get("failFast", True):
@@ -860,6 +884,8 @@ class Model:
             number += 1
         again = copy.copy(call)
         again.name, again.hooked = "%s(%d)" % (call.name, number), False
+        if number and "maxDuration" in strategy.get("backoff", {}):
+            again.deadline = n.attempts[0].started * 1000 + duration(strategy["backoff"]["maxDuration"])
         try:
             processed, _, again.inner = self.process(again, self.about_last(number, n.attempts[number - 1] if number else None))
             attempt = self.body(again, processed, inputs)
