@@ -85,12 +85,12 @@ print_notes(const struct field *f, FILE *out)
 		const char *text;
 	} notes[] = {
 		{ DEPRECATED, " *Deprecated.*" },
-		{ STATUS, " *Written by Tidegate; ignored on input.*" }, { SECRET, " *Never shown.*" },
+		{ SECRET, " *Never shown.*" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		if (f->flags & notes[i].flag)
 			fputs(notes[i].text, out);
-	if (f->hint && f->flags & (LATER | NOEFFECT | DEPRECATED)) {
+	if (f->hint && f->flags & DEPRECATED) {
 		fputs(" (", out);
 		print_cell(out, f->hint);
 		fputs(")", out);
@@ -104,6 +104,24 @@ print_notes(const struct field *f, FILE *out)
 		fprintf(out, " At most %lld %s.", (long long)f->max, field_shape(f) == FIELD_STR ? "bytes" : "entries");
 	if (f->one_of)
 		fprintf(out, " One of the group \"%s\" only.", f->one_of);
+}
+
+/* What becomes of a field: served, accepted without effect and why, or refused and why. */
+static void
+print_standing(const struct field *f, FILE *out)
+{
+	if (f->flags & STATUS)
+		fputs("no effect: Tidegate writes it", out);
+	else if (f->flags & LATER)
+		fputs("refused: not served yet", out);
+	else if (f->flags & NOEFFECT)
+		fputs(f->hint ? "no effect: " : "no effect: there is no cluster", out);
+	else
+		fputs("served", out);
+	if (f->hint && f->flags & LATER)
+		fputs("; ", out);
+	if (f->hint && f->flags & (LATER | NOEFFECT))
+		print_cell(out, f->hint);
 }
 
 static void
@@ -122,6 +140,8 @@ print_rows(const struct schema *sc, FILE *out)
 		fputs(f->dflt ? " | `" : " | ", out);
 		print_cell(out, f->dflt && !*f->dflt ? "\"\"" : f->dflt);
 		fputs(f->dflt ? "` | " : " | ", out);
+		print_standing(f, out);
+		fputs(" | ", out);
 		print_cell(out, f->doc);
 		print_notes(f, out);
 		fputs(" |\n", out);
@@ -133,7 +153,7 @@ schema_doc(const struct schema *sc, FILE *f)
 {
 	fprintf(f, "## %s\n\n%s\n\n", sc->name, sc->doc ? sc->doc : "");
 	if (sc->fields && sc->fields->kind != FIELD_END) {
-		fputs("| field | type | default | meaning |\n|---|---|---|---|\n", f);
+		fputs("| field | type | default | here | meaning |\n|---|---|---|---|---|\n", f);
 		print_rows(sc, f);
 	}
 	if (sc->open)

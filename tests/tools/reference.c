@@ -17,6 +17,7 @@
 struct page {
 	FILE *f;
 	struct map printed; /* by name: a table stands once on a page */
+	struct map served;  /* tables that a field which is served refers to, by name */
 	size_t rows, later, no_effect;
 };
 
@@ -45,6 +46,20 @@ close_page(struct page *p)
 		exit(1);
 	}
 	map_free(&p->printed);
+	map_free(&p->served);
+}
+
+/* What can be reached without a field that is refused. */
+static void
+reach(struct page *p, const struct schema *sc)
+{
+	if (!sc || map_put(&p->served, str_c(sc->name), p))
+		return;
+	EACH_FIELD(sc, f)
+	{
+		if (!(f->flags & LATER))
+			reach(p, f->schema);
+	}
 }
 
 static void
@@ -55,6 +70,8 @@ print_schema(const struct schema *sc, void *arg)
 	if (map_put(&p->printed, str_c(sc->name), p))
 		return;
 	schema_doc(sc, p->f);
+	if (!map_get(&p->served, str_c(sc->name)))
+		fputs("Refused as a whole: no field that is served leads here.\n\n", p->f);
 	EACH_FIELD(sc, f)
 	{
 		p->rows += f->kind != FIELD_SRC_;
@@ -90,6 +107,10 @@ write_sources(const char *dir)
 		fprintf(p.f, " |\n");
 	}
 	fprintf(p.f, "\n");
+	reach(&p, kind_eventsource.schema);
+	for (size_t i = 0; i < source_kinds_n; i++)
+		if (source_kinds[i]->start)
+			reach(&p, source_kinds[i]->schema);
 	schema_each(kind_eventsource.schema, print_schema, &p);
 	for (size_t i = 0; i < source_kinds_n; i++)
 		schema_each(source_kinds[i]->schema, print_schema, &p);
@@ -113,6 +134,10 @@ write_sensors(const char *dir)
 		fprintf(p.f, " |\n");
 	}
 	fprintf(p.f, "\n");
+	reach(&p, kind_sensor.schema);
+	for (size_t i = 0; i < trigger_kinds_n; i++)
+		if (trigger_kinds[i]->fire)
+			reach(&p, trigger_kinds[i]->schema);
 	schema_each(kind_sensor.schema, print_schema, &p);
 	for (size_t i = 0; i < trigger_kinds_n; i++)
 		schema_each(trigger_kinds[i]->schema, print_schema, &p);
@@ -125,6 +150,8 @@ write_kinds(const char *dir, const char *name, const char *title, const char *in
 	struct page p;
 
 	open_page(&p, dir, name, title, intro);
+	for (size_t i = 0; kinds[i]; i++)
+		reach(&p, kinds[i]->schema);
 	for (; *kinds; kinds++)
 		schema_each((*kinds)->schema, print_schema, &p);
 	close_page(&p);
@@ -137,6 +164,7 @@ write_settings(const char *dir)
 
 	open_page(&p, dir, "settings", "Settings", "The configuration of the daemon itself: a YAML file named by "
 		"`--config`.");
+	reach(&p, &settings_schema);
 	schema_each(&settings_schema, print_schema, &p);
 	close_page(&p);
 }

@@ -421,9 +421,9 @@ documents_itself(void **state)
 	FILE *f = open_memstream(&text, &n);
 	schema_doc(&leaf_schema, f);
 	fclose(f);
-	assert_string_equal(text, "## Leaf\n\nA small thing.\n\n| field | type | default | meaning |\n|---|---|---|---|\n"
-		"| `port` | integer | `80` | Port. From 1 to 65535. |\n| `value` | string |  | Value. One of the group \"value\" only. |\n"
-		"| `valueFrom` | any |  | Where from. *Not served yet.* (write the value itself) One of the group \"value\" only. |\n\n");
+	assert_string_equal(text, "## Leaf\n\nA small thing.\n\n| field | type | default | here | meaning |\n|---|---|---|---|---|\n"
+		"| `port` | integer | `80` | served | Port. From 1 to 65535. |\n| `value` | string |  | served | Value. One of the group \"value\" only. |\n"
+		"| `valueFrom` | any |  | refused: not served yet; write the value itself | Where from. One of the group \"value\" only. |\n\n");
 	free(text);
 	struct val v = schema_json_schema(&thing_schema, arena);
 	assert_string_equal(json_write(arena, val_path(&v, "$defs.Leaf.properties.port")).p,
