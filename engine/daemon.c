@@ -39,7 +39,12 @@ daemon_ready(struct node *n, str ip)
 void
 daemon_kill(struct run *r, struct node *n)
 {
-	run_effect(r, EFFECT_KILL, n);
+	struct effect *kill = run_effect(r, EFFECT_KILL, n);
+	if (n->grace) {
+		struct task_spec *task = ARENA_NEW(r->tmp, struct task_spec);
+		task->grace_seconds = n->grace - 1;
+		kill->task = task;
+	}
 	if (!n->daemon || n->ending)
 		return;
 	n->ending = true;

@@ -92,7 +92,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.images = &r->images,
 		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
-		.grace_seconds = GRACE_SECONDS,
+		.grace_seconds = n->grace ? n->grace - 1 : GRACE_SECONDS,
 		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))) };
 	run_effect(r, EFFECT_START, n)->task = task;
 }
@@ -156,10 +156,23 @@ node_label(const struct node *n, str key)
 	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
 }
 
+static int
+patch(struct run *r, struct node *n, const struct call *c, const struct def *d, struct processed *p, struct err *e)
+{
+	int64_t seconds = -1;
+	struct scope x = { .run = r, .call = c, .tmpl = d->decoded, .inputs = p->inputs };
+	x.pod = pod_name(r, r->tmp, n->name, d->name);
+	if (pod_patch(r, d, p, &x, &seconds, e))
+		return -1;
+	n->grace = seconds + 1;
+	return 0;
+}
+
 /* Volumes of the workflow may speak of variables that only a step knows (spec 3.1, pass 2): not yet. */
 struct node *
-pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p)
+pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *as_written)
 {
+	struct processed patched = *as_written, *p = &patched;
 	bool made = call_is_new(r, c);
 	bool http = p->tmpl->type == TEMPLATE_HTTP;
 	struct node *n = call_node(r, c, http ? NODE_HTTP : NODE_POD);
@@ -176,6 +189,11 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 		return n;
 	}
 	struct err e;
+	if (!http && patch(r, n, c, d, p, &e)) {
+		n->bubbles = true;
+		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return n;
+	}
 	if (pod_read_limits(n, c, p->tmpl, &e)) {
 		n->bubbles = true;
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));

@@ -106,6 +106,7 @@ struct node {
 		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
 	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
 	int64_t running_since;
+	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */
 	/* of a daemon, and of a Retry node above one */
 	bool daemon;   /* its template is one */
 	bool daemoned; /* it runs and is ready */
@@ -503,6 +504,14 @@ void pod_changed(struct run *r, struct node *n, const struct task_result *result
 void suspend_timer(struct run *r, struct node *n);
 void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
 int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or a Go duration; ns */
+
+/* ---- pod_patch.c ----------------------------------------------------------------------------------------------- */
+
+/*
+ * Puts what the workflow says of all pods, and podSpecPatch, into the template of a pod that begins. `grace`: set if the
+ * patch says so, seconds. ERR_INVALID in Argo's words.
+ */
+int pod_patch(struct run *r, const struct def *d, struct processed *p, struct scope *x, int64_t *grace, struct err *e);
 
 /* ---- containers.c ---------------------------------------------------------------------------------------------- */
 

@@ -129,6 +129,7 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("pending"), n->pending);
 		add_int(&x, S("since"), n->running_since);
 		add_int(&x, S("capture"), n->capture);
+		add_int(&x, S("grace"), n->grace);
 		add_int(&x, S("daemon"), n->daemon);
 		add_int(&x, S("ending"), n->ending);
 		val_map_add_str(&x, S("pod"), n->pod);
@@ -210,6 +211,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->running_since = get_int(x, "since");
 	n->capture = get_int(x, "capture");
 	n->image = (uint16_t)get_int(x, "image");
+	n->grace = get_int(x, "grace");
 	n->daemon = get_int(x, "daemon");
 	n->ending = get_int(x, "ending");
 	n->daemoned = get_flag(v, "daemoned");

@@ -123,7 +123,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.hint = "no executor plugins are run; leave them out, and write http templates or containers in place "
 			"of plugin templates"),
 	FIELD_AS("metrics", FIELD_OBJ_, 0, .schema = &metrics_schema, .doc = "Metrics to report."),
-	FIELD(struct workflow_spec, pod_spec_patch, "podSpecPatch", LATER,
+	FIELD(struct workflow_spec, pod_spec_patch, "podSpecPatch", 0,
 		.doc = "Patch of every pod, JSON or YAML; that of a template comes after it."),
 	FIELD_AS("synchronization", FIELD_OBJ_, 0, .schema = &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
