@@ -8,21 +8,11 @@
  */
 #include "engine/shell.h"
 
-#include <malloc.h>
-
 #include "core/log.h"
 #include "core/metrics.h"
 #include "engine/custom_metrics.h"
 
 #define STARTED_DELAY (50 * NS_PER_MS)
-#define QUIET NS_PER_SEC /* without a change of a workflow */
-
-struct watch {
-	struct link link;
-	str ns, name; /* owned; absent: any */
-	void (*changed)(void *arg, str ns, str name, bool finished, bool deleted);
-	void *arg;
-};
 
 struct run_timer {
 	struct timer timer;
@@ -136,38 +126,6 @@ timer_free(struct run_timer *t)
 }
 
 static void
-trim(void *arg UNUSED)
-{
-	malloc_trim(0);
-}
-
-static void
-trimmed(void *arg UNUSED)
-{
-}
-
-static void
-look_for_quiet(void *arg)
-{
-	struct engine *g = arg;
-	if (g->gone == g->gone_before) {
-		loop_work(g->loop, trim, trimmed, NULL);
-		return;
-	}
-	g->gone_before = g->gone;
-	timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look_for_quiet, g);
-}
-
-/* Runs and rows have left memory. What they leave in pieces goes back to the system, when there is time. */
-static void
-memory_left(struct engine *g)
-{
-	g->gone++;
-	if (!g->quiet.slot && !g->closing)
-		timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look_for_quiet, g);
-}
-
-static void
 live_free(struct live *l)
 {
 	struct map_slot *slot;
@@ -191,14 +149,6 @@ live_free(struct live *l)
 }
 
 /* ---- after the commit ---------------------------------------------------------------------------------------- */
-
-void
-live_tell(struct engine *g, str ns, str name, bool finished, bool deleted)
-{
-	LIST_EACH (&g->watches, struct watch, link, w)
-		if ((!w->ns.p || str_eq(w->ns, ns)) && (!w->name.p || str_eq(w->name, name)))
-			w->changed(w->arg, ns, name, finished, deleted);
-}
 
 /* The executor does not know the step. If nothing came of it yet, it waits in line, and will not start. */
 static void
@@ -247,7 +197,7 @@ saved(void *arg)
 	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
 	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
 		live_free(l);
-	memory_left(g);
+	quiet_awaited(g);
 	admission_serve(g); /* its steps may have stood in line */
 	arena_free(j->arena);
 }
@@ -780,8 +730,7 @@ engine_free(struct engine *g)
 		live_free(slot->value);
 	map_free(&g->lives);
 	map_free(&g->keys);
-	LIST_EACH (&g->watches, struct watch, link, w)
-		engine_unwatch(w);
+	watches_free(g);
 	VEC_FREE(&g->changed);
 	regex_free(g->transient);
 	arena_free(g->scratch);
@@ -792,31 +741,6 @@ engine_free(struct engine *g)
 	cache_free(g->cache);
 	sync_limits_free(g->sync_limits);
 	free(g);
-}
-
-/* ---- watches ------------------------------------------------------------------------------------------------- */
-
-struct watch *
-engine_watch(struct engine *g, str ns, str name, void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg)
-{
-	struct watch *w = MEM_NEW(struct watch);
-	w->ns = ns.p ? own(ns) : STR_NONE;
-	w->name = name.p ? own(name) : STR_NONE;
-	w->changed = changed;
-	w->arg = arg;
-	list_add_tail(&g->watches, &w->link);
-	return w;
-}
-
-void
-engine_unwatch(struct watch *w)
-{
-	if (!w)
-		return;
-	list_del(&w->link);
-	disown(w->ns);
-	disown(w->name);
-	free(w);
 }
 
 void

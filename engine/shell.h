@@ -89,7 +89,7 @@ struct engine {
 	} expiry;
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
-	uint64_t gone, gone_before; /* saves whose memory was left behind; and when that was looked at last */
+	uint64_t saves, saves_before; /* so far; and when quiet.c looked last */
 	struct timer quiet;       /* to look again, while there are any */
 	bool closing;
 };
@@ -111,6 +111,13 @@ void live_wait(struct live *l, void (*done)(void *arg), void *arg);
 void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
 /* Writes the run's rows at the end of this turn. */
 void live_changed(struct live *l);
+
+/* ---- watch.c */
+void watches_free(struct engine *g);
+
+/* ---- quiet.c */
+/* A save is done: gives memory back when there has been none for a moment. */
+void quiet_awaited(struct engine *g);
 
 /* ---- line.c */
 void line_add(struct live *l, const struct node *n, uint64_t save);

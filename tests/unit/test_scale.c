@@ -21,7 +21,7 @@ static struct run *
 new_run(struct arena *a, str spec)
 {
 	static const struct run_world world;
-	struct run *r;
+	struct run *r = NULL;
 	struct val v;
 	struct err e;
 	str text = arena_fmt(a,
