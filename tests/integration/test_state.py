@@ -144,6 +144,10 @@ class State(TestCase):
         d.start()
         nodes = d.get("finished")["status"]["nodes"].values()
         self.assertEqual(sorted(n["displayName"] for n in nodes if n["type"] == "Pod"), ["say(0:one)", "say(1:two)"])
+        # What had ended before there was an index is in it.
+        ended = {name for name, phase in names(d).items() if phase == "Succeeded"}
+        self.assertEqual(set(d.cli("list", "--status", "Succeeded", "-o", "name").stdout.split()), ended)
+        self.assertEqual(set(d.cli("list", "-p", "build=b1", "-o", "name").stdout.split()), ended - {"finished"})
         events = [json.loads(x) for x in d.cli("events", "-o", "json").stdout.splitlines()]
         self.assertEqual(sum(x["verdict"] == "fired" for e in events for x in e["decisions"]), 2)  # both of the pair
         # The suspended workflow goes on, the half-satisfied conditions are still half satisfied.
