@@ -20,49 +20,6 @@ struct run_timer {
 	str node_id; /* owned; empty: the workflow's own */
 };
 
-/* ---- what runs may ask about the world ----------------------------------------------------------------------- */
-
-static const struct val *
-world_template(void *arg, bool cluster, str ns, str name)
-{
-	const struct engine *g = arg;
-	const struct object *o = objects_find_named(g->objects, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", ns, name);
-	return o ? val_get(o->manifest, S("spec")) : NULL;
-}
-
-static int64_t
-world_revision(void *arg, bool cluster, str ns, str name)
-{
-	const struct engine *g = arg;
-	const struct object *o = objects_find_named(g->objects, cluster ? "ClusterWorkflowTemplate" : "WorkflowTemplate", ns, name);
-	return o ? (int64_t)o->revision : 0;
-}
-
-/* Argo reads parameters only from config maps that say so, lest a workflow reads any (workflow/util/util.go). */
-static int
-world_config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
-{
-	const struct engine *g = arg;
-	const struct object *o = objects_find_named(g->objects, "ConfigMap", ns, name);
-	if (o) {
-		const struct val *labels = val_path(o->manifest, "metadata.labels");
-		const struct val *type = val_get(labels, S("workflows.argoproj.io/configmap-type"));
-		if (!val_is(type, VAL_STR) || !str_eq(val_text(type), S("Parameter")))
-			return err_set(e, ERR_DENIED,
-				"ConfigMap '%.*s' needs to have the label workflows.argoproj.io/configmap-type: Parameter to load parameters",
-				STR_ARG(name));
-	}
-	return config_map_key(g->objects, ns, name, key, out, e);
-}
-
-static bool
-world_transient(void *arg, str message)
-{
-	const struct engine *g = arg;
-	struct err ignored; /* a message that costs the pattern too much is none of its */
-	return g->transient && regex_matches(g->transient, message, &ignored) > 0;
-}
-
 /* ---- lives --------------------------------------------------------------------------------------------------- */
 
 static str
@@ -608,10 +565,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->store = s;
 	g->objects = objects;
 	g->settings = settings;
-	g->world = (struct run_world){ world_template, world_config_map, g, .memo = cache_find, .transient = world_transient };
-	g->world.template_revision = world_revision;
-	g->world.baseline = baseline_find;
-	g->world.defaults = val_get(settings->workflow_defaults, S("spec"));
+	g->world = engine_world(g);
 	struct err e;
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
 		g->transient = NULL; /* the settings were checked when they were read */

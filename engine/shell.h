@@ -229,6 +229,9 @@ int archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUS
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 
+/* ---- world.c */
+struct run_world engine_world(struct engine *g);
+
 /* ---- baseline.c */
 /* For struct run_world. */
 const struct val *baseline_find(void *engine, const struct run *r);
