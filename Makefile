@@ -99,6 +99,7 @@ SCENARIO_SRC = $(wildcard tests/scenario/*.c)
 $(B)/scenario-runner: $(SCENARIO_SRC) $(wildcard tests/scenario/*.h) $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(SCENARIO_SRC) $(B)/lib.a $(LIBS)
 scenario: $(B)/scenario-runner
+	$(Q)python3 tests/scenario/check-rules.py
 	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-commit tests/scenario/*.yaml
 	$(Q)python3 tests/model/check.py $< --seeds 300 && python3 tests/model/check.py $< --seeds 100 --first 300 --crash
 
