@@ -159,22 +159,22 @@ static const struct schema windows_schema = { "WindowsSecurityContextOptions", "
 	{ 0 } } };
 
 #define SECURITY_COMMON \
-	FIELD_AS("appArmorProfile", FIELD_OBJ_, 0, .schema = &profile_schema, .doc = "AppArmor profile."), \
+	FIELD_AS("appArmorProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "AppArmor profile."), \
 	FIELD_AS("runAsGroup", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "Group id."), \
 	FIELD_AS("runAsNonRoot", FIELD_BOOL, 0, .doc = "Refuse to start as root."), \
 	FIELD_AS("runAsUser", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "User id."), \
-	FIELD_AS("seLinuxOptions", FIELD_OBJ_, 0, .schema = &selinux_schema, .doc = "SELinux context."), \
-	FIELD_AS("seccompProfile", FIELD_OBJ_, 0, .schema = &profile_schema, .doc = "Seccomp profile."), \
-	FIELD_AS("windowsOptions", FIELD_OBJ_, 0, .schema = &windows_schema, .doc = "Settings for Windows nodes.")
+	FIELD_AS("seLinuxOptions", FIELD_OBJ_, NOEFFECT, .schema = &selinux_schema, .doc = "SELinux context."), \
+	FIELD_AS("seccompProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "Seccomp profile."), \
+	FIELD_AS("windowsOptions", FIELD_OBJ_, NOEFFECT, .schema = &windows_schema, .doc = "Settings for Windows nodes.")
 
 const struct schema kube_security_context_schema = { "SecurityContext", "Privileges of one container.", 0,
 	(const struct field[]){
 	SECURITY_COMMON,
-	FIELD_AS("allowPrivilegeEscalation", FIELD_BOOL, 0,
+	FIELD_AS("allowPrivilegeEscalation", FIELD_BOOL, NOEFFECT,
 		.doc = "Whether a process may gain more privileges than its parent."),
-	FIELD_AS("capabilities", FIELD_OBJ_, 0, .schema = &capabilities_schema, .doc = "Capabilities to add and drop."),
-	FIELD_AS("privileged", FIELD_BOOL, 0, .doc = "Run with the host's privileges."),
-	FIELD_AS("procMount", FIELD_STR, 0, .doc = "Kind of /proc to mount."),
+	FIELD_AS("capabilities", FIELD_OBJ_, NOEFFECT, .schema = &capabilities_schema, .doc = "Capabilities to add and drop."),
+	FIELD_AS("privileged", FIELD_BOOL, NOEFFECT, .doc = "Run with the host's privileges."),
+	FIELD_AS("procMount", FIELD_STR, NOEFFECT, .doc = "Kind of /proc to mount."),
 	FIELD_AS("readOnlyRootFilesystem", FIELD_BOOL, 0, .doc = "Mount the root file system read-only."),
 	{ 0 } } };
 
@@ -186,10 +186,10 @@ static const struct schema sysctl_schema = { "Sysctl", "A kernel parameter of th
 const struct schema kube_pod_security_context_schema = { "PodSecurityContext", "Privileges of all containers of a pod.",
 	0, (const struct field[]){
 	SECURITY_COMMON,
-	FIELD_AS("fsGroup", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "Group that owns the volumes."),
-	FIELD_AS("fsGroupChangePolicy", FIELD_STR, 0, .doc = "When ownership of volumes is changed."),
-	FIELD_AS("seLinuxChangePolicy", FIELD_STR, 0, .doc = "How volumes get the SELinux label."),
-	FIELD_AS("supplementalGroups", FIELD_VAL, 0, .doc = "Further group ids."),
-	FIELD_AS("supplementalGroupsPolicy", FIELD_STR, 0, .doc = "Whether groups of the image are merged in."),
-	FIELD_AS("sysctls", FIELD_LIST_, 0, .schema = &sysctl_schema, .doc = "Kernel parameters."),
+	FIELD_AS("fsGroup", FIELD_INT, NOEFFECT, .min = 0, .max = INT64_MAX, .doc = "Group that owns the volumes."),
+	FIELD_AS("fsGroupChangePolicy", FIELD_STR, NOEFFECT, .doc = "When ownership of volumes is changed."),
+	FIELD_AS("seLinuxChangePolicy", FIELD_STR, NOEFFECT, .doc = "How volumes get the SELinux label."),
+	FIELD_AS("supplementalGroups", FIELD_VAL, NOEFFECT, .doc = "Further group ids."),
+	FIELD_AS("supplementalGroupsPolicy", FIELD_STR, NOEFFECT, .doc = "Whether groups of the image are merged in."),
+	FIELD_AS("sysctls", FIELD_LIST_, NOEFFECT, .schema = &sysctl_schema, .doc = "Kernel parameters."),
 	{ 0 } } };
