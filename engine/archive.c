@@ -70,6 +70,8 @@ int
 archive_write(sqlite3 *db, void *save_job, struct err *e)
 {
 	const struct save_job *j = save_job;
+	if (kills_write(db, j, e))
+		return -1;
 	if (j->remove)
 		return archive_delete(db, j->id, j->ns, j->name, e);
 	if (write_row(db, j, e) || (j->untag && (tags_remove(db, j->id, e) || due_cancel(db, j->id, e))) ||

@@ -129,8 +129,10 @@ carry_out(struct engine *g, const struct save_job *j)
 			continue;
 		if (x->kind == ACTION_RELEASE)
 			executor_release(g->executor, j->ns, j->name, x->node_id);
-		else if (!executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds))
+		else if (!executor_kill(g->executor, j->ns, j->name, x->node_id, x->grace_seconds)) {
+			kills_ended(g, j->ns, j->name, x->node_id);
 			killed_in_line(j->live, x->node_id);
+		}
 	}
 }
 
@@ -216,6 +218,7 @@ add_followers(struct save_job *j, struct live *l)
 		j->actions[i] = l->actions.p[i];
 		j->actions[i].node_id = arena_dup(j->arena, l->actions.p[i].node_id);
 	}
+	kills_note(l->engine, j, l->run);
 	j->waiters_n = l->waiters.n;
 	j->waiters = ARENA_ARRAY(j->arena, struct waiter, l->waiters.n);
 	if (l->waiters.n)
@@ -515,9 +518,11 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 {
 	struct engine *g = arg;
 	struct live *l = live_find(g, ns, workflow);
+	bool running = result && result->phase == PHASE_RUNNING;
+	if (result && !running && !g->closing)
+		kills_ended(g, ns, workflow, node_id);
 	if (!l || g->closing)
 		return; /* the workflow was deleted meanwhile */
-	bool running = result && result->phase == PHASE_RUNNING;
 	struct stimulus s = { .kind = running ? STIM_TASK_CHANGED : result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
 		.result = result };
 	if (result && !running)
@@ -658,7 +663,7 @@ int
 engine_recover(struct engine *g, struct err *e)
 {
 	struct recovery rec = { .engine = g };
-	int rc = expiry_start(g, e) || sync_limits_read(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
+	int rc = kills_recover(g, e) || expiry_start(g, e) || sync_limits_read(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
 	if (!rc)
 		resume_all(&rec);
 	if (rec.runs.n) {
@@ -686,6 +691,7 @@ engine_free(struct engine *g)
 	map_free(&g->keys);
 	watches_free(g);
 	VEC_FREE(&g->changed);
+	kills_free(g);
 	regex_free(g->transient);
 	arena_free(g->scratch);
 	custom_metrics_free(g->metrics);

@@ -25,6 +25,7 @@ extern const char sync_limit_schema_sql[]; /* table: sync_limit */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
 extern const char baseline_schema_sql[];
 extern const char expiry_schema_sql[];  /* table: due */
+extern const char kill_schema_sql[];    /* table: kill */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
  * g = engine_new(...); executor_new(..., engine_task_news, g, &x, e); engine_set_executor(g, x); engine_recover(g, e). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shell: what the files of the engine's shell share, and nobody else sees. engine.c drives the runs, submit.c makes them,
- * line.c holds steps back while there is no room, archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
+ * line.c holds steps back while there is no room, kill.c remembers which are to be ended, archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
  */
 #ifndef TIDEGATE_ENGINE_SHELL_H
 #define TIDEGATE_ENGINE_SHELL_H
@@ -54,6 +54,7 @@ struct action {
 	enum { ACTION_RELEASE, ACTION_KILL } kind;
 	str node_id;              /* owned by the run */
 	int64_t grace_seconds;
+	str pod;                  /* in a save: of a step that is to be remembered as one to end, or forgotten as such */
 };
 
 struct waiter {
@@ -82,6 +83,7 @@ struct engine {
 	struct grants *grants;    /* locks, and who waits to be told of them */
 	struct agent *agent;      /* carries out http templates */
 	struct admission *admission;
+	struct map kills;         /* "ns/workflow/node id", owned: steps that are to be ended and have a row that says so */
 	struct {
 		struct timer timer;
 		bool sweeping, again;
@@ -95,6 +97,7 @@ struct engine {
 };
 
 struct archived;
+struct save_job;
 
 /* ---- engine.c */
 struct live *live_find(const struct engine *g, str ns, str name);
@@ -127,6 +130,16 @@ void line_leave(struct live *l);
 bool line_is_long(const struct engine *g);
 /* Starts what waits, as long as the executor has room. `engine` as an argument for callbacks. */
 void line_serve(void *engine);
+
+/* ---- kill.c: steps that are to be ended */
+/* Which of the save's actions it writes down. */
+void kills_note(struct engine *g, struct save_job *j, const struct run *r);
+int kills_write(sqlite3 *db, const struct save_job *j, struct err *e) MUST_CHECK;
+/* The step has ended, or there is none. */
+void kills_ended(struct engine *g, str ns, str workflow, str node_id);
+/* After a restart, before files are removed and anything starts: what was not ended then is now. */
+int kills_recover(struct engine *g, struct err *e) MUST_CHECK;
+void kills_free(struct engine *g);
 
 /* ---- grant.c: locks */
 struct grants *grants_new(struct engine *g);
@@ -194,6 +207,7 @@ struct save_job {
 		str data;
 	} *nodes;
 	size_t nodes_n;
+	int64_t now;              /* ns */
 	struct action *actions;
 	size_t actions_n;
 	struct waiter *waiters;

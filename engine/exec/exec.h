@@ -155,6 +155,10 @@ void process_release(struct task *t);
 int process_adopt(struct task *t, struct err *e) MUST_CHECK;
 /* Tells the monitor to end the step. */
 int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHECK;
+/* The same for a step of which nothing but its TASK_DIR is known. ERR_NOT_FOUND: it does not run. */
+int process_end(const struct executor *x, const char *dir, int64_t grace_seconds, struct err *e) MUST_CHECK;
+/* A claim of nobody: whoever is still to begin the step will not. */
+int process_bar(const struct executor *x, const char *dir, struct err *e) MUST_CHECK;
 /* Forgets the monitor: it leaves if it was not released, and runs on if it was. */
 void process_forget(struct task *t);
 /* What an earlier run of the same pod left is put aside. */

@@ -69,9 +69,9 @@ task_new(struct executor *x, const struct task_spec *s)
 
 /* Names that make a path below the directory of all tasks, and nowhere else. */
 static int
-check_names(const struct task_spec *s, struct err *e)
+check_names(str ns, str workflow, str pod, struct err *e)
 {
-	const str names[] = { s->ns, s->workflow, s->pod };
+	const str names[] = { ns, workflow, pod };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!names[i].n || names[i].n > NAME_MAX || names[i].p[0] == '.' ||
 			memchr(names[i].p, '/', names[i].n) || memchr(names[i].p, 0, names[i].n))
@@ -272,7 +272,7 @@ prepare(struct executor *x, const struct task_spec *s)
 		return NULL; /* it is under way */
 	confine_settle(x);
 	struct task *t = task_new(x, s);
-	if (check_names(s, &e) < 0 || task_write(t, s, &e) < 0)
+	if (check_names(s->ns, s->workflow, s->pod, &e) < 0 || task_write(t, s, &e) < 0)
 		task_fail(t, PHASE_ERROR, str_c(e.msg));
 	return t;
 }
@@ -329,6 +329,15 @@ adopt(struct task *t)
 		serve_line(t->x);
 }
 
+/* The node has just become an Error, since what it asks for is not there any more; its command may run. */
+static void
+end_forsaken(const struct task *t, int64_t grace_seconds)
+{
+	struct err ignored; /* mostly it does not run */
+	if (check_names(t->ns, t->workflow, t->pod, &ignored) == 0)
+		(void)!process_end(t->x, t->dir.p, grace_seconds, &ignored);
+}
+
 void
 executor_adopt(struct executor *x, const struct task_spec *s)
 {
@@ -338,7 +347,15 @@ executor_adopt(struct executor *x, const struct task_spec *s)
 		t->released = true; /* the store knows it: that is why it is adopted */
 	if (t && t->state == TASK_QUEUED)
 		adopt(t);
+	else if (t)
+		end_forsaken(t, s->grace_seconds);
 	x->inside--;
+}
+
+bool
+executor_has(struct executor *x, str ns, str workflow, str node_id)
+{
+	return find(x, ns, workflow, node_id) != NULL;
 }
 
 bool
@@ -361,6 +378,25 @@ executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t gra
 	/* else: released and about to claim; task_started passes it on */
 	x->inside--;
 	return true;
+}
+
+int
+executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, bool lasting, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	if (check_names(ns, workflow, pod, e) < 0)
+		return -1;
+	const char *dir = task_dir(a, &(struct task_spec){ .ns = ns, .workflow = workflow, .pod = pod }).p;
+	/* Again, since a monitor may take its claim meanwhile; it does so once. */
+	for (int looks = 0; looks < 3; looks++) {
+		if (process_end(x, dir, grace_seconds, e) == 0)
+			return 0;
+		if (e->code != ERR_NOT_FOUND)
+			return -1;
+		if (!lasting || process_bar(x, dir, e) == 0)
+			return 0;
+	}
+	return 0; /* it has ended */
 }
 
 str

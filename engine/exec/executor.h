@@ -54,8 +54,15 @@ void executor_set_aside(const struct executor *x, const struct task_spec *t);
 bool executor_claimed(const struct executor *x, const struct task_spec *t);
 /* After a restart: takes up a task that was released (or not) before; if it has no claim it is started as new. */
 void executor_adopt(struct executor *x, const struct task_spec *t);
+/* Whether it has such a task, in line or under way. */
+bool executor_has(struct executor *x, str ns, str workflow, str node_id);
 /* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. False: there is no such task. */
 bool executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
+/*
+ * After a restart: the same for a step that no daemon watches any more, and that nobody will adopt. `lasting`: its workflow
+ * is still known; should the step have been about to begin, it cannot any more.
+ */
+int executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, bool lasting, struct err *e) MUST_CHECK;
 /*
  * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in
  * lines "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names

@@ -357,11 +357,11 @@ claim_pidfd(int claim)
 }
 
 static int
-open_claim(const struct task *t)
+open_claim(const struct executor *x, const char *dir)
 {
 	char path[TASK_PATH_MAX];
-	snprintf(path, sizeof path, "%s.log", t->dir.p);
-	return openat(t->x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	snprintf(path, sizeof path, "%s.log", dir);
+	return openat(x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 /*
@@ -392,7 +392,7 @@ adopt_once(struct task *t, struct err *e)
 {
 	struct task_result r = { .exit_code = -1 };
 	struct stat st;
-	int claim CLEANUP(close_fd) = open_claim(t);
+	int claim CLEANUP(close_fd) = open_claim(t->x, t->dir.p);
 	if (claim < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "look at the step's claim");
 	t->pidfd = claim_pidfd(claim);
@@ -431,9 +431,9 @@ process_adopt(struct task *t, struct err *e)
 }
 
 int
-process_kill(struct task *t, int64_t grace_seconds, struct err *e)
+process_end(const struct executor *x, const char *dir, int64_t grace_seconds, struct err *e)
 {
-	int claim CLEANUP(close_fd) = open_claim(t);
+	int claim CLEANUP(close_fd) = open_claim(x, dir);
 	int pidfd CLEANUP(close_fd) = claim < 0 ? -1 : claim_pidfd(claim);
 	if (pidfd < 0)
 		return err_set(e, ERR_NOT_FOUND, "the step has ended");
@@ -444,4 +444,26 @@ process_kill(struct task *t, int64_t grace_seconds, struct err *e)
 	if (pidfd_send_signal(pidfd, SIGTERM, &si, 0) < 0)
 		return err_errno(e, "signal the step");
 	return 0;
+}
+
+int
+process_kill(struct task *t, int64_t grace_seconds, struct err *e)
+{
+	return process_end(t->x, t->dir.p, grace_seconds, e);
+}
+
+int
+process_bar(const struct executor *x, const char *dir, struct err *e)
+{
+	char path[TASK_PATH_MAX];
+	snprintf(path, sizeof path, "%s.log", dir);
+	for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
+		*slash = 0;
+		int rc = mkdirat(x->tasks_fd, path, 0755);
+		*slash = '/';
+		if (rc < 0 && errno != EEXIST)
+			return err_errno(e, "make a folder for the step");
+	}
+	int claim CLEANUP(close_fd) = openat(x->tasks_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return claim < 0 ? err_errno(e, "claim the step") : 0;
 }

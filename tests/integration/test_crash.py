@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon is killed while a 20-step workflow runs, ten times at random moments: nothing starts twice, nothing is lost."""
+import contextlib
 import json
 import os
 import random
 import shutil
+import sqlite3
 import unittest
 
 from harness import TestCase, scaled, until
@@ -112,6 +114,87 @@ class Crash(TestCase):
         until(lambda: all("end " + x in self.lines() for x in started), 30, "the end of the steps that ran")
         d.start()
         self.judge(d)
+
+
+# Runs until it is told to end, and says that it was.
+ENDLESS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: endless}
+spec:
+  entrypoint: main
+  volumes: [{name: journal, hostPath: {path: "DIRECTORY"}}]
+  templates:
+    - name: main
+      container:
+        image: busybox
+        command: [sh, -c]
+        args: ["trap 'echo told >> JOURNAL; exit 1' TERM; echo runs >> JOURNAL; while :; do sleep 0.05; done"]
+        volumeMounts: [{name: journal, mountPath: "DIRECTORY"}]
+"""
+
+
+class KillThatIsDue(Crash):
+    """The daemon dies when it is on disk that a step is to end, and its monitor has not been told yet."""
+
+    test_killed_while_twenty_steps_run = test_steps_go_on_without_the_daemon = None
+
+    def setUp(self):
+        super().setUp()
+        self.journal = os.path.join(self.directory, "shared", "journal")
+        os.makedirs(os.path.dirname(self.journal))
+        os.chmod(os.path.dirname(self.journal), 0o777)
+        self.d = self.daemon({}, "--config", self.settings())
+        self.tasks = os.path.join(self.d.state, "tasks", "default", "endless")
+        self.path = os.path.join(self.directory, "endless.yaml")
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.write(ENDLESS.replace("JOURNAL", self.journal).replace("DIRECTORY", os.path.dirname(self.journal)))
+
+    def begin(self, times):
+        self.d.cli("submit", self.path)
+        until(lambda: self.lines().count("runs") == times, 60, "the step")
+
+    def decide_and_die(self, *verb):
+        """Without its folder the step cannot be found, and so not be told; all else goes as ever."""
+        os.rename(self.tasks, self.tasks + ".away")
+        self.d.cli(*verb)
+        self.assertNotIn("told", self.lines())
+        self.d.kill()
+        self.assertEqual(self.due(), 1)
+        shutil.rmtree(self.tasks, ignore_errors=True)
+        os.rename(self.tasks + ".away", self.tasks)
+
+    def due(self):
+        with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "tidegate.db"))) as db:
+            return db.execute("SELECT count(*) FROM kill").fetchone()[0]
+
+    def test_is_made_up_for(self):
+        for verb in ["stop", "terminate", "delete"]:
+            with self.subTest(verb=verb):
+                self.begin(1)
+                self.decide_and_die(verb, "endless")
+                self.d.start()
+                until(lambda: "told" in self.lines() and self.due() == 0, 60, "the end of the step")
+                os.unlink(self.journal)
+                if verb == "delete":
+                    shutil.rmtree(self.tasks)
+                else:
+                    self.assertEqual(self.d.get("endless")["status"]["phase"], "Failed")
+                    self.d.cli("delete", "endless")
+
+    def test_is_not_that_of_the_next_attempt(self):
+        """Once the end was seen nothing is remembered: the same pod may run again."""
+        self.begin(1)
+        self.d.cli("stop", "endless")
+        until(lambda: "told" in self.lines() and self.due() == 0, 60, "the end of the step")
+        self.d.cli("retry", "endless")
+        until(lambda: self.lines().count("runs") == 2, 60, "the step, once more")
+        self.d.kill()
+        self.d.start()
+        self.assertEqual(self.d.get("endless")["status"]["phase"], "Running")
+        self.assertEqual(self.lines().count("told"), 1)
+        self.d.cli("stop", "endless")
+        until(lambda: self.lines().count("told") == 2, 60, "the end of the step, once more")
 
 
 if __name__ == "__main__":

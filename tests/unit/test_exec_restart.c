@@ -228,6 +228,111 @@ the_line_holds_what_is_too_much(void **state)
 	world_free(w);
 }
 
+/* ---- steps that nobody adopts --------------------------------------------------------------------------------------- */
+
+static str
+log_of(const struct world *w, struct arena *a, const char *node)
+{
+	const char *path = arena_fmt(a, "%s/tasks/default/wf/%s.log", w->dir, node).p;
+	char *text = ARENA_ARRAY(a, char, 1 << 16);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, 1 << 16);
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? STR_NONE : (str){ text, (size_t)n };
+}
+
+static bool
+has_ended(const struct world *w, const char *node)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	return str_find(log_of(w, a, node), S("\n#end "), 0) != SIZE_MAX;
+}
+
+static int
+end_left(struct world *w, const char *node, int64_t grace_seconds, bool lasting)
+{
+	struct err e;
+	int rc = executor_end(w->x, S("default"), S("wf"), str_c(node), grace_seconds, lasting, &e);
+	if (rc)
+		fail_msg("%s", e.msg);
+	return rc;
+}
+
+/* With its grace period, as often as one asks. */
+static void
+a_step_of_an_earlier_daemon_is_ended(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160], then[320];
+	ledger(w, path);
+	snprintf(then, sizeof then, "trap 'echo told >>%s' TERM; echo heeds >>%s; while :; do sleep 0.02; done", path, path);
+	ledger_step(w, &s, &hp, script, path, "stubborn", then);
+	begin(w, &s);
+	WAIT_FOR(w, lines(path, "heeds") == 1);
+	reopen(w);
+	end_left(w, "stubborn", 1, true);
+	WAIT_FOR(w, has_ended(w, "stubborn"));
+	assert_int_equal(lines(path, "told"), 1);
+	end_left(w, "stubborn", 1, true);
+	end_left(w, "nobody", 1, false);
+	snprintf(then, sizeof then, "%s/tasks/default/wf/nobody.log", w->dir);
+	assert_false(file_exists(then)); /* of a workflow that is gone nothing is left */
+	assert_int_equal(w->started_n + w->ended_n, 0);
+	world_free(w);
+}
+
+/* In every phase of the helper's work: it runs and is ended, or it cannot begin. */
+static void
+a_step_that_is_about_to_begin_is_barred(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct host_path hp;
+	char script[512], path[160], node[12][32];
+	bool barred[12];
+	for (int i = 0; i < 12; i++) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		struct step_of s;
+		snprintf(node[i], sizeof node[i], "about%d", i);
+		ledger_step(w, &s, &hp, script, path, node[i], "sleep 1000");
+		begin(w, &s);
+		if (i % 3)
+			usleep((useconds_t)(i * 300)); /* spreads the deaths over the start; nothing depends on it */
+		reopen(w);
+		end_left(w, node[i], 0, true);
+		str text = log_of(w, a, node[i]);
+		assert_non_null(text.p);
+		barred[i] = !text.n;
+		WAIT_FOR(w, barred[i] || has_ended(w, node[i]));
+	}
+	for (int i = 0; i < 12; i++)
+		assert_true(lines(path, node[i]) <= !barred[i]);
+	world_free(w);
+}
+
+/* What it asks for has gone meanwhile: its node is an Error, and must not run on. */
+static void
+a_step_that_cannot_be_adopted_is_ended(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct secret_ref gone = { .name = S("nobody"), .key = S("k") };
+	struct env_from_key from_gone = { .secret = &gone };
+	step_init(&s, "bereft", "sleep 1000");
+	begin(w, &s);
+	WAIT_FOR(w, w->started_n == 1);
+	reopen(w);
+	s.env[0] = (struct env_var){ .name = S("GONE"), .value_from = &from_gone };
+	s.c.env.p = s.env;
+	s.c.env.n = 1;
+	executor_adopt(w->x, &s.spec);
+	assert_int_equal(finish(w, "bereft")->phase, PHASE_ERROR);
+	WAIT_FOR(w, has_ended(w, "bereft"));
+	world_free(w);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -240,6 +345,9 @@ main(int argc, char **argv)
 		TEST(a_monitor_that_is_killed_is_an_error),
 		TEST(a_second_run_of_a_pod_starts_afresh),
 		TEST(the_line_holds_what_is_too_much),
+		TEST(a_step_of_an_earlier_daemon_is_ended),
+		TEST(a_step_that_is_about_to_begin_is_barred),
+		TEST(a_step_that_cannot_be_adopted_is_ended),
 	};
 	return exec_main("exec_restart", tests, ARRAY_LEN(tests), argc, argv);
 }
