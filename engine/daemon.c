@@ -31,6 +31,8 @@ daemon_ready(struct node *n, str ip)
 		return;
 	n->daemoned = true;
 	daemon_track(n);
+	if (n->lock) /* it counts as fulfilled: others may have it, as in Argo */
+		sync_release(n->run, n);
 	node_set(n, PHASE_RUNNING, S(""));
 	node_changed(n);
 	node_announce(n);

@@ -92,7 +92,7 @@ sync_parks(struct run *r, struct call *c, const struct processed *p, struct node
 	struct node *n = node_named(r, c->name);
 	const struct synchronization *s = p->tmpl->synchronization;
 	struct err e;
-	if (!s || c->retried || (n ? n->lock && !sync_waits(n) : is_over(r, c)))
+	if (!s || c->retried || (n ? n->daemoned || (n->lock && !sync_waits(n)) : is_over(r, c)))
 		return false;
 	struct locking *l = ARENA_NEW(r->arena, struct locking);
 	l->state = LOCK_WAITING;
