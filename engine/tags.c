@@ -37,7 +37,7 @@ struct put {
 	struct tag_scope *scope;
 	struct err *err;
 	bool changed;
-	bool absent; /* a tag of this string has no value */
+	str absent; /* the first tag of this string that has no value; .p == NULL: all have one */
 };
 
 /* The value may be put where `open` is: not more than a text may hold. */
@@ -54,6 +54,14 @@ put_in(struct put *p, struct buf *out, size_t open, str name, str value)
 	return 0;
 }
 
+static int
+refuse_absent(struct put *p, str name)
+{
+	return err_set(p->err, ERR_INVALID,
+		"unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and it has no default)",
+		STR_ARG(name));
+}
+
 /* The tag that began at `open` in the buffer has its name complete: puts its value there, or closes it as it was
  * written. */
 static int
@@ -65,12 +73,9 @@ close_tag(struct put *p, struct buf *out, size_t open)
 		return put_in(p, out, open, name, value);
 	case TAG_ABSENT:
 		if (!p->scope->absent_is_null)
-			return err_set(p->err, ERR_INVALID,
-				"unable to substitute {{%.*s}}: output is an absent optional (its step was skipped and "
-				"it has "
-				"no default)",
-				STR_ARG(name));
-		p->absent = true;
+			return refuse_absent(p, name);
+		if (!p->absent.p)
+			p->absent = arena_dup(p->arena, name);
 		break;
 	case TAG_MISSING:
 		if (must_be_found(p->scope, name))
@@ -153,16 +158,13 @@ static int
 put_string(struct put *p, const struct val *v, struct val *out)
 {
 	str text = val_text(v), put;
-	p->changed = p->absent = false;
+	p->changed = false;
+	p->absent = STR_NONE;
 	if (put_text(p, text, &put))
 		return -1;
-	if (p->absent) {
+	if (p->absent.p) {
 		if (!is_one_tag(text))
-			return err_set(p->err, ERR_INVALID,
-				"unable to substitute '%.*s': an output in it is an absent optional (its step was "
-				"skipped "
-				"and it has no default)",
-				(int)(text.n < 200 ? text.n : 200), text.p);
+			return refuse_absent(p, p->absent);
 		*out = val_null();
 		out->line = v->line;
 		out->col = v->col;

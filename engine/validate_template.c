@@ -380,6 +380,9 @@ check_timeout(struct check *k, const struct template *t)
 		check_fail(k, val_get(t->src, S("timeout")), "templates.%.*s '%.*s' has invalid duration format in "
 			"timeout: write 10s or 1h30m",
 			STR_ARG(t->name), STR_ARG(t->timeout));
+	else if (t->timeout.n && t->type == TEMPLATE_SUSPEND)
+		diag_hint(k->diags, check_warn(k, val_get(t->src, S("timeout")), "a suspended node does not heed timeout"),
+			"write suspend: {duration: ...}, or activeDeadlineSeconds of the workflow");
 	if (t->pending_timeout.n && !is_leaf(t))
 		check_fail(k, val_get(t->src, S("pendingTimeout")), "templates.%.*s %s template doesn't support "
 			"pendingTimeout field.", STR_ARG(t->name),
