@@ -224,10 +224,10 @@ const struct image *image_find(const struct settings *st, str name);
 int image_command(struct arena *a, const struct settings *st, const struct container *c, const struct image *image,
 	struct strs *argv, struct err *e) MUST_CHECK;
 
-/* The `user` of the row: "name", "uid", "name:gid" or "uid:gid"; names are those of its /etc/passwd, or the host's. */
-/* Its home in the image's /etc/passwd; absent: none. In `a`. */
-str image_home(struct arena *a, const struct image *image);
+/* The `user` of the row: "name", "uid", "name:group" or "uid:group"; names are those of its /etc/passwd and /etc/group, or the host's. */
 int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e) MUST_CHECK;
+/* The home of that user in the image's /etc/passwd; absent: none. In `a`. */
+str image_home(struct arena *a, const struct image *image);
 
 /* ---- volume.c */
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
