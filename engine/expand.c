@@ -9,6 +9,12 @@
 
 /* ---- withSequence ---------------------------------------------------------------------------------------------- */
 
+static uint64_t
+magnitude(int64_t v)
+{
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
 /* One verb of Go's fmt for integers with its flags and width: what `format` can sensibly hold. -1: none. */
 static int
 put_formatted(struct buf *b, const char *at, const char *end, int64_t v)
@@ -23,7 +29,7 @@ put_formatted(struct buf *b, const char *at, const char *end, int64_t v)
 	if (*p == 'b') {
 		char bits[65];
 		int n = 0;
-		for (uint64_t u = (uint64_t)(v < 0 ? -v : v); n == 0 || u; u >>= 1)
+		for (uint64_t u = magnitude(v); n == 0 || u; u >>= 1)
 			bits[n++] = (char)('0' + (u & 1));
 		if (v < 0)
 			buf_addc(b, '-');
@@ -38,7 +44,7 @@ put_formatted(struct buf *b, const char *at, const char *end, int64_t v)
 	snprintf(format + n, sizeof format - n, "ll%c", *p == 'v' ? 'd' : *p);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	int len = snprintf(text, sizeof text, format, (long long)(negative ? -v : v));
+	int len = snprintf(text, sizeof text, format, (long long)(negative ? magnitude(v) : (uint64_t)v));
 #pragma GCC diagnostic pop
 	if (negative)
 		buf_addc(b, '-');
@@ -94,12 +100,15 @@ sequence(struct run *r, const struct sequence *q, struct val_list *out, struct e
 	if (q->count.text.p) {
 		if (count <= 0)
 			return 0;
-		end = start + count - 1;
+		if (__builtin_add_overflow(start, count - 1, &end))
+			return err_set(e, ERR_LIMIT, "withSequence: start %lld and count %lld are too large",
+				(long long)start, (long long)count);
 	}
-	uint64_t n = (uint64_t)(start <= end ? end - start : start - end) + 1;
-	if (n > ITEMS_MAX)
+	/* Unsigned, as the distance of two int64 may be no int64; less one, as their number may be no uint64. */
+	uint64_t last = start <= end ? (uint64_t)end - (uint64_t)start : (uint64_t)start - (uint64_t)end;
+	if (last >= ITEMS_MAX)
 		return err_set(e, ERR_LIMIT, "withSequence: more than %d items", ITEMS_MAX);
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i <= last; i++) {
 		str text;
 		if (sequence_text(r, q->format, start <= end ? start + (int64_t)i : start - (int64_t)i, &text, e))
 			return -1;
