@@ -33,6 +33,9 @@ without_newline(str s)
 	return s.n && s.p[s.n - 1] == '\n' ? str_slice(s, 0, s.n - 1) : s;
 }
 
+/* What Argo's container `wait` says of an output that it could not read (spec 2.17). */
+#define MISSING "wait: Error (exit code 64): outputs.parameters.%.*s: "
+
 static void
 take_output(struct task *t, struct ending *x, const struct record *r)
 {
@@ -45,10 +48,10 @@ take_output(struct task *t, struct ending *x, const struct record *r)
 	else if (x->output_problem.p || o->has_default)
 		return;
 	else if (r->type == TASK_EXIT_NO_OUTPUT)
-		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: open %.*s: no such file or directory",
-			STR_ARG(o->name), STR_ARG(o->path));
+		x->output_problem = arena_fmt(t->arena,
+			MISSING "open %.*s: no such file or directory", STR_ARG(o->name), STR_ARG(o->path));
 	else
-		x->output_problem = arena_fmt(t->arena, "output parameter %.*s: %.*s", STR_ARG(o->name), STR_ARG(text));
+		x->output_problem = arena_fmt(t->arena, MISSING "%.*s", STR_ARG(o->name), STR_ARG(text));
 }
 
 static void

@@ -302,7 +302,8 @@ outputs_answer_by_position(void **state)
 	record_add(&x.b, TASK_EXIT_PROGRESS, S("11/10"));
 	r = ending_read(&x);
 	assert_int_equal(r.phase, PHASE_ERROR);
-	assert_string_equal(r.message.p, "output parameter a: open /tmp/a: no such file or directory");
+	assert_string_equal(r.message.p,
+		"wait: Error (exit code 64): outputs.parameters.a: open /tmp/a: no such file or directory");
 	assert_null(r.progress.p);
 	arena_free(x.t.arena);
 }
