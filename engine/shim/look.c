@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -120,6 +121,24 @@ connect_to(const char *host, int port)
 	return fd;
 }
 
+/*
+ * Reads on, as the kubelet does: closing with bytes unread would reset the connection under a server that still writes.
+ * A server that says nothing more and keeps the connection is not waited for.
+ */
+static void
+read_rest(int fd)
+{
+	enum { REST_MAX = 10 << 10, SILENCE_MS = 100 };
+	char rest[1024];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	for (size_t n = 0; n < REST_MAX && poll(&p, 1, SILENCE_MS) > 0;) {
+		ssize_t got = read(fd, rest, sizeof rest);
+		if (got <= 0)
+			return;
+		n += (size_t)got;
+	}
+}
+
 /* 2xx and 3xx are good, as for Kubernetes. */
 static bool
 answers_well(int fd, const char *request)
@@ -134,6 +153,7 @@ answers_well(int fd, const char *request)
 			break;
 		n += (size_t)got;
 	}
+	read_rest(fd);
 	const char *space = strchr(answer, ' ');
 	return !strncmp(answer, "HTTP/1.", 7) && space && (space[1] == '2' || space[1] == '3');
 }

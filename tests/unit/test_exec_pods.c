@@ -316,6 +316,28 @@ interface_of(const char *ip, char to[32])
 	snprintf(to, 32, "tgp%08x", a << 24 | b << 16 | c << 8 | (d - 1));
 }
 
+/* A probe that closed with bytes unread would reset the connection: the server, which waits for its end, would fail. */
+static void
+a_probe_reads_the_whole_answer(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct pod_of p;
+	w->settings.pod_network = S("10.215.0.0/16");
+	if (w->sandbox == TASK_SANDBOX_PRIVILEGED && geteuid() == 0) {
+		daemon_init(&p, "d", "exec python3 -c 'import socket as n\n"
+			"s=n.create_server((\"\",8099)); c=s.accept()[0]; c.recv(9999)\n"
+			"c.sendall(b\"HTTP/1.1 200 OK\\r\\n\\r\\n\"+b\"x\"*5000); c.shutdown(1)\n"
+			"while c.recv(9999): pass'");
+		struct http_get get = { .path = S("/"), .port = { .text = S("8099") } };
+		struct probe ready = { .http_get = &get, .period = 1, .timeout = 5 };
+		p.step.c.readiness_probe = &ready;
+		begin(w, &p.step);
+		assert_string_equal(finish(w, "d")->message, "");
+		assert_int_equal(finish(w, "d")->phase, PHASE_SUCCEEDED);
+	}
+	world_free(w);
+}
+
 /* Two on the same port, each reached at its own address, by a step in the host's network. */
 static void
 daemons_have_addresses_of_their_own(void **state)
@@ -555,6 +577,7 @@ main(int argc, char **argv)
 		TEST(a_pod_is_ended_when_asked_and_at_its_deadline),
 		TEST(a_running_pod_is_adopted),
 		TEST(daemons_have_addresses_of_their_own),
+		TEST(a_probe_reads_the_whole_answer),
 		TEST(a_range_that_is_none_is_an_error),
 		TEST(probes_say_when_it_is_ready_and_when_it_is_over),
 		TEST(hooks_run_after_the_start_and_before_the_end),
