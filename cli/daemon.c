@@ -16,7 +16,7 @@
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[13];
+	static struct store_migration history[14];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -30,6 +30,7 @@ migrations(size_t *n)
 	history[10] = (struct store_migration){ 11, sync_limit_schema_sql };
 	history[11] = (struct store_migration){ 12, baseline_schema_sql };
 	history[12] = (struct store_migration){ 13, kill_schema_sql };
+	history[13] = (struct store_migration){ 14, tags_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

@@ -30,6 +30,10 @@ str tags_find(const struct tag_list *tags, enum tag_kind kind, str name);
 str tag_value(str value);
 int tags_write(sqlite3 *db, int64_t id, int64_t finished, const struct tag_list *tags, struct err *e) MUST_CHECK;
 int tags_remove(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
+/* The tags of one more workflow are on disk, and cannot be found yet. */
+void tags_written(struct engine *g);
+/* done(arg) when all that are on disk can be found: at once, or after a commit. Before every search by tags. */
+void tags_settled(struct engine *g, void (*done)(void *arg), void *arg);
 
 /* ---- search.c ------------------------------------------------------------------------------------------------ */
 

@@ -3,8 +3,12 @@
  * archive_tags: what a finished workflow can be found by without reading it. Its labels, parameters and outputs are rows
  * of one table, in the order of the list (newest end first) within each value: a query follows the rarest of its
  * values and stops when its page is full, however many workflows there are.
+ *
+ * Each value lies elsewhere in that table, so that a page for each of them and of its index would be written when a workflow ends.
+ * They wait in a table of their own, one beside the other, and go where they are looked for together with those of other workflows:
+ * when there are many, or when somebody is about to look (tags_settled). A restart finds them there.
  */
-#include "engine/archive.h"
+#include "engine/shell.h"
 
 enum {
 	TAGS_MAX = 200,      /* of one workflow */
@@ -38,6 +42,13 @@ const char archive_schema_sql[] =
 	"INSERT OR IGNORE INTO workflow_tag SELECT 2, json_extract(t.value, '$.name'), substr(json_extract(t.value, '$.value'), 1, 256),"
 	" w.finished, w.id FROM workflow w, json_each(CAST(w.state AS TEXT), '$.outputs') t"
 	" WHERE w.finished IS NOT NULL AND json_extract(t.value, '$.name') IS NOT NULL AND json_extract(t.value, '$.value') IS NOT NULL;";
+
+const char tags_schema_sql[] =
+	"CREATE TABLE workflow_tag_new ("
+	" id INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, finished INTEGER NOT NULL,"
+	" PRIMARY KEY (id, kind, name, value)) WITHOUT ROWID;"
+	"DROP INDEX workflow_uid;" /* of those that are not finished nobody asks here */
+	"CREATE INDEX workflow_uid ON workflow (uid) WHERE finished IS NOT NULL;";
 
 /* ---- what there is ------------------------------------------------------------------------------------------- */
 
@@ -115,15 +126,55 @@ tags_find(const struct tag_list *tags, enum tag_kind kind, str name)
 int
 tags_remove(sqlite3 *db, int64_t id, struct err *e)
 {
-	return store_exec(db, e, "DELETE FROM workflow_tag WHERE id = ?", "i", id);
+	return store_exec(db, e, "DELETE FROM workflow_tag_new WHERE id = ?", "i", id) ? -1
+	       : store_exec(db, e, "DELETE FROM workflow_tag WHERE id = ?", "i", id);
 }
 
 int
 tags_write(sqlite3 *db, int64_t id, int64_t finished, const struct tag_list *tags, struct err *e)
 {
 	for (size_t i = 0; i < tags->n; i++)
-		if (store_exec(db, e, "INSERT OR IGNORE INTO workflow_tag (kind, name, value, finished, id) VALUES (?,?,?,?,?)", "issii",
+		if (store_exec(db, e, "INSERT OR IGNORE INTO workflow_tag_new (kind, name, value, finished, id) VALUES (?,?,?,?,?)", "issii",
 		               (int64_t)tags->p[i].kind, tags->p[i].name, tags->p[i].value, finished, id))
 			return -1;
 	return 0;
+}
+
+/* ---- going where they are looked for ------------------------------------------------------------------------- */
+
+enum { SETTLE_AT = 64 }; /* workflows: their entries fill the pages that are written, and take a millisecond */
+
+static int
+settle(sqlite3 *db, void *arg UNUSED, struct err *e)
+{
+	return store_exec(db, e,
+		"INSERT OR IGNORE INTO workflow_tag (kind, name, value, finished, id)"
+		" SELECT kind, name, value, finished, id FROM workflow_tag_new ORDER BY kind, name, value, finished, id", "")
+		       ? -1
+		       : store_exec(db, e, "DELETE FROM workflow_tag_new", "");
+}
+
+static void
+settle_now(struct engine *g)
+{
+	g->tags_new = 0;
+	store_write(g->store, settle, NULL, NULL); /* at the end the engine may be gone before it is written */
+}
+
+void
+tags_settled(struct engine *g, void (*done)(void *arg), void *arg)
+{
+	if (g->tags_new)
+		settle_now(g);
+	if (store_pending(g->store)) /* this one, or one before */
+		store_after_commit(g->store, done, arg);
+	else
+		done(arg);
+}
+
+void
+tags_written(struct engine *g)
+{
+	if (++g->tags_new >= SETTLE_AT)
+		settle_now(g);
 }

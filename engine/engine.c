@@ -151,6 +151,8 @@ saved(void *arg)
 		expiry_files(g, j->id, j->ns, j->name);
 	else if (j->ended)
 		expiry_finished(g, run_phase(l->run));
+	if (j->tags.n)
+		tags_written(g);
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
 	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
@@ -583,6 +585,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->agent = agent_new(&env);
 	g->admission = admission_new(g);
 	g->next_id = 1;
+	g->tags_new = 1; /* an earlier daemon's, perhaps */
 	list_init(&g->watches);
 	list_init(&g->line);
 	return g;

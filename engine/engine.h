@@ -23,6 +23,7 @@ extern const char queue_schema_sql[];   /* column: workflow.queued */
 extern const char cache_schema_sql[];   /* table: memo */
 extern const char sync_limit_schema_sql[]; /* table: sync_limit */
 extern const char archive_schema_sql[]; /* table: workflow_tag */
+extern const char tags_schema_sql[];    /* table: workflow_tag_new */
 extern const char baseline_schema_sql[];
 extern const char expiry_schema_sql[];  /* table: due */
 extern const char kill_schema_sql[];    /* table: kill */

@@ -300,6 +300,16 @@ sweep_read(void *arg, const struct err *e)
 }
 
 static void
+sweep_settled(void *arg)
+{
+	struct sweep *s = arg;
+	if (s->engine)
+		store_read(s->engine->store, read_sweep, s, sweep_read);
+	else
+		sweep_read(s, NULL);
+}
+
+static void
 sweep_begin(void *arg)
 {
 	struct engine *g = arg;
@@ -316,7 +326,7 @@ sweep_begin(void *arg)
 	for (size_t i = 0; i < RETAIN_KINDS; i++)
 		s->keep[i] = keep[i]->set ? keep[i]->v : -1;
 	g->expiry.sweep = s;
-	store_read(g->store, read_sweep, s, sweep_read);
+	tags_settled(g, sweep_settled, s);
 }
 
 /* ---- when ---------------------------------------------------------------------------------------------------- */

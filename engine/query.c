@@ -120,6 +120,7 @@ struct item {
 
 struct list {
 	struct engine *engine;
+	struct store *store;
 	struct arena *arena;
 	struct list_query q;
 	struct search search;
@@ -277,24 +278,35 @@ list_refused(void *arg)
 	list_end(l, &l->error);
 }
 
+static void
+list_stored(void *arg)
+{
+	struct list *l = arg;
+	store_read(l->store, offer_stored, l, list_end);
+}
+
 void
 engine_list(struct engine *g, const struct list_query *query,
             void (*done)(void *arg, const struct list_answer *answer, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
 	struct list *l = ARENA_NEW(a, struct list);
-	*l = (struct list){ .engine = g, .arena = a, .q = *query, .done = done, .arg = arg };
+	*l = (struct list){ .engine = g, .store = g->store, .arena = a, .q = *query, .done = done, .arg = arg };
 	if (search_read(query, a, &l->search, &l->error)) {
 		loop_defer(g->loop, list_refused, l);
 		return;
 	}
 	offer_lives(l);
-	store_read(g->store, offer_stored, l, list_end);
+	if (l->search.wanted.n)
+		tags_settled(g, list_stored, l);
+	else
+		list_stored(l);
 }
 
 /* ---- labels -------------------------------------------------------------------------------------------------- */
 
 struct labels {
+	struct store *store;
 	struct arena *arena;
 	str key; /* absent: the keys */
 	struct val_list found;
@@ -318,13 +330,20 @@ labels_read(void *arg, const struct err *e)
 	arena_free(l->arena);
 }
 
+static void
+labels_settled(void *arg)
+{
+	struct labels *l = arg;
+	store_read(l->store, read_labels, l, labels_read);
+}
+
 void
 engine_label_values(struct engine *g, str key, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
 	struct labels *l = ARENA_NEW(a, struct labels);
-	*l = (struct labels){ .arena = a, .key = arena_dup(a, key), .done = done, .arg = arg };
-	store_read(g->store, read_labels, l, labels_read);
+	*l = (struct labels){ .store = g->store, .arena = a, .key = arena_dup(a, key), .done = done, .arg = arg };
+	tags_settled(g, labels_settled, l);
 }
 
 void

@@ -155,6 +155,8 @@ put_conditions(struct sql *s, const struct search *f, const struct wanted *follo
 		put_int(s, " AND w.started > ?", f->started_after);
 	if (f->started_before)
 		put_int(s, " AND w.started < ?", f->started_before);
+	if (f->wanted.n) /* its tags are not in place: it began and ended after the question was asked */
+		buf_add(&s->text, S(" AND NOT EXISTS (SELECT 1 FROM workflow_tag_new y WHERE y.id = w.id)"));
 	for (size_t i = 0; i < f->wanted.n; i++)
 		if (&f->wanted.p[i] != followed && !is_completed(&f->wanted.p[i]))
 			put_wanted(s, &f->wanted.p[i]);

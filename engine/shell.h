@@ -89,6 +89,7 @@ struct engine {
 		bool sweeping, again;
 		struct sweep *sweep; /* that is being read */
 	} expiry;
+	size_t tags_new;          /* workflows whose tags cannot be found yet, see archive_tags.c */
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
 	uint64_t saves, saves_before; /* so far; and when quiet.c looked last */

@@ -167,7 +167,7 @@ class Many(TestCase):
                        " uid || i, created + i, started, finished + i, phase, state, state_crc FROM workflow, n")
             db.execute("INSERT INTO workflow_spec (id, spec, spec_crc) SELECT id + i, spec, spec_crc FROM workflow_spec, n")
             db.execute("INSERT INTO node (workflow, ord, data, crc) SELECT workflow + i, ord, data, crc FROM node, n")
-            db.execute("INSERT INTO workflow_tag (kind, name, value, finished, id) SELECT kind, name, value, finished + i, id + i FROM workflow_tag, n")
+            db.execute("INSERT INTO workflow_tag (kind, name, value, finished, id) SELECT kind, name, value, finished + i, id + i FROM workflow_tag_new, n")
             db.execute("INSERT INTO workflow_tag (kind, name, value, finished, id) SELECT 0, 'rare', 'yes', finished, id FROM workflow WHERE id % 1000 = 7")
         db.close()
 

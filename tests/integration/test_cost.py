@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run does not use costs it nothing: which libraries are in a process, seen from outside."""
+"""What a run does not use costs it nothing: which libraries are in a process, and what is written, seen from outside."""
 import os
+import struct
 import subprocess
 import unittest
 
-from harness import TIDEGATE, TestCase, free_port, post, until
+from harness import TIDEGATE, TestCase, free_port, post, scaled, until
 
 HTTP_TRIGGER = """
 apiVersion: argoproj.io/v1alpha1
@@ -54,6 +55,65 @@ class Libraries(TestCase):
             self.assertFalse(has(libraries, name), name)
         self.assertEqual(post(source, "/push", "{}", {"Content-Type": "application/json"})[0], 200)
         until(lambda: has(mapped(d.process.pid), "libcurl"), what="libcurl in the daemon")
+
+
+ONE_STEP = """
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: source}
+spec:
+  webhook:
+    push: {endpoint: /push, method: POST, port: "%d"}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: sensor}
+spec:
+  dependencies: [{name: push, eventSourceName: source, eventName: push}]
+  triggers:
+    - template:
+        name: start
+        argoWorkflow:
+          operation: submit
+          source:
+            resource:
+              apiVersion: argoproj.io/v1alpha1
+              kind: Workflow
+              metadata: {generateName: one-, labels: {team: a}}
+              spec:
+                entrypoint: main
+                templates: [{name: main, container: {image: any, command: ["true"]}}]
+"""
+
+
+def commits(state):
+    """Pages of each commit in the write-ahead log, oldest first."""
+    with open(os.path.join(state, "tidegate.db-wal"), "rb") as f:
+        log = f.read()
+    sizes, pages, at = [], 0, 32
+    while log[at + 8:at + 16] == log[16:24]:  # the salts: later frames are of an earlier round
+        pages += 1
+        if struct.unpack_from(">I", log, at + 4)[0]:
+            sizes.append(pages)
+            pages = 0
+        at += 24 + 4096
+    return sizes
+
+
+class Pages(TestCase):
+    """A page written is what a commit costs: one for each table and index that must know, and no more."""
+
+    def test_a_workflow_of_one_step_writes_few_pages(self):
+        port = free_port()
+        d = self.daemon({"all.yaml": ONE_STEP % port}, "--auth", "none")
+        seen = []
+        for i in range(scaled(5, 10)):  # pages split now and then, and a slow machine makes a third commit: the least counts
+            self.assertEqual(post(port, "/push", "{}", {"Content-Type": "application/json"})[0], 200)
+            until(lambda i=i: [w["status"].get("phase") for w in d.api("GET", "/api/v1/workflows/default")[1]["items"] or []] == ["Succeeded"] * (i + 1), 60, "its end")
+            seen.append(commits(d.state) or [99])  # the end may not be written yet, nor the next round of the log begun
+        self.assertLessEqual(min(x[-1] for x in seen), 7, "end: workflow, node, its tags, what is open, finished, listed, found by uid")
+        self.assertLessEqual(min(max(x[-3:]) for x in seen), 11,
+                             "start: event with its id, cursor, decision with its event; workflow with name and key, what is open, its specification, node")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class Expiry(TestCase):
         d.stop()
         db = sqlite3.connect(os.path.join(d.state, "tidegate.db"))
         with db:
-            for table, column in (("workflow", "id"), ("workflow_spec", "id"), ("node", "workflow"), ("workflow_tag", "id")):
+            for table, column in (("workflow", "id"), ("workflow_spec", "id"), ("node", "workflow"), ("workflow_tag", "id"), ("workflow_tag_new", "id")):
                 db.execute(f"DELETE FROM {table} WHERE {column} = 1")
             db.execute("INSERT INTO due (at, what, workflow, name) VALUES (0, 3, 1, 'default/w')")
         db.close()
