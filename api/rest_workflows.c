@@ -2,7 +2,7 @@
 /* Workflows: list, get, create, lint, submit, verbs, delete (spec 7.2, rows 1 to 14). */
 #include "api/rest.h"
 #include "engine/engine.h"
-#include "engine/spec.h"
+#include "engine/spec/spec.h"
 
 /* ---- one and many ------------------------------------------------------------------------------------------- */
 

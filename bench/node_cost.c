@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * node_cost: what a node costs the engine's core, and whether that depends on how many there are. A loop over a no-op
- * step is driven through engine/run.h: every step that is started ends at once, one stimulus after the other, and every
+ * step is driven through engine/run/run.h: every step that is started ends at once, one stimulus after the other, and every
  * row that is to be saved is made, as the shell would. Nothing is stored or executed.
  *
  *     node_cost [SMALL LARGE]        default 1000 30000
@@ -10,7 +10,7 @@
  * Prints ns a node for both, and the ratio.
  */
 #include "core/val.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 #include <time.h>
 

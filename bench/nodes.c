@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "core/val.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 #define ENOUGH 30000 /* nodes */
 

@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "config/revisions.h"
 #include "core/log.h"
-#include "engine/spec.h"
+#include "engine/spec/spec.h"
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
 static const struct store_migration *

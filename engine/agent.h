@@ -12,7 +12,7 @@
 
 #include "config/config.h"
 #include "core/loop.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 struct agent;
 

@@ -5,7 +5,7 @@
  */
 #include "core/net/httpc.h"
 #include "engine/agent.h"
-#include "engine/evaluate.h"
+#include "engine/run/evaluate.h"
 
 #include <ctype.h>
 

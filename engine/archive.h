@@ -7,7 +7,7 @@
 #define TIDEGATE_ENGINE_ARCHIVE_H
 
 #include "engine/engine.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 #include "engine/selector.h"
 
 /* ---- archive_tags.c ------------------------------------------------------------------------------------------ */

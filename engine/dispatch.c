@@ -2,7 +2,7 @@
 /* What a binding says is in expressions over the event: which events, the metadata of the workflow, its parameters. */
 #include "engine/dispatch.h"
 
-#include "engine/spec.h"
+#include "engine/spec/spec.h"
 
 #define PREFIX "workflows.argoproj.io/"
 

@@ -8,7 +8,7 @@
 
 #include "config/config.h"
 #include "engine/engine.h"
-#include "engine/evaluate.h"
+#include "engine/run/evaluate.h"
 
 struct dispatch_event {
 	str ns, discriminator;

@@ -4,8 +4,8 @@
  * of the set as the world: what `lint` says, and what a manifest must pass before it comes into force.
  */
 #include "engine/engine.h"
-#include "engine/run.h"
-#include "engine/spec.h"
+#include "engine/run/run.h"
+#include "engine/spec/spec.h"
 
 struct set_world {
 	const struct objects *set;

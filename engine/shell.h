@@ -12,7 +12,7 @@
 #include "engine/archive.h"
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 /* A run in memory: it is not finished, or its last rows are not on disk yet. */
 struct live {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* depends: whatever is read can be asked, with any results, and names only tasks that exist. */
-#include "engine/depends.h"
+#include "engine/run/depends.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tags: any text, expressions among it; names are found, missing or absent by their first letter. A strict pass leaves no simple tag it could
  * not find. */
-#include "engine/evaluate.h"
+#include "engine/run/evaluate.h"
 
 static struct evaluator *evaluator;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Validation: whatever decodes as a Workflow, WorkflowTemplate or CronWorkflow can be validated, and each finding has a text. */
 #include "engine/engine.h"
-#include "engine/run.h"
-#include "engine/spec.h"
+#include "engine/run/run.h"
+#include "engine/spec/spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include "core/map.h"
 #include "engine/custom_metrics.h"
 #include "engine/engine.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 /*
  * Where the process dies, at each commit: before it (what was decided is lost, the news comes again from the executor),

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "engine/depends.h"
+#include "engine/run/depends.h"
 
 /* Tasks A to H and a-b; E has continueOn.failed. */
 static size_t

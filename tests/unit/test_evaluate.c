@@ -8,7 +8,7 @@
 
 #include "core/lang/expr.h"
 #include "core/lang/gofmt.h"
-#include "engine/evaluate.h"
+#include "engine/run/evaluate.h"
 
 static struct arena *scope_arena;
 static struct val scope;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 static const int64_t T0 = INT64_C(1767225600) * NS_PER_SEC;
 static const struct run_world no_world;

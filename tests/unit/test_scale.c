@@ -10,7 +10,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "engine/run_impl.h"
+#include "engine/run/run_impl.h"
 
 struct work {
 	size_t nodes, starts, saves, bytes, effects;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "engine/tags.h"
+#include "engine/run/tags.h"
 
 static enum tag_found
 look(void *arg, str name, struct arena *a, str *out)

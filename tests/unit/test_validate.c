@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "engine/engine.h"
-#include "engine/run.h"
-#include "engine/spec.h"
+#include "engine/run/run.h"
+#include "engine/spec/spec.h"
 
 #define HEAD "kind: Workflow\nmetadata: {generateName: t-}\nspec:\n  entrypoint: main\n  templates:\n"
 #define SAY "  - {name: say, inputs: {parameters: [{name: m}]}, container: {image: a, args: ['{{inputs.parameters.m}}']}}\n"

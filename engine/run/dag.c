@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dag: tasks and their dependencies (spec 2.5, 2.6; workflow/controller/dag.go, v4.1.2). Every task counts the
+ * dependencies that are not settled; the one that settles last makes it ready. A task is settled when it, the elements
+ * of its loop and their exit hooks are fulfilled. The DAG is assessed once, when its last reachable task is settled.
+ *
+ * A task with a loop has a TaskGroup node; ready tasks are begun in the order in which they are written.
+ */
+#include "engine/run/depends.h"
+#include "engine/run/run_impl.h"
+
+struct task {
+	struct node *node;
+	size_t waiting; /* dependencies that are not settled */
+	bool reachable, settled;
+	uint32_t mark;       /* of the last look for ancestors that came by */
+	struct depends expr; /* without code: `dependencies`, or none */
+	VEC(size_t) deps, dependents;
+};
+
+size_t
+dag_task_index(const struct frame *f, str name)
+{
+	return (size_t)(uintptr_t)map_get(&f->names, name) - 1;
+}
+
+struct node *
+dag_task_node(const struct frame *f, size_t i)
+{
+	return f->tasks[i].node;
+}
+
+/* ---- the plan -------------------------------------------------------------------------------------------------- */
+
+/* What "fine" means of a task: its continueOn forgives more (spec 2.6). */
+static uint8_t
+fine(const struct step *s)
+{
+	uint8_t set = DEPENDS_DEFAULT;
+	if (s->continue_on && s->continue_on->error)
+		set |= DEPENDS_ERRORED;
+	if (s->continue_on && s->continue_on->failed)
+		set |= DEPENDS_FAILED;
+	return set;
+}
+
+static size_t
+number_of(void *arg, str name, uint8_t *bare)
+{
+	const struct frame *f = arg;
+	size_t i = dag_task_index(f, name);
+	if (i != SIZE_MAX)
+		*bare = fine(&f->tmpl->dag->tasks.p[i]);
+	return i;
+}
+
+static void
+add_dep(struct frame *f, size_t task, size_t dep)
+{
+	struct task *t = &f->tasks[task];
+	for (size_t i = 0; i < t->deps.n; i++)
+		if (t->deps.p[i] == dep)
+			return;
+	*VEC_PUSH(&t->deps) = dep;
+	*VEC_PUSH(&f->tasks[dep].dependents) = task;
+	t->waiting++;
+}
+
+static int
+plan_task(struct run *r, struct frame *f, size_t i, struct err *e)
+{
+	const struct step *s = &f->tmpl->dag->tasks.p[i];
+	for (size_t k = 0; k < s->dependencies.n; k++) {
+		size_t dep = dag_task_index(f, s->dependencies.p[k]);
+		if (dep == SIZE_MAX)
+			return err_set(e, ERR_INVALID, "dependency '%.*s' not defined", STR_ARG(s->dependencies.p[k]));
+		add_dep(f, i, dep);
+	}
+	if (!s->depends.n)
+		return 0;
+	struct depends_scope scope = { number_of, f };
+	if (depends_parse(r->arena, s->depends, &scope, &f->tasks[i].expr, e))
+		return -1;
+	for (size_t k = 0; k < f->tasks[i].expr.tasks_n; k++)
+		add_dep(f, i, f->tasks[i].expr.tasks[k]);
+	return 0;
+}
+
+static void
+reach(struct frame *f, size_t task)
+{
+	/* A stack of our own: a chain of dependencies may be as long as the DAG. */
+	VEC(size_t) todo = { 0 };
+	*VEC_PUSH(&todo) = task;
+	while (todo.n) {
+		struct task *t = &f->tasks[todo.p[--todo.n]];
+		if (t->reachable)
+			continue;
+		t->reachable = true;
+		f->open++;
+		for (size_t i = 0; i < t->deps.n; i++)
+			*VEC_PUSH(&todo) = t->deps.p[i];
+	}
+	VEC_FREE(&todo);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const str *x = a, *y = b;
+	int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+	return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/* dag.target, split at spaces, or the tasks that no other depends on, by name. */
+static int
+find_targets(struct run *r, struct frame *f, struct err *e)
+{
+	const struct dag *d = f->tmpl->dag;
+	str rest = d->target;
+	f->targets = ARENA_ARRAY(r->arena, str, d->tasks.n + d->target.n + 1);
+	while (rest.n) {
+		str name = str_cut(&rest, ' ');
+		if (!name.n)
+			continue;
+		if (dag_task_index(f, name) == SIZE_MAX)
+			return err_set(e, ERR_INVALID, "target '%.*s' is not defined", STR_ARG(name));
+		f->targets[f->targets_n++] = name;
+	}
+	for (size_t i = 0; !d->target.n && i < d->tasks.n; i++)
+		if (!f->tasks[i].dependents.n)
+			f->targets[f->targets_n++] = d->tasks.p[i].name;
+	if (!d->target.n)
+		qsort(f->targets, f->targets_n, sizeof *f->targets, by_name);
+	for (size_t i = 0; i < f->targets_n; i++)
+		reach(f, dag_task_index(f, f->targets[i]));
+	return 0;
+}
+
+static int
+plan(struct run *r, struct frame *f, struct err *e)
+{
+	const struct dag *d = f->tmpl->dag;
+	f->tasks = ARENA_ARRAY(r->arena, struct task, d->tasks.n);
+	f->tasks_n = d->tasks.n;
+	for (size_t i = 0; i < d->tasks.n; i++)
+		map_put(&f->names, d->tasks.p[i].name, (void *)(uintptr_t)(i + 1));
+	for (size_t i = 0; i < d->tasks.n; i++)
+		if (plan_task(r, f, i, e))
+			return -1;
+	return find_targets(r, f, e);
+}
+
+void
+dag_frame_free(struct frame *f)
+{
+	for (size_t i = 0; i < f->tasks_n; i++) {
+		VEC_FREE(&f->tasks[i].deps);
+		VEC_FREE(&f->tasks[i].dependents);
+	}
+	f->tasks_n = 0;
+}
+
+/* Whether `task` depends on `of`, at once or by others. */
+bool
+dag_depends_on(struct frame *f, size_t task, size_t of)
+{
+	bool is = false;
+	uint32_t mark = ++f->marks;
+	VEC(size_t) todo = { 0 };
+	*VEC_PUSH(&todo) = task;
+	while (todo.n && !is) {
+		struct task *t = &f->tasks[todo.p[--todo.n]];
+		for (size_t i = 0; i < t->deps.n && !is; i++) {
+			size_t dep = t->deps.p[i];
+			is = dep == of;
+			if (f->tasks[dep].mark == mark)
+				continue;
+			f->tasks[dep].mark = mark;
+			*VEC_PUSH(&todo) = dep;
+		}
+	}
+	VEC_FREE(&todo);
+	return is;
+}
+
+/* ---- conditions ------------------------------------------------------------------------------------------------ */
+
+static bool
+any_succeeded(const struct node *group)
+{
+	for (size_t i = 0; i < group->children.n; i++)
+		if (!group->children.p[i]->hooked && group->children.p[i]->phase == PHASE_SUCCEEDED)
+			return true;
+	return false;
+}
+
+static bool
+all_failed(const struct node *group)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < group->children.n; i++) {
+		if (group->children.p[i]->hooked)
+			continue;
+		if (group->children.p[i]->phase != PHASE_FAILED)
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+static uint8_t
+results(const void *arg, size_t i)
+{
+	const struct frame *f = arg;
+	const struct node *n = f->tasks[i].node;
+	static const uint8_t sets[] = { [PHASE_SUCCEEDED] = DEPENDS_SUCCEEDED,
+		[PHASE_FAILED] = DEPENDS_FAILED,
+		[PHASE_ERROR] = DEPENDS_ERRORED,
+		[PHASE_SKIPPED] = DEPENDS_SKIPPED,
+		[PHASE_OMITTED] = DEPENDS_OMITTED };
+	if (!n)
+		return 0;
+	uint8_t set = sets[n->phase];
+	if (n->daemoned)
+		set |= DEPENDS_DAEMONED;
+	if (n->type == NODE_TASK_GROUP && any_succeeded(n))
+		set |= DEPENDS_ANY_SUCCEEDED;
+	if (n->type == NODE_TASK_GROUP && all_failed(n))
+		set |= DEPENDS_ALL_FAILED;
+	return set;
+}
+
+static bool
+condition(struct frame *f, size_t i)
+{
+	const struct task *t = &f->tasks[i];
+	if (t->expr.n)
+		return depends_holds(&t->expr, results, f);
+	for (size_t k = 0; k < t->deps.n; k++)
+		if (!(results(f, t->deps.p[k]) & fine(&f->tmpl->dag->tasks.p[t->deps.p[k]])))
+			return false;
+	return true;
+}
+
+/* ---- beginning tasks ------------------------------------------------------------------------------------------- */
+
+static void
+link_to(void *arg, struct node *leaf)
+{
+	node_link(leaf, arg);
+}
+
+/* A root task is a child of the DAG, any other of all that comes last in its dependencies. */
+void
+dag_link_task(struct frame *f, size_t task, struct node *n)
+{
+	const struct task *t = &f->tasks[task];
+	if (!t->deps.n)
+		node_link(f->node, n);
+	for (size_t i = 0; i < t->deps.n; i++)
+		if (f->tasks[t->deps.p[i]].node)
+			node_outbound(f->tasks[t->deps.p[i]].node, link_to, n);
+}
+
+static struct call *
+task_call(struct run *r, struct frame *f, size_t i, const struct step *s)
+{
+	struct call *c = frame_call(r, f, s, s->name);
+	c->owner = f->node;
+	c->role = ROLE_TASK;
+	c->slot = (uint32_t)i;
+	return c;
+}
+
+/* A task that does not run: skipped, omitted, or in error. */
+static void
+without_running(struct run *r, struct frame *f, size_t i, const struct step *s, enum phase p, str why)
+{
+	struct node *n = call_node(r, task_call(r, f, i, s), NODE_SKIPPED);
+	if (!n)
+		return;
+	f->tasks[i].node = n;
+	node_set(n, p, why);
+}
+
+static struct call *
+item_call(struct run *r, struct node *group, const struct step *s, str name)
+{
+	struct call *c = frame_call(r, group->owner->frame, s, name);
+	c->owner = group;
+	c->role = ROLE_ITEM;
+	c->slot = group->slot;
+	return c;
+}
+
+/* One element of a loop: a node that does not run, or a call. All are told about by the queue of news. */
+static void
+begin_item(struct run *r, struct node *group, const struct expanded *x, const struct step *of)
+{
+	struct err e;
+	bool proceed = false;
+	int rc = when_eval(x->step->when, &proceed, &e);
+	struct call *c = item_call(r, group, x->step, x->name);
+	c->of = of;
+	group->waiting++;
+	if (!rc && proceed) {
+		(void)call_begin(r, c);
+		return;
+	}
+	struct node *n = call_node(r, c, NODE_SKIPPED);
+	if (n && node_fulfilled(n))
+		node_announce(n);
+	else if (n)
+		node_set(n, rc ? PHASE_ERROR : PHASE_SKIPPED,
+			rc ? run_text(r, "%s", e.msg)
+			   : run_text(r, "when '%.*s' evaluated false", STR_ARG(x->step->when)));
+}
+
+static void
+end_loop(struct node *group)
+{
+	enum phase p = PHASE_SUCCEEDED;
+	for (size_t i = 0; i < group->children.n; i++)
+		if (!group->children.p[i]->hooked && phase_failed(group->children.p[i]->phase))
+			p = group->children.p[i]->phase;
+	if (group->error.p)
+		node_set(group, PHASE_ERROR, group->error);
+	else
+		node_set(group, p, STR_NONE);
+}
+
+void
+dag_item_settled(struct node *group)
+{
+	if (!node_fulfilled(group) && --group->waiting == 0)
+		end_loop(group);
+}
+
+static void
+begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const struct val *items,
+	const struct step *body, bool skip)
+{
+	struct call *c = task_call(r, f, i, s);
+	struct node *group = call_node(r, c, NODE_TASK_GROUP);
+	if (!group)
+		return;
+	f->tasks[i].node = group;
+	group->exiting = f->node->exiting;
+	node_set(group, PHASE_RUNNING, STR_NONE);
+	group->waiting = 1; /* ourselves */
+	bool passing = loop_in_passing(r, f, body);
+	struct scope siblings = { .run = r, .frame = f, .task = i, .time = group->started };
+	for (uint32_t k = 0; k < items->n && !group->error.p; k++) {
+		struct expanded x;
+		struct err e;
+		r->work = passing ? r->passing : r->arena;
+		if (expand_one(r, &siblings, body, &dag_task_schema, k, &items->items[k], skip, &x, &e))
+			group->error = run_text(r, "%s", e.msg);
+		else
+			begin_item(r, group, &x, passing ? body : x.step);
+		r->work = r->arena;
+		arena_reset(r->passing);
+	}
+	dag_item_settled(group);
+}
+
+static void
+begin_task(struct run *r, struct frame *f, size_t i)
+{
+	const struct step *written = &f->tmpl->dag->tasks.p[i], *s, *body;
+	const struct val *items;
+	struct err e;
+	bool skip;
+	if (frame_resolve(r, f, i, written, &dag_task_schema, &s, &skip, &e)) {
+		without_running(r, f, i, written, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return;
+	}
+	int rc = step_expands(s) ? expand_items(r, s, skip, &items, &body, &e) : 1;
+	if (rc < 0)
+		without_running(r, f, i, s, PHASE_ERROR, run_text(r, "%s", e.msg));
+	else if (rc == 0 && items->n)
+		begin_loop(r, f, i, s, items, body, skip);
+	else if (rc == 0)
+		without_running(r, f, i, s, PHASE_SKIPPED, S("Skipped, empty params"));
+	else if (when_eval(s->when, &skip, &e))
+		without_running(r, f, i, s, PHASE_ERROR, run_text(r, "%s", e.msg));
+	else if (!skip)
+		without_running(
+			r, f, i, s, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
+	else
+		f->tasks[i].node = call_begin(r, task_call(r, f, i, s));
+}
+
+/* Nothing it depends on is open any more. */
+static void
+ready(struct run *r, struct frame *f, size_t i)
+{
+	const struct step *s = &f->tmpl->dag->tasks.p[i];
+	struct node *n = node_named(r, run_text(r, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(s->name)));
+	if (!n && run_shut(r, f->node->exiting))
+		return; /* nothing new is begun any more */
+	f->begun++;
+	if (n && node_past(n)) { /* after a restart */
+		n->role = ROLE_TASK;
+		n->owner = f->node;
+		n->slot = (uint32_t)i;
+		n->of = s;
+		lifecycle_attach(n);
+		f->tasks[i].node = n;
+		node_announce(n);
+	} else if (condition(f, i)) {
+		begin_task(r, f, i);
+	} else {
+		without_running(r, f, i, s, PHASE_OMITTED, S("omitted: depends condition not met"));
+	}
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------- */
+
+struct visit {
+	struct node *node;
+	enum phase branch;
+};
+
+static bool
+visited(struct run *r, struct node *n, enum phase branch)
+{
+	uint8_t bit = (uint8_t)(1u << (branch - PHASE_NONE));
+	if (n->visit != r->visits) {
+		n->visit = r->visits;
+		n->visited = 0;
+	}
+	bool seen = n->visited & bit;
+	n->visited |= bit;
+	return seen;
+}
+
+/*
+ * Argo's walk from the DAG's children down with the phase of the branch, which a skipped or omitted task takes over
+ * from above: a failed one rather than a good one. Only needed for targets that did not run; the others speak for
+ * themselves.
+ */
+static void
+inherit_phases(struct run *r, struct frame *f, enum phase *phases)
+{
+	VEC(struct visit) todo = { 0 };
+	r->visits++;
+	for (size_t i = 0; i < f->node->children.n; i++)
+		*VEC_PUSH(&todo) = (struct visit){ f->node->children.p[i], PHASE_SUCCEEDED };
+	for (size_t at = 0; at < todo.n; at++) {
+		struct visit v = todo.p[at];
+		if (visited(r, v.node, v.branch))
+			continue;
+		if (phase_completed(v.node->phase))
+			v.branch = v.node->phase;
+		for (size_t i = 0; i < f->targets_n; i++)
+			if (f->tasks[dag_task_index(f, f->targets[i])].node == v.node && !phase_failed(phases[i]))
+				phases[i] = v.branch;
+		struct node *from = v.node->type == NODE_RETRY ? node_last_attempt(v.node) : v.node;
+		for (size_t i = 0; from && i < from->children.n; i++)
+			*VEC_PUSH(&todo) = (struct visit){ from->children.p[i], v.branch };
+	}
+	VEC_FREE(&todo);
+}
+
+static bool
+continues(const struct step *s, enum phase p)
+{
+	return s->continue_on &&
+	       ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
+}
+
+static enum phase
+assess(struct run *r, struct frame *f)
+{
+	bool walk = false;
+	enum phase *phases = ARENA_ARRAY(r->tmp, enum phase, f->targets_n + 1), result = PHASE_SUCCEEDED;
+	for (size_t i = 0; i < f->targets_n; i++) {
+		const struct node *n = f->tasks[dag_task_index(f, f->targets[i])].node;
+		phases[i] = n && phase_completed(n->phase) ? n->phase : PHASE_NONE;
+		walk |= phases[i] == PHASE_NONE;
+	}
+	if (walk)
+		inherit_phases(r, f, phases);
+	for (size_t i = 0; i < f->targets_n; i++) {
+		if (!phase_failed(phases[i]) ||
+			continues(&f->tmpl->dag->tasks.p[dag_task_index(f, f->targets[i])], phases[i]))
+			continue;
+		result = phases[i];
+		if (f->tmpl->dag->fail_fast != TRI_FALSE)
+			break;
+	}
+	return result;
+}
+
+static void
+add_outbound(void *arg, struct node *leaf)
+{
+	struct node *n = arg;
+	*VEC_PUSH(&n->outbound) = leaf;
+}
+
+static void
+end_dag(struct run *r, struct frame *f)
+{
+	struct node *n = f->node;
+	enum phase p = f->error.p ? PHASE_ERROR : run_shut(r, n->exiting) ? PHASE_FAILED : assess(r, f);
+	str message = f->error;
+	for (size_t i = 0; i < f->targets_n; i++) {
+		struct node *target = f->tasks[dag_task_index(f, f->targets[i])].node;
+		if (target)
+			node_outbound(target, add_outbound, n);
+	}
+	struct err e;
+	const struct val *outputs = NULL;
+	if (p == PHASE_SUCCEEDED && outputs_of_template(r, f, &outputs, &e)) {
+		p = PHASE_ERROR;
+		message = run_text(r, "%s", e.msg);
+		n->bubbles = true;
+	}
+	n->outputs = outputs;
+	outputs_to_globals(r, n);
+	node_set(n, p, message);
+}
+
+void
+dag_task_settled(struct run *r, struct node *dag, struct node *n)
+{
+	struct frame *f = dag->frame;
+	struct task *t = &f->tasks[n->slot];
+	if (node_fulfilled(dag) || t->settled)
+		return;
+	t->settled = true;
+	t->node = n;
+	f->open--;
+	f->begun--;
+	for (size_t i = 0; i < t->dependents.n; i++) {
+		struct task *d = &f->tasks[t->dependents.p[i]];
+		if (--d->waiting == 0 && d->reachable)
+			ready(r, f, t->dependents.p[i]);
+	}
+	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
+		end_dag(r, f);
+}
+
+void
+dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p)
+{
+	struct frame *f = frame_new(r, n, c, d, p->tmpl);
+	struct err e;
+	if (plan(r, f, &e)) {
+		n->bubbles = true;
+		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+		return;
+	}
+	for (size_t i = 0; i < p->tmpl->dag->tasks.n; i++)
+		if (f->tasks[i].reachable && !f->tasks[i].deps.n)
+			ready(r, f, i);
+	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
+		end_dag(r, f);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hooks: exit handlers. A step or task that completed may have one (`hooks.exit`, `onExit`), if its expression does not
+ * say no; whoever waits for the step waits for its handler too, but the handler's failure is its own affair. The
+ * workflow's handler runs when the root is done (spec 2.9; workflow/controller/exit_handler.go, v4.1.2).
+ */
+#include "engine/run/run_impl.h"
+
+struct exit_hook {
+	str tmpl, expression;
+	const struct val *ref;
+	const struct arguments *args;
+	const struct val *args_src;
+};
+
+static bool
+find_hook(struct run *r, const struct step *s, struct exit_hook *out)
+{
+	*out = (struct exit_hook){ .tmpl = s->on_exit, .args = r->arguments };
+	if (s->on_exit.n)
+		return true;
+	for (size_t i = 0; i < s->hooks.n; i++) {
+		const struct hook *h = &s->hooks.p[i];
+		if (!str_eq(h->name, S("exit")))
+			continue;
+		bool own = h->arguments.parameters.n || h->arguments.artifacts.n;
+		*out = (struct exit_hook){ h->tmpl, h->expression, h->template_ref ? h->template_ref->src : NULL,
+			own ? &h->arguments : r->arguments, own ? h->arguments.src : NULL };
+		return true;
+	}
+	return false;
+}
+
+int
+hook_put_arguments(struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e)
+{
+	if (!src || !(src->flags & VAL_TAGGED))
+		return 0;
+	struct tag_scope ts = scope_tags(x);
+	ts.absent_is_null = true;
+	const struct val *put = tags_put(r->arena, src, &ts, e);
+	if (!put)
+		return -1;
+	if (put != src)
+		*out = arguments_decode(r, put, e);
+	return *out ? 0 : -1;
+}
+
+/* A hook may speak of the very step it belongs to: steps.<self>.status, .outputs... */
+struct scope
+hook_scope(struct run *r, struct node *n)
+{
+	return (struct scope){ .run = r,
+		.frame = n->boundary ? n->boundary->frame : NULL,
+		.task = n->role == ROLE_STEP ? SIZE_MAX : n->slot,
+		.self = n,
+		.self_name = n->of->name };
+}
+
+/* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
+void
+hook_error(struct node *n, str message)
+{
+	if (n->role == ROLE_STEP && !n->owner->error.p)
+		n->owner->error = message;
+	if (n->role != ROLE_STEP && n->boundary && n->boundary->frame)
+		n->boundary->frame->error = message;
+}
+
+/* Whether the exit hook is to run: an expression may say no. 1, 0, -1. */
+static int
+exit_wanted(struct run *r, const struct exit_hook *h, str name, struct scope *x, struct err *e)
+{
+	bool yes;
+	if (!h->expression.n || node_named(r, name)) /* the latter after a restart */
+		return 1;
+	return scope_evaluate_bool(x, h->expression, &yes, e) ? -1 : yes;
+}
+
+static void
+begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
+{
+	struct frame *f = n->boundary->frame;
+	str name = run_text(r, "%.*s.onExit", STR_ARG(n->name));
+	struct scope x = hook_scope(r, n);
+	struct err e;
+	int wanted = exit_wanted(r, h, name, &x, &e);
+	n->exit_begun = true;
+	if (!wanted)
+		return;
+	struct call *c = call_new(r, name);
+	c->library = f->def->library;
+	c->tmpl = h->tmpl;
+	c->ref = h->ref;
+	c->step = S("");
+	c->exiting = c->hooked = true;
+	c->late = f->call->late;
+	c->args = h->args;
+	c->boundary = n->boundary;
+	c->owner = n;
+	c->role = ROLE_EXIT;
+	c->depth = f->call->depth + 1;
+	n->hooks_open++;
+	if (wanted < 0 || hook_put_arguments(r, h->args_src, &x, &c->args, &e))
+		(void)call_failed(r, c, run_text(r, "%s", e.msg));
+	else
+		(void)call_begin(r, c);
+}
+
+bool
+hooks_wait(struct run *r, struct node *n)
+{
+	struct exit_hook h;
+	if (!n->of || n->hooked)
+		return false;
+	lifecycle_ended(r, n);
+	bool later = n->role != ROLE_STEP && n->hooks_open; /* a task's exit hook follows the others (Argo: dag.go) */
+	if (!later && !n->exit_begun && phase_completed(n->phase) && !run_shut(r, true) && find_hook(r, n->of, &h))
+		begin_exit(r, n, &h);
+	return n->hooks_open > 0;
+}
+
+/* ---- the workflow's ---------------------------------------------------------------------------------------------- */
+
+static bool
+workflow_hook(struct run *r, str *tmpl, const struct val **ref, const struct val **args)
+{
+	const struct val *exit = val_path(r->spec, "hooks.exit");
+	*tmpl = val_get_str(r->spec, "onExit");
+	*ref = *args = NULL;
+	if (tmpl->n)
+		return true;
+	if (!exit)
+		return false;
+	*tmpl = val_get_str(exit, "template");
+	*ref = val_get(exit, S("templateRef"));
+	*args = val_get(exit, S("arguments"));
+	return true;
+}
+
+bool
+on_exit_is_there(const struct run *r)
+{
+	return val_path(r->merged, "hooks.exit") || val_get_str(r->merged, "onExit").n;
+}
+
+/* Argo: nodes that failed, as a JSON list, which is quoted once more (spec 3.5). */
+str
+hook_failures(struct run *r, struct arena *a)
+{
+	struct val_list list = { 0 };
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i];
+		if (n->gone || !phase_failed(n->phase))
+			continue;
+		struct val_map m = { 0 };
+		val_map_add(&m, S("displayName"), val_str(n->display));
+		val_map_add(&m, S("message"), val_str(n->message));
+		val_map_add(&m, S("templateName"), val_str(n->template_name));
+		val_map_add(&m, S("phase"), val_cstr(phase_name(n->phase)));
+		val_map_add(&m, S("podName"), val_str(n->pod.n ? n->pod : n->id));
+		val_map_add(&m, S("finishedAt"), val_str(time_rfc3339(a, n->finished)));
+		val_list_add(&list, val_map_end(&m, a));
+	}
+	bool any = list.v.n > 0;
+	struct val v = val_list_end(&list, a);
+	struct buf text CLEANUP(free_buf) = { 0 }, quoted CLEANUP(free_buf) = { 0 };
+	json_write_opts(&text, &v, JSON_HTML);
+	json_quote(&quoted, any ? buf_str(&text) : S("null"), 0);
+	return arena_dup(a, buf_str(&quoted));
+}
+
+bool
+on_exit_begin(struct run *r)
+{
+	str tmpl;
+	const struct val *ref, *args;
+	if (run_shut(r, true) || !workflow_hook(r, &tmpl, &ref, &args))
+		return false;
+	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(r->name)));
+	c->tmpl = tmpl;
+	c->ref = ref;
+	c->step = S("");
+	c->args = r->arguments;
+	c->exiting = c->hooked = true;
+	c->role = ROLE_ON_EXIT;
+	struct scope x = { .run = r };
+	struct err e = { 0 };
+	const struct val *parameters = val_get(args, S("parameters"));
+	if (val_is(parameters, VAL_LIST) && parameters->n) {
+		c->args = arguments_decode(r, args, &e);
+		if (c->args && hook_put_arguments(r, args, &x, &c->args, &e))
+			c->args = NULL;
+		if (!c->args) {
+			(void)call_failed(r, c, run_text(r, "%s", e.msg));
+			return true;
+		}
+	}
+	(void)call_begin(r, c);
+	return true;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node: the records of status.nodes. Names, ids, display names and links are an interface (tests look nodes up by
+ * them), so they are Argo's to the byte (spec 2.1; workflow/util, workflow/controller/operator.go, v4.1.2).
+ */
+#include "engine/run/run_impl.h"
+
+#include <ctype.h>
+
+enum { POD_PREFIX_MAX = 242 }; /* 253 for a Kubernetes name, less a dash and ten digits */
+
+static const char *const type_names[NODE_TYPES] = { "Pod", "Steps", "StepGroup", "DAG", "TaskGroup", "Retry", "Skipped",
+	"Suspend", "HTTP", "Container" };
+static const char *const phase_names[] = { "", "Pending", "Running", "Succeeded", "Skipped", "Failed", "Error",
+	"Omitted" };
+
+const char *
+phase_name(enum phase p)
+{
+	return phase_names[p];
+}
+
+enum phase
+phase_of(str name)
+{
+	for (size_t i = 1; i < ARRAY_LEN(phase_names); i++)
+		if (str_eq(name, str_c(phase_names[i])))
+			return (enum phase)i;
+	return PHASE_NONE;
+}
+
+const char *
+node_type_name(enum node_type t)
+{
+	return type_names[t];
+}
+
+enum node_type
+node_type_of(str name)
+{
+	size_t i = 0;
+	while (i < NODE_TYPES && !str_eq(name, str_c(type_names[i])))
+		i++;
+	return (enum node_type)i;
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * The hash has 32 bits, so among tens of thousands of names two may well meet, which Argo does not notice. Here the
+ * later one takes the hash of its name with a mark behind it; its id still looks like one.
+ */
+static str
+make_id(struct run *r, str name)
+{
+	if (str_eq(name, r->name))
+		return r->name;
+	str id = run_text(r, "%.*s-%u", STR_ARG(r->name), str_fnv32a(name));
+	for (unsigned i = 1; map_get(&r->by_id, id); i++)
+		id = run_text(r, "%.*s-%u", STR_ARG(r->name), str_fnv32a(run_text(r, "%.*s#%u", STR_ARG(name), i)));
+	return id;
+}
+
+/* The name less that of its boundary, less "[0]." or ".". */
+static str
+display_name(str name, const struct node *boundary)
+{
+	if (!boundary || !str_starts(name, boundary->name))
+		return name;
+	str rest = str_slice(name, boundary->name.n, name.n);
+	if (str_starts(rest, S(".")))
+		return str_slice(rest, 1, rest.n);
+	size_t i = 1;
+	while (str_starts(rest, S("[")) && i < rest.n && isdigit((unsigned char)rest.p[i]))
+		i++;
+	bool indexed = i > 1 && i + 1 < rest.n && rest.p[i] == ']' && rest.p[i + 1] == '.';
+	return indexed ? str_slice(rest, i + 2, rest.n) : rest;
+}
+
+str
+pod_name(const struct run *r, struct arena *a, str node_name, str template_name)
+{
+	if (str_eq(node_name, r->name))
+		return r->name;
+	const struct node *n = node_named(r, node_name);
+	/* The number of the id is the hash of the name, and unique where the hash is not. */
+	str number = n ? str_slice(n->id, r->name.n + 1, n->id.n) : arena_fmt(a, "%u", str_fnv32a(node_name));
+	str prefix = template_name.n ? arena_fmt(a, "%.*s-%.*s", STR_ARG(r->name), STR_ARG(template_name)) : r->name;
+	return arena_fmt(a, "%.*s-%.*s", STR_ARG(str_slice(prefix, 0, POD_PREFIX_MAX)), STR_ARG(number));
+}
+
+/* ---- making, finding ------------------------------------------------------------------------------------------- */
+
+void
+node_register(struct run *r, struct node *n)
+{
+	n->run = r;
+	*VEC_PUSH(&r->nodes) = n;
+	if (n->gone)
+		return;
+	map_put(&r->by_name, n->name, n);
+	map_put(&r->by_id, n->id, n);
+}
+
+struct node *
+node_new(struct run *r, str name, enum node_type t, struct node *boundary)
+{
+	if (r->nodes.n >= NODES_MAX)
+		return NULL;
+	struct node *n = ARENA_NEW(r->arena, struct node);
+	n->name = arena_dup(r->arena, name);
+	n->id = make_id(r, n->name);
+	n->order = (uint32_t)r->nodes.n;
+	n->type = t;
+	n->phase = PHASE_PENDING;
+	n->boundary = boundary;
+	n->display = display_name(n->name, boundary);
+	n->message = S("");
+	n->started = r->now - r->now % NS_PER_SEC;
+	n->estimated = estimate_of(r, n->name);
+	node_register(r, n);
+	node_changed(n);
+	return n;
+}
+
+struct node *
+node_named(const struct run *r, str name)
+{
+	return map_get(&r->by_name, name);
+}
+
+struct node *
+run_node(const struct run *r, str id)
+{
+	return map_get(&r->by_id, id);
+}
+
+struct node *
+run_node_next(const struct run *r, size_t *i)
+{
+	while (*i < r->nodes.n) {
+		struct node *n = r->nodes.p[(*i)++];
+		if (!n->gone)
+			return n;
+	}
+	return NULL;
+}
+
+str
+node_id(const struct node *n)
+{
+	return n->id;
+}
+
+uint32_t
+node_order(const struct node *n)
+{
+	return n->order;
+}
+
+bool
+node_recovered(const struct node *n)
+{
+	return n->recovered;
+}
+
+enum phase
+node_phase(const struct node *n)
+{
+	return n->phase;
+}
+
+/* ---- links ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Only the child remembers a link in its row: a parent with thousands of children would be written again with each of
+ * them. Links are made when the child is, so a link made twice is the parent's last one.
+ */
+void
+node_link(struct node *parent, struct node *child)
+{
+	if (parent == child || (parent->children.n && parent->children.p[parent->children.n - 1] == child))
+		return;
+	*VEC_PUSH(&parent->children) = child;
+	*VEC_PUSH(&child->parents) = parent;
+}
+
+struct node *
+node_last_attempt(const struct node *retry)
+{
+	for (size_t i = retry->children.n; i > 0; i--) { /* without attempts, what comes after it is below it */
+		struct node *child = retry->children.p[i - 1];
+		if (!child->hooked && child->owner == retry)
+			return child;
+	}
+	return NULL;
+}
+
+void
+node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg)
+{
+	struct node *last;
+	switch (n->type) {
+	case NODE_RETRY:
+		last = node_last_attempt(n);
+		if (last)
+			node_outbound(last, fn, arg);
+		else
+			fn(arg, n);
+		break;
+	case NODE_TASK_GROUP:
+		for (size_t i = 0; i < n->children.n; i++)
+			if (n->children.p[i]->boundary == n->boundary && !n->children.p[i]->hooked)
+				node_outbound(n->children.p[i], fn, arg);
+		break;
+	case NODE_STEPS:
+	case NODE_DAG:
+		if (memo_is_hit(n))
+			fn(arg, n);
+		for (size_t i = 0; i < n->outbound.n; i++)
+			fn(arg, n->outbound.p[i]);
+		break;
+	case NODE_POD:
+		if (!containers_outbound(n, fn, arg))
+			fn(arg, n);
+		break;
+	default:
+		fn(arg, n);
+	}
+}
+
+/* ---- phases ---------------------------------------------------------------------------------------------------- */
+
+void
+node_changed(struct node *n)
+{
+	lifecycle_notice(n);
+	n->run->workflow_noticed = true;
+	if (n->dirty)
+		return;
+	n->dirty = true;
+	*VEC_PUSH(&n->run->dirty) = n;
+}
+
+bool
+node_is_task(const struct node *n)
+{
+	return n->type == NODE_POD || n->type == NODE_HTTP;
+}
+
+bool
+node_has_task(const struct node *n)
+{
+	return node_is_task(n) && !n->gone && !sync_waits(n) && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
+}
+
+static bool
+is_active(const struct node *n)
+{
+	return !n->gone && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
+}
+
+void
+node_announce(struct node *n)
+{
+	if (n->queued)
+		return;
+	n->queued = true;
+	*VEC_PUSH(&n->run->news) = n;
+}
+
+static void
+end(struct node *n)
+{
+	int64_t now = n->run->now - n->run->now % NS_PER_SEC;
+	n->finished = now > n->started ? now : n->started;
+	limit_count_failed(n);
+	if (n->lock)
+		sync_release(n->run, n);
+	if (n->metrics)
+		metrics_end(n->run, n);
+	if (node_counts(n) && n->phase == PHASE_SUCCEEDED)
+		progress_set(n, n->total, n->total);
+	if (n->daemons)
+		daemons_end(n->run, n);
+	node_announce(n);
+}
+
+void
+node_set(struct node *n, enum phase p, str message)
+{
+	bool was_active = is_active(n), was_fulfilled = phase_fulfilled(n->phase);
+	struct err e;
+	if (p == PHASE_SUCCEEDED && n->memo && !was_fulfilled && memo_keeps(n->run, n, &e)) {
+		p = PHASE_ERROR;
+		message = run_text(n->run, "%s", e.msg);
+	}
+	if (n->phase == p && (!message.p || str_eq(message, n->message)))
+		return;
+	n->phase = p;
+	if (message.p)
+		n->message = arena_dup(n->run->arena, message);
+	limit_count(n, was_active, is_active(n));
+	if (phase_fulfilled(n->phase) && !was_fulfilled) {
+		n->daemoned = false;
+		end(n);
+	}
+	node_changed(n);
+}

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run_impl: what the files of the run share. One file, one idea:
+ *
+ *     run.c        the workflow: start, stimuli, the queue of news, the final phase
+ *     call.c       one template invocation: look up, put arguments in, begin (Argo's executeTemplate)
+ *     library.c    where templates come from: the workflow, WorkflowTemplates, defaults, what is stored of them
+ *     steps.c      steps and their groups             dag.c      tasks and their dependencies
+ *     expand.c     withItems, withParam, withSequence  retry.c    attempts
+ *     lifecycle.c  hooks with a condition              metadata.c labels and annotations of the workflow
+ *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
+ *     containers.c members of a container set          daemon.c   pods that go on while others use them
+ *     scope.c      which variables are visible where   outputs.c  what a node hands on
+ *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
+ *     rerun.c      retry, memoized resubmission
+ *     node.c       names, ids, links, phases           save.c     rows and status, both ways
+ *     sums.c       progress and use of resources, summed up the tree
+ *     images.c     what the names of images meant
+ *     merged.c     the spec that a workflowTemplateRef means
+ *     scope_names.c  variables as expressions see them
+ *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
+ *     memo.c       results that are used again
+ *
+ * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
+ * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
+ * templates are nested, DEPTH_MAX, never as long as a chain of steps; and nothing is looked through to find out what to
+ * do next: everybody counts what he still waits for.
+ *
+ * What is in memory beyond the nodes (frames, calls, counts) is derived. After a restart the root is called again, and
+ * calls find their nodes instead of making them: so nothing of it need be saved, and run_load cannot disagree with it.
+ */
+#ifndef TIDEGATE_ENGINE_RUN_RUN_IMPL_H
+#define TIDEGATE_ENGINE_RUN_RUN_IMPL_H
+
+#include "core/lang/when.h"
+#include "core/map.h"
+#include "engine/custom_metrics.h"
+#include "engine/run/evaluate.h"
+#include "engine/run/run.h"
+#include "engine/run/tags.h"
+
+enum {
+	DEPTH_MAX = 100,     /* nested template invocations, as Argo's maxRecursionDepth */
+	NODES_MAX = 1000000, /* of one workflow */
+	ITEMS_MAX = 250000,  /* of one expansion */
+};
+
+enum node_type {
+	NODE_POD,
+	NODE_STEPS,
+	NODE_STEP_GROUP,
+	NODE_DAG,
+	NODE_TASK_GROUP,
+	NODE_RETRY,
+	NODE_SKIPPED,
+	NODE_SUSPEND,
+	NODE_HTTP,
+	NODE_CONTAINER,
+	NODE_TYPES
+};
+/* Who is told when a node is fulfilled. */
+enum role {
+	ROLE_NONE,
+	ROLE_ROOT,    /* the workflow */
+	ROLE_GROUP,   /* its Steps node */
+	ROLE_STEP,    /* its StepGroup */
+	ROLE_TASK,    /* its DAG node */
+	ROLE_ITEM,    /* its TaskGroup */
+	ROLE_ATTEMPT, /* its Retry node */
+	ROLE_EXIT,    /* the node whose exit hook it is */
+	ROLE_ON_EXIT, /* the workflow: its exit handler */
+	ROLE_HOOK,    /* the node whose hook it is */
+	ROLE_WORKFLOW_HOOK, /* the workflow; its owner is the root */
+	ROLES
+};
+
+struct call;
+struct frame;
+
+struct node {
+	struct run *run;
+	uint32_t order;
+	enum node_type type;
+	enum phase phase;
+	str id, name, display, message;
+	str template_name, template_scope;
+	const struct val *template_ref; /* as written: {name, template, clusterScope} */
+	struct node *boundary;
+	int64_t started, finished; /* ns, whole seconds; 0: not yet */
+	int64_t estimated;         /* seconds it will probably take; 0: unknown */
+	const struct val *inputs, *outputs;
+	VEC(struct node *) children, parents, outbound;
+	bool hooked, retried; /* nodeFlag */
+	bool exiting;         /* part of an exit handler: spared by Stop and by the workflow's deadline */
+	bool gone;            /* taken away by a retry; its row says so */
+	bool dirty, queued;
+	bool recovered;       /* an open pod that was read back */
+	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
+	uint16_t image; /* place in run.images, from 1; 0: none */
+	/* of an open pod */
+	str pod, pod_template;
+	const struct val *body;   /* the processed template, kept as long as the pod may have to be adopted */
+	const struct val *labels; /* metadata.labels of its template, with podMetadata; NULL if there are none */
+	bool capture;
+	int64_t deadline,
+		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
+	int64_t running_since;
+	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */
+	/* of a daemon, and of a Retry node above one */
+	bool daemon;   /* its template is one */
+	bool daemoned; /* it runs and is ready */
+	bool ending;   /* it was told to end, and the executor has not seen its end yet */
+	str pod_ip;
+	/* progress: of a leaf its own, of others the sum of the leaves below */
+	uint32_t done, total;
+	uint32_t leaf_done, leaf_total; /* of a leaf, as read from its row, before all is counted */
+	struct usage usage, leaf_usage; /* likewise */
+	/* what it counts as a boundary */
+	uint32_t active_pods, active_children, failed_children;
+	/* derived: not saved */
+	enum role role;
+	struct node *owner;
+	uint32_t slot;         /* which step of the group, task of the dag, attempt */
+	struct call *call;     /* NULL if it was made in passing, see loop_in_passing */
+	const struct step *of; /* the step or task it came from; NULL for the root, hooks */
+	struct frame *frame;   /* Steps, DAG */
+	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
+	str error;             /* StepGroup: what it will fail with once its children ended */
+	bool exit_begun;       /* its exit hook was called */
+	bool told;             /* its end was told to whoever waits for it */
+	uint32_t hooks_open;   /* hooks, its exit hook too, that were begun and have not ended */
+	struct lifecycle *hooks; /* NULL: it has none with a condition */
+	const struct val *memo;    /* status.memoizationStatus; NULL: none */
+	struct locking *lock;      /* its locks, until it ends; NULL: none */
+	const struct val *metrics; /* of its template, variables put in; NULL: none */
+	struct node *daemons, *next_daemon; /* of a boundary those below it, in a chain */
+	bool members;          /* a pod: it has nodes for the members of a container set */
+	bool told_ready;       /* who waited for a daemon was told */
+	uint32_t visit;        /* of the last walk that came by (dag.c, containers.c) */
+	uint8_t visited;
+};
+
+/* A node's hooks with a condition: see lifecycle.c. */
+struct lifecycle {
+	bool *begun;  /* by the place in node->of->hooks */
+	bool noticed; /* is in run->noticed */
+};
+
+/* A template as it stands in the specification, defaults merged in. Decoded once; used as it is if it holds no tag. */
+struct def {
+	str name;
+	const struct val *src;
+	const struct template *decoded;
+	struct library *library; /* where its own references are looked up */
+	struct map captured;     /* names of steps or tasks whose outputs.result it refers to */
+};
+struct library {
+	str scope; /* "local/wf", "namespaced/name", "cluster/name" */
+	const struct val *templates;
+	const struct val *spec; /* of the object they stand in: what comes along with them; NULL for the workflow's own */
+	struct map defs;        /* name -> struct def */
+};
+
+/* A template invocation that was decided on: what executeTemplate is given. */
+struct call {
+	struct link parked; /* in the queue of the limit it waits for */
+	bool is_parked;
+	bool passing;            /* it lives only as long as it is begun: nothing may keep it, or what it points to */
+	str name;                /* of the node */
+	struct library *library; /* where `tmpl` is looked up */
+	str tmpl;
+	const struct val *ref, *inline_template;
+	const struct arguments *args; /* variables put in; may be NULL */
+	str step;                     /* name of the step or task, expanded */
+	bool is_task, exiting, hooked;
+	bool late; /* sees workflow.status and workflow.failures though the workflow goes on: in its hooks */
+	struct node *boundary, *owner;
+	enum role role;
+	uint32_t slot;
+	uint32_t depth;
+	const struct step *of; /* the step or task as decoded; NULL for the root, hooks and attempts' own calls */
+	const struct retry_strategy *retry; /* of a Retry node */
+	/* an attempt */
+	struct call *retried; /* the call that is tried again */
+	uint32_t attempt;
+	int64_t deadline; /* attempts may not run longer (backoff.maxDuration); ns, 0: none */
+};
+
+struct frame {
+	struct node *node; /* the Steps or DAG node */
+	struct call *call;
+	const struct def *def;
+	const struct template *tmpl; /* processed */
+	struct map names;            /* step or task name -> index + 1 (steps: of its group) */
+	struct map aggregates;       /* "name.outputs.result" -> str *, see scope.c */
+	struct link parked;          /* calls that wait for this template's parallelism */
+	/* steps */
+	size_t current;
+	struct node *group;
+	/* dag */
+	struct task *tasks;
+	size_t tasks_n;
+	str *targets;
+	size_t targets_n;
+	uint32_t marks;
+	size_t open;  /* reachable tasks that are not settled */
+	size_t begun; /* tasks begun and not settled */
+	str error;    /* fails the DAG when its tasks are done */
+};
+
+struct run {
+	struct arena *arena;   /* everything that stays */
+	struct arena *passing; /* what one element of a loop needs to begin */
+	struct arena *work;    /* one of the two: where calls and their steps are made */
+	struct run_world world;
+	const struct val *manifest; /* as submitted */
+	const struct val *merged;   /* the spec as merged, variables not put in */
+	const struct val *spec;     /* the same, variables put in except in templates: what is executed */
+	bool stored_spec;           /* it came by workflowTemplateRef */
+	unsigned spec_version;
+	str name, ns, uid;
+	int64_t created, started, finished; /* ns */
+	enum phase phase;
+	str message;
+	str shutdown; /* "", "Stop", "Terminate" */
+	bool suspended;
+	bool queued; /* told to wait: nothing was begun, globals are not known */
+	size_t ending;       /* daemons that were told to end and have not */
+	enum phase withheld; /* the phase that the workflow will have then; NONE: it is not waiting for that */
+	str withheld_message;
+	int64_t deadline;                       /* of the workflow; 0: none */
+	int64_t parallelism;                    /* -1: none */
+	const struct val *args;                 /* arguments of the entrypoint, variables put in */
+	const struct arguments *arguments;      /* the same, decoded */
+	const struct val *labels, *annotations; /* of the workflow, with spec.workflowMetadata */
+	const struct val *computed_labels;      /* by workflowMetadata.labelsFrom, when it began */
+	struct map parameters;                  /* workflow.parameters.<name> -> str * */
+	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
+	VEC(str) output_names;                  /* in order of their first appearance */
+	struct hook *hooks;                     /* of the workflow */
+	size_t hooks_n;
+	bool *hooks_begun;
+	uint32_t hooks_open;
+	bool exit_begun;                        /* the exit handler was called since this run is in memory */
+	VEC(struct node *) hooked, noticed;     /* see lifecycle.c */
+	bool workflow_noticed;
+	str metrics_error;                      /* why metrics could not be reported; "" */
+	const struct val *stored_templates;     /* status.storedTemplates */
+	int64_t estimated;                      /* seconds it will probably take; 0: unknown */
+	struct map estimates;                   /* name of a node less the workflow's -> int64_t *, seconds */
+	const struct val *revisions;            /* status.templateRevisions; NULL: none */
+	const struct val *frozen;               /* scope -> spec: the only WorkflowTemplates there are for it (again.c); NULL: those in force */
+	struct library local;
+	struct map libraries;     /* scope -> struct library */
+	struct map inlines;       /* text of an inline template -> struct def */
+	VEC(struct node *) nodes; /* in order of creation; those gone too */
+	struct map by_name, by_id;
+	uint32_t active_pods, done, total;
+	struct usage usage;
+	struct image_uses images;
+	struct node *root, *on_exit;
+	bool entered;               /* the root was called since this run is in memory */
+	struct locking *lock;       /* those of spec.synchronization; NULL: none (yet) */
+	struct link parked;         /* calls that wait for spec.parallelism */
+	VEC(struct frame *) frames; /* to be freed */
+	uint32_t visits;
+	struct evaluator *evaluator; /* NULL until there is an expression */
+	struct diags diags; /* scratch, for decoding */
+	/* of the stimulus being handled */
+	int64_t now;
+	struct arena *tmp;
+	struct effect *first, **last;
+	bool keeps; /* there is an EFFECT_MEMO among them that keeps a result */
+	VEC(struct node *) dirty;
+	VEC(struct node *) news; /* fulfilled nodes whose owner was not told yet */
+	size_t news_at;
+	bool was_finished;
+};
+
+/* ---- node.c ---------------------------------------------------------------------------------------------------- */
+
+static inline bool
+phase_completed(enum phase p)
+{
+	return p == PHASE_SUCCEEDED || p == PHASE_FAILED || p == PHASE_ERROR;
+}
+static inline bool
+phase_failed(enum phase p)
+{
+	return p == PHASE_FAILED || p == PHASE_ERROR;
+}
+static inline bool
+phase_fulfilled(enum phase p)
+{
+	return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED;
+}
+/* Whether those who wait for it may go on: it has ended, or it is a daemon that is ready. */
+static inline bool
+node_fulfilled(const struct node *n)
+{
+	return phase_fulfilled(n->phase) || (n->daemoned && n->phase == PHASE_RUNNING);
+}
+/* The same, and nobody has to be called again after a restart: a Retry node above a daemon still makes attempts. */
+static inline bool
+node_past(const struct node *n)
+{
+	return node_fulfilled(n) && !(n->daemoned && n->type == NODE_RETRY);
+}
+
+/* It waits for its locks: its body was not begun. */
+static inline bool
+sync_waits(const struct node *n)
+{
+	return n->lock && n->lock->state == LOCK_WAITING;
+}
+
+static inline bool
+sync_unbegun(const struct node *n)
+{
+	return n->lock && n->lock->state != LOCK_HELD;
+}
+
+const char *node_type_name(enum node_type t);
+enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
+enum phase phase_of(str name);         /* PHASE_NONE if there is none */
+/* A node with that name, id and display name, pending, in the run's maps, not linked yet. NULL: the workflow has too
+ * many. */
+struct node *node_new(struct run *r, str name, enum node_type t, struct node *boundary);
+void node_register(struct run *r, struct node *n); /* a node read back */
+struct node *node_named(const struct run *r, str name);
+void node_link(struct node *parent, struct node *child); /* children of parent */
+void node_changed(struct node *n);
+/* Sets phase and message, and on the way to a fulfilled phase its end, the counts, and the news. An absent message
+ * keeps the old one. */
+void node_set(struct node *n, enum phase p, str message);
+/* Gets the news around again, for a node that was fulfilled before (after a restart). */
+void node_announce(struct node *n);
+/* The leaves that come last below `n` (Argo's getOutboundNodes), each once. */
+void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg);
+str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
+struct node *node_last_attempt(const struct node *retry);
+bool node_is_task(const struct node *n); /* its work is done outside the run: news come as STIM_TASK_* */
+/* It has a progress of its own; all others have the sum of what is below. */
+static inline bool
+node_counts(const struct node *n)
+{
+	return node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_CONTAINER;
+}
+
+/* ---- images.c -------------------------------------------------------------------------------------------------- */
+
+struct val images_save(const struct run *r, struct arena *a);
+void images_load(struct run *r, const struct val *list); /* in the run's arena */
+struct val images_shown(const struct run *r, struct arena *a); /* name -> digest */
+void image_of_node(const struct node *n, struct arena *a, struct val_map *status);
+
+/* ---- sums.c ---------------------------------------------------------------------------------------------------- */
+
+/* Progress of a leaf, and with it of everything it is part of. */
+void progress_set(struct node *leaf, uint32_t done, uint32_t total);
+/* What a leaf used, likewise. */
+void usage_set(struct node *leaf, struct usage u);
+/* {cpu, memory} in whole units, as Argo's resourcesDuration; false: nothing was used. */
+bool usage_shown(struct usage u, struct arena *a, struct val *out);
+
+/* ---- run.c ----------------------------------------------------------------------------------------------------- */
+
+struct effect *run_effect(struct run *r, enum effect_kind k, struct node *n);
+void run_settle(struct run *r);
+void run_fail(struct run *r, enum phase p, str message);             /* the workflow ends now */
+str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
+int run_decode(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e);
+int run_globals(struct run *r, struct err *e); /* parameters, spec: what a start and a load share */
+void run_fresh_diags(struct run *r);
+struct val val_typed(
+	struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
+struct run *run_alloc(const struct val *manifest, const struct run_world *w);
+void run_drop_frames(struct run *r);
+void run_start(struct run *r);
+void run_queue(struct run *r);
+void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
+bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
+
+/* ---- metadata.c ------------------------------------------------------------------------------------------------ */
+
+void metadata_put(struct run *r); /* sets labels and annotations from the manifest, the spec and what was computed */
+int metadata_compute(struct run *r, struct err *e); /* checks labels, computes labelsFrom: when the workflow begins */
+
+/* The specification that is executed, merged; what follows from it directly. */
+int run_take_spec(struct run *r, const struct val *merged, struct err *e);
+
+/* ---- estimate.c ------------------------------------------------------------------------------------------------ */
+
+/* Looks up what the last run of the template took. */
+void estimate_take(struct run *r);
+/* Seconds that a node of this name will probably take; 0: unknown. */
+int64_t estimate_of(const struct run *r, str name);
+
+/* ---- again.c --------------------------------------------------------------------------------------------------- */
+
+/* A WorkflowTemplate as it is for this run; NULL if there is none. */
+const struct val *template_of_run(const struct run *r, bool cluster, str name);
+/* Which revision of it that is goes into the status. */
+void revision_note(struct run *r, bool cluster, str name);
+
+/* ---- library.c ------------------------------------------------------------------------------------------------- */
+
+/* The definition a call means, and the scope that names in it are looked up in. */
+struct def *library_resolve(struct run *r, const struct call *c, struct err *e);
+struct library *library_open(struct run *r, bool cluster, str name, struct err *e);
+struct def *library_find(struct run *r, struct library *l, str name, struct err *e);
+
+/* A template as a struct; `first`: as written, which is also when what is not served yet is refused. NULL with
+ * ERR_INVALID, ERR_UNSUPPORTED. */
+const struct template *template_decode(
+	struct run *r, struct arena *a, const struct val *v, str name, bool first, struct err *e);
+
+const struct template *template_processed(
+	struct run *r, struct arena *a, const struct def *d, const struct val *body, struct err *e);
+
+/* ---- call.c ---------------------------------------------------------------------------------------------------- */
+
+struct call *call_new(struct run *r, str name);
+/* Begins the call, or finds the node that it began before. Returns its node; NULL: it is parked, and will be begun
+ * later. */
+struct node *call_begin(struct run *r, struct call *c);
+/* The node of a call that cannot be begun: type Skipped, phase Error. */
+struct node *call_failed(struct run *r, struct call *c, str message);
+struct node *call_node(
+	struct run *r, struct call *c, enum node_type t); /* made, linked to whom its role says, template names set */
+struct processed {
+	const struct val *body;
+	const struct template *tmpl;
+	const struct val *inputs;
+};
+/* Whether the body of the call's node is still to be begun: there is no node, or it has just got its locks. */
+bool call_is_new(struct run *r, const struct call *c);
+/* What the node of a call of that template is: Retry if it is tried again. */
+enum node_type call_node_type(const struct call *c, const struct template *t);
+
+/* ---- scope.c --------------------------------------------------------------------------------------------------- */
+
+/* Variables that a pass sees, innermost first. Zero members are left out. */
+struct scope {
+	struct run *run;
+	struct frame *frame;     /* steps.* or tasks.* */
+	size_t task;             /* dag: only the ancestors of this task are visible; SIZE_MAX: all */
+	struct node *self;       /* for exit hooks: the node itself ... */
+	str self_name;           /* ... under this name */
+	bool late;               /* workflow.status, workflow.failures */
+	bool lasting;            /* leaves out what changes while a workflow runs: workflow.outputs, .duration, ... */
+	const struct val *item;  /* item, item.key */
+	const struct call *call; /* node.name, pod.name, steps.name, tasks.name, retries, lastRetry.* */
+	int64_t time;       /* of now(), ns; 0: the stimulus' */
+	str salt;           /* the step, the element of a loop: sets random numbers of the same place apart */
+	unsigned evaluated; /* expressions so far */
+	bool defers;        /* now() is for the pass of each step or task: Argo evaluates these anew each time */
+	const struct node *retry; /* retries, lastRetry.* of the attempts below it: for what decides on another */
+	str pod;
+	const struct val *inputs;    /* inputs.parameters.* */
+	const struct template *tmpl; /* inputs.artifacts.x.path, outputs.*.path */
+};
+enum tag_found scope_look(void *scope, str name, struct arena *a, str *out);
+/* The scope for substitution: tags are looked up, expression tags evaluated. */
+struct tag_scope scope_tags(struct scope *x);
+/* The scope for expressions (evaluate.h); x lives as long as it is used. */
+struct variables scope_variables(struct scope *x);
+/* The same functions as in evaluate.h, over a scope. */
+int scope_evaluate(struct scope *x, str text, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+int scope_evaluate_bool(struct scope *x, str text, bool *out, struct err *e) MUST_CHECK;
+int scope_evaluate_text(struct scope *x, str text, struct arena *a, str *out, struct err *e) MUST_CHECK;
+/* One value of a sibling: "outputs.result", "status", ... */
+enum tag_found scope_of_node(struct run *r, struct node *n, str what, struct arena *a, str *out);
+str item_text(struct arena *a, const struct val *item);
+
+/* ---- the bodies ------------------------------------------------------------------------------------------------ */
+
+void steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
+void steps_child_settled(struct run *r, struct node *group, struct node *child);
+void steps_group_done(struct run *r, struct node *group);
+void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
+void dag_task_settled(struct run *r, struct node *dag, struct node *n);
+void dag_item_settled(struct node *group);
+void dag_frame_free(struct frame *f);
+struct node *dag_task_node(const struct frame *f, size_t task);   /* NULL: not begun, or parked */
+void dag_link_task(struct frame *f, size_t task, struct node *n); /* to what comes before it */
+size_t dag_task_index(const struct frame *f, str name);           /* SIZE_MAX: none */
+bool dag_depends_on(struct frame *f, size_t task, size_t of);
+struct node *retry_begin(struct run *r, struct call *c, const struct processed *p);
+void retry_attempt_done(struct run *r, struct node *retry);
+struct node *pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p);
+void pod_emit_start(struct run *r, struct node *n);
+struct node *suspend_begin(struct run *r, struct call *c, const struct processed *p);
+int suspend_finish(struct run *r, struct node *n, enum phase p, str message, struct err *e);
+void pod_started(struct run *r, struct node *n);
+void pod_done(struct run *r, struct node *n, const struct task_result *result);
+void pod_progress(struct run *r, struct node *n, str text);
+void pod_timer(struct run *r, struct node *n);
+int pod_read_limits(struct node *n, const struct call *c, const struct template *t, struct err *e); /* its times */
+void pod_set_timers(struct run *r, struct node *n);
+void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
+void pod_changed(struct run *r, struct node *n, const struct task_result *result);
+void suspend_timer(struct run *r, struct node *n);
+void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
+int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or a Go duration; ns */
+
+/* ---- pod_patch.c ----------------------------------------------------------------------------------------------- */
+
+/*
+ * Puts what the workflow says of all pods, and podSpecPatch, into the template of a pod that begins. `grace`: set if the
+ * patch says so, seconds. ERR_INVALID in Argo's words.
+ */
+int pod_patch(struct run *r, const struct def *d, struct processed *p, struct scope *x, int64_t *grace, struct err *e);
+
+/* ---- containers.c ---------------------------------------------------------------------------------------------- */
+
+/* The nodes of a container set's members: made and linked; what the executor says of them; those still open fail. */
+void containers_begin(struct run *r, struct node *pod, const struct container_set *set);
+void containers_changed(struct run *r, struct node *pod, const struct task_result *res);
+void containers_end(struct node *pod, str why);
+/* Those that no other member depends on; false: the pod has none. */
+bool containers_outbound(struct node *pod, void (*fn)(void *arg, struct node *leaf), void *arg);
+
+/* ---- daemon.c -------------------------------------------------------------------------------------------------- */
+
+void daemon_ready(struct node *n, str ip);
+void daemon_track(struct node *n);                    /* after it was read back: its boundary knows it */
+void daemon_kill(struct run *r, struct node *n);      /* any pod; a daemon's end is waited for */
+bool daemon_ended(struct run *r, struct node *n);     /* true: it was told to, that was all */
+void daemons_end(struct run *r, struct node *boundary);
+size_t daemons_running(const struct node *boundary);
+
+/* Frames */
+struct frame *frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t);
+struct call *frame_call(struct run *r, struct frame *f, const struct step *s, str name);
+/* Puts the frame's variables into a step and decodes it; shares `s` if there are none. `skip` is set, and nothing else
+ * done, if its `when` is false. */
+int frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
+	const struct step **out, bool *skip, struct err *e);
+
+/* `v` as a step with the hooks of `s`; NULL with ERR_INVALID. */
+const struct step *step_decode(
+	struct run *r, const struct step *s, const struct val *v, const struct schema *sc, struct err *e);
+
+/* ---- expand.c -------------------------------------------------------------------------------------------------- */
+
+struct expanded {
+	str name;                /* "A(0:x)" */
+	const struct step *step; /* item put in, loop taken away */
+};
+static inline bool
+step_expands(const struct step *s)
+{
+	return s->with_items || s->with_param.p || s->with_sequence;
+}
+/*
+ * The elements of a loop, and the step without it. `skip`: its `when` is false already, so unresolved variables do not
+ * matter. 1: the list cannot be known, and nobody needs it.
+ */
+int expand_items(struct run *r, const struct step *s, bool skip, const struct val **items, const struct step **body,
+	struct err *e);
+/* `siblings`: the variables that the loop's step sees; the element is added to them. */
+int expand_one(struct run *r, const struct scope *siblings, const struct step *body, const struct schema *sc, size_t i,
+	const struct val *item, bool skip, struct expanded *out, struct err *e);
+
+/* Whether nothing of a loop's calls has to stay once they were begun: leaves without limits, retries or hooks. */
+bool loop_in_passing(struct run *r, const struct frame *f, const struct step *body);
+
+/* ---- hooks.c --------------------------------------------------------------------------------------------------- */
+
+/* `n` has ended: begins what hooks are due. Whether its owner must wait for hooks. */
+bool hooks_wait(struct run *r, struct node *n);
+void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
+struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
+int hook_put_arguments(
+	struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e);
+str hook_failures(struct run *r, struct arena *a); /* workflow.failures */
+bool on_exit_is_there(const struct run *r); /* the workflow has an exit handler */
+/* Begins the workflow's exit handler. False: there is none, or it may not run. */
+bool on_exit_begin(struct run *r);
+const struct arguments *arguments_decode(struct run *r, const struct val *v, struct err *e);
+
+/* ---- lifecycle.c ----------------------------------------------------------------------------------------------- */
+
+bool lifecycle_hooks(const struct step *s); /* whether it has hooks other than exit */
+void lifecycle_attach(struct node *n);      /* it was begun, or found again: its hooks will be looked at */
+void lifecycle_notice(struct node *n);      /* it changed */
+void lifecycle_notice_all(struct run *r);   /* a variable that all may see changed */
+void lifecycle_ended(struct run *r, struct node *n);           /* the last look at its conditions */
+int lifecycle_of_workflow(struct run *r, struct err *e);       /* reads the workflow's hooks */
+str lifecycle_look_at_workflow(struct run *r);                 /* absent, or what makes the workflow an Error */
+bool lifecycle_settle(struct run *r); /* looks at one that changed; false: there was none */
+
+/* ---- outputs.c ------------------------------------------------------------------------------------------------- */
+
+int outputs_of_template(struct run *r, struct frame *f, const struct val **out,
+	struct err *e); /* steps and dags; *out NULL: none declared */
+void outputs_to_globals(struct run *r, const struct node *n);
+int outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, const struct val **out, struct err *e);
+str output_parameter(const struct val *outputs, str name); /* .p == NULL: none */
+str any_text(struct run *r, const struct val *v);          /* a scalar as text; .p == NULL: none */
+
+/* ---- limits.c -------------------------------------------------------------------------------------------------- */
+
+/* Whether the call must wait; then it is parked. A node that is there already waits for spec.parallelism only. */
+bool limit_parks(struct run *r, struct call *c);
+/* A pod or a child of `boundary` ended: lets waiting calls begin. */
+void limit_release(struct run *r, struct node *boundary);
+bool limit_fail_fast(struct run *r,
+	struct node *boundary); /* ends a template that has failFast, failed children and nothing running */
+void limit_deadline(struct run *r);
+void limit_count(struct node *n, bool was_active, bool is_active);
+/* A pod that waits for its locks is a child of its boundary, but no active pod. */
+void limit_count_pod(struct node *n, bool add);
+void limit_count_failed(struct node *n); /* it ended in failure: its boundary counts that */
+
+/* ---- save.c ---------------------------------------------------------------------------------------------------- */
+
+void run_count(struct run *r); /* all counts anew, from the nodes */
+
+/* ---- memo.c ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the call is over before it begins: an earlier result serves, or `memoize` is wrong. *out is its node. */
+bool memo_ends(struct run *r, struct call *c, const struct processed *p, struct node **out);
+void memo_begins(struct run *r, struct node *n, const struct processed *p);
+/* It is about to have Succeeded: keeps its outputs. -1: they cannot be kept, which is its error. */
+int memo_keeps(struct run *r, struct node *n, struct err *e);
+bool memo_is_hit(const struct node *n);
+
+/* ---- sync.c ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the call must wait for its template's locks; *out is its node then. A call with locks in hand goes on. */
+bool sync_parks(struct run *r, struct call *c, const struct processed *p, struct node **out);
+/* It has them, but may not begin now (spec.parallelism): others may. */
+void sync_give_back(struct run *r, struct node *n);
+/* It has them, and begins: counted from here on. */
+void sync_begins(struct node *n);
+/* It has ended: gives back what it has or waits for. */
+void sync_release(struct run *r, struct node *n);
+/* The same of the workflow: before it runs, ... */
+bool sync_workflow_parks(struct run *r);
+bool sync_workflow_shut(struct run *r); /* ... when it is shut down: true if it does not run yet, ... */
+void sync_finish(struct run *r);        /* ... and at its end, with all that is left */
+void sync_told(struct run *r, const struct stimulus *s);
+void sync_suspend(struct run *r);
+void sync_resume(struct run *r);
+struct val sync_save(const struct locking *l, struct arena *a);
+struct locking *sync_load(struct run *r, const struct val *v); /* NULL: none */
+struct val sync_status(const struct run *r, struct arena *a);  /* status.synchronization; may be empty */
+
+/* ---- metrics.c ------------------------------------------------------------------------------------------------- */
+
+/* `n` has begun (or was found again after a restart), and its template reports `metrics`; NULL: none. */
+void metrics_begin(struct run *r, struct node *n, const struct val *metrics);
+/* `n` has metrics, and is fulfilled. */
+void metrics_end(struct run *r, struct node *n);
+void metrics_of_workflow(struct run *r, bool ended);
+
+/* ---- verb.c, rerun.c -------------------------------------------------------------------------------------------- */
+
+struct selector;
+bool node_chosen(const struct selector *s, struct node *n); /* whether a nodeFieldSelector means it (spec 5) */
+/* Takes away what is to run again, and opens what it is part of; then the run can be started. */
+void rerun_prepare(struct run *r, const struct verb_options *o, const struct selector *s);
+void verb_apply(struct run *r, const struct stimulus *s);
+void verb_shutdown(struct run *r); /* kills what may not go on */
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * steps: groups one after the other, the steps of a group side by side (spec 2.4; workflow/controller/steps.go,
+ * v4.1.2). A group counts the steps that are not settled; a step is settled when it and its exit hook are fulfilled.
+ *
+ * Where Argo ends a group with an error while other steps of it still run, and leaves them behind, the group here waits
+ * for what it began and then fails with the same message.
+ */
+#include "engine/run/run_impl.h"
+
+/* ---- frames: what Steps and DAG nodes have in common ----------------------------------------------------------- */
+
+struct frame *
+frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t)
+{
+	struct frame *f = ARENA_NEW(r->arena, struct frame);
+	f->node = n;
+	f->call = c;
+	f->def = d;
+	f->tmpl = t;
+	list_init(&f->parked);
+	n->frame = f;
+	*VEC_PUSH(&r->frames) = f;
+	return f;
+}
+
+struct call *
+frame_call(struct run *r, struct frame *f, const struct step *s, str name)
+{
+	struct call *c = call_new(
+		r, arena_fmt(r->work, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name),
+			   STR_ARG(name)));
+	c->library = f->def->library;
+	c->tmpl = s->tmpl;
+	c->ref = s->template_ref ? s->template_ref->src : NULL;
+	c->inline_template = s->inline_template;
+	c->args = &s->arguments;
+	c->step = name;
+	c->is_task = f->node->type == NODE_DAG;
+	c->exiting = f->node->exiting;
+	c->late = f->call->late;
+	c->boundary = f->node;
+	c->depth = f->call->depth + 1;
+	c->of = s;
+	return c;
+}
+
+static const char *const strict_siblings[] = { "steps.", "tasks.", NULL };
+
+/* The step with `when` replaced, everything else as it was: it will not run, so nothing else matters. */
+static const struct step *
+with_when(struct run *r, const struct step *s, str when)
+{
+	struct step *copy = ARENA_NEW(r->arena, struct step);
+	*copy = *s;
+	copy->when = when;
+	return copy;
+}
+
+/* Where only texts of `arguments` and `when` were put in, nothing else need be decoded again. */
+static bool
+patch_step(struct run *r, const struct step *s, const struct val *v, struct step *out)
+{
+	const struct val *arguments = NULL;
+	if (v->n != s->src->n)
+		return false;
+	*out = *s;
+	out->src = v;
+	for (uint32_t i = 0; i < v->n; i++) {
+		const struct val *is = &v->members[i].value;
+		if (!memcmp(is, &s->src->members[i].value, sizeof *is))
+			continue;
+		str key = val_key(&v->members[i]);
+		if (str_eq(key, S("arguments")))
+			arguments = is;
+		else if (str_eq(key, S("when")) && is->kind == VAL_STR)
+			out->when = val_text(is);
+		else
+			return false;
+	}
+	return !arguments || !schema_decode(&arguments_schema, r->work, arguments, s->name, &out->arguments, &r->diags);
+}
+
+const struct step *
+step_decode(struct run *r, const struct step *s, const struct val *v, const struct schema *sc, struct err *e)
+{
+	struct step *out = ARENA_NEW(r->work, struct step);
+	run_fresh_diags(r);
+	if (patch_step(r, s, v, out))
+		return out;
+	if (schema_decode(sc, r->work, v, s->name, out, &r->diags)) {
+		const struct diag *x = r->diags.v.n ? &r->diags.v.p[0] : NULL;
+		(void)err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(x ? x->path : s->name),
+			STR_ARG(x ? x->text : S("is not valid")));
+		return NULL;
+	}
+	/* Hooks are resolved when they run: they may refer to what their own step left (spec 3.1, pass 3). */
+	out->hooks.p = s->hooks.p;
+	out->hooks.n = s->hooks.n;
+	return out;
+}
+
+int
+frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
+	const struct step **out, bool *skip, struct err *e)
+{
+	struct scope x = { .run = r, .frame = f, .task = task, .salt = s->name, .inputs = f->node->inputs };
+	struct tag_scope ts = scope_tags(&x);
+	str when = s->when;
+	bool proceed = true;
+	ts.strict = strict_siblings;
+	*out = s;
+	*skip = false;
+	if (tags_in(when) && tags_put_text(r->arena, when, &ts, &when, e))
+		return -1;
+	/* `when` of a loop may speak of {{item}}: then it is for every item to decide. */
+	if (!tags_in(when) || !step_expands(s)) {
+		if (when_eval(when, &proceed, e))
+			return -1;
+		if (!proceed) {
+			*skip = true;
+			*out = with_when(r, s, when);
+			return 0;
+		}
+	}
+	if (!(s->src->flags & VAL_TAGGED))
+		return 0;
+	ts.absent_is_null = true;
+	const struct val *v = val_unset(r->arena, s->src, S("hooks"));
+	const struct val *put = tags_put(r->arena, v, &ts, e);
+	if (!put)
+		return -1;
+	if (put == v)
+		return 0;
+	*out = step_decode(r, s, put, sc, e);
+	if (*out && s->with_param.p && !(*out)->with_param.p)
+		return err_set(e, ERR_INVALID,
+			"withParam '%.*s': the output is an absent optional (its step was skipped and it has no "
+			"default)",
+			STR_ARG(s->with_param));
+	return *out ? 0 : -1;
+}
+
+/* ---- a group --------------------------------------------------------------------------------------------------- */
+
+static void
+skipped(struct run *r, struct node *group, const struct step *s, str name, enum phase p, str why)
+{
+	struct frame *f = group->owner->frame;
+	struct call *c = frame_call(r, f, s, name);
+	c->owner = group;
+	bool waited_for = p == PHASE_SKIPPED && lifecycle_hooks(s);
+	if (waited_for) { /* they may be for just that */
+		c->role = ROLE_STEP;
+		group->waiting++;
+	}
+	struct node *n = call_node(r, c, NODE_SKIPPED);
+	if (n && waited_for && node_fulfilled(n))
+		node_announce(n); /* after a restart */
+	else if (n)
+		node_set(n, p, why);
+}
+
+/* A step could not even begin: no further step of the group begins. */
+static void
+step_bubbles(struct run *r, struct node *group, const struct node *child)
+{
+	if (!group->error.p)
+		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s",
+			STR_ARG(child->name), STR_ARG(child->message));
+}
+
+/* Decides about one step, or one element of a loop, and begins it. */
+static int
+begin_step(struct run *r, struct node *group, const struct step *s, const struct step *of, str name, struct err *e)
+{
+	bool proceed;
+	if (when_eval(s->when, &proceed, e)) {
+		skipped(r, group, s, name, PHASE_ERROR, run_text(r, "%s", e->msg));
+		return -1;
+	}
+	if (!proceed) {
+		skipped(r, group, s, name, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
+		return 0;
+	}
+	struct call *c = frame_call(r, group->owner->frame, s, name);
+	c->owner = group;
+	c->role = ROLE_STEP;
+	c->of = of;
+	group->waiting++;
+	struct node *n = call_begin(r, c);
+	if (n && n->bubbles)
+		step_bubbles(r, group, n);
+	return 0;
+}
+
+/* A step as it is before anything of its group begins. */
+struct prepared {
+	const struct step *step, *body; /* the body is an element's; NULL: no loop */
+	const struct val *items;
+	bool skip;
+};
+
+static int
+prepare_step(struct run *r, struct frame *f, const struct step *s, struct prepared *out, struct err *e)
+{
+	*out = (struct prepared){ 0 };
+	if (frame_resolve(r, f, SIZE_MAX, s, &step_schema, &out->step, &out->skip, e))
+		return -1;
+	if (!step_expands(out->step))
+		return 0;
+	int rc = expand_items(r, out->step, out->skip, &out->items, &out->body, e);
+	if (rc > 0)
+		out->body = NULL;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+begin_loop(struct run *r, struct node *group, const struct prepared *p, struct err *e)
+{
+	if (!p->items->n)
+		skipped(r, group, p->step, p->step->name, PHASE_SKIPPED, S("Skipped, empty params"));
+	bool passing = loop_in_passing(r, group->owner->frame, p->body);
+	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX, .time = group->started };
+	int rc = 0;
+	for (uint32_t i = 0; i < p->items->n && !rc && !group->error.p; i++) {
+		struct expanded x;
+		r->work = passing ? r->passing : r->arena;
+		rc = expand_one(r, &siblings, p->body, &step_schema, i, &p->items->items[i], p->skip, &x, e) ||
+				     begin_step(r, group, x.step, passing ? p->body : x.step, x.name, e)
+			     ? -1
+			     : 0;
+		r->work = r->arena;
+		arena_reset(r->passing);
+	}
+	return rc;
+}
+
+/* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). */
+static int
+begin_steps(struct run *r, struct node *group, const struct step_group *g, struct err *e)
+{
+	struct prepared *p = ARENA_ARRAY(r->tmp, struct prepared, g->n);
+	for (size_t i = 0; i < g->n; i++)
+		if (prepare_step(r, group->owner->frame, &g->p[i], &p[i], e))
+			return -1;
+	for (size_t i = 0; i < g->n && !group->error.p; i++) {
+		const struct step *s = p[i].step;
+		if (p[i].body ? begin_loop(r, group, &p[i], e) : begin_step(r, group, s, s, s->name, e))
+			return -1;
+	}
+	return 0;
+}
+
+static bool
+continues(const struct step *s, enum phase p)
+{
+	return s && s->continue_on &&
+	       ((p == PHASE_FAILED && s->continue_on->failed) || (p == PHASE_ERROR && s->continue_on->error));
+}
+
+/* All its steps are settled: the first failed one that may not fail decides. */
+static void
+end_group(struct run *r, struct node *group)
+{
+	if (group->error.p) {
+		node_set(group, PHASE_ERROR, group->error);
+		return;
+	}
+	for (size_t i = 0; i < group->children.n; i++) {
+		struct node *n = group->children.p[i];
+		if (!phase_failed(n->phase) || n->hooked || continues(n->of, n->phase))
+			continue;
+		node_set(group, PHASE_FAILED, run_text(r, "child '%.*s' failed", STR_ARG(n->id)));
+		return;
+	}
+	node_set(group, PHASE_SUCCEEDED, STR_NONE);
+}
+
+void
+steps_child_settled(struct run *r, struct node *group, struct node *child)
+{
+	if (node_fulfilled(group))
+		return;
+	if (child && child->bubbles)
+		step_bubbles(r, group, child);
+	if (--group->waiting == 0)
+		end_group(r, group);
+}
+
+/* ---- one group after the other --------------------------------------------------------------------------------- */
+
+static void
+link_to(void *arg, struct node *leaf)
+{
+	node_link(leaf, arg);
+}
+
+static void
+link_group(struct run *r, struct frame *f, struct node *group, size_t i)
+{
+	if (i == 0) {
+		node_link(f->node, group);
+		return;
+	}
+	struct node *before = node_named(r, run_text(r, "%.*s[%zu]", STR_ARG(f->node->name), i - 1));
+	if (!before->children.n)
+		node_link(before, group);
+	for (size_t k = 0; k < before->children.n; k++)
+		node_outbound(before->children.p[k], link_to, group);
+}
+
+static void
+begin_group(struct run *r, struct frame *f, size_t i)
+{
+	str name = run_text(r, "%.*s[%zu]", STR_ARG(f->node->name), i);
+	struct node *group = node_named(r, name);
+	f->current = i;
+	bool made = !group;
+	if (made)
+		group = node_new(r, name, NODE_STEP_GROUP, f->node);
+	if (!group) {
+		run_fail(r, PHASE_ERROR, run_text(r, "the workflow has more than %d nodes", NODES_MAX));
+		return;
+	}
+	f->group = group;
+	group->role = ROLE_GROUP;
+	group->owner = f->node;
+	group->exiting = f->node->exiting;
+	group->template_scope = f->def->library->scope;
+	if (made)
+		link_group(r, f, group, i);
+	if (node_fulfilled(group)) {
+		node_announce(group);
+		return;
+	}
+	node_set(group, PHASE_RUNNING, STR_NONE);
+	group->waiting = 1; /* ourselves, so that it cannot end before all were begun */
+	struct err e;
+	if (begin_steps(r, group, &f->tmpl->steps.p[i], &e) && !group->error.p)
+		group->error = run_text(r, "%s", e.msg);
+	steps_child_settled(r, group, NULL);
+}
+
+static void
+add_outbound(void *arg, struct node *leaf)
+{
+	struct node *n = arg;
+	*VEC_PUSH(&n->outbound) = leaf;
+}
+
+static void
+end_steps(struct run *r, struct frame *f, enum phase p, str message)
+{
+	struct node *n = f->node;
+	for (size_t i = 0; f->group && i < f->group->children.n; i++)
+		node_outbound(f->group->children.p[i], add_outbound, n);
+	struct err e;
+	const struct val *outputs = NULL;
+	if (p == PHASE_SUCCEEDED && outputs_of_template(r, f, &outputs, &e)) {
+		n->bubbles = true;
+		p = PHASE_ERROR;
+		message = run_text(r, "%s", e.msg);
+	}
+	n->outputs = outputs;
+	outputs_to_globals(r, n);
+	node_set(n, p, message);
+}
+
+void
+steps_group_done(struct run *r, struct node *group)
+{
+	struct frame *f = group->owner->frame;
+	if (node_fulfilled(f->node))
+		return;
+	if (phase_failed(group->phase))
+		end_steps(r, f, PHASE_FAILED, group->message);
+	else if (f->current + 1 < f->tmpl->steps.n)
+		begin_group(r, f, f->current + 1);
+	else {
+		f->current++; /* now the last group's steps are siblings too */
+		end_steps(r, f, PHASE_SUCCEEDED, STR_NONE);
+	}
+}
+
+static bool
+has_restarting_daemon(const struct node *group)
+{
+	for (size_t i = 0; group && i < group->children.n; i++)
+		if (group->children.p[i]->type == NODE_RETRY && group->children.p[i]->daemoned)
+			return true;
+	return false;
+}
+
+/* After a restart: a daemon of a group that is done, and that has attempts left, must know again how to make them. */
+static void
+call_daemons_again(struct run *r, struct frame *f, size_t groups)
+{
+	struct err ignored; /* the group has ended: what goes wrong now is nobody's error any more */
+	for (size_t i = 0; i < groups; i++) {
+		struct node *group = node_named(r, arena_fmt(r->tmp, "%.*s[%zu]", STR_ARG(f->node->name), i));
+		if (!has_restarting_daemon(group))
+			continue;
+		f->current = i;
+		f->group = group;
+		group->owner = f->node;
+		(void)begin_steps(r, group, &f->tmpl->steps.p[i], &ignored);
+	}
+}
+
+void
+steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p)
+{
+	struct frame *f = frame_new(r, n, c, d, p->tmpl);
+	for (size_t i = 0; i < p->tmpl->steps.n; i++)
+		for (size_t k = 0; k < p->tmpl->steps.p[i].n; k++)
+			map_put(&f->names, p->tmpl->steps.p[i].p[k].name, (void *)(uintptr_t)(i + 1));
+	size_t i = 0; /* the last group that exists: 0 unless this is after a restart */
+	while (i + 1 < p->tmpl->steps.n && node_named(r, run_text(r, "%.*s[%zu]", STR_ARG(n->name), i + 1)))
+		i++;
+	call_daemons_again(r, f, i);
+	if (p->tmpl->steps.n)
+		begin_group(r, f, i);
+	else
+		end_steps(r, f, PHASE_SUCCEEDED, STR_NONE);
+}

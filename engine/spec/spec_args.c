@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec_args: parameters, artifacts and the ten places an artifact may lie in. The locations are known by table, but
+ * kept as values: what serves them decodes them.
+ */
+#include "config/kube.h"
+#include "engine/spec/spec.h"
+
+/* ---- parameters --------------------------------------------------------------------------------------------- */
+
+static const struct schema empty_schema = { "Empty", "An empty object: `{}`.", 0, (const struct field[]){ { 0 } } };
+
+static const struct schema value_from_schema = { "ValueFrom", "Where a parameter takes its value from.",
+	sizeof(struct value_from), (const struct field[]){
+	FIELD_PTR(struct value_from, config_map_key, "configMapKeyRef", 0, &config_map_ref_schema,
+		.doc = "A key of a ConfigMap."),
+	FIELD(struct value_from, dflt, "default", ANYSTR, .doc = "Value if the source has none."),
+	FIELD(struct value_from, event, "event", 0, .doc = "Expression over the event; in a WorkflowEventBinding."),
+	FIELD(struct value_from, expression, "expression", 0,
+		.doc = "Expression that gives the value; steps and dag outputs."),
+	FIELD(struct value_from, jq_filter, "jqFilter", LATER, .doc = "jq filter over the object; resource outputs."),
+	FIELD(struct value_from, json_path, "jsonPath", LATER, .doc = "JSONPath into the object; resource outputs."),
+	FIELD(struct value_from, parameter, "parameter", 0,
+		.doc = "An output parameter of a step or task; steps and dag outputs."),
+	FIELD(struct value_from, path, "path", 0, .doc = "File to read; container and script outputs."),
+	FIELD(struct value_from, supplied, "supplied", 0, .schema = &empty_schema,
+		.doc = "`{}`: somebody supplies it while the workflow waits."),
+	FIELD_SRC(struct value_from, src),
+	{ 0 } } };
+
+/* `enum: []` is a mistake that validation must be able to tell from no enum. */
+static void
+check_parameter(void *obj, const struct val *in, struct decode *c UNUSED)
+{
+	struct parameter *p = obj;
+
+	p->has_enum = val_is(val_get(in, S("enum")), VAL_LIST);
+}
+
+const struct schema parameter_schema = { "Parameter", "A named string.", sizeof(struct parameter),
+	(const struct field[]){
+	FIELD(struct parameter, dflt, "default", ANYSTR, .doc = "Value if none is given."),
+	FIELD(struct parameter, description, "description", ANYSTR, .doc = "What it is for, for people."),
+	FIELD(struct parameter, enum_values, "enum", ANYSTR, .doc = "The values it may have."),
+	FIELD(struct parameter, global_name, "globalName", 0,
+		.doc = "Output: also make it workflow.outputs.parameters.<globalName>."),
+	FIELD(struct parameter, name, "name", 0, .doc = "Name; letters, digits, `-` and `_`."),
+	FIELD(struct parameter, value, "value", ANYSTR, .doc = "The value; numbers and booleans become text."),
+	FIELD_PTR(struct parameter, value_from, "valueFrom", 0, &value_from_schema,
+		.doc = "Where to take the value from."),
+	FIELD_SRC(struct parameter, src),
+	{ 0 } }, check_parameter };
+
+/* ---- artifact locations ------------------------------------------------------------------------------------- */
+
+#define TEXT(name, text) FIELD_AS(name, FIELD_STR, 0, .doc = text)
+#define MUST(name, text) FIELD_AS(name, FIELD_STR, REQ, .doc = text)
+#define LIST(name, text) FIELD_AS(name, FIELD_STRS, 0, .doc = text)
+#define FLAG(name, text) FIELD_AS(name, FIELD_BOOL, 0, .doc = text)
+#define KEY_OF_SECRET(name, text) FIELD_AS(name, FIELD_OBJ_, 0, .schema = &secret_ref_schema, .doc = text)
+
+static const struct schema artifactory_schema = { "ArtifactoryArtifact", "A file in Artifactory.", 0,
+	(const struct field[]){
+	KEY_OF_SECRET("passwordSecret", "Password."), TEXT("url", "URL of the file."), KEY_OF_SECRET("usernameSecret",
+		"User name."), { 0 } } };
+
+static const struct schema azure_schema = { "AzureArtifact", "A blob of Azure.", 0, (const struct field[]){
+	KEY_OF_SECRET("accountKeySecret", "Access key of the account."), TEXT("blob", "Name of the blob."),
+		TEXT("container", "Container of the blob."),
+	TEXT("endpoint", "URL of the account."), FLAG("useSDKCreds", "Use the credentials of the environment."),
+	KEY_OF_SECRET("sasSecret", "Shared access signature."), { 0 } } };
+
+static const struct schema gcs_schema = { "GCSArtifact", "An object of Google Cloud Storage.", 0,
+	(const struct field[]){
+	TEXT("bucket", "Bucket of the object."), TEXT("key", "Key of the object."),
+		KEY_OF_SECRET("serviceAccountKeySecret", "Key of the service account."), { 0 } } };
+
+static const struct schema git_schema = { "GitArtifact", "A clone of a git repository.", 0, (const struct field[]){
+	TEXT("branch", "Branch to fetch."),
+	FIELD_AS("depth", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Number of commits to fetch; 0: all."),
+	FLAG("disableSubmodules", "Leave submodules out."), LIST("fetch", "Further refspecs to fetch."),
+	FLAG("insecureIgnoreHostKey", "Do not check the SSH host key."), FLAG("insecureSkipTLS",
+		"Do not check the TLS certificate."),
+	KEY_OF_SECRET("passwordSecret", "Password or token."), TEXT("repo", "URL of the repository."), TEXT("revision",
+		"Commit, tag or branch to check out."),
+	FLAG("singleBranch", "Fetch the branch alone."), KEY_OF_SECRET("sshPrivateKeySecret", "SSH key."),
+		KEY_OF_SECRET("usernameSecret", "User name."),
+	{ 0 } } };
+
+static const struct schema hdfs_schema = { "HDFSArtifact", "A file of HDFS.", 0, (const struct field[]){
+	LIST("addresses", "Addresses of the name nodes."), TEXT("dataTransferProtection",
+		"Protection of the transfer."), FLAG("force", "Overwrite what is there."),
+	TEXT("hdfsUser", "User without Kerberos."), KEY_OF_SECRET("krbCCacheSecret", "Kerberos credential cache."),
+	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, 0, .schema = &config_map_ref_schema, .doc = "krb5.conf."),
+	KEY_OF_SECRET("krbKeytabSecret", "Kerberos key table."), TEXT("krbRealm", "Kerberos realm."),
+		TEXT("krbServicePrincipalName", "Principal of the service."),
+	TEXT("krbUsername", "Kerberos user."), TEXT("path", "Path of the file."), { 0 } } };
+
+static const struct schema header_schema = { "Header", "A header of the request.", 0, (const struct field[]){
+	MUST("name", "Header name."), FIELD_AS("value", FIELD_STR, REQ | EMPTY_OK, .doc = "Header value."), { 0 } } };
+
+static const struct schema http_basic_schema = { "BasicAuth", "User name and password.", 0, (const struct field[]){
+	KEY_OF_SECRET("passwordSecret", "Password."), KEY_OF_SECRET("usernameSecret", "User name."), { 0 } } };
+
+static const struct schema client_cert_schema = { "ClientCertAuth", "A client certificate.", 0, (const struct field[]){
+	KEY_OF_SECRET("clientCertSecret", "Certificate."), KEY_OF_SECRET("clientKeySecret", "Its key."), { 0 } } };
+
+static const struct schema oauth2_param_schema = { "OAuth2EndpointParam", "A parameter of the token request.", 0,
+	(const struct field[]){
+	MUST("key", "Name."), TEXT("value", "Value."), { 0 } } };
+
+static const struct schema oauth2_schema = { "OAuth2Auth", "A token by the client credentials grant.", 0,
+	(const struct field[]){
+	KEY_OF_SECRET("clientIDSecret", "Client id."), KEY_OF_SECRET("clientSecretSecret", "Client secret."),
+	FIELD_AS("endpointParams", FIELD_LIST_, 0, .schema = &oauth2_param_schema,
+		.doc = "Further parameters of the token request."),
+	LIST("scopes", "Scopes to ask for."), KEY_OF_SECRET("tokenURLSecret", "URL of the token endpoint."), { 0 } } };
+
+static const struct schema http_auth_schema = { "HTTPAuth", "How to identify to the server.", 0, (const struct field[]){
+	FIELD_AS("basicAuth", FIELD_OBJ_, 0, .schema = &http_basic_schema, .doc = "User name and password."),
+	FIELD_AS("clientCert", FIELD_OBJ_, 0, .schema = &client_cert_schema, .doc = "A client certificate."),
+	FIELD_AS("oauth2", FIELD_OBJ_, 0, .schema = &oauth2_schema, .doc = "An OAuth2 token."), { 0 } } };
+
+static const struct schema http_artifact_schema = { "HTTPArtifact", "A file of a web server.", 0,
+	(const struct field[]){
+	FIELD_AS("auth", FIELD_OBJ_, 0, .schema = &http_auth_schema, .doc = "How to identify."),
+	FIELD_AS("headers", FIELD_LIST_, 0, .schema = &header_schema, .doc = "Headers to send."), TEXT("url",
+		"URL of the file."), { 0 } } };
+
+static const struct schema oss_rule_schema = { "OSSLifecycleRule", "When objects of the bucket age.", 0,
+	(const struct field[]){
+	FIELD_AS("markDeletionAfterDays", FIELD_INT, 0, .doc = "Delete after so many days."),
+	FIELD_AS("markInfrequentAccessAfterDays", FIELD_INT, 0, .doc = "Move to rare access after so many days."),
+		{ 0 } } };
+
+static const struct schema oss_schema = { "OSSArtifact", "An object of Alibaba OSS.", 0, (const struct field[]){
+	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("bucket", "Bucket of the object."),
+		FLAG("createBucketIfNotPresent", "Make the bucket if it is missing."),
+	TEXT("endpoint", "Host of the service."), TEXT("key", "Key of the object."),
+	FIELD_AS("lifecycleRule", FIELD_OBJ_, 0, .schema = &oss_rule_schema, .doc = "Rule for a bucket that is made."),
+	KEY_OF_SECRET("secretKeySecret", "Secret key."), TEXT("securityToken", "Temporary token."), FLAG("useSDKCreds",
+		"Use the credentials of the environment."),
+	{ 0 } } };
+
+static const struct schema plugin_artifact_schema = { "PluginArtifact", "An object that an artifact plugin serves.", 0,
+	(const struct field[]){
+	TEXT("configuration", "What the plugin wants to know."), FIELD_AS("connectionTimeoutSeconds", FIELD_INT, 0,
+		.doc = "Longest wait for the plugin."),
+	TEXT("key", "Key of the object."), TEXT("name", "Name of the plugin."), { 0 } } };
+
+static const struct schema raw_schema = { "RawArtifact", "Text in the manifest itself.", 0, (const struct field[]){
+	FIELD_AS("data", FIELD_STR, REQ | EMPTY_OK, .doc = "The text."), { 0 } } };
+
+static const struct schema s3_create_schema = { "CreateS3BucketOptions", "How a missing bucket is made.", 0,
+	(const struct field[]){
+	FLAG("objectLocking", "Allow object locks in it."), { 0 } } };
+
+static const struct schema s3_encryption_schema = { "S3EncryptionOptions", "Server side encryption.", 0,
+	(const struct field[]){
+	FLAG("enableEncryption", "Encrypt."), TEXT("kmsEncryptionContext", "Context for KMS."), TEXT("kmsKeyId",
+		"Key of KMS."),
+	KEY_OF_SECRET("serverSideCustomerKeySecret", "A key of one's own."), { 0 } } };
+
+static const struct schema s3_schema = { "S3Artifact", "An object of S3 or of what speaks its protocol.", 0,
+	(const struct field[]){
+	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("addressingStyle", "path or virtual-hosted."),
+		TEXT("bucket", "Bucket of the object."),
+	KEY_OF_SECRET("caSecret", "Certificate authority of the server."),
+	FIELD_AS("createBucketIfNotPresent", FIELD_OBJ_, 0, .schema = &s3_create_schema,
+		.doc = "Make the bucket if it is missing."),
+	FIELD_AS("encryptionOptions", FIELD_OBJ_, 0, .schema = &s3_encryption_schema,
+		.doc = "Encryption on the server."), TEXT("endpoint", "Host and port of the service."),
+	FLAG("insecure", "Without TLS."), TEXT("key", "Key of the object."), TEXT("region", "Region of the bucket."),
+		TEXT("roleARN", "Role to take on."),
+	KEY_OF_SECRET("secretKeySecret", "Secret key."), KEY_OF_SECRET("sessionTokenSecret", "Session token."),
+		FLAG("useSDKCreds", "Use the credentials of the environment."),
+	{ 0 } } };
+
+/* ---- artifacts ---------------------------------------------------------------------------------------------- */
+
+static const struct schema tar_schema = { "TarStrategy", "A tar archive, packed with gzip.", 0, (const struct field[]){
+	FIELD_AS("compressionLevel", FIELD_INT, 0, .min = -2, .max = 9,
+		.doc = "0 stores, 9 packs best, -1 is the default."), { 0 } } };
+
+static const struct schema archive_schema = { "ArchiveStrategy", "How an artifact is packed.", 0,
+	(const struct field[]){
+	FIELD_AS("none", FIELD_OBJ_, 0, .one_of = "strategy", .schema = &empty_schema, .doc = "`{}`: as it is."),
+	FIELD_AS("tar", FIELD_OBJ_, 0, .one_of = "strategy", .schema = &tar_schema,
+		.doc = "tar and gzip, the default."),
+	FIELD_AS("zip", FIELD_OBJ_, 0, .one_of = "strategy", .schema = &empty_schema, .doc = "`{}`: zip."), { 0 } } };
+
+static const char *const gc_strategies[] = { "", "OnWorkflowCompletion", "OnWorkflowDeletion", "Never", NULL };
+#define GC_ROWS \
+	FIELD_AS("podMetadata", FIELD_OBJ_, 0, .schema = &kube_metadata_schema, \
+		.doc = "Metadata of the pod that deletes."), \
+	FIELD_AS("serviceAccountName", FIELD_STR, 0, .doc = "Account of the pod that deletes."), \
+	FIELD_AS("strategy", FIELD_STR, 0, .choices = gc_strategies, .doc = "When artifacts are deleted.")
+
+static const struct schema artifact_gc_one_schema = { "ArtifactGC", "When an artifact is deleted.", 0,
+	(const struct field[]){ GC_ROWS, { 0 } } };
+const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the artifacts of a workflow are deleted.",
+	0, (const struct field[]){
+	GC_ROWS,
+	FLAG("forceFinalizerRemoval", "Let the workflow go even if deleting failed."), TEXT("podSpecPatch",
+		"Patch of the pod that deletes."),
+	{ 0 } } };
+
+#define LOCATION_ROWS \
+	FIELD_AS("archiveLogs", FIELD_BOOL, 0, .doc = "Keep the log of the container as an artifact."), \
+	FIELD_AS("artifactory", FIELD_OBJ_, 0, .one_of = "location", .schema = &artifactory_schema, \
+		.doc = "A file in Artifactory."), \
+	FIELD_AS("azure", FIELD_OBJ_, 0, .one_of = "location", .schema = &azure_schema, .doc = "A blob of Azure."), \
+	FIELD_AS("gcs", FIELD_OBJ_, 0, .one_of = "location", .schema = &gcs_schema, \
+		.doc = "An object of Google Cloud Storage."), \
+	FIELD_AS("git", FIELD_OBJ_, 0, .one_of = "location", .schema = &git_schema, \
+		.doc = "A clone of a repository."), \
+	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file of HDFS."), \
+	FIELD_AS("http", FIELD_OBJ_, 0, .one_of = "location", .schema = &http_artifact_schema, \
+		.doc = "A file of a web server."), \
+	FIELD_AS("oss", FIELD_OBJ_, 0, .one_of = "location", .schema = &oss_schema, \
+		.doc = "An object of Alibaba OSS."), \
+	FIELD_AS("plugin", FIELD_OBJ_, 0, .one_of = "location", .schema = &plugin_artifact_schema, \
+		.doc = "An object of a plugin."), \
+	FIELD_AS("raw", FIELD_OBJ_, 0, .one_of = "location", .schema = &raw_schema, .doc = "Text in the manifest."), \
+	FIELD_AS("s3", FIELD_OBJ_, 0, .one_of = "location", .schema = &s3_schema, .doc = "An object of S3.")
+
+const struct schema artifact_location_schema = { "ArtifactLocation", "Where artifacts of a template lie.", 0,
+	(const struct field[]){ LOCATION_ROWS, { 0 } } };
+
+/* 755 is a number that Argo takes as it is: --wx-wS--t or so, and nobody means that. */
+static void
+check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	const struct val *mode = val_get(in, S("mode"));
+	int64_t bits;
+
+	if (mode && val_to_i64(mode, &bits) && bits > 0777)
+		decode_warn(c, in, "mode", "%lld is more than 511 (0777): write 0%lld if it is meant octal",
+			(long long)bits, (long long)bits);
+}
+
+const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
+	(const struct field[]){
+	FIELD_AS("archive", FIELD_OBJ_, 0, .schema = &archive_schema, .doc = "How it is packed."),
+	FIELD_AS("artifactGC", FIELD_OBJ_, 0, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
+	FIELD(struct artifact, deleted, "deleted", STATUS, .doc = "Set when it was deleted."),
+	FIELD(struct artifact, from, "from", 0,
+		.doc = "Another artifact by variable: `{{steps.x.outputs.artifacts.y}}`."),
+	FIELD(struct artifact, from_expression, "fromExpression", 0, .doc = "The same as an expression."),
+	FIELD(struct artifact, global_name, "globalName", 0,
+		.doc = "Output: also make it workflow.outputs.artifacts.<globalName>."),
+	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Mode bits of the file, 0 to 511; 0755 is "
+		"octal."),
+	FIELD(struct artifact, name, "name", 0, .doc = "Name; letters, digits, `-` and `_`."),
+	FIELD(struct artifact, optional, "optional", 0, .doc = "Whether it may be missing."),
+	FIELD(struct artifact, path, "path", 0, .doc = "Path in the container."),
+	FIELD_AS("recurseMode", FIELD_BOOL, 0, .doc = "Whether mode is for everything below as well."),
+	FIELD(struct artifact, sub_path, "subPath", 0, .doc = "Path inside the artifact."),
+	LOCATION_ROWS,
+	FIELD_SRC(struct artifact, src),
+	{ 0 } }, check_artifact };
+
+/* ---- lists of them ------------------------------------------------------------------------------------------ */
+
+const struct schema arguments_schema = { "Arguments", "Values for the inputs of a template.", sizeof(struct arguments),
+	(const struct field[]){
+	FIELD_LIST(struct arguments, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD_LIST(struct arguments, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
+	FIELD_SRC(struct arguments, src),
+	{ 0 } } };
+
+const struct schema inputs_schema = { "Inputs", "What a template takes.", sizeof(struct arguments),
+	(const struct field[]){
+	FIELD_LIST(struct arguments, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD_LIST(struct arguments, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
+	FIELD_SRC(struct arguments, src),
+	{ 0 } } };
+
+const struct schema outputs_schema = { "Outputs", "What a template gives.", sizeof(struct outputs),
+	(const struct field[]){
+	FIELD_LIST(struct outputs, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD(struct outputs, exit_code, "exitCode", STATUS, .doc = "Exit code of the main container."),
+	FIELD_LIST(struct outputs, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
+	FIELD(struct outputs, result, "result", STATUS, .doc = "Standard output of the main container."),
+	FIELD_SRC(struct outputs, src),
+	{ 0 } } };
