@@ -78,10 +78,13 @@ daemon_settings(struct daemon *d, const char *config, const char *state, const c
 	if (found.v.n)
 		print_findings(&found);
 	diags_free(&found);
-	if (failed)
-		return err_set(e, ERR_INVALID, "the settings in %s are wrong", config ? config : "the defaults");
-	if (sandbox && sandbox_of(sandbox, &d->settings.sandbox, e))
+	int rc = failed ? err_set(e, ERR_INVALID, "the settings in %s are wrong", config ? config : "the defaults")
+		 : sandbox ? sandbox_of(sandbox, &d->settings.sandbox, e) : 0;
+	if (rc) {
+		arena_free(d->arena);
+		d->arena = NULL;
 		return -1;
+	}
 	bool given = state || getenv("TIDEGATE_STATE") || !d->settings.state.n;
 	d->state = given ? state_directory(d->arena, state) : d->settings.state;
 	log_setup(str_eq(d->settings.log_level, S("debug")) ? LOG_DEBUG : str_eq(d->settings.log_level, S("warn")) ? LOG_WARN : LOG_INFO,

@@ -35,7 +35,8 @@ struct daemon {
 	struct httpc *httpc;
 };
 
-/* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. */
+/* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. On an error
+ * nothing is left to be freed. */
 int daemon_settings(struct daemon *d, const char *config, const char *state, const char *sandbox, struct err *e) MUST_CHECK;
 /* Everything up to the executor, on the state directory d->state; objects that came through the API are in force. */
 int daemon_open(struct daemon *d, struct err *e) MUST_CHECK;
