@@ -191,7 +191,8 @@ METHOD(in)
 static double
 in_units(int64_t ns, int64_t unit)
 {
-	return (double)(ns / unit) + (double)(ns % unit) / (double)unit;
+	int64_t whole = ns / unit; /* apart from the rest, as Go does it: more digits are right */
+	return (double)whole + (double)(ns % unit) / (double)unit;
 }
 
 METHOD(hours)

@@ -25,7 +25,7 @@ text(struct run *r, const char *name, int64_t n, const char *ranges, struct val 
 	char all[128];
 	size_t count = 0;
 	for (const char *p = ranges; *p; p += 2)
-		for (int c = p[0]; c <= p[1]; c++)
+		for (int c = (unsigned char)p[0]; c <= (unsigned char)p[1]; c++)
 			all[count++] = (char)c;
 	if (n < 0 || n > RANDOM_MAX)
 		return go_fail(r, "error calling %s: %lld characters: must be 0 to %d", name, (long long)n, RANDOM_MAX);

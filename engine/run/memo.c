@@ -124,7 +124,7 @@ int
 memo_keeps(struct run *r, struct node *n, struct err *e)
 {
 	struct memo_entry ignored;
-	struct err why;
+	struct err why = { 0 };
 	str cache = val_get_str(n->memo, "cacheName"), key = val_get_str(n->memo, "key");
 	if (n->type == NODE_RETRY || memo_is_hit(n))
 		return 0;
