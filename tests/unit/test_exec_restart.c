@@ -249,27 +249,6 @@ has_ended(const struct world *w, const char *node)
 	return str_find(log_of(w, a, node), S("\n#end "), 0) != SIZE_MAX;
 }
 
-/* Whether a monitor holds the claim: it may have taken it and not written anything yet. */
-static bool
-is_held(const struct world *w, const char *node)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	int fd CLEANUP(close_fd) = open(arena_fmt(a, "%s/tasks/default/wf/%s.log", w->dir, node).p, O_RDWR | O_CLOEXEC);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-/* The claim is there, and nobody has it or ever had. */
-static bool
-is_barred(const struct world *w, const char *node)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	if (is_held(w, node))
-		return false;
-	str text = log_of(w, a, node);
-	return text.p && !text.n;
-}
-
 static int
 end_left(struct world *w, const char *node, int64_t grace_seconds, bool lasting)
 {
@@ -302,31 +281,6 @@ a_step_of_an_earlier_daemon_is_ended(void **state)
 	snprintf(then, sizeof then, "%s/tasks/default/wf/nobody.log", w->dir);
 	assert_false(file_exists(then)); /* of a workflow that is gone nothing is left */
 	assert_int_equal(w->started_n + w->ended_n, 0);
-	world_free(w);
-}
-
-/* In every phase of the helper's work: it runs and is ended, or it cannot begin. */
-static void
-a_step_that_is_about_to_begin_is_barred(void **state)
-{
-	struct world *w = world_new(sandbox_of(state));
-	struct host_path hp;
-	char script[512], path[160], node[12][32];
-	bool barred[12];
-	for (int i = 0; i < 12; i++) {
-		struct step_of s;
-		snprintf(node[i], sizeof node[i], "about%d", i);
-		ledger_step(w, &s, &hp, script, path, node[i], "sleep 1000");
-		begin(w, &s);
-		if (i % 3)
-			usleep((useconds_t)(i * 300)); /* spreads the deaths over the start; nothing depends on it */
-		reopen(w);
-		end_left(w, node[i], 0, true);
-		WAIT_FOR(w, is_barred(w, node[i]) || has_ended(w, node[i]));
-		barred[i] = !has_ended(w, node[i]);
-	}
-	for (int i = 0; i < 12; i++)
-		assert_true(lines(path, node[i]) <= !barred[i]);
 	world_free(w);
 }
 
@@ -364,7 +318,6 @@ main(int argc, char **argv)
 		TEST(a_second_run_of_a_pod_starts_afresh),
 		TEST(the_line_holds_what_is_too_much),
 		TEST(a_step_of_an_earlier_daemon_is_ended),
-		TEST(a_step_that_is_about_to_begin_is_barred),
 		TEST(a_step_that_cannot_be_adopted_is_ended),
 	};
 	return exec_main("exec_restart", tests, ARRAY_LEN(tests), argc, argv);
