@@ -232,17 +232,24 @@ read_one(sqlite3 *db, sqlite3_stmt *q, struct arena *a, struct revision *out, st
 	return rc;
 }
 
-int
-revisions_get(sqlite3 *db, str kind, str ns, str name, int64_t number, struct arena *a, struct revision *out, struct err *e)
+/* The newest revision of a name for which a condition on ?4 holds: 1 and it, 0 when there is none, -1. */
+static int
+read_newest(sqlite3 *db, const char *condition, str kind, str ns, str name, int64_t fourth, struct arena *a, struct revision *out, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db,
-		"SELECT revision, at, hash, origin, manifest, crc FROM template_revision WHERE kind = ? AND ns = ? AND name = ?"
-		" AND (?4 = 0 OR revision = ?4) ORDER BY revision DESC LIMIT 1", e);
+	str sql = arena_fmt(a, "SELECT revision, at, hash, origin, manifest, crc FROM template_revision"
+		" WHERE kind = ?1 AND ns = ?2 AND name = ?3 AND %s ORDER BY revision DESC LIMIT 1", condition);
+	sqlite3_stmt *q = store_prepare(db, sql.p, e);
 	if (!q)
 		return -1;
 	bind_name(q, kind, ns, name);
-	sqlite3_bind_int64(q, 4, number);
-	int rc = read_one(db, q, a, out, e);
+	sqlite3_bind_int64(q, 4, fourth);
+	return read_one(db, q, a, out, e);
+}
+
+int
+revisions_get(sqlite3 *db, str kind, str ns, str name, int64_t number, struct arena *a, struct revision *out, struct err *e)
+{
+	int rc = read_newest(db, "(?4 = 0 OR revision = ?4)", kind, ns, name, number, a, out, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (number)
@@ -253,14 +260,7 @@ revisions_get(sqlite3 *db, str kind, str ns, str name, int64_t number, struct ar
 int
 revisions_at(sqlite3 *db, str kind, str ns, str name, int64_t at, struct arena *a, struct revision *out, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db,
-		"SELECT revision, at, hash, origin, manifest, crc FROM template_revision WHERE kind = ? AND ns = ? AND name = ? AND at <= ?"
-		" ORDER BY revision DESC LIMIT 1", e);
-	if (!q)
-		return -1;
-	bind_name(q, kind, ns, name);
-	sqlite3_bind_int64(q, 4, at);
-	int rc = read_one(db, q, a, out, e);
+	int rc = read_newest(db, "at <= ?4", kind, ns, name, at, a, out, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	return err_set(e, ERR_NOT_FOUND, "the revision of %.*s \"%.*s\" that was in force then is not kept", STR_ARG(kind), STR_ARG(name));

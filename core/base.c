@@ -102,6 +102,28 @@ mem_realloc(void *p, size_t n, size_t size)
 	return p;
 }
 
+char *
+mem_text(str s)
+{
+	char *p = mem_realloc(NULL, s.n + 1, 1);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+str
+str_own(str s)
+{
+	return (str){ mem_text(s), s.n };
+}
+
+void
+str_disown(str s)
+{
+	free((void *)(uintptr_t)s.p);
+}
+
 void
 vec_grow(void **p, size_t *cap, size_t size)
 {

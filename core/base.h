@@ -137,6 +137,12 @@ void *arena_array(struct arena *a, size_t n, size_t size, size_t align);
 void *mem_alloc(size_t n); /* zeroed */
 void *mem_realloc(void *p, size_t n, size_t size);
 #define MEM_NEW(T) ((T *)mem_alloc(sizeof(T)))
+/* A NUL-terminated copy for the caller to free. */
+char *mem_text(str s);
+/* The same as a str, which its owner gives back with str_disown. */
+str str_own(str s);
+/* Frees a text of str_own, or one that was made in a buffer (buf_str of a buffer that is not freed). STR_NONE is fine. */
+void str_disown(str s);
 
 /* ---- growable buffer ---------------------------------------------------------------------------------------- */
 

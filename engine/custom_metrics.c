@@ -79,15 +79,6 @@ label_text(struct buf *b, const struct kvs *labels)
 
 /* ---- families and series --------------------------------------------------------------------------------------- */
 
-static char *
-own(str s)
-{
-	char *p = mem_alloc(s.n + 1);
-	if (s.n)
-		memcpy(p, s.p, s.n);
-	return p;
-}
-
 static void
 series_free(struct custom_metrics *c, struct series *s)
 {
@@ -114,8 +105,8 @@ static struct family *
 family_new(struct custom_metrics *c, const struct custom_metric *m)
 {
 	struct family *f = MEM_NEW(struct family);
-	f->name = own(m->name);
-	f->help = own(m->help);
+	f->name = mem_text(m->name);
+	f->help = mem_text(m->help);
 	f->kind = m->kind;
 	f->buckets_n = m->buckets_n;
 	f->buckets = mem_alloc(m->buckets_n * sizeof *f->buckets + 1);
@@ -181,7 +172,7 @@ series_of(struct custom_metrics *c, struct family *f, const struct kvs *labels, 
 	}
 	s = MEM_NEW(struct series);
 	s->family = f;
-	s->labels = own(buf_str(&b));
+	s->labels = mem_text(buf_str(&b));
 	if (f->kind == CUSTOM_HISTOGRAM)
 		s->in_bucket = mem_alloc((f->buckets_n + 1) * sizeof *s->in_bucket);
 	map_put(&f->series, str_c(s->labels), s);
@@ -207,7 +198,7 @@ static void
 take(struct series *s, str uid, const struct custom_metric *m)
 {
 	free(s->uid);
-	s->uid = m->realtime ? own(uid) : NULL;
+	s->uid = m->realtime ? mem_text(uid) : NULL;
 	s->since = m->since;
 	if (m->kind == CUSTOM_HISTOGRAM)
 		observe(s, m->value);

@@ -23,22 +23,6 @@ struct run_timer {
 /* ---- lives --------------------------------------------------------------------------------------------------- */
 
 static str
-own(str s)
-{
-	char *p = mem_realloc(NULL, s.n + 1, 1);
-	if (s.n)
-		memcpy(p, s.p, s.n);
-	p[s.n] = '\0';
-	return (str){ p, s.n };
-}
-
-static void
-disown(str s)
-{
-	free((void *)(uintptr_t)s.p);
-}
-
-static str
 map_key(str ns, str name)
 {
 	struct buf b = { 0 };
@@ -53,7 +37,7 @@ live_find(const struct engine *g, str ns, str name)
 {
 	str key = map_key(ns, name);
 	struct live *l = map_get(&g->lives, key);
-	disown(key);
+	str_disown(key);
 	return l && !l->deleted ? l : NULL;
 }
 
@@ -68,7 +52,7 @@ live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key)
 	l->map_key = map_key(run_ns(r), run_name(r));
 	map_put(&g->lives, l->map_key, l);
 	if (key.p) {
-		l->key = own(key);
+		l->key = str_own(key);
 		map_put(&g->keys, l->key, l);
 	}
 	return l;
@@ -78,7 +62,7 @@ static void
 timer_free(struct run_timer *t)
 {
 	timer_stop(&t->timer);
-	disown(t->node_id);
+	str_disown(t->node_id);
 	free(t);
 }
 
@@ -92,10 +76,10 @@ live_free(struct live *l)
 	timer_stop(&l->later);
 	line_leave(l);
 	map_del(&l->engine->lives, l->map_key);
-	disown(l->map_key);
+	str_disown(l->map_key);
 	if (l->key.p) {
 		map_del(&l->engine->keys, l->key);
-		disown(l->key);
+		str_disown(l->key);
 	}
 	run_free(l->run);
 	VEC_FREE(&l->dirty);
@@ -342,7 +326,7 @@ set_timer(struct live *l, str node_id, int64_t at_ns)
 	if (!t) {
 		t = MEM_NEW(struct run_timer);
 		t->live = l;
-		t->node_id = own(node_id);
+		t->node_id = str_own(node_id);
 		map_put(&l->timers, t->node_id, t);
 	}
 	timer_start(l->engine->loop, &t->timer, at_ns, timer_fired, t);

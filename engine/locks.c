@@ -67,22 +67,6 @@ key_of(struct arena *a, const struct lock_id *id)
 	return arena_fmt(a, "%d %.*s", (int)id->kind, STR_ARG(lock_text(a, id)));
 }
 
-static str
-own(str s)
-{
-	char *p = mem_realloc(NULL, s.n + 1, 1);
-	if (s.n)
-		memcpy(p, s.p, s.n);
-	p[s.n] = '\0';
-	return (str){ p, s.n };
-}
-
-static void
-disown(str s)
-{
-	free((void *)(uintptr_t)s.p);
-}
-
 /* ---- locks ------------------------------------------------------------------------------------------------------ */
 
 static bool
@@ -112,9 +96,9 @@ static struct lock *
 lock_new(struct locks *t, const struct lock_id *id, str key, str text, int64_t limit)
 {
 	struct lock *l = MEM_NEW(struct lock);
-	l->id = (struct lock_id){ id->kind, own(id->ns), own(id->name), own(id->key) };
-	l->key = own(key);
-	l->text = own(text);
+	l->id = (struct lock_id){ id->kind, str_own(id->ns), str_own(id->name), str_own(id->key) };
+	l->key = str_own(key);
+	l->text = str_own(text);
 	l->limit = limit;
 	l->queue.before = comes_before;
 	list_init(&l->holders);
@@ -129,11 +113,11 @@ lock_free(struct locks *t, struct lock *l)
 		list_del(&l->look);
 	map_del(&t->locks, l->key);
 	heap_free(&l->queue);
-	disown(l->id.ns);
-	disown(l->id.name);
-	disown(l->id.key);
-	disown(l->key);
-	disown(l->text);
+	str_disown(l->id.ns);
+	str_disown(l->id.name);
+	str_disown(l->id.key);
+	str_disown(l->key);
+	str_disown(l->text);
 	free(l);
 }
 
@@ -160,7 +144,7 @@ static struct claim *
 claim_new(struct locks *t, str holder, const struct lock_rank *rank, size_t n)
 {
 	struct claim *c = MEM_NEW(struct claim);
-	c->holder = own(holder);
+	c->holder = str_own(holder);
 	if (rank)
 		c->rank = *rank;
 	c->n = n;
@@ -176,7 +160,7 @@ claim_free(struct locks *t, struct claim *c)
 	if (c->news)
 		list_del(&c->granted);
 	map_del(&t->claims, c->holder);
-	disown(c->holder);
+	str_disown(c->holder);
 	free(c->slots);
 	free(c);
 }
@@ -383,14 +367,14 @@ locks_open(struct locks *t)
 str
 locks_granted(struct locks *t)
 {
-	disown(t->last);
+	str_disown(t->last);
 	t->last = STR_NONE;
 	if (list_empty(&t->news))
 		return STR_NONE;
 	struct claim *c = LIST_FIRST(&t->news, struct claim, granted);
 	list_del(&c->granted);
 	c->news = false;
-	t->last = own(c->holder);
+	t->last = str_own(c->holder);
 	return t->last;
 }
 
@@ -439,6 +423,6 @@ locks_free(struct locks *t)
 		lock_free(t, slot->value);
 	map_free(&t->claims);
 	map_free(&t->locks);
-	disown(t->last);
+	str_disown(t->last);
 	free(t);
 }

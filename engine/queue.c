@@ -60,12 +60,6 @@ key_of(str ns, str name)
 	return buf_str(&b); /* the buffer's memory is the key's */
 }
 
-static void
-disown(str s)
-{
-	free((void *)(uintptr_t)s.p);
-}
-
 static struct space *
 space_of(struct queue *q, str ns)
 {
@@ -161,7 +155,7 @@ find(const struct queue *q, str ns, str name)
 {
 	str key = key_of(ns, name);
 	struct item *i = map_get(&q->items, key);
-	disown(key);
+	str_disown(key);
 	return i;
 }
 
@@ -175,7 +169,7 @@ static void
 item_free(struct item *i)
 {
 	if (i)
-		disown(i->key);
+		str_disown(i->key);
 	free(i);
 }
 
@@ -243,7 +237,7 @@ queue_free(struct queue *q)
 	for (size_t i = 0; (slot = map_next(&q->spaces, &i));) {
 		struct space *s = slot->value;
 		heap_free(&s->waiting);
-		disown(s->ns);
+		str_disown(s->ns);
 		free(s);
 	}
 	map_free(&q->items);

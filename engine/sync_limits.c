@@ -16,12 +16,6 @@ struct entry {
 	int64_t limit;
 };
 
-static void
-disown(str s)
-{
-	free((void *)(uintptr_t)s.p);
-}
-
 static str
 name_of(str ns, str key)
 {
@@ -35,7 +29,7 @@ engine_sync_limit(const struct engine *g, str ns, str key)
 {
 	str name = name_of(ns, key);
 	const struct entry *x = map_get(&g->sync_limits->by_name, name);
-	disown(name);
+	str_disown(name);
 	return x ? x->limit : 0;
 }
 
@@ -44,7 +38,7 @@ set(struct sync_limits *t, str name, int64_t limit)
 {
 	struct entry *x = map_del(&t->by_name, name);
 	if (x) {
-		disown(x->name);
+		str_disown(x->name);
 		free(x);
 	}
 	if (!limit)
@@ -125,7 +119,7 @@ sync_limits_free(struct sync_limits *t)
 		return;
 	for (size_t i = 0; (slot = map_next(&t->by_name, &i));) {
 		struct entry *x = slot->value;
-		disown(x->name);
+		str_disown(x->name);
 		free(x);
 	}
 	map_free(&t->by_name);

@@ -368,7 +368,7 @@ free_sensor(struct sensor *s)
 		bus_unsubscribe(s->sub);
 	program_free(s->prog);
 	free(s->key);
-	free((char *)(uintptr_t)s->group.p);
+	str_disown(s->group);
 	free(s);
 }
 

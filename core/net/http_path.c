@@ -136,7 +136,7 @@ http_pattern_free(struct http_pattern *p)
 	pcre2_code_free(p->regex);
 	pcre2_match_data_free(p->match);
 	pcre2_match_context_free(p->limits);
-	free((char *)(uintptr_t)p->text.p);
+	str_disown(p->text);
 	free(p);
 }
 

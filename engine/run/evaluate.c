@@ -35,7 +35,7 @@ static void
 free_compiled(struct compiled *c)
 {
 	expr_free(c->expr);
-	free((char *)(uintptr_t)c->text.p);
+	str_disown(c->text);
 	free(c);
 }
 
