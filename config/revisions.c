@@ -232,13 +232,16 @@ read_one(sqlite3 *db, sqlite3_stmt *q, struct arena *a, struct revision *out, st
 	return rc;
 }
 
-/* The newest revision of a name for which a condition on ?4 holds: 1 and it, 0 when there is none, -1. */
+/* The newest revision of a name that a condition on ?4 leaves. A literal, as the statement is kept by its address. */
+#define NEWEST_REVISION(CONDITION) \
+	"SELECT revision, at, hash, origin, manifest, crc FROM template_revision" \
+	" WHERE kind = ?1 AND ns = ?2 AND name = ?3 AND " CONDITION " ORDER BY revision DESC LIMIT 1"
+
+/* One row of NEWEST_REVISION: 1 and it, 0 when there is none, -1. */
 static int
-read_newest(sqlite3 *db, const char *condition, str kind, str ns, str name, int64_t fourth, struct arena *a, struct revision *out, struct err *e)
+read_newest(sqlite3 *db, const char *sql, str kind, str ns, str name, int64_t fourth, struct arena *a, struct revision *out, struct err *e)
 {
-	str sql = arena_fmt(a, "SELECT revision, at, hash, origin, manifest, crc FROM template_revision"
-		" WHERE kind = ?1 AND ns = ?2 AND name = ?3 AND %s ORDER BY revision DESC LIMIT 1", condition);
-	sqlite3_stmt *q = store_prepare(db, sql.p, e);
+	sqlite3_stmt *q = store_prepare(db, sql, e);
 	if (!q)
 		return -1;
 	bind_name(q, kind, ns, name);
@@ -249,7 +252,7 @@ read_newest(sqlite3 *db, const char *condition, str kind, str ns, str name, int6
 int
 revisions_get(sqlite3 *db, str kind, str ns, str name, int64_t number, struct arena *a, struct revision *out, struct err *e)
 {
-	int rc = read_newest(db, "(?4 = 0 OR revision = ?4)", kind, ns, name, number, a, out, e);
+	int rc = read_newest(db, NEWEST_REVISION("(?4 = 0 OR revision = ?4)"), kind, ns, name, number, a, out, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (number)
@@ -260,7 +263,7 @@ revisions_get(sqlite3 *db, str kind, str ns, str name, int64_t number, struct ar
 int
 revisions_at(sqlite3 *db, str kind, str ns, str name, int64_t at, struct arena *a, struct revision *out, struct err *e)
 {
-	int rc = read_newest(db, "at <= ?4", kind, ns, name, at, a, out, e);
+	int rc = read_newest(db, NEWEST_REVISION("at <= ?4"), kind, ns, name, at, a, out, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	return err_set(e, ERR_NOT_FOUND, "the revision of %.*s \"%.*s\" that was in force then is not kept", STR_ARG(kind), STR_ARG(name));
