@@ -509,12 +509,14 @@ stimulate(struct sim *x, const struct stimulus *s)
 /* ---- playing ------------------------------------------------------------------------------------------------------
  */
 
-/* By time; of one time timers come last, since a crash asks for them anew. */
+/* By time; of one time timers come last, since a crash asks for them anew, and then who only looks. */
 static bool
 before(const struct sim_event *a, const struct sim_event *b)
 {
 	if (a->at != b->at)
 		return a->at < b->at;
+	if ((a->look != NULL) != (b->look != NULL))
+		return b->look != NULL;
 	return a->timer != b->timer ? b->timer : a->order < b->order;
 }
 
@@ -572,6 +574,14 @@ add_verbs(struct sim *x)
 	}
 }
 
+static void
+add_looks(struct sim *x)
+{
+	const struct val *looks = val_get(x->scenario, S("meanwhile"));
+	for (uint32_t i = 0; x->look && val_is(looks, VAL_LIST) && i < looks->n; i++)
+		add_event(x, SIM_EPOCH + sim_number(&looks->items[i], "at", 0) * NS_PER_SEC)->look = &looks->items[i];
+}
+
 /* Whether the verb may be applied; a scenario says which may not. */
 static bool
 allowed(struct sim *x, const struct sim_event *ev)
@@ -625,6 +635,10 @@ play_event(struct sim *x, struct sim_event *first)
 	first->gone = true;
 	x->now = ev.at > x->now ? ev.at : x->now;
 	ev.s.now = x->now;
+	if (ev.look) {
+		x->look(x, ev.look);
+		return;
+	}
 	if (ev.s.verb && ev.s.verb->memoized) {
 		resubmit(x);
 		return;
@@ -651,6 +665,7 @@ play(struct sim *x)
 	struct stimulus s = { .kind = STIM_START, .now = x->now };
 	stimulate(x, &s);
 	add_verbs(x);
+	add_looks(x);
 	struct sim_event *ev;
 	while ((ev = first_event(x)) && x->stimuli < STIMULI_MAX)
 		play_event(x, ev);

@@ -35,6 +35,7 @@ struct sim_event {
 	str refused; /* of a verb: part of the reason */
 	bool timer, killed, gone;
 	const struct sim_lock_event *lock;
+	const struct val *look; /* one of the scenario's `meanwhile` */
 };
 struct saved {
 	VEC(str) rows; /* by node_order */
@@ -72,6 +73,7 @@ struct sim {
 	int64_t began, now;
 	uint64_t order, stimuli;
 	struct buf why; /* what is not as it should be */
+	void (*look)(struct sim *x, const struct val *meanwhile); /* NULL: nobody looks */
 };
 
 void sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash crash);
