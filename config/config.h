@@ -48,7 +48,7 @@ extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_
 
 /* Object metadata. */
 struct meta {
-	str name, generate_name, ns, uid, resource_version;
+	str name, generate_name, ns;
 	struct kvs labels, annotations;
 };
 extern const struct schema meta_schema;

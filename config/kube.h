@@ -12,7 +12,7 @@
 
 /* kube_pod.c: what a container may say besides its command */
 extern const struct schema kube_probe_schema, kube_lifecycle_schema, kube_port_schema, kube_resize_policy_schema,
-	kube_resources_schema, kube_security_context_schema, kube_volume_device_schema, kube_field_ref_schema,
+	kube_restart_rule_schema, kube_resources_schema, kube_security_context_schema, kube_volume_device_schema, kube_field_ref_schema,
 	kube_resource_field_ref_schema;
 /* kube_sched.c: where a pod runs, and as whom */
 extern const struct schema kube_affinity_schema, kube_toleration_schema, kube_host_alias_schema, kube_dns_config_schema,
@@ -21,7 +21,7 @@ extern const struct schema kube_affinity_schema, kube_toleration_schema, kube_ho
 	kube_metadata_schema, kube_pod_resource_claim_schema;
 /* kube_volume.c: the volumes that are not served, and claims */
 extern const struct schema kube_claim_schema, kube_claim_spec_schema, kube_claim_template_schema,
-	kube_object_meta_schema,
+	kube_object_meta_schema, kube_owner_schema,
 	kube_projected_schema, kube_downward_api_schema, kube_nfs_schema, kube_csi_schema, kube_ephemeral_schema,
 	kube_image_volume_schema, kube_aws_disk_schema, kube_azure_disk_schema, kube_azure_file_schema,
 		kube_cephfs_schema,
@@ -138,5 +138,16 @@ struct volume {
 	struct claim_volume *claim;     /* not served yet */
 	const struct val *src;
 };
+
+
+/* ---- why fields have no effect: for the tables of several kinds ---------------------------------------------------- */
+
+#define WHY_ONE_MACHINE .hint = "there is one machine, and every step runs on it"
+#define WHY_NO_PREEMPTION .hint = "nothing is preempted; `priority` of the workflow orders those that wait"
+#define WHY_NO_TOKEN .hint = "no step gets a token; what is to use the API gets one by a Secret"
+#define WHY_NO_EXECUTOR .hint = "there is no executor container: the daemon's helper does its work, see docs/steps.md"
+#define WHY_NO_FORWARDING .hint = "nothing is forwarded: a daemon is reached at its own address, any other step has the machine's ports"
+#define WHY_NO_DEVICES .hint = "no devices are allocated; docs/steps.md says which a step has"
+#define WHY_IN_THE_DAEMON .hint = "sources and sensors run within the daemon, under its user; docs/reference/settings.md has its settings"
 
 #endif

@@ -20,6 +20,14 @@ const struct schema env_from_schema = { "EnvFromSource", "Every key of a ConfigM
 		.doc = "The Secret."),
 	{ 0 } } };
 
+static const struct schema file_key_schema = { "FileKeySelector", "A key of a file of variables.", 0,
+	(const struct field[]){
+	FIELD_AS("key", FIELD_STR, REQ, .doc = "The key."),
+	FIELD_AS("optional", FIELD_BOOL, 0, .doc = "Whether file or key may be missing."),
+	FIELD_AS("path", FIELD_STR, REQ, .doc = "Path of the file in the volume."),
+	FIELD_AS("volumeName", FIELD_STR, REQ, .doc = "Name of the volume, an emptyDir."),
+	{ 0 } } };
+
 static const struct schema env_from_key_schema = { "EnvVarSource", "Where a variable takes its value from.",
 	sizeof(struct env_from_key), (const struct field[]){
 	FIELD_PTR(struct env_from_key, config_map, "configMapKeyRef", 0, &config_map_ref_schema, .one_of = "source",
@@ -31,8 +39,8 @@ static const struct schema env_from_key_schema = { "EnvVarSource", "Where a vari
 		.one_of = "source", .doc = "A resource of the container."),
 	FIELD_PTR(struct env_from_key, secret, "secretKeyRef", 0, &secret_ref_schema, .one_of = "source",
 		.doc = "A key of a Secret."),
-	FIELD_AS("fileKeyRef", FIELD_NONE_, LATER, .one_of = "source",
-		.doc = "A key of a file of variables in a volume."),
+	FIELD_AS("fileKeyRef", FIELD_OBJ_, LATER, .schema = &file_key_schema, .one_of = "source",
+		.doc = "A key of a file of variables in a volume.", .hint = "read the file in the command, or use a ConfigMap"),
 	{ 0 } } };
 
 static void
@@ -68,10 +76,12 @@ const struct schema volume_mount_schema = { "VolumeMount", "A place in the conta
 	sizeof(struct volume_mount), (const struct field[]){
 	FIELD(struct volume_mount, mount_path, "mountPath", REQ, .doc = "Absolute path in the container."),
 	FIELD_AS("mountPropagation", FIELD_STR, NOEFFECT,
-		.doc = "Whether mounts made later are seen on the other side."),
+		.doc = "Whether mounts made later are seen on the other side.",
+		.hint = "mounts are private to the step"),
 	FIELD(struct volume_mount, name, "name", REQ, .doc = "Name of the volume."),
 	FIELD(struct volume_mount, read_only, "readOnly", 0, .doc = "Mount it read-only."),
-	FIELD_AS("recursiveReadOnly", FIELD_STR, NOEFFECT, .doc = "Whether mounts below are read-only as well."),
+	FIELD_AS("recursiveReadOnly", FIELD_STR, NOEFFECT, .doc = "Whether mounts below are read-only as well.",
+		.hint = "with `readOnly` everything below is, as with `Enabled`"),
 	FIELD(struct volume_mount, sub_path, "subPath", 0,
 		.doc = "Directory or file inside the volume to mount; the root by default."),
 	FIELD(struct volume_mount, sub_path_expr, "subPathExpr", 0,

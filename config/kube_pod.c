@@ -3,6 +3,7 @@
 #include "config/kube.h"
 
 static const char *const protocols[] = { "TCP", "UDP", "SCTP", NULL };
+static const char *const field_versions[] = { "", "v1", NULL };
 static const char *const schemes[] = { "HTTP", "HTTPS", NULL };
 
 static const struct schema exec_action_schema = { "ExecAction", "A command run inside the container.",
@@ -51,8 +52,8 @@ static const struct schema sleep_action_schema = { "SleepAction", "A pause.", si
 const struct schema kube_probe_schema = { "Probe", "A repeated look at whether a container is well.",
 	sizeof(struct probe), (const struct field[]){
 	ACTION_ROWS(struct probe),
-	FIELD_AS("grpc", FIELD_OBJ_, 0, .schema = &grpc_action_schema,
-		.doc = "Ask the gRPC health service: not served in a step."),
+	FIELD_AS("grpc", FIELD_OBJ_, LATER, .schema = &grpc_action_schema, .doc = "Ask the gRPC health service.",
+		.hint = "use tcpSocket, or exec with a client of your own"),
 	FIELD(struct probe, failures, "failureThreshold", 0, .dflt = "3", .min = 0, .max = INT32_MAX,
 		.doc = "Failures in a row before the probe counts as failed."),
 	FIELD(struct probe, delay, "initialDelaySeconds", 0, .dflt = "0", .min = 0, .max = INT32_MAX,
@@ -86,10 +87,24 @@ const struct schema kube_lifecycle_schema = { "Lifecycle", "Actions after the st
 const struct schema kube_port_schema = { "ContainerPort", "A port the container listens on; informational.",
 	sizeof(struct container_port), (const struct field[]){
 	FIELD(struct container_port, port, "containerPort", REQ, .min = 1, .max = 65535, .doc = "Port number in the container."),
-	FIELD_AS("hostIP", FIELD_STR, 0, .doc = "Host address to bind."),
-	FIELD_AS("hostPort", FIELD_INT, 0, .min = 0, .max = 65535, .doc = "Port of the host to forward."),
+	FIELD_AS("hostIP", FIELD_STR, NOEFFECT, .doc = "Host address to bind.", WHY_NO_FORWARDING),
+	FIELD_AS("hostPort", FIELD_INT, NOEFFECT, .min = 0, .max = 65535, .doc = "Port of the host to forward.",
+		WHY_NO_FORWARDING),
 	FIELD(struct container_port, name, "name", 0, .doc = "Name that probes may use."),
-	FIELD_AS("protocol", FIELD_STR, 0, .choices = protocols, .dflt = "TCP", .doc = "Transport protocol."),
+	FIELD_AS("protocol", FIELD_STR, 0, .choices = protocols, .dflt = "TCP",
+		.doc = "Transport protocol; only told, as in Kubernetes: any port may be used."),
+	{ 0 } } };
+
+static const struct schema exit_codes_schema = { "ContainerRestartRuleOnExitCodes", "Exit codes of a container.", 0,
+	(const struct field[]){
+	FIELD_AS("operator", FIELD_STR, REQ, .doc = "In or NotIn."),
+	FIELD_AS("values", FIELD_VAL, 0, .doc = "The exit codes, integers."),
+	{ 0 } } };
+
+const struct schema kube_restart_rule_schema = { "ContainerRestartRule", "When a container is restarted in place.", 0,
+	(const struct field[]){
+	FIELD_AS("action", FIELD_STR, REQ, .doc = "Restart or RestartAllContainers."),
+	FIELD_AS("exitCodes", FIELD_OBJ_, 0, .schema = &exit_codes_schema, .doc = "With which exit codes."),
 	{ 0 } } };
 
 const struct schema kube_resize_policy_schema = { "ContainerResizePolicy",
@@ -106,13 +121,14 @@ static const struct schema resource_claim_schema = { "ResourceClaim",
 
 const struct schema kube_resources_schema = { "ResourceRequirements",
 	"How much of the machine a container asks for and may take.", 0, (const struct field[]){
-	FIELD_AS("claims", FIELD_LIST_, 0, .schema = &resource_claim_schema, .doc = "Devices."),
-	FIELD_AS("limits", FIELD_VAL, 0, .doc = "Most it may take, by resource: cpu, memory, ephemeral-storage."),
-	FIELD_AS("requests", FIELD_VAL, 0, .doc = "Least it needs, by resource."),
+	FIELD_AS("claims", FIELD_LIST_, NOEFFECT, .schema = &resource_claim_schema, .doc = "Devices.", WHY_NO_DEVICES),
+	FIELD_AS("limits", FIELD_VAL, 0, .doc = "Most it may take, by resource: cpu, memory, ephemeral-storage; others mean nothing."),
+	FIELD_AS("requests", FIELD_VAL, 0,
+		.doc = "Least it needs, by resource: `resourceFieldRef` tells it, nothing is set aside on one machine."),
 	{ 0 } } };
 
 const struct schema kube_field_ref_schema = { "ObjectFieldSelector", "A field of the pod.", 0, (const struct field[]){
-	FIELD_AS("apiVersion", FIELD_STR, 0, .dflt = "v1", .doc = "Version of the pod's schema that the path is for."),
+	FIELD_AS("apiVersion", FIELD_STR, 0, .choices = field_versions, .dflt = "v1", .doc = "Version of the pod's schema that the path is for."),
 	FIELD_AS("fieldPath", FIELD_STR, REQ, .doc = "Path of the field, such as metadata.name."),
 	{ 0 } } };
 
@@ -159,22 +175,30 @@ static const struct schema windows_schema = { "WindowsSecurityContextOptions", "
 	{ 0 } } };
 
 #define SECURITY_COMMON \
-	FIELD_AS("appArmorProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "AppArmor profile."), \
+	FIELD_AS("appArmorProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "AppArmor profile.", \
+		.hint = "no profile is loaded: a step keeps the daemon's, within the sandbox that docs/steps.md describes"), \
 	FIELD_AS("runAsGroup", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "Group id."), \
 	FIELD_AS("runAsNonRoot", FIELD_BOOL, 0, .doc = "Refuse to start as root."), \
 	FIELD_AS("runAsUser", FIELD_INT, 0, .min = 0, .max = INT64_MAX, .doc = "User id."), \
-	FIELD_AS("seLinuxOptions", FIELD_OBJ_, NOEFFECT, .schema = &selinux_schema, .doc = "SELinux context."), \
-	FIELD_AS("seccompProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "Seccomp profile."), \
-	FIELD_AS("windowsOptions", FIELD_OBJ_, NOEFFECT, .schema = &windows_schema, .doc = "Settings for Windows nodes.")
+	FIELD_AS("seLinuxOptions", FIELD_OBJ_, NOEFFECT, .schema = &selinux_schema, .doc = "SELinux context.", \
+		.hint = "no label is set: a step keeps the daemon's context"), \
+	FIELD_AS("seccompProfile", FIELD_OBJ_, NOEFFECT, .schema = &profile_schema, .doc = "Seccomp profile.", \
+		.hint = "every step in a sandbox has the one filter of system calls that docs/steps.md describes"), \
+	FIELD_AS("windowsOptions", FIELD_OBJ_, NOEFFECT, .schema = &windows_schema, .doc = "Settings for Windows nodes.", \
+		.hint = "steps are processes of Linux")
 
 const struct schema kube_security_context_schema = { "SecurityContext", "Privileges of one container.", 0,
 	(const struct field[]){
 	SECURITY_COMMON,
 	FIELD_AS("allowPrivilegeEscalation", FIELD_BOOL, NOEFFECT,
-		.doc = "Whether a process may gain more privileges than its parent."),
-	FIELD_AS("capabilities", FIELD_OBJ_, NOEFFECT, .schema = &capabilities_schema, .doc = "Capabilities to add and drop."),
-	FIELD_AS("privileged", FIELD_BOOL, NOEFFECT, .doc = "Run with the host's privileges."),
-	FIELD_AS("procMount", FIELD_STR, NOEFFECT, .doc = "Kind of /proc to mount."),
+		.doc = "Whether a process may gain more privileges than its parent.",
+		.hint = "in a sandbox none can, whatever this says"),
+	FIELD_AS("capabilities", FIELD_OBJ_, NOEFFECT, .schema = &capabilities_schema, .doc = "Capabilities to add and drop.",
+		.hint = "a step in a sandbox has none and can get none"),
+	FIELD_AS("privileged", FIELD_BOOL, NOEFFECT, .doc = "Run with the host's privileges.",
+		.hint = "a step in a sandbox never has them; `hostPath` reaches folders that the settings allow"),
+	FIELD_AS("procMount", FIELD_STR, NOEFFECT, .doc = "Kind of /proc to mount.",
+		.hint = "/proc is read-only and shows the processes of the step"),
 	FIELD_AS("readOnlyRootFilesystem", FIELD_BOOL, 0, .doc = "Mount the root file system read-only."),
 	{ 0 } } };
 
@@ -186,10 +210,16 @@ static const struct schema sysctl_schema = { "Sysctl", "A kernel parameter of th
 const struct schema kube_pod_security_context_schema = { "PodSecurityContext", "Privileges of all containers of a pod.",
 	0, (const struct field[]){
 	SECURITY_COMMON,
-	FIELD_AS("fsGroup", FIELD_INT, NOEFFECT, .min = 0, .max = INT64_MAX, .doc = "Group that owns the volumes."),
-	FIELD_AS("fsGroupChangePolicy", FIELD_STR, NOEFFECT, .doc = "When ownership of volumes is changed."),
-	FIELD_AS("seLinuxChangePolicy", FIELD_STR, NOEFFECT, .doc = "How volumes get the SELinux label."),
-	FIELD_AS("supplementalGroups", FIELD_VAL, NOEFFECT, .doc = "Further group ids."),
-	FIELD_AS("supplementalGroupsPolicy", FIELD_STR, NOEFFECT, .doc = "Whether groups of the image are merged in."),
-	FIELD_AS("sysctls", FIELD_LIST_, NOEFFECT, .schema = &sysctl_schema, .doc = "Kernel parameters."),
+	FIELD_AS("fsGroup", FIELD_INT, NOEFFECT, .min = 0, .max = INT64_MAX, .doc = "Group that owns the volumes.",
+		.hint = "any user of a step may write to an emptyDir and read the files of ConfigMaps and Secrets; a hostPath stays as it is"),
+	FIELD_AS("fsGroupChangePolicy", FIELD_STR, NOEFFECT, .doc = "When ownership of volumes is changed.",
+		.hint = "it is never changed"),
+	FIELD_AS("seLinuxChangePolicy", FIELD_STR, NOEFFECT, .doc = "How volumes get the SELinux label.",
+		.hint = "no label is set"),
+	FIELD_AS("supplementalGroups", FIELD_VAL, NOEFFECT, .doc = "Further group ids.",
+		.hint = "a step has its `runAsGroup` and no further groups"),
+	FIELD_AS("supplementalGroupsPolicy", FIELD_STR, NOEFFECT, .doc = "Whether groups of the image are merged in.",
+		.hint = "a step has its `runAsGroup` and no further groups, as with `Strict`"),
+	FIELD_AS("sysctls", FIELD_LIST_, NOEFFECT, .schema = &sysctl_schema, .doc = "Kernel parameters.",
+		.hint = "kernel parameters are the machine's: set them there"),
 	{ 0 } } };

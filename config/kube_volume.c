@@ -160,7 +160,7 @@ VOLUME(projected, "ProjectedVolumeSource", "Several sources in one directory.",
 
 /* ---- claims ------------------------------------------------------------------------------------------------- */
 
-static const struct schema owner_schema = { "EmbeddedOwnerReference", "An object that this one belongs to.", 0,
+const struct schema kube_owner_schema = { "EmbeddedOwnerReference", "An object that this one belongs to.", 0,
 	(const struct field[]){
 	MUST("apiVersion", "API version of the owner."), FLAG("blockOwnerDeletion",
 		"Whether the owner waits for this object."),
@@ -182,7 +182,7 @@ const struct schema kube_object_meta_schema = { "EmbeddedObjectMeta", "Metadata 
 	FIELD_AS("managedFields", FIELD_VAL, STATUS, .doc = "Set by the server."),
 	FIELD_AS("name", FIELD_STR, 0, .doc = "Name of the object."),
 	FIELD_AS("namespace", FIELD_STR, 0, .doc = "Namespace of the object."),
-	FIELD_AS("ownerReferences", FIELD_LIST_, 0, .schema = &owner_schema, .doc = "Objects it belongs to."),
+	FIELD_AS("ownerReferences", FIELD_LIST_, 0, .schema = &kube_owner_schema, .doc = "Objects it belongs to."),
 	FIELD_AS("resourceVersion", FIELD_STR, STATUS, .doc = "Set by the server."),
 	FIELD_AS("selfLink", FIELD_STR, STATUS, .doc = "Set by old servers."),
 	FIELD_AS("uid", FIELD_STR, STATUS, .doc = "Set by the server."),

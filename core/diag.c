@@ -31,6 +31,10 @@ diags_source(struct diags *d, str file, str text)
 struct diag *
 diag_add(struct diags *d, enum diag_level level, const struct val *at, str path, const char *fmt, ...)
 {
+	if (d->quiet && level != DIAG_ERROR) {
+		d->overflow = (struct diag){ 0 };
+		return &d->overflow;
+	}
 	d->errors += level == DIAG_ERROR;
 	d->later += level == DIAG_LATER;
 	d->warnings += level == DIAG_WARNING;

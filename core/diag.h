@@ -36,7 +36,8 @@ struct diags {
 	size_t errors, later, warnings;
 	str file; /* of the document being read: the default for what is added */
 	VEC(struct diag_source) sources;
-	struct diag overflow; /* where findings beyond the first 1000 go */
+	struct diag overflow; /* where findings beyond the first 1000 go, and those that nobody wants */
+	unsigned quiet; /* not 0: only errors are wanted */
 };
 
 void diags_init(struct diags *d);

@@ -360,14 +360,21 @@ unknown_field(struct decode *c, const struct member *m)
 
 /* ---- structs ------------------------------------------------------------------------------------------------ */
 
+static bool
+is_empty(const struct val *v)
+{
+	return (v->kind == VAL_STR || v->kind == VAL_LIST || v->kind == VAL_MAP) && !v->n;
+}
+
 /* What the row itself has to say about being given. */
 static void
-report_flags(struct decode *c, const struct field *f, const struct val *at)
+report_flags(struct decode *c, const struct field *f, const struct member *m)
 {
 	struct diag *d = NULL;
+	const struct val *at = &m->key;
 	if (f->flags & LATER)
 		d = diag_add(c->diags, DIAG_LATER, at, buf_str(&c->path), "not served yet");
-	else if (f->flags & NOEFFECT)
+	else if (f->flags & NOEFFECT && !is_empty(&m->value)) /* tools write `{}` and "" for what nobody said */
 		d = diag_add(c->diags, DIAG_WARNING, at, buf_str(&c->path), "has no effect here");
 	else if (f->flags & DEPRECATED)
 		d = diag_add(c->diags, DIAG_WARNING, at, buf_str(&c->path), "deprecated");
@@ -475,12 +482,16 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		return;
 	}
 	size_t before = field_enter_name(c, str_c(f->name));
-	report_flags(c, f, &m->key);
+	report_flags(c, f, m);
 	if (f->one_of)
 		check_one_of(c, sc, f, in, m);
 	if (f->dflt)
 		(void)field_default(f, c->arena, to); /* stays where the given value can't be read */
+	/* What is in it has been said by what was said of it: only mistakes are of interest. */
+	const unsigned idle = !!(f->flags & (NOEFFECT | LATER));
+	c->diags->quiet += idle;
 	decoder_of(f->kind)(c, f, &m->value, to);
+	c->diags->quiet -= idle;
 	bool empty = m->value.kind == VAL_STR && !m->value.n;
 	if (f->flags & REQ && !(f->flags & EMPTY_OK) && field_shape(f) == FIELD_STR && empty)
 		field_wrong(c, &m->value, "must not be empty");

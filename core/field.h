@@ -154,8 +154,18 @@ struct val schema_resolve(const struct schema *sc, struct arena *a, const struct
 struct val schema_encode(const struct schema *sc, struct arena *a, const void *obj, bool redact);
 /* Whether two structs of the schema are equal, field by field: what a reload compares. */
 bool schema_equal(const struct schema *sc, const void *a, const void *b);
-/* A Markdown section with a table of the fields. */
-void schema_doc(const struct schema *sc, FILE *f);
+/*
+ * A Markdown section with a table of the fields: what each is, and whether it is served, accepted without effect (why),
+ * or refused. `under`: the row that is refused or without effect by which alone one comes to this table, so that what
+ * stands in it is neither; NULL: it is reached by a row that is served.
+ */
+void schema_doc(const struct schema *sc, const struct field *under, FILE *f);
+/*
+ * Calls fn for every schema below the roots, once each, with its `under` (above). `under_root` has one for each root;
+ * NULL: all are served.
+ */
+void schema_each_under(const struct schema *const *roots, const struct field *const *under_root, size_t n,
+	void (*fn)(const struct schema *sc, const struct field *under, void *arg), void *arg);
 /* JSON Schema (2020-12) of the struct, for editors. */
 struct val schema_json_schema(const struct schema *sc, struct arena *a);
 /* Calls fn for the schema and every schema below it, once each. */

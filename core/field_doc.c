@@ -34,6 +34,52 @@ schema_each(const struct schema *sc, void (*fn)(const struct schema *sc, void *a
 	VEC_FREE(&all);
 }
 
+/* ---- which tables nothing that is served leads to ------------------------------------------------------------ */
+
+struct reached {
+	const struct schema *sc;
+	const struct field *under;
+};
+typedef VEC(struct reached) reached_vec;
+
+static const struct field *
+worse(const struct field *under, const struct field *f)
+{
+	return under ? under : f->flags & (LATER | NOEFFECT | STATUS) ? f : NULL;
+}
+
+/* A table is visited again when a way to it is found that is served. */
+static void
+reach(const struct schema *sc, const struct field *under, reached_vec *out)
+{
+	size_t i = 0;
+	while (i < out->n && out->p[i].sc != sc)
+		i++;
+	if (i == out->n)
+		*VEC_PUSH(out) = (struct reached){ sc, under };
+	else if (under || !out->p[i].under)
+		return;
+	else
+		out->p[i].under = NULL;
+	EACH_FIELD(sc, f)
+	{
+		if (f->schema)
+			reach(f->schema, worse(under, f), out);
+	}
+}
+
+void
+schema_each_under(const struct schema *const *roots, const struct field *const *under_root, size_t n,
+	void (*fn)(const struct schema *sc, const struct field *under, void *arg), void *arg)
+{
+	reached_vec all = { 0 };
+	for (size_t i = 0; i < n; i++)
+		reach(roots[i], under_root ? under_root[i] : NULL, &all);
+	for (size_t i = 0; i < all.n; i++)
+		fn(all.p[i].sc, all.p[i].under, arg);
+	VEC_FREE(&all);
+}
+
 /* ---- reference pages ----------------------------------------------------------------------------------------- */
 
 /* As GitHub makes an anchor of a heading. */
@@ -108,31 +154,29 @@ print_notes(const struct field *f, FILE *out)
 
 /* What becomes of a field: served, accepted without effect and why, or refused and why. */
 static void
-print_standing(const struct field *f, FILE *out)
+print_standing(const struct field *f, const struct field *under, FILE *out)
 {
 	if (f->flags & STATUS)
 		fputs("no effect: Tidegate writes it", out);
 	else if (f->flags & LATER)
-		fputs("refused: not served yet", out);
-	else if (f->flags & NOEFFECT)
-		fputs(f->hint ? "no effect: " : "no effect: there is no cluster", out);
+		fprintf(out, "refused: not served yet%s", f->hint ? "; " : "");
+	else if (under)
+		fprintf(out, "%s: as `%s`", under->flags & LATER ? "refused" : "no effect", under->name);
 	else
-		fputs("served", out);
-	if (f->hint && f->flags & LATER)
-		fputs("; ", out);
-	if (f->hint && f->flags & (LATER | NOEFFECT))
+		fputs(f->flags & NOEFFECT ? "no effect: " : "served", out);
+	if (f->hint && (f->flags & LATER || (f->flags & NOEFFECT && !under)))
 		print_cell(out, f->hint);
 }
 
 static void
-print_rows(const struct schema *sc, FILE *out)
+print_rows(const struct schema *sc, const struct field *under, FILE *out)
 {
 	EACH_FIELD(sc, f)
 	{
 		if (f->kind == FIELD_SRC_)
 			continue;
 		if (f->flags & INLINE) {
-			print_rows(f->schema, out);
+			print_rows(f->schema, under, out);
 			continue;
 		}
 		fprintf(out, "| `%s`%s | ", f->name, f->flags & REQ ? " (required)" : "");
@@ -140,7 +184,7 @@ print_rows(const struct schema *sc, FILE *out)
 		fputs(f->dflt ? " | `" : " | ", out);
 		print_cell(out, f->dflt && !*f->dflt ? "\"\"" : f->dflt);
 		fputs(f->dflt ? "` | " : " | ", out);
-		print_standing(f, out);
+		print_standing(f, under, out);
 		fputs(" | ", out);
 		print_cell(out, f->doc);
 		print_notes(f, out);
@@ -149,12 +193,12 @@ print_rows(const struct schema *sc, FILE *out)
 }
 
 void
-schema_doc(const struct schema *sc, FILE *f)
+schema_doc(const struct schema *sc, const struct field *under, FILE *f)
 {
 	fprintf(f, "## %s\n\n%s\n\n", sc->name, sc->doc ? sc->doc : "");
 	if (sc->fields && sc->fields->kind != FIELD_END) {
 		fputs("| field | type | default | here | meaning |\n|---|---|---|---|---|\n", f);
-		print_rows(sc, f);
+		print_rows(sc, under, f);
 	}
 	if (sc->open)
 		fputs("\nOther fields are kept as they are.\n", f);
@@ -333,6 +377,8 @@ check_row(const struct schema *sc, const struct field *f, struct arena *a)
 		return "EMPTY_OK without REQ";
 	if (f->flags & DEPRECATED && !f->hint)
 		return "DEPRECATED without a hint what to write";
+	if (f->flags & NOEFFECT && !f->hint)
+		return "NOEFFECT without a hint why";
 	if (f->dflt && f->flags & REQ)
 		return "REQ with a default";
 	if (f->max && f->max < f->min)

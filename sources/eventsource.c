@@ -179,11 +179,12 @@ static const struct schema event_source_spec_schema = { "EventSourceSpec",
 	"event name to configuration.", sizeof(struct event_source_spec), (const struct field[]){
 	FIELD(struct event_source_spec, bus_name, "eventBusName", 0, .dflt = "default", .doc = "Bus to publish to."),
 	FIELD_AS("replicas", FIELD_INT, NOEFFECT, .min = INT32_MIN, .max = INT32_MAX,
-		.doc = "Number of pods; one process serves all."),
+		.doc = "Number of pods.", .hint = "one process serves all sources"),
 	FIELD_AS("service", FIELD_OBJ_, NOEFFECT, .schema = &kube_service_schema,
 		.doc = "Service in front of the pods.",
 		.hint = "the ports of the sources are open on this machine"),
-	FIELD_AS("template", FIELD_OBJ_, NOEFFECT, .schema = &kube_pod_template_schema, .doc = "Pod to make."),
+	FIELD_AS("template", FIELD_OBJ_, NOEFFECT, .schema = &kube_pod_template_schema, .doc = "Pod to make.",
+		WHY_IN_THE_DAEMON),
 #define SOURCE(kind) FIELD_NONE(#kind, 0, .doc = "Sources of kind " #kind ", by event name."),
 #include "sources/sources.def"
 #undef SOURCE

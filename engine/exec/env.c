@@ -104,7 +104,7 @@ field_ref(const struct task_spec *spec, const struct val *ref, str *out, struct 
 		{ "metadata.namespace", spec->ns },
 		{ "metadata.uid", spec->uid },
 		{ "spec.nodeName", S("localhost") },
-		{ "spec.serviceAccountName", S("default") },
+		{ "spec.serviceAccountName", spec->service_account.n ? spec->service_account : S("default") },
 		{ "status.hostIP", S("127.0.0.1") },
 		{ "status.podIP", S("127.0.0.1") },
 		{ "metadata.labels['workflows.argoproj.io/workflow']", spec->workflow },

@@ -76,6 +76,13 @@ pod_set_timers(struct run *r, struct node *n)
 		run_effect(r, EFFECT_TIMER, n)->at_ns = at;
 }
 
+static str
+service_account(const struct run *r, const struct template *t)
+{
+	str own = val_get_str(t->src, "serviceAccountName");
+	return own.n ? own : val_get_str(r->spec, "serviceAccountName");
+}
+
 static void
 emit_start(struct run *r, struct node *n, const struct template *t)
 {
@@ -93,7 +100,8 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
 		.grace_seconds = n->grace ? n->grace - 1 : GRACE_SECONDS,
-		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))) };
+		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))),
+		.service_account = service_account(r, t) };
 	run_effect(r, EFFECT_START, n)->task = task;
 }
 

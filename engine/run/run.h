@@ -121,6 +121,7 @@ struct task_spec {
 	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
 	int64_t grace_seconds;
 	bool host_network; /* a daemon takes the host's address: spec.hostNetwork */
+	str service_account; /* serviceAccountName of the template, else of the workflow; absent: it has none */
 };
 
 enum effect_kind {

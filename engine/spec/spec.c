@@ -112,8 +112,9 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.doc = "Labels and annotations to add to the workflow."),
 	FIELD(struct workflow_spec, pod_metadata, "podMetadata", 0, .schema = &kube_metadata_schema,
 		.doc = "Labels and annotations of all pods; a template's own `metadata` goes before."),
-	FIELD(struct workflow_spec, service_account, "serviceAccountName", NOEFFECT,
-		.doc = "Account of the pods; only the variable workflow.serviceAccountName."),
+	FIELD(struct workflow_spec, service_account, "serviceAccountName", NOEFFECT, .doc = "Account of the pods.",
+		.hint = "steps run as the daemon's user, or as `securityContext.runAsUser`; only the variable "
+			"workflow.serviceAccountName and `fieldRef` have it"),
 	/* later */
 	FIELD_AS("artifactGC", FIELD_OBJ_, LATER, .schema = &artifact_gc_schema, .doc = "When artifacts are deleted."),
 	FIELD_AS("artifactRepositoryRef", FIELD_OBJ_, LATER, .schema = &artifact_repository_ref_schema,
@@ -133,35 +134,41 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.doc = "Claims to make for it."),
 	/* without a cluster */
 	FIELD_AS("affinity", FIELD_OBJ_, NOEFFECT, .schema = &kube_affinity_schema,
-		.doc = "Nodes the pods may run on."),
+		.doc = "Nodes the pods may run on.", WHY_ONE_MACHINE),
 	FIELD_AS("archiveLogs", FIELD_BOOL, NOEFFECT, .doc = "Keep logs as artifacts.",
 		.hint = "logs are always kept, `tidegate logs` shows them"),
 	FIELD_AS("automountServiceAccountToken", FIELD_BOOL, NOEFFECT,
-		.doc = "Whether pods get a token of their account."),
+		.doc = "Whether pods get a token of their account.", WHY_NO_TOKEN),
 	FIELD_AS("dnsConfig", FIELD_OBJ_, NOEFFECT, .schema = &kube_dns_config_schema,
-		.doc = "Settings of the resolver."),
-	FIELD_AS("dnsPolicy", FIELD_STR, NOEFFECT, .doc = "Which resolver."),
+		.doc = "Settings of the resolver.",
+		.hint = "steps have a copy of the machine's /etc/resolv.conf; for single names there is `hostAliases`"),
+	FIELD_AS("dnsPolicy", FIELD_STR, NOEFFECT, .doc = "Which resolver.",
+		.hint = "steps have a copy of the machine's /etc/resolv.conf, as with `Default`"),
 	FIELD_AS("executor", FIELD_OBJ_, NOEFFECT, .schema = &executor_config_schema,
-		.doc = "Account of Argo's own container."),
+		.doc = "Account of Argo's own container.", WHY_NO_EXECUTOR),
 	FIELD_LIST(struct workflow_spec, host_aliases, "hostAliases", 0, &kube_host_alias_schema,
 		.doc = "Lines for /etc/hosts of all pods, in a sandbox."),
-	FIELD_AS("hostNetwork", FIELD_BOOL, NOEFFECT, .doc = "Use the network of the host, as all steps do here."),
+	FIELD_AS("hostNetwork", FIELD_BOOL, 0,
+		.doc = "Give daemons the network of the host, and no address of their own; all other steps have it anyway."),
 	FIELD_AS("imagePullSecrets", FIELD_LIST_, NOEFFECT, .schema = &kube_name_ref_schema,
-		.doc = "Credentials for registries."),
-	FIELD_AS("nodeSelector", FIELD_KVS, NOEFFECT, .doc = "Labels of nodes the pods may run on."),
+		.doc = "Credentials for registries.",
+		.hint = "no step pulls an image: `tidegate image pull` does, with `--authfile` or `registries` of the settings"),
+	FIELD_AS("nodeSelector", FIELD_KVS, NOEFFECT, .doc = "Labels of nodes the pods may run on.",
+		WHY_ONE_MACHINE),
 	FIELD_AS("podDisruptionBudget", FIELD_OBJ_, NOEFFECT, .schema = &kube_disruption_budget_schema,
-		.doc = "How many pods may be evicted at once."),
+		.doc = "How many pods may be evicted at once.",
+		.hint = "nothing evicts a step: it ends by itself, at a deadline, or by stop and terminate"),
 	FIELD_AS("podGC", FIELD_OBJ_, 0, .schema = &pod_gc_schema, .doc = "When what pods left is removed: logs and folders."),
-	FIELD_AS("podPriorityClassName", FIELD_STR, NOEFFECT, .doc = "Priority class of the pods."),
+	FIELD_AS("podPriorityClassName", FIELD_STR, NOEFFECT, .doc = "Priority class of the pods.", WHY_NO_PREEMPTION),
 	FIELD_AS("podResources", FIELD_OBJ_, 0, .schema = &kube_resources_schema,
 		.doc = "CPU, memory and storage of each pod whose template does not say."),
 	FIELD_AS("resourceClaims", FIELD_LIST_, NOEFFECT, .schema = &kube_pod_resource_claim_schema,
-		.doc = "Devices of the pods."),
-	FIELD_AS("schedulerName", FIELD_STR, NOEFFECT, .doc = "Scheduler of the pods."),
+		.doc = "Devices of the pods.", WHY_NO_DEVICES),
+	FIELD_AS("schedulerName", FIELD_STR, NOEFFECT, .doc = "Scheduler of the pods.", WHY_ONE_MACHINE),
 	FIELD(struct workflow_spec, security_context, "securityContext", 0, .schema = &kube_pod_security_context_schema,
 		.doc = "User and group of all pods."),
 	FIELD_AS("tolerations", FIELD_LIST_, NOEFFECT, .schema = &kube_toleration_schema,
-		.doc = "Taints the pods put up with."),
+		.doc = "Taints the pods put up with.", WHY_ONE_MACHINE),
 	FIELD_AS("ttlStrategy", FIELD_OBJ_, 0, .schema = &ttl_schema, .doc = "How long the finished workflow is kept."),
 	FIELD_SRC(struct workflow_spec, src),
 	{ 0 } }, check_workflow_spec };
@@ -188,6 +195,43 @@ const struct schema workflow_template_schema = { "WorkflowTemplate", "A workflow
 		.doc = "What a workflow made from it does."),
 	{ 0 } } };
 
+/* What an object that starts workflows says of their metadata: Argo looks at few of ObjectMeta's fields. */
+#define NOT_LOOKED_AT .hint = "Argo does not look at it here"
+#define OTHER_METADATA \
+	FIELD_NONE("creationTimestamp", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("deletionGracePeriodSeconds", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("deletionTimestamp", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("generation", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("managedFields", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("resourceVersion", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("selfLink", STATUS, .doc = "Set by the server."), \
+	FIELD_NONE("uid", STATUS, .doc = "Set by the server."), \
+	FIELD_AS("namespace", FIELD_STR, NOEFFECT, .doc = "Namespace.", \
+		.hint = "workflows are made in the namespace of the object that starts them"), \
+	FIELD_AS("ownerReferences", FIELD_LIST_, NOEFFECT, .schema = &kube_owner_schema, .doc = "Objects it belongs to.", \
+		NOT_LOOKED_AT)
+
+static const struct schema child_metadata_schema = { "CronWorkflowMetadata", "Metadata of the workflows that are started.", 0,
+	(const struct field[]){
+	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations."),
+	FIELD_AS("labels", FIELD_KVS, 0, .doc = "Labels."),
+	FIELD_AS("finalizers", FIELD_STRS, NOEFFECT, .doc = "Who has something to do before a workflow goes.",
+		.hint = "delete deletes at once"),
+	FIELD_AS("name", FIELD_STR, NOEFFECT, .doc = "Name.", NOT_LOOKED_AT),
+	FIELD_AS("generateName", FIELD_STR, NOEFFECT, .doc = "Beginning of a name.", NOT_LOOKED_AT),
+	OTHER_METADATA,
+	{ 0 } } };
+
+static const struct schema submit_metadata_schema = { "SubmitMetadata", "Metadata of the workflow; each value is an expression.",
+	0, (const struct field[]){
+	FIELD_AS("name", FIELD_STR, 0, .doc = "Name."),
+	FIELD_AS("generateName", FIELD_STR, 0, .doc = "Beginning of a name; that of the template and `-` by default."),
+	FIELD_AS("annotations", FIELD_KVS, 0, .doc = "Annotations."),
+	FIELD_AS("labels", FIELD_KVS, 0, .doc = "Labels."),
+	FIELD_AS("finalizers", FIELD_STRS, NOEFFECT, .doc = "Who has something to do before the workflow goes.", NOT_LOOKED_AT),
+	OTHER_METADATA,
+	{ 0 } } };
+
 static const char *const concurrency_policies[] = { "", "Allow", "Forbid", "Replace", NULL };
 static const struct schema stop_strategy_schema = { "StopStrategy", "When a CronWorkflow stops for good.", 0,
 	(const struct field[]){
@@ -195,24 +239,25 @@ static const struct schema stop_strategy_schema = { "StopStrategy", "When a Cron
 
 const struct schema cron_workflow_spec_schema = { "CronWorkflowSpec", "When a workflow is started.",
 	sizeof(struct cron_workflow_spec), (const struct field[]){
-	FIELD(struct cron_workflow_spec, concurrency_policy, "concurrencyPolicy", 0, .choices = concurrency_policies,
+	FIELD(struct cron_workflow_spec, concurrency_policy, "concurrencyPolicy", LATER, .choices = concurrency_policies,
 		.doc = "What happens if the last one still runs: Allow (default), Forbid, Replace."),
-	FIELD(struct cron_workflow_spec, failed_history, "failedJobsHistoryLimit", 0, .dflt = "1", .min = 0,
+	FIELD(struct cron_workflow_spec, failed_history, "failedJobsHistoryLimit", LATER, .dflt = "1", .min = 0,
 		.max = INT32_MAX, .doc = "Failed workflows to keep."),
 	FIELD(struct cron_workflow_spec, schedules, "schedules", LATER,
 		.doc = "Cron expressions; each starts a workflow."),
-	FIELD(struct cron_workflow_spec, starting_deadline_seconds, "startingDeadlineSeconds", 0, .min = INT64_MIN,
+	FIELD(struct cron_workflow_spec, starting_deadline_seconds, "startingDeadlineSeconds", LATER, .min = INT64_MIN,
 		.max = INT64_MAX,
 		.doc = "How late a missed start may be made up for."),
-	FIELD(struct cron_workflow_spec, stop_strategy, "stopStrategy", 0, .schema = &stop_strategy_schema,
+	FIELD(struct cron_workflow_spec, stop_strategy, "stopStrategy", LATER, .schema = &stop_strategy_schema,
 		.doc = "When to stop for good."),
-	FIELD(struct cron_workflow_spec, successful_history, "successfulJobsHistoryLimit", 0, .dflt = "3", .min = 0,
+	FIELD(struct cron_workflow_spec, successful_history, "successfulJobsHistoryLimit", LATER, .dflt = "3", .min = 0,
 		.max = INT32_MAX, .doc = "Successful workflows to keep."),
-	FIELD(struct cron_workflow_spec, suspend, "suspend", 0, .doc = "Start nothing for now."),
-	FIELD(struct cron_workflow_spec, timezone, "timezone", 0,
+	FIELD(struct cron_workflow_spec, suspend, "suspend", LATER, .doc = "Start nothing for now."),
+	FIELD(struct cron_workflow_spec, timezone, "timezone", LATER,
 		.doc = "Time zone of the schedules; the machine's by default."),
-	FIELD(struct cron_workflow_spec, when, "when", 0, .doc = "Condition; if it does not hold, nothing is started."),
-	FIELD(struct cron_workflow_spec, workflow_metadata, "workflowMetadata", 0, .schema = &kube_object_meta_schema,
+	FIELD(struct cron_workflow_spec, when, "when", LATER,
+		.doc = "Condition; if it does not hold, nothing is started."),
+	FIELD(struct cron_workflow_spec, workflow_metadata, "workflowMetadata", 0, .schema = &child_metadata_schema,
 		.doc = "Metadata of the workflows."),
 	FIELD_OBJ(struct cron_workflow_spec, workflow_spec, "workflowSpec", REQ, &workflow_spec_schema,
 		.doc = "What is started."),
@@ -241,7 +286,7 @@ static const struct schema binding_event_schema = { "Event", "Which events a bin
 static const struct schema binding_submit_schema = { "Submit", "What a binding starts.", 0, (const struct field[]){
 	FIELD_AS("arguments", FIELD_OBJ_, 0, .schema = &arguments_schema,
 		.doc = "Parameters; valueFrom.event is an expression over the event."),
-	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &kube_object_meta_schema,
+	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &submit_metadata_schema,
 		.doc = "Metadata of the workflow; each value is an expression."),
 	FIELD_AS("workflowTemplateRef", FIELD_OBJ_, REQ, .schema = &workflow_template_ref_schema,
 		.doc = "WorkflowTemplate to start."), { 0 } } };

@@ -8,7 +8,7 @@
 
 /* ---- containers --------------------------------------------------------------------------------------------- */
 
-/* What a container's helper cannot ask: it speaks neither gRPC nor TLS. */
+/* What a container's helper cannot ask: it speaks no TLS. */
 static void
 check_looks(const struct val *in, struct decode *c)
 {
@@ -19,8 +19,6 @@ check_looks(const struct val *in, struct decode *c)
 	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
 		const struct val *probe = val_get(in, str_c(looks[i]));
 
-		if (val_get(probe, S("grpc")))
-			decode_later(c, in, looks[i], "grpc is not served: use tcpSocket, or exec with a client of your own");
 		if (str_eq(val_get_str(val_get(probe, S("httpGet")), "scheme"), S("HTTPS")))
 			decode_later(c, in, looks[i], "httpGet %s", tls);
 	}
@@ -40,9 +38,13 @@ check_container(void *obj, const struct val *in, struct decode *c)
 	ctr->has_command = val_is(command, VAL_LIST);
 	ctr->has_args = val_is(args, VAL_LIST);
 	check_looks(in, c);
+	str restart = val_get_str(in, "restartPolicy");
+	if (restart.n && !str_eq(restart, S("Never")))
+		decode_later(c, in, "restartPolicy", "a container that is restarted in place is not served: use sidecars for one "
+			"that is to stay, and retryStrategy for one that failed");
 }
 
-
+#define ALWAYS_MAIN "the container of a template is always called main, in Argo as well"
 static const char *const message_policies[] = { "", "File", "FallbackToLogsOnError", NULL };
 
 #define CONTAINER_ROWS(image_flags) \
@@ -54,7 +56,8 @@ static const char *const message_policies[] = { "", "File", "FallbackToLogsOnErr
 		.doc = "Environment variables from whole objects."), \
 	FIELD(struct container, image, "image", image_flags, \
 		.doc = "Name of the image; the image table of the settings says what it means here."), \
-	FIELD(struct container, image_pull_policy, "imagePullPolicy", NOEFFECT, .doc = "When the image is pulled."), \
+	FIELD(struct container, image_pull_policy, "imagePullPolicy", NOEFFECT, .doc = "When the image is pulled.", \
+		.hint = "no step pulls an image: `tidegate image pull` brings in a new one, and the next step sees it"), \
 	FIELD_PTR(struct container, lifecycle, "lifecycle", 0, &kube_lifecycle_schema, \
 		.doc = "Actions at start and end."), \
 	FIELD_PTR(struct container, liveness_probe, "livenessProbe", 0, &kube_probe_schema, \
@@ -64,23 +67,30 @@ static const char *const message_policies[] = { "", "File", "FallbackToLogsOnErr
 	FIELD_PTR(struct container, readiness_probe, "readinessProbe", 0, &kube_probe_schema, \
 		.doc = "A look that says when a daemon is ready. Looked at until it was ready once."), \
 	FIELD_AS("resizePolicy", FIELD_LIST_, NOEFFECT, .schema = &kube_resize_policy_schema, \
-		.doc = "What a change of resources does."), \
+		.doc = "What a change of resources does.", \
+		.hint = "the limits of a step are set when it starts, and stay"), \
 	FIELD(struct container, resources, "resources", 0, .schema = &kube_resources_schema, \
 		.doc = "What it may take. Limits of cpu and memory are enforced where the daemon can make control groups, of " \
 			"ephemeral-storage in the sandbox; `requests` mean nothing on one machine."), \
-	FIELD_AS("restartPolicy", FIELD_STR, NOEFFECT, .doc = "`Always` makes an init container a side container."), \
-	FIELD_AS("restartPolicyRules", FIELD_NONE_, NOEFFECT, .doc = "When the container is restarted in place."), \
+	FIELD_AS("restartPolicy", FIELD_STR, 0, .doc = "`Never`, as it is here; others are refused: a container is not " \
+		"restarted in place. `sidecars` has what an init container with `Always` is for, `retryStrategy` the rest."), \
+	FIELD_AS("restartPolicyRules", FIELD_LIST_, LATER, .schema = &kube_restart_rule_schema, \
+		.doc = "When the container is restarted in place.", \
+		.hint = "use `retryStrategy` with an expression over lastRetry.exitCode"), \
 	FIELD(struct container, security_context, "securityContext", 0, \
 		.schema = &kube_security_context_schema, .doc = "User, group and whether the root may be written to."), \
 	FIELD_PTR(struct container, startup_probe, "startupProbe", 0, &kube_probe_schema, \
 		.doc = "A look that holds the other looks back, and ends the container when it fails."), \
-	FIELD_AS("stdin", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input is kept open."), \
-	FIELD_AS("stdinOnce", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input ends with the first client."), \
+	FIELD_AS("stdin", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input is kept open.", \
+		.hint = "a step reads /dev/null: nobody can attach to it"), \
+	FIELD_AS("stdinOnce", FIELD_BOOL, NOEFFECT, .doc = "Whether standard input ends with the first client.", \
+		.hint = "a step reads /dev/null: nobody can attach to it"), \
 	FIELD(struct container, termination_message_path, "terminationMessagePath", 0, \
 		.doc = "File whose content becomes the termination message; /dev/termination-log by default."), \
 	FIELD(struct container, termination_message_policy, "terminationMessagePolicy", 0, .choices = message_policies, \
 		.doc = "`FallbackToLogsOnError`: if that file is empty and the container failed, the end of its log."), \
-	FIELD_AS("tty", FIELD_BOOL, NOEFFECT, .doc = "Whether it gets a terminal."), \
+	FIELD_AS("tty", FIELD_BOOL, NOEFFECT, .doc = "Whether it gets a terminal.", \
+		.hint = "its output goes to the log; `script -qec COMMAND /dev/null` gives a command that insists a terminal"), \
 	FIELD_AS("volumeDevices", FIELD_LIST_, LATER, .schema = &kube_volume_device_schema, \
 		.doc = "Raw block devices."), \
 	FIELD_LIST(struct container, volume_mounts, "volumeMounts", 0, &volume_mount_schema, \
@@ -91,13 +101,13 @@ static const char *const message_policies[] = { "", "File", "FallbackToLogsOnErr
 
 const struct schema container_schema = { "Container", "A command in an image.", sizeof(struct container),
 	(const struct field[]){
-	FIELD(struct container, name, "name", 0, .doc = "Ignored: the container of a template is always called main."),
+	FIELD(struct container, name, "name", NOEFFECT, .doc = "Name of the container.", .hint = ALWAYS_MAIN),
 	CONTAINER_ROWS(0),
 	{ 0 } }, check_container };
 
 const struct schema script_schema = { "ScriptTemplate", "A script that is written to a file and given to a command.",
 	sizeof(struct container), (const struct field[]){
-	FIELD(struct container, name, "name", 0, .doc = "Ignored: the container of a template is always called main."),
+	FIELD(struct container, name, "name", NOEFFECT, .doc = "Name of the container.", .hint = ALWAYS_MAIN),
 	FIELD(struct container, source, "source", 0,
 		.doc = "Text of the script; the path of its file becomes the last argument."),
 	CONTAINER_ROWS(0),

@@ -14,10 +14,11 @@
 #include "sources/source.h"
 #include "triggers/trigger.h"
 
+enum { ROOTS_MAX = 64 };
+
 struct page {
 	FILE *f;
 	struct map printed; /* by name: a table stands once on a page */
-	struct map served;  /* tables that a field which is served refers to, by name */
 	size_t rows, later, no_effect;
 };
 
@@ -46,38 +47,51 @@ close_page(struct page *p)
 		exit(1);
 	}
 	map_free(&p->printed);
-	map_free(&p->served);
-}
-
-/* What can be reached without a field that is refused. */
-static void
-reach(struct page *p, const struct schema *sc)
-{
-	if (!sc || map_put(&p->served, str_c(sc->name), p))
-		return;
-	EACH_FIELD(sc, f)
-	{
-		if (!(f->flags & LATER))
-			reach(p, f->schema);
-	}
 }
 
 static void
-print_schema(const struct schema *sc, void *arg)
+print_schema(const struct schema *sc, const struct field *under, void *arg)
 {
 	struct page *p = arg;
 
 	if (map_put(&p->printed, str_c(sc->name), p))
 		return;
-	schema_doc(sc, p->f);
-	if (!map_get(&p->served, str_c(sc->name)))
-		fputs("Refused as a whole: no field that is served leads here.\n\n", p->f);
+	schema_doc(sc, under, p->f);
 	EACH_FIELD(sc, f)
 	{
-		p->rows += f->kind != FIELD_SRC_;
-		p->later += !!(f->flags & LATER);
-		p->no_effect += !!(f->flags & NOEFFECT);
+		if (f->kind == FIELD_SRC_ || f->flags & INLINE)
+			continue;
+		p->rows++;
+		const unsigned flags = f->flags & (LATER | STATUS) || !under ? f->flags : under->flags;
+		p->later += !!(flags & LATER);
+		p->no_effect += !(flags & LATER) && flags & (NOEFFECT | STATUS);
 	}
+}
+
+/* The tables a page begins with; those of kinds that are not served stand under a row that says so. */
+struct roots {
+	VEC(const struct schema *) schemas;
+	VEC(const struct field *) under;
+	struct field later[ROOTS_MAX];
+};
+
+static void
+add_root(struct roots *r, const struct schema *sc, const char *name, bool served)
+{
+	struct field *row = &r->later[r->schemas.n];
+
+	*row = (struct field){ .name = name, .flags = LATER };
+	*VEC_PUSH(&r->schemas) = sc;
+	*VEC_PUSH(&r->under) = served ? NULL : row;
+	assert(r->schemas.n < ROOTS_MAX);
+}
+
+static void
+print_roots(struct page *p, struct roots *r)
+{
+	schema_each_under(r->schemas.p, r->under.p, r->schemas.n, print_schema, p);
+	VEC_FREE(&r->schemas);
+	VEC_FREE(&r->under);
 }
 
 /* A link within the page, as GitHub makes anchors. */
@@ -107,13 +121,11 @@ write_sources(const char *dir)
 		fprintf(p.f, " |\n");
 	}
 	fprintf(p.f, "\n");
-	reach(&p, kind_eventsource.schema);
+	struct roots r = { 0 };
+	add_root(&r, kind_eventsource.schema, kind_eventsource.name, true);
 	for (size_t i = 0; i < source_kinds_n; i++)
-		if (source_kinds[i]->start)
-			reach(&p, source_kinds[i]->schema);
-	schema_each(kind_eventsource.schema, print_schema, &p);
-	for (size_t i = 0; i < source_kinds_n; i++)
-		schema_each(source_kinds[i]->schema, print_schema, &p);
+		add_root(&r, source_kinds[i]->schema, source_kinds[i]->kind, source_kinds[i]->start);
+	print_roots(&p, &r);
 	close_page(&p);
 }
 
@@ -134,13 +146,11 @@ write_sensors(const char *dir)
 		fprintf(p.f, " |\n");
 	}
 	fprintf(p.f, "\n");
-	reach(&p, kind_sensor.schema);
+	struct roots r = { 0 };
+	add_root(&r, kind_sensor.schema, kind_sensor.name, true);
 	for (size_t i = 0; i < trigger_kinds_n; i++)
-		if (trigger_kinds[i]->fire)
-			reach(&p, trigger_kinds[i]->schema);
-	schema_each(kind_sensor.schema, print_schema, &p);
-	for (size_t i = 0; i < trigger_kinds_n; i++)
-		schema_each(trigger_kinds[i]->schema, print_schema, &p);
+		add_root(&r, trigger_kinds[i]->schema, trigger_kinds[i]->kind, trigger_kinds[i]->fire);
+	print_roots(&p, &r);
 	close_page(&p);
 }
 
@@ -150,10 +160,10 @@ write_kinds(const char *dir, const char *name, const char *title, const char *in
 	struct page p;
 
 	open_page(&p, dir, name, title, intro);
-	for (size_t i = 0; kinds[i]; i++)
-		reach(&p, kinds[i]->schema);
+	struct roots r = { 0 };
 	for (; *kinds; kinds++)
-		schema_each((*kinds)->schema, print_schema, &p);
+		add_root(&r, (*kinds)->schema, (*kinds)->name, true);
+	print_roots(&p, &r);
 	close_page(&p);
 }
 
@@ -164,8 +174,9 @@ write_settings(const char *dir)
 
 	open_page(&p, dir, "settings", "Settings", "The configuration of the daemon itself: a YAML file named by "
 		"`--config`.");
-	reach(&p, &settings_schema);
-	schema_each(&settings_schema, print_schema, &p);
+	struct roots r = { 0 };
+	add_root(&r, &settings_schema, "settings", true);
+	print_roots(&p, &r);
 	close_page(&p);
 }
 

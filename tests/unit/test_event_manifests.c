@@ -236,8 +236,8 @@ event_sources(void **state)
 		{ "  calendar: {x: {interval: 1s, cron: y}}\n"
 		  "  replicas: 2\n"
 		  "  template: {serviceAccountName: x, nope: y}\n",
-		  "6:3 warning spec.replicas: has no effect here\n"
-		  "7:3 warning spec.template: has no effect here\n"
+		  "6:3 warning spec.replicas: has no effect here; one process serves all sources\n"
+		  "7:3 warning spec.template: has no effect here; sources and sensors run within the daemon, under its user; docs/reference/settings.md has its settings\n"
 		  "7:37 spec.template.nope: unknown field \"nope\"; known are: affinity, container, imagePullSecrets, metadata, nodeSelector, priority, priorityClassName, securityContext, serviceAccountName, tolerations, volumes\n"
 		  "5:32 spec.calendar.x.cron: unknown field \"cron\"; known are: exclusionDates, filter, interval, metadata, persistence, schedule, timezone\n" },
 		{ "  calendar:\n",

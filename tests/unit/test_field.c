@@ -122,11 +122,11 @@ static const struct schema thing_schema = { "Thing", "All kinds of rows.", sizeo
 	FIELD_LISTS(struct thing, steps, "steps", 0, &named_schema, .doc = "Steps."),
 	FIELD_MAP(struct thing, by_name, "byName", 0, &leaf_schema, .doc = "By name."),
 	FIELD(struct thing, old, "old", DEPRECATED, .doc = "Old.", .hint = "use \"text\""),
-	FIELD_NONE("affinity", NOEFFECT, .doc = "Affinity."),
+	FIELD_NONE("affinity", NOEFFECT, .doc = "Affinity.", .hint = "there is one machine"),
 	FIELD_NONE("later", LATER, .schema = &leaf_schema, .doc = "Later."),
 	FIELD_NONE("status", STATUS, .doc = "Status."),
 	FIELD_AS("number", FIELD_INT, 0, .max = 9, .doc = "Number."),
-	FIELD_AS("leaves", FIELD_LIST_, NOEFFECT, .schema = &leaf_schema, .doc = "Leaves."),
+	FIELD_AS("leaves", FIELD_LIST_, NOEFFECT, .schema = &leaf_schema, .doc = "Leaves.", .hint = "none fall here"),
 	FIELD_AS("must", FIELD_STR, 0, .doc = "Must."),
 	{ 0 } }, check_thing };
 
@@ -300,7 +300,7 @@ says_what_is_wrong(void **state)
 		{ "text: t\nlater: {port: x}\n", "2:1 l later: not served yet\n2:15 e later.port: expected an integer, not the string \"x\"\n" },
 		{ "text: t\nnumber: 10\n", "2:9 e number: 10 is out of range: must be between 0 and 9\n" },
 		{ "text: t\nmust: 10\n", "2:7 e must: expected a string, not an integer; put it in quotes: \"10\"\n" },
-		{ "text: t\nleaves: [{port: 0}]\n", "2:1 w leaves: has no effect here\n2:17 e leaves[0].port: 0 is out of range: must be between 1 and 65535\n" },
+		{ "text: t\nleaves: [{port: 0}]\n", "2:1 w leaves: has no effect here; none fall here\n2:17 e leaves[0].port: 0 is out of range: must be between 1 and 65535\n" },
 		{ "[1]", "1:1 e : expected a map, not a list\n" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -316,7 +316,7 @@ warns_without_refusing(void **state)
 {
 	(void)state;
 	decode("text: odd\nold: x\naffinity: {a: b}\nlater: {port: 5}\n", 0);
-	assert_string_equal(findings(), "2:1 w old: deprecated; use \"text\"\n3:1 w affinity: has no effect here\n4:1 l later: not served yet\n"
+	assert_string_equal(findings(), "2:1 w old: deprecated; use \"text\"\n3:1 w affinity: has no effect here; there is one machine\n4:1 l later: not served yet\n"
 		"1:1 w absent: text is odd\n");
 	assert_int_equal(diags.errors, 0);
 	assert_int_equal(diags.later, 1);
@@ -402,6 +402,7 @@ finds_our_own_mistakes(void **state)
 		{ { FIELD(struct thing, old, "old", 0, .doc = "d") }, "Bad.old: outside of its struct: offsetof of another type?" },
 		{ { FIELD(struct leaf, value, "a", 0, .doc = "d"), FIELD(struct leaf, name, "a", 0, .doc = "d") }, "Bad.a: twice" },
 		{ { FIELD(struct leaf, value, "a", DEPRECATED, .doc = "d") }, "Bad.a: DEPRECATED without a hint what to write" },
+		{ { FIELD(struct leaf, value, "a", NOEFFECT, .doc = "d") }, "Bad.a: NOEFFECT without a hint why" },
 		{ { FIELD_AS("a", FIELD_LIST_, 0, .doc = "d") }, "Bad.a: no schema" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -419,7 +420,7 @@ documents_itself(void **state)
 	char *text;
 	size_t n;
 	FILE *f = open_memstream(&text, &n);
-	schema_doc(&leaf_schema, f);
+	schema_doc(&leaf_schema, NULL, f);
 	fclose(f);
 	assert_string_equal(text, "## Leaf\n\nA small thing.\n\n| field | type | default | here | meaning |\n|---|---|---|---|---|\n"
 		"| `port` | integer | `80` | served | Port. From 1 to 65535. |\n| `value` | string |  | served | Value. One of the group \"value\" only. |\n"
