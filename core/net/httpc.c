@@ -89,7 +89,8 @@ curl_err(struct call *c, CURLcode code)
 		if (codes[i].code == code)
 			err = codes[i].err;
 	const char *text = *c->curl_error ? c->curl_error : c->client->curl.easy_strerror(code);
-	err_set(&c->err, err, "%.*s: %s", STR_ARG(c->what), text);
+	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text,
+	        code == CURLE_SSL_CACERT_BADFILE ? "; install ca-certificates, or name the authority" : "");
 }
 
 /* Method and URL without what may be secret: user, password and query. */
