@@ -146,6 +146,8 @@ struct volume {
 #define WHY_NO_PREEMPTION .hint = "nothing is preempted; `priority` of the workflow orders those that wait"
 #define WHY_NO_TOKEN .hint = "no step gets a token; what is to use the API gets one by a Secret"
 #define WHY_NO_EXECUTOR .hint = "there is no executor container: the daemon's helper does its work, see docs/steps.md"
+#define WHY_ONE_RESOLVER .hint = "steps have a copy of the machine's /etc/resolv.conf; for single names there is `hostAliases`"
+#define WHY_NO_PULLING .hint = "no step pulls an image: `tidegate image pull` does, with `--authfile` or `registries` of the settings"
 #define WHY_NO_FORWARDING .hint = "nothing is forwarded: a daemon is reached at its own address, any other step has the machine's ports"
 #define WHY_NO_DEVICES .hint = "no devices are allocated; docs/steps.md says which a step has"
 #define WHY_IN_THE_DAEMON .hint = "sources and sensors run within the daemon, under its user; docs/reference/settings.md has its settings"

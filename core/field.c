@@ -10,6 +10,7 @@
  */
 #include "core/field.h"
 
+#include <math.h>
 #include <strings.h>
 
 #include "core/field_kinds.h"
@@ -204,9 +205,26 @@ decode_map(struct decode *c, const struct field *f, const struct val *v, void *t
 static void decode_as(struct decode *c, const struct field *f, const struct val *v);
 
 /* The value stays as it is; where the row says what it must look like, that is checked. */
+/* Numbers that YAML knows and JSON does not: Argo's reader refuses the whole manifest. */
+static void
+refuse_infinity(struct decode *c, const struct val *v)
+{
+	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+		refuse_infinity(c, &v->items[i]);
+	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+		refuse_infinity(c, &v->members[i].value);
+	const struct val r = v->kind == VAL_LIST || v->kind == VAL_MAP ? val_null() : val_resolve(v);
+	double d;
+	if (!val_to_double(&r, &d) || isfinite(d))
+		return;
+	const str shown = v->kind == VAL_FLOAT ? isnan(d) ? S(".nan") : d > 0 ? S(".inf") : S("-.inf") : field_excerpt(v);
+	field_hint(c, field_wrong(c, v, "%.*s is not a number in JSON", STR_ARG(shown)), "put it in quotes: \"%.*s\"", STR_ARG(shown));
+}
+
 static void
 decode_val(struct decode *c, const struct field *f, const struct val *v, void *to)
 {
+	refuse_infinity(c, v);
 	*(const struct val **)to = v;
 	decode_as(c, f, v);
 }

@@ -171,10 +171,31 @@ decode_tri(struct decode *c, const struct field *f, const struct val *v, void *t
 		*(tri *)to = b ? TRI_TRUE : TRI_FALSE;
 }
 
+static struct diag *
+out_of_range(struct decode *c, const struct val *v, int64_t min, int64_t max)
+{
+	return field_wrong(c, v, "%.*s is out of range: must be between %lld and %lld", STR_ARG(field_excerpt(v)), (long long)min,
+		(long long)max);
+}
+
+/* Digits that no int64_t holds. */
+static bool
+is_huge(const struct val *v)
+{
+	const struct val r = val_resolve(v);
+	int64_t i;
+	double d;
+	return val_to_double(&r, &d) && isfinite(d) && fabs(d) > 9e18 && !val_to_i64(&r, &i);
+}
+
 static bool
 decode_integer(struct decode *c, const struct field *f, const struct val *v, int64_t *out)
 {
 	int64_t i;
+	if (is_huge(v)) {
+		out_of_range(c, v, f->min || f->max ? f->min : INT64_MIN, f->max ? f->max : INT64_MAX);
+		return false;
+	}
 	if (!val_to_i64(v, &i)) {
 		struct diag *d = field_wrong_type(c, f, v);
 		if (v->kind == VAL_STR && str_to_i64(val_text(v), &i))
@@ -250,6 +271,8 @@ decode_intstr(struct decode *c, const struct field *f, const struct val *v, void
 	if (r.kind == VAL_STR) {
 		out->text = val_text(&r);
 		out->is_int = str_to_i64(out->text, &out->v);
+	} else if (is_huge(&r) || (val_to_i64(&r, &i) && (i < INT32_MIN || i > INT32_MAX))) {
+		out_of_range(c, v, INT32_MIN, INT32_MAX); /* as Kubernetes has it */
 	} else if (val_to_i64(&r, &i)) {
 		out->text = r.kind == VAL_NUM ? val_text(&r) : arena_fmt(c->arena, "%lld", (long long)i);
 		out->is_int = true;

@@ -90,16 +90,19 @@ expr_write_json(struct buf *b, const struct val *v, unsigned opts)
 	arena_free(a);
 }
 
+/* Whether JSON can say it; else `culprit` is the first number that it cannot. */
 static bool
-has_json(const struct val *v)
+has_json(const struct val *v, double *culprit)
 {
-	if (v->kind == VAL_FLOAT)
+	if (v->kind == VAL_FLOAT) {
+		*culprit = v->f;
 		return isfinite(v->f);
+	}
 	for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
-		if (!has_json(&v->items[i]))
+		if (!has_json(&v->items[i], culprit))
 			return false;
 	for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-		if (!has_json(&v->members[i].value))
+		if (!has_json(&v->members[i].value, culprit))
 			return false;
 	return true;
 }
@@ -107,8 +110,9 @@ has_json(const struct val *v)
 int
 expr_json(struct buf *b, const struct val *v, struct err *e)
 {
-	if (!has_json(v))
-		return err_set(e, ERR_INVALID, "json: unsupported value: NaN or an infinity");
+	double f = 0;
+	if (!has_json(v, &f)) /* Go's words */
+		return err_set(e, ERR_INVALID, "json: unsupported value: %s", isnan(f) ? "NaN" : f > 0 ? "+Inf" : "-Inf");
 	expr_write_json(b, v, JSON_SORT | JSON_HTML);
 	return 0;
 }

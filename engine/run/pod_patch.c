@@ -5,6 +5,7 @@
  * here is made from the template, patched as Kubernetes patches (lists of containers and the like by their keys), and put
  * back into the template: so all that follows sees one template, and it is saved with the node.
  */
+#include "core/field_kinds.h"
 #include "engine/run/run_impl.h"
 
 /* ---- Kubernetes' strategic merge --------------------------------------------------------------------------------- */
@@ -99,15 +100,6 @@ merge(struct run *r, const struct val *base, const struct val *patch)
 
 /* ---- the template as a PodSpec and back --------------------------------------------------------------------------- */
 
-/* Fields of a PodSpec, as of Kubernetes 1.33; a patch may name no other. */
-static const char *const pod_fields[] = { "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "containers",
-	"dnsConfig", "dnsPolicy", "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID",
-	"hostUsers", "hostname", "imagePullSecrets", "initContainers", "nodeName", "nodeSelector", "os", "overhead",
-	"preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims", "resources", "restartPolicy",
-	"runtimeClassName", "schedulerName", "schedulingGates", "securityContext", "serviceAccount", "serviceAccountName",
-	"setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "terminationGracePeriodSeconds", "tolerations",
-	"topologySpreadConstraints", "volumes", "$patch" };
-
 static void
 add_all(struct val_list *out, const struct val *list)
 {
@@ -195,33 +187,13 @@ template_of(struct run *r, const struct template *t, const struct val *body, con
 /* ---- patches ------------------------------------------------------------------------------------------------------ */
 
 static int
-read_patch(struct run *r, str text, const struct val **out, struct err *e)
-{
-	struct diags found;
-	struct val *docs, *copy = ARENA_NEW(r->arena, struct val);
-	size_t n = 0;
-	diags_init(&found);
-	int rc = yaml_read_all(r->arena, S("podSpecPatch"), arena_dup(r->arena, text), NULL, &docs, &n, &found);
-	if (rc || n != 1 || docs[0].kind != VAL_MAP)
-		rc = err_set(e, ERR_INVALID, "Invalid PodSpecPatch String: %.*s",
-			STR_ARG(found.v.n ? found.v.p[0].text : S("it is not an object in JSON or YAML")));
-	else
-		*copy = val_typed(r->arena, &docs[0]);
-	diags_free(&found);
-	*out = copy;
-	return rc;
-}
-
-static int
 check_fields(const struct val *patch, struct err *e)
 {
 	for (uint32_t i = 0; i < patch->n; i++) {
-		bool known = false;
-		for (size_t k = 0; k < ARRAY_LEN(pod_fields) && !known; k++)
-			known = str_eq(val_key(&patch->members[i]), str_c(pod_fields[k]));
-		if (!known)
+		const str name = val_key(&patch->members[i]);
+		if (!field_find(&pod_spec_schema, name) && !str_eq(name, S("$patch")))
 			return err_set(e, ERR_INVALID, "unable to find api field in struct PodSpec for the json field \"%.*s\"",
-				STR_ARG(val_key(&patch->members[i])));
+				STR_ARG(name));
 	}
 	return 0;
 }
@@ -230,11 +202,13 @@ static int
 apply(struct run *r, str text, const struct val **pod, struct err *e)
 {
 	const struct val *patch;
+	struct val *typed = ARENA_NEW(r->arena, struct val);
 	if (!text.n)
 		return 0;
-	if (read_patch(r, text, &patch, e) || check_fields(patch, e))
+	if (pod_spec_read(r->arena, text, &patch, e) || check_fields(patch, e))
 		return err_wrap(e, "Error applying PodSpecPatch");
-	*pod = merge(r, *pod, patch);
+	*typed = val_typed(r->arena, patch);
+	*pod = merge(r, *pod, typed);
 	return 0;
 }
 

@@ -28,10 +28,24 @@ static const struct schema ttl_schema = { "TTLStrategy", "How long a finished wo
 
 static const char *const pod_gc_strategies[] = { "", "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion",
 	"OnWorkflowSuccess", NULL };
+
+static void
+check_pod_gc(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	const str text = val_get_str(in, "deleteDelayDuration");
+	int64_t seconds;
+	dur d = { 0 };
+	struct err e;
+	if (!text.n || (str_to_i64(text, &seconds) ? seconds >= 0 && seconds < INT32_MAX : dur_parse(text, &d, &e) == 0 && d.ns >= 0))
+		return;
+	diag_hint(c->diags, decode_error(c, in, "deleteDelayDuration", "\"%.*s\" is not a duration, or none from 0",
+		STR_ARG(str_slice(text, 0, 60))), "write it like \"30s\" or \"1h30m\", or as seconds: \"30\"");
+}
+
 static const struct schema pod_gc_schema = { "PodGC", "When what pods left is removed.", 0, (const struct field[]){
-	TEXT("deleteDelayDuration", "How long after that."),
+	TEXT("deleteDelayDuration", "How long after that; 5s by default."),
 	FIELD_AS("labelSelector", FIELD_OBJ_, 0, .schema = &kube_label_selector_schema, .doc = "Which pods."),
-	FIELD_AS("strategy", FIELD_STR, 0, .choices = pod_gc_strategies, .doc = "When."), { 0 } } };
+	FIELD_AS("strategy", FIELD_STR, 0, .choices = pod_gc_strategies, .doc = "When."), { 0 } }, check_pod_gc };
 
 static const char *const claim_gc_strategies[] = { "", "OnWorkflowSuccess", "OnWorkflowCompletion", NULL };
 static const struct schema claim_gc_schema = { "VolumeClaimGC", "When claims made for the workflow are deleted.", 0,
@@ -124,7 +138,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.hint = "no executor plugins are run; leave them out, and write http templates or containers in place "
 			"of plugin templates"),
 	FIELD_AS("metrics", FIELD_OBJ_, 0, .schema = &metrics_schema, .doc = "Metrics to report."),
-	FIELD(struct workflow_spec, pod_spec_patch, "podSpecPatch", 0,
+	FIELD(struct workflow_spec, pod_spec_patch, "podSpecPatch", 0, .schema = &pod_spec_schema,
 		.doc = "Patch of every pod, JSON or YAML; that of a template comes after it."),
 	FIELD_AS("synchronization", FIELD_OBJ_, 0, .schema = &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
@@ -140,10 +154,8 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 	FIELD_AS("automountServiceAccountToken", FIELD_BOOL, NOEFFECT,
 		.doc = "Whether pods get a token of their account.", WHY_NO_TOKEN),
 	FIELD_AS("dnsConfig", FIELD_OBJ_, NOEFFECT, .schema = &kube_dns_config_schema,
-		.doc = "Settings of the resolver.",
-		.hint = "steps have a copy of the machine's /etc/resolv.conf; for single names there is `hostAliases`"),
-	FIELD_AS("dnsPolicy", FIELD_STR, NOEFFECT, .doc = "Which resolver.",
-		.hint = "steps have a copy of the machine's /etc/resolv.conf, as with `Default`"),
+		.doc = "Settings of the resolver.", WHY_ONE_RESOLVER),
+	FIELD_AS("dnsPolicy", FIELD_STR, NOEFFECT, .doc = "Which resolver.", WHY_ONE_RESOLVER),
 	FIELD_AS("executor", FIELD_OBJ_, NOEFFECT, .schema = &executor_config_schema,
 		.doc = "Account of Argo's own container.", WHY_NO_EXECUTOR),
 	FIELD_LIST(struct workflow_spec, host_aliases, "hostAliases", 0, &kube_host_alias_schema,
@@ -151,8 +163,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 	FIELD_AS("hostNetwork", FIELD_BOOL, 0,
 		.doc = "Give daemons the network of the host, and no address of their own; all other steps have it anyway."),
 	FIELD_AS("imagePullSecrets", FIELD_LIST_, NOEFFECT, .schema = &kube_name_ref_schema,
-		.doc = "Credentials for registries.",
-		.hint = "no step pulls an image: `tidegate image pull` does, with `--authfile` or `registries` of the settings"),
+		.doc = "Credentials for registries.", WHY_NO_PULLING),
 	FIELD_AS("nodeSelector", FIELD_KVS, NOEFFECT, .doc = "Labels of nodes the pods may run on.",
 		WHY_ONE_MACHINE),
 	FIELD_AS("podDisruptionBudget", FIELD_OBJ_, NOEFFECT, .schema = &kube_disruption_budget_schema,

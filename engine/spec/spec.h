@@ -268,6 +268,10 @@ extern const struct schema parameter_schema, artifact_schema, artifact_location_
  * `mirrorVolumeMounts`
  */
 extern const struct schema container_schema, script_schema, user_container_schema, container_node_schema;
+/* pod_spec.c */
+extern const struct schema pod_spec_schema;
+/* The text of a podSpecPatch, a map in the arena with YAML's plain scalars as they were written. ERR_INVALID, in Argo's words: it is no object in JSON or YAML. */
+int pod_spec_read(struct arena *a, str text, const struct val **out, struct err *e) MUST_CHECK;
 /* spec_template.c */
 extern const struct schema template_schema, step_schema, dag_task_schema, hook_schema, retry_strategy_schema,
 	template_ref_schema,

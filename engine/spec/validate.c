@@ -371,6 +371,15 @@ check_computed_labels(struct check *k, const struct val *labels)
 }
 
 static void
+check_pod_patches(struct check *k, const struct workflow_spec *spec)
+{
+	check_pod_patch(k, val_get(spec->src, S("podSpecPatch")));
+	check_pod_patch(k, val_get(spec->template_defaults, S("podSpecPatch")));
+	for (size_t i = 0; i < spec->templates.n; i++)
+		check_pod_patch(k, val_get(spec->templates.p[i].src, S("podSpecPatch")));
+}
+
+static void
 check_spec(struct check *k, struct owner *own)
 {
 	struct workflow_spec *spec = &own->spec;
@@ -379,6 +388,7 @@ check_spec(struct check *k, struct owner *own)
 	check_arguments(k, &spec->arguments, k->mode != VALIDATE_SUBMIT, "spec.arguments.");
 	check_plugins(k, val_get(spec->src, S("executorPlugins")));
 	check_computed_labels(k, val_path(spec->src, "workflowMetadata.labelsFrom"));
+	check_pod_patches(k, spec);
 	note_globals(k, spec);
 	check_entrypoint(k, own);
 	k->on_exit = spec->on_exit.n || spec->hooks.n;

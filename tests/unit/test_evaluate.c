@@ -321,6 +321,32 @@ limits(void **state)
 	arena_free(a);
 }
 
+/* What JSON cannot say is an error in Go's words. */
+static void
+no_number_of_json(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "1 / 0", "json: unsupported value: +Inf" }, { "[1, {a: -1 / 0}]", "json: unsupported value: -Inf" },
+		{ "0 / 0", "json: unsupported value: NaN" },
+	};
+	static const char *const strict[] = { NULL };
+	struct arena *a = arena_new();
+	struct val none = { .kind = VAL_MAP };
+	struct variables v = evaluate_map(&none);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum tag_found found;
+		str out;
+		struct err e = { 0 };
+		assert_int_equal(evaluate_tag(evaluator, str_c(rows[i].text), &v, strict, a, &found, &out, &e), -1);
+		if (!strstr(e.msg, rows[i].want))
+			fail_msg("%s: %s", rows[i].text, e.msg);
+	}
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -331,6 +357,7 @@ main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test_setup_teardown(moments, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_number_of_json, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
