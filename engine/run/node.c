@@ -286,6 +286,16 @@ end(struct node *n)
 	node_announce(n);
 }
 
+/* An error of what a task calls is said with the task's name, except for that of the depth (executeDAGTask, v4.0.7). */
+static str
+error_of_task(const struct node *n, str message)
+{
+	bool of_dag = n->role == ROLE_TASK || n->role == ROLE_ITEM;
+	if (!of_dag || !n->bubbles || !message.p || str_starts(message, S("Maximum recursion depth exceeded.")))
+		return message;
+	return run_text(n->run, "task '%.*s' errored: %.*s", STR_ARG(n->name), STR_ARG(message));
+}
+
 void
 node_set(struct node *n, enum phase p, str message)
 {
@@ -297,6 +307,8 @@ node_set(struct node *n, enum phase p, str message)
 	}
 	if (n->phase == p && (!message.p || str_eq(message, n->message)))
 		return;
+	if (p == PHASE_ERROR && !was_fulfilled)
+		message = error_of_task(n, message);
 	n->phase = p;
 	if (message.p)
 		n->message = arena_dup(n->run->arena, message);
