@@ -455,6 +455,8 @@ suspend_timer(struct run *r, struct node *n)
 	struct err e;
 	if (n->phase != PHASE_RUNNING || !n->deadline || r->now < n->deadline)
 		return;
-	if (suspend_finish(r, n, PHASE_SUCCEEDED, STR_NONE, &e))
-		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
+	if (!suspend_finish(r, n, PHASE_SUCCEEDED, STR_NONE, &e))
+		return;
+	n->bubbles = true; /* nobody can be told that asked for it, as with resume: the caller is in error */
+	node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 }
