@@ -46,6 +46,14 @@ hook_put_arguments(struct run *r, const struct val *src, struct scope *x, const 
 	return *out ? 0 : -1;
 }
 
+/* When a hook began, or now if it does not yet: what it sees of time must be the same after a restart. */
+int64_t
+hook_time(struct run *r, str name)
+{
+	const struct node *n = node_named(r, name);
+	return n ? n->started : r->now - r->now % NS_PER_SEC;
+}
+
 /* A hook may speak of the very step it belongs to: steps.<self>.status, .outputs... */
 struct scope
 hook_scope(struct run *r, struct node *n)
@@ -84,6 +92,7 @@ begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
 	str name = run_text(r, "%.*s.onExit", STR_ARG(n->name));
 	struct scope x = hook_scope(r, n);
 	struct err e;
+	x.time = hook_time(r, name);
 	int wanted = exit_wanted(r, h, name, &x, &e);
 	n->exit_begun = true;
 	if (!wanted)
@@ -184,7 +193,7 @@ on_exit_begin(struct run *r)
 	c->args = r->arguments;
 	c->exiting = c->hooked = true;
 	c->role = ROLE_ON_EXIT;
-	struct scope x = { .run = r };
+	struct scope x = { .run = r, .time = hook_time(r, c->name) };
 	struct err e = { 0 };
 	const struct val *parameters = val_get(args, S("parameters"));
 	if (val_is(parameters, VAL_LIST) && parameters->n) {

@@ -136,6 +136,7 @@ begin_of_node(struct holder *h, const struct hook *hook, str name)
 	c->late = f->call->late;
 	c->boundary = h->node->boundary;
 	c->depth = f->call->depth + 1;
+	h->scope.time = hook_time(r, name);
 	if (hook_put_arguments(r, hook->arguments.src, &h->scope, &c->args, &e))
 		(void)call_failed(r, c, run_text(r, "%s", e.msg));
 	else

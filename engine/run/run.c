@@ -104,17 +104,30 @@ set_parameters(struct run *r, struct err *e)
 }
 
 /* The spec with globals put in everywhere except in templates (spec 3.1, pass 1), and what else follows from it. */
-int
-run_globals(struct run *r, struct err *e)
+/* Hooks begin later than the workflow: what changes until then is put in when they do. */
+static const struct val *
+put_globals(struct run *r, struct err *e)
 {
 	struct scope x = { .run = r, .time = r->created };
 	struct tag_scope ts = scope_tags(&x);
+	const struct val *v = val_unset(r->arena, r->merged, S("templates")), *hooks = val_get(v, S("hooks"));
+	v = tags_put(r->arena, val_unset(r->arena, v, S("hooks")), &ts, e);
+	if (!v || !hooks)
+		return v;
+	x.lasting = true;
+	hooks = tags_put(r->arena, hooks, &ts, e);
+	return hooks ? val_set(r->arena, v, S("hooks"), hooks) : NULL;
+}
+
+int
+run_globals(struct run *r, struct err *e)
+{
 	r->spec = r->merged;
 	metadata_put(r);
 	if (set_parameters(r, e))
 		return -1;
 	const struct val *templates = val_get(r->merged, S("templates"));
-	const struct val *put = tags_put(r->arena, val_unset(r->arena, r->merged, S("templates")), &ts, e);
+	const struct val *put = put_globals(r, e);
 	if (!put)
 		return -1;
 	r->spec = templates ? val_set(r->arena, put, S("templates"), templates) : put;

@@ -464,6 +464,7 @@ struct scope {
 enum tag_found scope_look(void *scope, str name, struct arena *a, str *out);
 /* The scope for substitution: tags are looked up, expression tags evaluated. */
 struct tag_scope scope_tags(struct scope *x);
+int64_t scope_moment(const struct scope *x); /* now, for what is evaluated in it: ns, whole seconds */
 /* The scope for expressions (evaluate.h); x lives as long as it is used. */
 struct variables scope_variables(struct scope *x);
 /* The same functions as in evaluate.h, over a scope. */
@@ -572,6 +573,7 @@ bool loop_in_passing(struct run *r, const struct frame *f, const struct step *bo
 /* `n` has ended: begins what hooks are due. Whether its owner must wait for hooks. */
 bool hooks_wait(struct run *r, struct node *n);
 void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
+int64_t hook_time(struct run *r, str name); /* what it sees as now: ns, whole seconds */
 struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
 int hook_put_arguments(
 	struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e);

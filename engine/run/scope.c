@@ -133,14 +133,16 @@ look_end(const struct scope *x, str name, struct arena *a, str *out)
 }
 
 static str
-duration_text(struct run *r, struct arena *a)
+duration_text(const struct scope *x, struct arena *a)
 {
-	return arena_fmt(a, "%f", r->started ? (double)(r->now - r->started) / 1e9 : 0.0);
+	int64_t now = scope_moment(x), began = x->run->started;
+	return arena_fmt(a, "%f", began && now > began ? (double)(now - began) / 1e9 : 0.0);
 }
 
 static enum tag_found
-look_workflow(struct run *r, str name, struct arena *a, str *out)
+look_workflow(const struct scope *x, str name, struct arena *a, str *out)
 {
+	struct run *r = x->run;
 	str rest;
 	if ((rest = behind(name, S("parameters."))).p && !str_eq(rest, S("json"))) {
 		const str *v = map_get(&r->parameters, rest);
@@ -177,7 +179,7 @@ look_workflow(struct run *r, str name, struct arena *a, str *out)
 	if (str_eq(name, S("scheduledTime")))
 		return member_text(r->annotations, S("workflows.argoproj.io/scheduled-time"), a, out);
 	if (str_eq(name, S("duration")))
-		return found(out, duration_text(r, a));
+		return found(out, duration_text(x, a));
 	return TAG_MISSING;
 }
 
@@ -563,7 +565,7 @@ scope_look(void *arg, str name, struct arena *a, str *out)
 			return TAG_MISSING;
 		if (sees_end(x) && (got = look_end(x, rest, a, out)) != TAG_MISSING)
 			return got;
-		return look_workflow(x->run, rest, a, out);
+		return look_workflow(x, rest, a, out);
 	}
 	return TAG_MISSING;
 }

@@ -220,8 +220,8 @@ look(void *arg, str name, struct arena *a, struct val *out)
  * What is evaluated again after a restart must give the same: names of loops depend on it. So now() is the start of
  * what is decided on, in whole seconds, and random numbers follow from where the expression stands.
  */
-static int64_t
-decided_at(const struct scope *x)
+int64_t
+scope_moment(const struct scope *x)
 {
 	struct run *r = x->run;
 	const struct frame *f = x->frame;
@@ -242,7 +242,7 @@ moment(struct scope *x)
 	str place = x->call ? x->call->name : x->frame ? x->frame->node->name : S("");
 	struct buf b CLEANUP(free_buf) = { 0 };
 	buf_addf(&b, "%.*s %.*s %.*s %u", STR_ARG(r->uid), STR_ARG(place), STR_ARG(x->salt), x->evaluated++);
-	return (struct expr_moment){ decided_at(x), str_fnv64a(buf_str(&b)) };
+	return (struct expr_moment){ scope_moment(x), str_fnv64a(buf_str(&b)) };
 }
 
 struct variables
