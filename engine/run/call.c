@@ -163,17 +163,21 @@ input_value(struct run *r, const struct parameter *in, const struct arguments *a
 	return err_set(e, ERR_INVALID, "inputs.parameters.%.*s was not supplied", STR_ARG(in->name));
 }
 
-/* The declared parameter with its value: what the node shows. */
+/* The declared parameter with its value: what the node shows, and `inputs.parameters` is made of; in Argo's order. */
 static struct val
 input_shown(struct run *r, const struct parameter *p, str value)
 {
+	static const char *const behind[] = { "globalName", "enum", "description" };
+	const struct val *dflt = val_get(p->src, S("default"));
 	struct val_map m = { 0 };
 	val_map_add(&m, S("name"), val_str(p->name));
+	if (dflt)
+		val_map_add(&m, S("default"), *dflt);
 	val_map_add(&m, S("value"), val_str(value));
-	for (uint32_t i = 0; val_is(p->src, VAL_MAP) && i < p->src->n; i++) {
-		str key = val_key(&p->src->members[i]);
-		if (!str_eq(key, S("name")) && !str_eq(key, S("value")) && !str_eq(key, S("valueFrom")))
-			val_map_add(&m, key, p->src->members[i].value);
+	for (size_t i = 0; i < ARRAY_LEN(behind); i++) {
+		const struct val *v = val_get(p->src, str_c(behind[i]));
+		if (v)
+			val_map_add(&m, str_c(behind[i]), *v);
 	}
 	return val_map_end(&m, r->arena);
 }
