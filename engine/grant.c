@@ -9,8 +9,6 @@
 #include "engine/locks.h"
 #include "engine/shell.h"
 
-enum { HOLDERS_SHOWN = 20 }; /* to who waits */
-
 struct answer {
 	struct arena *arena;
 	str holder;
@@ -60,24 +58,6 @@ holder_key(struct arena *a, const struct live *l, str node_id)
 	return arena_fmt(a, "%.*s%s%.*s", STR_ARG(l->map_key), node_id.n ? "/" : "", STR_ARG(node_id));
 }
 
-/* Who holds each of the locks, for the status of who waits. */
-static const struct val *
-holders_of(const struct locks *t, const struct locking *l, struct arena *a)
-{
-	struct val_list all = { 0 };
-	for (size_t i = 0; i < l->n; i++) {
-		struct val_list list = { 0 };
-		str *holders;
-		size_t n = locks_holders(t, &l->ids[i], HOLDERS_SHOWN, a, &holders);
-		for (size_t k = 0; k < n; k++)
-			val_list_add(&list, val_str(holders[k]));
-		val_list_add(&all, val_list_end(&list, a));
-	}
-	struct val *out = ARENA_NEW(a, struct val);
-	*out = val_list_end(&all, a);
-	return out;
-}
-
 void
 grants_ask(struct live *l, const struct effect *x)
 {
@@ -95,7 +75,7 @@ grants_ask(struct live *l, const struct effect *x)
 	else if (rc > 0)
 		answer->news = (struct lock_news){ .granted = true };
 	else
-		answer->news = (struct lock_news){ .lock = wait.lock, .message = wait.message, .holders = holders_of(t->locks, want, a) };
+		answer->news = (struct lock_news){ .lock = wait.lock, .message = wait.message, .holders = locks_shown(t->locks, want->ids, want->n, a) };
 }
 
 void

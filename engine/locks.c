@@ -7,6 +7,9 @@
 
 #include "core/heap.h"
 #include "core/map.h"
+#include "core/val.h"
+
+enum { HOLDERS_SHOWN = 20 }; /* to who waits */
 
 struct slot {
 	struct heap_node queued;
@@ -390,6 +393,23 @@ locks_holders(const struct locks *t, const struct lock_id *id, size_t max, struc
 	for (struct link *at = l ? l->holders.next : NULL; n < max; at = at->next)
 		(*out)[n++] = arena_dup(a, CONTAINER_OF(at, struct slot, holding)->claim->holder);
 	return n;
+}
+
+const struct val *
+locks_shown(const struct locks *t, const struct lock_id *ids, size_t n, struct arena *a)
+{
+	struct val_list all = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		struct val_list list = { 0 };
+		str *holders;
+		size_t found = locks_holders(t, &ids[i], HOLDERS_SHOWN, a, &holders);
+		for (size_t k = 0; k < found; k++)
+			val_list_add(&list, val_str(holders[k]));
+		val_list_add(&all, val_list_end(&list, a));
+	}
+	struct val *out = ARENA_NEW(a, struct val);
+	*out = val_list_end(&all, a);
+	return out;
 }
 
 size_t

@@ -12,6 +12,8 @@
 
 #include "core/base.h"
 
+struct val;
+
 struct locks;
 
 enum lock_kind { LOCK_MUTEX, LOCK_SEMAPHORE, LOCK_DATABASE_MUTEX, LOCK_DATABASE_SEMAPHORE };
@@ -72,6 +74,8 @@ str locks_granted(struct locks *t);
 
 /* Those who hold a lock now, oldest first, at most `max`; for display. In the arena. */
 size_t locks_holders(const struct locks *t, const struct lock_id *id, size_t max, struct arena *a, str **out);
+/* Who holds each of these locks, a list for each, 20 of it at most: for the status of who waits. In the arena. */
+const struct val *locks_shown(const struct locks *t, const struct lock_id *ids, size_t n, struct arena *a);
 /* Holders and waiters of all locks: zero when nobody uses any. */
 size_t locks_claims(const struct locks *t);
 

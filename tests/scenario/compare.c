@@ -115,6 +115,27 @@ compare_time(struct sim *x, str name, const struct val *want, const char *what, 
 	differ(x, name, what, sim_field(x, want, what), is);
 }
 
+/* Whether all of `want` is there; what else there is does not matter. */
+static void
+compare_has(struct sim *x, str name, const char *path, const struct val *want, const struct val *is)
+{
+	struct val w = val_resolve(want);
+	if (w.kind == VAL_MAP) {
+		for (uint32_t i = 0; i < w.n; i++) {
+			str key = val_key(&w.members[i]);
+			compare_has(x, name, arena_fmt(x->arena, "%s.%.*s", path, STR_ARG(key)).p, &w.members[i].value,
+				val_get(is, key));
+		}
+	} else if (w.kind == VAL_LIST && val_is(is, VAL_LIST) && is->n == w.n) {
+		for (uint32_t i = 0; i < w.n; i++)
+			compare_has(x, name, arena_fmt(x->arena, "%s[%u]", path, i).p, &w.items[i], &is->items[i]);
+	} else {
+		bool there = is && is->kind != VAL_NULL;
+		differ(x, name, path, w.kind == VAL_NULL ? S("(absent)") : sim_text(x, &w),
+			there ? plain(x, sim_text(x, is)) : S("(absent)"));
+	}
+}
+
 static void
 compare_node(struct sim *x, const struct val *want, const struct val *is)
 {
@@ -146,6 +167,8 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 	if (val_get(want, S("progress")))
 		differ(x, name, "progress", sim_field(x, want, "progress"), val_get_str(is, "progress"));
 	compare_used(x, name, want, is);
+	if (val_get(want, S("has")))
+		compare_has(x, name, "has", val_get(want, S("has")), is);
 	if (val_get(want, S("children")))
 		differ(x, name, "children", joined(x, val_get(want, S("children")), false),
 			joined(x, val_get(is, S("children")), true));
@@ -289,6 +312,8 @@ compare_state(struct sim *x, const struct val *expect)
 	compare_used(x, S("workflow"), expect, status);
 	if (val_get(expect, S("progress")))
 		differ(x, S("workflow"), "progress", sim_field(x, expect, "progress"), val_get_str(status, "progress"));
+	if (val_get(expect, S("has")))
+		compare_has(x, S("workflow"), "has", val_get(expect, S("has")), &w);
 	compare_synchronization(x, val_get(expect, S("synchronization")), val_get(status, S("synchronization")));
 	if (val_get(expect, S("phase")))
 		differ(x, S("workflow"), "phase", sim_field(x, expect, "phase"), val_get_str(status, "phase"));

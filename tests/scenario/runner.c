@@ -24,6 +24,7 @@
  *                                  #   parameters, restartSuccessful; refused: part of the reason
  *     locks:                       # others that want a lock, seconds after the start
  *     - {lock: default/Mutex/a, holder: default/other, from: 0, until: 3, priority: 0, created: -1}
+ *     database: {licences: "2"}    # limits of the database
  *     limits:                      # keys of ConfigMaps that change
  *     - {at: 2, key: name/key, value: "3"}
  *     meanwhile:                   # as in expect, after all that happens in that second: phase to synchronization
@@ -34,7 +35,8 @@
  *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
  *       - {name: "@", type: Steps, phase: Failed, display: ..., ip: ..., boundary: ..., template: ..., scope: ...,
  *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, memo: {...}, used: cpu/memory,
- *          id: wf-123, flags: [hooked, retried], began: 2, ended: 5}     # seconds after the start
+ *          id: wf-123, flags: [hooked, retried], began: 2, ended: 5,     # seconds after the start
+ *          has: {field: ...}}      # what must be in its status: of maps these members, of lists all; null: it is not there
  *       some: [...]                # nodes that are there among others; none: [names] that are not; count: 7 of all
  *       labels: {l: x}             # of the workflow, "" where there is none; annotations: {...}
  *       outputs: {p: x}            # of the workflow
@@ -43,6 +45,7 @@
  *       order: [A, B]              # display names of the steps in the order in which they started
  *       starts: {A: 2}             # how often a step was started, by display name
  *       synchronization: {}        # status.synchronization, as it is
+ *       has: {metadata: ...}       # what must be in the workflow, like that of a node
  *       most: 2                    # the most steps that ran side by side
  *       seconds: 7                 # from start to end
  *       refused: text              # the workflow cannot be made: part of the reason

@@ -394,6 +394,8 @@ commit(struct sim *x)
 			save_row(x, x->turn.p[i]->node);
 		if (x->turn.p[i]->kind == EFFECT_MEMO)
 			keep_memo(x, x->turn.p[i]);
+		if (x->turn.p[i]->kind == EFFECT_KILL)
+			map_put(&x->kills, arena_dup(x->arena, x->turn.p[i]->node_id), x);
 	}
 	if (!x->saved.spec.p || x->saved.spec_version != run_spec_version(x->run)) {
 		struct val v = run_save_spec(x->run, x->tmp);
@@ -480,6 +482,9 @@ restart(struct sim *x)
 {
 	load(x);
 	sim_locks_refill(x);
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&x->kills, &i));) /* a row says so, until the end was seen (engine/kill.c) */
+		kill_task(x, slot->key);
 	for (size_t i = 0; i < x->events.n; i++)
 		if (x->events.p[i].timer)
 			x->events.p[i].gone = true;
@@ -654,6 +659,7 @@ play_event(struct sim *x, struct sim_event *first)
 		ev.s.result = &ev.result;
 	if (ev.s.kind == STIM_TASK_DONE) {
 		ev.s.result = &ev.result;
+		(void)map_del(&x->kills, ev.s.node_id);
 		note(x, "end", ev.name, STR_NONE);
 	}
 	stimulate(x, &ev.s);
@@ -735,6 +741,7 @@ sim_free(struct sim *x)
 	map_free(&x->kept);
 	map_free(&x->used);
 	map_free(&x->running);
+	map_free(&x->kills);
 	VEC_FREE(&x->events);
 	VEC_FREE(&x->notes);
 	VEC_FREE(&x->saved.rows);

@@ -69,6 +69,7 @@ struct sim {
 	struct saved saved;
 	struct map kept; /* "cache/key" -> struct sim_memo */
 	struct map starts, used, running; /* display name -> count; rule -> count; node id -> itself */
+	struct map kills; /* node ids: their end was decided, and has not been seen */
 	size_t now_running, most;
 	int64_t began, now;
 	uint64_t order, stimuli;

@@ -32,7 +32,9 @@ limit_of(void *arg, const struct lock_id *id, int64_t *limit, struct err *e)
 	struct sim *x = t->sim;
 	str key = arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(id->name), STR_ARG(id->key)), text;
 	const str *changed = map_get(&t->limits, key);
-	if (changed)
+	if (id->kind == LOCK_DATABASE_SEMAPHORE)
+		text = sim_text(x, val_get(val_get(x->scenario, S("database")), id->name));
+	else if (changed)
 		text = *changed;
 	else if (x->world.config_map(x->world.arg, id->ns, id->name, id->key, &text, e))
 		return -1;
@@ -61,7 +63,9 @@ ask(struct sim *x, const struct effect *ef)
 	if (rc < 0)
 		answer->news.error = arena_fmt(x->arena, "%s", e.msg);
 	else if (rc == 0)
-		answer->news = (struct lock_news){ .lock = wait.lock, .message = wait.message };
+		answer->news = (struct lock_news){ .lock = wait.lock,
+			.message = wait.message,
+			.holders = locks_shown(t->table, ef->locks->ids, ef->locks->n, x->arena) };
 	answer->news.granted = rc > 0;
 }
 
@@ -145,7 +149,7 @@ sim_locks_play(struct sim *x, const struct sim_lock_event *ev)
 	}
 }
 
-/* "ns/Mutex/name" or "ns/ConfigMap/name/key" */
+/* "ns/Mutex/name", "ns/ConfigMap/name/key", "ns/Database/name" */
 static struct lock_id
 id_of(str text)
 {
@@ -153,7 +157,9 @@ id_of(str text)
 	str kind = str_cut(&text, '/');
 	id.name = str_cut(&text, '/');
 	id.key = text.p ? text : S("");
-	id.kind = str_eq(kind, S("ConfigMap")) ? LOCK_SEMAPHORE : LOCK_MUTEX;
+	id.kind = str_eq(kind, S("ConfigMap"))  ? LOCK_SEMAPHORE
+		  : str_eq(kind, S("Database")) ? LOCK_DATABASE_SEMAPHORE
+						: LOCK_MUTEX;
 	return id;
 }
 
