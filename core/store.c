@@ -25,6 +25,7 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "core/wal.h"
 
 #define GROUP_JOBS_MAX 4096   /* a transaction takes no more turns in past this */
 #define PART_JOBS 24          /* so many jobs are passed on before their turn ends */
@@ -251,10 +252,10 @@ reset_statements(struct conn *c)
 }
 
 static int
-conn_open(struct conn *c, const char *path, int flags, struct err *e)
+conn_open(struct conn *c, const char *path, int flags, const char *vfs, struct err *e)
 {
 	*c = (struct conn){ 0 };
-	if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs) != SQLITE_OK) {
 		sqlite_error(e, c->db, path);
 		sqlite3_close(c->db);
 		c->db = NULL;
@@ -630,7 +631,7 @@ take_reader(struct store *s, struct err *e)
 	if (c)
 		return c;
 	c = MEM_NEW(struct conn);
-	if (conn_open(c, s->path, SQLITE_OPEN_READONLY, e) == 0)
+	if (conn_open(c, s->path, SQLITE_OPEN_READONLY, NULL, e) == 0)
 		return c;
 	free(c);
 	return NULL;
@@ -802,7 +803,7 @@ open_writer(struct store *s, const struct store_migration *history, size_t n, st
 	int version = 0, known = n ? history[n - 1].version : 0;
 	if (s->path && check_header(s, known, e))
 		return -1;
-	if (conn_open(&s->writer, s->path ? s->path : ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e))
+	if (conn_open(&s->writer, s->path ? s->path : ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, s->path ? wal_vfs() : NULL, e))
 		return -1;
 	if (run_on(&s->writer, read_version, &version, e))
 		return -1;

@@ -164,6 +164,51 @@ a_turn_is_one_transaction(void **state)
 	close_place(p);
 }
 
+static int
+insert_long(sqlite3 *db, void *arg, struct err *e)
+{
+	static char text[1500];
+	memset(text, 'a', sizeof text);
+	return store_exec(db, e, "INSERT INTO log (nr, text) VALUES (?, ?)", "is", (int64_t)(intptr_t)arg, (str){ text, sizeof text });
+}
+
+static void
+query(sqlite3 *db, const char *sql, char out[64])
+{
+	sqlite3_stmt *q;
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	snprintf(out, 64, "%s", sqlite3_column_text(q, 0));
+	sqlite3_finalize(q);
+}
+
+/* Small and large, and what does not fit into the memory for pages and is written before its commit: seen through SQLite's own VFS. */
+static void
+others_see_every_commit_in_the_log(void **state)
+{
+	struct place *p = *state;
+	char path[128], text[64], expected[64];
+	sqlite3 *other;
+	open_place(p, 2);
+	snprintf(path, sizeof path, "%s/tidegate.db", p->dir);
+	assert_int_equal(sqlite3_open_v2(path, &other, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	intptr_t nr = 0;
+	static const int sizes[] = { 1, 200, 1, 6000, 3 };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		for (int k = 0; k < sizes[i]; k++)
+			store_write(p->store, insert_long, (void *)++nr, NULL);
+		loop_turn(p->loop, 0);
+		store_flush(p->store);
+		snprintf(expected, sizeof expected, "%ld", (long)nr);
+		query(other, "SELECT count(*) FROM log", text);
+		assert_string_equal(text, expected);
+		query(other, "PRAGMA integrity_check", text);
+		assert_string_equal(text, "ok");
+	}
+	sqlite3_close(other);
+	close_place(p);
+}
+
 static void
 waiting_for_nothing_commits_nothing(void **state)
 {
@@ -548,6 +593,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(done_comes_in_order_and_after_the_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_turn_is_one_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(others_see_every_commit_in_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_for_nothing_commits_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(done_may_write_and_close_waits_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_lock_names_the_other, setup, teardown),
