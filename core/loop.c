@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A turn: due timers, one pass of libuv (which waits), the deferred calls, the store's hook. Calls from other threads
+ * A turn: due timers, one pass of libuv (which waits), the deferred calls, the store's hook, the calls after it. Calls from other threads
  * arrive in an inbox behind a lock that is only ever held for a few instructions; a uv_async wakes the loop for it.
  *
  * Our timers are points of wall-clock time in a binary heap. One timerfd on the wall clock stands for the first of them:
@@ -33,6 +33,7 @@ struct loop {
 	int clock_fd;
 	int64_t clock_armed; /* what clock_fd is set to; 0: disarmed */
 
+	uint64_t turns;
 	int64_t now;
 	bool now_known; /* `now` was read in this turn */
 	bool test_clock;
@@ -42,6 +43,7 @@ struct loop {
 	calls inbox; /* guarded by lock */
 	calls taken; /* the inbox being worked off; swapped with it, so that neither allocates in steady state */
 	calls deferred, deferred_taken;
+	calls after, after_taken; /* the turn */
 	VEC(struct timer *) heap;
 	uint64_t timers_started;
 	void (*turn_end)(void *arg);
@@ -235,6 +237,26 @@ run_deferred(struct loop *l)
 }
 
 void
+loop_after_turn(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	*VEC_PUSH(&l->after) = (struct call){ fn, arg };
+}
+
+static void
+end_turn(struct loop *l)
+{
+	run_deferred(l);
+	if (l->turn_end)
+		l->turn_end(l->turn_end_arg);
+	if (!l->after.n)
+		return;
+	swap_calls(&l->after, &l->after_taken);
+	run_calls(&l->after_taken);
+	if (l->turn_end)
+		l->turn_end(l->turn_end_arg);
+}
+
+void
 loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg)
 {
 	assert(!fn || !l->turn_end);
@@ -284,8 +306,9 @@ on_patience(uv_timer_t *t UNUSED)
 void
 loop_turn(struct loop *l, int wait_ms)
 {
+	l->turns++;
 	forget_now(l);
-	bool busy = run_timers(l) || timer_is_due(l) || l->deferred.n;
+	bool busy = run_timers(l) || timer_is_due(l) || l->deferred.n || l->after.n;
 	arm_clock(l);
 	if (busy || wait_ms == 0) {
 		uv_run(&l->uv, UV_RUN_NOWAIT);
@@ -298,9 +321,13 @@ loop_turn(struct loop *l, int wait_ms)
 		uv_run(&l->uv, UV_RUN_ONCE);
 		uv_timer_stop(&l->patience);
 	}
-	run_deferred(l);
-	if (l->turn_end)
-		l->turn_end(l->turn_end_arg);
+	end_turn(l);
+}
+
+uint64_t
+loop_turns(const struct loop *l)
+{
+	return l->turns;
 }
 
 void
@@ -369,6 +396,7 @@ loop_free(struct loop *l)
 	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
 		continue;
 	run_deferred(l); /* some only let go of what they hold */
+	run_calls(&l->after); /* likewise */
 	int rc = uv_loop_close(&l->uv);
 	assert(rc == 0);
 	(void)rc;
@@ -378,6 +406,8 @@ loop_free(struct loop *l)
 	VEC_FREE(&l->taken);
 	VEC_FREE(&l->deferred);
 	VEC_FREE(&l->deferred_taken);
+	VEC_FREE(&l->after);
+	VEC_FREE(&l->after_taken);
 	VEC_FREE(&l->heap);
 	free(l);
 }

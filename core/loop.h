@@ -18,6 +18,8 @@ struct loop;
 struct loop *loop_new(void);
 /* Closes what is left and frees; calls deferred still run, calls posted are dropped. NULL is fine. */
 void loop_free(struct loop *l);
+/* How many turns there were: to know one from the next. */
+uint64_t loop_turns(const struct loop *l);
 /* Runs turns until loop_stop. */
 void loop_run(struct loop *l);
 /* One turn; waits for something to happen at most `wait_ms` (-1: for ever, 0: not at all). For tests and `run`. */
@@ -36,6 +38,8 @@ void loop_set_clock(struct loop *l, int64_t ns);
 void loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Runs `fn` at the end of this turn, after everything that was ready and before the turn's transaction is handed over. */
 void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
+/* Runs `fn` once this turn's transaction was handed over, so that the disk works meanwhile; what it writes goes with a transaction of its own. */
+void loop_after_turn(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Runs `work` on a pool thread, then `done` on the loop. */
 void loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 

@@ -104,6 +104,7 @@ struct executor {
 	size_t idle;               /* daemons among the tasks that are ready, which do not count */
 	struct timer news_timer;   /* delivers the news that came up within a call of the engine */
 	unsigned inside;           /* such calls under way */
+	bool will_serve, freed;    /* what waits is started at the end of this turn; and this struct is freed then */
 	struct images images;
 	char *tasks_path;
 	int tasks_fd;

@@ -277,6 +277,18 @@ prepare(struct executor *x, const struct task_spec *s)
 	return t;
 }
 
+static void
+serve_started(void *arg)
+{
+	struct executor *x = arg;
+	x->will_serve = false;
+	if (x->freed)
+		free(x);
+	else
+		serve_line(x);
+}
+
+/* The helper is told when the store has the turn: making a process takes a processor, and the commit is what the step waits for. */
 void
 executor_start(struct executor *x, const struct task_spec *s)
 {
@@ -284,7 +296,9 @@ executor_start(struct executor *x, const struct task_spec *s)
 	struct task *t = prepare(x, s);
 	if (t && t->state == TASK_QUEUED) {
 		process_set_aside(x, t->dir.p);
-		serve_line(x);
+		if (!x->will_serve)
+			loop_after_turn(x->loop, serve_started, x);
+		x->will_serve = true;
 	}
 	x->inside--;
 }
@@ -512,7 +526,9 @@ executor_free(struct executor *x)
 	free((void *)(uintptr_t)x->images.path);
 	free(x->tasks_path);
 	free(x->helper_path);
-	free(x);
+	x->freed = true;
+	if (!x->will_serve)
+		free(x);
 }
 
 const char *

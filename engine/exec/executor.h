@@ -37,7 +37,7 @@ bool executor_image(struct executor *x, str name, str pinned, str *digest, bool 
 /* Forgets its tasks; they run on. */
 void executor_free(struct executor *x);
 /*
- * Prepares and spawns the helper now, while the commit that decided it is under way; the command does not start before
+ * Prepares it, and spawns the helper at the end of this turn, while the commit that decided it is under way; the command does not start before
  * executor_release. If nothing can be started (no such image, no claim), the news say so later: never from within.
  * Tasks beyond the limit of settings.parallelism wait in line.
  */

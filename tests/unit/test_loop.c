@@ -171,6 +171,35 @@ deferred_calls_run_in_their_turn_before_its_end(void **state UNUSED)
 	loop_free(l);
 }
 
+static void
+call_after(void *arg)
+{
+	struct mark *m = arg;
+	note(m);
+	if (m->trace->n < 4)
+		loop_after_turn(m->trace->loop, call_after, m);
+}
+
+static void
+calls_after_a_turn_have_an_end_of_their_own(void **state UNUSED)
+{
+	struct loop *l = loop_new();
+	struct trace t = { .loop = l };
+	struct mark deferred = { .trace = &t, .id = 1 }, after = { .trace = &t, .id = 2 };
+	loop_on_turn_end(l, note_end, &t);
+	loop_after_turn(l, call_after, &after);
+	loop_defer(l, note, &deferred);
+	uint64_t turns = loop_turns(l);
+	loop_turn(l, -1);
+	static const int expected[] = { 1, 99, 2, 99, 99, 2, 99 };
+	assert_int_equal(t.n, 4);
+	loop_turn(l, -1); /* does not wait: there is one more */
+	assert_int_equal(t.n, 7);
+	assert_memory_equal(t.seen, expected, sizeof expected);
+	assert_int_equal(loop_turns(l), turns + 2);
+	loop_free(l);
+}
+
 struct poster {
 	struct loop *loop;
 	pthread_t thread;
@@ -274,6 +303,7 @@ main(void)
 		cmocka_unit_test(a_timer_restarted_for_now_waits_for_the_next_turn),
 		cmocka_unit_test(a_timer_wakes_the_loop_by_the_real_clock),
 		cmocka_unit_test(deferred_calls_run_in_their_turn_before_its_end),
+		cmocka_unit_test(calls_after_a_turn_have_an_end_of_their_own),
 		cmocka_unit_test(posts_of_each_thread_keep_their_order),
 		cmocka_unit_test(work_runs_elsewhere_and_ends_here),
 		cmocka_unit_test(a_turn_waits_no_longer_than_told),
