@@ -8,7 +8,11 @@
 
 const char sensor_schema_sql[] = ROWS_SCHEMA_SQL FIRING_SCHEMA_SQL;
 
-enum { KEY_BITS = 40, TRIM_EVERY = 1000 };
+enum {
+	KEY_BITS = 40,
+	TRIM_EVERY = 1000,
+	BATCH_MAX = 8, /* then it is passed on: the writer works while a long turn goes on */
+};
 
 struct rows;
 
@@ -87,6 +91,8 @@ end_of_turn(void *arg)
 static struct change *
 change(struct rows *r, int64_t sensor, int (*write)(sqlite3 *db, const struct change *c, struct err *e))
 {
+	if (r->batch && r->batch->changes.n == BATCH_MAX)
+		hand_over(r);
 	if (!r->batch) {
 		r->batch = MEM_NEW(struct batch);
 		r->batch->arena = arena_new();

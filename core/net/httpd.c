@@ -45,6 +45,7 @@
 #define RUNS_MAX 4 /* in a row while there is more to do; during a TLS handshake 0.9.75 always says so, and only waits */
 #define SWEEP_MS 1000
 #define BACKLOG 1024
+#define TURN_MAX 32 /* requests handled in one turn of the loop */
 
 struct http_route {
 	struct http_route *next;
@@ -70,6 +71,9 @@ struct httpd {
 	struct http_route *routes;
 	size_t buffered;
 	struct link clients, requests, streams; /* connections; requests and streams on one */
+	struct link next;        /* complete requests that the next turn handles */
+	uint64_t turn;           /* of the last request that was handled */
+	unsigned in_turn;        /* so many were in it */
 	bool will_run, running, stopping;
 	struct err *start_error; /* while starting: where libmicrohttpd's complaint goes */
 };
@@ -83,6 +87,7 @@ struct client {
 
 struct http_req {
 	struct link link; /* in httpd.requests while there is a connection */
+	struct link next; /* in httpd.next while `postponed` */
 	struct httpd *httpd;
 	struct MHD_Connection *conn; /* NULL: gone */
 	struct client *client;
@@ -94,7 +99,7 @@ struct http_req {
 	size_t body_n, small_cap, max_body, drained;
 	const struct http_header *vars, *headers, *args;
 	size_t vars_n, headers_n, args_n;
-	bool begun, dispatched, suspended, too_large;
+	bool begun, dispatched, suspended, too_large, postponed;
 	bool answered;  /* the handler is done with it */
 	VEC(struct http_header) reply_headers;
 	struct MHD_Response *response;
@@ -449,6 +454,62 @@ take_body(struct http_req *r, str piece)
 	return true;
 }
 
+/* ---- how many a turn handles ----------------------------------------------------------------------------------- */
+
+/*
+ * What a turn decides is one transaction. With all that is there in one turn, the disk would have nothing to do while it is
+ * decided, and we nothing while it is written; so the rest is handled once the store has what TURN_MAX requests made.
+ */
+static bool
+turn_is_full(struct httpd *h)
+{
+	if (h->turn != loop_turns(h->loop))
+		h->in_turn = 0;
+	h->turn = loop_turns(h->loop);
+	return h->in_turn++ >= TURN_MAX;
+}
+
+static void handle_next(void *arg);
+
+static void
+handle_soon(struct httpd *h)
+{
+	h->handles++;
+	loop_after_turn(h->loop, handle_next, h);
+}
+
+static void
+unpostpone(struct http_req *r)
+{
+	if (r->postponed)
+		list_del(&r->next);
+	r->postponed = false;
+}
+
+static void
+handle_next(void *arg)
+{
+	struct httpd *h = arg;
+	for (h->in_turn = 0; h->in_turn < TURN_MAX && !list_empty(&h->next); h->in_turn++) {
+		struct http_req *r = LIST_FIRST(&h->next, struct http_req, next);
+		unpostpone(r);
+		dispatch(r);
+	}
+	if (!list_empty(&h->next))
+		handle_soon(h);
+	release(h);
+}
+
+static void
+postpone(struct http_req *r)
+{
+	struct httpd *h = r->httpd;
+	if (list_empty(&h->next))
+		handle_soon(h);
+	list_add_tail(&h->next, &r->next);
+	r->postponed = true;
+}
+
 static enum MHD_Result
 queue_answer(struct http_req *r)
 {
@@ -472,6 +533,8 @@ answer(void *cls UNUSED, struct MHD_Connection *conn, const char *url UNUSED, co
 		bool ok = r->dispatched || take_body(r, (str){ data, *data_n });
 		*data_n = 0;
 		return ok ? MHD_YES : MHD_NO;
+	} else if (!r->dispatched && turn_is_full(r->httpd)) {
+		postpone(r);
 	} else if (!r->dispatched) {
 		dispatch(r);
 	}
@@ -494,6 +557,7 @@ on_completed(void *cls, struct MHD_Connection *conn UNUSED, void **req, enum MHD
 		return;
 	*req = NULL;
 	list_del(&r->link);
+	unpostpone(r);
 	give_back(r);
 	r->client->deadline_ms = now_ms(h) + h->config.idle_seconds * INT64_C(1000);
 	if (r->stream)
@@ -1039,6 +1103,7 @@ httpd_start(struct loop *l, const struct httpd_config *c, struct httpd **out, st
 	list_init(&h->clients);
 	list_init(&h->requests);
 	list_init(&h->streams);
+	list_init(&h->next);
 	if (start_daemon(h, fd, e)) {
 		close(fd);
 		httpd_free(h);
@@ -1074,6 +1139,7 @@ httpd_stop(struct httpd *h)
 		(void)unlink(h->unix_path);
 	LIST_EACH(&h->requests, struct http_req, link, r)
 		if (r->suspended && !r->answered) {
+			unpostpone(r);
 			static const char text[] = "shutting down\n";
 			set_response(r, 503, "text/plain",
 				mhd.create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));

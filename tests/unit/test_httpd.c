@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,8 @@ struct fixture {
 	struct http_stream *stream;
 	int streams_closed;
 	bool overflowed;
+	sem_t ready, go, sent;
+	int handled_before, most_in_turn;
 };
 
 /* ---- clients ------------------------------------------------------------------------------------------------- */
@@ -372,6 +375,70 @@ a_handler_may_answer_later(void **state)
 	}
 }
 
+enum { MANY = 80 };
+
+/* Twice a request on each of many connections; the second time all of them are there before the server looks. */
+static void
+talk_on_many(struct client *c)
+{
+	int fds[MANY];
+	for (size_t i = 0; i < MANY; i++) {
+		fds[i] = dial(c);
+		send_all(fds[i], c->request);
+		while (!strstr(buf_str(&c->answer).p, "body=one")) /* what was answered before is behind `n` */
+			if (!receive(fds[i], &c->answer))
+				break;
+		c->answer.n = 0;
+		*buf_room(&c->answer, 1) = 0;
+	}
+	sem_post(&c->f->ready);
+	sem_wait(&c->f->go); /* until the server does not look */
+	for (size_t i = 0; i < MANY; i++)
+		send_all(fds[i], S("POST /echo HTTP/1.1\r\nContent-Length: 3\r\n" CLOSE "\r\ntwo"));
+	sem_post(&c->f->sent);
+	for (size_t i = 0; i < MANY; i++) {
+		while (receive(fds[i], &c->answer))
+			continue;
+		close(fds[i]);
+	}
+}
+
+static void
+note_turn(void *arg)
+{
+	struct fixture *f = arg;
+	f->most_in_turn = f->handled - f->handled_before > f->most_in_turn ? f->handled - f->handled_before : f->most_in_turn;
+	f->handled_before = f->handled;
+}
+
+static void
+a_turn_handles_some_of_many(void **state)
+{
+	struct fixture *f = *state;
+	struct client c = { .f = f, .talk = talk_on_many, .port = httpd_port(f->httpd),
+		.request = S("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none") };
+	buf_addc(&c.answer, 0);
+	sem_t *const all[] = { &f->ready, &f->go, &f->sent };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		sem_init(all[i], 0, 0);
+	loop_on_turn_end(f->loop, note_turn, f);
+	start_client(&c);
+	while (sem_trywait(&f->ready))
+		loop_turn(f->loop, 1);
+	sem_post(&f->go);
+	sem_wait(&f->sent);
+	finish_client(&c);
+	assert_int_equal(f->handled, 2 * MANY);
+	assert_in_range(f->most_in_turn, 2, MANY / 2);
+	size_t answers = 0;
+	for (const char *at = c.answer.p; (at = strstr(at, "body=two")); at++)
+		answers++;
+	assert_int_equal(answers, MANY);
+	free(c.answer.p);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		sem_destroy(all[i]);
+}
+
 /* A request whose body is refused at once, answered later. */
 static void
 a_refused_body_may_be_answered_later(void **state)
@@ -680,7 +747,7 @@ main(void)
 		WITH_SERVER(limits_are_checked_while_the_body_arrives),
 		WITH_SERVER(a_large_body_announced_is_refused_before_it_comes),
 		WITH_SERVER(pipelined_requests_are_answered_in_order),
-		WITH_SERVER(a_handler_may_answer_later),
+		WITH_SERVER(a_handler_may_answer_later), WITH_SERVER(a_turn_handles_some_of_many),
 		WITH_SERVER(a_refused_body_may_be_answered_later),
 		WITH_SERVER(a_client_may_go_before_its_answer),
 		WITH_SERVER(stopping_answers_503_and_leaves_requests_valid),
