@@ -111,7 +111,7 @@ serve_line(struct executor *x)
 		struct task *t = LIST_FIRST(&x->queue, struct task, link);
 		struct err e;
 		if (t->deadline_ns && t->deadline_ns <= loop_now(x->loop)) {
-			task_fail(t, PHASE_FAILED, S("Pod was active on the node longer than the specified deadline"));
+			task_fail(t, PHASE_FAILED, S(POD_TOO_LONG));
 			continue;
 		}
 		enter_running(t);

@@ -105,7 +105,7 @@ judge(struct task *t, const struct ending *x, struct task_result *out)
 		out->phase = PHASE_ERROR;
 		out->message = arena_dup(t->arena, x->error);
 	} else if (x->cause == TASK_CAUSE_DEADLINE) {
-		out->message = S("Pod was active on the node longer than the specified deadline");
+		out->message = S(POD_TOO_LONG);
 	} else if (x->cause == TASK_CAUSE_OOM) {
 		out->message = arena_fmt(t->arena, "main: OOMKilled (exit code %d)", x->code);
 	} else if (x->code) {
@@ -224,7 +224,7 @@ judge_pod(struct task *t, const struct ending *pod, const struct ending *list, s
 	}
 	if (pod->cause == TASK_CAUSE_DEADLINE) {
 		out->phase = PHASE_FAILED;
-		out->message = S("Pod was active on the node longer than the specified deadline");
+		out->message = S(POD_TOO_LONG);
 		return;
 	}
 	for (size_t i = 0; i < t->members.n; i++) {

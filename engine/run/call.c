@@ -352,7 +352,7 @@ call_begin(struct run *r, struct call *c)
 	}
 	if (n)
 		sync_begins(n);
-	if (c->depth >= DEPTH_MAX)
+	if (c->depth + 1 >= DEPTH_MAX) /* the root is the first */
 		return call_failed(r, c,
 			S("Maximum recursion depth exceeded. See "
 			  "https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"));

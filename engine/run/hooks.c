@@ -153,6 +153,13 @@ on_exit_is_there(const struct run *r)
 	return val_path(r->merged, "hooks.exit") || val_get_str(r->merged, "onExit").n;
 }
 
+/* The name of the template that a node was called with; the referred one's where it was referred to. */
+static str
+template_called(const struct node *n)
+{
+	return n->template_ref ? val_get_str(n->template_ref, "template") : n->template_name;
+}
+
 /* Argo: nodes that failed, as a JSON list, which is quoted once more (spec 3.5). */
 str
 hook_failures(struct run *r, struct arena *a)
@@ -165,9 +172,9 @@ hook_failures(struct run *r, struct arena *a)
 		struct val_map m = { 0 };
 		val_map_add(&m, S("displayName"), val_str(n->display));
 		val_map_add(&m, S("message"), val_str(n->message));
-		val_map_add(&m, S("templateName"), val_str(n->template_name));
+		val_map_add(&m, S("templateName"), val_str(template_called(n)));
 		val_map_add(&m, S("phase"), val_cstr(phase_name(n->phase)));
-		val_map_add(&m, S("podName"), val_str(n->pod.n ? n->pod : n->id));
+		val_map_add(&m, S("podName"), val_str(pod_name(r, a, n->name, template_called(n))));
 		val_map_add(&m, S("finishedAt"), val_str(time_rfc3339(a, n->finished)));
 		val_list_add(&list, val_map_end(&m, a));
 	}

@@ -172,9 +172,9 @@ limit_deadline(struct run *r)
 		if (n->gone || n->exiting || phase_fulfilled(n->phase))
 			continue;
 		if (node_is_task(n) && !sync_waits(n))
-			pod_give_up(r, n, S("Step exceeded its deadline"));
+			pod_give_up(r, n, S(STEP_TOO_LONG));
 		else if (n->type == NODE_SUSPEND || sync_waits(n))
-			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+			node_set(n, PHASE_FAILED, S(STEP_TOO_LONG));
 		else if (n->type == NODE_RETRY && node_last_attempt(n))
 			node_announce(
 				node_last_attempt(n)); /* it may wait for a backoff that is not worth waiting for */

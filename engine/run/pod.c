@@ -52,7 +52,8 @@ pod_read_limits(struct node *n, const struct call *c, const struct template *t, 
 			return err_wrap(e, "timeout");
 		n->deadline = n->started + timeout;
 	}
-	if (c->deadline && (!n->deadline || c->deadline < n->deadline))
+	n->limited = c->deadline && (!n->deadline || c->deadline < n->deadline);
+	if (n->limited)
 		n->deadline = c->deadline;
 	if (t->active_deadline_seconds.text.n) {
 		if (!str_to_i64(str_trim(t->active_deadline_seconds.text), &seconds) || seconds < 1 ||
@@ -193,7 +194,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 		return n;
 	}
 	if (r->deadline && r->now >= r->deadline && !n->exiting) {
-		node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+		node_set(n, PHASE_FAILED, S(STEP_TOO_LONG));
 		return n;
 	}
 	struct err e;
@@ -278,6 +279,8 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	if (n->daemon && p == PHASE_SUCCEEDED)
 		p = PHASE_FAILED; /* a daemon has no business to end: assessNodeStatus, v4.1.2 */
 	str message = res->message.p ? res->message : S("");
+	if (n->limited && str_eq(message, S(POD_TOO_LONG))) /* it was ended before our own timer said so */
+		message = S(STEP_TOO_LONG);
 	containers_changed(r, n, res);
 	containers_end(n, S("Pod Failed whilst container running"));
 	const struct val *outputs = NULL;
@@ -293,7 +296,7 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 }
 
 /* Its time is over. Pending: `timeout` and `pendingTimeout` count from the node's start; running: Kubernetes' words for
- * activeDeadlineSeconds. */
+ * activeDeadlineSeconds, or those of Argo's executor if it is the time of all attempts. */
 void
 pod_timer(struct run *r, struct node *n)
 {
@@ -301,9 +304,9 @@ pod_timer(struct run *r, struct node *n)
 	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
 	if ((!node_has_task(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
 		return;
-	str why = n->phase == PHASE_PENDING || sync_waits(n) ? S("timeout")
-					    : S("Pod was active on the node longer than the specified deadline");
-	pod_give_up(r, n, why);
+	bool pending = n->phase == PHASE_PENDING || sync_waits(n);
+	bool limited = n->limited && r->now >= n->deadline && !waited;
+	pod_give_up(r, n, limited ? S(STEP_TOO_LONG) : pending ? S("timeout") : S(POD_TOO_LONG));
 }
 
 /* ---- suspended nodes --------------------------------------------------------------------------------------------- */
@@ -404,7 +407,7 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 			return n;
 		}
 		if (r->deadline && r->now >= r->deadline && !n->exiting) {
-			node_set(n, PHASE_FAILED, S("Step exceeded its deadline"));
+			node_set(n, PHASE_FAILED, S(STEP_TOO_LONG));
 			return n;
 		}
 	}

@@ -64,6 +64,14 @@ humanize(struct run *r, int64_t ns)
 		r, "%lld days %lld hours %lld minutes %lld seconds", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
 }
 
+/* As Go prints a time of whole seconds in UTC. */
+static str
+go_time(struct run *r, int64_t ns)
+{
+	str t = time_rfc3339(r->tmp, ns); /* 2026-01-01T00:00:30Z */
+	return arena_fmt(r->tmp, "%.*s %.*s +0000 UTC", 10, t.p, 8, t.p + 11);
+}
+
 static size_t
 attempts(const struct node *retry)
 {
@@ -115,7 +123,7 @@ wait_for_backoff(
 		if (duration_parse(b->max_duration, &longest, e))
 			return -1;
 		over = first_attempt(retry)->started + longest;
-		if (r->now > over) {
+		if (r->now >= over) {
 			*message = S("Max duration limit exceeded");
 			return WAIT_ENDS;
 		}
@@ -177,9 +185,7 @@ after_failure(struct run *r, struct node *retry, const struct node *last)
 		return;
 	}
 	if (r->deadline && r->now >= r->deadline && !retry->exiting) {
-		end_retry(retry, last, last->phase,
-			run_text(r, "retry exceeded workflow deadline %.*s",
-				STR_ARG(time_rfc3339(r->tmp, r->deadline))));
+		end_retry(retry, last, last->phase, run_text(r, "retry exceeded workflow deadline %.*s", STR_ARG(go_time(r, r->deadline))));
 		return;
 	}
 	if (s->backoff) {

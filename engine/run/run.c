@@ -506,7 +506,10 @@ tell(struct run *r, struct node *n)
 		break;
 	case ROLE_ON_EXIT:
 		r->on_exit = n;
-		end_if_done(r);
+		if (n->bubbles)
+			finish(r, PHASE_ERROR, run_text(r, "error in exit template execution : %.*s", STR_ARG(n->message)));
+		else
+			end_if_done(r);
 		break;
 	case ROLE_WORKFLOW_HOOK:
 		r->hooks_open--;

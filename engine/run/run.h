@@ -108,6 +108,10 @@ struct image_uses {
 /* What `name` meant before; absent: nothing yet. `u` may be NULL. */
 str image_pinned(const struct image_uses *u, str name);
 
+/* What a pod says that ran longer than its own template allows, and than the workflow or all its attempts together may. */
+#define POD_TOO_LONG "Pod was active on the node longer than the specified deadline"
+#define STEP_TOO_LONG "Step exceeded its deadline"
+
 /* A step to be executed: everything the executor needs, with all variables put in. Lives in the arena given to
  * run_advance. */
 struct task_spec {

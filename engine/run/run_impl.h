@@ -104,6 +104,7 @@ struct node {
 	bool capture;
 	int64_t deadline,
 		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+	bool limited;    /* the deadline is that of all attempts together (backoff.maxDuration) */
 	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
 	int64_t running_since;
 	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */

@@ -125,6 +125,7 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("cpu"), n->usage.cpu);
 		add_int(&x, S("memory"), n->usage.memory);
 		add_int(&x, S("deadline"), n->deadline);
+		add_int(&x, S("limited"), n->limited);
 		add_int(&x, S("active"), n->active);
 		add_int(&x, S("pending"), n->pending);
 		add_int(&x, S("since"), n->running_since);
@@ -206,6 +207,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->exiting = get_int(x, "exiting");
 	n->bubbles = get_int(x, "bubbles");
 	n->deadline = get_int(x, "deadline");
+	n->limited = get_int(x, "limited");
 	n->active = get_int(x, "active");
 	n->pending = get_int(x, "pending");
 	n->running_since = get_int(x, "since");
@@ -516,11 +518,21 @@ add_condition(struct val_list *list, const char *type, bool holds, str message, 
 	val_list_add(list, val_map_end(&m, a));
 }
 
+/* One that is pending does not. */
+static bool
+any_pod_runs(const struct run *r)
+{
+	bool any = false;
+	for (size_t i = 0; r->active_pods && i < r->nodes.n && !any; i++)
+		any = !r->nodes.p[i]->gone && r->nodes.p[i]->type == NODE_POD && r->nodes.p[i]->phase == PHASE_RUNNING;
+	return any;
+}
+
 static struct val
 conditions(const struct run *r, struct arena *a)
 {
 	struct val_list list = { 0 };
-	add_condition(&list, "PodRunning", r->active_pods > 0, S(""), a);
+	add_condition(&list, "PodRunning", any_pod_runs(r), S(""), a);
 	if (r->finished)
 		add_condition(&list, "Completed", true, S(""), a);
 	if (r->metrics_error.n)

@@ -482,13 +482,13 @@ look_item(const struct scope *x, str name, struct arena *a, str *out)
 	return v ? found(out, item_text(a, v)) : TAG_MISSING;
 }
 
-/* What a first attempt sees of an attempt before it: Argo's defaults. */
+/* Of the attempt before; NULL: there was none. `no_code`: in place of an exit code where that attempt has none. */
 static enum tag_found
-look_last_retry(const struct node *last, str what, struct arena *a, str *out)
+look_last_retry(const struct node *last, str what, str no_code, struct arena *a, str *out)
 {
 	if (str_eq(what, S("exitCode"))) {
 		str code = last ? val_get_str(last->outputs, "exitCode") : S("0");
-		return found(out, code.p ? code : S("-1"));
+		return found(out, code.p ? code : no_code);
 	}
 	if (str_eq(what, S("status")))
 		return found(out, last ? str_c(phase_name(last->phase)) : S(""));
@@ -499,6 +499,16 @@ look_last_retry(const struct node *last, str what, struct arena *a, str *out)
 	if (str_eq(what, S("message")))
 		return found(out, last ? last->message : S(""));
 	return TAG_MISSING;
+}
+
+/* By its name: after a restart the last attempt is the one that is called again. */
+static const struct node *
+attempt_before(const struct scope *x, struct arena *a)
+{
+	const struct call *c = x->call;
+	if (!c->attempt)
+		return NULL;
+	return node_named(x->run, arena_fmt(a, "%.*s(%u)", STR_ARG(c->retried->name), c->attempt - 1));
 }
 
 static enum tag_found
@@ -516,7 +526,7 @@ look_call(const struct scope *x, str name, struct arena *a, str *out)
 	if (str_eq(name, S("retries")))
 		return found(out, arena_fmt(a, "%u", c->attempt));
 	str rest = behind(name, S("lastRetry."));
-	return rest.p ? look_last_retry(c->attempt ? node_last_attempt(c->owner) : NULL, rest, a, out) : TAG_MISSING;
+	return rest.p ? look_last_retry(attempt_before(x, a), rest, S("0"), a, out) : TAG_MISSING;
 }
 
 /* What decides on another attempt sees of those that were made. */
@@ -527,7 +537,7 @@ look_retry(const struct node *retry, str name, struct arena *a, str *out)
 	str rest = behind(name, S("lastRetry."));
 	if (str_eq(name, S("retries")) && last)
 		return found(out, arena_fmt(a, "%u", last->slot));
-	return rest.p ? look_last_retry(last, rest, a, out) : TAG_MISSING;
+	return rest.p ? look_last_retry(last, rest, S("-1"), a, out) : TAG_MISSING;
 }
 
 /* What a workflow says of itself and may say otherwise a moment later. */

@@ -253,8 +253,7 @@ class Model:
     def timeouts(self, n):
         t = n.template
         if n.type == "Pod" and n.call.deadline and self.reached("attempt " + n.name, n.call.deadline):
-            running = n.pod["running"] is not None
-            return self.stop_leaf(n, "Pod was active on the node longer than the specified deadline" if running else "timeout", "")
+            return self.stop_leaf(n, "Step exceeded its deadline", "")
         if n.type == "Pod" and "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"])):
             running = n.pod["running"] is not None
             message = "Pod was active on the node longer than the specified deadline" if running else "timeout"
@@ -899,8 +898,8 @@ class Model:
         return n
 
     @staticmethod
-    def about_last(number, last):
-        return {"retries": str(number), "lastRetry.exitCode": last.outputs.get("exitCode", "-1") if last else "0",
+    def about_last(number, last, no_code="0"):
+        return {"retries": str(number), "lastRetry.exitCode": last.outputs.get("exitCode", no_code) if last else "0",
                 "lastRetry.status": last.phase if last else "", "lastRetry.duration": str(last.finished - last.started) if last else "0",
                 "lastRetry.message": last.message if last else ""}
 
@@ -916,14 +915,14 @@ class Model:
         if self.shutdown:
             return end(last.phase, "Stopped with strategy '%s'" % self.shutdown)
         if self.past_deadline(n.call.exiting):
-            return end(last.phase, "retry exceeded workflow deadline 2026-01-01T00:%02d:%02dZ" % divmod(self.spec["activeDeadlineSeconds"], 60))
+            return end(last.phase, "retry exceeded workflow deadline 2026-01-01 00:%02d:%02d +0000 UTC" % divmod(self.spec["activeDeadlineSeconds"], 60))
         policy = strategy.get("retryPolicy", "Always" if "expression" in strategy else "OnFailure")
         allowed = policy == "Always" or policy == {"Failed": "OnFailure", "Error": "OnError"}[last.phase]
         more = "limit" not in strategy or made <= int(strategy["limit"])
         if "backoff" in strategy:
             b = strategy["backoff"]
             over = n.attempts[0].started * 1000 + duration(b["maxDuration"]) if "maxDuration" in b else None
-            if over is not None and self.now > over:
+            if over is not None and self.now >= over:
                 return end(last.phase, "Max duration limit exceeded")
             wait = duration(b["duration"]) * int(b.get("factor", 1)) ** (made - 1)
             wait = min(wait, duration(b["cap"])) if "cap" in b else wait
@@ -937,7 +936,7 @@ class Model:
             return end(last.phase, last.message)
         if not more:
             return end(last.phase, "No more retries left")
-        if "expression" in strategy and not expression(strategy["expression"], dict(self.globals(), **self.about_last(made - 1, last))):
+        if "expression" in strategy and not expression(strategy["expression"], dict(self.globals(), **self.about_last(made - 1, last, "-1"))):
             return end(last.phase, "retryStrategy.expression evaluated to false")
         return True
 

@@ -24,11 +24,12 @@ def lines():
 
 
 def exists(name):
-    """A scenario, or FILE:NAME of another test that has that name in it."""
+    """A scenario, or FILE:NAME of another test: a function of a C or Python file."""
     if ":" not in name:
         return (HERE / (name + ".yaml")).is_file()
-    path, _, inside = name.partition(":")
-    return (ROOT / path).is_file() and re.search(r"\b%s\b" % re.escape(inside), (ROOT / path).read_text()) is not None
+    path, _, function = name.partition(":")
+    begins = r"^(\s*def )?%s\((void|self)\b" % re.escape(function)
+    return (ROOT / path).is_file() and re.search(begins, (ROOT / path).read_text(), re.M) is not None
 
 
 def check():

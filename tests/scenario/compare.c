@@ -136,6 +136,15 @@ compare_has(struct sim *x, str name, const char *path, const struct val *want, c
 	}
 }
 
+/* Of a pod: what its log is found by. */
+static void
+compare_labels(struct sim *x, str name, const struct val *want, const struct node *n)
+{
+	for (uint32_t i = 0; val_is(want, VAL_MAP) && i < want->n; i++)
+		differ(x, name, str_z(x->arena, val_key(&want->members[i])), sim_text(x, &want->members[i].value),
+			node_label(n, val_key(&want->members[i])));
+}
+
 static void
 compare_node(struct sim *x, const struct val *want, const struct val *is)
 {
@@ -156,6 +165,7 @@ compare_node(struct sim *x, const struct val *want, const struct val *is)
 		compare_memo(x, name, val_get(want, S("memo")), val_get(is, S("memoizationStatus")));
 	if (val_get(want, S("id")))
 		differ(x, name, "id", sim_field(x, want, "id"), val_get_str(is, "id"));
+	compare_labels(x, name, val_get(want, S("labels")), run_node(x->run, val_get_str(is, "id")));
 	if (val_get(want, S("flags")))
 		differ(x, name, "nodeFlag", joined(x, val_get(want, S("flags")), false), flags(x, is));
 	compare_time(x, name, want, "began", val_get_str(is, "startedAt"));

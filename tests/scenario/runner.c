@@ -35,7 +35,7 @@
  *       nodes:                     # every node there is; what is left out of one is not compared, but for its message
  *       - {name: "@", type: Steps, phase: Failed, display: ..., ip: ..., boundary: ..., template: ..., scope: ...,
  *          children: [...], outbound: [...], inputs: {}, outputs: {}, progress: 1/2, memo: {...}, used: cpu/memory,
- *          id: wf-123, flags: [hooked, retried], began: 2, ended: 5,     # seconds after the start
+ *          id: wf-123, flags: [hooked, retried], began: 2, ended: 5, labels: {},     # seconds after the start
  *          has: {field: ...}}      # what must be in its status: of maps these members, of lists all; null: it is not there
  *       some: [...]                # nodes that are there among others; none: [names] that are not; count: 7 of all
  *       labels: {l: x}             # of the workflow, "" where there is none; annotations: {...}
