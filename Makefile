@@ -101,6 +101,7 @@ $(B)/scenario-runner: $(SCENARIO_SRC) $(wildcard tests/scenario/*.h) $(B)/lib.a
 scenario: $(B)/scenario-runner
 	$(Q)python3 tests/scenario/check-rules.py
 	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-commit tests/scenario/*.yaml
+	$(Q)for n in 1 3; do $< --calls $$n tests/scenario/*.yaml && $< --calls $$n --crash-at-every-commit tests/scenario/*.yaml || exit 1; done
 	$(Q)python3 tests/model/check.py $< --seeds 300 && python3 tests/model/check.py $< --seeds 100 --first 300 --crash
 
 # make model SEEDS=10000: random workflows through the engine and through a model of it (tests/model); both come to the

@@ -208,6 +208,7 @@ struct settings {
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */
 	LIST_OF(struct namespace_limit) namespaces; /* those that have limits of their own */
+	int64_t workflow_nodes, workflow_memory; /* what one workflow may have: nodes; MiB, 0: any */
 	dur cache_max_idle;    /* how long a memoized result is kept that nobody uses; 0: for ever */
 	int64_t cache_entries; /* memoized results at most */
 	str transient_errors;  /* regular expression of messages that OnTransientError tries again; empty: none but the built-in */

@@ -74,6 +74,7 @@ live_free(struct live *l)
 		timer_free(slot->value);
 	map_free(&l->timers);
 	timer_stop(&l->later);
+	timer_stop(&l->more);
 	line_leave(l);
 	map_del(&l->engine->lives, l->map_key);
 	str_disown(l->map_key);
@@ -450,6 +451,16 @@ apply(struct live *l, const struct effect *x)
 	}
 }
 
+/* What was left of a stimulus, now that everybody else had a turn. */
+static void
+go_on(void *arg)
+{
+	struct live *l = arg;
+	const struct stimulus s = { .kind = STIM_GO_ON, .now = loop_now(l->engine->loop) };
+	if (!l->deleted && !l->engine->closing)
+		live_advance(l, &s);
+}
+
 static void
 advance(struct live *l, const struct stimulus *s)
 {
@@ -459,6 +470,8 @@ advance(struct live *l, const struct stimulus *s)
 	for (const struct effect *x = effects; x; x = x->next)
 		apply(l, x);
 	arena_reset(l->engine->scratch);
+	if (run_busy(l->run) && !l->more.slot)
+		timer_start(l->engine->loop, &l->more, s->now, go_on, l);
 	grants_tell(l->engine);
 	admission_serve(l->engine);
 }

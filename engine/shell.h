@@ -36,6 +36,7 @@ struct live {
 	const struct node *called; /* the one of them that there is room for now ... */
 	bool on_disk;             /* ... and whether its row is on disk */
 	bool queued;              /* is in engine->changed */
+	struct timer more;        /* armed: run_busy, it goes on in the next turn */
 	struct timer later;       /* armed: something changed that nobody waits for */
 	bool admitted;            /* counted among those that run */
 	bool waits;               /* in the queue: it may leave memory */

@@ -2,6 +2,8 @@
 /* world: what runs may ask about the world while they advance: look-ups that neither wait nor change anything. */
 #include "engine/shell.h"
 
+enum { CALLS_AT_ONCE = 200 }; /* that a workflow begins before others have their turn: some five milliseconds */
+
 static const struct object *
 template_object(const struct engine *g, bool cluster, str ns, str name)
 {
@@ -52,5 +54,6 @@ engine_world(struct engine *g)
 {
 	return (struct run_world){ .template_spec = world_template, .config_map = world_config_map, .arg = g, .memo = cache_find,
 		.transient = world_transient, .template_revision = world_revision, .baseline = baseline_find,
+		.limits = { CALLS_AT_ONCE, (size_t)g->settings->workflow_nodes, (size_t)g->settings->workflow_memory << 20 },
 		.defaults = val_get(g->settings->workflow_defaults, S("spec")) };
 }

@@ -17,6 +17,7 @@ call_new(struct run *r, str name)
 	c->name = name;
 	c->passing = r->work != r->arena;
 	c->library = &r->local;
+	r->begun++;
 	return c;
 }
 
@@ -37,6 +38,7 @@ adopt(struct node *n, struct call *c)
 	n->slot = c->slot;
 	n->call = c->passing ? NULL : c;
 	n->of = c->of;
+	rest_meet(n);
 	lifecycle_attach(n);
 }
 
@@ -49,10 +51,8 @@ call_node(struct run *r, struct call *c, enum node_type t)
 		return n;
 	}
 	n = node_new(r, c->name, t, c->boundary);
-	if (!n) {
-		run_fail(r, PHASE_ERROR, run_text(r, "the workflow has more than %d nodes", NODES_MAX));
+	if (!n)
 		return NULL;
-	}
 	adopt(n, c);
 	n->template_name = c->ref ? S("") : c->tmpl;
 	n->template_ref = c->ref;
@@ -295,7 +295,8 @@ set_display(struct run *r, struct node *n, const struct template *t)
 		for (size_t k = 0; valid && k < name.n; k++)
 			valid = isalnum((unsigned char)name.p[k]) ||
 				(k > 0 && k + 1 < name.n && strchr("-.", name.p[k]));
-		if (valid && str_eq(t->annotations.p[i].key, S("workflows.argoproj.io/display-name"))) {
+		if (valid && str_eq(t->annotations.p[i].key, S("workflows.argoproj.io/display-name")) &&
+			!str_eq(n->display, name)) {
 			n->display = arena_dup(r->arena, name);
 			node_changed(n);
 		}
@@ -323,6 +324,8 @@ begin_body(struct run *r, struct call *c, const struct def *d, const struct proc
 			return NULL;
 		n->inputs = p->inputs;
 		node_set(n, PHASE_RUNNING, STR_NONE);
+		if (rest_is_over(r, n))
+			return n;
 		if (p->tmpl->type == TEMPLATE_DAG)
 			dag_begin(r, n, c, d, p);
 		else

@@ -18,10 +18,8 @@ make(struct run *r, struct node *pod, str container)
 	if (n)
 		return n;
 	n = node_new(r, arena_fmt(r->tmp, "%.*s.%.*s", STR_ARG(pod->name), STR_ARG(container)), NODE_CONTAINER, pod);
-	if (!n) {
-		run_fail(r, PHASE_ERROR, run_text(r, "the workflow has more than %d nodes", NODES_MAX));
+	if (!n)
 		return NULL;
-	}
 	pod->members = true;
 	n->owner = pod;
 	n->template_name = pod->template_name;

@@ -337,6 +337,31 @@ dag_item_settled(struct node *group)
 		end_loop(group);
 }
 
+/* From x->item on. */
+static void
+begin_items(struct run *r, struct rest *x)
+{
+	struct node *group = x->node;
+	struct frame *f = group->owner->frame;
+	bool passing = loop_in_passing(r, f, x->body);
+	struct scope siblings = { .run = r, .frame = f, .task = group->slot, .time = group->started };
+	for (; x->item < x->items->n && !group->error.p && !run_is_tired(r); x->item++) {
+		struct expanded one;
+		struct err e;
+		r->work = passing ? r->passing : r->arena;
+		if (expand_one(r, &siblings, x->body, &dag_task_schema, x->item, &x->items->items[x->item], x->skip, &one, &e))
+			group->error = run_text(r, "%s", e.msg);
+		else
+			begin_item(r, group, &one, passing ? x->body : one.step);
+		r->work = r->arena;
+		arena_reset(r->passing);
+	}
+	if (x->item < x->items->n && !group->error.p)
+		run_rest(r, x);
+	else
+		dag_item_settled(group);
+}
+
 static void
 begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const struct val *items,
 	const struct step *body, bool skip)
@@ -349,20 +374,7 @@ begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const
 	group->exiting = f->node->exiting;
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves */
-	bool passing = loop_in_passing(r, f, body);
-	struct scope siblings = { .run = r, .frame = f, .task = i, .time = group->started };
-	for (uint32_t k = 0; k < items->n && !group->error.p; k++) {
-		struct expanded x;
-		struct err e;
-		r->work = passing ? r->passing : r->arena;
-		if (expand_one(r, &siblings, body, &dag_task_schema, k, &items->items[k], skip, &x, &e))
-			group->error = run_text(r, "%s", e.msg);
-		else
-			begin_item(r, group, &x, passing ? body : x.step);
-		r->work = r->arena;
-		arena_reset(r->passing);
-	}
-	dag_item_settled(group);
+	begin_items(r, &(struct rest){ .go_on = begin_items, .node = group, .items = items, .body = body, .skip = skip });
 }
 
 static void
@@ -524,6 +536,49 @@ end_dag(struct run *r, struct frame *f)
 	node_set(n, p, message);
 }
 
+static void
+end_if_over(struct run *r, struct frame *f)
+{
+	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
+		end_dag(r, f);
+}
+
+/* Those that depend on x->task, from x->at on. */
+static void
+tell_dependents(struct run *r, struct rest *x)
+{
+	struct frame *f = x->node->frame;
+	const struct task *t = &f->tasks[x->task];
+	for (; x->at < t->dependents.n; x->at++) {
+		struct task *d = &f->tasks[t->dependents.p[x->at]];
+		if (run_is_tired(r)) {
+			run_rest(r, x);
+			return;
+		}
+		if (--d->waiting == 0 && d->reachable)
+			ready(r, f, t->dependents.p[x->at]);
+	}
+	end_if_over(r, f);
+}
+
+/* The tasks that depend on none, from x->at on. */
+static void
+begin_first(struct run *r, struct rest *x)
+{
+	struct frame *f = x->node->frame;
+	for (; x->at < f->tasks_n; x->at++) {
+		const struct task *t = &f->tasks[x->at];
+		if (!t->reachable || t->deps.n)
+			continue;
+		if (run_is_tired(r)) {
+			run_rest(r, x);
+			return;
+		}
+		ready(r, f, x->at);
+	}
+	end_if_over(r, f);
+}
+
 void
 dag_task_settled(struct run *r, struct node *dag, struct node *n)
 {
@@ -535,13 +590,7 @@ dag_task_settled(struct run *r, struct node *dag, struct node *n)
 	t->node = n;
 	f->open--;
 	f->begun--;
-	for (size_t i = 0; i < t->dependents.n; i++) {
-		struct task *d = &f->tasks[t->dependents.p[i]];
-		if (--d->waiting == 0 && d->reachable)
-			ready(r, f, t->dependents.p[i]);
-	}
-	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
-		end_dag(r, f);
+	tell_dependents(r, &(struct rest){ .go_on = tell_dependents, .node = dag, .task = n->slot });
 }
 
 void
@@ -554,9 +603,5 @@ dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, co
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return;
 	}
-	for (size_t i = 0; i < p->tmpl->dag->tasks.n; i++)
-		if (f->tasks[i].reachable && !f->tasks[i].deps.n)
-			ready(r, f, i);
-	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
-		end_dag(r, f);
+	begin_first(r, &(struct rest){ .go_on = begin_first, .node = n });
 }

@@ -69,12 +69,13 @@ fails_fast(const struct frame *f)
 bool
 limit_parks(struct run *r, struct call *c)
 {
-	if (r->parallelism >= 0 && r->active_pods >= r->parallelism) {
+	/* What was left of an earlier stimulus (rest.c) would have met the limit then: it comes behind who did. */
+	if (r->parallelism >= 0 && (r->active_pods >= r->parallelism || (r->behind && !list_empty(&r->parked)))) {
 		park(&r->parked, c);
 		return true;
 	}
 	struct frame *f = node_named(r, c->name) ? NULL : limiting_frame(c);
-	if (f && (template_full(f) || fails_fast(f))) {
+	if (f && (template_full(f) || fails_fast(f) || (r->behind && !list_empty(&f->parked)))) {
 		park(&f->parked, c);
 		return true;
 	}
@@ -90,15 +91,36 @@ first_parked(struct link *queue)
 	return c;
 }
 
+static bool
+frame_releases(const struct run *r, const struct frame *f)
+{
+	return f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) &&
+		(r->parallelism < 0 || r->active_pods < r->parallelism);
+}
+
+static bool
+run_releases(const struct run *r)
+{
+	return !list_empty(&r->parked) && r->active_pods < r->parallelism;
+}
+
+static void
+go_on(struct run *r, struct rest *x)
+{
+	r->behind = false;
+	limit_release(r, x->node);
+}
+
 void
 limit_release(struct run *r, struct node *boundary)
 {
-	struct frame *f = boundary ? boundary->frame : NULL;
-	while (f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) &&
-		(r->parallelism < 0 || r->active_pods < r->parallelism))
+	struct frame *f = boundary && !node_fulfilled(boundary) ? boundary->frame : NULL;
+	while (frame_releases(r, f) && !run_is_tired(r))
 		(void)call_begin(r, first_parked(&f->parked));
-	while (!list_empty(&r->parked) && r->active_pods < r->parallelism)
+	while (run_releases(r) && !run_is_tired(r))
 		(void)call_begin(r, first_parked(&r->parked));
+	if (frame_releases(r, f) || run_releases(r))
+		run_rest(r, &(struct rest){ .go_on = go_on, .node = f ? boundary : NULL });
 }
 
 /* ---- failFast of a template ------------------------------------------------------------------------------------ */

@@ -102,10 +102,41 @@ node_register(struct run *r, struct node *n)
 	map_put(&r->by_id, n->id, n);
 }
 
+/*
+ * The workflow has all it may have, and ends. So does the node in which that happened, to show where; the others stay as
+ * they are, lest ending them costs as much again.
+ */
+static void
+end_too_large(struct run *r, struct node *boundary, const char *what)
+{
+	str message = run_text(r, "the workflow would have more than %s%s%.*s%s", what,
+		boundary && boundary->template_name.n ? ": the last was begun by template '" : "",
+		STR_ARG(boundary ? boundary->template_name : S("")), boundary && boundary->template_name.n ? "'" : "");
+	run_fail(r, PHASE_ERROR, message);
+	if (boundary && !node_fulfilled(boundary))
+		node_set(boundary, PHASE_ERROR, message);
+}
+
+static bool
+is_too_large(struct run *r, struct node *boundary)
+{
+	const struct run_limits *l = &r->world.limits;
+	char what[160];
+	size_t nodes = l->nodes ? l->nodes : NODES_MAX;
+	if (r->nodes.n >= nodes)
+		snprintf(what, sizeof what, "%zu nodes, which is what workflowNodes in the settings allows", nodes);
+	else if (l->memory && arena_size(r->arena) >= l->memory)
+		snprintf(what, sizeof what, "%zu MiB in memory, which is what workflowMemory in the settings allows", l->memory >> 20);
+	else
+		return false;
+	end_too_large(r, boundary, what);
+	return true;
+}
+
 struct node *
 node_new(struct run *r, str name, enum node_type t, struct node *boundary)
 {
-	if (r->nodes.n >= NODES_MAX)
+	if (is_too_large(r, boundary))
 		return NULL;
 	struct node *n = ARENA_NEW(r->arena, struct node);
 	n->name = arena_dup(r->arena, name);
@@ -118,6 +149,7 @@ node_new(struct run *r, str name, enum node_type t, struct node *boundary)
 	n->message = S("");
 	n->started = r->now - r->now % NS_PER_SEC;
 	n->estimated = estimate_of(r, n->name);
+	n->met = true;
 	node_register(r, n);
 	node_changed(n);
 	return n;

@@ -192,6 +192,7 @@ bury(struct run *r, const bool *doomed)
 		n->exit_begun = n->queued = n->told = false;
 		n->hooks_open = 0;
 		n->hooks = NULL;
+		n->met = false;
 		if (!doomed[i] || n->gone)
 			continue;
 		map_del(&r->by_name, n->name);
@@ -405,6 +406,9 @@ run_memoized(struct run **out, const struct run *old, const struct val *manifest
 	struct run *r;
 	if (!old->finished || !phase_failed(old->phase))
 		return err_set(e, ERR_EXISTS, "workflow must be Failed/Error to resubmit in memoized mode");
+	if (w && w->limits.nodes && old->nodes.n >= w->limits.nodes)
+		return err_set(e, ERR_LIMIT, "workflow has %zu nodes: workflowNodes in the settings allows no more than %zu",
+			old->nodes.n, w->limits.nodes);
 	if (run_new(&r, manifest, w, e))
 		return -1;
 	struct copy c = { old, r, ARENA_ARRAY(a, struct node *, old->nodes.n) };

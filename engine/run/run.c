@@ -282,6 +282,7 @@ free_defs(struct map *defs)
 void
 run_drop_frames(struct run *r)
 {
+	rest_forget(r);
 	for (size_t i = 0; i < r->frames.n; i++) {
 		map_free(&r->frames.p[i]->names);
 		map_free(&r->frames.p[i]->aggregates);
@@ -524,19 +525,28 @@ tell(struct run *r, struct node *n)
 	}
 }
 
+static bool
+tell_next(struct run *r)
+{
+	if (r->news_at == r->news.n)
+		return false;
+	struct node *n = r->news.p[r->news_at++];
+	n->queued = false;
+	tell(r, n);
+	limit_release(r, n->boundary);
+	return true;
+}
+
+/* Until nothing is left, or the stimulus has begun enough. */
 void
 run_settle(struct run *r)
 {
-	while (!r->suspended && !r->finished) {
-		if (r->news_at == r->news.n) {
-			if (!lifecycle_settle(r))
-				break;
-			continue;
-		}
-		struct node *n = r->news.p[r->news_at++];
-		n->queued = false;
-		tell(r, n);
-		limit_release(r, n->boundary);
+	for (;;) {
+		rest_gather(r);
+		if (r->suspended || r->finished || run_is_tired(r))
+			break;
+		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r))
+			break;
 	}
 	if (r->news_at == r->news.n)
 		r->news.n = r->news_at = 0;
@@ -552,6 +562,7 @@ run_enter(struct run *r)
 	if (r->entered || r->suspended || r->phase != PHASE_RUNNING)
 		return;
 	r->entered = true;
+	rest_expect(r);
 	struct call *c = call_new(r, r->name);
 	c->tmpl = val_get_str(r->spec, "entrypoint");
 	c->args = r->arguments;
@@ -673,6 +684,7 @@ begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
 	r->keeps = false;
 	r->last = &r->first;
 	r->was_finished = r->finished != 0;
+	r->begun = 0;
 }
 
 static void
@@ -683,15 +695,35 @@ end_effects(struct run *r, struct effect **effects)
 		run_effect(r, EFFECT_SAVE, r->dirty.p[i]);
 	}
 	r->dirty.n = 0;
+	r->unmet = 0; /* who was not met by now has nobody who calls it */
 	if (r->finished && !r->was_finished)
 		run_effect(r, EFFECT_FINISHED, NULL);
 	*effects = r->first;
 	r->tmp = NULL;
 }
 
+/* While something is left of an earlier stimulus, news do not drive it on: it has its own turn. */
+static bool
+is_news(const struct stimulus *s)
+{
+	switch (s->kind) {
+	case STIM_TASK_STARTED:
+	case STIM_TASK_CHANGED:
+	case STIM_TASK_DONE:
+	case STIM_TASK_PROGRESS:
+	case STIM_TIMER:
+	case STIM_ROOM:
+	case STIM_LOCK:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void
 run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects)
 {
+	bool busy = run_busy(r);
 	begin_effects(r, s, tmp);
 	switch (s->kind) {
 	case STIM_START:
@@ -712,13 +744,18 @@ run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct e
 	case STIM_QUEUE:
 		run_queue(r);
 		break;
+	case STIM_GO_ON:
+		break;
 	case STIM_LOCK:
 		sync_told(r, s);
 		break;
 	default:
 		verb_apply(r, s);
 	}
-	run_settle(r);
+	if (busy && is_news(s))
+		rest_gather(r);
+	else
+		run_settle(r);
 	end_effects(r, effects);
 }
 

@@ -43,6 +43,7 @@ enum stimulus_kind {
 	STIM_RETRY,
 	STIM_SET,
 	STIM_QUEUE, /* it may not run yet: STIM_START comes when it may */
+	STIM_GO_ON, /* run_busy said so */
 	STIM_LOCK   /* news of locks that .node_id asked for by EFFECT_LOCK (empty: the workflow) */
 };
 /* What became of an EFFECT_LOCK. */
@@ -160,6 +161,14 @@ struct memo_entry {
 	const struct val *outputs; /* NULL: it had none */
 	int64_t created;           /* ns */
 };
+/*
+ * What one workflow may cost. `calls`: steps, tasks and elements of loops that one stimulus begins; the others follow with
+ * STIM_GO_ON (0: all at once). `nodes`, `memory` (bytes): what the workflow may have; with more it ends in an error that
+ * names the setting (0: NODES_MAX; any).
+ */
+struct run_limits {
+	size_t calls, nodes, memory;
+};
 /* What a run may ask about the world while it advances: templates and config maps by name. Pure look-ups. */
 struct run_world {
 	const struct val *(*template_spec)(
@@ -176,6 +185,7 @@ struct run_world {
 		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 	/* 1: what the cache has under the key, in the arena; 0: nothing; -1: it cannot be used. May be NULL. */
 	int (*memo)(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e);
+	struct run_limits limits;
 };
 
 /* One spec over another as the next has it. `base` may be NULL. */
@@ -212,6 +222,11 @@ enum { IMAGES_MAX_KEPT = 256 };
 void run_use_image(struct run *r, struct node *n, str name, str digest, bool listed);
 /* Handles one stimulus; effects in order, in `tmp`. */
 void run_advance(struct run *r, const struct stimulus *s, struct arena *tmp, struct effect **effects);
+/*
+ * Something was left of the last stimulus, since world.limits.calls were begun: give it STIM_GO_ON when others have had their
+ * turn. What was decided so far may be saved and carried out before that. Other stimuli may come in between.
+ */
+bool run_busy(const struct run *r);
 /* Whether a verb may be applied now: ERR_EXISTS if the state does not allow it, ERR_INVALID for bad options, in Argo's
  * words (spec 5). */
 struct verb_options;

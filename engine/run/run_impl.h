@@ -19,12 +19,14 @@
  *     merged.c     the spec that a workflowTemplateRef means
  *     scope_names.c  variables as expressions see them
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
- *     memo.c       results that are used again
+ *     memo.c       results that are used again          rest.c     what a stimulus leaves for the next
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
  * templates are nested, DEPTH_MAX, never as long as a chain of steps; and nothing is looked through to find out what to
  * do next: everybody counts what he still waits for.
+ *
+ * A stimulus begins so many calls and no more; the places where it was left are taken up by the next (rest.c).
  *
  * What is in memory beyond the nodes (frames, calls, counts) is derived. After a restart the root is called again, and
  * calls find their nodes instead of making them: so nothing of it need be saved, and run_load cannot disagree with it.
@@ -95,6 +97,7 @@ struct node {
 	bool gone;            /* taken away by a retry; its row says so */
 	bool dirty, queued;
 	bool recovered;       /* an open pod that was read back */
+	bool met;             /* it was made or called since this run is in memory */
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
 	uint16_t image; /* place in run.images, from 1; 0: none */
 	/* of an open pod */
@@ -210,6 +213,23 @@ struct frame {
 	str error;    /* fails the DAG when its tasks are done */
 };
 
+/*
+ * A place in something that begins many, where it was left because the stimulus had begun enough (rest.c). `go_on` takes a
+ * copy, which it may give to run_rest again.
+ */
+struct rest {
+	void (*go_on)(struct run *r, struct rest *x);
+	struct node *node; /* StepGroup, TaskGroup, DAG; when it is fulfilled there is nothing left to do. NULL: the workflow */
+	size_t at;         /* the next step, task or dependent */
+	uint32_t item;     /* the next element, if it is in a loop */
+	uint32_t task;     /* of a DAG, if its dependents are told */
+	const struct prepared *steps; /* of a StepGroup ... */
+	bool kept;                    /* ... in the arena of the run */
+	const struct val *items;      /* of a TaskGroup */
+	const struct step *body;
+	bool skip;
+};
+
 struct run {
 	struct arena *arena;   /* everything that stays */
 	struct arena *passing; /* what one element of a loop needs to begin */
@@ -277,6 +297,11 @@ struct run {
 	VEC(struct node *) news; /* fulfilled nodes whose owner was not told yet */
 	size_t news_at;
 	bool was_finished;
+	size_t begun;            /* calls in this stimulus */
+	VEC(struct rest) rests;  /* the innermost last */
+	VEC(struct rest) interrupted; /* of this moment, the innermost first */
+	bool behind;             /* what begins is what was left */
+	uint32_t unmet;          /* open nodes that were read back and not called yet */
 };
 
 /* ---- node.c ---------------------------------------------------------------------------------------------------- */
@@ -326,7 +351,7 @@ const char *node_type_name(enum node_type t);
 enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
 enum phase phase_of(str name);         /* PHASE_NONE if there is none */
 /* A node with that name, id and display name, pending, in the run's maps, not linked yet. NULL: the workflow has too
- * many. */
+ * many, and has ended in an error that says so. */
 struct node *node_new(struct run *r, str name, enum node_type t, struct node *boundary);
 void node_register(struct run *r, struct node *n); /* a node read back */
 struct node *node_named(const struct run *r, str name);
@@ -382,6 +407,18 @@ void run_start(struct run *r);
 void run_queue(struct run *r);
 void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
 bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
+
+/* ---- rest.c ---------------------------------------------------------------------------------------------------- */
+
+bool run_is_tired(const struct run *r); /* the stimulus has begun enough: leave your place and return */
+void run_rest(struct run *r, const struct rest *x);
+void rest_gather(struct run *r);
+bool rest_go_on(struct run *r); /* takes up the innermost; false: there is none */
+void rest_forget(struct run *r);
+/* Whether the body of a Steps or DAG node is not to begin: it was left, and the workflow is shut down or out of time. Then it has failed. */
+bool rest_is_over(struct run *r, struct node *n);
+void rest_expect(struct run *r);   /* the root is about to be called: who must be met */
+void rest_meet(struct node *n);
 
 /* ---- metadata.c ------------------------------------------------------------------------------------------------ */
 

@@ -194,6 +194,17 @@ begin_step(struct run *r, struct node *group, const struct step *s, const struct
 	return 0;
 }
 
+/* Its steps were begun (rc 0), or it was left (1), or something is wrong with it (-1). */
+static void
+group_begun(struct run *r, struct node *group, int rc, const struct err *e)
+{
+	if (rc > 0)
+		return;
+	if (rc < 0 && !group->error.p)
+		group->error = run_text(r, "%s", e->msg);
+	steps_child_settled(r, group, NULL);
+}
+
 /* A step as it is before anything of its group begins. */
 struct prepared {
 	const struct step *step, *body; /* the body is an element's; NULL: no loop */
@@ -215,18 +226,19 @@ prepare_step(struct run *r, struct frame *f, const struct step *s, struct prepar
 	return rc < 0 ? -1 : 0;
 }
 
+/* From element `*at` on; up to there it came. */
 static int
-begin_loop(struct run *r, struct node *group, const struct prepared *p, struct err *e)
+begin_loop(struct run *r, struct node *group, const struct prepared *p, uint32_t *at, struct err *e)
 {
 	if (!p->items->n)
 		skipped(r, group, p->step, p->step->name, PHASE_SKIPPED, S("Skipped, empty params"));
 	bool passing = loop_in_passing(r, group->owner->frame, p->body);
 	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX, .time = group->started };
 	int rc = 0;
-	for (uint32_t i = 0; i < p->items->n && !rc && !group->error.p; i++) {
+	for (; *at < p->items->n && !rc && !group->error.p && !run_is_tired(r); ++*at) {
 		struct expanded x;
 		r->work = passing ? r->passing : r->arena;
-		rc = expand_one(r, &siblings, p->body, &step_schema, i, &p->items->items[i], p->skip, &x, e) ||
+		rc = expand_one(r, &siblings, p->body, &step_schema, *at, &p->items->items[*at], p->skip, &x, e) ||
 				     begin_step(r, group, x.step, passing ? p->body : x.step, x.name, e)
 			     ? -1
 			     : 0;
@@ -236,20 +248,65 @@ begin_loop(struct run *r, struct node *group, const struct prepared *p, struct e
 	return rc;
 }
 
+static const struct step_group *
+steps_of(const struct node *group)
+{
+	const struct frame *f = group->owner->frame;
+	return &f->tmpl->steps.p[f->current];
+}
+
+/* In the middle: what is prepared must outlive this stimulus. */
+static int
+leave_group(struct run *r, struct rest *x)
+{
+	const struct step_group *g = steps_of(x->node);
+	if (!x->kept) {
+		struct prepared *kept = ARENA_ARRAY(r->arena, struct prepared, g->n);
+		memcpy(kept, x->steps, g->n * sizeof *kept);
+		x->steps = kept;
+		x->kept = true;
+	}
+	run_rest(r, x);
+	return 1;
+}
+
+/* 1: it was left, and will go on. */
+static int
+begin_rest(struct run *r, struct rest *x, struct err *e)
+{
+	const struct step_group *g = steps_of(x->node);
+	for (; x->at < g->n && !x->node->error.p; x->at++, x->item = 0) {
+		const struct prepared *p = &x->steps[x->at];
+		const struct step *s = p->step;
+		if (run_is_tired(r))
+			return leave_group(r, x);
+		if (p->body ? begin_loop(r, x->node, p, &x->item, e) : begin_step(r, x->node, s, s, s->name, e))
+			return -1;
+		if (p->body && x->item < p->items->n && !x->node->error.p)
+			return leave_group(r, x);
+	}
+	return 0;
+}
+
+/* What is left of a group that was left. */
+static void
+go_on(struct run *r, struct rest *x)
+{
+	struct err e;
+	group_begun(r, x->node, begin_rest(r, x, &e), &e);
+}
+
 /* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). */
 static int
-begin_steps(struct run *r, struct node *group, const struct step_group *g, struct err *e)
+begin_steps(struct run *r, struct node *group, struct err *e)
 {
+	const struct step_group *g = steps_of(group);
 	struct prepared *p = ARENA_ARRAY(r->tmp, struct prepared, g->n);
 	for (size_t i = 0; i < g->n; i++)
 		if (prepare_step(r, group->owner->frame, &g->p[i], &p[i], e))
 			return -1;
-	for (size_t i = 0; i < g->n && !group->error.p; i++) {
-		const struct step *s = p[i].step;
-		if (p[i].body ? begin_loop(r, group, &p[i], e) : begin_step(r, group, s, s, s->name, e))
-			return -1;
-	}
-	return 0;
+	struct rest x = { .go_on = go_on, .node = group, .steps = p };
+	return begin_rest(r, &x, e);
 }
 
 static bool
@@ -319,10 +376,8 @@ begin_group(struct run *r, struct frame *f, size_t i)
 	bool made = !group;
 	if (made)
 		group = node_new(r, name, NODE_STEP_GROUP, f->node);
-	if (!group) {
-		run_fail(r, PHASE_ERROR, run_text(r, "the workflow has more than %d nodes", NODES_MAX));
+	if (!group)
 		return;
-	}
 	f->group = group;
 	group->role = ROLE_GROUP;
 	group->owner = f->node;
@@ -337,9 +392,7 @@ begin_group(struct run *r, struct frame *f, size_t i)
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves, so that it cannot end before all were begun */
 	struct err e;
-	if (begin_steps(r, group, &f->tmpl->steps.p[i], &e) && !group->error.p)
-		group->error = run_text(r, "%s", e.msg);
-	steps_child_settled(r, group, NULL);
+	group_begun(r, group, begin_steps(r, group, &e), &e);
 }
 
 static void
@@ -404,7 +457,7 @@ call_daemons_again(struct run *r, struct frame *f, size_t groups)
 		f->current = i;
 		f->group = group;
 		group->owner = f->node;
-		(void)begin_steps(r, group, &f->tmpl->steps.p[i], &ignored);
+		(void)begin_steps(r, group, &ignored);
 	}
 }
 

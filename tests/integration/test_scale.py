@@ -167,5 +167,55 @@ class Memory(TestCase):
             first = first or self.anonymous_kib(d)
 
 
+ENDLESS = {"workflow": {"metadata": {"name": "endless"}, "spec": {"entrypoint": "main", "templates": [
+    {"name": "main", "dag": {"tasks": [{"name": "a", "template": "main"}, {"name": "b", "template": "main"}]}}]}}}
+
+
+class Growth(TestCase):
+    """A template that calls itself twice: a hundred levels of it are 2^100 nodes."""
+
+    def serve(self, nodes):
+        path = os.path.join(self.directory, "settings.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"workflowNodes: {nodes}\n")
+        return self.daemon({}, "--config", path, "--auth", "none", "--sandbox", "off")
+
+    def submit(self, d, what):
+        status, body = d.api("POST", "/api/v1/workflows/default", what)
+        self.assertEqual(status, 200, body)
+        return body["metadata"]["name"]
+
+    def status(self, d, name):
+        return d.api("GET", f"/api/v1/workflows/default/{name}?fields=status.phase,status.message")[1]["status"]
+
+    def another_is_served(self, d):
+        name = self.submit(d, ONE)
+        until(lambda: self.status(d, name)["phase"] == "Succeeded", 60, "the end of the other workflow")
+        self.assertEqual(d.api("GET", "/healthz")[0], 200)
+        self.assertEqual(self.status(d, "endless")["phase"], "Running")
+
+    def test_it_keeps_nobody_waiting_and_can_be_stopped(self):
+        d = self.serve(100000000)
+        self.submit(d, ENDLESS)
+        self.another_is_served(d)
+        d.kill()
+        d.start()
+        self.another_is_served(d)
+        self.assertEqual(d.stop(), 0)
+        d.start()
+        self.another_is_served(d)
+        d.cli("terminate", "endless")
+        until(lambda: self.status(d, "endless")["phase"] == "Failed", 60, "the end of what was terminated")
+
+    def test_it_ends_by_a_limit_that_it_names(self):
+        d = self.serve(3000)
+        self.submit(d, ENDLESS)
+        until(lambda: self.status(d, "endless")["phase"] == "Error", 60, "the end of what is too large")
+        w = d.get("endless")
+        self.assertIn("3000 nodes, which is what workflowNodes in the settings allows", w["status"]["message"])
+        self.assertEqual(len(w["status"]["nodes"]), 3000)
+        self.assertEqual(sum("workflowNodes" in n.get("message", "") for n in w["status"]["nodes"].values()), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -3,8 +3,11 @@
 /*
  * runner: plays scenarios against the pure core of the engine, with a simulated executor and virtual time.
  *
- *     runner [--crash-at-every-commit] [--print] FILE.yaml...
+ *     runner [--crash-at-every-commit] [--calls N] [--print] FILE.yaml...
  *     runner --batch [--crash-at-every-commit] <LINES >LINES
+ *
+ * With --calls a stimulus begins so many calls, and what is left goes on in further ones (engine/run/rest.c), which changes
+ * nothing of what a scenario expects.
  *
  * A file's first document is the scenario, the others are the objects: one Workflow, and what it refers to.
  *
@@ -25,6 +28,7 @@
  *     locks:                       # others that want a lock, seconds after the start
  *     - {lock: default/Mutex/a, holder: default/other, from: 0, until: 3, priority: 0, created: -1}
  *     database: {licences: "2"}    # limits of the database
+ *     calls: 1                     # as --calls; workflowNodes: as in the settings
  *     limits:                      # keys of ConfigMaps that change
  *     - {at: 2, key: name/key, value: "3"}
  *     meanwhile:                   # as in expect, after all that happens in that second: phase to synchronization
@@ -139,6 +143,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--crash-at-every-commit"))
 			with_crashes = true;
+		else if (!strcmp(argv[i], "--calls") && i + 1 < argc)
+			sim_calls = strtoul(argv[++i], NULL, 10);
 		else if (!strcmp(argv[i], "--print"))
 			print = true;
 		else if (!strcmp(argv[i], "--batch"))

@@ -4,6 +4,7 @@
 
 enum { STIMULI_MAX = 2000000 };
 
+size_t sim_calls;
 const char *const crash_names[CRASHES] = { "none", "before", "committed", "carried out" };
 
 static const struct val *
@@ -383,12 +384,15 @@ save_row(struct sim *x, const struct node *n)
 	while (x->saved.rows.n <= node_order(n))
 		*VEC_PUSH(&x->saved.rows) = STR_NONE;
 	struct val v = node_save(n, x->tmp);
-	x->saved.rows.p[node_order(n)] = json_write(x->arena, &v);
+	str row = json_write(x->arena, &v);
+	x->saved.rows_changed |= !str_eq(row, x->saved.rows.p[node_order(n)]);
+	x->saved.rows.p[node_order(n)] = row;
 }
 
 static void
 commit(struct sim *x)
 {
+	x->saved.rows_changed = false;
 	for (size_t i = 0; i < x->turn.n; i++) {
 		if (x->turn.p[i]->kind == EFFECT_SAVE)
 			save_row(x, x->turn.p[i]->node);
@@ -471,6 +475,8 @@ advance(struct sim *x, const struct stimulus *s, bool carried_out)
 	commit(x);
 	if (s && s->kind == STIM_TASK_DONE && map_del(&x->running, s->node_id))
 		x->now_running--;
+	if (s && s->kind == STIM_GO_ON && !x->saved.rows_changed)
+		carried_out = true;
 	for (size_t i = 0; i < x->turn.n && carried_out; i++)
 		carry_out(x, x->turn.p[i]);
 	arena_reset(x->tmp);
@@ -501,6 +507,19 @@ lose(struct sim *x, const struct stimulus *s)
 	restart(x);
 }
 
+/* What was left of it. Where no row changed by that, dying there again and again would lead nowhere. */
+static void
+go_on(struct sim *x)
+{
+	const struct stimulus s = { .kind = STIM_GO_ON, .now = x->now };
+	while (run_busy(x->run)) {
+		x->stimuli--; /* they are not counted */
+		advance(x, &s, x->crash != CRASH_COMMITTED);
+		if (x->crash != CRASH_NONE && x->saved.rows_changed)
+			restart(x);
+	}
+}
+
 static void
 stimulate(struct sim *x, const struct stimulus *s)
 {
@@ -509,6 +528,7 @@ stimulate(struct sim *x, const struct stimulus *s)
 	advance(x, s, x->crash != CRASH_COMMITTED);
 	if (x->crash == CRASH_COMMITTED || x->crash == CRASH_CARRIED_OUT)
 		restart(x);
+	go_on(x);
 }
 
 /* ---- playing ------------------------------------------------------------------------------------------------------
@@ -700,7 +720,8 @@ sim_play(struct sim *x)
 		buf_addf(&x->why, "  there is no Workflow in the file\n");
 		return false;
 	}
-	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo };
+	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo,
+		.limits = { .calls = (size_t)sim_number(x->scenario, "calls", (int64_t)sim_calls), .nodes = (size_t)sim_number(x->scenario, "workflowNodes", 0) } };
 	if (x->validated && !valid(x, workflow))
 		return false;
 	if (run_new(&x->run, complete(x, workflow), &x->world, &e)) {

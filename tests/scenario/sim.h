@@ -41,6 +41,7 @@ struct saved {
 	VEC(str) rows; /* by node_order */
 	str spec, state;
 	unsigned spec_version;
+	bool rows_changed; /* by the last commit */
 };
 /* What happened to a step: for who looks at the order of things. */
 struct sim_note {
@@ -77,6 +78,7 @@ struct sim {
 	void (*look)(struct sim *x, const struct val *meanwhile); /* NULL: nobody looks */
 };
 
+extern size_t sim_calls; /* what scenarios that do not say `calls` are played with; 0: no limit */
 void sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash crash);
 void sim_free(struct sim *x);
 /* Makes the run and plays it to its end. False: the workflow was refused. */

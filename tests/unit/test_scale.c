@@ -15,12 +15,14 @@
 struct work {
 	size_t nodes, starts, saves, bytes, effects;
 	size_t kept; /* bytes that the run holds when it has ended */
+	size_t most; /* nodes that one stimulus made */
+	size_t stimuli;
 };
 
 static struct run *
-new_run(struct arena *a, str spec)
+new_run(struct arena *a, str spec, struct run_limits limits)
 {
-	static const struct run_world world;
+	const struct run_world world = { .limits = limits };
 	struct run *r = NULL;
 	struct val v;
 	struct err e;
@@ -35,6 +37,8 @@ new_run(struct arena *a, str spec)
 	return r;
 }
 
+#define NOW (INT64_C(1767225600) * NS_PER_SEC)
+
 struct driver {
 	struct run *run;
 	struct arena *tmp, *ids;
@@ -43,10 +47,14 @@ struct driver {
 };
 
 static void
-advance(struct driver *d, const struct stimulus *s)
+once(struct driver *d, const struct stimulus *s)
 {
 	struct effect *effects;
+	size_t nodes = d->run->nodes.n;
 	run_advance(d->run, s, d->tmp, &effects);
+	d->work.stimuli++;
+	if (d->run->nodes.n - nodes > d->work.most)
+		d->work.most = d->run->nodes.n - nodes;
 	for (const struct effect *x = effects; x; x = x->next) {
 		d->work.effects++;
 		if (x->kind == EFFECT_START)
@@ -60,13 +68,21 @@ advance(struct driver *d, const struct stimulus *s)
 	arena_reset(d->tmp);
 }
 
-/* From the start to the end; every step prints its number. */
+static void
+advance(struct driver *d, const struct stimulus *s)
+{
+	once(d, s);
+	while (run_busy(d->run))
+		once(d, &(struct stimulus){ .kind = STIM_GO_ON, .now = s->now });
+}
+
+/* From the start to the end; every step prints its number. `names`: of all nodes, in their order. */
 static struct work
-drive(str spec)
+drive_within(str spec, struct run_limits limits, struct buf *names)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new(), *tmp CLEANUP(free_arena) = arena_new(), *ids CLEANUP(free_arena) = arena_new();
-	struct driver d = { .run = new_run(a, spec), .tmp = tmp, .ids = ids };
-	int64_t now = INT64_C(1767225600) * NS_PER_SEC;
+	struct driver d = { .run = new_run(a, spec, limits), .tmp = tmp, .ids = ids };
+	int64_t now = NOW;
 	advance(&d, &(struct stimulus){ .kind = STIM_START, .now = now });
 	for (size_t i = 0; i < d.started.n; i++) {
 		struct task_result good = { .phase = PHASE_SUCCEEDED, .message = S(""), .result = arena_fmt(a, "%zu", i) };
@@ -76,9 +92,17 @@ drive(str spec)
 	d.work.nodes = d.run->nodes.n;
 	d.work.starts = d.started.n;
 	d.work.kept = arena_size(d.run->arena);
+	for (size_t i = 0; names && i < d.run->nodes.n; i++)
+		buf_addf(names, "%.*s\n", STR_ARG(d.run->nodes.p[i]->name));
 	run_free(d.run);
 	VEC_FREE(&d.started);
 	return d.work;
+}
+
+static struct work
+drive(str spec)
+{
+	return drive_within(spec, (struct run_limits){ 0 }, NULL);
 }
 
 /* At ten times the size, ten times the work; numbers in names grow a little longer. */
@@ -142,6 +166,14 @@ graph(struct arena *a, size_t n, size_t edges)
 	return arena_fmt(a, "{\"name\":\"main\",\"dag\":{\"tasks\":[%.*s]}}", STR_ARG(buf_str(&b)));
 }
 
+/* Calls itself twice, and would end with 2^100 nodes. */
+static str
+recursion(struct arena *a, bool steps)
+{
+	return steps ? arena_dup(a, S("{\"name\":\"main\",\"steps\":[[{\"name\":\"a\",\"template\":\"main\"},{\"name\":\"b\",\"template\":\"main\"}]]}"))
+		     : arena_dup(a, S("{\"name\":\"main\",\"dag\":{\"tasks\":[{\"name\":\"a\",\"template\":\"main\"},{\"name\":\"b\",\"template\":\"main\"}]}}"));
+}
+
 /* ---- tests ----------------------------------------------------------------------------------------------------- */
 
 static void
@@ -165,12 +197,81 @@ the_cost_of_a_node_does_not_depend_on_how_many_there_are(void **state UNUSED)
 	is_linear(drive(graph(a, 1000, 10)), drive(graph(a, 10000, 10)));
 }
 
+/* What one stimulus begins is bounded, and nothing else changes by that. */
+static void
+a_stimulus_begins_no_more_than_it_may(void **state UNUSED)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const str specs[] = { loop(a, 2000), results(a, 500), graph(a, 2000, 3) };
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+		struct buf names CLEANUP(free_buf) = { 0 }, same CLEANUP(free_buf) = { 0 };
+		struct work at_once = drive_within(specs[i], (struct run_limits){ 0 }, &names);
+		struct work w = drive_within(specs[i], (struct run_limits){ .calls = 100 }, &same);
+		assert_true(w.most <= 102);
+		assert_true(w.stimuli <= at_once.stimuli + at_once.nodes / 50);
+		assert_int_equal(w.saves, at_once.saves);
+		assert_true(str_eq(buf_str(&names), buf_str(&same)));
+	}
+}
+
+/* A workflow that would become too large ends, and says by which limit and where; before that, whoever stops it is heard. */
+static void
+ends_too_large(str spec, struct run_limits limits, const char *why)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new(), *tmp CLEANUP(free_arena) = arena_new();
+	struct driver d = { .run = new_run(a, spec, limits), .tmp = tmp, .ids = a };
+	advance(&d, &(struct stimulus){ .kind = STIM_START, .now = NOW });
+	assert_int_equal(run_phase(d.run), PHASE_ERROR);
+	assert_true(str_find(d.run->message, str_c(why), 0) != SIZE_MAX);
+	assert_true(str_find(d.run->message, S("'main'"), 0) != SIZE_MAX);
+	assert_true(d.work.most <= limits.calls * 2);
+	size_t named = 0;
+	for (size_t i = 0; i < d.run->nodes.n; i++)
+		named += str_eq(d.run->nodes.p[i]->message, d.run->message) && d.run->nodes.p[i]->phase == PHASE_ERROR;
+	assert_int_equal(named, 1);
+	assert_true(d.work.saves <= d.run->nodes.n + 2);
+	run_free(d.run);
+}
+
+static void
+a_workflow_that_grows_without_end_is_an_error(void **state UNUSED)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	for (int steps = 0; steps < 2; steps++) {
+		ends_too_large(recursion(a, steps), (struct run_limits){ .calls = 50, .nodes = 5000 }, "5000 nodes, which is what workflowNodes");
+		ends_too_large(recursion(a, steps), (struct run_limits){ .calls = 50, .memory = 2 << 20 }, "2 MiB in memory, which is what workflowMemory");
+	}
+}
+
+static void
+a_workflow_that_grows_can_be_stopped(void **state UNUSED)
+{
+	static const enum stimulus_kind verbs[] = { STIM_STOP, STIM_TERMINATE };
+	struct arena *a CLEANUP(free_arena) = arena_new(), *tmp CLEANUP(free_arena) = arena_new();
+	for (int i = 0; i < 4; i++) {
+		struct driver d = { .run = new_run(a, recursion(a, i / 2), (struct run_limits){ .calls = 50 }), .tmp = tmp, .ids = a };
+		once(&d, &(struct stimulus){ .kind = STIM_START, .now = NOW });
+		for (int k = 0; k < 10; k++)
+			once(&d, &(struct stimulus){ .kind = STIM_GO_ON, .now = NOW });
+		size_t nodes = d.run->nodes.n;
+		advance(&d, &(struct stimulus){ .kind = verbs[i % 2], .now = NOW });
+		assert_int_equal(run_phase(d.run), PHASE_FAILED);
+		assert_true(d.run->nodes.n <= nodes + 2 * DEPTH_MAX);
+		for (size_t k = 0; k < d.run->nodes.n; k++)
+			assert_true(phase_fulfilled(d.run->nodes.p[k]->phase));
+		run_free(d.run);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_is_written_once_per_change),
 		cmocka_unit_test(the_cost_of_a_node_does_not_depend_on_how_many_there_are),
+		cmocka_unit_test(a_stimulus_begins_no_more_than_it_may),
+		cmocka_unit_test(a_workflow_that_grows_without_end_is_an_error),
+		cmocka_unit_test(a_workflow_that_grows_can_be_stopped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
