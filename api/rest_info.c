@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "api/rest.h"
-#include "core/metrics.h"
 #include "core/version.h"
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
@@ -16,13 +15,20 @@ get_health(struct api *api UNUSED, struct http_req *r, const struct resource *re
 	http_reply(r, 200, "text/plain; charset=utf-8", S("ok\n"));
 }
 
+static void
+metrics_came(void *arg, str text, const struct err *e)
+{
+	struct http_req *r = arg;
+	if (e)
+		rest_fail(r, e);
+	else
+		http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
 void
 get_metrics(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	struct buf b CLEANUP(free_buf) = { 0 };
-	metrics_write(&b);
-	engine_write_metrics(api->env.engine, &b);
-	http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b));
+	engine_metrics(api->env.engine, metrics_came, r);
 }
 
 void

@@ -22,6 +22,7 @@ static const char *const level_names[] = { "debug", "info", "warn", "error" };
 /* The one piece of state that is not the loop's: every thread logs. */
 static _Atomic enum log_level min_level = LOG_INFO;
 static _Atomic enum log_format format = LOG_LOGFMT;
+static _Atomic uint64_t written[ARRAY_LEN(level_names)];
 static pthread_rwlock_t masks_lock = PTHREAD_RWLOCK_INITIALIZER;
 static VEC(str) masks; /* guarded by masks_lock; each on the heap, kept until the process ends */
 
@@ -36,6 +37,12 @@ bool
 log_enabled(enum log_level level)
 {
 	return level >= min_level;
+}
+
+uint64_t
+log_written(enum log_level level)
+{
+	return written[level];
 }
 
 void
@@ -196,6 +203,7 @@ log_line(enum log_level level, const char *msg, ...)
 {
 	if (!log_enabled(level))
 		return;
+	written[level]++;
 	struct line l;
 	l.n = 0;
 	l.cut = false;

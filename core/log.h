@@ -16,6 +16,8 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* Before the first line; defaults: LOG_INFO, LOG_LOGFMT. */
 void log_setup(enum log_level min, enum log_format format);
 bool log_enabled(enum log_level level);
+/* Lines of that level so far. Any thread. */
+uint64_t log_written(enum log_level level);
 /* Pairs of const char * (name, value), ended by NULL. A NULL value is printed as empty. */
 void log_line(enum log_level level, const char *msg, ...) __attribute__((sentinel));
 #define log_debug(...) (log_enabled(LOG_DEBUG) ? log_line(LOG_DEBUG, __VA_ARGS__) : (void)0)

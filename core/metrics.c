@@ -9,31 +9,36 @@
 
 #include <math.h>
 
-#define LABELS_MAX 4
+#define LABELS_MAX 8
+#define BOUNDS_MAX 16
 #define BUCKETS 256 /* of the hash table */
 #define SERIES_MAX 10000
 
 enum kind { counter, gauge, histogram };
 static const char *const kind_names[] = { "counter", "gauge", "histogram" };
 
-/* Upper bounds in seconds: from a commit on a fast disk to a step that hangs. */
-static const double bounds[] = { 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
-
 struct series {
 	struct series *next;
 	uint32_t hash;
 	char *values[LABELS_MAX];
 	double value; /* of a histogram: the sum */
-	uint64_t count, in_bucket[ARRAY_LEN(bounds)];
+	uint64_t count, in_bucket[BOUNDS_MAX];
 };
 
 static const struct metric {
 	enum kind kind;
 	const char *name, *labels, *help;
+	const double *bounds; /* of a histogram, ascending */
+	size_t bounds_n;
 } metrics[] = {
-#define METRIC(id, kind, name, labels, help) { kind, name, labels, help },
+#define METRIC(id, kind, name, labels, help) { kind, name, labels, help, NULL, 0 },
+#define HISTOGRAM(id, name, labels, help, ...) \
+	{ histogram, name, labels, help, (const double[]){ __VA_ARGS__ }, ARRAY_LEN(((const double[]){ __VA_ARGS__ })) },
+#define NOT_SERVED(name, why)
 #include "core/metrics.def"
 #undef METRIC
+#undef HISTOGRAM
+#undef NOT_SERVED
 };
 
 /* The process's own state, as the metrics are the process's. */
@@ -112,17 +117,42 @@ metric_set(enum metric_id id, double to, ...)
 }
 
 void
+metric_total(enum metric_id id, double total, ...)
+{
+	assert(metrics[id].kind == counter);
+	va_list ap;
+	va_start(ap, total);
+	find(id, ap)->value = total;
+	va_end(ap);
+}
+
+void
+metric_clear(enum metric_id id)
+{
+	const size_t labels = label_count(id);
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct series *s; (s = table[id].buckets[i]);) {
+			table[id].buckets[i] = s->next;
+			for (size_t k = 0; k < labels; k++)
+				free(s->values[k]);
+			free(s);
+		}
+	table[id].n = 0;
+}
+
+void
 metric_observe(enum metric_id id, double value, ...)
 {
-	assert(metrics[id].kind == histogram);
+	const struct metric *m = &metrics[id];
+	assert(m->kind == histogram && m->bounds_n <= BOUNDS_MAX);
 	va_list ap;
 	va_start(ap, value);
 	struct series *s = find(id, ap);
 	va_end(ap);
 	s->value += value;
 	s->count++;
-	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
-		if (value <= bounds[i]) {
+	for (size_t i = 0; i < m->bounds_n; i++)
+		if (value <= m->bounds[i]) {
 			s->in_bucket[i]++;
 			break;
 		}
@@ -180,9 +210,9 @@ static void
 write_histogram(struct buf *out, const struct metric *m, const struct series *s)
 {
 	uint64_t so_far = 0;
-	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
+	for (size_t i = 0; i < m->bounds_n; i++) {
 		char le[32];
-		snprintf(le, sizeof le, "%g", bounds[i]);
+		snprintf(le, sizeof le, "%g", m->bounds[i]);
 		so_far += s->in_bucket[i];
 		write_head(out, m, s, "_bucket", le);
 		buf_addf(out, "%llu\n", (unsigned long long)so_far);

@@ -50,6 +50,7 @@ live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key)
 	l->id = id;
 	l->created = created;
 	l->map_key = map_key(run_ns(r), run_name(r));
+	l->phase_told = run_phase(r);
 	map_put(&g->lives, l->map_key, l);
 	if (key.p) {
 		l->key = str_own(key);
@@ -193,6 +194,8 @@ add_dues(struct save_job *j, struct live *l)
 	j->dues_n = l->dues.n;
 	j->dues = ARENA_ARRAY(j->arena, struct due, l->dues.n);
 	for (size_t i = 0; i < l->dues.n; i++)
+		measure_due(&l->dues.p[i]);
+	for (size_t i = 0; i < l->dues.n; i++)
 		j->dues[i] = (struct due){ l->dues.p[i].at, l->dues.p[i].what, arena_dup(j->arena, l->dues.p[i].name) };
 }
 
@@ -219,8 +222,10 @@ add_tags(struct save_job *j, struct live *l)
 	bool finished = run_finished(l->run);
 	j->untag = l->tagged && !finished;
 	j->ended = finished && !l->tagged;
-	if (finished && !l->tagged)
+	if (j->ended) {
 		j->tags = tags_of(l->run, TAGS_ALL, j->arena);
+		metric_add(METRIC_QUEUE_ADDS, 1, "workflow_archive_queue", NULL);
+	}
 	l->tagged = finished;
 }
 
@@ -262,6 +267,7 @@ make_job(struct live *l)
 static void
 save(struct live *l)
 {
+	measure_phase(l, true);
 	if (!run_finished(l->run))
 		l->finished = 0;
 	else if (!l->finished)
@@ -282,8 +288,11 @@ save_changed(void *arg)
 	/* A run created and deleted within one turn was never on disk; its save comes first all the same. */
 	for (size_t i = 0; i < g->changed.n; i++) {
 		struct live *l = g->changed.p[i];
+		const int64_t began = measure_clock();
 		l->queued = false;
+		metric_observe(METRIC_QUEUE_LATENCY, (double)(began - l->queued_at) / (double)NS_PER_SEC, "workflow_queue", NULL);
 		save(l);
+		metric_observe(METRIC_QUEUE_DURATION, measure_since(began), "workflow_queue", NULL);
 	}
 	g->changed.n = 0;
 }
@@ -297,6 +306,8 @@ live_changed(struct live *l)
 	if (g->changed.n == 0)
 		loop_defer(g->loop, save_changed, g);
 	l->queued = true;
+	l->queued_at = measure_clock();
+	metric_add(METRIC_QUEUE_ADDS, 1, "workflow_queue", NULL);
 	*VEC_PUSH(&g->changed) = l;
 }
 
@@ -384,6 +395,8 @@ start_task(struct live *l, const struct effect *x)
 		return;
 	}
 	bool recovered = node_recovered(n);
+	if (!recovered && n != l->called)
+		metric_add(METRIC_PODS, 1, phase_name(PHASE_PENDING), run_ns(l->run).p, NULL);
 	if (n == l->called || (!g->waiting && executor_room(g->executor)) || (recovered && executor_claimed(g->executor, x->task))) {
 		start_now(l, n, x->task);
 		return;
@@ -401,12 +414,6 @@ report_metric(struct live *l, const struct custom_metric *m)
 	struct err e;
 	if (custom_metrics_report(g->metrics, run_uid(l->run), m, loop_now(g->loop), &e))
 		run_metrics_failed(l->run, str_c(e.msg));
-}
-
-void
-engine_write_metrics(struct engine *g, struct buf *out)
-{
-	custom_metrics_write(g->metrics, loop_now(g->loop), out);
 }
 
 static void
@@ -444,7 +451,6 @@ apply(struct live *l, const struct effect *x)
 		admission_leave(l);
 		baseline_learn(l->engine, l->run);
 		custom_metrics_stop(l->engine->metrics, run_uid(l->run));
-		metric_add(METRIC_WORKFLOWS, 1, phase_name(run_phase(l->run)), run_ns(l->run).p, NULL);
 		log_info("workflow finished", "namespace", run_ns(l->run).p, "workflow", run_name(l->run).p, "phase",
 			phase_name(run_phase(l->run)), NULL);
 		break;
@@ -466,9 +472,12 @@ advance(struct live *l, const struct stimulus *s)
 {
 	/* An effect may not lead to a stimulus from within, so one scratch arena is enough. */
 	struct effect *effects = NULL;
+	const int64_t began = measure_clock();
 	run_advance(l->run, s, l->engine->scratch, &effects);
 	for (const struct effect *x = effects; x; x = x->next)
 		apply(l, x);
+	measure_phase(l, false);
+	metric_observe(METRIC_OPERATION, measure_since(began), NULL);
 	arena_reset(l->engine->scratch);
 	if (run_busy(l->run) && !l->more.slot)
 		timer_start(l->engine->loop, &l->more, s->now, go_on, l);
@@ -511,6 +520,18 @@ look_on(struct live *l, const struct stimulus *s)
 		timer_start(l->engine->loop, &l->later, s->now + STARTED_DELAY, save_late, l);
 }
 
+/* A request is a task as well, and no pod. */
+static void
+count_pod(const struct live *l, str node_id, const struct task_result *result, bool running)
+{
+	const struct node *n = run_node(l->run, node_id);
+	if (!n || !node_pod(n).n || running)
+		return;
+	metric_add(METRIC_PODS, 1, phase_name(result ? result->phase : PHASE_RUNNING), run_ns(l->run).p, NULL);
+	if (result && result->lost)
+		measure_lost(n, loop_now(l->engine->loop));
+}
+
 /* News of a step from the executor. */
 static void
 task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_result *result)
@@ -524,8 +545,7 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 		return; /* the workflow was deleted meanwhile */
 	struct stimulus s = { .kind = running ? STIM_TASK_CHANGED : result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
 		.result = result };
-	if (result && !running)
-		metric_add(METRIC_PODS, 1, phase_name(result->phase), l->map_key.n ? run_ns(l->run).p : "", NULL);
+	count_pod(l, node_id, result, running);
 	if (result && (!running || result->ready))
 		live_advance(l, &s);
 	else

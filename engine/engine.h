@@ -120,8 +120,11 @@ struct log_stream *engine_logs(struct engine *g, const struct log_query *q, void
                                void (*end)(void *arg, const struct err *e), void *arg, struct err *e);
 void engine_logs_stop(struct log_stream *ls); /* end() is not called */
 
-/* The metrics that workflows and templates report, in Prometheus' text format. */
-void engine_write_metrics(struct engine *g, struct buf *out);
+/*
+ * All metrics, in Prometheus' text format: the daemon's, and those that workflows and templates report. `text` is valid during the
+ * call; `e` if the store could not be read.
+ */
+void engine_metrics(struct engine *g, void (*done)(void *arg, str text, const struct err *e), void *arg);
 
 /* The limit of the semaphore with a database key; 0: there is none. */
 int64_t engine_sync_limit(const struct engine *g, str ns, str key);

@@ -6,6 +6,7 @@
  *
  * The table is memory only. Before anything runs after a restart it is told what the rows say is held.
  */
+#include "core/metrics.h"
 #include "engine/locks.h"
 #include "engine/shell.h"
 
@@ -156,6 +157,46 @@ grants_refresh(struct engine *g)
 	grants_tell(g);
 }
 
+/* ---- how they are used ------------------------------------------------------------------------------------------- */
+
+struct lock_labels {
+	const char *type, *storage, *name, *ns;
+};
+
+static struct lock_labels
+labels_of(const struct lock_id *id, struct arena *a)
+{
+	const bool database = id->kind == LOCK_DATABASE_MUTEX || id->kind == LOCK_DATABASE_SEMAPHORE;
+	return (struct lock_labels){ lock_is_semaphore(id) ? "semaphore" : "mutex", database ? "database" : "configmap",
+		str_z(a, lock_text(a, id)), str_z(a, id->ns) };
+}
+
+static void
+count_taken(const struct lock_id *id)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const struct lock_labels l = labels_of(id, a);
+	metric_add(METRIC_LOCKS_TAKEN, 1, l.type, l.storage, l.name, l.ns, NULL);
+}
+
+static void
+measure(void *arg, const struct lock_id *id, size_t held, size_t waiting)
+{
+	const struct lock_labels l = labels_of(id, arg);
+	metric_set(METRIC_LOCKS_HELD, (double)held, l.type, l.storage, l.name, l.ns, NULL);
+	metric_set(METRIC_LOCKS_PENDING, (double)waiting, l.type, l.storage, l.name, l.ns, NULL);
+}
+
+/* A lock that nobody wants any more has no series: names of locks may be made of variables. */
+void
+grants_measure(const struct grants *t)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	metric_clear(METRIC_LOCKS_HELD);
+	metric_clear(METRIC_LOCKS_PENDING);
+	locks_each(t->locks, measure, a);
+}
+
 /* ---- life cycle -------------------------------------------------------------------------------------------------- */
 
 struct grants *
@@ -164,6 +205,7 @@ grants_new(struct engine *g)
 	struct grants *t = MEM_NEW(struct grants);
 	t->engine = g;
 	t->locks = locks_new(limit_of, t);
+	locks_on_taken(t->locks, count_taken);
 	return t;
 }
 

@@ -6,6 +6,7 @@
  *
  * Steps of one workflow go in their order; workflows take turns, so that a large one does not hold up the small ones.
  */
+#include "core/metrics.h"
 #include "engine/shell.h"
 
 enum { LONG = 1000 };
@@ -17,6 +18,7 @@ line_add(struct live *l, const struct node *n, uint64_t save)
 		list_add_tail(&l->engine->line, &l->in_line);
 	*VEC_PUSH(&l->line) = (struct waiting){ n, save };
 	l->engine->waiting++;
+	metric_add(METRIC_POD_PENDING, 1, "Unschedulable", run_ns(l->run).p, NULL); /* Kubernetes' word for it */
 }
 
 void

@@ -40,6 +40,7 @@ struct locks {
 	locks_limit *limit;
 	void *arg;
 	struct map locks, claims; /* key -> struct lock; holder -> struct claim */
+	void (*taken)(const struct lock_id *id); /* may be NULL */
 	struct link news, look;
 	bool closed;
 	str last; /* what locks_granted gave last */
@@ -193,6 +194,8 @@ let_in(struct locks *t, struct claim *c)
 	c->held = true;
 	for (size_t i = 0; i < c->n; i++) {
 		hold(&c->slots[i]);
+		if (t->taken)
+			t->taken(&c->slots[i].lock->id);
 		look_at(t, c->slots[i].lock); /* there may be room for the next */
 	}
 }
@@ -410,6 +413,22 @@ locks_shown(const struct locks *t, const struct lock_id *ids, size_t n, struct a
 	struct val *out = ARENA_NEW(a, struct val);
 	*out = val_list_end(&all, a);
 	return out;
+}
+
+void
+locks_each(const struct locks *t, void (*fn)(void *arg, const struct lock_id *id, size_t held, size_t waiting), void *arg)
+{
+	const struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&t->locks, &i));) {
+		const struct lock *l = slot->value;
+		fn(arg, &l->id, l->held, l->queue.v.n);
+	}
+}
+
+void
+locks_on_taken(struct locks *t, void (*fn)(const struct lock_id *id))
+{
+	t->taken = fn;
 }
 
 size_t

@@ -76,6 +76,10 @@ str locks_granted(struct locks *t);
 size_t locks_holders(const struct locks *t, const struct lock_id *id, size_t max, struct arena *a, str **out);
 /* Who holds each of these locks, a list for each, 20 of it at most: for the status of who waits. In the arena. */
 const struct val *locks_shown(const struct locks *t, const struct lock_id *ids, size_t n, struct arena *a);
+/* Calls fn for every lock that somebody holds or waits for, with how many do. */
+void locks_each(const struct locks *t, void (*fn)(void *arg, const struct lock_id *id, size_t held, size_t waiting), void *arg);
+/* fn is called whenever a lock is given to somebody; not for what locks_hold says. */
+void locks_on_taken(struct locks *t, void (*fn)(const struct lock_id *id));
 /* Holders and waiters of all locks: zero when nobody uses any. */
 size_t locks_claims(const struct locks *t);
 

@@ -41,6 +41,8 @@ struct live {
 	bool admitted;            /* counted among those that run */
 	bool waits;               /* in the queue: it may leave memory */
 	bool deleted;
+	int64_t queued_at;        /* measure_clock, while queued */
+	enum phase phase_told;    /* what total_count has of it */
 	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
 	int64_t finished;         /* when that was seen first, ns; 0: not yet */
 };
@@ -117,6 +119,17 @@ void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
 /* Writes the run's rows at the end of this turn. */
 void live_changed(struct live *l);
 
+/* ---- measure.c: metrics of the engine itself */
+/* The monotonic clock, ns; and the seconds since it said that. */
+int64_t measure_clock(void);
+double measure_since(int64_t clock);
+/* Counts the phase of the workflow if it is another than before. `settled`: the turn is over; before that, nobody has waited for long. */
+void measure_phase(struct live *l, bool settled);
+/* A step was lost, at `now` (ns); before the run is told. */
+void measure_lost(const struct node *n, int64_t now);
+/* Something to be removed later is about to be written. */
+void measure_due(const struct due *d);
+
 /* ---- watch.c */
 void watches_free(struct engine *g);
 
@@ -155,6 +168,8 @@ void grants_close(struct engine *g);
 void grants_open(struct engine *g);
 /* Tells all who are to be told, until nobody is left. Not from within a stimulus. */
 void grants_tell(struct engine *g);
+/* Sets the gauges that tell how locks are used. */
+void grants_measure(const struct grants *t);
 /* Limits may have changed. */
 void grants_refresh(struct engine *g);
 

@@ -137,6 +137,7 @@ str task_dir(struct arena *a, const struct task_spec *s);
 /* The end of a task: its news, now or in the next turn; `t` may be gone afterwards. `r` lies in the task's arena. */
 void task_end(struct task *t, const struct task_result *r);
 void task_fail(struct task *t, enum phase phase, str message);
+#define TASK_LOST "the step was lost: " /* begins what task_fail is told of one whose end nobody knows */
 /* The helper has claimed the task. */
 void task_started(struct task *t);
 /* It is a daemon, and ready: it takes no place in the line any more. */

@@ -228,7 +228,8 @@ void
 task_fail(struct task *t, enum phase phase, str message)
 {
 	process_forget(t);
-	task_end(t, &(struct task_result){ .phase = phase, .message = arena_dup(t->arena, message), .exit_code = -1 });
+	task_end(t, &(struct task_result){ .phase = phase, .message = arena_dup(t->arena, message), .exit_code = -1,
+		.lost = str_starts(message, S(TASK_LOST)) });
 }
 
 static void

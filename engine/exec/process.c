@@ -183,7 +183,7 @@ task_gone(struct task *t)
 		return;
 	}
 	if (e.code == ERR_NOT_FOUND)
-		err_set(&e, ERR_INTERNAL, "the step was lost: its helper ended without saying how it went");
+		err_set(&e, ERR_INTERNAL, TASK_LOST "its helper ended without saying how it went");
 	task_fail(t, PHASE_ERROR, str_c(e.msg));
 }
 
@@ -415,7 +415,7 @@ adopt_once(struct task *t, struct err *e)
 		int rc = remove_claim(t, claim, e);
 		return rc > 0 ? 2 : rc;
 	}
-	return err_set(e, ERR_INTERNAL, "the step was lost: the machine or its helper stopped while it ran");
+	return err_set(e, ERR_INTERNAL, TASK_LOST "the machine or its helper stopped while it ran");
 }
 
 /* A monitor that another daemon left may take its claim while we look; it does so once, so that few looks are enough. */

@@ -136,7 +136,7 @@ take_outputs(struct task *t, struct ending *x, struct task_result *out)
 static int
 lost(struct err *e)
 {
-	return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+	return err_set(e, ERR_INTERNAL, TASK_LOST "what its helper left is not readable");
 }
 
 static int
@@ -352,6 +352,6 @@ result_read(struct task *t, struct task_result *out, struct err *e)
 	struct arena *tmp CLEANUP(free_arena) = arena_new();
 	str records;
 	if (base64_decode(tmp, str_slice(buf_str(&b), sizeof TASK_LOG_END - 1, b.n), &records, e) < 0)
-		return err_set(e, ERR_INTERNAL, "the step was lost: what its helper left is not readable");
+		return err_set(e, ERR_INTERNAL, TASK_LOST "what its helper left is not readable");
 	return result_parse(t, records.p, records.n, out, e);
 }

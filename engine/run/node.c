@@ -202,6 +202,12 @@ node_phase(const struct node *n)
 	return n->phase;
 }
 
+int64_t
+node_started(const struct node *n)
+{
+	return n->started;
+}
+
 /* ---- links ----------------------------------------------------------------------------------------------------- */
 
 /*

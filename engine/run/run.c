@@ -805,6 +805,24 @@ run_finished_at(const struct run *r)
 }
 
 bool
+run_has_pods(const struct run *r)
+{
+	return r->active_pods > 0;
+}
+
+bool
+run_has_metrics_error(const struct run *r)
+{
+	return r->metrics_error.n > 0;
+}
+
+const struct val *
+run_template_ref(const struct run *r)
+{
+	return val_get(val_get(r->manifest, S("spec")), S("workflowTemplateRef"));
+}
+
+bool
 run_queued(const struct run *r)
 {
 	return r->queued;

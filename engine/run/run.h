@@ -85,6 +85,7 @@ struct task_result {
 	size_t containers_n;
 	str ip;                /* of a daemon: its address; absent: it is not known yet */
 	bool ready;            /* a daemon's containers all run and are ready */
+	bool lost;             /* nobody can say how it ended */
 };
 struct stimulus {
 	enum stimulus_kind kind;
@@ -239,6 +240,9 @@ str run_uid(const struct run *r);
 str run_ns(const struct run *r);
 enum phase run_phase(const struct run *r);
 bool run_finished(const struct run *r);
+bool run_has_pods(const struct run *r);          /* steps of it run: the condition PodRunning */
+bool run_has_metrics_error(const struct run *r); /* the condition MetricsError */
+const struct val *run_template_ref(const struct run *r); /* spec.workflowTemplateRef; NULL: it has none */
 int64_t run_started(const struct run *r);     /* ns; 0: not yet */
 int64_t run_finished_at(const struct run *r); /* ns; 0: not yet */
 /* Its metadata as shown, with the labels of the phase and of its template. */
@@ -268,6 +272,7 @@ str node_id(const struct node *n);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
 bool node_recovered(const struct node *n); /* its pod was open when it was read back: it may run already */
 enum phase node_phase(const struct node *n);
+int64_t node_started(const struct node *n); /* ns, whole seconds; 0: not yet */
 str node_pod(const struct node *n); /* name of its pod; empty if it has none */
 /* A label of its pod: of the template's metadata, and those that Argo sets; absent if there is none. */
 str node_label(const struct node *n, str key);

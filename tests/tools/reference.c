@@ -180,6 +180,36 @@ write_settings(const char *dir)
 	close_page(&p);
 }
 
+static void
+write_metrics(const char *dir)
+{
+	struct page p;
+
+	open_page(&p, dir, "metrics", "Metrics", "What `/metrics` has in Prometheus' text format. What Argo has as well has its name, its "
+		"labels and its units here.");
+	fputs("| metric | kind | labels | meaning |\n|---|---|---|---|\n", p.f);
+#define METRIC(id, kind, name, labels, help) fprintf(p.f, "| `%s` | %s | %s | %s |\n", name, #kind, labels, help);
+#define HISTOGRAM(id, name, labels, help, ...) METRIC(id, histogram, name, labels, help)
+#define NOT_SERVED(name, why)
+#include "core/metrics.def"
+#undef METRIC
+#undef HISTOGRAM
+#undef NOT_SERVED
+	fputs("\nWorkflows and templates report more (`metrics.prometheus`), as `argo_workflows_<name>`.\n\n## Not served\n\n"
+		"| metric of Argo's controller | why |\n|---|---|\n", p.f);
+#define METRIC(id, kind, name, labels, help)
+#define HISTOGRAM(id, name, labels, help, ...)
+#define NOT_SERVED(name, why) fprintf(p.f, "| `argo_workflows_%s` | %s |\n", name, why);
+#include "core/metrics.def"
+#undef METRIC
+#undef HISTOGRAM
+#undef NOT_SERVED
+	if (fclose(p.f)) {
+		perror("writing");
+		exit(1);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -198,5 +228,6 @@ main(int argc, char **argv)
 		"CronWorkflow and WorkflowEventBinding.", workflows);
 	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret", "What the other kinds refer to.", objects);
 	write_settings(argv[1]);
+	write_metrics(argv[1]);
 	return 0;
 }

@@ -465,6 +465,53 @@ a_heap_gives_the_least_whatever_was_taken_out(void **state UNUSED)
 	heap_free(&h);
 }
 
+static size_t taken;
+static void
+count_taken(const struct lock_id *id)
+{
+	taken += str_eq(id->name, S("m"));
+}
+
+struct sums {
+	size_t locks, held, waiting;
+};
+static void
+add_up(void *arg, const struct lock_id *id UNUSED, size_t held, size_t waiting)
+{
+	struct sums *s = arg;
+	s->locks++;
+	s->held += held;
+	s->waiting += waiting;
+}
+
+static void
+how_they_are_used_can_be_told(void **state UNUSED)
+{
+	struct world w;
+	struct locks_wait wait;
+	struct sums s = { 0 };
+	const struct lock_id ids[] = { mutex(S("m")), semaphore(S("s0")) };
+	open_world(&w);
+	locks_on_taken(w.t, count_taken);
+	locks_hold(w.t, S("ns/before"), ids, 1); /* before a restart: that was counted then */
+	assert_int_equal(ask(&w, "ns/a", 0, 1, ids, 2, &wait), 0);
+	assert_int_equal(ask(&w, "ns/b", 0, 2, ids, 1, &wait), 0);
+	assert_int_equal(taken, 0);
+	locks_each(w.t, add_up, &s);
+	assert_int_equal(s.locks, 2);
+	assert_int_equal(s.held, 1);
+	assert_int_equal(s.waiting, 3);
+	assert_true(locks_release(w.t, S("ns/before")));
+	assert_int_equal(taken, 1);
+	assert_true(locks_release(w.t, S("ns/a")));
+	assert_int_equal(taken, 2);
+	assert_true(locks_release(w.t, S("ns/b")));
+	s = (struct sums){ 0 };
+	locks_each(w.t, add_up, &s);
+	assert_int_equal(s.locks, 0);
+	close_world(&w);
+}
+
 int
 main(void)
 {
@@ -479,6 +526,7 @@ main(void)
 		cmocka_unit_test(database_locks),
 		cmocka_unit_test(what_was_held_is_held_whatever_the_limit),
 		cmocka_unit_test(closed_nobody_is_let_in_and_open_all_in_their_order),
+		cmocka_unit_test(how_they_are_used_can_be_told),
 		cmocka_unit_test(agrees_with_the_model),
 		cmocka_unit_test(a_heap_gives_the_least_whatever_was_taken_out),
 	};

@@ -122,6 +122,41 @@ metrics_are_written_as_prometheus_reads_them(void **state UNUSED)
 }
 
 static void
+metrics_may_be_set_and_forgotten(void **state UNUSED)
+{
+	struct buf out = { 0 };
+	metric_set(METRIC_LOCKS_HELD, 2, "mutex", "configmap", "a", "ns", NULL);
+	metric_set(METRIC_LOCKS_HELD, 1, "mutex", "configmap", "b", "ns", NULL);
+	metric_clear(METRIC_LOCKS_HELD);
+	metric_set(METRIC_LOCKS_HELD, 1, "mutex", "configmap", "c", "ns", NULL);
+	metric_total(METRIC_LOG_MESSAGES, 7, "info", NULL);
+	metric_total(METRIC_LOG_MESSAGES, 9, "info", NULL);
+	metric_total(METRIC_VERSION, 1, "1", "2", "3", "4", "5", "6", "7", "8", NULL);
+	metric_observe(METRIC_OPERATION, 0.05, NULL);
+	metrics_write(&out);
+	assert_null(strstr(out.p, "lock_name=\"a\""));
+	assert_null(strstr(out.p, "lock_name=\"b\""));
+	assert_non_null(strstr(out.p, "argo_workflows_locks_held{type=\"mutex\",storage=\"configmap\",lock_name=\"c\",namespace=\"ns\"} 1\n"));
+	assert_non_null(strstr(out.p, "argo_workflows_log_messages{level=\"info\"} 9\n"));
+	assert_non_null(strstr(out.p, "git_tree_state=\"7\",git_tag=\"8\"} 1\n"));
+	assert_non_null(strstr(out.p, "argo_workflows_operation_duration_seconds_bucket{le=\"0.01\"} 0\n"));
+	assert_non_null(strstr(out.p, "argo_workflows_operation_duration_seconds_bucket{le=\"0.1\"} 1\n"));
+	buf_free(&out);
+}
+
+static void
+lines_are_counted(void **state UNUSED)
+{
+	const uint64_t before = log_written(LOG_WARN), debug = log_written(LOG_DEBUG);
+	catch();
+	log_warn("one", NULL);
+	log_debug("nobody sees it", NULL);
+	caught();
+	assert_int_equal(log_written(LOG_WARN), before + 1);
+	assert_int_equal(log_written(LOG_DEBUG), debug);
+}
+
+static void
 too_many_series_share_one(void **state UNUSED)
 {
 	char code[16];
@@ -146,6 +181,7 @@ main(void)
 		cmocka_unit_test(secrets_are_masked_before_quoting),
 		cmocka_unit_test(long_values_and_lines_are_cut_and_stay_well_formed),
 		cmocka_unit_test(metrics_are_written_as_prometheus_reads_them),
+		cmocka_unit_test(metrics_may_be_set_and_forgotten), cmocka_unit_test(lines_are_counted),
 		cmocka_unit_test(too_many_series_share_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

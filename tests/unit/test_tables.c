@@ -249,12 +249,64 @@ no_event_field_is_missing(void **state)
 	check_list("tests/vectors/fields-events.txt", (const char *const[]){ "EventSource", "Sensor", NULL });
 }
 
+/* Which metrics there are, and which there are not. */
+static const struct {
+	const char *name, *kind, *labels;
+} metrics[] = {
+#define METRIC(id, kind, name, labels, help) { name, #kind, labels },
+#define HISTOGRAM(id, name, labels, help, ...) { name, "histogram", labels },
+#define NOT_SERVED(name, why)
+#include "core/metrics.def"
+#undef METRIC
+#undef HISTOGRAM
+#undef NOT_SERVED
+};
+static const char *const not_served[] = {
+#define METRIC(id, kind, name, labels, help)
+#define HISTOGRAM(id, name, labels, help, ...)
+#define NOT_SERVED(name, why) name,
+#include "core/metrics.def"
+};
+
+static size_t
+served_as(struct arena *a, const struct listed *l)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+		if (!str_eq(str_c(metrics[i].name), arena_fmt(a, "argo_workflows_%.*s", STR_ARG(l->type))))
+			continue;
+		assert_true(str_eq(str_c(metrics[i].kind), l->field));
+		assert_true(str_eq(str_c(*metrics[i].labels ? metrics[i].labels : "-"), l->below));
+		found++;
+	}
+	return found;
+}
+
+static void
+no_metric_is_missing(void **state)
+{
+	(void)state;
+	struct coverage c = { .arena = arena_new() };
+	read_list(&c, "tests/vectors/metrics-workflows.txt");
+	assert_true(c.list.n > 30);
+	for (size_t i = 0; i < c.list.n; i++) {
+		size_t found = served_as(c.arena, &c.list.p[i]);
+		for (size_t k = 0; k < ARRAY_LEN(not_served); k++)
+			found += str_eq(c.list.p[i].type, str_c(not_served[k]));
+		if (found != 1)
+			fail_msg("%.*s is %zu times served or said not to be", STR_ARG(c.list.p[i].type), found);
+	}
+	VEC_FREE(&c.list);
+	arena_free(c.arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_hold_together), cmocka_unit_test(kinds_are_complete),
 		cmocka_unit_test(no_workflow_field_is_missing), cmocka_unit_test(no_event_field_is_missing),
+		cmocka_unit_test(no_metric_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
