@@ -20,6 +20,7 @@ struct resource {
 	const char *kind; /* "WorkflowTemplate" */
 	const char *key;  /* name of the object in request bodies: "template" */
 	bool cluster;
+	const struct schema *body; /* of the request that makes one; NULL: nothing but the object is looked at */
 };
 
 typedef void rest_handler(struct api *api, struct http_req *r, const struct resource *res);

@@ -3,6 +3,7 @@
  * Lists of workflows, and the archive (spec 7.2, rows 1 and 38 to 44). There is one store: a finished workflow is in the
  * ordinary list and in the archive, until it is deleted from both.
  */
+#include "api/bodies.h"
 #include "api/rest.h"
 #include "engine/engine.h"
 
@@ -187,24 +188,24 @@ delete_archived(struct api *api, struct http_req *r, const struct resource *res 
 }
 
 static void
-verb_archived(struct api *api, struct http_req *r, enum verb v)
+verb_archived(struct api *api, struct http_req *r, enum verb v, const struct schema *known)
 {
 	struct by_uid u = { .go_on = apply_verb, .verb = v };
 	struct val body;
-	if (rest_body(r, &body) && rest_verb_options(r, &body, &u.options))
+	if (rest_body(r, &body) && body_is_good(r, known, &body) && rest_verb_options(r, &body, &u.options))
 		look_up(api, r, LIST_NODES_NONE, u);
 }
 
 void
 retry_archived(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	verb_archived(api, r, VERB_RETRY);
+	verb_archived(api, r, VERB_RETRY, &body_retry);
 }
 
 void
 resubmit_archived(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	verb_archived(api, r, VERB_RESUBMIT);
+	verb_archived(api, r, VERB_RESUBMIT, &body_resubmit);
 }
 
 /* ---- its labels --------------------------------------------------------------------------------------------- */

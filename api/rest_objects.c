@@ -3,18 +3,19 @@
  * Everything that is kept as configuration: templates, cron workflows, event sources, sensors, bindings (spec 7.2, rows 18
  * to 35 and 46 to 66). What comes in here is kept in the store; what came from a file can only be changed there.
  */
+#include "api/bodies.h"
 #include "api/rest.h"
 #include "config/revisions.h"
 #include "core/event.h"
 #include "engine/selector.h"
 
 const struct resource resources[] = {
-	{ "workflow-templates", "WorkflowTemplate", "template", false },
-	{ "cluster-workflow-templates", "ClusterWorkflowTemplate", "template", true },
-	{ "cron-workflows", "CronWorkflow", "cronWorkflow", false },
-	{ "workflow-event-bindings", "WorkflowEventBinding", "workflowEventBinding", false },
-	{ "event-sources", "EventSource", "eventSource", false },
-	{ "sensors", "Sensor", "sensor", false },
+	{ "workflow-templates", "WorkflowTemplate", "template", false, &body_template },
+	{ "cluster-workflow-templates", "ClusterWorkflowTemplate", "template", true, &body_cluster_template },
+	{ "cron-workflows", "CronWorkflow", "cronWorkflow", false, &body_cron_workflow },
+	{ "workflow-event-bindings", "WorkflowEventBinding", "workflowEventBinding", false, NULL },
+	{ "event-sources", "EventSource", "eventSource", false, NULL },
+	{ "sensors", "Sensor", "sensor", false, NULL },
 	{ 0 },
 };
 
@@ -169,9 +170,9 @@ get_object(struct api *api, struct http_req *r, const struct resource *res)
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-/* The object of the body, with what the path says about it. Answers and returns NULL if there is none. */
+/* The object of the body, with what the path says about it; `dry`: it is only to be checked. Answers and returns NULL if there is none. */
 static const struct val *
-body_object(struct api *api, struct http_req *r, const struct resource *res)
+body_object(struct api *api, struct http_req *r, const struct resource *res, bool *dry)
 {
 	struct arena *a = http_req_arena(r);
 	struct val body;
@@ -182,6 +183,9 @@ body_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_INVALID, "the body needs a \"%s\"", res->key);
 		return NULL;
 	}
+	if (!body_is_good(r, res->body, &body))
+		return NULL;
+	*dry = body_is_dry(&body);
 	struct val kind = val_cstr(res->kind), version = val_cstr(kind_of(api, res)->api);
 	v = val_set(a, val_set(a, v, S("apiVersion"), &version), S("kind"), &kind);
 	const struct val *meta = val_get(v, S("metadata"));
@@ -241,14 +245,23 @@ rest_is_from_file(struct http_req *r, const struct object *o)
 	return o && o->file.n;
 }
 
-void
-lint_object(struct api *api, struct http_req *r, const struct resource *res)
+/* Checked and answered with, and no more. */
+static void
+answer_checked(struct api *api, struct http_req *r, const struct val *v)
 {
-	const struct val *v = body_object(api, r, res);
-	struct object *o = v ? decode(api, r, v) : NULL;
+	struct object *o = decode(api, r, v);
 	if (o)
 		rest_reply(r, v);
 	object_unref(o);
+}
+
+void
+lint_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	bool dry;
+	const struct val *v = body_object(api, r, res, &dry);
+	if (v)
+		answer_checked(api, r, v);
 }
 
 void
@@ -287,13 +300,18 @@ rest_origin(struct http_req *r)
 void
 create_object(struct api *api, struct http_req *r, const struct resource *res)
 {
-	const struct val *v = body_object(api, r, res);
+	bool dry;
+	const struct val *v = body_object(api, r, res, &dry);
 	if (!v)
 		return;
 	const struct val *meta = val_get(v, S("metadata"));
 	str name = val_get_str(meta, "name");
 	if (name.n && objects_find(api->env.objects, kind_of(api, res), val_get_str(meta, "namespace"), name)) {
 		rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" already exists", kind_of(api, res)->plural, STR_ARG(name));
+		return;
+	}
+	if (dry) {
+		answer_checked(api, r, v);
 		return;
 	}
 	rest_put_object(api, r, v, NULL, rest_origin(r));
@@ -305,12 +323,17 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 	struct object *before = rest_find_object(api, r, res);
 	if (!before || rest_is_from_file(r, before))
 		return;
-	const struct val *v = body_object(api, r, res);
+	bool dry;
+	const struct val *v = body_object(api, r, res, &dry);
 	if (!v)
 		return;
 	str name = val_get_str(val_get(v, S("metadata")), "name");
 	if (!str_eq(name, before->name)) {
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
+		return;
+	}
+	if (dry) {
+		answer_checked(api, r, v);
 		return;
 	}
 	rest_put_object(api, r, v, before, rest_origin(r));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workflows: list, get, create, lint, submit, verbs, delete (spec 7.2, rows 1 to 14). */
+#include "api/bodies.h"
 #include "api/rest.h"
 #include "engine/engine.h"
 #include "engine/spec/spec.h"
@@ -140,12 +141,12 @@ create_workflow(struct api *api, struct http_req *r, const struct resource *res 
 	if (!rest_body(r, &body))
 		return;
 	const struct val *workflow = val_get(&body, S("workflow")), *dry = val_get(&body, S("serverDryRun"));
-	struct submit_options o = { .ns = rest_ns(api, r, true), .dry_run = val_is(dry, VAL_BOOL) && dry->b };
+	struct submit_options o = { .ns = rest_ns(api, r, true), .dry_run = (val_is(dry, VAL_BOOL) && dry->b) || body_is_dry(&body) };
 	if (!val_is(workflow, VAL_MAP)) {
 		rest_failf(r, ERR_INVALID, "the body needs a \"workflow\"");
 		return;
 	}
-	if (read_options(r, val_get(&body, S("submitOptions")), &o))
+	if (body_is_good(r, &body_create_workflow, &body) && read_options(r, val_get(&body, S("submitOptions")), &o))
 		submit(api, r, with_kind(http_req_arena(r), workflow), &o);
 }
 
@@ -222,6 +223,8 @@ submit_workflow(struct api *api, struct http_req *r, const struct resource *res 
 	struct val body;
 	if (!rest_body(r, &body))
 		return;
+	if (!body_is_good(r, &body_submit, &body))
+		return;
 	struct arena *a = http_req_arena(r);
 	str kind = val_get_str(&body, "resourceKind"), name = val_get_str(&body, "resourceName"), ns = rest_ns(api, r, true);
 	const struct from_kind *from = find_from_kind(kind);
@@ -250,9 +253,11 @@ submit_workflow(struct api *api, struct http_req *r, const struct resource *res 
 static const struct {
 	const char *name;
 	enum verb verb;
+	const struct schema *body;
 } verbs[] = {
-	{ "resubmit", VERB_RESUBMIT }, { "resume", VERB_RESUME }, { "retry", VERB_RETRY }, { "set", VERB_SET }, { "stop", VERB_STOP },
-	{ "suspend", VERB_SUSPEND }, { "terminate", VERB_TERMINATE },
+	{ "resubmit", VERB_RESUBMIT, &body_resubmit }, { "resume", VERB_RESUME, &body_resume }, { "retry", VERB_RETRY, &body_retry },
+	{ "set", VERB_SET, &body_set }, { "stop", VERB_STOP, &body_stop }, { "suspend", VERB_SUSPEND, &body_suspend },
+	{ "terminate", VERB_TERMINATE, &body_terminate },
 };
 
 /* outputParameters is a map as JSON text. */
@@ -304,11 +309,10 @@ put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 	if (!rest_body(r, &body))
 		return;
 	struct verb_options o;
-	if (!rest_verb_options(r, &body, &o))
-		return;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_eq(verb, str_c(verbs[i].name))) {
-			engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, rest_answer_workflow, r);
+			if (body_is_good(r, verbs[i].body, &body) && rest_verb_options(r, &body, &o))
+				engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, rest_answer_workflow, r);
 			return;
 		}
 	rest_failf(r, ERR_NOT_FOUND, "no verb \"%.*s\"", STR_ARG(verb));

@@ -201,7 +201,7 @@ schema_doc(const struct schema *sc, const struct field *under, FILE *f)
 		print_rows(sc, under, f);
 	}
 	if (sc->open)
-		fputs("\nOther fields are kept as they are.\n", f);
+		fputs("\nOther fields are not looked into.\n", f);
 	fputc('\n', f);
 }
 

@@ -76,6 +76,29 @@ class Api(TestCase):
         for w in (name, again["metadata"]["name"]):
             self.assertEqual(self.d.api("DELETE", f"/api/v1/workflows/default/{w}"), (200, {}))
 
+    def test_bodies_are_looked_into(self):
+        path = "/api/v1/workflows/default"
+        for options in ({"createOptions": {"dryRun": ["All"]}}, {"serverDryRun": True}):
+            status, made = self.d.api("POST", path, {"workflow": WORKFLOW, "unknown": 1, **options})
+            self.assertEqual((status, made["metadata"]["generateName"]), (200, "api-"))
+        templates = "/api/v1/workflow-templates/default"
+        status, made = self.d.api("POST", templates, {"template": TEMPLATE, "createOptions": {"dryRun": ["All"], "fieldManager": "x"}})
+        self.assertEqual((status, made["metadata"]["name"]), (200, "greet"))
+        self.assertEqual(self.d.api("GET", templates + "/greet")[0], 404)
+        status, body = self.d.api("POST", templates, {"template": {"metadata": {"name": "x"}, "spec": 5}, "createOptions": {"dryRun": ["All"]}})
+        self.assertEqual(status, 400, body)
+        self.assertEqual(self.d.api("POST", templates, {"template": TEMPLATE})[0], 200)
+        submit = {"resourceKind": "WorkflowTemplate", "resourceName": "greet"}
+        status, body = self.d.api("POST", path + "/submit", {**submit, "submitOptions": {"artifacts": ["a=b"]}})
+        self.assertEqual((status, body["message"]), (501, "submitOptions.artifacts: not served yet"))
+        status, body = self.d.api("POST", path + "/submit", {**submit, "submitOptions": {"priority": "high"}})
+        self.assertEqual(status, 400)
+        self.assertIn("submitOptions.priority: expected an integer", body["message"])
+        status, body = self.d.api("PUT", path + "/any/retry", {"parameters": "a=b"})
+        self.assertEqual(status, 400)
+        self.assertIn("parameters: expected a list", body["message"])
+        self.assertEqual(self.d.api("GET", path)[1]["items"], None, "nothing was made")
+
     def test_lists_come_in_pages(self):
         names = [self.create()["metadata"]["name"] for _ in range(5)]
         for n in names:

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "api/bodies.h"
 #include "cli/kinds.h"
 #include "core/field_kinds.h"
 #include "core/map.h"
@@ -181,6 +182,20 @@ write_settings(const char *dir)
 }
 
 static void
+write_requests(const char *dir)
+{
+	struct page p;
+	struct roots r = { 0 };
+
+	open_page(&p, dir, "requests", "Bodies of requests", "What the REST interface takes beside manifests. Members that are not here are "
+		"ignored.");
+	for (size_t i = 0; request_bodies[i]; i++)
+		add_root(&r, request_bodies[i], request_bodies[i]->name, true);
+	print_roots(&p, &r);
+	close_page(&p);
+}
+
+static void
 write_metrics(const char *dir)
 {
 	struct page p;
@@ -228,6 +243,7 @@ main(int argc, char **argv)
 		"CronWorkflow and WorkflowEventBinding.", workflows);
 	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret", "What the other kinds refer to.", objects);
 	write_settings(argv[1]);
+	write_requests(argv[1]);
 	write_metrics(argv[1]);
 	return 0;
 }
