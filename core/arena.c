@@ -140,13 +140,13 @@ arena_vfmt(struct arena *a, const char *fmt, va_list ap)
 	char text[256];
 	va_list again;
 	va_copy(again, ap);
-	int n = vsnprintf(text, sizeof text, fmt, ap);
+	int n = text_vformat(text, sizeof text, fmt, ap);
 	assert(n >= 0);
 	char *p = take_or_grow(a, (size_t)n + 1, 1);
 	if ((size_t)n < sizeof text)
 		memcpy(p, text, (size_t)n + 1);
 	else
-		vsnprintf(p, (size_t)n + 1, fmt, again);
+		text_vformat(p, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return (str){ p, (size_t)n };
 }

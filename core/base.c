@@ -38,7 +38,7 @@ err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	va_list ap;
 	va_start(ap, fmt);
 	e->code = code;
-	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	text_vformat(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
 	return -1;
 }
@@ -50,7 +50,7 @@ err_errno(struct err *e, const char *fmt, ...)
 	va_list ap;
 	va_start(ap, fmt);
 	e->code = saved == ENOENT ? ERR_NOT_FOUND : saved == EEXIST ? ERR_EXISTS : ERR_IO;
-	int n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	int n = text_vformat(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
 	size_t used = n < 0 ? 0 : (size_t)n;
 	if (used < sizeof e->msg)
@@ -65,7 +65,7 @@ err_wrap(struct err *e, const char *fmt, ...)
 	memcpy(inner, e->msg, sizeof inner);
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	int n = text_vformat(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
 	size_t used = n < 0 ? 0 : (size_t)n;
 	if (used < sizeof e->msg)
@@ -174,10 +174,10 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	size_t room = 64;
-	int n = vsnprintf(buf_room(b, room), room + 1, fmt, ap);
+	int n = text_vformat(buf_room(b, room), room + 1, fmt, ap);
 	assert(n >= 0);
 	if ((size_t)n > room)
-		vsnprintf(buf_room(b, (size_t)n), (size_t)n + 1, fmt, again);
+		text_vformat(buf_room(b, (size_t)n), (size_t)n + 1, fmt, again);
 	b->n += (size_t)n;
 	va_end(again);
 	va_end(ap);

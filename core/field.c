@@ -267,10 +267,13 @@ decode_as(struct decode *c, const struct field *f, const struct val *v)
 static const struct member *
 find_member(const struct schema *sc, const struct val *in, const char *name)
 {
-	str key = str_c(name);
 	const struct member *near = NULL;
 	for (uint32_t i = in ? in->n : 0; i-- > 0;) {
 		str k = val_key(&in->members[i]);
+		/* Every member is held against every field of its schema: mostly the first letter tells, whatever its case. */
+		if (!k.n || (k.p[0] | 0x20) != (name[0] | 0x20))
+			continue;
+		str key = str_c(name);
 		if (str_eq(k, key))
 			return &in->members[i];
 		if (k.n == key.n && strncasecmp(k.p, key.p, k.n) == 0 && !field_find(sc, k))
@@ -290,7 +293,7 @@ field_find(const struct schema *sc, str name)
 			const struct field *found = field_find(f->schema, name);
 			if (found)
 				return found;
-		} else if (f->kind != FIELD_SRC_ && str_eq(str_c(f->name), name)) {
+		} else if (f->kind != FIELD_SRC_ && name.n && f->name[0] == name.p[0] && str_eq(str_c(f->name), name)) {
 			return f;
 		}
 	}

@@ -8,10 +8,14 @@ size_t
 field_enter_name(struct decode *c, str name)
 {
 	size_t before = c->path.n;
-	if (str_find_char(name, '.', 0) != SIZE_MAX)
+	if (str_find_char(name, '.', 0) != SIZE_MAX) {
 		buf_addf(&c->path, "[\"%.*s\"]", STR_ARG(name));
-	else
-		buf_addf(&c->path, "%s%.*s", before ? "." : "", STR_ARG(name));
+		return before;
+	}
+	/* Once for each field that is read: not worth a format. */
+	if (before)
+		buf_addc(&c->path, '.');
+	buf_add(&c->path, name);
 	return before;
 }
 

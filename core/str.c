@@ -4,18 +4,6 @@
 
 #include <errno.h>
 
-str
-str_c(const char *z)
-{
-	return z ? (str){ z, strlen(z) } : STR_NONE;
-}
-
-bool
-str_eq(str a, str b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 int
 str_cmp(str a, str b)
 {

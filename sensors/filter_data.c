@@ -27,6 +27,7 @@ struct entry {
 	struct gotmpl *template;
 	struct wanted *wanted;
 	size_t n;
+	str want; /* comparator and values, as a reason shows them */
 };
 struct data {
 	struct entry *entries;
@@ -63,6 +64,35 @@ compile_value(struct entry *en, str value, struct wanted *w, struct err *e)
 	}
 }
 
+/* A value as a reason shows it: short and quoted. */
+static void
+add_shown(struct buf *b, str s)
+{
+	json_quote(b, str_slice(s, 0, 60), 0);
+	if (s.n > 60)
+		buf_add(b, S("..."));
+}
+
+/* What the entry wants: every event that it stops has it in its reason, so it is put together once. */
+static str
+wanted_list(struct arena *a, const struct entry *en)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	if (en->cmp != CMP_EQ && en->type != TYPE_BOOL)
+		buf_addf(&b, "%s ", comparator_names[en->cmp]);
+	for (size_t i = 0; i < en->n && i < 5; i++) {
+		if (i)
+			buf_add(&b, S(" or "));
+		if (en->type == TYPE_STRING)
+			add_shown(&b, en->spec->value.p[i]);
+		else
+			buf_add(&b, en->spec->value.p[i]);
+	}
+	if (en->n > 5)
+		buf_addf(&b, " or %zu more", en->n - 5);
+	return arena_dup(a, buf_str(&b));
+}
+
 static int
 compile_entry(const struct data_filter *s, struct arena *a, struct entry *en, struct err *e)
 {
@@ -81,6 +111,7 @@ compile_entry(const struct data_filter *s, struct arena *a, struct entry *en, st
 	for (; en->n < s->value.n; en->n++)
 		if (compile_value(en, s->value.p[en->n], &en->wanted[en->n], e) < 0)
 			return -1;
+	en->want = wanted_list(a, en);
 	return 0;
 }
 
@@ -138,28 +169,6 @@ value_holds(const struct entry *en, const struct wanted *w, const struct gjson *
 	return found < 0 ? -1 : found == (en->cmp == CMP_EQ);
 }
 
-/* A value as a reason shows it: short and quoted. */
-static str
-shown(struct arena *a, str s)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	json_quote(&b, str_slice(s, 0, 60), 0);
-	return arena_fmt(a, "%.*s%s", STR_ARG(buf_str(&b)), s.n > 60 ? "..." : "");
-}
-
-static str
-wanted_list(struct arena *a, const struct entry *en)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < en->n && i < 5; i++) {
-		str v = en->spec->value.p[i];
-		buf_addf(&b, "%s%.*s", i ? " or " : "", STR_ARG(en->type == TYPE_STRING ? shown(a, v) : v));
-	}
-	if (en->n > 5)
-		buf_addf(&b, " or %zu more", en->n - 5);
-	return arena_dup(a, buf_str(&b));
-}
-
 /* The value at the path, through the template if there is one. 0, or -1 with `e`. */
 static int
 look_up(const struct entry *en, struct filtered *f, struct gjson *got, str *text, struct err *e)
@@ -197,10 +206,10 @@ entry_eval(const struct entry *en, struct filtered *f, str *why, str file)
 		*why = arena_fmt(f->tmp, "data filter %.*s: %s (%.*s)", STR_ARG(path), e.msg, STR_ARG(place));
 		return FILTER_ERROR;
 	}
-	str want = wanted_list(f->tmp, en), shown_text = shown(f->tmp, text);
-	bool plain = en->cmp == CMP_EQ || en->type == TYPE_BOOL;
-	*why = arena_fmt(f->tmp, "data filter %.*s: want %s%s%.*s, got %.*s (%.*s)", STR_ARG(path), plain ? "" : comparator_names[en->cmp],
-	                 plain ? "" : " ", STR_ARG(want), STR_ARG(shown_text), STR_ARG(place));
+	struct buf b CLEANUP(free_buf) = { 0 };
+	add_shown(&b, text);
+	*why = arena_fmt(f->tmp, "data filter %.*s: want %.*s, got %.*s (%.*s)", STR_ARG(path), STR_ARG(en->want), STR_ARG(buf_str(&b)),
+	                 STR_ARG(place));
 	return FILTER_MISS;
 }
 

@@ -211,7 +211,7 @@ static struct head *
 head_of(struct rows *r, int64_t sensor)
 {
 	char key[24];
-	int n = snprintf(key, sizeof key, "%lld", (long long)sensor);
+	int n = text_format(key, sizeof key, "%lld", (long long)sensor);
 	struct head *h = map_get(&r->heads, (str){ key, (size_t)n });
 	if (h)
 		return h;

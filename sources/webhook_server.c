@@ -245,6 +245,7 @@ webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, 
 	struct event *ev = event_new();
 	ev->data = arena_dup(ev->arena, data);
 	ev->dedup = dedup.n ? arena_dup(ev->arena, dedup) : STR_NONE;
+	ev->checked = EVENT_JSON; /* its kind has just put it together: no sensor need look again */
 	source_emit(s, ev, w);
 }
 

@@ -31,7 +31,7 @@ void webhook_unserve(struct webhook_route *route);
 void webhook_text(struct http_req *r, int status, str text);
 /* As webhook_text with 400; counts a failure of the source. */
 void webhook_refuse(struct source *s, struct http_req *r, str text);
-/* The request becomes an event with that data; webhook_ack answers it. `dedup` may be absent. */
+/* The request becomes an event with that data, which must be JSON; webhook_ack answers it. `dedup` may be absent. */
 void webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, str data, str dedup);
 /* source_ops.ack of the family: 200 "success" with the event's id, 503 if the bus is full, 500 otherwise. */
 void webhook_ack(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);

@@ -154,7 +154,7 @@ make_id(const struct trigger_def *def, const struct inputs *in, char out[33])
 		buf_addf(&b, "%zu:%.*s%zu:%.*s", in->dependencies[i].n, STR_ARG(in->dependencies[i]), in->events[i]->id.n, STR_ARG(in->events[i]->id));
 	(void)crypto_hash("sha256", buf_str(&b), hash); /* its length is known */
 	for (size_t i = 0; i < 16; i++)
-		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+		text_format(out + 2 * i, 3, "%02x", hash[i]);
 }
 
 static struct firing *

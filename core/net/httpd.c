@@ -590,7 +590,7 @@ static void
 set_response(struct http_req *r, int status, const char *content_type, struct MHD_Response *response)
 {
 	char code[16];
-	snprintf(code, sizeof code, "%d", status);
+	text_format(code, sizeof code, "%d", status);
 	metric_add(METRIC_HTTP_REQUESTS, 1, code, NULL);
 	/* A header that cannot be sent (a line break in it) is left out. */
 	if (content_type)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core/base.h: strings, errors, arenas, buffers, lists, durations and times. */
 #include <setjmp.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,6 +92,37 @@ errors(void **state)
 	long_text[sizeof long_text - 1] = '\0';
 	err_wrap(&e, "%s", long_text);
 	assert_int_equal(strlen(e.msg), sizeof e.msg - 1);
+}
+
+/* What libc says, in any room: so much of it as fits, its end marked, and the length of all of it. */
+#define SAME(fmt, ...) \
+	do { \
+		char ours[300], libc[300]; \
+		for (size_t room = 0; room < sizeof ours; room += room < 24 ? 1 : 69) { \
+			memset(ours, '?', sizeof ours); \
+			memset(libc, '?', sizeof libc); \
+			int n = snprintf(libc, room, fmt, __VA_ARGS__); \
+			assert_int_equal(text_format(ours, room, fmt, __VA_ARGS__), n); \
+			assert_memory_equal(ours, libc, room ? strlen(libc) + 1 : sizeof ours); \
+		} \
+	} while (0)
+
+static void
+formats(void **state UNUSED)
+{
+	static const char bytes[] = { 'a', 'b', 'c', 'd' }; /* not terminated */
+	SAME("plain %s", "");
+	SAME("%s/%.*s|%.*s|%.2s|%.s|%c%%", "name", 2, bytes, 4, bytes, "xyz", "gone", '!');
+	SAME("%s %.*s", "a text that is longer than any of the small rooms", -1, "a negative precision is none");
+	SAME("%d %i %d %d %d", 0, 7, -1, INT32_MIN, INT32_MAX);
+	SAME("%ld %lld %zd %lld", LONG_MIN, (long long)INT64_MAX, (ssize_t)-5, (long long)INT64_MIN);
+	SAME("%u %lu %llu %zu", UINT32_MAX, ULONG_MAX, (unsigned long long)UINT64_MAX, SIZE_MAX);
+	SAME("%x %X %02x %02X %lx %016llx", 0u, 0xBEEFu, 5u, 0xFFFu, 0xabcdefUL, 0x1234ULL);
+	SAME("%04lld-%02d-%02dT%02d:%02d:%02dZ", 2026LL, 1, 31, 0, 59, 7);
+	SAME("%05d %03d %0*d %01d", -42, -1234, 6, 77, 0);
+	/* libc's: */
+	SAME("%5d|%-5s|%5s|%.3d|%+d|%hd|%p|%s", 3, "l", "r", 4, 5, (short)6, (void *)0, "and what follows");
+	SAME("%s %.3f %g %s", "before", 1.0 / 3, 1e100, "behind");
 }
 
 static void
@@ -216,7 +248,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings), cmocka_unit_test(integers), cmocka_unit_test(doubles), cmocka_unit_test(distances),
-		cmocka_unit_test(errors), cmocka_unit_test(arenas), cmocka_unit_test(buffers), cmocka_unit_test(lists),
+		cmocka_unit_test(errors), cmocka_unit_test(formats), cmocka_unit_test(arenas), cmocka_unit_test(buffers), cmocka_unit_test(lists),
 		cmocka_unit_test(durations), cmocka_unit_test(times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
