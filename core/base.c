@@ -141,7 +141,7 @@ buf_room(struct buf *b, size_t n)
 	if (__builtin_add_overflow(b->n, n, &need) || __builtin_add_overflow(need, 1, &need))
 		out_of_memory();
 	if (need > b->cap) {
-		size_t cap = b->cap ? b->cap : 64;
+		size_t cap = b->cap ? b->cap : 256; /* most become JSON */
 		while (cap < need)
 			cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 		b->p = mem_realloc(b->p, cap, 1);

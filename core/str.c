@@ -51,8 +51,16 @@ str_find(str s, str needle, size_t from)
 		return SIZE_MAX;
 	if (needle.n == 0)
 		return from;
-	const char *hit = memmem(s.p + from, s.n - from, needle.p, needle.n);
-	return hit ? (size_t)(hit - s.p) : SIZE_MAX;
+	/* Mostly a needle of two bytes in a short text without its first: memmem would prepare itself for more. */
+	for (size_t last = s.n - needle.n; from <= last; from++) {
+		const char *hit = memchr(s.p + from, needle.p[0], last - from + 1);
+		if (!hit)
+			return SIZE_MAX;
+		from = (size_t)(hit - s.p);
+		if (memcmp(hit, needle.p, needle.n) == 0)
+			return from;
+	}
+	return SIZE_MAX;
 }
 
 size_t
