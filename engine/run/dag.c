@@ -434,6 +434,26 @@ struct visit {
 	struct node *node;
 	enum phase branch;
 };
+struct visits {
+	VEC(struct visit) v;
+};
+
+static void
+walk_below(struct visits *todo, const struct node *n, enum phase branch)
+{
+	for (size_t i = 0; i < n->children.n; i++)
+		*VEC_PUSH(&todo->v) = (struct visit){ n->children.p[i], branch };
+}
+
+/* A Retry node is what its last attempt is: the walk goes on below that, and below its hooks. */
+static void
+walk_below_retry(struct visits *todo, const struct node *n, enum phase branch)
+{
+	const struct node *last = node_last_attempt(n);
+	for (size_t i = 0; i < n->children.n; i++)
+		if (n->children.p[i] == last || n->children.p[i]->hooked)
+			walk_below(todo, n->children.p[i], branch);
+}
 
 static bool
 visited(struct run *r, struct node *n, enum phase branch)
@@ -456,12 +476,11 @@ visited(struct run *r, struct node *n, enum phase branch)
 static void
 inherit_phases(struct run *r, struct frame *f, enum phase *phases)
 {
-	VEC(struct visit) todo = { 0 };
+	struct visits todo = { 0 };
 	r->visits++;
-	for (size_t i = 0; i < f->node->children.n; i++)
-		*VEC_PUSH(&todo) = (struct visit){ f->node->children.p[i], PHASE_SUCCEEDED };
-	for (size_t at = 0; at < todo.n; at++) {
-		struct visit v = todo.p[at];
+	walk_below(&todo, f->node, PHASE_SUCCEEDED);
+	for (size_t at = 0; at < todo.v.n; at++) {
+		struct visit v = todo.v.p[at];
 		if (visited(r, v.node, v.branch))
 			continue;
 		if (phase_completed(v.node->phase))
@@ -469,11 +488,12 @@ inherit_phases(struct run *r, struct frame *f, enum phase *phases)
 		for (size_t i = 0; i < f->targets_n; i++)
 			if (f->tasks[dag_task_index(f, f->targets[i])].node == v.node && !phase_failed(phases[i]))
 				phases[i] = v.branch;
-		struct node *from = v.node->type == NODE_RETRY ? node_last_attempt(v.node) : v.node;
-		for (size_t i = 0; from && i < from->children.n; i++)
-			*VEC_PUSH(&todo) = (struct visit){ from->children.p[i], v.branch };
+		if (v.node->type == NODE_RETRY && node_last_attempt(v.node))
+			walk_below_retry(&todo, v.node, v.branch);
+		else
+			walk_below(&todo, v.node, v.branch);
 	}
-	VEC_FREE(&todo);
+	VEC_FREE(&todo.v);
 }
 
 static bool

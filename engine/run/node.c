@@ -234,21 +234,29 @@ node_last_attempt(const struct node *retry)
 	return NULL;
 }
 
+/* Of a Retry node: an attempt, or a hook. NULL: it has none, what comes after it is below it. */
+static struct node *
+last_own_child(const struct node *n)
+{
+	for (size_t i = n->children.n; i > 0; i--)
+		if (n->children.p[i - 1]->owner == n)
+			return n->children.p[i - 1];
+	return NULL;
+}
+
+/* As Argo's getOutboundNodes: of a Retry node the last child as it is, of a loop all below it, hooks too. */
 void
 node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg)
 {
 	struct node *last;
 	switch (n->type) {
 	case NODE_RETRY:
-		last = node_last_attempt(n);
-		if (last)
-			node_outbound(last, fn, arg);
-		else
-			fn(arg, n);
+		last = last_own_child(n);
+		fn(arg, last ? last : n);
 		break;
 	case NODE_TASK_GROUP:
 		for (size_t i = 0; i < n->children.n; i++)
-			if (n->children.p[i]->boundary == n->boundary && !n->children.p[i]->hooked)
+			if (n->children.p[i]->boundary == n->boundary)
 				node_outbound(n->children.p[i], fn, arg);
 		break;
 	case NODE_STEPS:
@@ -256,7 +264,7 @@ node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *ar
 		if (memo_is_hit(n))
 			fn(arg, n);
 		for (size_t i = 0; i < n->outbound.n; i++)
-			fn(arg, n->outbound.p[i]);
+			node_outbound(n->outbound.p[i], fn, arg);
 		break;
 	case NODE_POD:
 		if (!containers_outbound(n, fn, arg))

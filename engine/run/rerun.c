@@ -15,6 +15,12 @@ is_execution(const struct node *n)
 	return node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_SKIPPED;
 }
 
+static bool
+is_good(const struct node *n, const bool *good)
+{
+	return !n->hooked && (good[n->order] || (node_is_task(n) && n->phase == PHASE_SUCCEEDED));
+}
+
 /* Nodes in the order of creation have their children behind them: one pass from the end finds who has a good
  * descendant. */
 static void
@@ -22,11 +28,8 @@ find_good(struct run *r, bool *good)
 {
 	for (size_t i = r->nodes.n; i > 0; i--) {
 		const struct node *n = r->nodes.p[i - 1];
-		for (size_t k = 0; k < n->children.n && !good[i - 1]; k++) {
-			const struct node *c = n->children.p[k];
-			good[i - 1] =
-				!c->hooked && (good[c->order] || (node_is_task(c) && c->phase == PHASE_SUCCEEDED));
-		}
+		for (size_t k = 0; k < n->children.n && !good[i - 1]; k++)
+			good[i - 1] = is_good(n->children.p[k], good);
 	}
 }
 
@@ -38,11 +41,15 @@ struct after {
 	const bool *good;
 	bool any;
 };
+/* What has another boundary came after it, the rest is inside. */
 static void
 look_after(void *arg, struct node *leaf)
 {
 	struct after *x = arg;
-	x->any |= x->good[leaf->order];
+	for (size_t i = 0; i < leaf->children.n; i++) {
+		const struct node *c = leaf->children.p[i];
+		x->any |= c->boundary != leaf && is_good(c, x->good);
+	}
 }
 
 static bool *
@@ -292,6 +299,7 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 	r->message = r->shutdown = S("");
 	r->exit_begun = false;
 	r->hooks_open = 0;
+	r->hook_error = STR_NONE;
 	r->hooked.n = r->noticed.n = 0;
 	r->finished = 0;
 	r->phase = PHASE_NONE; /* it starts over, with what is left */

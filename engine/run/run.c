@@ -394,12 +394,12 @@ static void
 end_if_done(struct run *r)
 {
 	str error = lifecycle_look_at_workflow(r);
-	if (error.p) {
-		finish(r, PHASE_ERROR, error);
-		return;
-	}
+	if (error.p && !r->hook_error.p)
+		r->hook_error = error;
 	if (r->hooks_open)
 		return;
+	if (r->hook_error.p && r->root->phase != PHASE_ERROR)
+		node_set(r->root, PHASE_ERROR, r->hook_error);
 	if (!r->exit_begun) {
 		r->exit_begun = on_exit_begin(r);
 		if (r->exit_begun)
@@ -514,6 +514,8 @@ tell(struct run *r, struct node *n)
 		break;
 	case ROLE_WORKFLOW_HOOK:
 		r->hooks_open--;
+		if (n->bubbles && !r->hook_error.p)
+			r->hook_error = n->message;
 		if (r->root && r->root->told)
 			end_if_done(r);
 		break;

@@ -263,6 +263,7 @@ struct run {
 	size_t hooks_n;
 	bool *hooks_begun;
 	uint32_t hooks_open;
+	str hook_error; /* of a hook of the workflow that could not begin: the root is an Error; absent: none */
 	bool exit_begun;                        /* the exit handler was called since this run is in memory */
 	VEC(struct node *) hooked, noticed;     /* see lifecycle.c */
 	bool workflow_noticed;

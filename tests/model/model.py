@@ -295,10 +295,10 @@ class Model:
         if n.type in ("Pod", "Skipped", "Suspend"):
             return [n]
         if n.type == "Retry":
-            return self.leaves(n.attempts[-1]) if n.attempts else []
+            own = [c for c in n.children if c in n.attempts or c.call.hooked]
+            return own[-1:]
         below = n.children if n.type == "TaskGroup" else n.outbound
         if n.type == "TaskGroup":
-            below = [c for c in below if not c.call.hooked]
             return [x for c in below for x in self.leaves(c)] if below else [n]
         return [x for c in below for x in self.leaves(c)]
 
@@ -811,10 +811,10 @@ class Model:
                 branch = node.phase
             if phases.get(node.name) not in FAILED:
                 phases[node.name] = branch
-            after = node
+            after = [node]
             if node.type == "Retry":
-                after = node.attempts[-1] if node.attempts else None
-            todo += [(c, branch) for c in after.children] if after else []
+                after = [c for c in node.children if c is (node.attempts or [None])[-1] or c.call.hooked]
+            todo += [(c, branch) for a in after for c in a.children]
         result = "Succeeded"
         for t in self.targets(n):
             own = self.nodes["%s.%s" % (n.name, t)].phase
