@@ -532,18 +532,14 @@ count_pod(const struct live *l, str node_id, const struct task_result *result, b
 		measure_lost(n, loop_now(l->engine->loop));
 }
 
-/* News of a step from the executor. */
+/* Of a run: its step has started, changed, ended. */
 static void
-task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_result *result)
+tell_run(struct live *l, str node_id, const struct task_result *result)
 {
-	struct engine *g = arg;
-	struct live *l = live_find(g, ns, workflow);
 	bool running = result && result->phase == PHASE_RUNNING;
-	if (result && !running && !g->closing)
-		kills_ended(g, ns, workflow, node_id);
-	if (!l || g->closing)
-		return; /* the workflow was deleted meanwhile */
-	struct stimulus s = { .kind = running ? STIM_TASK_CHANGED : result ? STIM_TASK_DONE : STIM_TASK_STARTED, .now = loop_now(g->loop), .node_id = node_id,
+	struct stimulus s = { .kind = running ? STIM_TASK_CHANGED : result ? STIM_TASK_DONE : STIM_TASK_STARTED,
+		.now = loop_now(l->engine->loop),
+		.node_id = node_id,
 		.result = result };
 	count_pod(l, node_id, result, running);
 	if (result && (!running || result->ready))
@@ -552,7 +548,38 @@ task_news_came(void *arg, str ns, str workflow, str node_id, const struct task_r
 		look_on(l, &s);
 }
 
+/* Whose news they are. NULL: the workflow was deleted, or its node is another by now: a step may end long after its end was decided. */
+static struct live *
+live_of_task(const struct engine *g, const struct task_id *id)
+{
+	struct live *l = g->closing ? NULL : live_find(g, id->ns, id->workflow);
+	const struct node *n = l && str_eq(run_uid(l->run), id->uid) ? run_node(l->run, id->node_id) : NULL;
+	return n && node_order(n) == id->order ? l : NULL;
+}
+
+/* News of a step from the executor. */
+static void
+task_news_came(void *arg, const struct task_id *id, const struct task_result *result)
+{
+	struct engine *g = arg;
+	struct live *l = live_of_task(g, id);
+	if (result && result->phase != PHASE_RUNNING && !g->closing)
+		kills_ended(g, id->ns, id->workflow, id->node_id);
+	if (l)
+		tell_run(l, id->node_id, result);
+}
+
 task_news *const engine_task_news = task_news_came;
+
+/* Of a request, from the agent. */
+static void
+request_ended(void *arg, str ns, str workflow, str node_id, const struct task_result *result)
+{
+	struct engine *g = arg;
+	struct live *l = g->closing ? NULL : live_find(g, ns, workflow);
+	if (l)
+		tell_run(l, node_id, result);
+}
 
 /* The agent may not send before it is on disk that it is about to. */
 static bool
@@ -569,13 +596,13 @@ request_begins(void *arg, str ns, str workflow, str node_id, void (*go)(void *ar
 }
 
 static void
-task_progress_came(void *arg, str ns, str workflow, str node_id, str text)
+task_progress_came(void *arg, const struct task_id *id, str text)
 {
 	struct engine *g = arg;
-	struct live *l = live_find(g, ns, workflow);
-	if (!l || g->closing)
+	struct live *l = live_of_task(g, id);
+	if (!l)
 		return;
-	const struct stimulus s = { .kind = STIM_TASK_PROGRESS, .now = loop_now(g->loop), .node_id = node_id, .progress = text };
+	const struct stimulus s = { .kind = STIM_TASK_PROGRESS, .now = loop_now(g->loop), .node_id = id->node_id, .progress = text };
 	look_on(l, &s);
 }
 
@@ -598,7 +625,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->grants = grants_new(g);
-	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .end = task_news_came, .arg = g };
+	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .end = request_ended, .arg = g };
 	g->agent = agent_new(&env);
 	g->admission = admission_new(g);
 	g->next_id = 1;

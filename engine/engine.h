@@ -33,7 +33,8 @@ extern const char kill_schema_sql[];    /* table: kill */
 struct engine *engine_new(struct loop *l, struct store *s, struct objects *objects, const struct settings *settings);
 void engine_set_executor(struct engine *g, struct executor *x);
 struct task_result;
-extern void (*const engine_task_news)(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
+struct task_id;
+extern void (*const engine_task_news)(void *arg, const struct task_id *id, const struct task_result *result);
 /* Reads the unfinished runs from the store and takes up their steps again. Before anything is submitted. */
 int engine_recover(struct engine *g, struct err *e) MUST_CHECK;
 /* Lets running steps run on, without us. */

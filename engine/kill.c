@@ -138,7 +138,7 @@ end_one(struct engine *g, sqlite3_stmt *q)
 	str ns = store_text(q, 0), workflow = store_text(q, 1), pod = store_text(q, 2);
 	int64_t left = sqlite3_column_int64(q, 4) - (loop_now(g->loop) - sqlite3_column_int64(q, 3)) / NS_PER_SEC;
 	struct err e;
-	if (executor_end(g->executor, ns, workflow, pod, left > 0 ? left : 0, sqlite3_column_int(q, 5), &e))
+	if (executor_end(g->executor, ns, workflow, pod, left > 0 ? left : 0, &e))
 		log_warn("a step of an earlier daemon could not be ended", "workflow", workflow.p, "pod", pod.p, "error", e.msg, NULL);
 }
 
@@ -151,9 +151,7 @@ static int
 end_all(sqlite3 *db, void *arg, struct err *e)
 {
 	struct left_over *x = arg;
-	sqlite3_stmt *q = store_prepare(db,
-		"SELECT k.ns, k.workflow, k.pod, k.at, k.grace, w.id IS NOT NULL FROM kill k"
-		" LEFT JOIN workflow w ON w.ns = k.ns AND w.name = k.workflow", e);
+	sqlite3_stmt *q = store_prepare(db, "SELECT ns, workflow, pod, at, grace FROM kill", e);
 	if (!q)
 		return -1;
 	int rc;

@@ -41,19 +41,23 @@ struct task_member {
 struct task {
 	struct executor *x;
 	struct arena *arena;       /* of everything below */
-	str key, ns, workflow, node_id, pod;
+	struct task_id id;
+	str key, pod;              /* key: of executor.tasks */
+	str claim;                 /* TASK_CLAIM: of this attempt */
 	str dir;                   /* TASK_DIR of engine/shim/task.h */
 	enum task_state state;
 	bool released, capture;
-	bool adopted;              /* look for a claim before starting anything */
+	bool adopted;              /* a daemon before us may have started it */
+	bool superseded;           /* a later attempt of its node was decided: it is to end, and is no news any more */
 	bool respawned;            /* its helper died once before it claimed */
 	unsigned helper;           /* serial of the helper it was given to */
 	bool kill_asked;
-	int64_t kill_grace;
+	int64_t kill_grace, grace; /* seconds; of the kill that was asked for, and its own */
 	int64_t deadline_ns;
 	struct buf records;        /* until the helper has them */
 	LIST_OF(struct task_output) outputs;
-	int socket, pidfd;         /* -1: none */
+	int socket, pidfd;         /* to our monitor; of one of an earlier daemon. -1: none */
+	pid_t monitor;             /* of ours, once it has claimed; 0 */
 	uv_poll_t *poll;           /* on one of them; freed when libuv has closed it */
 	struct progress_watch *watch; /* of an adopted one; likewise */
 	struct link link;          /* in executor.queue, .running or .ended */
@@ -100,14 +104,16 @@ struct executor {
 	void *arg;
 	struct map tasks;          /* key -> struct task */
 	struct link queue, running, ended;
+	struct link held;          /* tasks that wait for the end of an earlier attempt of their pod */
 	size_t spawned, limit;     /* tasks with the helper; most at once */
+	size_t superseded;         /* tasks that are */
 	size_t idle;               /* daemons among the tasks that are ready, which do not count */
 	struct timer news_timer;   /* delivers the news that came up within a call of the engine */
 	unsigned inside;           /* such calls under way */
 	bool will_serve, freed;    /* what waits is started at the end of this turn; and this struct is freed then */
 	struct images images;
 	char *tasks_path;
-	int tasks_fd;
+	int tasks_fd, gate_fd;     /* the gate: that of our monitors (engine/shim/task.h) */
 	char *helper_path;
 	struct helper helper;
 	int seccomp_fd;
@@ -127,6 +133,10 @@ drop_fd(int *fd)
 	*fd = -1;
 }
 
+/* ---- gate.c */
+/* After this no monitor of an earlier daemon claims a step that it has not claimed yet. Before any log is looked at. */
+int gate_open(struct executor *x, struct err *e) MUST_CHECK;
+
 /* ---- remove.c */
 /* Makes the folder that removed ones go through, and goes on with what is left in it. */
 int removed_open(struct executor *x, struct err *e) MUST_CHECK;
@@ -144,6 +154,9 @@ void task_started(struct task *t);
 void task_idles(struct task *t);
 /* The same, found out when it was adopted: the news follow in the next turn. */
 void task_adopted(struct task *t);
+/* An earlier attempt of its pod runs still: it leaves the line. That has ended: it looks once more. */
+void task_held(struct task *t);
+void task_let_go(struct task *t);
 
 /* ---- process.c */
 int helper_start(struct executor *x, struct err *e) MUST_CHECK;
@@ -153,17 +166,18 @@ bool helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size
 /* Hands a task to the helper; if it was released, the command follows at once. */
 int process_spawn(struct task *t, struct err *e) MUST_CHECK;
 void process_release(struct task *t);
-/* Looks at the task's log. 1: it was taken up, or has ended; 0: nothing ran, start it; -1: neither can be said. */
+/* Looks at the pod's log. 1: the task was taken up, has ended, or waits for the end of an earlier attempt, which is told to end; 0:
+ * nothing ran, start it (what an earlier attempt left is put aside); -1: neither can be said. */
 int process_adopt(struct task *t, struct err *e) MUST_CHECK;
-/* Tells the monitor to end the step. */
+/* Tells the monitor of a step that runs to end it, wherever its log is by now. */
 int process_kill(struct task *t, int64_t grace_seconds, struct err *e) MUST_CHECK;
 /* The same for a step of which nothing but its TASK_DIR is known. ERR_NOT_FOUND: it does not run. */
 int process_end(const struct executor *x, const char *dir, int64_t grace_seconds, struct err *e) MUST_CHECK;
-/* A claim of nobody: whoever is still to begin the step will not. */
-int process_bar(const struct executor *x, const char *dir, struct err *e) MUST_CHECK;
+/* Whether there is a log of this attempt (TASK_CLAIM), or, from an earlier version, one that does not say. */
+bool process_claimed(const struct executor *x, const char *dir, str claim);
 /* Forgets the monitor: it leaves if it was not released, and runs on if it was. */
 void process_forget(struct task *t);
-/* What an earlier run of the same pod left is put aside. */
+/* What an earlier attempt of the same pod left is put aside, unless it runs. */
 void process_set_aside(const struct executor *x, const char *dir);
 
 /* ---- task_write.c */

@@ -29,11 +29,18 @@ task_free(struct task *t)
 	free(t);
 }
 
+/* The place of the node in the map of tasks, which only its latest attempt has. */
+static void
+key_of(struct buf *b, str ns, str workflow, str node_id)
+{
+	buf_addf(b, "%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workflow), STR_ARG(node_id));
+}
+
 static struct task *
 find(struct executor *x, str ns, str workflow, str node_id)
 {
 	struct buf key CLEANUP(free_buf) = { 0 };
-	buf_addf(&key, "%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workflow), STR_ARG(node_id));
+	key_of(&key, ns, workflow, node_id);
 	return map_get(&x->tasks, buf_str(&key));
 }
 
@@ -49,18 +56,28 @@ task_dir(struct arena *a, const struct task_spec *s)
 		str_fnv32a(s->pod));
 }
 
+/* TASK_CLAIM of a step. */
+static str
+task_claim(struct arena *a, const struct task_spec *s)
+{
+	return arena_fmt(a, "%.*s/%u", STR_ARG(str_slice(s->uid, 0, TASK_CLAIM_MAX - 12)), s->order);
+}
+
 static struct task *
 task_new(struct executor *x, const struct task_spec *s)
 {
 	struct task *t = MEM_NEW(struct task);
 	t->x = x;
 	t->arena = arena_new();
-	t->ns = arena_dup(t->arena, s->ns);
-	t->workflow = arena_dup(t->arena, s->workflow);
-	t->node_id = arena_dup(t->arena, s->node_id);
+	t->id = (struct task_id){ arena_dup(t->arena, s->ns), arena_dup(t->arena, s->workflow), arena_dup(t->arena, s->node_id),
+		arena_dup(t->arena, s->uid), s->order };
 	t->pod = arena_dup(t->arena, s->pod);
-	t->key = arena_fmt(t->arena, "%.*s/%.*s/%.*s", STR_ARG(s->ns), STR_ARG(s->workflow), STR_ARG(s->node_id));
+	struct buf key CLEANUP(free_buf) = { 0 };
+	key_of(&key, s->ns, s->workflow, s->node_id);
+	t->key = arena_dup(t->arena, buf_str(&key));
 	t->dir = task_dir(t->arena, s);
+	t->claim = task_claim(t->arena, s);
+	t->grace = s->grace_seconds;
 	t->socket = t->pidfd = -1;
 	map_put(&x->tasks, t->key, t);
 	list_add_tail(&x->queue, &t->link);
@@ -121,6 +138,77 @@ serve_line(struct executor *x)
 	x->inside--;
 }
 
+/* ---- earlier attempts of a pod: waiting for them --------------------------------------------------------------- */
+
+void
+task_held(struct task *t)
+{
+	list_del(&t->link);
+	list_add_tail(&t->x->held, &t->link);
+}
+
+/* An earlier attempt of the pod that was released, and may be about to claim at this moment. */
+static bool
+about_to_begin(const struct executor *x, const char *dir)
+{
+	if (x->superseded)
+		LIST_EACH(&x->running, struct task, link, it)
+			if (it->superseded && it->state == TASK_SPAWNED && !strcmp(it->dir.p, dir))
+				return true;
+	return false;
+}
+
+/* What the pod's log says counts only once nobody is about to claim it. True: nothing of this attempt has run, nor runs of another. */
+static bool
+may_start(struct task *t)
+{
+	struct err e;
+	if (about_to_begin(t->x, t->dir.p)) {
+		task_held(t);
+		return false;
+	}
+	int rc = process_adopt(t, &e);
+	if (rc < 0)
+		task_fail(t, PHASE_ERROR, str_c(e.msg));
+	return rc == 0;
+}
+
+static void
+adopt(struct task *t)
+{
+	if (may_start(t))
+		serve_line(t->x);
+}
+
+void
+task_let_go(struct task *t)
+{
+	struct executor *x = t->x;
+	list_del(&t->link);
+	list_add_tail(&x->queue, &t->link);
+	x->inside++;
+	adopt(t);
+	x->inside--;
+}
+
+/* It has begun or ended: those who could not look at its log can now. */
+static void
+let_go_behind(const struct task *superseded)
+{
+	struct executor *x = superseded->x;
+	for (bool again = !about_to_begin(x, superseded->dir.p); again;) {
+		again = false;
+		LIST_EACH(&x->held, struct task, link, it)
+		{
+			if (it->poll || strcmp(it->dir.p, superseded->dir.p))
+				continue;
+			task_let_go(it);
+			again = true;
+			break; /* the list is another one now */
+		}
+	}
+}
+
 bool
 executor_room(const struct executor *x)
 {
@@ -161,7 +249,7 @@ tell_end(struct task *t)
 	struct executor *x = t->x;
 	list_del(&t->link);
 	map_del(&x->tasks, t->key); /* the news may start the same node again */
-	x->news(x->arg, t->ns, t->workflow, t->node_id, &t->result);
+	x->news(x->arg, &t->id, &t->result);
 	task_free(t);
 }
 
@@ -181,7 +269,9 @@ deliver(void *arg)
 	struct executor *x = arg;
 	for (struct task *t; (t = first_start_due(x));) {
 		t->start_due = false;
-		x->news(x->arg, t->ns, t->workflow, t->node_id, NULL);
+		if (t->superseded)
+			continue;
+		x->news(x->arg, &t->id, NULL);
 		progress_read(t);
 		if (t->members.n)
 			pod_state_read(t);
@@ -208,11 +298,29 @@ deliver_soon(struct executor *x)
 	timer_start(x->loop, &x->news_timer, loop_now(x->loop), deliver, x);
 }
 
+/* Places have become free, perhaps within a call of the engine. */
+static void
+fill_soon(struct executor *x)
+{
+	if (x->inside)
+		deliver_soon(x);
+	else
+		fill(x);
+}
+
 void
 task_end(struct task *t, const struct task_result *r)
 {
 	struct executor *x = t->x;
 	leave_state(t);
+	if (t->superseded) {
+		x->superseded--;
+		t->state = TASK_ENDED;
+		let_go_behind(t);
+		task_free(t);
+		fill_soon(x);
+		return;
+	}
 	t->state = TASK_ENDED;
 	t->result = *r;
 	list_add_tail(&x->ended, &t->link);
@@ -237,7 +345,7 @@ kill_now(struct task *t)
 {
 	struct err e;
 	if (process_kill(t, t->kill_grace, &e) < 0 && e.code != ERR_NOT_FOUND)
-		log_warn("a step could not be ended", "workflow", t->workflow.p, "node", t->node_id.p, "error", e.msg,
+		log_warn("a step could not be ended", "workflow", t->id.workflow.p, "node", t->id.node_id.p, "error", e.msg,
 			NULL);
 }
 
@@ -250,8 +358,10 @@ task_started(struct task *t)
 	buf_free(&t->records);
 	if (t->kill_asked)
 		kill_now(t);
-	if (!t->start_due)
-		t->x->news(t->x->arg, t->ns, t->workflow, t->node_id, NULL);
+	if (t->superseded)
+		let_go_behind(t);
+	else if (!t->start_due)
+		t->x->news(t->x->arg, &t->id, NULL);
 }
 
 void
@@ -262,17 +372,64 @@ task_adopted(struct task *t)
 	deliver_soon(t->x);
 }
 
+/* ---- earlier attempts of a pod: their end ------------------------------------------------------------------------ */
+
+/* Off the map, but not out of sight: a monitor that was released and has not claimed yet is told to end once it has. */
+static void
+step_aside(struct task *t)
+{
+	map_del(&t->x->tasks, t->key);
+	t->key = arena_fmt(t->arena, "%.*s %.*s", STR_ARG(t->key), STR_ARG(t->claim)); /* no node's id has a space */
+	map_put(&t->x->tasks, t->key, t);
+	if (t->idle) {
+		t->idle = false;
+		t->x->idle--;
+		t->x->spawned++;
+	}
+	t->superseded = true;
+	t->x->superseded++;
+	if (t->kill_asked)
+		return;
+	t->kill_asked = true;
+	t->kill_grace = t->grace;
+	if (t->state == TASK_RUNNING)
+		kill_now(t);
+}
+
+/* A later attempt of its node was decided, so this one, which has failed for the run, is nobody's any more. */
+static void
+supersede(struct task *t)
+{
+	bool begins = t->state == TASK_RUNNING || (t->state == TASK_SPAWNED && t->released);
+	if (begins) {
+		step_aside(t);
+		return;
+	}
+	if (t->state != TASK_ENDED)
+		leave_state(t);
+	task_free(t); /* an unreleased monitor sees that nobody is there */
+}
+
 /* ---- what the engine calls ----------------------------------------------------------------------------------- */
+
+static bool
+is_attempt(const struct task *t, const struct task_spec *s)
+{
+	return t->id.order == s->order && str_eq(t->id.uid, s->uid);
+}
 
 static struct task *
 prepare(struct executor *x, const struct task_spec *s)
 {
 	struct err e;
 	assert(x->inside); /* or a task that fails at once would be gone when we return it */
-	if (find(x, s->ns, s->workflow, s->node_id))
+	struct task *t = find(x, s->ns, s->workflow, s->node_id);
+	if (t && is_attempt(t, s))
 		return NULL; /* it is under way */
+	if (t)
+		supersede(t);
 	confine_settle(x);
-	struct task *t = task_new(x, s);
+	t = task_new(x, s);
 	if (check_names(s->ns, s->workflow, s->pod, &e) < 0 || task_write(t, s, &e) < 0)
 		task_fail(t, PHASE_ERROR, str_c(e.msg));
 	return t;
@@ -295,8 +452,7 @@ executor_start(struct executor *x, const struct task_spec *s)
 {
 	x->inside++;
 	struct task *t = prepare(x, s);
-	if (t && t->state == TASK_QUEUED) {
-		process_set_aside(x, t->dir.p);
+	if (t && t->state == TASK_QUEUED && may_start(t)) {
 		if (!x->will_serve)
 			loop_after_turn(x->loop, serve_started, x);
 		x->will_serve = true;
@@ -320,28 +476,22 @@ executor_release(struct executor *x, str ns, str workflow, str node_id)
 bool
 executor_claimed(const struct executor *x, const struct task_spec *s)
 {
-	char path[TASK_PATH_MAX];
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	snprintf(path, sizeof path, "%s.log", task_dir(a, s).p);
-	return faccessat(x->tasks_fd, path, F_OK, 0) == 0;
+	return process_claimed(x, task_dir(a, s).p, task_claim(a, s));
 }
 
 void
-executor_set_aside(const struct executor *x, const struct task_spec *s)
+executor_set_aside(struct executor *x, const struct task_spec *s)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	process_set_aside(x, task_dir(a, s).p);
-}
-
-static void
-adopt(struct task *t)
-{
-	struct err e;
-	int rc = process_adopt(t, &e);
-	if (rc < 0)
-		task_fail(t, PHASE_ERROR, str_c(e.msg));
-	else if (rc == 0)
-		serve_line(t->x);
+	struct task *t = find(x, s->ns, s->workflow, s->node_id);
+	str dir = task_dir(a, s);
+	if (t && is_attempt(t, s))
+		return;
+	if (t)
+		supersede(t);
+	if (!about_to_begin(x, dir.p))
+		process_set_aside(x, dir.p);
 }
 
 /* The node has just become an Error, since what it asks for is not there any more; its command may run. */
@@ -349,7 +499,7 @@ static void
 end_forsaken(const struct task *t, int64_t grace_seconds)
 {
 	struct err ignored; /* mostly it does not run */
-	if (check_names(t->ns, t->workflow, t->pod, &ignored) == 0)
+	if (check_names(t->id.ns, t->id.workflow, t->pod, &ignored) == 0)
 		(void)!process_end(t->x, t->dir.p, grace_seconds, &ignored);
 }
 
@@ -359,7 +509,7 @@ executor_adopt(struct executor *x, const struct task_spec *s)
 	x->inside++;
 	struct task *t = prepare(x, s);
 	if (t)
-		t->released = true; /* the store knows it: that is why it is adopted */
+		t->released = t->adopted = true; /* the store knows it: that is why it is adopted */
 	if (t && t->state == TASK_QUEUED)
 		adopt(t);
 	else if (t)
@@ -396,22 +546,14 @@ executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t gra
 }
 
 int
-executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, bool lasting, struct err *e)
+executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	if (check_names(ns, workflow, pod, e) < 0)
 		return -1;
 	const char *dir = task_dir(a, &(struct task_spec){ .ns = ns, .workflow = workflow, .pod = pod }).p;
-	/* Again, since a monitor may take its claim meanwhile; it does so once. */
-	for (int looks = 0; looks < 3; looks++) {
-		if (process_end(x, dir, grace_seconds, e) == 0)
-			return 0;
-		if (e->code != ERR_NOT_FOUND)
-			return -1;
-		if (!lasting || process_bar(x, dir, e) == 0)
-			return 0;
-	}
-	return 0; /* it has ended */
+	/* One that does not run has ended, or did not begin and never will: the gate (engine/shim/task.h). */
+	return process_end(x, dir, grace_seconds, e) < 0 && e->code != ERR_NOT_FOUND ? -1 : 0;
 }
 
 str
@@ -487,14 +629,17 @@ executor_new(struct loop *l, const struct settings *st, struct objects *objects,
 		.news = news,
 		.arg = arg,
 		.tasks_fd = -1,
+		.gate_fd = -1,
 		.seccomp_fd = -1,
 		.cgroups = { .root = "/sys/fs/cgroup", .self = "/proc/self/cgroup" },
 		.helper.socket = -1 };
 	x->limit = st->parallelism > 0 ? (size_t)st->parallelism : default_limit();
 	list_init(&x->queue);
 	list_init(&x->running);
+	list_init(&x->held);
 	list_init(&x->ended);
-	if (open_tasks(x, state_dir, e) < 0 || removed_open(x, e) < 0 || find_helper(x, e) < 0 || confine_choose(x, e) < 0) {
+	if (open_tasks(x, state_dir, e) < 0 || gate_open(x, e) < 0 || removed_open(x, e) < 0 || find_helper(x, e) < 0 ||
+		confine_choose(x, e) < 0) {
 		executor_free(x);
 		return -1;
 	}
@@ -521,6 +666,7 @@ executor_free(struct executor *x)
 	map_free(&x->tasks);
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
+	drop_fd(&x->gate_fd);
 	drop_fd(&x->seccomp_fd);
 	cgroups_free(&x->cgroups);
 	images_free(&x->images);

@@ -14,14 +14,24 @@
 struct executor;
 struct task;
 
+/*
+ * Which attempt of which node a task is: a node's id may come again (a retry of the workflow, another workflow of the same
+ * name), its `uid` and `order` together do not.
+ */
+struct task_id {
+	str ns, workflow, node_id, uid;
+	uint32_t order; /* node_order */
+};
+
 /* The task has started (`result` NULL), has changed (its phase is RUNNING: a pod with containers, a daemon), or has ended.
  * On the loop. After the end the task is gone. */
-typedef void task_news(void *arg, str ns, str workflow, str node_id, const struct task_result *result);
+typedef void task_news(void *arg, const struct task_id *id, const struct task_result *result);
 
 /* A running task says how far it is: "3/10". On the loop. */
-typedef void task_progress(void *arg, str ns, str workflow, str node_id, str text);
+typedef void task_progress(void *arg, const struct task_id *id, str text);
 
-/* `state_dir`/tasks holds the tasks; the shim is found beside the program, or in libexec. */
+/* `state_dir`/tasks holds the tasks, of one executor at a time: what an earlier one released and nobody began yet does not begin any
+ * more. Waits for those that are about to, a moment. the shim is found beside the program, or in libexec. */
 int executor_new(struct loop *l, const struct settings *st, struct objects *objects, str state_dir, task_news *news,
 	void *arg, struct executor **out, struct err *e) MUST_CHECK;
 /* Who hears of progress; `arg` is that of executor_new. */
@@ -39,7 +49,8 @@ void executor_free(struct executor *x);
 /*
  * Prepares it, and spawns the helper at the end of this turn, while the commit that decided it is under way; the command does not start before
  * executor_release. If nothing can be started (no such image, no claim), the news say so later: never from within.
- * Tasks beyond the limit of settings.parallelism wait in line.
+ * Tasks beyond the limit of settings.parallelism wait in line. If an earlier attempt of the same pod runs still, the task waits for its
+ * end; it is told to end, and nothing more is heard of it.
  */
 void executor_start(struct executor *x, const struct task_spec *t);
 /* The commit is on disk: lets the command start. */
@@ -48,8 +59,9 @@ void executor_release(struct executor *x, str ns, str workflow, str node_id);
 bool executor_room(const struct executor *x);
 /* Called, never from within a call, when tasks have ended and there is room. */
 void executor_on_room(struct executor *x, void (*room)(void *arg));
-/* What an earlier run of the same pod left is put aside, lest it be taken for this one's; executor_start does it too. */
-void executor_set_aside(const struct executor *x, const struct task_spec *t);
+/* What an earlier attempt of the same pod left, or still does, is put aside, lest it be taken for this one's; executor_start does it
+ * too. */
+void executor_set_aside(struct executor *x, const struct task_spec *t);
 /* After a restart: whether a monitor has claimed the step, so that it runs or has ended. */
 bool executor_claimed(const struct executor *x, const struct task_spec *t);
 /* After a restart: takes up a task that was released (or not) before; if it has no claim it is started as new. */
@@ -58,11 +70,8 @@ void executor_adopt(struct executor *x, const struct task_spec *t);
 bool executor_has(struct executor *x, str ns, str workflow, str node_id);
 /* SIGTERM now, SIGKILL after `grace_seconds`. The end is reported as news. False: there is no such task. */
 bool executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t grace_seconds);
-/*
- * After a restart: the same for a step that no daemon watches any more, and that nobody will adopt. `lasting`: its workflow
- * is still known; should the step have been about to begin, it cannot any more.
- */
-int executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, bool lasting, struct err *e) MUST_CHECK;
+/* After a restart: the same for a step that no daemon watches any more, and that nobody will adopt. Fine if it does not run. */
+int executor_end(const struct executor *x, str ns, str workflow, str pod, int64_t grace_seconds, struct err *e) MUST_CHECK;
 /*
  * The folder with what the steps of a workflow left: <pod>.log for each, with the output of its main container in
  * lines "<RFC 3339 time with nanoseconds> <text>"; lines that begin with # are not output (engine/shim/task.h). Names

@@ -25,6 +25,8 @@ void
 pod_state_tell(struct task *t, str text)
 {
 	struct task_result r = { .phase = PHASE_RUNNING, .exit_code = -1 };
+	if (t->superseded)
+		return;
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	str letters = str_cut(&text, ' '), address = str_cut(&text, ' ');
 	struct container_result *list = ARENA_ARRAY(a, struct container_result, t->members.n);
@@ -36,7 +38,7 @@ pod_state_tell(struct task *t, str text)
 	r.ready = t->daemon && str_eq(str_trim(text), S("ready"));
 	r.ip = str_eq(address, S("-")) ? S("127.0.0.1") : address;
 	bool ready = r.ready;
-	t->x->news(t->x->arg, t->ns, t->workflow, t->node_id, &r);
+	t->x->news(t->x->arg, &t->id, &r);
 	if (ready)
 		task_idles(t);
 }

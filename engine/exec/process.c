@@ -24,25 +24,29 @@
 
 /* ---- the helper ---------------------------------------------------------------------------------------------- */
 
+struct fds {
+	size_t n;
+	int fd[3];
+};
+
 static int
-tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, str text, int a, int b, struct err *e)
+tell_helper(struct executor *x, enum task_verb verb, enum task_sandbox sandbox, str text, const struct fds *f, struct err *e)
 {
 	struct task_message m = { verb, sandbox };
 	union {
-		char room[CMSG_SPACE(2 * sizeof(int))];
+		char room[CMSG_SPACE(sizeof f->fd)];
 		struct cmsghdr align;
 	} ctl = { { 0 } };
 	struct iovec iov[2] = { { &m, sizeof m }, { (char *)(uintptr_t)text.p, text.n } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	size_t fds = (a >= 0) + (b >= 0);
-	if (fds) {
+	if (f->n) {
 		msg.msg_control = &ctl;
-		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+		msg.msg_controllen = CMSG_SPACE(f->n * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		*c = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS
+			.cmsg_len = CMSG_LEN(f->n * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS
 		};
-		memcpy(CMSG_DATA(c), (int[]){ a, b }, fds * sizeof(int));
+		memcpy(CMSG_DATA(c), f->fd, f->n * sizeof(int));
 	}
 	if (sendmsg(x->helper.socket, &msg, MSG_NOSIGNAL) < 0)
 		return err_errno(e, "talk to the step helper");
@@ -91,9 +95,9 @@ helper_start(struct executor *x, struct err *e)
 	int rc = helper_spawn(x, pair[1], e);
 	close(pair[1]);
 	int none CLEANUP(close_fd) = x->seccomp_fd < 0 ? memfd_create("none", MFD_CLOEXEC) : -1;
+	const struct fds fds = { 3, { x->tasks_fd, x->seccomp_fd < 0 ? none : x->seccomp_fd, x->gate_fd } };
 	if (rc == 0)
-		rc = tell_helper(x, TASK_SETUP, 0, str_c(x->tasks_path), x->tasks_fd,
-			x->seccomp_fd < 0 ? none : x->seccomp_fd, e);
+		rc = tell_helper(x, TASK_SETUP, 0, str_c(x->tasks_path), &fds, e);
 	if (rc < 0)
 		helper_stop(x);
 	return rc;
@@ -115,7 +119,8 @@ tell_step_once(const struct task *t, int socket, int memfd, struct err *e)
 	if (helper_start(t->x, e) < 0)
 		return -1;
 	enum task_verb verb = !t->members.n ? TASK_STEP : t->own_network ? TASK_POD_WITH_NETWORK : TASK_POD;
-	return tell_helper(t->x, verb, t->x->sandbox, memfd < 0 ? buf_str(&t->records) : S(""), socket, memfd, e);
+	const struct fds fds = { memfd < 0 ? 1 : 2, { socket, memfd } };
+	return tell_helper(t->x, verb, t->x->sandbox, memfd < 0 ? buf_str(&t->records) : S(""), &fds, e);
 }
 
 /* A helper that has died is replaced: it kept nothing that is needed. */
@@ -133,7 +138,7 @@ bool
 helper_probe(struct executor *x, enum task_sandbox sandbox, char *why, size_t n)
 {
 	struct err e;
-	if (helper_start(x, &e) < 0 || tell_helper(x, TASK_PROBE, sandbox, S(""), -1, -1, &e) < 0) {
+	if (helper_start(x, &e) < 0 || tell_helper(x, TASK_PROBE, sandbox, S(""), &(struct fds){ 0 }, &e) < 0) {
 		snprintf(why, n, "%s", e.msg);
 		return false;
 	}
@@ -178,6 +183,10 @@ task_gone(struct task *t)
 	struct err e;
 	struct task_result r = { .exit_code = -1 };
 	stop_polling(t);
+	if (t->superseded) { /* its log may be that of the next attempt, and nobody asks */
+		task_end(t, &r);
+		return;
+	}
 	if (result_read(t, &r, &e) == 0) {
 		task_end(t, &r);
 		return;
@@ -198,11 +207,38 @@ try_again(struct task *t, const char *reason)
 		helper_stop(t->x); /* its own socket may outlive the task's by a moment */
 	snprintf(e.msg, sizeof e.msg, "%s", reason);
 	t->respawned = true;
+	if (t->superseded) {
+		task_fail(t, PHASE_FAILED, S("stopped before it started"));
+		return;
+	}
 	int rc = t->released ? process_adopt(t, &e) : 0;
 	if (rc > 0)
 		return;
+	if (rc == 0 && t->kill_asked) {
+		task_fail(t, PHASE_FAILED, S("stopped before it started"));
+		return;
+	}
 	if (rc < 0 || !again || process_spawn(t, &e) < 0)
 		task_fail(t, PHASE_ERROR, str_c(e.msg));
+}
+
+/* With the pid of who sent it, as we see it: the monitor may be process 1 of a namespace. */
+static ssize_t
+hear(const struct task *t, char *text, size_t n, pid_t *sender)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} ctl;
+	struct iovec iov = { text, n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof ctl };
+	ssize_t got = recvmsg(t->socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	struct ucred who = { 0 };
+	if (c && c->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&who, CMSG_DATA(c), sizeof who);
+	*sender = who.pid;
+	return got;
 }
 
 static void
@@ -212,10 +248,12 @@ monitor_says(uv_poll_t *p, int status, int events)
 	(void)status, (void)events; /* an error shows as the end of the socket */
 	while (t->socket >= 0) {
 		char text[1024];
-		ssize_t n = recv(t->socket, text, sizeof text - 1, MSG_DONTWAIT);
+		pid_t sender;
+		ssize_t n = hear(t, text, sizeof text - 1, &sender);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n > 0 && text[0] == 'c') {
+			t->monitor = sender;
 			task_started(t);
 		} else if (n > 0 && text[0] == 'p') {
 			progress_tell(t, (str){ text + 1, (size_t)n - 1 });
@@ -286,6 +324,7 @@ process_spawn(struct task *t, struct err *e)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, "start a step");
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)); /* it cannot fail; see hear */
 	int rc = tell_step(t, pair[1], memfd, e);
 	close(pair[1]);
 	t->socket = pair[0];
@@ -305,27 +344,6 @@ process_release(struct task *t)
 	/* If the monitor is gone already its end of file tells. */
 	if (t->socket >= 0)
 		(void)!send(t->socket, "r", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-void
-process_set_aside(const struct executor *x, const char *dir)
-{
-	const char *name = strrchr(dir, '/') + 1;
-	char from[TASK_PATH_MAX], to[TASK_PATH_MAX];
-	snprintf(from, sizeof from, "%s.log", dir);
-	if (faccessat(x->tasks_fd, from, F_OK, 0) < 0)
-		return;
-	for (unsigned i = 1; i < 1000; i++) {
-		snprintf(to, sizeof to, "%.*s.%s~%u.log", (int)(name - dir), dir, name, i);
-		int rc = (int)syscall(SYS_renameat2, x->tasks_fd, from, x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
-		if (rc < 0 && errno == EEXIST)
-			continue;
-		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);
-		(void)renameat(x->tasks_fd, dir, x->tasks_fd, to); /* mostly there is none */
-		snprintf(from, sizeof from, "%s.progress", dir);
-		(void)unlinkat(x->tasks_fd, from, 0); /* likewise */
-		return; /* a log that cannot be moved shows when the task is claimed */
-	}
 }
 
 /* ---- the claim ----------------------------------------------------------------------------------------------- */
@@ -364,79 +382,53 @@ open_claim(const struct executor *x, const char *dir)
 	return openat(x->tasks_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/*
- * A monitor died between creating the log and starting the command: take it away, under the lock that it would need. 1: it
- * lives, and has taken the lock meanwhile.
- */
-static int
-remove_claim(const struct task *t, int claim, struct err *e)
+/* Which attempt the log is of, as its first line says; absent: it does not. */
+static str
+claim_of(int claim, char line[256])
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct stat st;
-	char path[TASK_PATH_MAX];
-	if (fcntl(claim, F_SETLK, &lock) < 0)
-		return errno == EAGAIN || errno == EACCES ? 1 : err_errno(e, "lock the step's claim");
-	if (fstat(claim, &st) < 0)
-		return err_errno(e, "look at the step's claim");
-	if (st.st_size > 0)
-		return 1;
-	snprintf(path, sizeof path, "%s.log", t->dir.p);
-	if (unlinkat(t->x->tasks_fd, path, 0) < 0)
-		return err_errno(e, "remove the claim of a step that did not start");
-	return 0;
+	ssize_t n = pread(claim, line, 256, 0);
+	str rest = { line, n > 0 ? (size_t)n : 0 }, first = str_cut(&rest, '\n');
+	(void)str_cut(&first, ' '); /* TASK_LOG_STARTED */
+	(void)str_cut(&first, ' '); /* the time */
+	return first.n ? first : STR_NONE;
 }
 
-/* 1: running on or ended, 0: it was not started, 2: look again. */
-static int
-adopt_once(struct task *t, struct err *e)
+bool
+process_claimed(const struct executor *x, const char *dir, str id)
 {
-	struct task_result r = { .exit_code = -1 };
-	struct stat st;
-	int claim CLEANUP(close_fd) = open_claim(t->x, t->dir.p);
-	if (claim < 0)
-		return errno == ENOENT ? 0 : err_errno(e, "look at the step's claim");
-	t->pidfd = claim_pidfd(claim);
-	if (t->pidfd >= 0) {
-		if (start_polling(t, t->pidfd, monitor_ended, e) < 0)
-			return -1;
-		progress_follow(t);
-		pod_state_watch(t);
-		task_adopted(t);
-		return 1;
-	}
-	/* Nobody holds it: ended, or dead. The log is closed before the lock goes. */
-	if (result_read(t, &r, e) == 0) {
-		task_end(t, &r);
-		return 1;
-	}
-	if (e->code != ERR_NOT_FOUND || fstat(claim, &st) < 0)
-		return -1;
-	if (st.st_size == 0) {
-		int rc = remove_claim(t, claim, e);
-		return rc > 0 ? 2 : rc;
-	}
-	return err_set(e, ERR_INTERNAL, TASK_LOST "the machine or its helper stopped while it ran");
-}
-
-/* A monitor that another daemon left may take its claim while we look; it does so once, so that few looks are enough. */
-int
-process_adopt(struct task *t, struct err *e)
-{
-	for (int looks = 0; looks < 100; looks++) {
-		int rc = adopt_once(t, e);
-		if (rc != 2)
-			return rc;
-	}
-	return err_set(e, ERR_UNAVAILABLE, "the step is being claimed by another");
-}
-
-int
-process_end(const struct executor *x, const char *dir, int64_t grace_seconds, struct err *e)
-{
+	char line[256];
 	int claim CLEANUP(close_fd) = open_claim(x, dir);
-	int pidfd CLEANUP(close_fd) = claim < 0 ? -1 : claim_pidfd(claim);
-	if (pidfd < 0)
-		return err_set(e, ERR_NOT_FOUND, "the step has ended");
+	str said = claim < 0 ? STR_NONE : claim_of(claim, line);
+	return claim >= 0 && (!said.p || str_eq(said, id));
+}
+
+void
+process_set_aside(const struct executor *x, const char *dir)
+{
+	const char *name = strrchr(dir, '/') + 1;
+	char from[TASK_PATH_MAX], to[TASK_PATH_MAX];
+	snprintf(from, sizeof from, "%s.log", dir);
+	int claim CLEANUP(close_fd) = open_claim(x, dir);
+	if (claim < 0 || claim_holder(claim) > 0)
+		return;
+	for (unsigned i = 1; i < 1000; i++) {
+		snprintf(to, sizeof to, "%.*s.%s~%u.log", (int)(name - dir), dir, name, i);
+		int rc = (int)syscall(SYS_renameat2, x->tasks_fd, from, x->tasks_fd, to, 1 /* RENAME_NOREPLACE */);
+		if (rc < 0 && errno == EEXIST)
+			continue;
+		snprintf(to, sizeof to, "%.*s.%s~%u", (int)(name - dir), dir, name, i);
+		(void)renameat(x->tasks_fd, dir, x->tasks_fd, to); /* mostly there is none */
+		snprintf(from, sizeof from, "%s.progress", dir);
+		(void)unlinkat(x->tasks_fd, from, 0); /* likewise */
+		return; /* a log that cannot be moved shows when the task is claimed */
+	}
+}
+
+/* ---- adopting ------------------------------------------------------------------------------------------------ */
+
+static int
+tell_monitor(int pidfd, int64_t grace_seconds, struct err *e)
+{
 	siginfo_t si = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
 	si.si_pid = getpid();
 	si.si_uid = getuid();
@@ -446,24 +438,104 @@ process_end(const struct executor *x, const char *dir, int64_t grace_seconds, st
 	return 0;
 }
 
-int
-process_kill(struct task *t, int64_t grace_seconds, struct err *e)
+static int
+follow(struct task *t, struct err *e)
 {
-	return process_end(t->x, t->dir.p, grace_seconds, e);
+	if (start_polling(t, t->pidfd, monitor_ended, e) < 0)
+		return -1;
+	progress_follow(t);
+	pod_state_watch(t);
+	task_adopted(t);
+	return 1;
+}
+
+static void
+earlier_ended(uv_poll_t *p, int status, int events)
+{
+	struct task *t = p->data;
+	(void)status, (void)events;
+	stop_polling(t);
+	task_let_go(t);
+}
+
+/* Two attempts of a pod share its folder. If the earlier one cannot be told, then it has ended in this moment. */
+static int
+wait_for_earlier(struct task *t, struct err *e)
+{
+	(void)!tell_monitor(t->pidfd, t->grace, e);
+	if (start_polling(t, t->pidfd, earlier_ended, e) < 0)
+		return -1;
+	task_held(t);
+	return 1;
+}
+
+/* Nobody holds it: the step has ended, or its monitor is dead. The log is closed before the lock goes. */
+static int
+adopt_ended(struct task *t, int claim, struct err *e)
+{
+	struct task_result r = { .exit_code = -1 };
+	struct stat st;
+	char path[TASK_PATH_MAX];
+	if (result_read(t, &r, e) == 0) {
+		task_end(t, &r);
+		return 1;
+	}
+	if (e->code != ERR_NOT_FOUND)
+		return -1;
+	if (fstat(claim, &st) < 0)
+		return err_errno(e, "look at the step's claim");
+	if (st.st_size > 0)
+		return err_set(e, ERR_INTERNAL, TASK_LOST "the machine or its helper stopped while it ran");
+	/* Dead before the command, and no other monitor is about to: the gate (engine/shim/task.h). */
+	snprintf(path, sizeof path, "%s.log", t->dir.p);
+	return unlinkat(t->x->tasks_fd, path, 0) < 0 ? err_errno(e, "remove the claim of a step that did not start") : 0;
 }
 
 int
-process_bar(const struct executor *x, const char *dir, struct err *e)
+process_adopt(struct task *t, struct err *e)
 {
-	char path[TASK_PATH_MAX];
-	snprintf(path, sizeof path, "%s.log", dir);
-	for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
-		*slash = 0;
-		int rc = mkdirat(x->tasks_fd, path, 0755);
-		*slash = '/';
-		if (rc < 0 && errno != EEXIST)
-			return err_errno(e, "make a folder for the step");
-	}
-	int claim CLEANUP(close_fd) = openat(x->tasks_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	return claim < 0 ? err_errno(e, "claim the step") : 0;
+	char line[256];
+	int claim CLEANUP(close_fd) = open_claim(t->x, t->dir.p);
+	if (claim < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "look at the step's claim");
+	t->pidfd = claim_pidfd(claim);
+	str said = claim_of(claim, line);
+	bool ours = said.p ? str_eq(said, t->claim) : t->adopted;
+	if (t->pidfd >= 0)
+		return ours ? follow(t, e) : wait_for_earlier(t, e);
+	if (ours)
+		return adopt_ended(t, claim, e);
+	process_set_aside(t->x, t->dir.p);
+	return 0;
+}
+
+int
+process_end(const struct executor *x, const char *dir, int64_t grace_seconds, struct err *e)
+{
+	int claim CLEANUP(close_fd) = open_claim(x, dir);
+	int pidfd CLEANUP(close_fd) = claim < 0 ? -1 : claim_pidfd(claim);
+	if (pidfd < 0)
+		return err_set(e, ERR_NOT_FOUND, "the step has ended");
+	return tell_monitor(pidfd, grace_seconds, e);
+}
+
+/* A pidfd of our own monitor: certain, because it still lives, and so has its pid, when that cannot be reused any more. */
+static int
+own_pidfd(const struct task *t)
+{
+	char c;
+	int fd = t->monitor > 0 ? pidfd_open(t->monitor, 0) : -1;
+	if (fd >= 0 && recv(t->socket, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+		return fd;
+	close_fd(&fd);
+	return -1;
+}
+
+int
+process_kill(struct task *t, int64_t grace_seconds, struct err *e)
+{
+	int own CLEANUP(close_fd) = t->pidfd < 0 ? own_pidfd(t) : -1;
+	if (t->pidfd < 0 && own < 0)
+		return err_set(e, ERR_NOT_FOUND, "the step has ended");
+	return tell_monitor(t->pidfd < 0 ? own : t->pidfd, grace_seconds, e);
 }

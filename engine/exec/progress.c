@@ -30,8 +30,8 @@ progress_tell(struct task *t, str text)
 {
 	struct executor *x = t->x;
 	text = progress_text(text);
-	if (text.p && x->progress)
-		x->progress(x->arg, t->ns, t->workflow, t->node_id, text);
+	if (text.p && x->progress && !t->superseded)
+		x->progress(x->arg, &t->id, text);
 }
 
 static int

@@ -220,6 +220,7 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 {
 	t->capture = spec->capture_result;
 	t->deadline_ns = spec->deadline_ns;
+	record_add(&t->records, TASK_CLAIM, t->claim);
 	if (pod_needed(spec->tmpl) ? write_pod(t, spec, e) < 0 : write_one(t, spec, e) < 0)
 		return -1;
 	if (t->records.n > TASK_BYTES_MAX)

@@ -94,6 +94,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.node_id = n->id,
 		.pod = n->pod,
 		.template_name = n->pod_template,
+		.order = n->order,
 		.tmpl = t,
 		.capture_result = n->capture,
 		.deadline_ns = n->deadline,

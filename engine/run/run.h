@@ -118,6 +118,7 @@ str image_pinned(const struct image_uses *u, str name);
  * run_advance. */
 struct task_spec {
 	str ns, workflow, uid, node_id, pod, template_name;
+	uint32_t order; /* node_order: with the uid it names this attempt, whatever else the node's id was or will be used for */
 	const struct template *tmpl; /* the processed template: container or script */
 	bool capture_result;
 	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
@@ -217,7 +218,8 @@ int run_again(struct run **out, const struct val *saved, const struct val *state
 void run_free(struct run *r);
 /*
  * The step of `n` (NULL: none yet) runs with this image. From now on the name means that for the whole workflow; it is in
- * the state and, with `n`, in its row that are saved next. Only the first IMAGES_MAX_KEPT names are kept.
+ * the state and, with `n`, in its row that are saved next: of several images of a node the first is the node's. Only the first
+ * IMAGES_MAX_KEPT names are kept.
  */
 enum { IMAGES_MAX_KEPT = 256 };
 void run_use_image(struct run *r, struct node *n, str name, str digest, bool listed);

@@ -35,12 +35,29 @@ give_up(int socket, const char *what)
 	_exit(1);
 }
 
-/*
- * Whoever finds the log without a lock and empty may remove it (its monitor died here), so after locking we look whether
- * the file is still the one in the directory.
- */
-int
-claim_take(const struct setup *s, const char *dir, int socket)
+/* The next daemon may have closed the gate; while we are in it, it cannot. */
+static void
+enter_gate(const struct setup *s, int socket)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	if (fcntl(s->gate_fd, F_SETLK, &lock) < 0 || fstat(s->gate_fd, &st) < 0)
+		give_up(socket, "enter the gate");
+	errno = ESTALE;
+	if (st.st_size > 0)
+		give_up(socket, "claim the task: another daemon has come");
+}
+
+static void
+leave_gate(const struct setup *s)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+	(void)!fcntl(s->gate_fd, F_SETLK, &lock); /* giving a lock back does not fail */
+}
+
+/* Whoever creates the log has the task. */
+static int
+create_log(const struct setup *s, const char *dir, int socket)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC;
 	char path[4096];
@@ -53,12 +70,20 @@ claim_take(const struct setup *s, const char *dir, int socket)
 		fd = openat(s->tasks_fd, path, flags, 0644);
 	if (fd < 0)
 		give_up(socket, "claim the task");
+	return fd;
+}
+
+int
+claim_take(const struct setup *s, const char *dir, const char *id, int socket)
+{
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct stat st;
-	if (fcntl(fd, F_SETLK, &lock) < 0 || fstat(fd, &st) < 0 || st.st_nlink != 1)
+	enter_gate(s, socket);
+	int fd = create_log(s, dir, socket);
+	if (fcntl(fd, F_SETLK, &lock) < 0)
 		give_up(socket, "lock the claim");
-	if (relay_started(fd) < 0)
+	if (relay_started(fd, id) < 0)
 		give_up(socket, "write the claim");
+	leave_gate(s);
 	(void)!send(socket, "c", 1, MSG_NOSIGNAL); /* the daemon may be gone by now */
 	return fd;
 }

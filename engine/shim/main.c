@@ -20,9 +20,9 @@
 
 #include "engine/shim/shim.h"
 
-#define FDS_MAX 2
+#define FDS_MAX 3
 
-static struct setup setup = { .tasks_fd = -1 };
+static struct setup setup = { .tasks_fd = -1, .gate_fd = -1 };
 
 uint64_t
 step_namespaces(enum task_sandbox sandbox)
@@ -50,6 +50,7 @@ static void
 take_setup(int fds[FDS_MAX], const char *path)
 {
 	setup.tasks_fd = fds[0];
+	setup.gate_fd = fds[2];
 	snprintf(setup.tasks_path, sizeof setup.tasks_path, "%s", path);
 	struct stat st;
 	if (fstat(fds[1], &st) == 0 && st.st_size > 0) {
@@ -156,7 +157,7 @@ serve_one(int control)
 		return true;
 	if (n <= 0)
 		return false;
-	int fds[FDS_MAX] = { -1, -1 };
+	int fds[FDS_MAX] = { -1, -1, -1 };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));

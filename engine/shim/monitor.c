@@ -123,7 +123,7 @@ open_log(struct monitor *m)
 	char path[4096];
 	snprintf(path, sizeof path, "%s@%s.log", m->task.dir, m->task.container);
 	m->log_fd = openat(m->setup->tasks_fd, path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-	if (m->log_fd < 0 || relay_started(m->log_fd) < 0)
+	if (m->log_fd < 0 || relay_started(m->log_fd, NULL) < 0)
 		why_errno(&m->error, "open the log %s", path);
 	(void)!send(m->socket, "c", 1, MSG_NOSIGNAL); /* if the pod is gone we shall see it */
 }
@@ -139,7 +139,7 @@ take_claim(struct monitor *m)
 	claim_wait(m->socket);
 	if (!m->task.dir)
 		_exit(1); /* not even its directory is known */
-	m->log_fd = claim_take(m->setup, m->task.dir, m->socket);
+	m->log_fd = claim_take(m->setup, m->task.dir, m->task.claim, m->socket);
 }
 
 static int
@@ -224,7 +224,9 @@ end_step(struct monitor *m, enum task_cause cause, int64_t grace_ns)
 	if (m->cause == TASK_CAUSE_ITSELF)
 		m->cause = cause;
 	m->term_at = 0;
-	m->kill_at = now_mono() + grace_ns;
+	int64_t kill_at = now_mono() + grace_ns;
+	if (!m->kill_at || kill_at < m->kill_at) /* asked again, it has no more time than it had */
+		m->kill_at = kill_at;
 	if (!m->stopping && grace_ns > 0)
 		m->stopping = looks_stop(&m->looks, &c);
 	if (!m->stopping || grace_ns == 0)

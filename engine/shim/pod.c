@@ -46,7 +46,7 @@ struct pod {
 	struct setup setup;
 	enum task_sandbox sandbox;
 	const char *records, *records_end; /* of the pod itself */
-	const char *dir, *hostname, *network;
+	const char *dir, *claim, *hostname, *network;
 	int64_t deadline_ns, grace_s;
 	struct member member[MEMBERS_MAX];
 	size_t n;
@@ -68,6 +68,7 @@ read_pod(struct pod *p, const struct record *r)
 	/* clang-format off */
 	switch ((enum task_record)r->type) {
 	case TASK_DIR: p->dir = r->p; break;
+	case TASK_CLAIM: p->claim = r->p; break;
 	case TASK_HOSTNAME: p->hostname = r->p; break;
 	case TASK_NETWORK: p->network = r->p; break;
 	case TASK_DEADLINE: p->deadline_ns = record_i64(r); break;
@@ -514,7 +515,7 @@ pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, s
 	claim_wait(socket);
 	if (!p.dir)
 		_exit(1);
-	p.log_fd = claim_take(&p.setup, p.dir, socket);
+	p.log_fd = claim_take(&p.setup, p.dir, p.claim, socket);
 	p.started = now_real();
 	if (p.error.text[0])
 		end_all(&p, -1, 0);

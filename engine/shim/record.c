@@ -93,6 +93,7 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		/* clang-format off */
 		switch ((enum task_record)r.type) {
 		case TASK_DIR: t->dir = r.p; break;
+		case TASK_CLAIM: t->claim = r.p; break;
 		case TASK_HOSTNAME: t->hostname = r.p; break;
 		case TASK_ARG: t->argv[t->argc++] = r.p; break;
 		case TASK_ENV: t->envp[env++] = r.p; break;

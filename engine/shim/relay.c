@@ -207,13 +207,16 @@ relay_say(struct relay *r, const char *text)
 }
 
 int
-relay_started(int log_fd)
+relay_started(int log_fd, const char *claim)
 {
-	char line[sizeof TASK_LOG_STARTED + STAMP_SIZE] = TASK_LOG_STARTED;
-	size_t n = sizeof TASK_LOG_STARTED - 1;
+	char line[sizeof TASK_LOG_STARTED + STAMP_SIZE + TASK_CLAIM_MAX + 1] = TASK_LOG_STARTED;
+	size_t n = sizeof TASK_LOG_STARTED - 1, id = claim ? strnlen(claim, TASK_CLAIM_MAX) : 0;
 	stamp(line + n);
-	line[n + STAMP_SIZE - 1] = '\n'; /* in place of the space */
-	return write_all(log_fd, line, n + STAMP_SIZE);
+	n += id ? STAMP_SIZE : STAMP_SIZE - 1; /* with a space behind it, or without */
+	if (id)
+		memcpy(line + n, claim, id);
+	line[n + id] = '\n';
+	return write_all(log_fd, line, n + id + 1);
 }
 
 int

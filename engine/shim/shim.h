@@ -14,6 +14,7 @@
 /* What the server was told once; every monitor inherits it. */
 struct setup {
 	int tasks_fd;            /* the directory of all tasks */
+	int gate_fd;             /* of the daemon that we are of: closed by the next one */
 	char tasks_path[4096];   /* the same as an absolute path: mounts need one */
 	const void *seccomp;     /* BPF instructions, or NULL */
 	size_t seccomp_bytes;
@@ -27,7 +28,7 @@ struct setup {
 struct task {
 	const char *records, *records_end;
 	enum task_sandbox sandbox;
-	const char *dir, *hostname, *cwd, *script, *root, *root_size, *hold, *progress, *container, *hosts;
+	const char *dir, *claim, *hostname, *cwd, *script, *root, *root_size, *hold, *progress, *container, *hosts;
 	const char *message_path;    /* of the termination message */
 	bool message_log, read_only;
 	int64_t attempts, attempt_wait_ns;
@@ -75,8 +76,9 @@ _Noreturn void pod_run(const struct setup *s, enum task_sandbox sandbox, const c
 
 /* claim.c: waits for the release; leaves if the daemon is gone or has changed its mind. */
 void claim_wait(int socket);
-/* Makes the task ours or leaves. The log's descriptor: closing it, or another of the same file, gives up the claim. */
-int claim_take(const struct setup *s, const char *dir, int socket);
+/* Makes the task ours or leaves. `id`: its TASK_CLAIM. The log's descriptor: closing it, or another of the same file, gives up the
+ * claim. */
+int claim_take(const struct setup *s, const char *dir, const char *id, int socket);
 
 /* network.c: a pod's own network: loopback, and a pair of interfaces with an address each. */
 int network_open(struct why *w);
@@ -163,7 +165,7 @@ void relay_say(struct relay *r, const char *text);
 struct exit_buf;
 /* The last lines of the log, without their times, as the termination message. */
 void relay_last(int log_fd, size_t max, struct exit_buf *b);
-int relay_started(int log_fd);
+int relay_started(int log_fd, const char *claim); /* NULL: no claim, the log of a pod's container */
 int relay_end(int log_fd, const char *records, size_t n);
 
 /* progress.c: the progress file while the step runs. */

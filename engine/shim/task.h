@@ -24,15 +24,30 @@
  * The log, TASK_DIR with ".log" behind it below the directory of all tasks, is the one file that every step has.
  * Creating a file is the dearest thing that a monitor does, so this one serves three ends:
  *
- *   #started 2006-01-02T15:04:05.000000000Z        the claim
+ *   #started 2006-01-02T15:04:05.000000000Z UID/7  the claim: which attempt of the pod this is
  *   2006-01-02T15:04:05.000000000Z text            output, both streams
  *   #end c29tZSByZWNvcmRz                          the end; a last line that is not complete is none
  *
  * The claim. Only who created the log with O_EXCL may run the command. The monitor holds a POSIX record lock on it as
- * long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. An empty,
- * unlocked log is of a monitor that died before the command: it may be removed. The folder TASK_DIR itself exists only
- * for what needs one: emptyDir volumes, or the working directory of a step without a sandbox. TASK_DIR.progress has the
- * last progress of a step that reports any, in a line that is always as long.
+ * long as it lives, so fcntl(F_GETLK) names the living monitor's pid, without a race against reuse of pids. Its first line
+ * names the attempt (TASK_CLAIM): the same pod may be run again, and its log must not be taken for that of the next. The
+ * folder TASK_DIR itself exists only for what needs one: emptyDir volumes, or the working directory of a step without a
+ * sandbox. TASK_DIR.progress has the last progress of a step that reports any, in a line that is always as long.
+ *
+ * The gate. A monitor that was released, but has not claimed yet when its daemon dies, must not begin behind the back of
+ * the next daemon, which has decided by then what becomes of the step. So each daemon has a gate of its own, the file
+ * TASK_GATE, and all its monitors have it open. To claim is, in this order:
+ *
+ *   1. lock the gate, shared           2. leave if something is written in it
+ *   3. create the log, lock it, write its first line        4. unlock the gate
+ *
+ * The next daemon, before it looks at any log: locks the old gate exclusively, waiting for those who are between 1 and 4;
+ * writes into it; removes it; makes one of its own. The locks exclude each other, so each claim of an earlier daemon's
+ * monitor is either whole before the gate is closed, or never comes to be, whoever is interrupted where: a lock goes with
+ * the process that holds it, and what is written in the gate stays. Therefore the logs that a daemon finds are all that
+ * there will ever be of earlier ones. One that is locked is of a living monitor. One that is not is of a step that ended,
+ * or whose monitor died; if it is empty, that was before the command, and it may be removed. A step without a log did
+ * not begin and will not: to start it anew, or not to, is the new daemon's decision alone.
  *
  * A pod. A task with several containers, or with an address of its own, has one more process: the pod's monitor, which
  * holds the claim, starts the containers' monitors, each in namespaces of its own below the pod's, and says when each
@@ -45,7 +60,7 @@
  * The same text goes to the daemon over the step's socket, behind an 's'.
  *
  * Signals to the monitor: SIGTERM with a sigqueue value of N asks it to end the step: SIGTERM to the step, SIGKILL
- * after N seconds. A second one replaces the time.
+ * after N seconds. A second one may only shorten the time.
  */
 #ifndef TIDEGATE_ENGINE_SHIM_TASK_H
 #define TIDEGATE_ENGINE_SHIM_TASK_H
@@ -60,6 +75,8 @@
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
+#define TASK_CLAIM_MAX 96              /* bytes of a TASK_CLAIM */
+#define TASK_GATE ".gate"              /* in the directory of all tasks; no namespace begins with a dot */
 #define TASK_LOG_END "#end "
 #define TASK_LOG_POD "#pod "            /* of a pod's monitor: how far it is */
 #define TASK_INLINE_MAX (64 * 1024)    /* bytes of records that go with the message; more go into a memfd */
@@ -70,7 +87,7 @@ enum task_sandbox { TASK_SANDBOX_OFF, TASK_SANDBOX_USER, TASK_SANDBOX_PRIVILEGED
 
 /* To the server. */
 enum task_verb {
-	TASK_SETUP, /* fds: the directory of all tasks, the seccomp program (may be empty). Once, first */
+	TASK_SETUP, /* fds: the directory of all tasks, the seccomp program (may be empty), the gate. Once, first */
 	TASK_PROBE, /* can this sandbox be built here? The answer is text on the control socket: empty = yes */
 	TASK_STEP,  /* records; fds: the step's socket, and a memfd with the records if they are not in the message */
 	TASK_POD,   /* the same, of a pod */
@@ -85,6 +102,7 @@ enum task_record {
 	TASK_END,
 	/* the task */
 	TASK_DIR,          /* below the directory of all tasks: "namespace/workflow/pod"; its log is TASK_DIR.log */
+	TASK_CLAIM,        /* "UID/N": this attempt among all others of the pod; no spaces */
 	TASK_HOSTNAME,
 	TASK_ARG,          /* argv, in order */
 	TASK_ENV,          /* "NAME=value", in order */

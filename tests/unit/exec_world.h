@@ -22,7 +22,7 @@
 #include "core/log.h"
 #include "engine/exec/exec.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* ---- the world of a test ------------------------------------------------------------------------------------- */
 
@@ -59,11 +59,12 @@ struct world {
 };
 
 static inline void
-take_news(void *arg, str ns, str workflow, str node_id, const struct task_result *r)
+take_news(void *arg, const struct task_id *id, const struct task_result *r)
 {
 	struct world *w = arg;
-	assert_true(str_eq(ns, S("default")));
-	assert_true(str_eq(workflow, S("wf")));
+	str node_id = id->node_id;
+	assert_true(str_eq(id->ns, S("default")));
+	assert_true(str_eq(id->workflow, S("wf")));
 	if (!r) {
 		snprintf(w->started[w->started_n++], 64, "%.*s", STR_ARG(node_id));
 		return;
@@ -97,7 +98,7 @@ take_news(void *arg, str ns, str workflow, str node_id, const struct task_result
 }
 
 static inline void
-take_progress(void *arg, str ns UNUSED, str workflow UNUSED, str node_id UNUSED, str text)
+take_progress(void *arg, const struct task_id *id UNUSED, str text)
 {
 	struct world *w = arg;
 	size_t n = strlen(w->progress);

@@ -2,6 +2,9 @@
 /* Steps and a daemon that comes and goes: what an executor that comes later finds. */
 #include "exec_world.h"
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 /* ---- a daemon that comes and goes ------------------------------------------------------------------------------- */
 
 static const char *
@@ -200,6 +203,7 @@ a_second_run_of_a_pod_starts_afresh(void **state)
 	assert_int_equal(run(w, &s)->exit_code, 1);
 	w->ended_n = 0;
 	s.argv[2] = S("echo two");
+	s.spec.order++;
 	const struct ended *e = run(w, &s);
 	assert_succeeded(e);
 	assert_string_equal(e->result, "two");
@@ -250,10 +254,10 @@ has_ended(const struct world *w, const char *node)
 }
 
 static int
-end_left(struct world *w, const char *node, int64_t grace_seconds, bool lasting)
+end_left(struct world *w, const char *node, int64_t grace_seconds)
 {
 	struct err e;
-	int rc = executor_end(w->x, S("default"), S("wf"), str_c(node), grace_seconds, lasting, &e);
+	int rc = executor_end(w->x, S("default"), S("wf"), str_c(node), grace_seconds, &e);
 	if (rc)
 		fail_msg("%s", e.msg);
 	return rc;
@@ -273,14 +277,246 @@ a_step_of_an_earlier_daemon_is_ended(void **state)
 	begin(w, &s);
 	WAIT_FOR(w, lines(path, "heeds") == 1);
 	reopen(w);
-	end_left(w, "stubborn", 1, true);
+	end_left(w, "stubborn", 1);
 	WAIT_FOR(w, has_ended(w, "stubborn"));
 	assert_int_equal(lines(path, "told"), 1);
-	end_left(w, "stubborn", 1, true);
-	end_left(w, "nobody", 1, false);
+	end_left(w, "stubborn", 1);
+	end_left(w, "nobody", 1);
 	snprintf(then, sizeof then, "%s/tasks/default/wf/nobody.log", w->dir);
-	assert_false(file_exists(then)); /* of a workflow that is gone nothing is left */
+	assert_false(file_exists(then)); /* of a step that never was nothing is left */
 	assert_int_equal(w->started_n + w->ended_n, 0);
+	world_free(w);
+}
+
+/* Whether monitors are left whose server is gone: we have inherited them. */
+static bool
+monitors_are_left(const struct world *w)
+{
+	char text[4096], *end;
+	int fd CLEANUP(close_fd) = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	for (char *p = text; *p; p = end) {
+		long pid = strtol(p, &end, 10);
+		if (end == p)
+			break;
+		if (pid != w->x->helper.pid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The daemon dies right after the release, in every phase of the helper's work, and the next one wants the step ended. Which
+ * steps have begun is decided when it is there: they are ended, and no other ever begins, however late its monitor wakes up.
+ */
+static void
+a_step_that_is_about_to_begin_is_barred(void **state)
+{
+	enum { STEPS = 12 };
+	struct world *w = world_new(sandbox_of(state));
+	struct host_path hp;
+	char script[512], path[160], log[160], node[STEPS][32];
+	bool begun[STEPS];
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (int i = 0; i < STEPS; i++) {
+		struct step_of s;
+		snprintf(node[i], sizeof node[i], "about%d", i);
+		snprintf(log, sizeof log, "%s/tasks/default/wf/%s.log", w->dir, node[i]);
+		ledger_step(w, &s, &hp, script, path, node[i], "sleep 1000");
+		begin(w, &s);
+		if (i % 3)
+			usleep((useconds_t)(i * 300)); /* spreads the deaths over the start; nothing depends on it */
+		reopen(w);
+		begun[i] = file_exists(log);
+		end_left(w, node[i], 0);
+	}
+	WAIT_FOR(w, !monitors_are_left(w));
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(log, sizeof log, "%s/tasks/default/wf/%s.log", w->dir, node[i]);
+		assert_int_equal(file_exists(log), begun[i]);
+		assert_int_equal(has_ended(w, node[i]), begun[i]);
+		assert_true(lines(path, node[i]) <= begun[i]);
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	world_free(w);
+}
+
+/* A claim under way when the next daemon comes is one that it finds: it waits for it. */
+static void
+a_claim_under_way_is_waited_for(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	int told[2], byte;
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	int gate CLEANUP(close_fd) = openat(w->x->tasks_fd, TASK_GATE, O_RDWR | O_CLOEXEC);
+	executor_free(w->x);
+	pid_t monitor = fork(); /* one that was released, and has entered the gate */
+	if (monitor == 0) {
+		close(told[0]);
+		if (fcntl(gate, F_SETLK, &lock) < 0)
+			_exit(1);
+		byte = !write(told[1], "e", 1);
+		/* Until the next daemon stands before the gate, or, if it does not care, has gone on. */
+		for (int i = 0; i < 300; i++)
+			usleep(1000);
+		byte |= fstat(gate, &st) < 0 || st.st_size != 0;
+		_exit(byte);
+	}
+	assert_int_equal(read(told[0], &byte, 1), 1);
+	open_executor(w);
+	assert_int_equal(waitpid(monitor, &byte, 0), monitor);
+	assert_int_equal(byte, 0); /* as long as it was in there, nobody closed it */
+	assert_int_equal(fstat(gate, &st), 0);
+	assert_true(st.st_size > 0);
+	close(told[0]);
+	close(told[1]);
+	world_free(w);
+}
+
+/* ---- the same pod once more ------------------------------------------------------------------------------------------ */
+
+/* Takes a moment to end when it is told, and says so. */
+static void
+slow_step(struct world *w, struct step_of *s, struct host_path *hp, char script[512], char path[160], const char *node)
+{
+	char then[320];
+	ledger(w, path);
+	snprintf(then, sizeof then, "trap 'sleep 0.3; echo over >>%s; exit 1' TERM; echo runs >>%s; while :; do sleep 0.02; done", path, path);
+	ledger_step(w, s, hp, script, path, node, then);
+	s->spec.grace_seconds = 20;
+}
+
+/* Another attempt of the node: it says what it finds. */
+static void
+again_step(struct step_of *s, char script[512], const char *path)
+{
+	snprintf(script, 512, "echo again >>%s; grep -c over %s", path, path);
+	s->argv[2] = str_c(script);
+	s->spec.order++;
+}
+
+static void
+assert_begun_after_the_other(struct world *w, const char *path, const char *node)
+{
+	const struct ended *e = finish(w, node);
+	assert_succeeded(e);
+	assert_string_equal(e->result, "1");
+	assert_int_equal(lines(path, "again"), 1);
+	assert_int_equal(w->ended_n, 1); /* of the earlier attempt nobody hears any more */
+	assert_int_equal(executor_running(w->x), 0);
+}
+
+static void
+the_next_attempt_waits_for_the_one_before(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160];
+	/* It was told to end; it was not, and the next attempt sees to that. */
+	for (int told = 0; told < 2; told++) {
+		const char *node = told ? "told" : "untold";
+		slow_step(w, &s, &hp, script, path, node);
+		begin(w, &s);
+		WAIT_FOR(w, lines(path, "runs") == 1);
+		if (told)
+			assert_true(executor_kill(w->x, S("default"), S("wf"), s.spec.node_id, 20));
+		again_step(&s, script, path);
+		begin(w, &s);
+		assert_begun_after_the_other(w, path, node);
+		w->ended_n = 0;
+		unlink(path);
+	}
+	world_free(w);
+}
+
+/* The daemon is another one, and takes the next attempt for a new one or for one that may have begun. */
+static void
+the_next_attempt_waits_after_a_restart(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160];
+	for (int adopts = 0; adopts < 2; adopts++) {
+		const char *node = adopts ? "adopted" : "started";
+		slow_step(w, &s, &hp, script, path, node);
+		begin(w, &s);
+		WAIT_FOR(w, lines(path, "runs") == 1);
+		again_step(&s, script, path);
+		reopen(w);
+		assert_false(executor_claimed(w->x, &s.spec));
+		if (adopts)
+			executor_adopt(w->x, &s.spec);
+		else
+			begin(w, &s);
+		assert_begun_after_the_other(w, path, node);
+		unlink(path);
+		w->ended_n = 0;
+	}
+	world_free(w);
+}
+
+/* It was released and had not begun: in every phase of the helper's work, none is taken for the other. */
+static void
+the_next_attempt_is_not_the_one_that_was_about_to_begin(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct host_path hp;
+	char script[512], path[160], node[12][32];
+	for (int i = 0; i < 12; i++) {
+		struct step_of s;
+		snprintf(node[i], sizeof node[i], "turn%d", i);
+		ledger_step(w, &s, &hp, script, path, node[i], "sleep 1000");
+		begin(w, &s);
+		if (i % 3)
+			usleep((useconds_t)(i * 300)); /* spreads it over the start; nothing depends on it */
+		executor_kill(w->x, S("default"), S("wf"), s.spec.node_id, 0);
+		if (i % 2) {
+			executor_set_aside(w->x, &s.spec); /* of the same attempt: nothing */
+			s.spec.order++;
+			executor_set_aside(w->x, &s.spec);
+		}
+		s.spec.uid = i % 4 < 2 ? S("u-2") : S("u-1");
+		s.spec.order += 5;
+		s.argv[2] = S("echo mine");
+		begin(w, &s);
+		const struct ended *e = finish(w, node[i]);
+		assert_succeeded(e);
+		assert_string_equal(e->result, "mine");
+		assert_true(lines(path, node[i]) <= 1);
+	}
+	assert_int_equal(w->ended_n, 12);
+	WAIT_FOR(w, executor_running(w->x) == 0);
+	world_free(w);
+}
+
+/* A workflow is deleted, and another one of its name comes: it has the folder for itself, and its news. */
+static void
+a_workflow_of_the_same_name_has_steps_of_its_own(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	struct host_path hp;
+	char script[512], path[160];
+	slow_step(w, &s, &hp, script, path, "same");
+	begin(w, &s);
+	WAIT_FOR(w, lines(path, "runs") == 1);
+	executor_kill(w->x, S("default"), S("wf"), s.spec.node_id, 20);
+	executor_remove(w->x, S("default"), S("wf"));
+	s.spec.uid = S("u-2");
+	s.argv[2] = S("echo mine");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	assert_string_equal(e->result, "mine");
+	WAIT_FOR(w, lines(path, "over") == 1 && executor_running(w->x) == 0);
+	assert_int_equal(w->ended_n, 1);
 	world_free(w);
 }
 
@@ -318,7 +554,13 @@ main(int argc, char **argv)
 		TEST(a_second_run_of_a_pod_starts_afresh),
 		TEST(the_line_holds_what_is_too_much),
 		TEST(a_step_of_an_earlier_daemon_is_ended),
+		TEST(a_step_that_is_about_to_begin_is_barred),
+		TEST(a_claim_under_way_is_waited_for),
 		TEST(a_step_that_cannot_be_adopted_is_ended),
+		TEST(the_next_attempt_waits_for_the_one_before),
+		TEST(the_next_attempt_waits_after_a_restart),
+		TEST(the_next_attempt_is_not_the_one_that_was_about_to_begin),
+		TEST(a_workflow_of_the_same_name_has_steps_of_its_own),
 	};
 	return exec_main("exec_restart", tests, ARRAY_LEN(tests), argc, argv);
 }
