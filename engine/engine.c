@@ -356,15 +356,30 @@ start_request(struct live *l, const struct node *n, const struct task_spec *t)
 	*VEC_PUSH(&l->actions) = (struct action){ ACTION_RELEASE, node_id(n), 0 };
 }
 
-/* What the image of the step means is decided once for the workflow, and saved when the node is next. */
+/* What an image of the step means is decided once for the workflow, and saved when the node is next. */
 static void
-use_image(struct live *l, struct node *n, const struct task_spec *task)
+use_image(struct live *l, struct node *n, const struct task_spec *task, const struct container *c)
 {
-	const struct container *c = task->tmpl->script ? task->tmpl->script : task->tmpl->container;
 	str digest;
 	bool listed;
-	if (c && executor_image(l->engine->executor, c->image, image_pinned(task->images, c->image), &digest, &listed))
+	if (executor_image(l->engine->executor, c->image, image_pinned(task->images, c->image), &digest, &listed))
 		run_use_image(l->run, n, c->image, digest, listed);
+}
+
+/* The main one first: it is the node's. */
+static void
+use_images(struct live *l, struct node *n, const struct task_spec *task)
+{
+	const struct template *t = task->tmpl;
+	const struct container *c = t->script ? t->script : t->container;
+	if (c)
+		use_image(l, n, task, c);
+	for (size_t i = 0; t->container_set && i < t->container_set->containers.n; i++)
+		use_image(l, n, task, &t->container_set->containers.p[i]);
+	for (size_t i = 0; i < t->init_containers.n; i++)
+		use_image(l, n, task, &t->init_containers.p[i]);
+	for (size_t i = 0; i < t->sidecars.n; i++)
+		use_image(l, n, task, &t->sidecars.p[i]);
 }
 
 /* Spawns the step's helper while the commit is under way, or at once if its row is on disk already. */
@@ -372,7 +387,7 @@ static void
 start_now(struct live *l, struct node *n, const struct task_spec *task)
 {
 	struct executor *x = l->engine->executor;
-	use_image(l, n, task);
+	use_images(l, n, task);
 	if (node_recovered(n)) {
 		executor_adopt(x, task); /* it came from the store: it may run already */
 		return;

@@ -145,6 +145,9 @@ resolve(struct images *im, const struct settings *st, str name, str pinned, stru
 			"image %.*s: this workflow uses %.*s, which was removed; import or pull it again", STR_ARG(name),
 			STR_ARG(pinned));
 	*out = stored ? match_stored(im->arena, im->path, stored, row) : match_row(row ? row : find_default(name));
+	if (pinned.n && !stored && !str_eq(pinned, out->digest))
+		return err_set(e, ERR_NOT_FOUND, "image %.*s: this workflow uses %.*s, but the settings say %.*s by now", STR_ARG(name),
+			STR_ARG(pinned), STR_ARG(out->digest));
 	return 0;
 }
 

@@ -33,7 +33,7 @@ run_use_image(struct run *r, struct node *n, str name, str digest, bool listed)
 	if (i == r->images.v.n)
 		*VEC_PUSH(&r->images.v) = (struct image_use){ arena_dup(r->arena, name), arena_dup(r->arena, digest),
 			n ? n->id : STR_NONE, listed };
-	if (n)
+	if (n && !n->image)
 		n->image = (uint16_t)(i + 1);
 }
 
@@ -76,15 +76,20 @@ images_shown(const struct run *r, struct arena *a)
 	return val_map_end(&m, a);
 }
 
-/* The first node with an image of which nobody said anything also says that; once is enough. */
+/* The first node with images of which nobody said anything also says that; once is enough. */
 void
 image_of_node(const struct node *n, struct arena *a, struct val_map *status)
 {
 	if (!n->image || n->image > n->run->images.v.n)
 		return;
-	const struct image_use *u = &n->run->images.v.p[n->image - 1];
-	val_map_add(status, S("imageDigest"), val_str(u->digest));
-	if (!u->listed && str_eq(u->first, n->id))
-		val_map_add(status, S("imageNote"),
-			val_str(arena_fmt(a, "image %.*s is not in the image table: the host's commands serve", STR_ARG(u->name))));
+	struct buf note CLEANUP(free_buf) = { 0 };
+	val_map_add(status, S("imageDigest"), val_str(n->run->images.v.p[n->image - 1].digest));
+	for (size_t i = 0; i < n->run->images.v.n; i++) {
+		const struct image_use *u = &n->run->images.v.p[i];
+		if (!u->listed && str_eq(u->first, n->id))
+			buf_addf(&note, "%simage %.*s is not in the image table: the host's commands serve", note.n ? "; " : "",
+				STR_ARG(u->name));
+	}
+	if (note.n)
+		val_map_add(status, S("imageNote"), val_str(arena_dup(a, buf_str(&note))));
 }

@@ -265,6 +265,64 @@ class Images(TestCase):
         self.assertIn("LEVEL=2", self.logs(d, again))
         self.assertIn("removed", self.image("prune"))
 
+    # Every container of a pod may have an image of its own.
+    POD = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: pods}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps: [[{name: one, template: one}], [{name: set, template: set}]]
+  - name: one
+    initContainers: [{name: first, image: init}]
+    sidecars: [{name: beside, image: side, args: [wait]}]
+    container: {image: tool}
+  - name: set
+    containerSet: {containers: [{name: a, image: member-a}, {name: b, image: member-b, dependencies: [a]}]}
+"""
+    NAMES = ["init", "side", "tool", "member-a", "member-b"]
+
+    def test_every_container_keeps_the_image_it_began_with(self):
+        for i, name in enumerate(self.NAMES):
+            self.image("import", self.layout(name, str(i)), "--name", name)
+        d = self.serve()
+        nodes, w = self.outcome(d, self.POD)
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        used = w["status"]["tidegate"]["images"]
+        self.assertEqual(sorted(used), sorted(self.NAMES))
+        self.assertEqual(len(set(used.values())), len(self.NAMES))
+        self.assertEqual((nodes["one"]["imageDigest"], nodes["set"]["imageDigest"]), (used["tool"], used["member-a"]))
+        levels = lambda name: sorted(re.findall(r"LEVEL=(\d)", self.logs_so_far(d, name)))
+        self.assertEqual(levels("pods"), list("01234"))
+        for i, name in enumerate(self.NAMES):
+            self.image("import", self.layout("new-" + name, str(5 + i % 4)), "--name", name)
+        again = json.loads(d.cli("resubmit", "pods", "--exact", "--wait", "-o", "json").stdout)["metadata"]["name"]
+        self.assertEqual(levels(again), list("01234"))
+        self.assertEqual(d.get(again)["status"]["tidegate"]["images"], used)
+        self.image("remove", used["side"])
+        again = json.loads(d.cli("resubmit", "pods", "--exact", "--wait", "-o", "json", check=False).stdout)["metadata"]["name"]
+        one = next(n for n in d.get(again)["status"]["nodes"].values() if n["displayName"] == "one")
+        self.assertEqual(one["phase"], "Error")
+        self.assertIn(f"image side: this workflow uses {used['side']}, which was removed; import or pull it again", one["message"])
+
+    def test_a_root_of_the_settings_that_is_another_one(self):
+        self.image("import", self.layout(), "--name", "tool")
+        root = self.images()[0]["root"]
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write(f"images: [{{name: here, root: {root}, entrypoint: [/bin/program]}}]\n")
+        d = self.serve("--config", settings)
+        _, w = self.outcome(d, workflow("rooted", "{image: here}"))
+        self.assertEqual((w["status"]["phase"], w["status"]["tidegate"]["images"]), ("Succeeded", {"here": root}), w["status"])
+        d.stop()
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write("images: [{name: here, entrypoint: ['true']}]\n")
+        d.start()
+        again = json.loads(d.cli("resubmit", "rooted", "--exact", "--wait", "-o", "json", check=False).stdout)["metadata"]["name"]
+        self.assertIn(f"image here: this workflow uses {root}, but the settings say host by now", json.dumps(d.get(again)["status"]))
+
     def test_settings_count_before_the_image(self):
         self.image("import", self.layout(), "--name", "tool")
         settings = os.path.join(self.directory, "settings.yaml")
