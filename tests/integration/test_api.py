@@ -2,9 +2,10 @@
 """The REST interface: who is let in, the shapes of answers and errors, objects that survive a restart, streams."""
 import http.client
 import json
+import os
 import unittest
 
-from harness import TestCase, until
+from harness import ROOT, TestCase, until
 
 WORKFLOW = {
     "metadata": {"generateName": "api-"},
@@ -28,7 +29,7 @@ class Api(TestCase):
                      30, "the end")
 
     def test_no_route_is_open_without_the_token(self):
-        with open("api/routes.def", encoding="utf-8") as f:
+        with open(os.path.join(ROOT, "api", "routes.def"), encoding="utf-8") as f:
             text = f.read()
         routes = [line.split('"')[1::2] for line in text.splitlines() if line.startswith("ROUTE(")]
         self.assertGreater(len(routes), 20)

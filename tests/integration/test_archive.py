@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finished workflows: found by what they are, in pages, through the list and the archive's own paths."""
+import contextlib
 import os
+import random
 import sqlite3
 import subprocess
 import time
@@ -153,6 +155,70 @@ class Found(TestCase):
         self.assertEqual(self.d.api("DELETE", f"{path}/{uid}"), (200, {}))
         self.assertEqual(self.d.api("GET", f"{path}/{uid}")[0], 404)
         self.assertNotIn("bad", self.names())
+
+
+class Settling(Found):
+    """What a workflow is found by waits in a table of its own until somebody looks; a daemon that dies meanwhile loses none of it."""
+
+    test_by_labels_fields_names_times_and_values = test_the_command_line_asks_the_same = test_argos_archive_verbs = None
+    test_what_a_retry_changes = test_the_archive_by_uid = None
+
+    def counts(self):
+        """Entries that wait, and those that are where they are looked for."""
+        with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "tidegate.db"))) as db:
+            return tuple(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("workflow_tag_new", "workflow_tag"))
+
+    def dies(self):
+        self.d.kill()
+        self.d.start()
+
+    def test_it_dies_between_the_end_and_the_move(self):
+        self.fill()
+        waiting, there = self.counts()
+        self.assertGreater(waiting, 0)
+        self.assertEqual(there, 0)
+        self.dies()
+        self.assertEqual(sum(self.counts()), waiting)
+        self.assertEqual(set(self.names(listOptions__labelSelector="team=a")), {"one", "bad"})
+        self.assertEqual(self.counts(), (0, waiting))
+        self.dies()
+        for query, wanted in (({"parameter": "branch=dev"}, {"two", "bad"}), ({"output": "version=v-main"}, {"one"}),
+                              ({"listOptions__fieldSelector": "status.phase=Failed"}, {"bad"})):
+            self.assertEqual(set(self.names(**query)), wanted)
+
+    def test_what_goes_on_or_is_deleted_leaves_nothing_waiting(self):
+        self.fill()
+        self.dies()
+        self.assertEqual(self.d.api("PUT", "/api/v1/workflows/default/bad/retry", {"parameters": ["code=0", "branch=late"]})[0], 200)
+        until(lambda: self.get("bad")["status"].get("phase") == "Succeeded", 60, "the retry")
+        self.dies()
+        self.d.cli("delete", "one")
+        self.dies()
+        self.assertEqual(self.names(listOptions__labelSelector="team=a"), ["bad"])
+        self.assertEqual(self.names(listOptions__fieldSelector="status.phase=Failed"), [])
+        self.assertEqual(self.names(parameter="branch=late"), ["bad"])
+        self.assertEqual(self.names(parameter="branch=main"), [])
+
+    def test_it_dies_at_any_moment(self):
+        """Workflows end and are looked for while the daemon is killed; at the last each is found, once, by what it has."""
+        n, rng = scaled(100, 400), random.Random(4)  # more than wait at once
+        body = {"resourceKind": "WorkflowTemplate", "resourceName": "release"}
+        made = set()
+        for i in range(n):
+            options = {"name": f"w{i}", "labels": f"mod=m{i % 3}", "parameters": [f"branch=b{i % 5}"]}
+            status, answer = self.d.api("POST", "/api/v1/workflows/default/submit", {**body, "submitOptions": options})
+            self.assertEqual(status, 200, answer)
+            made.add(f"w{i}")
+            if rng.random() < 0.1:
+                self.names(parameter="branch=b1")
+            if rng.random() < 0.06:
+                self.dies()
+        until(lambda: len(self.names(listOptions__labelSelector="workflows.argoproj.io/completed=true")) == n, 300, "the end of all")
+        self.dies()
+        for k in range(3):
+            self.assertEqual(sorted(self.names(listOptions__labelSelector=f"mod=m{k}")), sorted(x for x in made if int(x[1:]) % 3 == k))
+        for k in range(5):
+            self.assertEqual(sorted(self.names(parameter=f"branch=b{k}")), sorted(x for x in made if int(x[1:]) % 5 == k))
 
 
 class Many(TestCase):

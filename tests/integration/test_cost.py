@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run does not use costs it nothing: which libraries are in a process, and what is written, seen from outside."""
+import contextlib
 import os
+import sqlite3
+import statistics
 import struct
 import subprocess
 import unittest
@@ -103,17 +106,24 @@ def commits(state):
 class Pages(TestCase):
     """A page written is what a commit costs: one for each table and index that must know, and no more."""
 
+    def finished(self, d):
+        """Workflows whose end is on disk."""
+        with contextlib.closing(sqlite3.connect(f"file:{d.state}/tidegate.db?mode=ro", uri=True)) as db:
+            return db.execute("SELECT count(*) FROM workflow WHERE finished IS NOT NULL").fetchone()[0]
+
     def test_a_workflow_of_one_step_writes_few_pages(self):
         port = free_port()
         d = self.daemon({"all.yaml": ONE_STEP % port}, "--auth", "none")
-        seen = []
-        for i in range(scaled(5, 10)):  # pages split now and then, and a slow machine makes a third commit: the least counts
+        ends, starts = [], []
+        for i in range(scaled(7, 15)):  # a page is split now and then: most of them count
             self.assertEqual(post(port, "/push", "{}", {"Content-Type": "application/json"})[0], 200)
-            until(lambda i=i: [w["status"].get("phase") for w in d.api("GET", "/api/v1/workflows/default")[1]["items"] or []] == ["Succeeded"] * (i + 1), 60, "its end")
-            seen.append(commits(d.state) or [99])  # the end may not be written yet, nor the next round of the log begun
-        self.assertLessEqual(min(x[-1] for x in seen), 7, "end: workflow, node, its tags, what is open, finished, listed, found by uid")
-        self.assertLessEqual(min(max(x[-3:]) for x in seen), 11,
-                             "start: event with its id, cursor, decision with its event; workflow with name and key, what is open, its specification, node")
+            until(lambda i=i: self.finished(d) == i + 1, 60, "its end")
+            seen = commits(d.state)
+            ends.append(seen[-1])
+            starts.append(max(seen[-3:]))  # on a slow machine there is one between them: that the step has started
+        self.assertLessEqual(statistics.median(ends), 7, f"end: workflow, node, its tags, what is open, finished, listed, found by uid: {ends}")
+        self.assertLessEqual(statistics.median(starts), 11, "start: event with its id, cursor, decision with its event; workflow with name and key, "
+                             f"what is open, its specification, node: {starts}")
 
 
 if __name__ == "__main__":

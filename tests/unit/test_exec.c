@@ -338,8 +338,9 @@ nothing_of_a_step_stays_behind(void **state)
 	struct step_of s;
 	char script[256], mark[32];
 	snprintf(mark, sizeof mark, "98%d.%d", getpid(), (int)w->sandbox);
-	/* A grandchild in a session of its own, with its parent gone, holding the output open. */
-	snprintf(script, sizeof script, "(setsid sh -c 'sleep %s & sleep %s' &) ; sleep 0.2; echo done", mark, mark);
+	/* A grandchild in a session of its own, with its parent gone, holding the output open. It is there before the end. */
+	snprintf(script, sizeof script,
+		"(setsid sh -c 'sleep %s & echo $! >there; exec sleep %s' &) ; until [ -s there ]; do sleep 0.02; done; echo done", mark, mark);
 	step_init(&s, "orphans", script);
 	const struct ended *e = run(w, &s);
 	assert_succeeded(e);
