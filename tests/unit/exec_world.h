@@ -248,6 +248,7 @@ static inline void
 begin(struct world *w, struct step_of *s)
 {
 	executor_start(w->x, &s->spec);
+	loop_turn(w->loop, 0); /* its monitor is made at the end of the turn */
 	executor_release(w->x, S("default"), S("wf"), s->spec.node_id);
 }
 
