@@ -64,6 +64,7 @@ struct task {
 	LIST_OF(struct task_member) members; /* of a pod; none: a task of one container, without more */
 	str member;                /* the container whose records are written; absent in such a task */
 	bool daemon, own_network;
+	unsigned pod_groups;       /* bits of enum limit_kind: the pod has a control group of that kind */
 	bool idle;                 /* a daemon that is ready: it takes no place in the line */
 	struct pod_watch *pod_watch; /* of an adopted pod; freed when libuv has closed it */
 	bool start_due;            /* adopted while it runs: the news of that are due */
@@ -260,7 +261,9 @@ int quantity_milli(str text, int64_t *out, struct err *e) MUST_CHECK;
 int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
 
 /* ---- limit.c */
-/* What the container and its pod may use. */
+/* What the containers of a pod may use together; before those of each. */
+int limits_write_pod(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+/* What the container may use; of a task of one container also what its pod may. */
 int limits_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;
 
 /* ---- cgroup.c */

@@ -194,7 +194,7 @@ write_pod(struct task *t, const struct task_spec *spec, struct err *e)
 	record_add(&t->records, TASK_DIR, t->dir);
 	record_add(&t->records, TASK_HOSTNAME, spec->pod);
 	add_life(t, spec);
-	if (pod_network(t, spec, e) < 0 || volumes_share(t, spec, e) < 0)
+	if (pod_network(t, spec, e) < 0 || volumes_share(t, spec, e) < 0 || limits_write_pod(t, spec, e) < 0)
 		return -1;
 	for (size_t i = 0; i < t->members.n; i++)
 		if (write_member(t, spec, &t->members.p[i], e) < 0)

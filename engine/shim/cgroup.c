@@ -146,6 +146,17 @@ cgroup_usage(struct task_usage *u)
 }
 
 void
+cgroup_forget(void)
+{
+	for (; groups_n; groups_n--) {
+		const struct group *g = &groups[groups_n - 1];
+		close(g->parent);
+		close(g->dir);
+		close(g->procs);
+	}
+}
+
+void
 cgroup_remove(void)
 {
 	for (; groups_n; groups_n--)

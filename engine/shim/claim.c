@@ -9,7 +9,7 @@
 
 #include "engine/shim/shim.h"
 
-void
+bool
 claim_wait(int socket)
 {
 	char c;
@@ -17,10 +17,7 @@ claim_wait(int socket)
 	do
 		n = recv(socket, &c, 1, 0);
 	while (n < 0 && errno == EINTR);
-	if (n != 1) {
-		cgroup_remove();
-		_exit(0);
-	}
+	return n == 1;
 }
 
 static _Noreturn void

@@ -136,7 +136,10 @@ take_claim(struct monitor *m)
 		open_log(m);
 		return;
 	}
-	claim_wait(m->socket);
+	if (!claim_wait(m->socket)) {
+		cgroup_remove();
+		_exit(0);
+	}
 	if (!m->task.dir)
 		_exit(1); /* not even its directory is known */
 	m->log_fd = claim_take(m->setup, m->task.dir, m->task.claim, m->socket);

@@ -185,6 +185,7 @@ make_monitor(struct pod *p, struct member *m)
 		for (struct member *x = p->member; x <= m; x++) /* or it would not see our end */
 			if (x->socket >= 0)
 				close(x->socket);
+		cgroup_forget();
 		close(pair[0]);
 		close(p->socket);
 		close(p->signals);
@@ -200,7 +201,10 @@ make_monitor(struct pod *p, struct member *m)
 static void
 prepare(struct pod *p, const char *records, size_t n, int netlink)
 {
-	if (read_records(p, records, n) < 0 || enter_namespaces(p, netlink) < 0)
+	if (read_records(p, records, n) < 0)
+		return;
+	const struct task own = { .records = p->records, .records_end = p->records_end };
+	if (cgroup_make(&own, &p->error) < 0 || enter_namespaces(p, netlink) < 0)
 		return;
 	for (size_t i = 0; i < p->n; i++)
 		if (make_monitor(p, &p->member[i]) < 0)
@@ -502,6 +506,19 @@ leave_end(const struct pod *p)
 		_exit(1);
 }
 
+/* It was not released: the containers' monitors leave when they see us gone, and their control groups before ours. */
+static _Noreturn void
+leave(struct pod *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->member[i].socket >= 0)
+			close(p->member[i].socket);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	cgroup_remove();
+	_exit(0);
+}
+
 _Noreturn void
 pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket, int netlink)
 {
@@ -512,7 +529,8 @@ pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, s
 	setpgid(0, 0);
 	p.signals = monitor_signals();
 	prepare(&p, records, n, netlink);
-	claim_wait(socket);
+	if (!claim_wait(socket))
+		leave(&p);
 	if (!p.dir)
 		_exit(1);
 	p.log_fd = claim_take(&p.setup, p.dir, p.claim, socket);
@@ -520,6 +538,7 @@ pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, s
 	if (p.error.text[0])
 		end_all(&p, -1, 0);
 	watch(&p);
+	cgroup_remove();
 	leave_end(&p);
 	_exit(0); /* the namespaces end with us, and what the network had in the host's */
 }

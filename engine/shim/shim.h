@@ -74,8 +74,8 @@ int monitor_signals(void);
 _Noreturn void pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket,
 	int netlink);
 
-/* claim.c: waits for the release; leaves if the daemon is gone or has changed its mind. */
-void claim_wait(int socket);
+/* claim.c: waits for the release. False: the daemon is gone or has changed its mind. */
+bool claim_wait(int socket);
 /* Makes the task ours or leaves. `id`: its TASK_CLAIM. The log's descriptor: closing it, or another of the same file, gives up the
  * claim. */
 int claim_take(const struct setup *s, const char *dir, const char *id, int socket);
@@ -125,6 +125,8 @@ int sandbox_drop(const struct task *t, const struct setup *s, const char **what)
 
 /* cgroup.c: the step's control groups, if it has limits. */
 int cgroup_make(const struct task *t, struct why *w);
+/* In a container's monitor: those that the pod's process made are not ours. */
+void cgroup_forget(void);
 /* The calling process, a child of the monitor's, joins them. -1 with errno. */
 int cgroup_join(void);
 /* Whether the kernel killed something in them for want of memory. */

@@ -565,6 +565,61 @@ termination_messages_come_from_where_the_manifest_says(void **state)
 	world_free(w);
 }
 
+/* Two that fit by themselves and not together: what podResources gives is for all of them. The control groups leave with the pod. */
+static void
+a_pods_limit_is_for_all_its_containers(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct pod_of p;
+	const struct val all = json("{\"limits\": {\"memory\": \"100Mi\", \"cpu\": \"1\"}}"), much = json("{\"limits\": {\"memory\": \"200Mi\"}}"),
+			 own = json("{\"limits\": {\"memory\": \"30Mi\"}}");
+	const char *hungry = "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo has it; sleep 1000 & wait";
+	char path[512];
+	set_init(&p, "feast");
+	member(&p, "a", hungry, NULL);
+	member(&p, "b", hungry, NULL);
+	p.step.spec.pod_resources = &all;
+	begin(w, &p.step);
+	const char *base = w->x->cgroups.base[LIMIT_MEMORY];
+	if (!base) {
+		print_message("no control groups here\n");
+		executor_kill(w->x, S("default"), S("wf"), S("feast"), 0);
+		(void)finish(w, "feast");
+		world_free(w);
+		return;
+	}
+	const struct ended *e = finish(w, "feast");
+	assert_int_equal(e->phase, PHASE_FAILED);
+	size_t killed = 0; /* the other one is told to end then */
+	for (size_t i = 0; i < e->containers_n; i++)
+		killed += strstr(e->containers[i].message, "OOMKilled (exit code 137)") != NULL;
+	assert_true(killed > 0);
+	snprintf(path, sizeof path, "%s/feast-%08x", base, str_fnv32a(S("default/wf/feast")));
+	assert_false(file_exists(path));
+
+	/* One that a container has besides is its own. */
+	set_init(&p, "diet");
+	member(&p, "a", "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo has it", NULL)->resources = &own;
+	member(&p, "b", "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo has it", NULL);
+	p.step.spec.pod_resources = &much;
+	e = run_pod(w, &p);
+	assert_contains(e->message, "a: OOMKilled (exit code 137)");
+
+	/* Together they fit. One that was not released leaves nothing either. */
+	set_init(&p, "snack");
+	member(&p, "a", "echo fine", NULL);
+	member(&p, "b", "echo fine", "a");
+	p.step.spec.pod_resources = &all;
+	assert_succeeded(run_pod(w, &p));
+	p.step.spec.order++;
+	executor_start(w->x, &p.step.spec);
+	snprintf(path, sizeof path, "%s/snack-%08x", base, str_fnv32a(S("default/wf/snack")));
+	WAIT_FOR(w, file_exists(path));
+	executor_kill(w->x, S("default"), S("wf"), S("snack"), 0);
+	WAIT_FOR(w, !file_exists(path));
+	world_free(w);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -583,6 +638,7 @@ main(int argc, char **argv)
 		TEST(hooks_run_after_the_start_and_before_the_end),
 		TEST(the_security_context_is_honoured),
 		TEST(termination_messages_come_from_where_the_manifest_says),
+		TEST(a_pods_limit_is_for_all_its_containers),
 	};
 	return exec_main("exec_pods", tests, ARRAY_LEN(tests), argc, argv);
 }

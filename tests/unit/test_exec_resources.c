@@ -156,6 +156,54 @@ limits_are_written_as_version_2_wants_them(void **state)
 	world_free(w);
 }
 
+/* The records of a pod of two containers. */
+static char *
+pod_limits_of(struct world *w, struct step_of *s, const struct container *b, char *to, size_t n)
+{
+	struct err e;
+	struct record r;
+	struct task_member members[] = { { .c = &s->c, .name = S("a"), .role = TASK_ROLE_MAIN }, { .c = b, .name = S("b"), .role = TASK_ROLE_MAIN } };
+	struct task t = { .x = w->x, .arena = arena_new(), .dir = S("default/wf/pod"), .members = { members, 2 } };
+	to[0] = 0;
+	int rc = limits_write_pod(&t, &s->spec, &e);
+	for (size_t i = 0; rc == 0 && i < t.members.n; i++) {
+		t.member = members[i].name;
+		rc = limits_write(&t, &s->spec, members[i].c, &e);
+	}
+	if (rc < 0)
+		snprintf(to, n, "%s", e.msg);
+	for (const char *at = t.records.p; t.records.p && record_next(&at, t.records.p + t.records.n, &r);)
+		snprintf(to + strlen(to), n - strlen(to), "%s\n", r.type == TASK_CGROUP ? strstr(r.p, "/pod-") : r.p);
+	buf_free(&t.records);
+	arena_free(t.arena);
+	return to;
+}
+
+static void
+a_pods_limits_are_around_those_of_its_containers(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct arena *a = arena_new();
+	struct step_of s, other;
+	char root[128], self[160], text[1000], wanted[600];
+	unsigned hash = str_fnv32a(S("default/wf/pod"));
+	pretend_unified(w, root, self);
+	step_with_limits(a, &other, "pod", "", "{}", "{}");
+	step_with_limits(a, &s, "pod", "", "{\"limits\":{\"cpu\":1}}", "{\"limits\":{\"memory\":\"64Mi\"}}");
+	snprintf(wanted, sizeof wanted,
+		"/pod-%08x\nmemory.max 67108864\ncgroup.subtree_control +memory\ncgroup.subtree_control +cpu\n"
+		"/pod-%08x/a\ncpu.max 100000 100000\n/pod-%08x/b\n", hash, hash, hash);
+	assert_string_equal(pod_limits_of(w, &s, &other.c, text, sizeof text), wanted);
+	/* Without limits of the pod each container has its own group, or none. */
+	step_with_limits(a, &s, "pod", "", "{\"limits\":{\"cpu\":1}}", "{}");
+	snprintf(wanted, sizeof wanted, "/pod-%08x-a\ncpu.max 100000 100000\n", hash);
+	assert_string_equal(pod_limits_of(w, &s, &other.c, text, sizeof text), wanted);
+	step_with_limits(a, &s, "pod", "", "{}", "{\"limits\":{\"cpu\":\"some\"}}");
+	assert_contains(pod_limits_of(w, &s, &other.c, text, sizeof text), "resources.limits: ");
+	arena_free(a);
+	world_free(w);
+}
+
 /* With the real thing, where some controller is left to version 2: a group with processes cannot hand it on. */
 static void
 a_daemon_makes_room_in_its_own_group(void **state)
@@ -202,6 +250,7 @@ main(int argc, char **argv)
 		TEST(a_step_has_no_more_processes_than_it_may),
 		TEST(a_step_stores_no_more_than_it_may),
 		TEST(limits_are_written_as_version_2_wants_them),
+		TEST(a_pods_limits_are_around_those_of_its_containers),
 		TEST(a_daemon_makes_room_in_its_own_group),
 	};
 	return exec_main("exec_resources", tests, ARRAY_LEN(tests), argc, argv);
