@@ -289,8 +289,11 @@ start_task(struct sim *x, const struct effect *ef)
 	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http ||
 						ef->task->tmpl->container_set))
 		buf_addf(&x->why, "  started without something to do: %.*s\n", STR_ARG(name));
-	struct sim_event *ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
-	ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
+	struct sim_event *ev;
+	if (!val_get(rule, S("unseen"))) {
+		ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
+		ev->s = (struct stimulus){ .kind = STIM_TASK_STARTED, .node_id = id };
+	}
 	add_reports(x, rule, id, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC);
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
 	const struct template *tmpl = ef->task ? ef->task->tmpl : NULL;
