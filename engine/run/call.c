@@ -39,6 +39,8 @@ adopt(struct node *n, struct call *c)
 	n->call = c->passing ? NULL : c;
 	n->of = c->of;
 	rest_meet(n);
+	if (c->role == ROLE_TASK)
+		dag_adopt(c->owner->frame, c->slot, n);
 	lifecycle_attach(n);
 }
 
@@ -341,6 +343,7 @@ struct node *
 call_begin(struct run *r, struct call *c)
 {
 	struct node *n = node_named(r, c->name);
+	size_t mark = r->news.n;
 	if (r->finished || (c->boundary && node_fulfilled(c->boundary)))
 		return NULL;
 	if (n && node_past(n)) {
@@ -375,5 +378,7 @@ call_begin(struct run *r, struct call *c)
 		metrics_begin(r, n, val_get(p.body, S("metrics")));
 	if (n && p.tmpl->annotations.n && !c->retried)
 		set_display(r, n, p.tmpl);
+	if (n)
+		run_settle_below(r, mark, n);
 	return n;
 }

@@ -30,6 +30,21 @@ dag_task_node(const struct frame *f, size_t i)
 	return f->tasks[i].node;
 }
 
+void
+dag_error(struct frame *f, str why)
+{
+	if (f->error.p)
+		return;
+	node_set(f->node, f->node->phase, why);
+	f->error = f->node->message;
+}
+
+void
+dag_adopt(struct frame *f, size_t task, struct node *n)
+{
+	f->tasks[task].node = n;
+}
+
 /* ---- the plan -------------------------------------------------------------------------------------------------- */
 
 /* What "fine" means of a task: its continueOn forgives more (spec 2.6). */
@@ -266,7 +281,7 @@ dag_link_task(struct frame *f, size_t task, struct node *n)
 static struct call *
 task_call(struct run *r, struct frame *f, size_t i, const struct step *s)
 {
-	struct call *c = frame_call(r, f, s, s->name);
+	struct call *c = frame_call(r, f, s, s->name, (struct place){ { (uint32_t)i } });
 	c->owner = f->node;
 	c->role = ROLE_TASK;
 	c->slot = (uint32_t)i;
@@ -285,9 +300,9 @@ without_running(struct run *r, struct frame *f, size_t i, const struct step *s, 
 }
 
 static struct call *
-item_call(struct run *r, struct node *group, const struct step *s, str name)
+item_call(struct run *r, struct node *group, const struct step *s, str name, uint32_t which)
 {
-	struct call *c = frame_call(r, group->owner->frame, s, name);
+	struct call *c = frame_call(r, group->owner->frame, s, name, (struct place){ { group->slot, 0, which } });
 	c->owner = group;
 	c->role = ROLE_ITEM;
 	c->slot = group->slot;
@@ -296,12 +311,12 @@ item_call(struct run *r, struct node *group, const struct step *s, str name)
 
 /* One element of a loop: a node that does not run, or a call. All are told about by the queue of news. */
 static void
-begin_item(struct run *r, struct node *group, const struct expanded *x, const struct step *of)
+begin_item(struct run *r, struct node *group, const struct expanded *x, const struct step *of, uint32_t which)
 {
 	struct err e;
 	bool proceed = false;
 	int rc = when_eval(x->step->when, &proceed, &e);
-	struct call *c = item_call(r, group, x->step, x->name);
+	struct call *c = item_call(r, group, x->step, x->name, which);
 	c->of = of;
 	group->waiting++;
 	if (!rc && proceed) {
@@ -333,7 +348,7 @@ end_loop(struct node *group)
 void
 dag_item_settled(struct node *group)
 {
-	if (!node_fulfilled(group) && --group->waiting == 0)
+	if (!node_fulfilled(group) && --group->waiting == 0 && !limit_frozen(group->owner ? group->owner->frame : NULL))
 		end_loop(group);
 }
 
@@ -352,7 +367,7 @@ begin_items(struct run *r, struct rest *x)
 		if (expand_one(r, &siblings, x->body, &dag_task_schema, x->item, &x->items->items[x->item], x->skip, &one, &e))
 			group->error = run_text(r, "%s", e.msg);
 		else
-			begin_item(r, group, &one, passing ? x->body : one.step);
+			begin_item(r, group, &one, passing ? x->body : one.step, x->item);
 		r->work = r->arena;
 		arena_reset(r->passing);
 	}
@@ -401,7 +416,7 @@ begin_task(struct run *r, struct frame *f, size_t i)
 		without_running(
 			r, f, i, s, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
 	else
-		f->tasks[i].node = call_begin(r, task_call(r, f, i, s));
+		(void)call_begin(r, task_call(r, f, i, s));
 }
 
 /* Nothing it depends on is open any more. */
@@ -410,7 +425,7 @@ ready(struct run *r, struct frame *f, size_t i)
 {
 	const struct step *s = &f->tmpl->dag->tasks.p[i];
 	struct node *n = node_named(r, run_text(r, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(s->name)));
-	if (!n && run_shut(r, f->node->exiting))
+	if (!n && (limit_frozen(f) || run_shut(r, f->node->exiting)))
 		return; /* nothing new is begun any more */
 	f->begun++;
 	if (n && node_past(n)) { /* after a restart */
@@ -556,11 +571,20 @@ end_dag(struct run *r, struct frame *f)
 	node_set(n, p, message);
 }
 
+/* All is settled, or all that was begun, and nothing more is to be. */
 static void
 end_if_over(struct run *r, struct frame *f)
 {
-	if (!f->open || (!f->begun && run_shut(r, f->node->exiting)))
+	bool over = !f->open || (f->begun == f->held && run_shut(r, f->node->exiting));
+	if (over && !limit_frozen(f))
 		end_dag(r, f);
+}
+
+void
+dag_task_dropped(struct run *r, struct frame *f)
+{
+	f->begun--;
+	end_if_over(r, f);
 }
 
 /* Those that depend on x->task, from x->at on. */

@@ -65,14 +65,25 @@ hook_scope(struct run *r, struct node *n)
 		.self_name = n->of->name };
 }
 
+struct place
+hook_place(const struct node *n)
+{
+	struct place at = n->call ? n->call->place : (struct place){ { n->slot } };
+	if (n->role == ROLE_STEP)
+		at.at[0] = 1;
+	else
+		at.at[1] = n->role == ROLE_ITEM ? 1 : 2;
+	return at;
+}
+
 /* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
 void
 hook_error(struct node *n, str message)
 {
-	if (n->role == ROLE_STEP && !n->owner->error.p)
-		n->owner->error = message;
-	if (n->role != ROLE_STEP && n->boundary && n->boundary->frame)
-		n->boundary->frame->error = message;
+	if (n->role == ROLE_STEP)
+		steps_error(n->owner, message);
+	else if (n->boundary && n->boundary->frame)
+		dag_error(n->boundary->frame, message);
 }
 
 /* Whether the exit hook is to run: an expression may say no. 1, 0, -1. */
@@ -93,8 +104,12 @@ begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
 	struct scope x = hook_scope(r, n);
 	struct err e;
 	x.time = hook_time(r, name);
-	int wanted = exit_wanted(r, h, name, &x, &e);
 	n->exit_begun = true;
+	if (limit_frozen(f) && !node_named(r, name)) {
+		n->hooks_open++; /* it is due, but will not begin any more */
+		return;
+	}
+	int wanted = exit_wanted(r, h, name, &x, &e);
 	if (!wanted)
 		return;
 	struct call *c = call_new(r, name);
@@ -107,6 +122,7 @@ begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
 	c->args = h->args;
 	c->boundary = n->boundary;
 	c->owner = n;
+	c->place = hook_place(n);
 	c->role = ROLE_EXIT;
 	c->depth = f->call->depth + 1;
 	n->hooks_open++;
@@ -199,6 +215,7 @@ on_exit_begin(struct run *r)
 	c->step = S("");
 	c->args = r->arguments;
 	c->exiting = c->hooked = true;
+	c->place.at[0] = 2;
 	c->role = ROLE_ON_EXIT;
 	struct scope x = { .run = r, .time = hook_time(r, c->name) };
 	struct err e = { 0 };

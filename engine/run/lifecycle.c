@@ -135,6 +135,7 @@ begin_of_node(struct holder *h, const struct hook *hook, str name)
 	c->exiting = h->node->exiting;
 	c->late = f->call->late;
 	c->boundary = h->node->boundary;
+	c->place = hook_place(h->node);
 	c->depth = f->call->depth + 1;
 	h->scope.time = hook_time(r, name);
 	if (hook_put_arguments(r, hook->arguments.src, &h->scope, &c->args, &e))
@@ -190,6 +191,7 @@ begin_of_workflow(struct holder *h, const struct hook *hook, str name)
 {
 	struct call *c = hook_call(h, hook, name, ROLE_WORKFLOW_HOOK);
 	c->late = true;
+	c->place.at[0] = 1;
 	(void)call_begin(h->scope.run, c);
 }
 

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limits: how many run at once, when a failure stops the rest, and when time is over (spec 2.8, 2.14). A call that has
- * to wait is parked in the queue of the limit it met; whoever ends lets the first in line try again. Nothing polls.
+ * limits: how many run at once, when a failure stops the rest, and when time is over (spec 2.8, 2.14).
+ *
+ * A call that is subject to a limit (spec.parallelism, or parallelism or failFast of the template around it) stands in the
+ * run's line. When there are no news left the first in line begins, then the next, as long as there is room. First is what
+ * is written first, the hooks of a group's steps after all its steps; inner calls where their template stands. That is the
+ * order in which Argo walks down the tree. Who meets the limit of the template around it waits there and comes back into
+ * the line as soon as somebody has ended. Nothing polls.
+ *
+ * failFast: as soon as a child has failed, nothing more is begun or decided in the template. What it began comes to its own
+ * end; when nothing of it runs any more, and there are no news, the template fails with Argo's message.
  */
 #include "engine/run/run_impl.h"
 
@@ -14,8 +22,10 @@ limit_count(struct node *n, bool was_active, bool is_active)
 	if (was_active == is_active || (n->type != NODE_POD && n->type != NODE_STEPS && n->type != NODE_DAG))
 		return;
 	uint32_t by = is_active ? 1 : UINT32_MAX; /* plus one, or minus one */
-	if (n->boundary)
+	if (n->boundary) {
 		n->boundary->active_children += by;
+		limit_note(n->boundary->frame);
+	}
 	if (n->type == NODE_POD && !sync_waits(n))
 		limit_count_pod(n, is_active);
 }
@@ -34,106 +44,214 @@ void
 limit_count_failed(struct node *n)
 {
 	bool counts = n->type == NODE_POD || n->type == NODE_STEPS || n->type == NODE_DAG || n->type == NODE_RETRY;
-	if (n->boundary && counts && phase_failed(n->phase) && !n->retried && !n->exiting && !n->hooked)
+	if (n->boundary && counts && phase_failed(n->phase) && !n->retried && !n->exiting && !n->hooked) {
 		n->boundary->failed_children++;
+		limit_note(n->boundary->frame);
+	}
 }
 
-/* ---- parallelism ----------------------------------------------------------------------------------------------- */
+/* ---- who is first ---------------------------------------------------------------------------------------------- */
 
-static void
-park(struct link *queue, struct call *c)
+static struct call *
+call_at(struct heap_node *x)
 {
-	c->is_parked = true;
-	list_add_tail(queue, &c->parked);
+	return CONTAINER_OF(x, struct call, rank);
 }
 
-/* The frame whose template limits its children; NULL if none does. */
+static const struct call *
+around(const struct call *c)
+{
+	return c->boundary->frame->call;
+}
+
+static bool
+is_before(struct heap_node *x, struct heap_node *y)
+{
+	const struct call *a = call_at(x), *b = call_at(y);
+	while (a->depth > b->depth)
+		a = around(a);
+	while (b->depth > a->depth)
+		b = around(b);
+	while (a->boundary != b->boundary) {
+		a = around(a);
+		b = around(b);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(a->place.at); i++)
+		if (a->place.at[i] != b->place.at[i])
+			return a->place.at[i] < b->place.at[i];
+	return str_cmp(call_at(x)->name, call_at(y)->name) < 0;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------------------------- */
+
 static struct frame *
-limiting_frame(const struct call *c)
+frame_around(const struct call *c)
 {
 	return c->boundary ? c->boundary->frame : NULL;
 }
 
 static bool
-template_full(const struct frame *f)
+has_limits(const struct frame *f)
 {
-	return f->tmpl->parallelism.set && f->node->active_children >= f->tmpl->parallelism.v;
+	return f->tmpl->parallelism.set || f->tmpl->fail_fast == TRI_TRUE;
+}
+
+/* The frame whose template limits the call; NULL if none does. A node that is there already is among those it counts. */
+static struct frame *
+limiting_frame(const struct run *r, const struct call *c)
+{
+	struct frame *f = frame_around(c);
+	return f && has_limits(f) && !node_named(r, c->name) ? f : NULL;
 }
 
 static bool
-fails_fast(const struct frame *f)
+run_full(const struct run *r)
 {
-	return f->tmpl->fail_fast == TRI_TRUE && f->node->failed_children;
+	return r->parallelism >= 0 && r->active_pods >= r->parallelism;
+}
+
+/* How many more children it may have; SIZE_MAX: any number. */
+static size_t
+room(const struct frame *f)
+{
+	if (!f->tmpl->parallelism.set)
+		return SIZE_MAX;
+	int64_t left = f->tmpl->parallelism.v - f->node->active_children;
+	return left > 0 ? (size_t)left : 0;
+}
+
+bool
+limit_frozen(const struct frame *f)
+{
+	return f && f->tmpl->fail_fast == TRI_TRUE && f->node->failed_children;
+}
+
+static void
+stand(struct run *r, struct call *c, struct heap *line)
+{
+	struct frame *f = frame_around(c);
+	if (c->line)
+		heap_del(c->line, &c->rank);
+	if (f)
+		f->offered += (line == &r->line) - (c->line == &r->line);
+	line->before = is_before;
+	c->line = line;
+	heap_add(line, &c->rank);
 }
 
 bool
 limit_parks(struct run *r, struct call *c)
 {
-	/* What was left of an earlier stimulus (rest.c) would have met the limit then: it comes behind who did. */
-	if (r->parallelism >= 0 && (r->active_pods >= r->parallelism || (r->behind && !list_empty(&r->parked)))) {
-		park(&r->parked, c);
-		return true;
+	struct frame *f = frame_around(c);
+	bool made = node_named(r, c->name) != NULL;
+	if (c->admitted || (made ? !run_full(r) : r->parallelism < 0 && !limiting_frame(r, c))) {
+		c->admitted = false;
+		return false;
 	}
-	struct frame *f = node_named(r, c->name) ? NULL : limiting_frame(c);
-	if (f && (template_full(f) || fails_fast(f) || (r->behind && !list_empty(&f->parked)))) {
-		park(&f->parked, c);
+	stand(r, c, &r->line);
+	c->turn = r->turn;
+	if (!f)
 		return true;
+	list_add_tail(&f->waiting, &c->kin);
+	c->held = c->role == ROLE_TASK && !made;
+	f->held += c->held;
+	return true;
+}
+
+void
+limit_leaves(struct call *c)
+{
+	struct frame *f = frame_around(c);
+	if (!c->line)
+		return;
+	heap_del(c->line, &c->rank);
+	if (f) {
+		f->offered -= c->line != &f->parked;
+		f->held -= c->held;
+		list_del(&c->kin);
+	}
+	c->line = NULL;
+	c->held = false;
+}
+
+void
+limit_forget(struct frame *f)
+{
+	while (!list_empty(&f->waiting))
+		limit_leaves(LIST_FIRST(&f->waiting, struct call, kin));
+}
+
+void
+limit_withdraw(struct node *group)
+{
+	struct frame *f = group->owner ? group->owner->frame : NULL;
+	if (!f)
+		return;
+	LIST_EACH(&f->waiting, struct call, kin, c)
+	{
+		if (c->role != ROLE_STEP || c->owner != group || node_named(group->run, c->name))
+			continue;
+		limit_leaves(c);
+		group->waiting--;
+	}
+}
+
+void
+limit_note(struct frame *f)
+{
+	if (!f || f->noted || !has_limits(f))
+		return;
+	f->noted = true;
+	*VEC_PUSH(&f->node->run->noted) = f;
+}
+
+/*
+ * As many as there is room for come back into the line, and the first of them in any case: it may come before all that are
+ * in the line already. It is asked again whenever one of them has begun.
+ */
+static void
+offer(struct run *r, struct frame *f)
+{
+	bool first = room(f) > 0 && !limit_frozen(f);
+	while (heap_top(&f->parked) && !limit_frozen(f) && (first || room(f) > f->offered)) {
+		stand(r, call_at(heap_top(&f->parked)), &r->line);
+		first = false;
+	}
+}
+
+static void
+begin(struct run *r, struct call *c)
+{
+	struct frame *f = frame_around(c);
+	bool dropped = c->held && run_shut(r, c->exiting); /* nothing new is begun any more */
+	limit_leaves(c);
+	limit_note(f);
+	c->admitted = !dropped;
+	r->behind = c->turn != r->turn;
+	if (dropped)
+		dag_task_dropped(r, f);
+	else
+		(void)call_begin(r, c);
+	r->behind = false;
+}
+
+static bool
+begin_first(struct run *r)
+{
+	struct heap_node *first;
+	while ((first = heap_top(&r->line)) && !run_full(r)) {
+		struct call *c = call_at(first);
+		struct frame *f = limiting_frame(r, c);
+		if (!f || (room(f) && !limit_frozen(f))) {
+			begin(r, c);
+			return true;
+		}
+		stand(r, c, &f->parked);
 	}
 	return false;
 }
 
-static struct call *
-first_parked(struct link *queue)
-{
-	struct call *c = LIST_FIRST(queue, struct call, parked);
-	list_del(&c->parked);
-	c->is_parked = false;
-	return c;
-}
-
-static bool
-frame_releases(const struct run *r, const struct frame *f)
-{
-	return f && !list_empty(&f->parked) && !template_full(f) && !fails_fast(f) &&
-		(r->parallelism < 0 || r->active_pods < r->parallelism);
-}
-
-static bool
-run_releases(const struct run *r)
-{
-	return !list_empty(&r->parked) && r->active_pods < r->parallelism;
-}
-
-static void
-go_on(struct run *r, struct rest *x)
-{
-	r->behind = false;
-	limit_release(r, x->node);
-}
-
-void
-limit_release(struct run *r, struct node *boundary)
-{
-	struct frame *f = boundary && !node_fulfilled(boundary) ? boundary->frame : NULL;
-	while (frame_releases(r, f) && !run_is_tired(r))
-		(void)call_begin(r, first_parked(&f->parked));
-	while (run_releases(r) && !run_is_tired(r))
-		(void)call_begin(r, first_parked(&r->parked));
-	if (frame_releases(r, f) || run_releases(r))
-		run_rest(r, &(struct rest){ .go_on = go_on, .node = f ? boundary : NULL });
-}
-
 /* ---- failFast of a template ------------------------------------------------------------------------------------ */
-
-static void
-forget_parked(struct frame *f)
-{
-	LIST_EACH(&f->parked, struct call, parked, c)
-	{
-		list_del(&c->parked);
-		c->is_parked = false;
-	}
-}
 
 /* What is not active, but not done either: attempts that wait, suspended nodes, groups; and the hooks of those that are. */
 static void
@@ -148,29 +266,45 @@ give_up(struct node *n, str why)
 	node_set(n, PHASE_FAILED, why);
 }
 
-/* Source: checkParallelism, workflow/controller/operator.go: once nothing runs any more the template fails, whatever
- * was left to do. */
-bool
-limit_fail_fast(struct run *r, struct node *boundary)
+/* Source: checkParallelism, workflow/controller/operator.go. */
+static bool
+fail_fast(struct frame *f)
 {
-	struct frame *f = boundary ? boundary->frame : NULL;
-	size_t daemons = boundary ? daemons_running(boundary) : 0; /* they do not keep it from ending */
-	if (!f || node_fulfilled(boundary) || !fails_fast(f) || boundary->active_pods > daemons ||
-		boundary->active_children > daemons)
+	struct node *n = f->node;
+	size_t daemons = daemons_running(n); /* they do not keep it from ending */
+	if (node_fulfilled(n) || !limit_frozen(f) || n->active_pods > daemons || n->active_children > daemons)
 		return false;
 	str why = S("template has failed or errored children and failFast enabled");
-	(void)r;
-	forget_parked(f);
+	limit_forget(f);
 	for (size_t i = 0; f->group && i < f->group->children.n; i++)
-		if (f->group->children.p[i]->boundary == boundary)
+		if (f->group->children.p[i]->boundary == n)
 			give_up(f->group->children.p[i], why);
 	for (size_t i = 0; i < f->tasks_n; i++)
 		if (dag_task_node(f, i))
 			give_up(dag_task_node(f, i), why);
 	if (f->group)
 		give_up(f->group, why);
-	node_set(boundary, PHASE_FAILED, why);
+	node_set(n, PHASE_FAILED, why);
 	return true;
+}
+
+bool
+limit_due(const struct run *r)
+{
+	return r->noted.n || (heap_top(&r->line) && !run_full(r));
+}
+
+bool
+limit_settle(struct run *r)
+{
+	while (r->noted.n) {
+		struct frame *f = r->noted.p[--r->noted.n];
+		f->noted = false;
+		if (fail_fast(f))
+			return true;
+		offer(r, f);
+	}
+	return begin_first(r);
 }
 
 /* ---- the workflow's deadline ----------------------------------------------------------------------------------- */
@@ -183,6 +317,22 @@ pod_give_up(struct run *r, struct node *n, str why)
 		n->body = NULL;
 	containers_end(n, why);
 	node_set(n, PHASE_FAILED, why);
+}
+
+static bool
+ends_by_deadline(const struct node *n)
+{
+	bool leaf = node_is_task(n) || n->type == NODE_SUSPEND || sync_waits(n);
+	return leaf && !n->gone && !n->exiting && !phase_fulfilled(n->phase);
+}
+
+bool
+limit_deadline_due(const struct run *r)
+{
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (ends_by_deadline(r->nodes.p[i]))
+			return true;
+	return false;
 }
 
 /* Pods and suspended nodes fail at once; steps and dags then fail through them. Exit handlers are spared. */

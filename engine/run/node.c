@@ -329,6 +329,8 @@ end(struct node *n)
 		progress_set(n, n->total, n->total);
 	if (n->daemons)
 		daemons_end(n->run, n);
+	if (n->frame)
+		limit_forget(n->frame);
 	node_announce(n);
 }
 

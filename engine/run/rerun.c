@@ -288,7 +288,6 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 	reset_above(r, doomed);
 	bury(r, doomed);
 	run_drop_frames(r);
-	list_init(&r->parked);
 	r->news.n = r->news_at = 0;
 	r->root = node_named(r, r->name);
 	r->on_exit = NULL;

@@ -102,6 +102,6 @@ rest_meet(struct node *n)
 bool
 run_busy(const struct run *r)
 {
-	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed;
+	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed || limit_due(r);
 	return left && r->phase == PHASE_RUNNING && !r->suspended && !r->finished;
 }

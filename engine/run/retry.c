@@ -96,7 +96,9 @@ begin_attempt(struct run *r, struct node *retry, size_t k)
 {
 	struct call *base = retry->call, *c = ARENA_NEW(r->arena, struct call);
 	*c = *base;
-	c->parked = (struct link){ 0 };
+	c->rank = (struct heap_node){ 0 };
+	c->line = NULL;
+	c->held = c->admitted = false;
 	c->name = run_text(r, "%.*s(%zu)", STR_ARG(base->name), k);
 	c->owner = retry;
 	c->role = ROLE_ATTEMPT;

@@ -213,7 +213,6 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	struct err ignored;
 	if (time_parse_rfc3339(val_get_str(meta, "creationTimestamp"), &r->created, &ignored))
 		r->created = 0;
-	list_init(&r->parked);
 	diags_init(&r->diags);
 	return r;
 }
@@ -286,9 +285,13 @@ run_drop_frames(struct run *r)
 	for (size_t i = 0; i < r->frames.n; i++) {
 		map_free(&r->frames.p[i]->names);
 		map_free(&r->frames.p[i]->aggregates);
+		limit_forget(r->frames.p[i]);
+		heap_free(&r->frames.p[i]->parked);
 		dag_frame_free(r->frames.p[i]);
 	}
 	VEC_FREE(&r->frames);
+	VEC_FREE(&r->noted);
+	heap_free(&r->line);
 }
 
 void
@@ -472,8 +475,6 @@ tell(struct run *r, struct node *n)
 	if (!has_listener(n))
 		return;
 	n->told_ready = n->daemoned;
-	if (n->boundary && limit_fail_fast(r, n->boundary))
-		return;
 	if (n->role == ROLE_EXIT || n->role == ROLE_HOOK) {
 		if (n->bubbles)
 			hook_error(n->owner, n->message);
@@ -535,8 +536,44 @@ tell_next(struct run *r)
 	struct node *n = r->news.p[r->news_at++];
 	n->queued = false;
 	tell(r, n);
-	limit_release(r, n->boundary);
 	return true;
+}
+
+static void
+settle_rest(struct run *r, struct rest *x)
+{
+	run_settle_below(r, x->mark, x->node);
+	steps_child_begun(r, x->node);
+}
+
+/* The news from `mark` to `at` were told, but for that of `own`, which comes first now. */
+static void
+drop_told(struct run *r, size_t mark, size_t at, struct node *own)
+{
+	if (own)
+		r->news.p[--at] = own;
+	memmove(r->news.p + mark, r->news.p + at, (r->news.n - at) * sizeof *r->news.p);
+	r->news.n -= at - mark;
+}
+
+void
+run_settle_below(struct run *r, size_t mark, struct node *n)
+{
+	struct node *own = NULL;
+	size_t at = mark < r->news_at ? mark = r->news_at : mark;
+	for (; at < r->news.n && !r->finished && !r->interrupted.n; at++) {
+		struct node *x = r->news.p[at];
+		if (x == n) {
+			own = n;
+			continue;
+		}
+		x->queued = false;
+		tell(r, x);
+	}
+	if (r->interrupted.n) /* places were left: they come first */
+		run_rest(r, &(struct rest){ .go_on = settle_rest, .node = n, .mark = mark });
+	if (at > mark)
+		drop_told(r, mark, at, own);
 }
 
 /* Until nothing is left, or the stimulus has begun enough. */
@@ -547,7 +584,7 @@ run_settle(struct run *r)
 		rest_gather(r);
 		if (r->suspended || r->finished || run_is_tired(r))
 			break;
-		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r))
+		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r) && !limit_settle(r))
 			break;
 	}
 	if (r->news_at == r->news.n)
@@ -630,7 +667,9 @@ run_start(struct run *r)
 			suspend_set_timer(r, r->nodes.p[i]);
 	run_enter(r);
 	run_settle(r); /* everybody is called again before anything happens to anybody */
-	if (r->deadline && r->now >= r->deadline)
+	if (r->deadline && r->now == r->deadline && limit_deadline_due(r))
+		run_effect(r, EFFECT_TIMER, NULL)->at_ns = r->deadline; /* after what else happens at that instant */
+	else if (r->deadline && r->now >= r->deadline)
 		limit_deadline(r);
 }
 
@@ -687,6 +726,7 @@ begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
 	r->last = &r->first;
 	r->was_finished = r->finished != 0;
 	r->begun = 0;
+	r->turn++;
 }
 
 static void

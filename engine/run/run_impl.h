@@ -28,12 +28,17 @@
  *
  * A stimulus begins so many calls and no more; the places where it was left are taken up by the next (rest.c).
  *
+ * Of one instant: what a call comes to the moment it begins is settled before its caller goes on, as in Argo, whose
+ * executeTemplate returns only then. What is subject to a limit begins when there are no more news, and in the order in
+ * which it is written (limits.c): so that order follows from the state, and is the same after a restart.
+ *
  * What is in memory beyond the nodes (frames, calls, counts) is derived. After a restart the root is called again, and
  * calls find their nodes instead of making them: so nothing of it need be saved, and run_load cannot disagree with it.
  */
 #ifndef TIDEGATE_ENGINE_RUN_RUN_IMPL_H
 #define TIDEGATE_ENGINE_RUN_RUN_IMPL_H
 
+#include "core/heap.h"
 #include "core/lang/when.h"
 #include "core/map.h"
 #include "engine/custom_metrics.h"
@@ -166,10 +171,24 @@ struct library {
 	struct map defs;        /* name -> struct def */
 };
 
+/*
+ * Where a call stands among those of its boundary, the first number counting most. Of steps: 0 (a hook: 1), which of its
+ * group, which element. Of a dag: which task, 0 (a hook of an element: 1, of the task: 2), which element. Of the workflow:
+ * its root 0, a hook 1, its exit handler 2.
+ */
+struct place {
+	uint32_t at[3];
+};
+
 /* A template invocation that was decided on: what executeTemplate is given. */
 struct call {
-	struct link parked; /* in the queue of the limit it waits for */
-	bool is_parked;
+	struct heap_node rank;  /* in the line it waits in: see limits.c */
+	struct heap *line;      /* NULL: it does not wait */
+	struct link kin;        /* in its frame's list of those that wait; unused without a frame */
+	bool held;              /* it waits, and counts as held in its frame */
+	bool admitted;          /* it was its turn: it begins now */
+	uint32_t turn;          /* since which stimulus it waits */
+	struct place place;
 	bool passing;            /* it lives only as long as it is begun: nothing may keep it, or what it points to */
 	str name;                /* of the node */
 	struct library *library; /* where `tmpl` is looked up */
@@ -198,7 +217,10 @@ struct frame {
 	const struct template *tmpl; /* processed */
 	struct map names;            /* step or task name -> index + 1 (steps: of its group) */
 	struct map aggregates;       /* "name.outputs.result" -> str *, see scope.c */
-	struct link parked;          /* calls that wait for this template's parallelism */
+	struct heap parked;  /* calls that wait for this template's own limits */
+	struct link waiting; /* all its calls that wait, in whatever line */
+	size_t offered;      /* how many of them are in the run's line */
+	bool noted;          /* is in run->noted */
 	/* steps */
 	size_t current;
 	struct node *group;
@@ -209,7 +231,8 @@ struct frame {
 	size_t targets_n;
 	uint32_t marks;
 	size_t open;  /* reachable tasks that are not settled */
-	size_t begun; /* tasks begun and not settled */
+	size_t begun; /* tasks that are ready and not settled */
+	size_t held;  /* those of them that wait to begin */
 	str error;    /* fails the DAG when its tasks are done */
 };
 
@@ -228,6 +251,8 @@ struct rest {
 	const struct val *items;      /* of a TaskGroup */
 	const struct step *body;
 	bool skip;
+	bool again;  /* of a StepGroup that was begun before a restart */
+	size_t mark; /* of news: see run_settle_below */
 };
 
 struct run {
@@ -284,7 +309,8 @@ struct run {
 	struct node *root, *on_exit;
 	bool entered;               /* the root was called since this run is in memory */
 	struct locking *lock;       /* those of spec.synchronization; NULL: none (yet) */
-	struct link parked;         /* calls that wait for spec.parallelism */
+	struct heap line;           /* calls that begin in their turn: see limits.c */
+	VEC(struct frame *) noted;  /* frames with limits in which somebody ended or failed */
 	VEC(struct frame *) frames; /* to be freed */
 	uint32_t visits;
 	struct evaluator *evaluator; /* NULL until there is an expression */
@@ -302,6 +328,7 @@ struct run {
 	VEC(struct rest) rests;  /* the innermost last */
 	VEC(struct rest) interrupted; /* of this moment, the innermost first */
 	bool behind;             /* what begins is what was left */
+	uint32_t turn;           /* the number of the stimulus */
 	uint32_t unmet;          /* open nodes that were read back and not called yet */
 };
 
@@ -395,6 +422,8 @@ bool usage_shown(struct usage u, struct arena *a, struct val *out);
 
 struct effect *run_effect(struct run *r, enum effect_kind k, struct node *n);
 void run_settle(struct run *r);
+/* Tells the news from the `mark`-th on, but for those of `n`: what is below it. */
+void run_settle_below(struct run *r, size_t mark, struct node *n);
 void run_fail(struct run *r, enum phase p, str message);             /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
 int run_decode(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e);
@@ -519,9 +548,14 @@ str item_text(struct arena *a, const struct val *item);
 void steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
 void steps_child_settled(struct run *r, struct node *group, struct node *child);
 void steps_group_done(struct run *r, struct node *group);
+void steps_child_begun(struct run *r, struct node *n); /* if it is an error already, its group is, too */
+void steps_error(struct node *group, str why); /* it will end as an Error; no further step of it begins */
 void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
 void dag_task_settled(struct run *r, struct node *dag, struct node *n);
 void dag_item_settled(struct node *group);
+void dag_task_dropped(struct run *r, struct frame *f); /* a task that was held will not begin */
+void dag_error(struct frame *f, str why); /* it will end as an Error: the first in time counts */
+void dag_adopt(struct frame *f, size_t task, struct node *n); /* it is the task's node */
 void dag_frame_free(struct frame *f);
 struct node *dag_task_node(const struct frame *f, size_t task);   /* NULL: not begun, or parked */
 void dag_link_task(struct frame *f, size_t task, struct node *n); /* to what comes before it */
@@ -573,7 +607,7 @@ size_t daemons_running(const struct node *boundary);
 
 /* Frames */
 struct frame *frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t);
-struct call *frame_call(struct run *r, struct frame *f, const struct step *s, str name);
+struct call *frame_call(struct run *r, struct frame *f, const struct step *s, str name, struct place at);
 /* Puts the frame's variables into a step and decodes it; shares `s` if there are none. `skip` is set, and nothing else
  * done, if its `when` is false. */
 int frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s, const struct schema *sc,
@@ -614,6 +648,7 @@ bool hooks_wait(struct run *r, struct node *n);
 void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
 int64_t hook_time(struct run *r, str name); /* what it sees as now: ns, whole seconds */
 struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
+struct place hook_place(const struct node *n);
 int hook_put_arguments(
 	struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e);
 str hook_failures(struct run *r, struct arena *a); /* workflow.failures */
@@ -644,13 +679,19 @@ str any_text(struct run *r, const struct val *v);          /* a scalar as text; 
 
 /* ---- limits.c -------------------------------------------------------------------------------------------------- */
 
-/* Whether the call must wait; then it is parked. A node that is there already waits for spec.parallelism only. */
+/* Whether the call must wait for its turn; then it is parked. */
 bool limit_parks(struct run *r, struct call *c);
-/* A pod or a child of `boundary` ended: lets waiting calls begin. */
-void limit_release(struct run *r, struct node *boundary);
-bool limit_fail_fast(struct run *r,
-	struct node *boundary); /* ends a template that has failFast, failed children and nothing running */
+/* There are no news: ends one template that fails fast, or begins the first call whose turn it is. False: neither. */
+bool limit_settle(struct run *r);
+bool limit_due(const struct run *r); /* there is something for it to do */
+void limit_leaves(struct call *c);             /* it does not wait any longer, if it did */
+void limit_withdraw(struct node *group);       /* of its steps none begins any more */
+void limit_forget(struct frame *f);            /* none of its calls waits any longer */
+void limit_note(struct frame *f);              /* it is to be looked at when there are no news; NULL: none */
+/* Whether its template has a failed child and failFast: nothing is begun or decided there any more. NULL: no. */
+bool limit_frozen(const struct frame *f);
 void limit_deadline(struct run *r);
+bool limit_deadline_due(const struct run *r); /* something is open that it would end */
 void limit_count(struct node *n, bool was_active, bool is_active);
 /* A pod that waits for its locks is a child of its boundary, but no active pod. */
 void limit_count_pod(struct node *n, bool add);

@@ -18,14 +18,17 @@ frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, co
 	f->call = c;
 	f->def = d;
 	f->tmpl = t;
-	list_init(&f->parked);
+	list_init(&f->waiting);
 	n->frame = f;
+	limit_note(f);
+	if (n->type == NODE_DAG && n->message.n) /* after a restart: see dag_error */
+		f->error = n->message;
 	*VEC_PUSH(&r->frames) = f;
 	return f;
 }
 
 struct call *
-frame_call(struct run *r, struct frame *f, const struct step *s, str name)
+frame_call(struct run *r, struct frame *f, const struct step *s, str name, struct place at)
 {
 	struct call *c = call_new(
 		r, arena_fmt(r->work, "%.*s.%.*s", STR_ARG(f->node->type == NODE_DAG ? f->node->name : f->group->name),
@@ -36,6 +39,7 @@ frame_call(struct run *r, struct frame *f, const struct step *s, str name)
 	c->inline_template = s->inline_template;
 	c->args = &s->arguments;
 	c->step = name;
+	c->place = at;
 	c->is_task = f->node->type == NODE_DAG;
 	c->exiting = f->node->exiting;
 	c->late = f->call->late;
@@ -144,10 +148,10 @@ frame_resolve(struct run *r, struct frame *f, size_t task, const struct step *s,
 /* ---- a group --------------------------------------------------------------------------------------------------- */
 
 static void
-skipped(struct run *r, struct node *group, const struct step *s, str name, enum phase p, str why)
+skipped(struct run *r, struct node *group, const struct step *s, str name, struct place at, enum phase p, str why)
 {
 	struct frame *f = group->owner->frame;
-	struct call *c = frame_call(r, f, s, name);
+	struct call *c = frame_call(r, f, s, name, at);
 	c->owner = group;
 	bool waited_for = p == PHASE_SKIPPED && lifecycle_hooks(s);
 	if (waited_for) { /* they may be for just that */
@@ -161,36 +165,51 @@ skipped(struct run *r, struct node *group, const struct step *s, str name, enum 
 		node_set(n, p, why);
 }
 
-/* A step could not even begin: no further step of the group begins. */
-static void
-step_bubbles(struct run *r, struct node *group, const struct node *child)
+/* The first in time counts, also after a restart: so it is shown from now on. */
+void
+steps_error(struct node *group, str why)
 {
-	if (!group->error.p)
-		group->error = run_text(r, "step group deemed errored due to child %.*s error: %.*s",
-			STR_ARG(child->name), STR_ARG(child->message));
+	if (group->error.p)
+		return;
+	node_set(group, group->phase, why);
+	group->error = group->message;
+	limit_withdraw(group);
+}
+
+/* A step could not even begin: no further step of the group begins. */
+void
+steps_child_begun(struct run *r, struct node *n)
+{
+	if (n->bubbles && n->role == ROLE_STEP && !n->owner->error.p)
+		steps_error(n->owner, run_text(r, "step group deemed errored due to child %.*s error: %.*s",
+					      STR_ARG(n->name), STR_ARG(n->message)));
 }
 
 /* Decides about one step, or one element of a loop, and begins it. */
 static int
-begin_step(struct run *r, struct node *group, const struct step *s, const struct step *of, str name, struct err *e)
+begin_step(struct run *r, struct node *group, const struct step *s, const struct step *of, str name, struct place at,
+	struct err *e)
 {
 	bool proceed;
 	if (when_eval(s->when, &proceed, e)) {
-		skipped(r, group, s, name, PHASE_ERROR, run_text(r, "%s", e->msg));
+		skipped(r, group, s, name, at, PHASE_ERROR, run_text(r, "%s", e->msg));
 		return -1;
 	}
 	if (!proceed) {
-		skipped(r, group, s, name, PHASE_SKIPPED, run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
+		skipped(r, group, s, name, at, PHASE_SKIPPED,
+			run_text(r, "when '%.*s' evaluated false", STR_ARG(s->when)));
 		return 0;
 	}
-	struct call *c = frame_call(r, group->owner->frame, s, name);
+	struct call *c = frame_call(r, group->owner->frame, s, name, at);
+	if (group->error.p && !node_named(r, c->name))
+		return 0;
 	c->owner = group;
 	c->role = ROLE_STEP;
 	c->of = of;
 	group->waiting++;
 	struct node *n = call_begin(r, c);
-	if (n && n->bubbles)
-		step_bubbles(r, group, n);
+	if (n)
+		steps_child_begun(r, n);
 	return 0;
 }
 
@@ -200,8 +219,8 @@ group_begun(struct run *r, struct node *group, int rc, const struct err *e)
 {
 	if (rc > 0)
 		return;
-	if (rc < 0 && !group->error.p)
-		group->error = run_text(r, "%s", e->msg);
+	if (rc < 0)
+		steps_error(group, run_text(r, "%s", e->msg));
 	steps_child_settled(r, group, NULL);
 }
 
@@ -226,20 +245,30 @@ prepare_step(struct run *r, struct frame *f, const struct step *s, struct prepar
 	return rc < 0 ? -1 : 0;
 }
 
-/* From element `*at` on; up to there it came. */
-static int
-begin_loop(struct run *r, struct node *group, const struct prepared *p, uint32_t *at, struct err *e)
+/* After an error no further step begins. After a restart those that were begun before it must still be found. */
+static bool
+goes_on(const struct rest *x)
 {
+	return x->again || !x->node->error.p;
+}
+
+/* From element at->item on; up to there it came. */
+static int
+begin_loop(struct run *r, const struct prepared *p, struct rest *at, struct err *e)
+{
+	struct node *group = at->node;
+	struct place place = { { 0, (uint32_t)at->at, 0 } };
 	if (!p->items->n)
-		skipped(r, group, p->step, p->step->name, PHASE_SKIPPED, S("Skipped, empty params"));
+		skipped(r, group, p->step, p->step->name, place, PHASE_SKIPPED, S("Skipped, empty params"));
 	bool passing = loop_in_passing(r, group->owner->frame, p->body);
 	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX, .time = group->started };
 	int rc = 0;
-	for (; *at < p->items->n && !rc && !group->error.p && !run_is_tired(r); ++*at) {
+	for (; at->item < p->items->n && !rc && goes_on(at) && !run_is_tired(r); at->item++) {
 		struct expanded x;
+		place.at[2] = at->item;
 		r->work = passing ? r->passing : r->arena;
-		rc = expand_one(r, &siblings, p->body, &step_schema, *at, &p->items->items[*at], p->skip, &x, e) ||
-				     begin_step(r, group, x.step, passing ? p->body : x.step, x.name, e)
+		rc = expand_one(r, &siblings, p->body, &step_schema, at->item, &p->items->items[at->item], p->skip, &x, e) ||
+				     begin_step(r, group, x.step, passing ? p->body : x.step, x.name, place, e)
 			     ? -1
 			     : 0;
 		r->work = r->arena;
@@ -275,14 +304,15 @@ static int
 begin_rest(struct run *r, struct rest *x, struct err *e)
 {
 	const struct step_group *g = steps_of(x->node);
-	for (; x->at < g->n && !x->node->error.p; x->at++, x->item = 0) {
+	for (; x->at < g->n && goes_on(x); x->at++, x->item = 0) {
 		const struct prepared *p = &x->steps[x->at];
 		const struct step *s = p->step;
 		if (run_is_tired(r))
 			return leave_group(r, x);
-		if (p->body ? begin_loop(r, x->node, p, &x->item, e) : begin_step(r, x->node, s, s, s->name, e))
+		struct place place = { { 0, (uint32_t)x->at, 0 } };
+		if (p->body ? begin_loop(r, p, x, e) : begin_step(r, x->node, s, s, s->name, place, e))
 			return -1;
-		if (p->body && x->item < p->items->n && !x->node->error.p)
+		if (p->body && x->item < p->items->n && goes_on(x))
 			return leave_group(r, x);
 	}
 	return 0;
@@ -298,14 +328,14 @@ go_on(struct run *r, struct rest *x)
 
 /* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). */
 static int
-begin_steps(struct run *r, struct node *group, struct err *e)
+begin_steps(struct run *r, struct node *group, bool again, struct err *e)
 {
 	const struct step_group *g = steps_of(group);
 	struct prepared *p = ARENA_ARRAY(r->tmp, struct prepared, g->n);
 	for (size_t i = 0; i < g->n; i++)
 		if (prepare_step(r, group->owner->frame, &g->p[i], &p[i], e))
 			return -1;
-	struct rest x = { .go_on = go_on, .node = group, .steps = p };
+	struct rest x = { .go_on = go_on, .node = group, .steps = p, .again = again };
 	return begin_rest(r, &x, e);
 }
 
@@ -339,9 +369,9 @@ steps_child_settled(struct run *r, struct node *group, struct node *child)
 {
 	if (node_fulfilled(group))
 		return;
-	if (child && child->bubbles)
-		step_bubbles(r, group, child);
-	if (--group->waiting == 0)
+	if (child)
+		steps_child_begun(r, child);
+	if (--group->waiting == 0 && !limit_frozen(group->owner->frame))
 		end_group(r, group);
 }
 
@@ -390,9 +420,11 @@ begin_group(struct run *r, struct frame *f, size_t i)
 		return;
 	}
 	node_set(group, PHASE_RUNNING, STR_NONE);
+	if (group->message.n)
+		group->error = group->message;
 	group->waiting = 1; /* ourselves, so that it cannot end before all were begun */
 	struct err e;
-	group_begun(r, group, begin_steps(r, group, &e), &e);
+	group_begun(r, group, begin_steps(r, group, !made, &e), &e);
 }
 
 static void
@@ -457,7 +489,7 @@ call_daemons_again(struct run *r, struct frame *f, size_t groups)
 		f->current = i;
 		f->group = group;
 		group->owner = f->node;
-		(void)begin_steps(r, group, &ignored);
+		(void)begin_steps(r, group, true, &ignored);
 	}
 }
 

@@ -126,10 +126,8 @@ sync_release(struct run *r, struct node *n)
 {
 	run_effect(r, EFFECT_UNLOCK, n);
 	n->lock = NULL;
-	if (n->call && n->call->is_parked) {
-		list_del(&n->call->parked);
-		n->call->is_parked = false;
-	}
+	if (n->call)
+		limit_leaves(n->call);
 }
 
 /* They are its own: the call goes on where it had to wait. */
@@ -269,7 +267,7 @@ sync_resume(struct run *r)
 {
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (sync_waits(n) && n->call && !n->call->is_parked)
+		if (sync_waits(n) && n->call && !n->call->line)
 			ask(r, n, n->lock);
 	}
 }

@@ -161,7 +161,7 @@ def shrink(make_runner, docs, lines):
             try:
                 copy = without(docs, path)
                 now = judge(runner, copy)
-            except (KeyError, IndexError):
+            except (KeyError, IndexError, TypeError):
                 continue      # it went with something else
             except (RuntimeError, BrokenPipeError):
                 runner = make_runner()

@@ -38,6 +38,7 @@ class Call:
     exiting: bool = False         # part of an exit handler
     hooked: bool = False
     depth: int = 0
+    attempt: bool = False
     deadline: int = 0             # of an attempt: backoff.maxDuration after the first began
 
 
@@ -85,6 +86,7 @@ class Model:
         self.outputs, self.notes, self.begun = {}, [], {}
         self.refused = 0          # verbs that came too late
         self.changed = False
+        self.turn = False         # one of those that are subject to a limit may begin now
 
     # ---- the world: time, the executor, what people do ------------------------------------------------------------
 
@@ -115,6 +117,20 @@ class Model:
         return False
 
     def settle(self):
+        """What is subject to a limit begins when everything else is settled, one at a time, the first on the way down the tree first."""
+        while True:
+            self.quiet()
+            if self.suspended or self.finished is not None:
+                return
+            if any(self.fail_fast(n) for n in list(self.nodes.values())):
+                continue
+            self.turn = True
+            self.operate()
+            if self.turn:
+                self.turn = False
+                return
+
+    def quiet(self):
         self.changed = True
         while self.changed:
             self.changed = False
@@ -281,6 +297,9 @@ class Model:
             return
         self.changed = True
         n.phase = phase
+        task = n.boundary and n.boundary.type == "DAG" and not n.call.hooked and not n.call.attempt
+        if phase == "Error" and n.bubbles and task:
+            message = "task '%s' errored: %s" % (n.name, message)
         if message is not None:
             n.message = message
         if n.fulfilled:
@@ -356,29 +375,41 @@ class Model:
 
     def may_begin(self, call):
         """Parallelism of the workflow and of the template around; failFast of the latter (spec 2.8, 1.2)."""
-        pods = [n for n in self.nodes.values() if n.type == "Pod" and n.open]
-        if "parallelism" in self.spec and len(pods) >= self.spec["parallelism"]:
-            raise Blocked()
         around = call.boundary
-        if not around:
+        limits = "parallelism" in self.spec
+        if around:
+            limits = limits or "parallelism" in around.template or around.template.get("failFast")
+        if not limits:
             return
-        if around.fulfilled:
+        pods = [n for n in self.nodes.values() if n.type == "Pod" and n.open]
+        if not self.turn or ("parallelism" in self.spec and len(pods) >= self.spec["parallelism"]):
             raise Blocked()
-        if around.template.get("failFast") and self.failed_inside(around):
-            raise Blocked()
-        inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
-        if "parallelism" in around.template and sum(n.open for n in inside) >= around.template["parallelism"]:
-            raise Blocked()
+        if around:
+            inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
+            full = "parallelism" in around.template and sum(n.open for n in inside) >= around.template["parallelism"]
+            if around.fulfilled or full or self.frozen(around):
+                raise Blocked()
+        self.turn = False
 
     def failed_inside(self, n):
         """Of attempts only the Retry node counts; exit handlers do not."""
         return any(x.failed for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG", "Retry")
                    and not x.retried and not x.call.exiting)
 
+    def frozen(self, n):
+        """failFast: after a failed child nothing more is begun or decided in the template."""
+        return bool(n.template.get("failFast")) and self.failed_inside(n)
+
+    def go_on(self, n):
+        """In a frozen template what it began comes to its own end."""
+        for x in list(self.nodes.values()):
+            if x.boundary is n and x.open and not x.retried and x.type in ("Retry", "Steps", "DAG", "Suspend"):
+                self.execute(x.call)
+
     def fail_fast(self, n):
-        """A template with failFast, a failed child and no running one is over, whatever it still had to begin."""
+        """And when none runs any more it is over, whatever it still had to begin."""
         inside = [x for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG")]
-        if not n.template.get("failFast") or not self.failed_inside(n) or any(x.open for x in inside):
+        if n.type not in ("Steps", "DAG") or n.fulfilled or not self.frozen(n) or any(x.open for x in inside):
             return False
         for x in self.nodes.values():
             if x.boundary is n and x.open:
@@ -437,15 +468,13 @@ class Model:
     # ---- steps (spec 2.4) ------------------------------------------------------------------------------------------
 
     def steps(self, n):
-        if self.fail_fast(n):
-            return
+        if self.frozen(n):
+            return self.go_on(n)
         before = None
         for i, group in enumerate(n.template["steps"]):
             g = self.nodes.get("%s[%d]" % (n.name, i)) or self.begin_group(n, i, group, before)
             if not g.fulfilled:
                 self.group(n, g)
-            if n.fulfilled:
-                return
             if not g.fulfilled:
                 return
             before = g
@@ -478,8 +507,6 @@ class Model:
         waiting = False
         for name, step, why in g.plan:
             child = self.begin_child(n, g, name, step, why, "steps")
-            if n.fulfilled:
-                return
             if child and child.bubbles and not g.error:
                 g.error = "step group deemed errored due to child %s error: %s" % (child.name, child.message)
             if not child and not g.error:
@@ -488,7 +515,7 @@ class Model:
             child = self.nodes.get(name)
             if child and not (child.fulfilled and self.exit_hook(n, child, step, "steps", g)):
                 waiting = True
-        if self.fail_fast(n) or waiting:
+        if self.frozen(n) or waiting:
             return
         if g.error:
             return self.set(g, "Error", g.error)
@@ -513,7 +540,7 @@ class Model:
         if why:
             child = self.create(call, "Skipped")
             self.set(child, "Skipped", why)
-        elif child or not parent.error:
+        elif child or not (parent.error or self.frozen(n)):
             try:
                 child = self.execute(call)
             except Blocked:
@@ -639,8 +666,8 @@ class Model:
     # ---- dags (spec 2.5, 2.6) ----------------------------------------------------------------------------------------
 
     def dag(self, n):
-        if self.fail_fast(n):
-            return
+        if self.frozen(n):
+            return self.go_on(n)
         tasks = {t["name"]: t for t in n.template["dag"]["tasks"]}
         reachable = self.reachable(tasks, self.targets(n))
         changed = True
@@ -651,8 +678,8 @@ class Model:
                 before = len(self.nodes), [x.phase for x in self.nodes.values()]
                 if t["name"] in reachable:
                     self.task(n, tasks, t)
-                if n.fulfilled or self.fail_fast(n):
-                    return
+                if self.frozen(n):
+                    return self.go_on(n)
                 changed |= before != (len(self.nodes), [x.phase for x in self.nodes.values()])
         begun = [self.nodes["%s.%s" % (n.name, t)] for t in reachable if "%s.%s" % (n.name, t) in self.nodes]
         settled = all(self.settled(n, tasks[t.name[len(n.name) + 1:]]) for t in begun)
@@ -698,8 +725,10 @@ class Model:
     def task(self, n, tasks, task):
         name = "%s.%s" % (n.name, task["name"])
         node = self.nodes.get(name)
+        if not node and self.shut(n.call.exiting):
+            return
         if not node and name not in n.call.__dict__.setdefault("decided", {}):
-            if any(not self.settled(n, tasks[d]) for d in self.needs(task)) or self.shut(n.call.exiting):
+            if any(not self.settled(n, tasks[d]) for d in self.needs(task)):
                 return
             node = self.decide(n, tasks, task, name)
         if node and node.type == "TaskGroup":
@@ -773,8 +802,8 @@ class Model:
         if group.open:
             for name, step, why in group.plan:
                 self.begin_child(n, group, name, step, why, "tasks")
-                if n.fulfilled or self.fail_fast(n):
-                    return
+            if self.frozen(n):
+                return
             elements = {c.name: c for c in group.children}
             for name, step, _ in group.plan:
                 if name in elements and elements[name].fulfilled:
@@ -832,6 +861,8 @@ class Model:
         hook = {"template": step["onExit"]} if "onExit" in step else step.get("hooks", {}).get("exit")
         name = node.name + ".onExit"
         node.hook_due = False
+        if self.frozen(n):
+            return False
         if not hook or node.phase not in COMPLETED or (self.shutdown == "Terminate" and name not in self.nodes):
             return name not in self.nodes or self.nodes[name].fulfilled
         call = Call(name, hook, self.parameters, n, n.call.inner, {}, True, True, n.call.depth + 1)
@@ -882,7 +913,7 @@ class Model:
         if not last or last.fulfilled:
             number += 1
         again = copy.copy(call)
-        again.name, again.hooked = "%s(%d)" % (call.name, number), False
+        again.name, again.hooked, again.attempt = "%s(%d)" % (call.name, number), False, True
         if number and "maxDuration" in strategy.get("backoff", {}):
             again.deadline = n.attempts[0].started * 1000 + duration(strategy["backoff"]["maxDuration"])
         try:

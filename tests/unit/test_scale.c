@@ -229,7 +229,8 @@ ends_too_large(str spec, struct run_limits limits, const char *why)
 	for (size_t i = 0; i < d.run->nodes.n; i++)
 		named += str_eq(d.run->nodes.p[i]->message, d.run->message) && d.run->nodes.p[i]->phase == PHASE_ERROR;
 	assert_int_equal(named, 1);
-	assert_true(d.work.saves <= d.run->nodes.n + 2);
+	/* The innermost, which had come to their end before, were written once more; the others not. */
+	assert_true(d.work.saves <= d.run->nodes.n + d.run->nodes.n / 4);
 	run_free(d.run);
 }
 
