@@ -71,20 +71,7 @@ def model_view(m):
     return view
 
 
-def untimed(view):
-    """Under limits what waits may begin in another order: times say nothing then."""
-    view = json.loads(json.dumps(view))
-    for n in view.values():
-        for k in ("started", "finished"):
-            if isinstance(n, dict):
-                n.pop(k, None)
-    view["(starts)"] = sorted(n[1:] for n in view["(starts)"])
-    return view
-
-
-def difference(engine, model, timed=True):
-    if not timed:
-        engine, model = untimed(engine), untimed(model)
+def difference(engine, model):
     lines = []
     for name in sorted(set(engine) | set(model)):
         a, b = engine.get(name), model.get(name)
@@ -119,14 +106,14 @@ def judge(runner, docs):
     answer = runner.play(json.loads(json.dumps(docs)))
     if "status" not in answer:
         return ["  refused: " + answer["why"]]
-    engine, timed = engine_view(answer), "parallelism" not in json.dumps(docs)
+    engine = engine_view(answer)
     try:
-        lines = difference(engine, model_view(Model(json.loads(json.dumps(docs))).run()), timed)
+        lines = difference(engine, model_view(Model(json.loads(json.dumps(docs))).run()))
     except Exception as e:  # a model that breaks is a disagreement like any other, and can be made smaller
         import traceback
         lines = ["  the model broke: " + traceback.format_exc()[-900:]]
     for crash, other in answer.get("crashes", {}).items():
-        lines += ["  crash %s:%s" % (crash, x) for x in difference(engine_view(other), engine, timed)]
+        lines += ["  crash %s:%s" % (crash, x) for x in difference(engine_view(other), engine)]
     return lines
 
 
