@@ -168,12 +168,18 @@ class Settling(Found):
         with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "tidegate.db"))) as db:
             return tuple(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("workflow_tag_new", "workflow_tag"))
 
+    def all_are_on_disk(self):
+        """The answers run ahead of it."""
+        with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "tidegate.db"))) as db:
+            return db.execute("SELECT count(*) FROM workflow WHERE finished IS NULL").fetchone()[0] == 0
+
     def dies(self):
         self.d.kill()
         self.d.start()
 
     def test_it_dies_between_the_end_and_the_move(self):
         self.fill()
+        until(self.all_are_on_disk, 60, "the last commit")
         waiting, there = self.counts()
         self.assertGreater(waiting, 0)
         self.assertEqual(there, 0)
