@@ -81,6 +81,11 @@ claim_take(const struct setup *s, const char *dir, const char *id, int socket)
 	if (relay_started(fd, id) < 0)
 		give_up(socket, "write the claim");
 	leave_gate(s);
-	(void)!send(socket, "c", 1, MSG_NOSIGNAL); /* the daemon may be gone by now */
 	return fd;
+}
+
+void
+claim_tell(int socket)
+{
+	(void)!send(socket, "c", 1, MSG_NOSIGNAL); /* the daemon may be gone by now */
 }

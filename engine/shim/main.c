@@ -2,10 +2,15 @@
 /*
  * The server: takes tasks from the daemon's control socket and forks a monitor for each, straight into its namespaces.
  * It knows nothing of the steps it started and ends with the daemon; they do not.
+ *
+ * To fork is the better part of what it does for a step, and somebody waits for it. So when there is nothing to do it forks one
+ * ahead, the spare, which gets the next step's message as it came. Not for a sandbox: its namespaces would have
+ * the mounts of an earlier time.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +26,20 @@
 #include "engine/shim/shim.h"
 
 #define FDS_MAX 3
+#define SPARE_NS 300000 /* nothing to do for so long: time to fork ahead, when the last step has begun */
+
+/* A message, and what comes with it. */
+struct message {
+	struct task_message m;
+	char text[TASK_INLINE_MAX + 1];
+	size_t text_n;
+	int fds[FDS_MAX];
+};
 
 static struct setup setup = { .tasks_fd = -1, .gate_fd = -1 };
+static struct message in; /* the one under way */
+static int spare = -1;    /* the socket of the monitor that waits for a step; its end is the monitor's */
+static bool wants_spare;  /* steps without a sandbox are asked for */
 
 uint64_t
 step_namespaces(enum task_sandbox sandbox)
@@ -107,12 +124,103 @@ records_of(const char *text, size_t *n, int memfd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* A step, or a pod: `verb` says which. */
-static void
-start(int control, const struct task_message *m, const char *text, size_t n, int fds[FDS_MAX])
+/* 1; 0 at the end of the socket, -1 if there was none this time. */
+static int
+receive(int socket)
 {
-	enum task_sandbox sandbox = (enum task_sandbox)m->sandbox;
-	bool own_network = m->verb == TASK_POD_WITH_NETWORK;
+	union {
+		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} ctl;
+	struct iovec iov = { &in, offsetof(struct message, text) + TASK_INLINE_MAX };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof ctl };
+	ssize_t n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	if (n < 0 && errno == EINTR)
+		return -1;
+	if (n <= 0)
+		return 0;
+	for (size_t i = 0; i < FDS_MAX; i++)
+		in.fds[i] = -1;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(in.fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	if ((size_t)n < offsetof(struct message, text))
+		return -1;
+	in.text_n = (size_t)n - offsetof(struct message, text);
+	in.text[in.text_n] = 0;
+	return 1;
+}
+
+static _Noreturn void
+run_step(enum task_sandbox sandbox)
+{
+	size_t n = in.text_n;
+	const char *records = records_of(in.text, &n, in.fds[1]);
+	monitor_run(&setup, sandbox, records, records ? n : 0, in.fds[0], -1);
+}
+
+/* In a child: what is the server's. A spare would outlive it otherwise. */
+static void
+leave_server(int control)
+{
+	close(control);
+	if (spare >= 0)
+		close(spare);
+}
+
+static void
+make_spare(int control)
+{
+	int pair[2];
+	wants_spare = false; /* should it fail, after the next step again */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	pid_t pid = fork_into(0, SIGCHLD);
+	if (pid == 0) {
+		leave_server(control);
+		close(pair[0]);
+		int got;
+		while ((got = receive(pair[1])) < 0)
+			continue;
+		if (got == 0)
+			_exit(0); /* the server has ended */
+		close(pair[1]);
+		run_step(TASK_SANDBOX_OFF);
+	}
+	close(pair[1]);
+	if (pid > 0)
+		spare = pair[0];
+	else
+		close(pair[0]);
+}
+
+/* Whether there was one to take the step. */
+static bool
+give_to_spare(void)
+{
+	union {
+		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} ctl = { { 0 } };
+	struct iovec iov = { &in, offsetof(struct message, text) + in.text_n };
+	size_t fds = in.fds[1] < 0 ? 1 : 2;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = CMSG_SPACE(fds * sizeof(int)) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(c), in.fds, fds * sizeof(int));
+	bool given = spare >= 0 && sendmsg(spare, &msg, MSG_NOSIGNAL) >= 0;
+	if (spare >= 0)
+		close(spare);
+	spare = -1;
+	wants_spare = true;
+	return given;
+}
+
+/* In a process of its own. */
+static void
+fork_for(int control, enum task_sandbox sandbox)
+{
+	bool own_network = in.m.verb == TASK_POD_WITH_NETWORK;
 	struct why w = { "" };
 	if (sandbox != TASK_SANDBOX_OFF)
 		sandbox_look();
@@ -120,54 +228,45 @@ start(int control, const struct task_message *m, const char *text, size_t n, int
 	int netlink = own_network ? network_open(&w) : -1;
 	pid_t pid = fork_into(step_namespaces(sandbox) | (own_network ? CLONE_NEWNET : 0), SIGCHLD);
 	if (pid == 0) {
-		close(control);
-		const char *records = records_of(text, &n, fds[1]);
-		if (m->verb == TASK_STEP)
-			monitor_run(&setup, sandbox, records, records ? n : 0, fds[0], -1);
-		pod_run(&setup, sandbox, records, records ? n : 0, fds[0], netlink);
+		leave_server(control);
+		if (in.m.verb == TASK_STEP)
+			run_step(sandbox);
+		size_t n = in.text_n;
+		const char *records = records_of(in.text, &n, in.fds[1]);
+		pod_run(&setup, sandbox, records, records ? n : 0, in.fds[0], netlink);
 	}
 	if (netlink >= 0)
 		close(netlink);
 	if (pid < 0) {
 		w.text[0] = 0;
 		why_errno(&w, "xcannot start a process for the step%s", own_network ? " in a network of its own" : "");
-		(void)!send(fds[0], w.text, strlen(w.text), MSG_NOSIGNAL); /* the daemon also sees the socket close */
+		(void)!send(in.fds[0], w.text, strlen(w.text), MSG_NOSIGNAL); /* the daemon also sees the socket close */
 	}
-	close(fds[0]);
-	if (fds[1] >= 0)
-		close(fds[1]);
+}
+
+/* A step, or a pod: the verb says which. */
+static void
+start(int control)
+{
+	enum task_sandbox sandbox = (enum task_sandbox)in.m.sandbox;
+	bool plain = in.m.verb == TASK_STEP && sandbox == TASK_SANDBOX_OFF;
+	if (!plain || !give_to_spare())
+		fork_for(control, sandbox);
+	close(in.fds[0]);
+	if (in.fds[1] >= 0)
+		close(in.fds[1]);
 }
 
 /* False at the end of the control socket. */
 static bool
 serve_one(int control)
 {
-	static struct {
-		struct task_message m;
-		char text[TASK_INLINE_MAX + 1];
-	} in;
-	union {
-		char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} ctl;
-	struct iovec iov = { &in, sizeof in - 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof ctl };
-	ssize_t n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC);
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n <= 0)
-		return false;
-	int fds[FDS_MAX] = { -1, -1, -1 };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	if ((size_t)n < sizeof in.m)
-		return true;
-	size_t text_n = (size_t)n - sizeof in.m;
-	in.text[text_n] = 0;
+	int got = receive(control);
+	if (got <= 0)
+		return got < 0;
 	switch ((enum task_verb)in.m.verb) {
 	case TASK_SETUP:
-		take_setup(fds, in.text);
+		take_setup(in.fds, in.text);
 		break;
 	case TASK_PROBE:
 		probe(control, (enum task_sandbox)in.m.sandbox);
@@ -175,10 +274,18 @@ serve_one(int control)
 	case TASK_STEP:
 	case TASK_POD:
 	case TASK_POD_WITH_NETWORK:
-		start(control, &in.m, in.text, text_n, fds);
+		start(control);
 		break;
 	}
 	return true;
+}
+
+/* Whether nothing comes for a moment. */
+static bool
+is_idle(int control)
+{
+	struct pollfd p = { control, POLLIN, 0 };
+	return ppoll(&p, 1, &(struct timespec){ 0, SPARE_NS }, NULL) == 0;
 }
 
 int
@@ -203,6 +310,7 @@ main(int argc, char **argv)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGCHLD, SIG_IGN); /* nobody waits for a monitor: its socket says when it is gone */
 	while (serve_one(control))
-		;
+		if (wants_spare && is_idle(control))
+			make_spare(control);
 	return 0;
 }

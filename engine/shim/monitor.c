@@ -28,6 +28,7 @@ struct monitor {
 	int socket, log_fd, signals, null;
 	int end_fd;         /* in a pod: the file that gets the end; -1 */
 	struct relay relay;
+	int out[2], err[2]; /* the pipes for the command's output; [0] is ours; -1: not made */
 	struct why error;   /* why the step could not be prepared: reported after the release, as its end */
 	struct why message; /* why the command could not be started */
 	pid_t pid;
@@ -41,6 +42,7 @@ struct monitor {
 	struct progress progress;
 	struct looks looks;
 	bool stopping;      /* a hook runs before SIGTERM is sent */
+	bool claimed;       /* by us, and the daemon need be told */
 	int64_t attempts;   /* made */
 };
 
@@ -143,6 +145,7 @@ take_claim(struct monitor *m)
 	if (!m->task.dir)
 		_exit(1); /* not even its directory is known */
 	m->log_fd = claim_take(m->setup, m->task.dir, m->task.claim, m->socket);
+	m->claimed = true;
 }
 
 static int
@@ -168,12 +171,17 @@ write_script(struct monitor *m)
 	return 0;
 }
 
+/* Made while the commit is under way; a further attempt makes its own. */
 static int
-open_pipes(int out[2], int err[2])
+open_pipes(struct monitor *m)
 {
-	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
-		return -1;
-	return fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(err[0], F_SETFL, O_NONBLOCK) < 0 ? -1 : 0;
+	if (m->out[0] >= 0)
+		return 0;
+	if (pipe2(m->out, O_CLOEXEC) < 0 || pipe2(m->err, O_CLOEXEC) < 0)
+		return why_errno(&m->error, "make the pipes for its output");
+	if (fcntl(m->out[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(m->err[0], F_SETFL, O_NONBLOCK) < 0)
+		return why_errno(&m->error, "make the pipes for its output");
+	return 0;
 }
 
 static void
@@ -193,23 +201,21 @@ command_of(const struct monitor *m, int out, int err)
 static void
 start_command(struct monitor *m)
 {
-	int out[2], err[2];
 	if (m->error.text[0] || write_script(m) < 0)
 		return;
 	if (m->message.text[0]) { /* it is not to be */
 		not_started(m);
 		return;
 	}
-	if (open_pipes(out, err) < 0) {
-		why_errno(&m->error, "make the pipes for its output");
+	if (open_pipes(m) < 0)
 		return;
-	}
-	const struct command c = command_of(m, out[1], err[1]);
+	const struct command c = command_of(m, m->out[1], m->err[1]);
 	m->pid = command_start(&c, &m->message);
-	close(out[1]);
-	close(err[1]);
-	m->relay.stream[0] = (struct relay_stream){ .fd = out[0], .keep = m->task.capture };
-	m->relay.stream[1] = (struct relay_stream){ .fd = err[0] };
+	close(m->out[1]);
+	close(m->err[1]);
+	m->relay.stream[0] = (struct relay_stream){ .fd = m->out[0], .keep = m->task.capture };
+	m->relay.stream[1] = (struct relay_stream){ .fd = m->err[0] };
+	m->out[0] = -1;
 	m->attempts++;
 	if (m->pid < 0)
 		not_started(m);
@@ -541,6 +547,9 @@ run_command(struct monitor *m)
 	m->grace_ns = m->task.grace_s * INT64_C(1000000000);
 	for (;;) {
 		start_command(m);
+		if (m->claimed) /* now: nobody waits for it, and somebody does for the command */
+			claim_tell(m->socket);
+		m->claimed = false;
 		if (m->pid > 0 && !m->error.text[0])
 			watch(m);
 		if (!runs_again(m))
@@ -572,13 +581,15 @@ monitor_signals(void)
 _Noreturn void
 monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket, int end_fd)
 {
-	static struct monitor m;
+	static struct monitor m = { .out = { -1, -1 } };
 	m.setup = s;
 	m.socket = socket;
 	m.end_fd = end_fd;
 	setpgid(0, 0); /* in the server's session, which has no terminal */
 	m.signals = monitor_signals();
 	prepare(&m, records, n, sandbox);
+	if (!m.error.text[0])
+		(void)open_pipes(&m); /* what failed is in m.error */
 	take_claim(&m);
 	run_command(&m);
 	kill_rest(&m);

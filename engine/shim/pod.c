@@ -534,6 +534,7 @@ pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, s
 	if (!p.dir)
 		_exit(1);
 	p.log_fd = claim_take(&p.setup, p.dir, p.claim, socket);
+	claim_tell(socket);
 	p.started = now_real();
 	if (p.error.text[0])
 		end_all(&p, -1, 0);

@@ -79,6 +79,8 @@ bool claim_wait(int socket);
 /* Makes the task ours or leaves. `id`: its TASK_CLAIM. The log's descriptor: closing it, or another of the same file, gives up the
  * claim. */
 int claim_take(const struct setup *s, const char *dir, const char *id, int socket);
+/* Tells the daemon that the task is claimed. */
+void claim_tell(int socket);
 
 /* network.c: a pod's own network: loopback, and a pair of interfaces with an address each. */
 int network_open(struct why *w);

@@ -2,6 +2,9 @@
 /* Steps, run for real through the helper: what they print and leave, how they end and are ended. */
 #include "exec_world.h"
 
+#include <poll.h>
+#include <sys/pidfd.h>
+
 /* ---- what a step leaves --------------------------------------------------------------------------------------- */
 
 static void
@@ -349,6 +352,45 @@ nothing_of_a_step_stays_behind(void **state)
 	world_free(w);
 }
 
+/* The only child of the helper; 0 if there is none, or more than one. */
+static pid_t
+only_child(const struct world *w)
+{
+	char path[64], text[256] = "", *end;
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", w->x->helper.pid, w->x->helper.pid);
+	int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	long pid = n > 0 ? strtol(text, &end, 10) : 0;
+	return pid > 0 && (*end == ' ' || !*end) && strtol(end, NULL, 10) == 0 ? (pid_t)pid : 0;
+}
+
+static void
+a_monitor_is_made_ahead_and_ends_with_the_helper(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	char pid[16];
+	step_init(&s, "first", "true");
+	assert_succeeded(run(w, &s));
+	if (w->sandbox != TASK_SANDBOX_OFF) { /* its namespaces are made with it */
+		world_free(w);
+		return;
+	}
+	WAIT_FOR(w, only_child(w));
+	pid_t first = only_child(w);
+	snprintf(pid, sizeof pid, "%d", first);
+	step_init(&s, "second", "echo $PPID");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	assert_string_equal(e->result, pid);
+	WAIT_FOR(w, only_child(w) && only_child(w) != first);
+	int spare CLEANUP(close_fd) = pidfd_open(only_child(w), 0);
+	assert_true(spare >= 0);
+	world_free(w);
+	struct pollfd ended = { spare, POLLIN, 0 };
+	assert_int_equal(poll(&ended, 1, 60000), 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -366,6 +408,7 @@ main(int argc, char **argv)
 		TEST(a_deadline_ends_a_step),
 		TEST(a_step_that_takes_too_much_memory_is_killed),
 		TEST(nothing_of_a_step_stays_behind),
+		TEST(a_monitor_is_made_ahead_and_ends_with_the_helper),
 	};
 	return exec_main("exec", tests, ARRAY_LEN(tests), argc, argv);
 }
