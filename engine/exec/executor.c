@@ -446,7 +446,7 @@ serve_started(void *arg)
 		serve_line(x);
 }
 
-/* The helper is told when the store has the turn: making a process takes a processor, and the commit is what the step waits for. */
+/* The helper is told when the store has the turn: it takes a processor, and the commit is what the step waits for. */
 void
 executor_start(struct executor *x, const struct task_spec *s)
 {
