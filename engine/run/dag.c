@@ -13,7 +13,8 @@ struct task {
 	struct node *node;
 	size_t waiting; /* dependencies that are not settled */
 	bool reachable, settled;
-	uint32_t mark;       /* of the last look for ancestors that came by */
+	uint32_t mark;       /* of the last look for ancestors that came by; while planning, of its dependent */
+	uint32_t enter, leave; /* of a walk from the first tasks: what was entered in between comes after it. 0: not yet */
 	struct depends expr; /* without code: `dependencies`, or none */
 	VEC(size_t) deps, dependents;
 };
@@ -69,13 +70,14 @@ number_of(void *arg, str name, uint8_t *bare)
 	return i;
 }
 
+/* Once each: f->marks stands for `task`. */
 static void
 add_dep(struct frame *f, size_t task, size_t dep)
 {
 	struct task *t = &f->tasks[task];
-	for (size_t i = 0; i < t->deps.n; i++)
-		if (t->deps.p[i] == dep)
-			return;
+	if (f->tasks[dep].mark == f->marks)
+		return;
+	f->tasks[dep].mark = f->marks;
 	*VEC_PUSH(&t->deps) = dep;
 	*VEC_PUSH(&f->tasks[dep].dependents) = task;
 	t->waiting++;
@@ -85,6 +87,7 @@ static int
 plan_task(struct run *r, struct frame *f, size_t i, struct err *e)
 {
 	const struct step *s = &f->tmpl->dag->tasks.p[i];
+	f->marks++;
 	for (size_t k = 0; k < s->dependencies.n; k++) {
 		size_t dep = dag_task_index(f, s->dependencies.p[k]);
 		if (dep == SIZE_MAX)
@@ -152,10 +155,42 @@ find_targets(struct run *r, struct frame *f, struct err *e)
 	return 0;
 }
 
+struct way { /* on a walk: a task, and which of its dependents is next */
+	size_t task, at;
+};
+
+/*
+ * Numbers the tasks in a walk from those that depend on none. A chain of thousands that all speak of its first task would
+ * else be gone through thousands of times.
+ */
+static void
+walk(struct frame *f, size_t first, uint32_t *clock)
+{
+	VEC(struct way) path = { 0 };
+	*VEC_PUSH(&path) = (struct way){ first, 0 };
+	while (path.n) {
+		struct way *x = &path.p[path.n - 1];
+		struct task *t = &f->tasks[x->task];
+		if (!x->at)
+			t->enter = ++*clock;
+		while (x->at < t->dependents.n && f->tasks[t->dependents.p[x->at]].enter)
+			x->at++;
+		if (x->at < t->dependents.n) {
+			size_t next = t->dependents.p[x->at++]; /* the push may move x */
+			*VEC_PUSH(&path) = (struct way){ next, 0 };
+		} else {
+			t->leave = ++*clock;
+			path.n--;
+		}
+	}
+	VEC_FREE(&path);
+}
+
 static int
 plan(struct run *r, struct frame *f, struct err *e)
 {
 	const struct dag *d = f->tmpl->dag;
+	uint32_t clock = 0;
 	f->tasks = ARENA_ARRAY(r->arena, struct task, d->tasks.n);
 	f->tasks_n = d->tasks.n;
 	for (size_t i = 0; i < d->tasks.n; i++)
@@ -163,6 +198,9 @@ plan(struct run *r, struct frame *f, struct err *e)
 	for (size_t i = 0; i < d->tasks.n; i++)
 		if (plan_task(r, f, i, e))
 			return -1;
+	for (size_t i = 0; i < d->tasks.n; i++)
+		if (!f->tasks[i].deps.n)
+			walk(f, i, &clock);
 	return find_targets(r, f, e);
 }
 
@@ -176,19 +214,28 @@ dag_frame_free(struct frame *f)
 	f->tasks_n = 0;
 }
 
+/* By way of the walk; false says nothing. */
+static bool
+is_after(const struct frame *f, size_t task, size_t of)
+{
+	const struct task *t = &f->tasks[task], *o = &f->tasks[of];
+	return task != of && o->enter < t->enter && t->leave < o->leave;
+}
+
 /* Whether `task` depends on `of`, at once or by others. */
 bool
 dag_depends_on(struct frame *f, size_t task, size_t of)
 {
-	bool is = false;
+	bool is = is_after(f, task, of);
 	uint32_t mark = ++f->marks;
 	VEC(size_t) todo = { 0 };
 	*VEC_PUSH(&todo) = task;
 	while (todo.n && !is) {
 		struct task *t = &f->tasks[todo.p[--todo.n]];
+		f->looked++;
 		for (size_t i = 0; i < t->deps.n && !is; i++) {
 			size_t dep = t->deps.p[i];
-			is = dep == of;
+			is = dep == of || is_after(f, dep, of);
 			if (f->tasks[dep].mark == mark)
 				continue;
 			f->tasks[dep].mark = mark;
