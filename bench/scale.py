@@ -87,6 +87,12 @@ def burst(work):
 LOOP = 20000
 
 
+def nodes_made(port):
+    """Of the workflow with most of them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/workflows/default?fields=items.status.progress") as f:
+        return max(int(w.get("status", {}).get("progress", "0/0").split("/")[1]) for w in json.load(f)["items"])
+
+
 def finished_nodes(work):
     """A loop of no-op steps and a gate behind it, so that the workflow stays while all its nodes are done."""
     port, path = free_port(), os.path.join(work, "open-loop")
@@ -100,6 +106,8 @@ def finished_nodes(work):
         submitted(port, 100, one)
         idle = server.settled()
         accepted(port, 1, body, 1)
+        while nodes_made(port) < LOOP:
+            time.sleep(0.1)
         waiting = server.settled()
         while steps_done(port) < LOOP + 100:
             time.sleep(0.1)

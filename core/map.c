@@ -41,8 +41,8 @@ sip_round(uint64_t v[4])
 	v[2] += v[1], v[1] = rotl(v[1], 17), v[1] ^= v[2], v[2] = rotl(v[2], 32);
 }
 
-static uint32_t
-hash(str key)
+uint32_t
+map_hash(str key)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, draw_seed);
@@ -103,7 +103,7 @@ grow(struct map *m)
 void *
 map_get(const struct map *m, str key)
 {
-	return m->n ? find(m, key, hash(key))->value : NULL;
+	return m->n ? find(m, key, map_hash(key))->value : NULL;
 }
 
 void *
@@ -112,7 +112,7 @@ map_put(struct map *m, str key, void *value)
 	assert(value);
 	if ((m->used + 1) * 4 > m->cap * 3)
 		grow(m);
-	uint32_t h = hash(key);
+	uint32_t h = map_hash(key);
 	struct map_slot *s = find(m, key, h);
 	void *old = s->value;
 	if (!old) {
@@ -127,7 +127,7 @@ map_put(struct map *m, str key, void *value)
 void *
 map_del(struct map *m, str key)
 {
-	struct map_slot *s = m->n ? find(m, key, hash(key)) : NULL;
+	struct map_slot *s = m->n ? find(m, key, map_hash(key)) : NULL;
 	if (!s || !s->value)
 		return NULL;
 	void *old = s->value;

@@ -15,6 +15,8 @@ struct map {
 	size_t n, used, cap; /* entries; entries and tombstones; power of two */
 };
 
+/* What maps hash by: keyed, with a key drawn once a process. */
+uint32_t map_hash(str key);
 /* The value, or NULL. */
 void *map_get(const struct map *m, str key);
 /* Sets (value != NULL) and returns what was there before. An existing entry keeps its old key. */

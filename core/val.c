@@ -95,6 +95,77 @@ val_copy(struct arena *a, const struct val *v)
 	return out;
 }
 
+/* ---- pack ---- */
+
+/* Where the next value and the next byte go; without `to` they are only counted. */
+struct pack {
+	char *to;
+	size_t vals, bytes;
+};
+
+static const char *
+pack_text(struct pack *x, const char *p, size_t n)
+{
+	char *at = x->to ? x->to + x->bytes : NULL;
+	x->bytes += n + 1;
+	if (!at)
+		return p;
+	memcpy(at, p, n);
+	at[n] = '\0';
+	return at;
+}
+
+static void *
+pack_room(struct pack *x, size_t bytes)
+{
+	void *at = x->to ? x->to + x->vals : NULL;
+	x->vals += bytes;
+	return at;
+}
+
+/* Also of a map's members, which are pairs of values. */
+static struct val
+pack(struct pack *x, const struct val *v, const struct val *base)
+{
+	struct val out = *v;
+	if (base && !memcmp(v, base, sizeof *v))
+		return out;
+	bool like = base && base->kind == v->kind && base->n == v->n;
+	if ((v->kind == VAL_STR || v->kind == VAL_NUM) && v->n) {
+		out.p = pack_text(x, v->p, v->n);
+	} else if (v->kind == VAL_LIST) {
+		struct val *items = pack_room(x, v->n * sizeof *items);
+		for (uint32_t i = 0; i < v->n; i++) {
+			struct val item = pack(x, &v->items[i], like ? &base->items[i] : NULL);
+			if (items)
+				items[i] = item;
+		}
+		out.items = items;
+	} else if (v->kind == VAL_MAP) {
+		struct member *members = pack_room(x, v->n * sizeof *members);
+		for (uint32_t i = 0; i < v->n; i++) {
+			const struct member *m = like ? &base->members[i] : NULL;
+			struct member copy = { pack(x, &v->members[i].key, m ? &m->key : NULL),
+				pack(x, &v->members[i].value, m ? &m->value : NULL) };
+			if (members)
+				members[i] = copy;
+		}
+		out.members = members;
+	}
+	return out;
+}
+
+struct val *
+val_pack(const struct val *v, const struct val *base)
+{
+	struct pack size = { .vals = sizeof *v };
+	(void)pack(&size, v, base);
+	struct val *out = mem_alloc(size.vals + size.bytes);
+	struct pack x = { .to = (char *)out, .vals = sizeof *v, .bytes = size.vals };
+	*out = pack(&x, v, base);
+	return out;
+}
+
 /* ---- look --------------------------------------------------------------------------------------------------- */
 
 const struct val *

@@ -77,6 +77,11 @@ void val_map_add_str(struct val_map *b, str key, str s);
 struct val val_map_end(struct val_map *b, struct arena *a);
 
 /* A deep copy into `a`, positions kept. */
+/*
+ * A copy in one block of memory, for free(). What is the very same in `base` (NULL: nothing), member by member, is not copied, and
+ * must live as long: a template and what variables made of it have most in common.
+ */
+struct val *val_pack(const struct val *v, const struct val *base);
 struct val val_copy(struct arena *a, const struct val *v);
 
 /* ---- look --------------------------------------------------------------------------------------------------- */

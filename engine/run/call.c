@@ -243,9 +243,8 @@ put_into(struct arena *a, const struct val *v, struct scope *x, const struct val
  * this again whenever something happens). Members that have not changed stay the same values.
  */
 static int
-put_variables(struct run *r, const struct def *d, struct scope *x, const struct val **out, struct err *e)
+put_variables(struct arena *a, const struct def *d, struct scope *x, const struct val **out, struct err *e)
 {
-	struct arena *a = r->arena;
 	if (is_leaf(d) || !(d->src->flags & VAL_TAGGED))
 		return put_into(a, d->src, x, out, e);
 	struct val_map m = { 0 };
@@ -267,6 +266,15 @@ put_variables(struct run *r, const struct def *d, struct scope *x, const struct 
 	return rc;
 }
 
+bool
+body_passes(const struct def *d, const struct call *c)
+{
+	const struct template *t = d->decoded;
+	bool pod = t->type == TEMPLATE_CONTAINER || t->type == TEMPLATE_SCRIPT;
+	return pod && (!t->retry || c->retried) && !t->synchronization && !t->memoize && t->daemon != TRI_TRUE &&
+		!val_get(d->src, S("metrics"));
+}
+
 static int
 process(struct run *r, struct call *c, const struct def *d, struct processed *out, struct err *e)
 {
@@ -279,7 +287,7 @@ process(struct run *r, struct call *c, const struct def *d, struct processed *ou
 	if (put_inputs(r, d, c, &x, &out->inputs, e))
 		return -1;
 	x.inputs = out->inputs;
-	if (put_variables(r, d, &x, &out->body, e))
+	if (put_variables(body_passes(d, c) ? r->tmp : r->arena, d, &x, &out->body, e))
 		return -1;
 	out->tmpl = d->decoded;
 	if (out->body != d->src)

@@ -42,9 +42,9 @@ void
 daemon_kill(struct run *r, struct node *n)
 {
 	struct effect *kill = run_effect(r, EFFECT_KILL, n);
-	if (n->grace) {
+	if (work_of(n)->grace) {
 		struct task_spec *task = ARENA_NEW(r->tmp, struct task_spec);
-		task->grace_seconds = n->grace - 1;
+		task->grace_seconds = work_of(n)->grace - 1;
 		kill->task = task;
 	}
 	if (!n->daemon || n->ending)
@@ -77,6 +77,7 @@ daemon_ended(struct run *r, struct node *n)
 		return false;
 	n->ending = false;
 	n->body = NULL;
+	work_end(n);
 	node_changed(n);
 	if (--r->ending == 0 && r->withheld)
 		run_fail(r, r->withheld, r->withheld_message);

@@ -56,7 +56,7 @@ make_id(struct run *r, str name)
 	if (str_eq(name, r->name))
 		return r->name;
 	str id = run_text(r, "%.*s-%u", STR_ARG(r->name), str_fnv32a(name));
-	for (unsigned i = 1; map_get(&r->by_id, id); i++)
+	for (unsigned i = 1; run_node(r, id); i++)
 		id = run_text(r, "%.*s-%u", STR_ARG(r->name), str_fnv32a(run_text(r, "%.*s#%u", STR_ARG(name), i)));
 	return id;
 }
@@ -89,6 +89,79 @@ pod_name(const struct run *r, struct arena *a, str node_name, str template_name)
 	return arena_fmt(a, "%.*s-%.*s", STR_ARG(str_slice(prefix, 0, POD_PREFIX_MAX)), STR_ARG(number));
 }
 
+/* ---- the index tables ------------------------------------------------------------------------------------------ */
+
+/*
+ * Open addressing with linear probing, at most three quarters full, of four bytes for a node: the key is in the node.
+ * Names come from strangers, so the hash is keyed.
+ */
+typedef str key_of(const struct node *n);
+
+static str
+node_name_of(const struct node *n)
+{
+	return n->name;
+}
+
+static void
+index_put(struct node_index *x, const struct node *n, str key)
+{
+	size_t i = map_hash(key) & (x->cap - 1);
+	while (x->slots[i])
+		i = (i + 1) & (x->cap - 1);
+	x->slots[i] = n->order + 1;
+	x->n++;
+}
+
+/* All anew, with room for so many. */
+static void
+index_renew(struct run *r, struct node_index *x, key_of *key, size_t room)
+{
+	free(x->slots);
+	*x = (struct node_index){ .cap = 16 };
+	while (x->cap * 3 < room * 4)
+		x->cap *= 2;
+	x->slots = mem_alloc(x->cap * sizeof *x->slots);
+	for (size_t i = 0; i < r->nodes.n; i++)
+		if (!r->nodes.p[i]->gone)
+			index_put(x, r->nodes.p[i], key(r->nodes.p[i]));
+}
+
+/* It is in r->nodes already. */
+static void
+index_add(struct run *r, struct node_index *x, key_of *key, const struct node *n)
+{
+	if ((x->n + 1) * 4 > x->cap * 3)
+		index_renew(r, x, key, (x->n + 1) * 3 / 2);
+	else
+		index_put(x, n, key(n));
+}
+
+static struct node *
+index_find(const struct run *r, const struct node_index *x, key_of *key, str wanted)
+{
+	for (size_t i = x->n ? map_hash(wanted) & (x->cap - 1) : 0; x->n && x->slots[i]; i = (i + 1) & (x->cap - 1)) {
+		struct node *n = r->nodes.p[x->slots[i] - 1];
+		if (!n->gone && str_eq(key(n), wanted))
+			return n;
+	}
+	return NULL;
+}
+
+void
+node_indexes_renew(struct run *r)
+{
+	index_renew(r, &r->by_name, node_name_of, r->nodes.n);
+	index_renew(r, &r->by_id, node_id, r->nodes.n);
+}
+
+void
+node_indexes_free(struct run *r)
+{
+	free(r->by_name.slots);
+	free(r->by_id.slots);
+}
+
 /* ---- making, finding ------------------------------------------------------------------------------------------- */
 
 void
@@ -98,8 +171,8 @@ node_register(struct run *r, struct node *n)
 	*VEC_PUSH(&r->nodes) = n;
 	if (n->gone)
 		return;
-	map_put(&r->by_name, n->name, n);
-	map_put(&r->by_id, n->id, n);
+	index_add(r, &r->by_name, node_name_of, n);
+	index_add(r, &r->by_id, node_id, n);
 }
 
 /*
@@ -158,13 +231,13 @@ node_new(struct run *r, str name, enum node_type t, struct node *boundary)
 struct node *
 node_named(const struct run *r, str name)
 {
-	return map_get(&r->by_name, name);
+	return index_find(r, &r->by_name, node_name_of, name);
 }
 
 struct node *
 run_node(const struct run *r, str id)
 {
-	return map_get(&r->by_id, id);
+	return index_find(r, &r->by_id, node_id, id);
 }
 
 struct node *
@@ -315,6 +388,34 @@ node_announce(struct node *n)
 	*VEC_PUSH(&n->run->news) = n;
 }
 
+const struct work *
+work_of(const struct node *n)
+{
+	static const struct work none;
+	return n->work ? n->work : &none;
+}
+
+struct work *
+work_set(struct node *n)
+{
+	if (!n->work)
+		n->work = MEM_NEW(struct work);
+	return n->work;
+}
+
+void
+work_end(struct node *n)
+{
+	if (!n->work)
+		return;
+	if (n->work->packed)
+		n->body = NULL;
+	if (n->work->packed)
+		*VEC_PUSH(&n->run->dropped) = n->work->packed;
+	free(n->work);
+	n->work = NULL;
+}
+
 static void
 end(struct node *n)
 {
@@ -331,6 +432,8 @@ end(struct node *n)
 		daemons_end(n->run, n);
 	if (n->frame)
 		limit_forget(n->frame);
+	if (!n->ending)
+		work_end(n);
 	node_announce(n);
 }
 

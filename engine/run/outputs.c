@@ -73,11 +73,15 @@ reported(const struct task_result *res, str name)
 	return STR_NONE;
 }
 
+static const struct member exit_0 = { { .kind = VAL_STR, .p = "exitCode", .n = 8 }, { .kind = VAL_STR, .p = "0", .n = 1 } };
+static const struct val only_exit_0 = { .kind = VAL_MAP, .members = &exit_0, .n = 1 };
+
 int
 outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, const struct val **out, struct err *e)
 {
 	struct val_list list = { 0 };
 	struct val_map m = { 0 };
+	struct arena *a = work_of(n)->packed ? r->tmp : r->arena; /* parts of a body that goes: to be copied */
 	const struct val *declared = val_path(n->body, "outputs.parameters");
 	int rc = 0;
 	for (uint32_t i = 0; val_is(declared, VAL_LIST) && i < declared->n; i++) {
@@ -95,15 +99,19 @@ outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, con
 					STR_ARG(name), STR_ARG(val_get_str(from, "path")));
 			continue;
 		}
-		struct val text = val_str(arena_dup(r->arena, value));
-		val_list_add(&list, *val_set(r->arena, p, S("value"), &text));
+		struct val text = val_str(a == r->tmp ? value : arena_dup(a, value));
+		val_list_add(&list, *val_set(a, p, S("value"), &text));
 	}
-	struct val parameters = val_list_end(&list, r->arena);
+	struct val parameters = val_list_end(&list, a);
 	if (parameters.n)
-		val_map_add(&m, S("parameters"), parameters);
-	if (n->capture && res->result.p)
+		val_map_add(&m, S("parameters"), a == r->tmp ? val_copy(r->arena, &parameters) : parameters);
+	if (work_of(n)->capture && res->result.p)
 		val_map_add(&m, S("result"),
 			val_str(arena_dup(r->arena, n->type == NODE_HTTP ? res->result : without_newline(res->result))));
+	if (res->exit_code == 0 && !m.v.n) { /* as most have it */
+		*out = &only_exit_0;
+		return rc;
+	}
 	if (res->exit_code >= 0)
 		val_map_add(&m, S("exitCode"), val_str(run_text(r, "%d", res->exit_code)));
 	struct val *v = ARENA_NEW(r->arena, struct val);

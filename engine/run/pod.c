@@ -45,22 +45,24 @@ pod_read_limits(struct node *n, const struct call *c, const struct template *t, 
 	if (t->pending_timeout.n) {
 		if (duration_parse(t->pending_timeout, &pending, e))
 			return err_wrap(e, "pendingTimeout");
-		n->pending = n->started + pending;
+		work_set(n)->pending = n->started + pending;
 	}
 	if (t->timeout.n) {
 		if (duration_parse(t->timeout, &timeout, e))
 			return err_wrap(e, "timeout");
-		n->deadline = n->started + timeout;
+		work_set(n)->deadline = n->started + timeout;
 	}
-	n->limited = c->deadline && (!n->deadline || c->deadline < n->deadline);
-	if (n->limited)
-		n->deadline = c->deadline;
+	bool limited = c->deadline && (!work_of(n)->deadline || c->deadline < work_of(n)->deadline);
+	if (limited || n->work)
+		work_set(n)->limited = limited;
+	if (limited)
+		work_set(n)->deadline = c->deadline;
 	if (t->active_deadline_seconds.text.n) {
 		if (!str_to_i64(str_trim(t->active_deadline_seconds.text), &seconds) || seconds < 1 ||
 			seconds > INT64_MAX / NS_PER_SEC / 2)
 			return err_set(e, ERR_INVALID, "activeDeadlineSeconds '%.*s' must be a positive integer > 0",
 				STR_ARG(t->active_deadline_seconds.text));
-		n->active = seconds * NS_PER_SEC;
+		work_set(n)->active = seconds * NS_PER_SEC;
 	}
 	return 0;
 }
@@ -68,11 +70,11 @@ pod_read_limits(struct node *n, const struct call *c, const struct template *t, 
 void
 pod_set_timers(struct run *r, struct node *n)
 {
-	int64_t at = n->deadline;
-	if (n->active && n->running_since && (!at || n->running_since + n->active < at))
-		at = n->running_since + n->active;
-	if (n->pending && n->phase == PHASE_PENDING && (!at || n->pending < at))
-		at = n->pending;
+	int64_t at = work_of(n)->deadline;
+	if (work_of(n)->active && work_of(n)->running_since && (!at || work_of(n)->running_since + work_of(n)->active < at))
+		at = work_of(n)->running_since + work_of(n)->active;
+	if (work_of(n)->pending && n->phase == PHASE_PENDING && (!at || work_of(n)->pending < at))
+		at = work_of(n)->pending;
 	if (at)
 		run_effect(r, EFFECT_TIMER, n)->at_ns = at;
 }
@@ -93,15 +95,15 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.uid = r->uid,
 		.node_id = n->id,
 		.pod = n->pod,
-		.template_name = n->pod_template,
 		.order = n->order,
+		.template_name = work_of(n)->template_name,
 		.tmpl = t,
-		.capture_result = n->capture,
-		.deadline_ns = n->deadline,
+		.capture_result = work_of(n)->capture,
+		.deadline_ns = work_of(n)->deadline,
 		.images = &r->images,
 		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
-		.grace_seconds = n->grace ? n->grace - 1 : GRACE_SECONDS,
+		.grace_seconds = work_of(n)->grace ? work_of(n)->grace - 1 : GRACE_SECONDS,
 		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))),
 		.service_account = service_account(r, t) };
 	run_effect(r, EFFECT_START, n)->task = task;
@@ -112,7 +114,7 @@ void
 pod_emit_start(struct run *r, struct node *n)
 {
 	struct err e;
-	const struct template *t = n->body ? template_decode(r, r->tmp, n->body, n->pod_template, false, &e) : NULL;
+	const struct template *t = n->body ? template_decode(r, r->tmp, n->body, work_of(n)->template_name, false, &e) : NULL;
 	if (!t && n->ending) {
 		(void)daemon_ended(r, n);
 		return;
@@ -138,13 +140,31 @@ put_progress(struct node *n, str text)
 	progress_set(n, (uint32_t)a, (uint32_t)b);
 }
 
+static const struct val *
+copied(struct run *r, const struct val *v)
+{
+	struct val *out = ARENA_NEW(r->arena, struct val);
+	*out = val_copy(r->arena, v);
+	return out;
+}
+
+/* As written it belongs to the definition; else it is the pod's, as long as that is open. */
+static void
+keep_body(struct node *n, const struct def *d, const struct call *c, const struct val *body)
+{
+	n->body = body;
+	if (body != d->src && body_passes(d, c))
+		n->body = work_set(n)->packed = val_pack(body, d->src);
+}
+
 /* metadata of the template: labels, by which its log is found, and the progress that it begins with (spec 1.2). */
 static void
-put_metadata(struct node *n, const struct val *body)
+put_metadata(struct node *n)
 {
-	const struct val *labels = val_path(body, "metadata.labels");
-	n->labels = val_is(labels, VAL_MAP) && labels->n ? labels : NULL;
-	put_progress(n, val_get_str(val_path(body, "metadata.annotations"), "workflows.argoproj.io/progress"));
+	const struct val *labels = val_path(n->body, "metadata.labels");
+	if (val_is(labels, VAL_MAP) && labels->n)
+		n->labels = work_of(n)->packed ? copied(n->run, labels) : labels;
+	put_progress(n, val_get_str(val_path(n->body, "metadata.annotations"), "workflows.argoproj.io/progress"));
 }
 
 str
@@ -174,7 +194,7 @@ patch(struct run *r, struct node *n, const struct call *c, const struct def *d, 
 	x.pod = pod_name(r, r->tmp, n->name, d->name);
 	if (pod_patch(r, d, p, &x, &seconds, e))
 		return -1;
-	n->grace = seconds + 1;
+	work_set(n)->grace = seconds + 1;
 	return 0;
 }
 
@@ -209,12 +229,12 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return n;
 	}
-	n->body = p->body;
-	put_metadata(n, p->body);
-	n->pod_template = d->name;
+	keep_body(n, d, c, p->body);
+	put_metadata(n);
+	work_set(n)->template_name = d->name;
 	if (!http)
 		n->pod = pod_name(r, r->arena, n->name, d->name);
-	n->capture = http || is_captured(c);
+	work_set(n)->capture = http || is_captured(c);
 	n->daemon = p->tmpl->daemon == TRI_TRUE;
 	if (p->tmpl->container_set)
 		containers_begin(r, n, p->tmpl->container_set);
@@ -228,12 +248,12 @@ pod_started(struct run *r, struct node *n)
 {
 	if (!node_is_task(n) || n->phase != PHASE_PENDING)
 		return;
-	n->running_since = r->now;
+	work_set(n)->running_since = r->now;
 	if (n->daemon)
 		node_changed(n); /* pending until it is ready */
 	else
 		node_set(n, PHASE_RUNNING, S(""));
-	if (n->active || n->pending)
+	if (work_of(n)->active || work_of(n)->pending)
 		pod_set_timers(r, n);
 }
 
@@ -280,7 +300,7 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 	if (n->daemon && p == PHASE_SUCCEEDED)
 		p = PHASE_FAILED; /* a daemon has no business to end: assessNodeStatus, v4.1.2 */
 	str message = res->message.p ? res->message : S("");
-	if (n->limited && str_eq(message, S(POD_TOO_LONG))) /* it was ended before our own timer said so */
+	if (work_of(n)->limited && str_eq(message, S(POD_TOO_LONG))) /* it was ended before our own timer said so */
 		message = S(STEP_TOO_LONG);
 	containers_changed(r, n, res);
 	containers_end(n, S("Pod Failed whilst container running"));
@@ -301,12 +321,12 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 void
 pod_timer(struct run *r, struct node *n)
 {
-	int64_t active_end = n->active && n->running_since ? n->running_since + n->active : INT64_MAX;
-	bool waited = n->pending && n->phase == PHASE_PENDING && r->now >= n->pending;
-	if ((!node_has_task(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!n->deadline || r->now < n->deadline)))
+	int64_t active_end = work_of(n)->active && work_of(n)->running_since ? work_of(n)->running_since + work_of(n)->active : INT64_MAX;
+	bool waited = work_of(n)->pending && n->phase == PHASE_PENDING && r->now >= work_of(n)->pending;
+	if ((!node_has_task(n) && !sync_waits(n)) || (!waited && r->now < active_end && (!work_of(n)->deadline || r->now < work_of(n)->deadline)))
 		return;
 	bool pending = n->phase == PHASE_PENDING || sync_waits(n);
-	bool limited = n->limited && r->now >= n->deadline && !waited;
+	bool limited = work_of(n)->limited && r->now >= work_of(n)->deadline && !waited;
 	pod_give_up(r, n, limited ? S(STEP_TOO_LONG) : pending ? S("timeout") : S(POD_TOO_LONG));
 }
 
@@ -386,8 +406,8 @@ supplied_outputs(struct run *r, const struct template *t, const struct val *inpu
 void
 suspend_set_timer(struct run *r, struct node *n)
 {
-	if (n->type == NODE_SUSPEND && n->phase == PHASE_RUNNING && n->deadline)
-		run_effect(r, EFFECT_TIMER, n)->at_ns = n->deadline;
+	if (n->type == NODE_SUSPEND && n->phase == PHASE_RUNNING && work_of(n)->deadline)
+		run_effect(r, EFFECT_TIMER, n)->at_ns = work_of(n)->deadline;
 }
 
 struct node *
@@ -419,7 +439,7 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 		node_set(n, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return n;
 	}
-	n->deadline = n->started + length;
+	work_set(n)->deadline = n->started + length;
 	suspend_set_timer(r, n);
 	return n;
 }
@@ -457,7 +477,7 @@ void
 suspend_timer(struct run *r, struct node *n)
 {
 	struct err e;
-	if (n->phase != PHASE_RUNNING || !n->deadline || r->now < n->deadline)
+	if (n->phase != PHASE_RUNNING || !work_of(n)->deadline || r->now < work_of(n)->deadline)
 		return;
 	if (!suspend_finish(r, n, PHASE_SUCCEEDED, STR_NONE, &e))
 		return;

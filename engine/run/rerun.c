@@ -187,9 +187,6 @@ bury(struct run *r, const bool *doomed)
 		keep_living(n->children.p, &n->children.n, doomed);
 		keep_living(n->parents.p, &n->parents.n, doomed);
 		keep_living(n->outbound.p, &n->outbound.n, doomed);
-		n->leaf_done = n->done;
-		n->leaf_total = n->total;
-		n->leaf_usage = n->usage;
 		n->call = NULL;
 		n->lock = NULL;
 		n->of = NULL;
@@ -202,12 +199,11 @@ bury(struct run *r, const bool *doomed)
 		n->met = false;
 		if (!doomed[i] || n->gone)
 			continue;
-		map_del(&r->by_name, n->name);
-		map_del(&r->by_id, n->id);
 		n->gone = true;
 		n->owner = n->boundary = NULL;
 		node_changed(n);
 	}
+	node_indexes_renew(r);
 }
 
 /* New values for spec.arguments.parameters: in the manifest, and in what is executed. */
@@ -399,7 +395,6 @@ skip_done(const struct copy *c)
 		n->type = NODE_SKIPPED;
 		n->phase = PHASE_SKIPPED;
 		n->message = run_text(r, "original pod: %.*s", STR_ARG(c->from->nodes.p[i]->id));
-		n->leaf_done = n->leaf_total = 0;
 		outputs_to_globals(r, n);
 	}
 	run_count(r);

@@ -294,6 +294,13 @@ run_drop_frames(struct run *r)
 	heap_free(&r->line);
 }
 
+static void
+free_dropped(struct run *r)
+{
+	while (r->dropped.n)
+		free(r->dropped.p[--r->dropped.n]);
+}
+
 void
 run_free(struct run *r)
 {
@@ -304,6 +311,7 @@ run_free(struct run *r)
 		VEC_FREE(&r->nodes.p[i]->children);
 		VEC_FREE(&r->nodes.p[i]->parents);
 		VEC_FREE(&r->nodes.p[i]->outbound);
+		work_end(r->nodes.p[i]);
 	}
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&r->libraries, &i));)
@@ -314,8 +322,9 @@ run_free(struct run *r)
 	map_free(&r->parameters);
 	map_free(&r->outputs);
 	map_free(&r->estimates);
-	map_free(&r->by_name);
-	map_free(&r->by_id);
+	node_indexes_free(r);
+	free_dropped(r);
+	VEC_FREE(&r->dropped);
 	VEC_FREE(&r->nodes);
 	VEC_FREE(&r->dirty);
 	VEC_FREE(&r->news);
@@ -727,6 +736,7 @@ begin_effects(struct run *r, const struct stimulus *s, struct arena *tmp)
 	r->was_finished = r->finished != 0;
 	r->begun = 0;
 	r->turn++;
+	free_dropped(r);
 }
 
 static void

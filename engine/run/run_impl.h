@@ -84,11 +84,29 @@ enum role {
 struct call;
 struct frame;
 
+/* What a node has while it is open and its work is done outside the run, or it waits for a time or a lock. */
+struct work {
+	str template_name;
+	int64_t deadline,
+		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
+	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
+	int64_t running_since;
+	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */
+	struct val *packed; /* its body, if that is its own; else NULL */
+	bool capture;       /* its result is wanted */
+	bool limited;       /* the deadline is that of all attempts together (backoff.maxDuration) */
+};
+
+/*
+ * A node stays in memory as long as its workflow runs: names and links are looked up, outputs are handed on. So that this is
+ * little, what only an open one needs lies in `work` and goes when it ends, and nodes are found by two index tables instead of
+ * maps (node.c).
+ */
 struct node {
 	struct run *run;
 	uint32_t order;
-	enum node_type type;
-	enum phase phase;
+	enum node_type type : 8;
+	enum phase phase : 8;
 	str id, name, display, message;
 	str template_name, template_scope;
 	const struct val *template_ref; /* as written: {name, template, clusterScope} */
@@ -105,17 +123,10 @@ struct node {
 	bool met;             /* it was made or called since this run is in memory */
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
 	uint16_t image; /* place in run.images, from 1; 0: none */
-	/* of an open pod */
-	str pod, pod_template;
-	const struct val *body;   /* the processed template, kept as long as the pod may have to be adopted */
+	str pod;
+	struct work *work;        /* NULL: it has none (any more); see work_of */
+	const struct val *body;   /* of an open pod: the processed template, kept as long as the pod may have to be adopted */
 	const struct val *labels; /* metadata.labels of its template, with podMetadata; NULL if there are none */
-	bool capture;
-	int64_t deadline,
-		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
-	bool limited;    /* the deadline is that of all attempts together (backoff.maxDuration) */
-	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
-	int64_t running_since;
-	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */
 	/* of a daemon, and of a Retry node above one */
 	bool daemon;   /* its template is one */
 	bool daemoned; /* it runs and is ready */
@@ -123,12 +134,11 @@ struct node {
 	str pod_ip;
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;
-	uint32_t leaf_done, leaf_total; /* of a leaf, as read from its row, before all is counted */
-	struct usage usage, leaf_usage; /* likewise */
+	struct usage usage; /* likewise */
 	/* what it counts as a boundary */
 	uint32_t active_pods, active_children, failed_children;
 	/* derived: not saved */
-	enum role role;
+	enum role role : 8;
 	struct node *owner;
 	uint32_t slot;         /* which step of the group, task of the dag, attempt */
 	struct call *call;     /* NULL if it was made in passing, see loop_in_passing */
@@ -230,6 +240,7 @@ struct frame {
 	str *targets;
 	size_t targets_n;
 	uint32_t marks;
+	size_t looked; /* tasks gone through for what depends on what, so far */
 	size_t open;  /* reachable tasks that are not settled */
 	size_t begun; /* tasks that are ready and not settled */
 	size_t held;  /* those of them that wait to begin */
@@ -302,7 +313,10 @@ struct run {
 	struct map libraries;     /* scope -> struct library */
 	struct map inlines;       /* text of an inline template -> struct def */
 	VEC(struct node *) nodes; /* in order of creation; those gone too */
-	struct map by_name, by_id;
+	struct node_index {
+		uint32_t *slots; /* order of the node and one; 0: none */
+		size_t n, cap;
+	} by_name, by_id;
 	uint32_t active_pods, done, total;
 	struct usage usage;
 	struct image_uses images;
@@ -324,6 +338,7 @@ struct run {
 	VEC(struct node *) news; /* fulfilled nodes whose owner was not told yet */
 	size_t news_at;
 	bool was_finished;
+	VEC(struct val *) dropped; /* bodies of pods that ended: effects may still speak of them */
 	size_t begun;            /* calls in this stimulus */
 	VEC(struct rest) rests;  /* the innermost last */
 	VEC(struct rest) interrupted; /* of this moment, the innermost first */
@@ -382,6 +397,11 @@ enum phase phase_of(str name);         /* PHASE_NONE if there is none */
  * many, and has ended in an error that says so. */
 struct node *node_new(struct run *r, str name, enum node_type t, struct node *boundary);
 void node_register(struct run *r, struct node *n); /* a node read back */
+void node_indexes_free(struct run *r);
+void node_indexes_renew(struct run *r); /* nodes are gone */
+const struct work *work_of(const struct node *n); /* to look at; all zero if it has none */
+struct work *work_set(struct node *n);            /* to write; made if it has none */
+void work_end(struct node *n);
 struct node *node_named(const struct run *r, str name);
 void node_link(struct node *parent, struct node *child); /* children of parent */
 void node_changed(struct node *n);
@@ -504,6 +524,8 @@ struct processed {
 };
 /* Whether the body of the call's node is still to be begun: there is no node, or it has just got its locks. */
 bool call_is_new(struct run *r, const struct call *c);
+/* Whether a template with its variables is wanted by its pod only, and no longer than that is open. */
+bool body_passes(const struct def *d, const struct call *c);
 /* What the node of a call of that template is: Retry if it is tried again. */
 enum node_type call_node_type(const struct call *c, const struct template *t);
 

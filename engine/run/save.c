@@ -124,17 +124,17 @@ node_save(const struct node *n, struct arena *a)
 		add_int(&x, S("image"), n->image);
 		add_int(&x, S("cpu"), n->usage.cpu);
 		add_int(&x, S("memory"), n->usage.memory);
-		add_int(&x, S("deadline"), n->deadline);
-		add_int(&x, S("limited"), n->limited);
-		add_int(&x, S("active"), n->active);
-		add_int(&x, S("pending"), n->pending);
-		add_int(&x, S("since"), n->running_since);
-		add_int(&x, S("capture"), n->capture);
-		add_int(&x, S("grace"), n->grace);
+		add_int(&x, S("deadline"), work_of(n)->deadline);
+		add_int(&x, S("limited"), work_of(n)->limited);
+		add_int(&x, S("active"), work_of(n)->active);
+		add_int(&x, S("pending"), work_of(n)->pending);
+		add_int(&x, S("since"), work_of(n)->running_since);
+		add_int(&x, S("capture"), work_of(n)->capture);
+		add_int(&x, S("grace"), work_of(n)->grace);
 		add_int(&x, S("daemon"), n->daemon);
 		add_int(&x, S("ending"), n->ending);
 		val_map_add_str(&x, S("pod"), n->pod);
-		val_map_add_str(&x, S("template"), n->pod_template);
+		val_map_add_str(&x, S("template"), work_of(n)->template_name);
 		if (n->labels)
 			val_map_add(&x, S("labels"), *n->labels);
 		if (n->body && (!phase_fulfilled(n->phase) || n->ending))
@@ -174,6 +174,20 @@ get_text(const struct val *map, const char *key)
 	return s.p ? s : S("");
 }
 
+static void
+load_work(struct node *n, const struct val *x)
+{
+	struct work *w = work_set(n);
+	*w = (struct work){ .template_name = get_text(x, "template"),
+		.deadline = get_int(x, "deadline"),
+		.limited = get_int(x, "limited"),
+		.active = get_int(x, "active"),
+		.pending = get_int(x, "pending"),
+		.running_since = get_int(x, "since"),
+		.grace = get_int(x, "grace"),
+		.capture = get_int(x, "capture") };
+}
+
 /* Everything of a row that needs no other row. `v` is in the run's arena. */
 static int
 node_load(struct run *r, const struct val *v, struct err *e)
@@ -187,7 +201,7 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->type = node_type_of(get_text(v, "type"));
 	n->phase = phase_of(get_text(v, "phase"));
 	if (!n->gone && (!n->id.n || !n->name.n || n->type == NODE_TYPES || n->phase == PHASE_NONE ||
-				map_get(&r->by_id, n->id)))
+				run_node(r, n->id)))
 		return err_set(e, ERR_INVALID, "row %u of workflow %.*s: not a node", n->order, STR_ARG(r->name));
 	n->display = get_text(v, "displayName");
 	n->message = get_text(v, "message");
@@ -206,23 +220,17 @@ node_load(struct run *r, const struct val *v, struct err *e)
 	n->slot = (uint32_t)get_int(x, "slot");
 	n->exiting = get_int(x, "exiting");
 	n->bubbles = get_int(x, "bubbles");
-	n->deadline = get_int(x, "deadline");
-	n->limited = get_int(x, "limited");
-	n->active = get_int(x, "active");
-	n->pending = get_int(x, "pending");
-	n->running_since = get_int(x, "since");
-	n->capture = get_int(x, "capture");
 	n->image = (uint16_t)get_int(x, "image");
-	n->grace = get_int(x, "grace");
 	n->daemon = get_int(x, "daemon");
 	n->ending = get_int(x, "ending");
 	n->daemoned = get_flag(v, "daemoned");
 	n->pod_ip = val_get_str(v, "podIP");
 	n->pod = get_text(x, "pod");
-	n->pod_template = get_text(x, "template");
 	n->body = val_get(x, S("body"));
 	n->memo = val_get(v, S("memoizationStatus"));
 	n->recovered = n->body != NULL;
+	if (!phase_fulfilled(n->phase) || n->ending)
+		load_work(n, x);
 	n->lock = sync_load(r, val_get(x, S("lock")));
 	n->labels = val_get(x, S("labels"));
 	node_register(r, n);
@@ -251,7 +259,23 @@ load_links(struct run *r, struct node *n, const struct val *v)
 	}
 }
 
-/* Counts, which are derived. */
+/* What is known of a leaf is added to all that it is part of. */
+static void
+count_leaf(struct node *n)
+{
+	uint32_t done = n->done, total = n->total;
+	struct usage usage = n->usage;
+	if (node_counts(n)) {
+		n->done = n->total = 0;
+		progress_set(n, done, total);
+	}
+	if (n->type == NODE_POD) {
+		n->usage = (struct usage){ 0 };
+		usage_set(n, usage);
+	}
+}
+
+/* Counts, which are derived; those of leaves are known. */
 void
 run_count(struct run *r)
 {
@@ -260,8 +284,10 @@ run_count(struct run *r)
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
 		n->active_pods = n->active_children = n->failed_children = 0;
-		n->done = n->total = 0;
-		n->usage = (struct usage){ 0 };
+		if (!node_counts(n) || n->gone)
+			n->done = n->total = 0;
+		if (n->type != NODE_POD || n->gone)
+			n->usage = (struct usage){ 0 };
 		n->daemons = n->next_daemon = NULL;
 	}
 	r->ending = 0;
@@ -277,10 +303,7 @@ run_count(struct run *r)
 		r->ending += n->ending;
 		if (n->type == NODE_CONTAINER && n->boundary)
 			n->boundary->members = true;
-		if (node_counts(n))
-			progress_set(n, n->leaf_done, n->leaf_total);
-		if (n->type == NODE_POD)
-			usage_set(n, n->leaf_usage);
+		count_leaf(n);
 	}
 }
 
@@ -407,9 +430,9 @@ load_nodes(struct run *r, const struct val *const *nodes, size_t n, struct err *
 		if (x->gone)
 			continue;
 		load_links(r, x, kept[i]);
-		x->leaf_done = (uint32_t)get_int(more, "done");
-		x->leaf_total = (uint32_t)get_int(more, "total");
-		x->leaf_usage = (struct usage){ get_int(more, "cpu"), get_int(more, "memory") };
+		x->done = (uint32_t)get_int(more, "done");
+		x->total = (uint32_t)get_int(more, "total");
+		x->usage = (struct usage){ get_int(more, "cpu"), get_int(more, "memory") };
 		if (x->role == ROLE_ROOT)
 			r->root = x;
 		if (x->role == ROLE_ON_EXIT)
