@@ -271,12 +271,29 @@ base64_both_ways(void **state)
 		assert_int_equal(base64_decode(arena, str_c(bad[i]), &out, &e), -1);
 }
 
+/* A value packed over another shares what is the very same, and no more. */
+static void
+packs_what_is_its_own(void **state UNUSED)
+{
+	const struct val *base = json("{\"a\":{\"b\":\"same\",\"c\":[1,\"two\",null]},\"d\":\"old\"}");
+	struct val text = val_str(S("new"));
+	const struct val *v = val_set(arena, base, S("d"), &text);
+	struct val *packed = val_pack(v, base), *alone = val_pack(v, NULL);
+	assert_true(val_eq(packed, v) && val_eq(alone, v));
+	assert_ptr_equal(val_get(packed, S("a"))->members, val_get(base, S("a"))->members);
+	assert_ptr_not_equal(val_get_str(packed, "d").p, text.p);
+	assert_ptr_not_equal(val_get(alone, S("a"))->members, val_get(base, S("a"))->members);
+	free(packed);
+	free(alone);
+}
+
 int
 main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = { TEST(is_small), TEST(looks_up), TEST(numbers_are_exact), TEST(compares), TEST(compares_deep_maps_once),
 		TEST(sets_and_unsets), TEST(merges_as_rfc_7386), TEST(merges_keyed_lists), TEST(resolves_without_copying_more_than_needed),
-		TEST(finds_the_near_word), TEST(prints_findings_in_order), TEST(base64_both_ways) };
+		TEST(finds_the_near_word), TEST(prints_findings_in_order), TEST(base64_both_ways),
+		TEST(packs_what_is_its_own) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
