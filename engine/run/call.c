@@ -352,7 +352,7 @@ call_begin(struct run *r, struct call *c)
 {
 	struct node *n = node_named(r, c->name);
 	size_t mark = r->news.n;
-	if (r->finished || (c->boundary && node_fulfilled(c->boundary)))
+	if (r->finished || r->withheld || (c->boundary && node_fulfilled(c->boundary)))
 		return NULL;
 	if (n && node_past(n)) {
 		adopt(n, c);

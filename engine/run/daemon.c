@@ -2,9 +2,6 @@
 /*
  * daemon: pods that are fulfilled as soon as they run and are ready (spec 2.15). Whoever waits for one goes on; the pod
  * runs until the steps or the dag around it end, and is then Succeeded. Until then an end of its own is a failure.
- *
- * A pod that was told to end is remembered as ending until the executor has seen its end, and the workflow does not
- * finish before: so a crash in between cannot leave a daemon behind that nobody knows of.
  */
 #include "engine/run/run_impl.h"
 
@@ -39,22 +36,6 @@ daemon_ready(struct node *n, str ip)
 }
 
 void
-daemon_kill(struct run *r, struct node *n)
-{
-	struct effect *kill = run_effect(r, EFFECT_KILL, n);
-	if (work_of(n)->grace) {
-		struct task_spec *task = ARENA_NEW(r->tmp, struct task_spec);
-		task->grace_seconds = work_of(n)->grace - 1;
-		kill->task = task;
-	}
-	if (!n->daemon || n->ending)
-		return;
-	n->ending = true;
-	r->ending++;
-	node_changed(n);
-}
-
-void
 daemons_end(struct run *r, struct node *boundary)
 {
 	struct node *next;
@@ -64,24 +45,10 @@ daemons_end(struct run *r, struct node *boundary)
 		if (!n->daemoned)
 			continue; /* it ended by itself */
 		if (n->type == NODE_POD)
-			daemon_kill(r, n);
+			pod_kill(r, n);
 		node_set(n, PHASE_SUCCEEDED, STR_NONE);
 	}
 	boundary->daemons = NULL;
-}
-
-bool
-daemon_ended(struct run *r, struct node *n)
-{
-	if (!n->ending)
-		return false;
-	n->ending = false;
-	n->body = NULL;
-	work_end(n);
-	node_changed(n);
-	if (--r->ending == 0 && r->withheld)
-		run_fail(r, r->withheld, r->withheld_message);
-	return true;
 }
 
 size_t

@@ -132,6 +132,13 @@ begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
 		(void)call_begin(r, c);
 }
 
+/* No exit handler begins any more; one that did is found again after a restart, though it is about to end. */
+static bool
+is_barred(struct run *r, str of)
+{
+	return run_shut(r, true) && !node_named(r, arena_fmt(r->tmp, "%.*s.onExit", STR_ARG(of)));
+}
+
 bool
 hooks_wait(struct run *r, struct node *n)
 {
@@ -140,7 +147,7 @@ hooks_wait(struct run *r, struct node *n)
 		return false;
 	lifecycle_ended(r, n);
 	bool later = n->role != ROLE_STEP && n->hooks_open; /* a task's exit hook follows the others (Argo: dag.go) */
-	if (!later && !n->exit_begun && phase_completed(n->phase) && !run_shut(r, true) && find_hook(r, n->of, &h))
+	if (!later && !n->exit_begun && phase_completed(n->phase) && !is_barred(r, n->name) && find_hook(r, n->of, &h))
 		begin_exit(r, n, &h);
 	return n->hooks_open > 0;
 }
@@ -207,7 +214,7 @@ on_exit_begin(struct run *r)
 {
 	str tmpl;
 	const struct val *ref, *args;
-	if (run_shut(r, true) || !workflow_hook(r, &tmpl, &ref, &args))
+	if (is_barred(r, r->name) || !workflow_hook(r, &tmpl, &ref, &args))
 		return false;
 	struct call *c = call_new(r, run_text(r, "%.*s.onExit", STR_ARG(r->name)));
 	c->tmpl = tmpl;

@@ -260,7 +260,7 @@ give_up(struct node *n, str why)
 	for (size_t i = 0; i < n->children.n; i++)
 		if (n->children.p[i]->boundary == n->boundary && (n->type == NODE_TASK_GROUP || n->children.p[i]->hooked))
 			give_up(n->children.p[i], why);
-	if (node_fulfilled(n))
+	if (node_fulfilled(n) || phase_fulfilled(n->phase))
 		return;
 	n->role = ROLE_NONE;
 	node_set(n, PHASE_FAILED, why);
@@ -309,21 +309,11 @@ limit_settle(struct run *r)
 
 /* ---- the workflow's deadline ----------------------------------------------------------------------------------- */
 
-void
-pod_give_up(struct run *r, struct node *n, str why)
-{
-	daemon_kill(r, n);
-	if (!n->ending)
-		n->body = NULL;
-	containers_end(n, why);
-	node_set(n, PHASE_FAILED, why);
-}
-
 static bool
 ends_by_deadline(const struct node *n)
 {
 	bool leaf = node_is_task(n) || n->type == NODE_SUSPEND || sync_waits(n);
-	return leaf && !n->gone && !n->exiting && !phase_fulfilled(n->phase);
+	return leaf && !n->gone && !n->exiting && !phase_fulfilled(n->phase) && !daemon_serves(n);
 }
 
 bool
@@ -341,7 +331,7 @@ limit_deadline(struct run *r)
 {
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (n->gone || n->exiting || phase_fulfilled(n->phase))
+		if (n->gone || n->exiting || phase_fulfilled(n->phase) || daemon_serves(n))
 			continue;
 		if (node_is_task(n) && !sync_waits(n))
 			pod_give_up(r, n, S(STEP_TOO_LONG));

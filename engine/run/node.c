@@ -376,7 +376,7 @@ node_has_task(const struct node *n)
 static bool
 is_active(const struct node *n)
 {
-	return !n->gone && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING);
+	return !n->gone && (n->phase == PHASE_PENDING || n->phase == PHASE_RUNNING || node_dying(n));
 }
 
 void
@@ -416,16 +416,24 @@ work_end(struct node *n)
 	n->work = NULL;
 }
 
-static void
-end(struct node *n)
+/* Nothing of it runs any more: what it held is given back, and those who wait for it are told. */
+void
+node_over(struct node *n)
 {
 	int64_t now = n->run->now - n->run->now % NS_PER_SEC;
 	n->finished = now > n->started ? now : n->started;
-	limit_count_failed(n);
 	if (n->lock)
 		sync_release(n->run, n);
 	if (n->metrics)
 		metrics_end(n->run, n);
+	node_announce(n);
+	node_changed(n);
+}
+
+static void
+end(struct node *n)
+{
+	limit_count_failed(n);
 	if (node_counts(n) && n->phase == PHASE_SUCCEEDED)
 		progress_set(n, n->total, n->total);
 	if (n->daemons)
@@ -434,7 +442,8 @@ end(struct node *n)
 		limit_forget(n->frame);
 	if (!n->ending)
 		work_end(n);
-	node_announce(n);
+	if (!node_dying(n))
+		node_over(n);
 }
 
 /* An error of what a task calls is said with the task's name, except for that of the depth (executeDAGTask, v4.0.7). */

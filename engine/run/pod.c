@@ -116,7 +116,7 @@ pod_emit_start(struct run *r, struct node *n)
 	struct err e;
 	const struct template *t = n->body ? template_decode(r, r->tmp, n->body, work_of(n)->template_name, false, &e) : NULL;
 	if (!t && n->ending) {
-		(void)daemon_ended(r, n);
+		(void)pod_gone(r, n);
 		return;
 	}
 	if (!t) {
@@ -125,7 +125,7 @@ pod_emit_start(struct run *r, struct node *n)
 	}
 	emit_start(r, n, t);
 	if (n->ending)
-		run_effect(r, EFFECT_KILL, n);
+		pod_emit_kill(r, n);
 	else
 		pod_set_timers(r, n);
 }
@@ -280,6 +280,15 @@ pod_progress(struct run *r UNUSED, struct node *n, str text)
 		node_changed(n);
 }
 
+/* Of a pod that was told to end: what it left is there for exit handlers; what it lacks is no error any more. */
+static void
+leave_outputs(struct run *r, struct node *n, const struct task_result *res)
+{
+	struct err ignored;
+	(void)outputs_of_pod(r, n, res, &n->outputs, &ignored);
+	outputs_to_globals(r, n);
+}
+
 void
 pod_done(struct run *r, struct node *n, const struct task_result *res)
 {
@@ -287,7 +296,9 @@ pod_done(struct run *r, struct node *n, const struct task_result *res)
 		usage_set(n, res->usage);
 		node_changed(n);
 	}
-	if (daemon_ended(r, n) || !node_has_task(n))
+	if (node_dying(n))
+		leave_outputs(r, n, res);
+	if (pod_gone(r, n) || !node_has_task(n))
 		return; /* it was given up before: stopped, timed out */
 	/* Its command ran: hooks may want to see that, however short it was. */
 	if (res->exit_code >= 0 && n->phase == PHASE_PENDING && !r->suspended) {

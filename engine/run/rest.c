@@ -18,7 +18,7 @@
 bool
 run_is_tired(const struct run *r)
 {
-	if (r->finished)
+	if (r->finished || r->withheld)
 		return true; /* nothing begins any more */
 	return r->world.limits.calls && r->begun >= r->world.limits.calls && !r->unmet;
 }
@@ -77,7 +77,7 @@ rest_is_over(struct run *r, struct node *n)
 static bool
 is_to_be_met(const struct node *n)
 {
-	return !n->met && !n->gone && !phase_fulfilled(n->phase) &&
+	return !n->met && !n->gone && (!phase_fulfilled(n->phase) || node_dying(n)) &&
 	       (node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_RETRY);
 }
 
@@ -103,5 +103,5 @@ bool
 run_busy(const struct run *r)
 {
 	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed || limit_due(r);
-	return left && r->phase == PHASE_RUNNING && !r->suspended && !r->finished;
+	return left && r->phase == PHASE_RUNNING && !r->suspended && !r->finished && !r->withheld;
 }

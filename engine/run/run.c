@@ -349,7 +349,7 @@ end_open_pods(struct run *r)
 		struct node *n = r->nodes.p[i];
 		if (!node_has_task(n))
 			continue;
-		daemon_kill(r, n);
+		pod_kill(r, n);
 		node_set(n, n->daemoned ? PHASE_SUCCEEDED : PHASE_FAILED,
 			n->daemoned ? STR_NONE : S("the workflow has ended"));
 	}
@@ -361,11 +361,12 @@ finish(struct run *r, enum phase p, str message)
 	if (r->finished)
 		return;
 	end_open_pods(r);
-	if (r->ending) { /* until the last daemon is gone */
+	if (r->ending) { /* until the last pod is gone */
 		r->withheld = p;
 		r->withheld_message = arena_dup(r->arena, message);
 		return;
 	}
+	r->withheld = PHASE_NONE;
 	r->phase = p;
 	r->queued = false;
 	r->message = arena_dup(r->arena, message);
@@ -591,7 +592,7 @@ run_settle(struct run *r)
 {
 	for (;;) {
 		rest_gather(r);
-		if (r->suspended || r->finished || run_is_tired(r))
+		if (r->suspended || r->finished || r->withheld || run_is_tired(r))
 			break;
 		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r) && !limit_settle(r))
 			break;

@@ -10,6 +10,7 @@
  *     lifecycle.c  hooks with a condition              metadata.c labels and annotations of the workflow
  *     hooks.c      exit handlers                       pod.c      leaves: pods and suspended nodes
  *     containers.c members of a container set          daemon.c   pods that go on while others use them
+ *     ending.c     pods that are told to end
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
  *     rerun.c      retry, memoized resubmission
@@ -130,7 +131,7 @@ struct node {
 	/* of a daemon, and of a Retry node above one */
 	bool daemon;   /* its template is one */
 	bool daemoned; /* it runs and is ready */
-	bool ending;   /* it was told to end, and the executor has not seen its end yet */
+	bool ending;   /* it was told to end, and the executor has not seen its end yet; of any pod */
 	str pod_ip;
 	/* progress: of a leaf its own, of others the sum of the leaves below */
 	uint32_t done, total;
@@ -283,7 +284,7 @@ struct run {
 	str shutdown; /* "", "Stop", "Terminate" */
 	bool suspended;
 	bool queued; /* told to wait: nothing was begun, globals are not known */
-	size_t ending;       /* daemons that were told to end and have not */
+	size_t ending;       /* pods that were told to end and have not */
 	enum phase withheld; /* the phase that the workflow will have then; NONE: it is not waiting for that */
 	str withheld_message;
 	int64_t deadline;                       /* of the workflow; 0: none */
@@ -364,11 +365,24 @@ phase_fulfilled(enum phase p)
 {
 	return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED;
 }
+/* It has failed as it was told to end, but its command may still run: nobody is told before that is over. A daemon's end
+ * is not waited for. */
+static inline bool
+node_dying(const struct node *n)
+{
+	return n->ending && !n->daemon;
+}
+/* A daemon that is ready ends with what is around it, whatever happens before (Argo: it counts as fulfilled). */
+static inline bool
+daemon_serves(const struct node *n)
+{
+	return n->daemoned && n->phase == PHASE_RUNNING && n->boundary;
+}
 /* Whether those who wait for it may go on: it has ended, or it is a daemon that is ready. */
 static inline bool
 node_fulfilled(const struct node *n)
 {
-	return phase_fulfilled(n->phase) || (n->daemoned && n->phase == PHASE_RUNNING);
+	return (phase_fulfilled(n->phase) && !node_dying(n)) || (n->daemoned && n->phase == PHASE_RUNNING);
 }
 /* The same, and nobody has to be called again after a restart: a Retry node above a daemon still makes attempts. */
 static inline bool
@@ -409,6 +423,7 @@ void node_changed(struct node *n);
  * keeps the old one. */
 void node_set(struct node *n, enum phase p, str message);
 /* Gets the news around again, for a node that was fulfilled before (after a restart). */
+void node_over(struct node *n); /* its last phase is set and nothing of it runs: those who wait for it are told */
 void node_announce(struct node *n);
 /* The leaves that come last below `n` (Argo's getOutboundNodes), each once. */
 void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg);
@@ -595,7 +610,6 @@ void pod_progress(struct run *r, struct node *n, str text);
 void pod_timer(struct run *r, struct node *n);
 int pod_read_limits(struct node *n, const struct call *c, const struct template *t, struct err *e); /* its times */
 void pod_set_timers(struct run *r, struct node *n);
-void pod_give_up(struct run *r, struct node *n, str why); /* kills it; it is Failed at once */
 void pod_changed(struct run *r, struct node *n, const struct task_result *result);
 void suspend_timer(struct run *r, struct node *n);
 void suspend_set_timer(struct run *r, struct node *n); /* if it is a suspended node with a time */
@@ -622,10 +636,15 @@ bool containers_outbound(struct node *pod, void (*fn)(void *arg, struct node *le
 
 void daemon_ready(struct node *n, str ip);
 void daemon_track(struct node *n);                    /* after it was read back: its boundary knows it */
-void daemon_kill(struct run *r, struct node *n);      /* any pod; a daemon's end is waited for */
-bool daemon_ended(struct run *r, struct node *n);     /* true: it was told to, that was all */
 void daemons_end(struct run *r, struct node *boundary);
 size_t daemons_running(const struct node *boundary);
+
+/* ---- ending.c -------------------------------------------------------------------------------------------------- */
+
+void pod_emit_kill(struct run *r, struct node *n); /* the effect alone */
+void pod_kill(struct run *r, struct node *n);      /* it is to end; its end is waited for if it runs. Before its last phase */
+void pod_give_up(struct run *r, struct node *n, str why); /* the same, and it has Failed at once */
+bool pod_gone(struct run *r, struct node *n);      /* its end was seen; true: it was told to, that was all */
 
 /* Frames */
 struct frame *frame_new(struct run *r, struct node *n, struct call *c, const struct def *d, const struct template *t);

@@ -295,9 +295,9 @@ run_count(struct run *r)
 		struct node *n = r->nodes.p[i];
 		if (n->gone)
 			continue;
-		if (!phase_fulfilled(n->phase))
+		if (!phase_fulfilled(n->phase) || node_dying(n))
 			limit_count(n, false, true);
-		else
+		if (phase_fulfilled(n->phase))
 			limit_count_failed(n);
 		daemon_track(n);
 		r->ending += n->ending;

@@ -279,7 +279,7 @@ shut_down(struct run *r, str strategy, str message)
 	run_settle(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (n->gone || phase_fulfilled(n->phase))
+		if (n->gone || phase_fulfilled(n->phase) || daemon_serves(n))
 			continue;
 		if (n->type == NODE_RETRY && node_last_attempt(n))
 			node_announce(node_last_attempt(n)); /* no further attempt, also of an exit handler */

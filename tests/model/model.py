@@ -52,13 +52,15 @@ class Node:
         self.template, self.template_name = None, ""
         self.started = self.finished = 0
         self.retried = False
+        self.dying = False        # it has failed, but its command is not gone yet
         self.bubbles = False      # its error is its caller's, too: it could not even begin, or hand on its outputs
         self.plan = None          # of a group or loop: what there is to begin
         self.error = ""           # of a group or DAG: what it will fail with
 
-    fulfilled = property(lambda self: self.phase in FULFILLED)
+    fulfilled = property(lambda self: self.phase in FULFILLED and not self.dying)
     failed = property(lambda self: self.phase in FAILED)
     open = property(lambda self: self.phase in ("Pending", "Running"))
+    active = property(lambda self: self.open or self.dying)
     attempts = property(lambda self: [n for n in self.children if not n.call.hooked])
 
     def display(self):
@@ -156,10 +158,23 @@ class Model:
         self.at(began + fate.get("ms", fate.get("seconds", 1) * 1000), False, lambda pod=node.pod: self.task_done(node, pod))
 
     def kill(self, node):
-        """It ends a second later; nobody looks at how."""
+        """It ends a second later. One that ran is not over before that, though it has failed."""
         if not node.pod["over"]:
             node.pod["over"] = True
-            self.at(self.now + 1000, False, lambda: self.notes.append(["end", self.now, node.name]))
+            node.dying = node.pod["running"] is not None
+            self.at(self.now + 1000, False, lambda: self.gone(node))
+
+    def gone(self, node):
+        self.notes.append(["end", self.now, node.name])
+        if node.dying:
+            node.dying = False
+            node.finished = self.now // 1000
+            node.outputs["exitCode"] = "143"
+            for p in node.template.get("outputs", {}).get("parameters", []):
+                if "default" in p.get("valueFrom", {}):
+                    node.outputs.setdefault("parameters", {})[p["name"]] = p["valueFrom"]["default"]
+            self.lift(node)
+            self.changed = True
 
     def task_started(self, node, pod):
         if pod["over"]:
@@ -233,6 +248,8 @@ class Model:
             return Node(call.name, "Skipped", call)
 
     def finish(self, phase, message):
+        if any(n.dying for n in self.nodes.values()):
+            return   # until the last command is gone
         self.phase, self.message, self.finished = phase, message, self.now
 
     # ---- shutdown and deadlines (spec 2.14) ------------------------------------------------------------------------
@@ -381,12 +398,12 @@ class Model:
             limits = limits or "parallelism" in around.template or around.template.get("failFast")
         if not limits:
             return
-        pods = [n for n in self.nodes.values() if n.type == "Pod" and n.open]
+        pods = [n for n in self.nodes.values() if n.type == "Pod" and n.active]
         if not self.turn or ("parallelism" in self.spec and len(pods) >= self.spec["parallelism"]):
             raise Blocked()
         if around:
             inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
-            full = "parallelism" in around.template and sum(n.open for n in inside) >= around.template["parallelism"]
+            full = "parallelism" in around.template and sum(n.active for n in inside) >= around.template["parallelism"]
             if around.fulfilled or full or self.frozen(around):
                 raise Blocked()
         self.turn = False
@@ -409,7 +426,7 @@ class Model:
     def fail_fast(self, n):
         """And when none runs any more it is over, whatever it still had to begin."""
         inside = [x for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG")]
-        if n.type not in ("Steps", "DAG") or n.fulfilled or not self.frozen(n) or any(x.open for x in inside):
+        if n.type not in ("Steps", "DAG") or n.fulfilled or not self.frozen(n) or any(x.active for x in inside):
             return False
         for x in self.nodes.values():
             if x.boundary is n and x.open:

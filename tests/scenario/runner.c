@@ -19,6 +19,7 @@
  *       echo: true                 # result and parameters are what the command was given
  *       ms: 1500                   # instead of seconds
  *       unseen: true               # nobody hears of its start before its end
+ *       dies: 7                    # seconds from when it is told to end; 1
  *       among: [{...}, {...}]      # one of these, by the node's name
  *       times: 2                   #   parameters: {p: x}, progress: 1/2; times: so often for each node
  *       containers: {a: 3, b: ""}  # of a container set: exit codes, 0 by default; "": never started

@@ -304,6 +304,7 @@ start_task(struct sim *x, const struct effect *ef)
 	ev->s = (struct stimulus){ .kind = STIM_TASK_DONE, .node_id = id };
 	ev->result = t;
 	ev->name = name;
+	ev->dies = sim_number(rule, "dies", 1) * NS_PER_SEC;
 }
 
 static void
@@ -314,7 +315,7 @@ kill_task(struct sim *x, str id)
 		if (ev->gone || ev->killed || !str_eq(ev->s.node_id, id) || ev->s.kind != STIM_TASK_DONE)
 			continue;
 		ev->killed = true;
-		ev->at = x->now + NS_PER_SEC;
+		ev->at = x->now + ev->dies;
 		ev->result = (struct task_result){
 			.phase = PHASE_FAILED, .message = S("main: Error (exit code 143)"), .exit_code = 143
 		};
@@ -401,6 +402,8 @@ commit(struct sim *x)
 			save_row(x, x->turn.p[i]->node);
 		if (x->turn.p[i]->kind == EFFECT_MEMO)
 			keep_memo(x, x->turn.p[i]);
+		if (x->turn.p[i]->kind == EFFECT_START)
+			(void)map_del(&x->kills, x->turn.p[i]->node_id);
 		if (x->turn.p[i]->kind == EFFECT_KILL)
 			map_put(&x->kills, arena_dup(x->arena, x->turn.p[i]->node_id), x);
 	}
@@ -682,10 +685,11 @@ play_event(struct sim *x, struct sim_event *first)
 		ev.s.result = &ev.result;
 	if (ev.s.kind == STIM_TASK_DONE) {
 		ev.s.result = &ev.result;
-		(void)map_del(&x->kills, ev.s.node_id);
 		note(x, "end", ev.name, STR_NONE);
 	}
 	stimulate(x, &ev.s);
+	if (ev.s.kind == STIM_TASK_DONE)
+		(void)map_del(&x->kills, ev.s.node_id);
 }
 
 static void

@@ -33,6 +33,7 @@ struct sim_event {
 	struct task_result result;
 	str name;    /* of the node */
 	str refused; /* of a verb: part of the reason */
+	int64_t dies; /* of the end of a step: how long it takes when it is told to, ns */
 	bool timer, killed, gone;
 	const struct sim_lock_event *lock;
 	const struct val *look; /* one of the scenario's `meanwhile` */
