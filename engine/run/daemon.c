@@ -24,8 +24,11 @@ daemon_ready(struct node *n, str ip)
 		n->pod_ip = arena_dup(n->run->arena, ip);
 		node_changed(n);
 	}
-	if (n->daemoned)
+	if (n->daemoned) {
+		if (!n->told_ready)
+			node_announce(n); /* after a restart, of a Retry node */
 		return;
+	}
 	n->daemoned = true;
 	daemon_track(n);
 	if (n->lock) /* it counts as fulfilled: others may have it, as in Argo */

@@ -193,7 +193,7 @@ bury(struct run *r, const bool *doomed)
 		n->frame = NULL;
 		n->waiting = 0;
 		n->error = STR_NONE;
-		n->exit_begun = n->queued = n->told = false;
+		n->exit_begun = n->queued = n->told = n->told_ready = false;
 		n->hooks_open = 0;
 		n->hooks = NULL;
 		n->met = false;
@@ -272,6 +272,39 @@ doom_expansions(struct run *r, bool *doomed)
 	doom_below(r, doomed);
 }
 
+/* Something that comes after it goes. */
+static bool *
+find_feeding(struct run *r, const bool *doomed)
+{
+	bool *feeds = ARENA_ARRAY(r->tmp, bool, r->nodes.n);
+	for (size_t i = r->nodes.n; i > 0; i--) {
+		const struct node *n = r->nodes.p[i - 1];
+		for (size_t k = 0; k < n->children.n && !feeds[i - 1]; k++)
+			feeds[i - 1] = doomed[n->children.p[k]->order] || feeds[n->children.p[k]->order];
+	}
+	return feeds;
+}
+
+/*
+ * A daemon ended with the steps or the dag around it; whoever runs again there needs it. So it begins again, and as it
+ * begins empty, what came after it runs again, too. (Argo leaves it ended.) In a dag that was not stopped every task has a
+ * node, so it is known whether somebody needs it.
+ */
+static void
+doom_daemons(struct run *r, bool *doomed)
+{
+	const bool *above = find_above(r, doomed), *feeds = find_feeding(r, doomed);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct node *n = r->nodes.p[i], *around = n->boundary, *whole = n->retried && n->owner ? n->owner : n;
+		if (n->gone || !n->daemon || doomed[i] || !around || !above[around->order])
+			continue;
+		if (around->type == NODE_DAG && !feeds[whole->order] && !r->shutdown.n)
+			continue;
+		doomed[i] = true;
+	}
+	doom_below(r, doomed);
+}
+
 void
 rerun_prepare(struct run *r, const struct verb_options *o, const struct selector *s)
 {
@@ -280,6 +313,7 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 	find_doomed(r, o, s, doomed);
 	if (parameters)
 		doom_expansions(r, doomed);
+	doom_daemons(r, doomed);
 	doom_earlier_attempts(r, doomed);
 	reset_above(r, doomed);
 	bury(r, doomed);
@@ -357,6 +391,7 @@ copy_node(const struct copy *c, const struct node *n)
 	out->exiting = n->exiting;
 	out->bubbles = n->bubbles;
 	out->role = n->role;
+	out->daemon = n->daemon;
 	out->slot = n->slot;
 	out->owner = counterpart(c, n->owner);
 	out->done = n->done;
