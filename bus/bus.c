@@ -588,6 +588,12 @@ bus_consumed(struct subscription *sub, int64_t seq)
 	}
 }
 
+bool
+bus_is_behind(const struct subscription *sub)
+{
+	return sub->next <= sub->bus->head || sub->landed < sub->flights.n;
+}
+
 /* Frees closed subscriptions that no read will come back to. */
 static void
 reap(void *arg)

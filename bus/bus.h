@@ -57,6 +57,8 @@ int bus_subscribe(struct bus *b, str group, bool from_start, void (*recv)(void *
                   struct subscription **out, struct err *e) MUST_CHECK;
 /* The group needs nothing at or before seq any more. Written once a turn, with the turn's transaction. */
 void bus_consumed(struct subscription *sub, int64_t seq);
+/* Whether there are events before the log's end that it has not consumed. */
+bool bus_is_behind(const struct subscription *sub);
 /* Stops receiving; the cursor stays. */
 void bus_unsubscribe(struct subscription *sub);
 /* Forgets the group's cursor: its sensor is gone. */

@@ -16,7 +16,7 @@
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[14];
+	static struct store_migration history[15];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -31,6 +31,7 @@ migrations(size_t *n)
 	history[11] = (struct store_migration){ 12, baseline_schema_sql };
 	history[12] = (struct store_migration){ 13, kill_schema_sql };
 	history[13] = (struct store_migration){ 14, tags_schema_sql };
+	history[14] = (struct store_migration){ 15, sensor_waiting_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

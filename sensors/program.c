@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensors/program.h"
 
-
 static str
 problem(struct program *p, const struct val *at, const char *what, const char *why)
 {
@@ -59,13 +58,19 @@ unserved(const struct trigger_spec *s)
 		return "the trigger does nothing that can be served";
 	if (!s->template->kind->fire)
 		return "triggers of this kind are not served yet";
-	if (s->template->resets.n)
-		return "conditionsReset is not served yet";
 	if (s->policy && s->policy->k8s)
 		return "policy.k8s is not served yet";
 	if (s->rate_limit)
 		return "rateLimit is not served yet";
 	return s->dlq ? "dlqTrigger is not served yet (what is given up is kept as a dead letter)" : NULL;
+}
+
+static enum join_policy
+policy_of(const struct trigger_template *t)
+{
+	if (t->join_key.n)
+		return JOIN_KEY;
+	return str_eq(t->join, S("fifo")) ? JOIN_FIFO : JOIN_LATEST;
 }
 
 /* Two states are of the same meaning if the conditions and the dependency's manifest are the same. */
@@ -79,10 +84,42 @@ signature(struct program *p, const struct program_trigger *t, size_t dep)
 		buf_addc(&b, '\n');
 		buf_add(&b, p->deps[i].spec->name);
 	}
+	if (policy_of(t->spec->template) != JOIN_LATEST)
+		buf_addf(&b, "\njoin %d %.*s", (int)policy_of(t->spec->template), STR_ARG(t->spec->template->join_key));
 	buf_addc(&b, 0);
 	if (p->deps[dep].spec->src)
 		json_write_buf(&b, p->deps[dep].spec->src);
 	return arena_fmt(p->arena, "%016llx", (unsigned long long)str_fnv64a(buf_str(&b)));
+}
+
+static int
+read_resets(struct program *p, const struct trigger_template *t, struct join_rules *r, struct err *e)
+{
+	struct join_reset *resets = ARENA_ARRAY(p->arena, struct join_reset, t->resets.n);
+	for (size_t i = 0; i < t->resets.n; i++) {
+		const struct reset_by_time *by = t->resets.p[i].by_time;
+		if (cron_parse(by->cron, 0, p->arena, &resets[i].cron, e) < 0 || tz_open(p->arena, by->timezone, &resets[i].zone, e) < 0)
+			return err_wrap(e, "conditionsReset");
+	}
+	r->resets = resets;
+	r->resets_n = t->resets.n;
+	return 0;
+}
+
+static int
+add_join(struct program *p, struct program_trigger *t, struct err *e)
+{
+	const struct trigger_template *spec = t->spec->template;
+	struct join_rules r = { .cond = &t->cond, .deps_n = p->deps_n, .policy = policy_of(spec), .max = (size_t)spec->join_max,
+		                .within_ns = spec->within.ns };
+	if (read_resets(p, spec, &r, e) < 0)
+		return -1;
+	if (r.policy == JOIN_KEY && join_key_compile(spec->join_key, &t->key, e) < 0)
+		return err_wrap(e, "joinKey");
+	t->join = join_new(&r);
+	t->join_max = r.max ? r.max : JOIN_MAX_DEFAULT;
+	p->timed |= r.resets_n || r.within_ns;
+	return 0;
 }
 
 static void
@@ -106,7 +143,10 @@ add_trigger(struct program *p, const struct trigger_spec *spec)
 	}
 	if (!t->cond.joins)
 		return;
-	t->have = ARENA_ARRAY(p->arena, struct event *, p->deps_n);
+	if (add_join(p, t, &e) < 0) {
+		t->problem = problem(p, spec->template->src, "", e.msg);
+		return;
+	}
 	t->signatures = ARENA_ARRAY(p->arena, str, p->deps_n);
 	for (size_t i = 0; i < p->deps_n; i++)
 		if (condition_uses(&t->cond, i))
@@ -148,9 +188,10 @@ program_free(struct program *p)
 		return;
 	for (size_t i = 0; i < p->deps_n; i++)
 		filter_set_free(&p->deps[i].filters);
-	for (size_t i = 0; i < p->triggers_n; i++)
-		for (size_t k = 0; p->triggers[i].have && k < p->deps_n; k++)
-			event_unref(p->triggers[i].have[k]);
+	for (size_t i = 0; i < p->triggers_n; i++) {
+		join_free(p->triggers[i].join);
+		expr_free(p->triggers[i].key);
+	}
 	map_free(&p->by_event);
 	object_unref(p->object);
 	arena_free(p->arena);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program: a Sensor manifest made ready to run: filters and conditions compiled, dependencies by event. Immutable but for `have`. */
+/* program: a Sensor manifest made ready to run: filters and conditions compiled, dependencies by event. Immutable but for `join`. */
 #ifndef TIDEGATE_SENSORS_PROGRAM_H
 #define TIDEGATE_SENSORS_PROGRAM_H
 
 #include "core/map.h"
 #include "sensors/condition.h"
 #include "sensors/filter.h"
+#include "sensors/join.h"
+#include "sensors/join_key.h"
 #include "triggers/firing.h"
 
 struct program_dep {
@@ -20,7 +22,9 @@ struct program_trigger {
 	struct condition cond;
 	struct trigger *runs;  /* NULL: it has a problem */
 	str problem;
-	struct event **have;   /* by dependency: what waits; NULL if the conditions join nothing */
+	struct join *join;     /* what waits; NULL: the conditions join nothing */
+	struct expr *key;      /* by which it pairs; NULL: it does not */
+	size_t join_max;
 	str *signatures;       /* by dependency: state of another signature is not this trigger's */
 };
 struct program {
@@ -31,6 +35,7 @@ struct program {
 	size_t deps_n;
 	struct program_trigger *triggers;
 	size_t triggers_n;
+	bool timed;            /* a join may have something to do without an event */
 	struct map by_event;   /* "source\0event" -> (void *)(first dependency + 1) */
 };
 

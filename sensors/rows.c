@@ -7,6 +7,7 @@
 #include "triggers/saved.h"
 
 const char sensor_schema_sql[] = ROWS_SCHEMA_SQL FIRING_SCHEMA_SQL;
+const char sensor_waiting_sql[] = ROWS_WAITING_SQL;
 
 enum {
 	KEY_BITS = 40,
@@ -22,7 +23,8 @@ struct change {
 	int64_t sensor, key;
 	struct decision d;
 	bool final;
-	str trigger, dependency, signature, name;
+	struct saved_row row;
+	str ns, name;
 	struct event *ev;
 };
 
@@ -171,29 +173,29 @@ update_reported(sqlite3 *db, const struct change *c, struct err *e)
 }
 
 static int
-upsert_state(sqlite3 *db, const struct change *c, struct err *e)
+insert_waiting(sqlite3 *db, const struct change *c, struct err *e)
 {
 	struct arena *a = arena_new();
+	const struct saved_row *w = &c->row;
 	int rc = store_exec(db, e,
-	                    "INSERT INTO sensor_state (sensor, trigger, dependency, signature, attributes, data) VALUES (?, ?, ?, ?, ?, ?)"
-	                    " ON CONFLICT DO UPDATE SET signature = excluded.signature, attributes = excluded.attributes, data = excluded.data",
-	                    "issssb", c->sensor, c->trigger, c->dependency, c->signature, saved_attributes(c->ev, a),
+	                    "INSERT INTO sensor_waiting (sensor, place, trigger, dependency, signature, key, attributes, data)"
+	                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	                    "iisssssb", c->sensor, w->place, w->trigger, w->dependency, w->signature, w->key, saved_attributes(c->ev, a),
 	                    c->ev->data.p ? c->ev->data : S(""));
 	arena_free(a);
 	return rc;
 }
 
 static int
-delete_state(sqlite3 *db, const struct change *c, struct err *e)
+delete_waiting(sqlite3 *db, const struct change *c, struct err *e)
 {
-	return store_exec(db, e, "DELETE FROM sensor_state WHERE sensor = ? AND trigger = ? AND (? IS NULL OR dependency = ?)", "isss", c->sensor,
-	                  c->trigger, c->dependency, c->dependency);
+	return store_exec(db, e, "DELETE FROM sensor_waiting WHERE sensor = ? AND place = ?", "ii", c->sensor, c->row.place);
 }
 
 static int
 delete_sensor(sqlite3 *db, const struct change *c, struct err *e)
 {
-	if (store_exec(db, e, "DELETE FROM sensor_state WHERE sensor = ?", "i", c->sensor) < 0)
+	if (store_exec(db, e, "DELETE FROM sensor_waiting WHERE sensor = ?", "i", c->sensor) < 0)
 		return -1;
 	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key BETWEEN ? AND ?", "ii", c->sensor << KEY_BITS,
 	                  ((c->sensor + 1) << KEY_BITS) - 1);
@@ -202,7 +204,7 @@ delete_sensor(sqlite3 *db, const struct change *c, struct err *e)
 static int
 insert_sensor(sqlite3 *db, const struct change *c, struct err *e)
 {
-	return store_exec(db, e, "INSERT INTO sensor (id, ns, name) VALUES (?, ?, ?)", "iss", c->sensor, c->signature, c->name);
+	return store_exec(db, e, "INSERT INTO sensor (id, ns, name) VALUES (?, ?, ?)", "iss", c->sensor, c->ns, c->name);
 }
 
 /* ---- changes -------------------------------------------------------------------------------------------------------------- */
@@ -252,28 +254,19 @@ rows_report(struct rows *r, int64_t sensor, const struct decision *d, bool final
 }
 
 void
-rows_save(struct rows *r, int64_t sensor, str trigger, str dependency, str signature, struct event *ev)
+rows_save(struct rows *r, int64_t sensor, const struct saved_row *row, struct event *ev)
 {
-	struct change *c = change(r, sensor, upsert_state);
+	struct change *c = change(r, sensor, insert_waiting);
 	struct arena *a = r->batch->arena;
-	c->trigger = arena_dup(a, trigger);
-	c->dependency = arena_dup(a, dependency);
-	c->signature = arena_dup(a, signature);
+	c->row = (struct saved_row){ row->place, arena_dup(a, row->trigger), arena_dup(a, row->dependency), arena_dup(a, row->signature),
+		                     row->key.n ? arena_dup(a, row->key) : S("") };
 	c->ev = event_ref(ev);
 }
 
 void
-rows_clear(struct rows *r, int64_t sensor, str trigger)
+rows_unsave(struct rows *r, int64_t sensor, int64_t place)
 {
-	rows_clear_one(r, sensor, trigger, STR_NONE);
-}
-
-void
-rows_clear_one(struct rows *r, int64_t sensor, str trigger, str dependency)
-{
-	struct change *c = change(r, sensor, delete_state);
-	c->trigger = arena_dup(r->batch->arena, trigger);
-	c->dependency = arena_dup(r->batch->arena, dependency);
+	change(r, sensor, delete_waiting)->row.place = place;
 }
 
 void
@@ -343,7 +336,7 @@ rows_sensor_id(struct rows *r, str ns, str name, int64_t *out, struct err *e)
 	if (!f.id) {
 		f.id = ++r->last_id;
 		struct change *c = change(r, f.id, insert_sensor);
-		c->signature = arena_dup(r->batch->arena, ns);
+		c->ns = arena_dup(r->batch->arena, ns);
 		c->name = arena_dup(r->batch->arena, name);
 	}
 	struct head *h = head_of(r, f.id);
@@ -355,7 +348,7 @@ rows_sensor_id(struct rows *r, str ns, str name, int64_t *out, struct err *e)
 
 struct load {
 	int64_t sensor;
-	void (*fn)(void *arg, str trigger, str dependency, str signature, struct event *ev);
+	void (*fn)(void *arg, const struct saved_row *row, struct event *ev);
 	void *arg;
 };
 
@@ -363,16 +356,18 @@ static int
 load_state(sqlite3 *db, void *arg, struct err *e)
 {
 	struct load *l = arg;
-	sqlite3_stmt *q = store_prepare(db, "SELECT trigger, dependency, signature, attributes, data FROM sensor_state WHERE sensor = ?", e);
+	sqlite3_stmt *q = store_prepare(db, "SELECT place, trigger, dependency, signature, key, attributes, data FROM sensor_waiting"
+	                                     " WHERE sensor = ? ORDER BY place", e);
 	if (!q)
 		return -1;
 	sqlite3_bind_int64(q, 1, l->sensor);
 	int rc;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-		struct event *ev = saved_event(store_text(q, 3), store_text(q, 4), e);
+		struct event *ev = saved_event(store_text(q, 5), store_text(q, 6), e);
 		if (!ev)
 			break;
-		l->fn(l->arg, store_text(q, 0), store_text(q, 1), store_text(q, 2), ev);
+		struct saved_row row = { sqlite3_column_int64(q, 0), store_text(q, 1), store_text(q, 2), store_text(q, 3), store_text(q, 4) };
+		l->fn(l->arg, &row, ev);
 		event_unref(ev);
 	}
 	sqlite3_reset(q);
@@ -382,7 +377,7 @@ load_state(sqlite3 *db, void *arg, struct err *e)
 }
 
 int
-rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, str trigger, str dependency, str signature, struct event *ev), void *arg, struct err *e)
+rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, const struct saved_row *row, struct event *ev), void *arg, struct err *e)
 {
 	struct load l = { sensor, fn, arg };
 	return store_read_now(r->store, load_state, &l, e);

@@ -15,7 +15,7 @@ enum { ROWS_RING = 10000 /* decisions kept per sensor */ };
 /* What happened to an event at a dependency (trigger absent) or a trigger. */
 struct decision {
 	str event, dependency, trigger;
-	const char *verdict; /* literal: filtered, error, waiting, superseded, pending, fired, failed, dead-letter */
+	const char *verdict; /* literal: filtered, error, waiting, superseded, expired, reset, evicted, pending, fired, failed, dead-letter */
 	str reason, result;  /* result: JSON */
 	str firing;          /* while it is not final: later reports find it by this */
 	int64_t time_ns;
@@ -33,10 +33,16 @@ void rows_decide(struct rows *r, int64_t sensor, const struct decision *d);
 void rows_redecide(struct rows *r, int64_t sensor, const struct decision *d);
 /* Changes all decisions that carry d->firing; keeps the mark unless the verdict is final. */
 void rows_report(struct rows *r, int64_t sensor, const struct decision *d, bool final);
+/* An event that waits, as its row has it. */
+struct saved_row {
+	int64_t place; /* its number at the sensor: the order of arrival */
+	str trigger, dependency;
+	str signature; /* of what the trigger and the dependency mean */
+	str key;       /* by which it pairs; "" */
+};
 /* Takes a reference to the event until it is written. */
-void rows_save(struct rows *r, int64_t sensor, str trigger, str dependency, str signature, struct event *ev);
-void rows_clear(struct rows *r, int64_t sensor, str trigger);
-void rows_clear_one(struct rows *r, int64_t sensor, str trigger, str dependency);
+void rows_save(struct rows *r, int64_t sensor, const struct saved_row *row, struct event *ev);
+void rows_unsave(struct rows *r, int64_t sensor, int64_t place);
 /* The sensor is gone: its state and its decisions. */
 void rows_drop_sensor(struct rows *r, int64_t sensor);
 
@@ -44,9 +50,8 @@ void rows_drop_sensor(struct rows *r, int64_t sensor);
 
 /* The number under which the sensor's rows stand; a new one (the row is queued) if it has none. Ask once per sensor. */
 int rows_sensor_id(struct rows *r, str ns, str name, int64_t *out, struct err *e) MUST_CHECK;
-/* Calls fn for each saved event. It may keep a reference. */
-int rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, str trigger, str dependency, str signature, struct event *ev), void *arg,
-              struct err *e) MUST_CHECK;
+/* Calls fn for each saved event, in the order of places. It may keep a reference. */
+int rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, const struct saved_row *row, struct event *ev), void *arg, struct err *e) MUST_CHECK;
 
 #define ROWS_SCHEMA_SQL \
 	"CREATE TABLE sensor (id INTEGER PRIMARY KEY, ns TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (ns, name)) STRICT;" \
@@ -57,5 +62,14 @@ int rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, str trigger,
 	" trigger TEXT, verdict TEXT NOT NULL, reason TEXT, result TEXT, firing TEXT) STRICT;" \
 	"CREATE INDEX sensor_decision_event ON sensor_decision (event);" \
 	"CREATE INDEX sensor_decision_firing ON sensor_decision (firing) WHERE firing IS NOT NULL;"
+
+/* Many events may wait for one dependency: a row has a number, and the one of a dependency becomes the first of its queue. */
+#define ROWS_WAITING_SQL \
+	"CREATE TABLE sensor_waiting (sensor INTEGER NOT NULL, place INTEGER NOT NULL, trigger TEXT NOT NULL, dependency TEXT NOT NULL," \
+	" signature TEXT NOT NULL, key TEXT NOT NULL, attributes TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (sensor, place)) STRICT," \
+	" WITHOUT ROWID;" \
+	"INSERT INTO sensor_waiting SELECT sensor, row_number() OVER (PARTITION BY sensor ORDER BY json_extract(attributes, '$.seq'))," \
+	" trigger, dependency, signature, '', attributes, data FROM sensor_state;" \
+	"DROP TABLE sensor_state;"
 
 #endif

@@ -34,7 +34,13 @@ struct sensor {
 	struct subscription *sub;
 	str group;
 	uint64_t events, fired;
+	int64_t place;      /* the last one given to an event that waits */
+	struct timer timer; /* for what waits; not armed while nothing can end */
 };
+
+#define BEHIND_AGAIN NS_PER_SEC
+
+static void arm(struct sensor *s, int64_t from);
 
 /* ---- decisions ----------------------------------------------------------------------------------------------------------- */
 
@@ -124,59 +130,137 @@ fire(struct sensor *s, struct program_trigger *t, struct part *parts, size_t n, 
 	}
 }
 
-static bool
-have(const void *arg, size_t dep)
+/* ---- joins ------------------------------------------------------------------------------------------------------------------- */
+
+/* What a join tells of events that leave without a firing. */
+struct leaving {
+	struct sensor *s;
+	const struct program_trigger *t;
+	const struct event *by; /* the event that came; NULL: the clock */
+};
+
+static str
+why_it_left(const struct leaving *l, enum join_end why, int64_t at)
 {
-	return ((const struct program_trigger *)arg)->have[dep] != NULL;
+	struct arena *a = l->s->ss->tmp;
+	const struct program_trigger *t = l->t;
+	static const char *const fields[] = { [JOIN_EXPIRED] = "within", [JOIN_RESET] = "conditionsReset", [JOIN_EVICTED] = "joinMax" };
+	const struct val *src = t->spec->template->src, *at_field = fields[why] ? val_get(src, str_c(fields[why])) : NULL;
+	str place = manifest_place(a, l->s->prog->object->file, at_field ? at_field : src);
+	switch (why) {
+	case JOIN_SUPERSEDED:
+		return arena_fmt(a, "event %.*s of the same dependency came before the conditions held", STR_ARG(l->by->id));
+	case JOIN_EXPIRED:
+		return arena_fmt(a, "waited longer than within: %.*s (%.*s)", STR_ARG(dur_fmt(a, t->spec->template->within)), STR_ARG(place));
+	case JOIN_RESET:
+		return arena_fmt(a, "forgotten at %.*s by conditionsReset (%.*s)", STR_ARG(time_rfc3339(a, at)), STR_ARG(place));
+	default:
+		return arena_fmt(a, "gave way to newer events: joinMax is %zu and %d MiB (%.*s)", t->join_max, JOIN_BYTES_MAX >> 20, STR_ARG(place));
+	}
+}
+
+static void
+left(void *arg, const struct join_part *part, enum join_end why, int64_t at)
+{
+	static const char *const verdicts[] = { [JOIN_SUPERSEDED] = "superseded", [JOIN_EXPIRED] = "expired", [JOIN_RESET] = "reset",
+		                                [JOIN_EVICTED] = "evicted" };
+	const struct leaving *l = arg;
+	struct decision d = decision_about(l->s, part->ev, part->dep, l->t);
+	d.verdict = verdicts[why];
+	d.reason = why_it_left(l, why, at);
+	rows_redecide(l->s->ss->rows, l->s->id, &d);
+	rows_unsave(l->s->ss->rows, l->s->id, part->place);
 }
 
 static str
-waits_for(struct sensor *s, const struct program_trigger *t)
+waits_for(struct sensor *s, const struct program_trigger *t, str key)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	for (size_t i = 0; i < s->prog->deps_n && b.n < 400; i++)
-		if (condition_uses(&t->cond, i) && !t->have[i])
+		if (condition_uses(&t->cond, i) && !join_has(t->join, i, key))
 			buf_addf(&b, "%s%.*s", b.n ? ", " : "waits for ", STR_ARG(s->prog->deps[i].spec->name));
+	if (t->key)
+		buf_addf(&b, " (key %.*s)", STR_ARG(str_slice(key, 0, 100)));
 	return arena_dup(s->ss->tmp, buf_str(&b));
 }
 
-/* The event takes its place among those that wait; a newer one of the same dependency replaces an older one (as in Argo). */
 static void
-take_place(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
+wait_for_others(struct sensor *s, struct program_trigger *t, size_t dep, str key, struct event *ev, int64_t place)
 {
-	struct event *old = t->have[dep];
-	t->have[dep] = event_ref(ev);
-	if (!old)
-		return;
-	struct decision d = decision_about(s, old, dep, t);
-	d.verdict = "superseded";
-	d.reason = arena_fmt(s->ss->tmp, "event %.*s of the same dependency came before the conditions held", STR_ARG(ev->id));
-	rows_redecide(s->ss->rows, s->id, &d);
-	event_unref(old);
+	struct saved_row row = { place, t->name, s->prog->deps[dep].spec->name, t->signatures[dep], key };
+	rows_save(s->ss->rows, s->id, &row, ev);
+	decide(s, ev, dep, t, "waiting", waits_for(s, t, key));
+}
+
+static void
+fire_together(struct sensor *s, struct program_trigger *t, const struct join_part *joined, size_t n, int64_t last)
+{
+	struct part *parts = ARENA_ARRAY(s->ss->tmp, struct part, n);
+	struct part latest = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		parts[i] = (struct part){ joined[i].ev, joined[i].dep };
+		if (joined[i].place == last)
+			latest = parts[i];
+		else
+			rows_unsave(s->ss->rows, s->id, joined[i].place);
+	}
+	fire(s, t, parts, n, &latest);
+	for (size_t i = 0; i < n; i++)
+		event_unref(joined[i].ev);
 }
 
 static void
 join(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
 {
-	struct part last = { ev, dep };
-	take_place(s, t, dep, ev);
-	if (!condition_holds(&t->cond, have, t)) {
-		rows_save(s->ss->rows, s->id, t->name, s->prog->deps[dep].spec->name, t->signatures[dep], ev);
-		decide(s, ev, dep, t, "waiting", waits_for(s, t));
+	struct arena *a = s->ss->tmp;
+	struct leaving l = { s, t, ev };
+	struct join_part *joined;
+	str key = S("");
+	struct err e;
+	if (t->key && join_key_of(t->key, ev, s->prog->deps[dep].spec->name, a, &key, &e) < 0) {
+		decide(s, ev, dep, t, "error", arena_fmt(a, "joinKey: %s", e.msg));
 		return;
 	}
-	struct part *parts = ARENA_ARRAY(s->ss->tmp, struct part, s->prog->deps_n);
-	size_t n = 0;
-	for (size_t i = 0; i < s->prog->deps_n; i++)
-		if (t->have[i])
-			parts[n++] = (struct part){ t->have[i], i };
-	fire(s, t, parts, n, &last);
-	for (size_t i = 0; i < n; i++) {
-		event_unref(parts[i].ev);
-		t->have[parts[i].dep] = NULL;
+	int64_t place = ++s->place;
+	join_advance(t->join, ev->time, left, &l);
+	size_t n = join_take(t->join, dep, key, ev, place, a, &joined, left, &l);
+	if (n)
+		fire_together(s, t, joined, n, place);
+	else
+		wait_for_others(s, t, dep, key, ev, place);
+}
+
+/* What the clock ends. While events are missing, they decide: each brings its own time (join.h). */
+static void
+time_passes(void *arg)
+{
+	struct sensor *s = arg;
+	int64_t now = loop_now(s->ss->env.loop);
+	bool missing = !s->sub || bus_is_behind(s->sub);
+	for (size_t i = 0; i < s->prog->triggers_n && !missing; i++) {
+		struct program_trigger *t = &s->prog->triggers[i];
+		if (t->join)
+			join_advance(t->join, now, left, &(struct leaving){ s, t, NULL });
 	}
-	if (n > 1)
-		rows_clear(s->ss->rows, s->id, t->name);
+	arena_reset(s->ss->tmp);
+	arm(s, missing ? now + BEHIND_AGAIN : INT64_MIN);
+}
+
+/* The timer goes to where something that waits comes to its end, but not before `from`. */
+static void
+arm(struct sensor *s, int64_t from)
+{
+	int64_t due = INT64_MAX;
+	for (size_t i = 0; i < s->prog->triggers_n; i++) {
+		int64_t at = s->prog->triggers[i].join ? join_due(s->prog->triggers[i].join) : INT64_MAX;
+		due = at < due ? at : due;
+	}
+	if (due == INT64_MAX)
+		timer_stop(&s->timer);
+	else if (due < from)
+		timer_start(s->ss->env.loop, &s->timer, from, time_passes, s);
+	else if (!s->timer.slot || s->timer.at_ns != due)
+		timer_start(s->ss->env.loop, &s->timer, due, time_passes, s);
 }
 
 static void
@@ -220,6 +304,8 @@ received(void *arg, struct event *ev)
 		s->events++;
 	}
 	arena_reset(s->ss->tmp);
+	if (s->prog->timed)
+		arm(s, INT64_MIN);
 	bus_consumed(s->sub, ev->seq);
 }
 
@@ -227,26 +313,37 @@ received(void *arg, struct event *ev)
 
 /* A saved event finds its place again, if trigger and dependency still mean the same. */
 static void
-restore(void *arg, str trigger, str dependency, str signature, struct event *ev)
+restore(void *arg, const struct saved_row *row, struct event *ev)
 {
 	struct sensor *s = arg;
-	struct program_trigger *t = program_trigger_named(s->prog, trigger);
-	size_t dep = program_dep_named(s->prog, dependency);
-	if (t && t->have && dep != SIZE_MAX && str_eq(t->signatures[dep], signature) && !t->have[dep])
-		t->have[dep] = event_ref(ev);
-	else
-		rows_clear_one(s->ss->rows, s->id, trigger, dependency);
+	struct program_trigger *t = program_trigger_named(s->prog, row->trigger);
+	size_t dep = program_dep_named(s->prog, row->dependency);
+	if (row->place > s->place)
+		s->place = row->place;
+	if (!t || !t->join || dep == SIZE_MAX || !str_eq(t->signatures[dep], row->signature) || !join_restore(t->join, dep, row->key, ev, row->place))
+		rows_unsave(s->ss->rows, s->id, row->place);
+}
+
+struct carrying {
+	struct sensor *s;
+	const struct program *old;
+	const struct program_trigger *from;
+};
+
+static void
+carry_one(void *arg, const struct join_part *part, str key)
+{
+	const struct carrying *c = arg;
+	struct saved_row row = { part->place, c->from->name, c->old->deps[part->dep].spec->name, c->from->signatures[part->dep], key };
+	restore(c->s, &row, part->ev);
 }
 
 static void
 carry_over(struct sensor *s, const struct program *old)
 {
-	for (size_t i = 0; i < old->triggers_n; i++) {
-		const struct program_trigger *t = &old->triggers[i];
-		for (size_t k = 0; t->have && k < old->deps_n; k++)
-			if (t->have[k])
-				restore(s, t->name, old->deps[k].spec->name, t->signatures[k], t->have[k]);
-	}
+	for (size_t i = 0; i < old->triggers_n; i++)
+		if (old->triggers[i].join)
+			join_each(old->triggers[i].join, carry_one, &(struct carrying){ s, old, &old->triggers[i] });
 }
 
 static void
@@ -329,6 +426,7 @@ load(struct sensor *s, struct object *o, struct err *e)
 		rc = rows_load(s->ss->rows, s->id, restore, s, e);
 	program_free(old);
 	log_problems(s);
+	arm(s, INT64_MIN);
 	return rc < 0 ? -1 : subscribe(s, e);
 }
 
@@ -364,6 +462,7 @@ new_sensor(struct sensors *ss, str key)
 static void
 free_sensor(struct sensor *s)
 {
+	timer_stop(&s->timer);
 	if (s->sub)
 		bus_unsubscribe(s->sub);
 	program_free(s->prog);
@@ -461,11 +560,15 @@ trigger_status(const struct program *p, const struct program_trigger *t, struct 
 	if (t->runs)
 		val_map_add(&m, S("pending"), val_int((int64_t)trigger_pending(t->runs)));
 	struct val_list waiting = { 0 };
-	for (size_t i = 0; t->have && i < p->deps_n; i++)
-		if (t->have[i])
+	for (size_t i = 0; t->join && !t->key && i < p->deps_n; i++)
+		if (join_has(t->join, i, S("")))
 			val_list_add(&waiting, val_str(p->deps[i].spec->name));
-	if (t->have)
+	if (t->join && !t->key)
 		val_map_add(&m, S("satisfied"), val_list_end(&waiting, a));
+	if (t->join)
+		val_map_add(&m, S("waiting"), val_int((int64_t)join_waiting(t->join)));
+	if (t->key)
+		val_map_add(&m, S("joins"), val_int((int64_t)join_rooms(t->join)));
 	return val_map_end(&m, a);
 }
 

@@ -15,6 +15,7 @@ struct sensors;
 
 extern const struct kind kind_sensor;
 extern const char sensor_schema_sql[]; /* tables: sensor state, firings, decisions, dead letters */
+extern const char sensor_waiting_sql[]; /* table: sensor_waiting instead of sensor_state */
 
 struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
 /* Follows the Sensor objects: starts, stops, keeps the state of triggers whose dependencies and conditions did not change. */
@@ -25,7 +26,8 @@ struct val sensors_status(struct sensors *ss, struct arena *a);
 /*
  * What became of an event: a list of {sensor, namespace, dependency, trigger, verdict, reason, result, time}. `ns` absent: any. Verdicts:
  * "filtered" and "error" (the filters said no, or could not say; no trigger), "waiting" (for the dependencies that the reason
- * names), "superseded" (a later event of the same dependency took its place), "pending" (decided, on disk, about to be
+ * names), "superseded" (a later event of the same dependency took its place), "expired" (it waited longer than `within`), "reset"
+ * (conditionsReset), "evicted" (too much waited), "pending" (decided, on disk, about to be
  * tried), "fired", "failed" (will be tried again), "dead-letter" (given up and kept). For use inside a store_fn.
  */
 int sensor_decisions(sqlite3 *db, str ns, str event_id, struct arena *a, struct val *out, struct err *e) MUST_CHECK;

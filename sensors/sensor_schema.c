@@ -10,7 +10,8 @@
 #include "core/lang/regex.h"
 #include "core/lang/when.h"
 #include "core/tz.h"
-#include "sensors/condition.h"
+#include "sensors/join.h"
+#include "sensors/join_key.h"
 #include "sensors/spec.h"
 #include "sensors/sensor.h"
 
@@ -282,6 +283,29 @@ static const struct schema conditions_reset_schema = { "ConditionsResetCriteria"
 	FIELD_SRC(struct conditions_reset, src),
 	{ 0 } }, check_reset };
 
+static const char *const join_policies[] = { "", "latest", "fifo", "key", NULL };
+
+/* A trigger that joins nothing is told by check_conditions, which knows the dependencies. */
+static void
+check_join(const struct trigger_template *t, const struct val *in, struct decode *c)
+{
+	struct expr *x = NULL;
+	struct err e;
+	bool by_key = str_eq(t->join, S("key"));
+
+	if (by_key && !t->join_key.n)
+		decode_error(c, in, "join", "join: key needs joinKey: the expression by which events pair");
+	if (t->join.n && !by_key && t->join_key.n)
+		decode_error(c, in, "joinKey", "joinKey goes with join: key, not with %.*s", STR_ARG(t->join));
+	if (t->join_key.n && join_key_compile(t->join_key, &x, &e) < 0)
+		decode_error(c, in, "joinKey", "%s", e.msg);
+	expr_free(x);
+	if (t->join_max && !t->join_key.n && !str_eq(t->join, S("fifo")))
+		decode_warn(c, in, "joinMax", "has no effect with join: latest, which keeps one event of each dependency");
+	if (t->within.ns < 0)
+		decode_error(c, in, "within", "must not be negative");
+}
+
 /* In this order the first wins where several are given (spec events 3.1). */
 static const char *const kind_order[] = { "k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs",
 	"azureServiceBus", "kafka", "pulsar",
@@ -294,6 +318,7 @@ check_template(void *obj, const struct val *in, struct decode *c)
 
 	if (!t->name.n)
 		decode_error(c, in, NULL, "trigger must define a name");
+	check_join(t, in, c);
 	for (size_t i = 0; i < ARRAY_LEN(kind_order); i++) {
 		const struct val *body = val_get(in, str_c(kind_order[i]));
 
@@ -325,9 +350,20 @@ static const struct schema trigger_template_schema = { "TriggerTemplate", "What 
 	sizeof(struct trigger_template), (const struct field[]){
 	FIELD(struct trigger_template, conditions, "conditions", 0,
 		.doc = "Dependencies joined by `&&`, `||` and `()`; all of them by default."),
-	FIELD_LIST(struct trigger_template, resets, "conditionsReset", LATER, &conditions_reset_schema,
+	FIELD_LIST(struct trigger_template, resets, "conditionsReset", 0, &conditions_reset_schema, .max = 100,
 		.doc = "When what has come so far is forgotten."),
+	FIELD(struct trigger_template, join, "join", 0, .choices = join_policies,
+		.doc = "Tidegate's own: which events fire together: `latest` of each dependency (the default, and Argo's), "
+			"`fifo` (each is paired once, in order), `key` (those with the same value of joinKey)."),
+	FIELD(struct trigger_template, join_key, "joinKey", 0,
+		.doc = "Tidegate's own: an expression over `data`, `context` and `dependency`, such as `data.body.commit`; "
+			"events with the same value pair, and many joins are open at a time."),
+	FIELD(struct trigger_template, join_max, "joinMax", 0, .max = JOIN_MAX_LIMIT,
+		.doc = "Tidegate's own: how many events may wait (fifo), or joins be open (key); 1000 by default. The oldest "
+			"gives way, with the decision `evicted`."),
 	FIELD(struct trigger_template, name, "name", 0, .doc = "Name of the trigger."),
+	FIELD(struct trigger_template, within, "within", 0, .doc = "Tidegate's own: how long an event waits for the others, such as "
+		"`10m`; for ever by default. What waits longer is dropped from the join, with the decision `expired`."),
 #define TRIGGER(kind) FIELD_NONE(#kind, 0, .doc = "What a trigger of kind " #kind " does."),
 #include "triggers/triggers.def"
 #undef TRIGGER
@@ -511,14 +547,20 @@ check_parameters(const struct sensor_spec *s, const struct val *list, struct dec
 static void
 check_conditions(const struct sensor_spec *s, const struct trigger_template *t, struct decode *c)
 {
+	static const char *const joining[] = { "conditionsReset", "join", "joinKey", "joinMax", "within" };
 	str *names = ARENA_ARRAY(c->arena, str, s->dependencies.n + 1);
 	struct condition condition;
 	struct err e;
 
 	for (size_t i = 0; i < s->dependencies.n; i++)
 		names[i] = s->dependencies.p[i].name;
-	if (t->conditions.n && condition_compile(c->arena, t->conditions, names, s->dependencies.n, &condition, &e) < 0)
+	if (condition_compile(c->arena, t->conditions, names, s->dependencies.n, &condition, &e) < 0) {
 		decode_error(c, t->src, "conditions", "%s", e.msg);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(joining) && !condition.joins; i++)
+		if (val_get(t->src, str_c(joining[i])))
+			decode_warn(c, t->src, joining[i], "has no effect: the conditions join nothing, every event fires alone");
 }
 
 static void

@@ -61,6 +61,9 @@ struct conditions_reset {
 };
 struct trigger_template {
 	str name, conditions;                  /* conditions "": all dependencies */
+	str join, join_key;                    /* join "": latest, or key where one is given */
+	int64_t join_max;                      /* 0: JOIN_MAX_DEFAULT */
+	dur within;
 	LIST_OF(struct conditions_reset) resets;
 	const struct trigger_ops *kind;        /* of the one kind that is given; NULL if there is none */
 	const struct val *body;                /* what is under the kind's key */

@@ -105,8 +105,8 @@ must(int rc, const struct err *e)
 static void
 open_world(struct world *w)
 {
-	static const struct store_migration unset[2];
-	struct store_migration history[ARRAY_LEN(unset)] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql } };
+	static const struct store_migration unset[3];
+	struct store_migration history[ARRAY_LEN(unset)] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql } };
 	struct bus_limits limits = { 0 };
 	struct err e;
 	w->loop = loop_new();
@@ -395,6 +395,99 @@ an_alternative_fires_alone_and_clears_what_waits(void **state)
 }
 
 static void
+pass(struct world *w, int64_t ns)
+{
+	settle(w);
+	w->now += ns;
+	loop_set_clock(w->loop, w->now);
+	settle(w);
+}
+
+#define PAIR(more) SENSOR("s") "  dependencies:\n" DEP("a") DEP("b") "  triggers:\n  - template:\n      name: t\n" more WORKFLOW
+
+static void
+a_tick_of_the_clock_forgets_what_waits(void **state)
+{
+	struct world *w = *state; /* at START it is 10:00 in UTC */
+	apply(w, PAIR("      conditionsReset: [{byTime: {cron: '30 12 * * *', timezone: Europe/Berlin}}, {byTime: {cron: '0 11 * * *'}}]\n"));
+	const char *first = emit(w, "a", "{}");
+	pass(w, 30 * 60 * NS_PER_SEC - 1);
+	assert_string_equal(verdict(w, first, "t"), "waiting: waits for b");
+	pass(w, 1);
+	assert_string_equal(verdict(w, first, "t"), "reset: forgotten at 2026-07-15T10:30:00Z by conditionsReset (sensor.yaml:11)");
+	const char *second = emit(w, "b", "{}");
+	assert_string_equal(verdict(w, second, "t"), "waiting: waits for a");
+	/* a tick while the daemon was down */
+	close_world(w);
+	w->now += 40 * 60 * NS_PER_SEC;
+	open_world(w);
+	assert_string_equal(verdict(w, second, "t"), "reset: forgotten at 2026-07-15T11:00:00Z by conditionsReset (sensor.yaml:11)");
+	emit(w, "b", "{}");
+	restart(w);
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "fired");
+	assert_int_equal(engine.n, 1);
+}
+
+static void
+what_waits_longer_than_its_window_is_dropped(void **state)
+{
+	struct world *w = *state;
+	apply(w, PAIR("      within: 10m\n"));
+	const char *first = emit(w, "a", "{}");
+	pass(w, 600 * NS_PER_SEC);
+	assert_string_equal(verdict(w, first, "t"), "waiting: waits for b");
+	pass(w, 1);
+	assert_string_equal(verdict(w, first, "t"), "expired: waited longer than within: 10m0s (sensor.yaml:11)");
+	const char *second = emit(w, "a", "{}");
+	close_world(w);
+	w->now += 11 * 60 * NS_PER_SEC;
+	open_world(w);
+	assert_string_equal(verdict(w, second, "t"), "expired: waited longer than within: 10m0s (sensor.yaml:11)");
+	const char *third = emit(w, "b", "{}");
+	pass(w, 300 * NS_PER_SEC);
+	restart(w);
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "fired");
+	assert_string_equal(verdict(w, third, "t"), "fired");
+}
+
+static void
+a_queue_pairs_in_order_over_restarts(void **state)
+{
+	struct world *w = *state;
+	apply(w, PAIR("      join: fifo\n      joinMax: 3\n"));
+	const char *a[5], *b[5];
+	for (int i = 0; i < 4; i++)
+		a[i] = emit(w, "a", "{}");
+	restart(w);
+	assert_string_equal(verdict(w, a[0], "t"), "evicted: gave way to newer events: joinMax is 3 and 64 MiB (sensor.yaml:12)");
+	for (int i = 0; i < 4; i++)
+		b[i] = emit(w, "b", "{}");
+	for (int i = 1; i < 4; i++)
+		assert_string_equal(verdict(w, a[i], "t"), "fired");
+	assert_string_equal(verdict(w, b[2], "t"), "fired");
+	assert_string_equal(verdict(w, b[3], "t"), "waiting: waits for a");
+	assert_int_equal(engine.n, 3);
+}
+
+static void
+events_pair_by_the_value_of_their_key(void **state)
+{
+	struct world *w = *state;
+	apply(w, PAIR("      joinKey: data.body.commit ?? data.sha\n"));
+	const char *one = emit(w, "a", "{\"body\":{\"commit\":\"c1\"}}");
+	const char *two = emit(w, "a", "{\"body\":{\"commit\":\"c2\"}}");
+	assert_string_equal(verdict(w, one, "t"), "waiting: waits for b (key c1)");
+	restart(w);
+	assert_string_equal(verdict(w, emit(w, "b", "{\"sha\":\"c2\",\"body\":{}}"), "t"), "fired");
+	assert_string_equal(verdict(w, two, "t"), "fired");
+	assert_string_equal(verdict(w, one, "t"), "waiting: waits for b (key c1)");
+	assert_string_equal(verdict(w, emit(w, "b", "{\"body\":{}}"), "t"), "error: joinKey: it is null for this event");
+	/* other events belong together now: what came under the old key is forgotten */
+	apply(w, PAIR("      joinKey: data.sha\n"));
+	assert_string_equal(verdict(w, emit(w, "b", "{\"sha\":\"c1\"}"), "t"), "waiting: waits for a (key c1)");
+}
+
+static void
 a_reload_keeps_the_state_of_what_did_not_change(void **state)
 {
 	struct world *w = *state;
@@ -668,6 +761,10 @@ main(void)
 		TEST(filters_by_expressions),
 		TEST(joins_three_dependencies_over_a_restart),
 		TEST(an_alternative_fires_alone_and_clears_what_waits),
+		TEST(a_tick_of_the_clock_forgets_what_waits),
+		TEST(what_waits_longer_than_its_window_is_dropped),
+		TEST(a_queue_pairs_in_order_over_restarts),
+		TEST(events_pair_by_the_value_of_their_key),
 		TEST(a_reload_keeps_the_state_of_what_did_not_change),
 		TEST(what_cannot_be_submitted_is_a_dead_letter),
 		TEST(an_engine_that_is_busy_is_asked_again_with_the_same_key),
