@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* awsLambda: Calls a function of AWS Lambda. Not served yet: the table is what lint knows. */
+/*
+ * awsLambda: invokes a function of AWS Lambda. The request is signed (core/net/sigv4.h). Where we differ from Argo: a function that
+ * ends with an error is a failure (Argo looks at the status alone, which is 200 then), and the function is told the firing's id in its
+ * client context, so that it can recognise a repetition.
+ */
+#include <stdlib.h>
+
+#include "core/base64.h"
+#include "core/crypto.h"
+#include "core/net/sigv4.h"
+#include "triggers/call.h"
 #include "triggers/check.h"
-#include "triggers/parameter.h"
-#include "triggers/trigger.h"
+
+#define TIMEOUT_MS (15 * 60 * 1000 + 10000) /* a function may run for 15 minutes */
 
 struct aws_lambda_trigger {
 	struct secret_ref *access_key;
+	str endpoint;
 	str function_name;
 	str invocation_type;
 	LIST_OF(struct trigger_parameter) parameters;
 	LIST_OF(struct trigger_parameter) payload;
 	str region;
 	str role_arn;
-	struct secret_ref *secret_key;
+	struct secret_ref *secret_key, *session_token;
 	const struct val *src;
 };
 
@@ -24,14 +35,21 @@ check(void *obj, const struct val *in, struct decode *c)
 	trigger_need(t->function_name, in, c, "functionName");
 	trigger_need(t->region, in, c, "region");
 	trigger_need_payload(t->payload.n, in, c);
+	if (!t->access_key != !t->secret_key)
+		decode_error(c, in, NULL, "accessKey and secretKey go together: give both, or neither for those of the environment");
+	if (t->endpoint.n && !str_starts(t->endpoint, S("http://")) && !str_starts(t->endpoint, S("https://")))
+		decode_error(c, in, "endpoint", "endpoint %.*s: must begin with http:// or https://", STR_ARG(t->endpoint));
 }
 
 static const char *const invocation_types[] = { "", "RequestResponse", "Event", "DryRun", NULL };
 
 static const struct schema aws_lambda_trigger_schema = { "AWSLambdaTrigger", "Calls a function of AWS Lambda.",
 	sizeof(struct aws_lambda_trigger), (const struct field[]){
-	FIELD_PTR(struct aws_lambda_trigger, access_key, "accessKey", 0, &secret_ref_schema, .doc = "Access key."),
-	FIELD(struct aws_lambda_trigger, function_name, "functionName", 0, .doc = "Name of the function."),
+	FIELD_PTR(struct aws_lambda_trigger, access_key, "accessKey", 0, &secret_ref_schema, 
+		.doc = "Access key; without one, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the daemon's environment."),
+	FIELD(struct aws_lambda_trigger, endpoint, "endpoint", 0,
+		.doc = "URL of the service, if it is not https://lambda.<region>.amazonaws.com. Ours, not Argo's."),
+	FIELD(struct aws_lambda_trigger, function_name, "functionName", 0, .doc = "Name or ARN of the function, with its version or alias if it is to be that."),
 	FIELD(struct aws_lambda_trigger, invocation_type, "invocationType", 0, .choices = invocation_types,
 		.doc = "RequestResponse (default), Event or DryRun."),
 	FIELD_LIST(struct aws_lambda_trigger, parameters, "parameters", 0, &trigger_parameter_schema,
@@ -39,10 +57,117 @@ static const struct schema aws_lambda_trigger_schema = { "AWSLambdaTrigger", "Ca
 	FIELD_LIST(struct aws_lambda_trigger, payload, "payload", 0, &trigger_parameter_schema,
 		.doc = "Values from events that make up the body."),
 	FIELD(struct aws_lambda_trigger, region, "region", 0, .doc = "Region of the function."),
-	FIELD(struct aws_lambda_trigger, role_arn, "roleARN", 0, .doc = "Role to take on."),
+	FIELD(struct aws_lambda_trigger, role_arn, "roleARN", LATER, .doc = "Role to take on."),
 	FIELD_PTR(struct aws_lambda_trigger, secret_key, "secretKey", 0, &secret_ref_schema, .doc = "Secret key."),
+	FIELD_PTR(struct aws_lambda_trigger, session_token, "sessionToken", 0, &secret_ref_schema,
+		.doc = "Session token of temporary keys. Ours, not Argo's."),
 	FIELD_SRC(struct aws_lambda_trigger, src),
 	{ 0 } }, check };
 
+/* ---- the call ------------------------------------------------------------------------------------------------------ */
+
+static int
+keys_of_environment(struct sigv4_keys *k, struct err *e)
+{
+	k->access_key = str_c(getenv("AWS_ACCESS_KEY_ID"));
+	k->secret_key = str_c(getenv("AWS_SECRET_ACCESS_KEY"));
+	k->session_token = str_c(getenv("AWS_SESSION_TOKEN"));
+	if (k->access_key.n && k->secret_key.n)
+		return 0;
+	return err_set(e, ERR_INVALID, "accessKey and secretKey are not given, nor are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+}
+
+static int
+find_keys(struct firing *f, const struct aws_lambda_trigger *t, struct sigv4_keys *k, struct err *e)
+{
+	if (crypto_load(e) < 0)
+		return -1;
+	if (!t->access_key)
+		return keys_of_environment(k, e);
+	if (call_secret(f, t->access_key, &k->access_key, e) < 0 || call_secret(f, t->secret_key, &k->secret_key, e) < 0)
+		return -1;
+	return call_secret(f, t->session_token, &k->session_token, e);
+}
+
+static str
+base_url(struct arena *a, const struct aws_lambda_trigger *t)
+{
+	bool china = str_starts(t->region, S("cn-"));
+	if (!t->endpoint.n)
+		return arena_fmt(a, "https://lambda.%.*s.amazonaws.com%s", STR_ARG(t->region), china ? ".cn" : "");
+	return str_ends(t->endpoint, S("/")) ? str_slice(t->endpoint, 0, t->endpoint.n - 1) : t->endpoint;
+}
+
+static str
+invocation_type(const struct aws_lambda_trigger *t)
+{
+	return t->invocation_type.n ? t->invocation_type : S("RequestResponse");
+}
+
+/* What the function finds in its context as client context: {"custom": {"firingId": "..."}}. AWS hands it on when it is waited for. */
+static str
+client_context(struct firing *f)
+{
+	struct arena *a = firing_arena(f);
+	return base64_encode(a, arena_fmt(a, "{\"custom\":{\"firingId\":\"%.*s\"}}", STR_ARG(firing_id(f))));
+}
+
+static str
+what(struct firing *f)
+{
+	const struct aws_lambda_trigger *t = firing_config(f);
+	return arena_fmt(firing_arena(f), "function %.*s", STR_ARG(t->function_name));
+}
+
+static void
+answered(void *arg, const struct http_answer *ans, const struct err *failure)
+{
+	struct firing *f = arg;
+	struct err e = { 0 };
+	if (failure) {
+		call_done(f, 0, failure);
+		return;
+	}
+	str error = call_header(ans, "X-Amz-Function-Error");
+	if (call_judge(f, what(f), ans, &e) == 0 && error.n)
+		err_set(&e, ERR_UNAVAILABLE, "%.*s ended with an error (%.*s): %.*s", STR_ARG(what(f)), STR_ARG(error),
+		        STR_ARG(call_excerpt(firing_arena(f), ans->body)));
+	call_done(f, ans->status, &e);
+}
+
+static void
+invoke(struct firing *f, const struct sigv4_keys *keys)
+{
+	const struct aws_lambda_trigger *t = firing_config(f);
+	const struct trigger_env *env = firing_env(f);
+	struct arena *a = firing_arena(f);
+	const struct http_header headers[] = { { S("Content-Type"), S("application/json") },
+		                               { S("X-Amz-Invocation-Type"), invocation_type(t) },
+		                               { S("X-Amz-Client-Context"), client_context(f) } };
+	str base = base_url(a, t), host = str_slice(base, str_find(base, S("://"), 0) + 3, base.n);
+	struct sigv4_request r = { .method = S("POST"), .host = host, .headers = headers, .body = firing_payload(f), .region = t->region,
+		                   .service = S("lambda") };
+	r.headers_n = ARRAY_LEN(headers) - !str_eq(invocation_type(t), S("RequestResponse"));
+	r.path = arena_fmt(a, "/2015-03-31/functions/%.*s/invocations", STR_ARG(sigv4_encode(a, t->function_name, false)));
+	struct http_call call = { .method = r.method, .url = arena_fmt(a, "%.*s%.*s", STR_ARG(base), STR_ARG(r.path)), .body = r.body,
+		                  .timeout_ms = TIMEOUT_MS };
+	call.headers = sigv4_sign(&r, keys, loop_now(env->loop), a, &call.headers_n);
+	httpc_send(env->httpc(env->arg), &call, answered, f);
+}
+
+static void
+fire(struct firing *f)
+{
+	struct sigv4_keys keys = { 0 };
+	struct err e = { 0 };
+	if (!firing_payload(f).n)
+		err_set(&e, ERR_INVALID, "the payload came to nothing: none of its values is in the events");
+	else if (find_keys(f, firing_config(f), &keys, &e) == 0) {
+		invoke(f, &keys);
+		return;
+	}
+	firing_done(f, &e, NULL);
+}
+
 const struct trigger_ops trigger_awsLambda = { .kind = "awsLambda", .doc = "Calls a function of AWS Lambda.",
-	.schema = &aws_lambda_trigger_schema };
+	.schema = &aws_lambda_trigger_schema, .fire = fire };

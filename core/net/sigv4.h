@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sigv4: AWS Signature Version 4 of a request, in its Authorization header, as published in "Signing AWS API requests".
+ * Needs libcrypto (core/crypto.h): call crypto_load before the first.
+ */
+#ifndef TIDEGATE_CORE_NET_SIGV4_H
+#define TIDEGATE_CORE_NET_SIGV4_H
+
+#include "core/base.h"
+#include "core/net/httpd.h" /* struct http_header */
+
+struct sigv4_keys {
+	str access_key, secret_key;
+	str session_token; /* absent: none */
+};
+struct sigv4_request {
+	str method;
+	str host;                /* as in the Host header, with the port if it is not the scheme's own */
+	str path;                /* as it is sent: percent-encoded, without dot segments; "" is "/" */
+	str query;               /* as it is sent: percent-encoded, without the question mark */
+	const struct http_header *headers; /* beside Host; all of them are signed */
+	size_t headers_n;
+	str body;
+	str region, service;
+	bool once_encoded;       /* s3: the path is signed as it is; all other services encode it once more */
+};
+
+enum { SIGV4_HEADERS = 4 }; /* added by sigv4_sign, at most */
+
+/*
+ * What is to be sent: the request's headers and the signature's (X-Amz-Date, X-Amz-Content-Sha256, X-Amz-Security-Token,
+ * Authorization), in `a`; *n of them. `now_ns` is the time of the signature; AWS takes it for 15 minutes.
+ */
+const struct http_header *sigv4_sign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t now_ns, struct arena *a, size_t *n);
+/* `text` with everything but the unreserved characters of RFC 3986 (and '/' if `slash`) as %XX, as AWS wants paths and queries. */
+str sigv4_encode(struct arena *a, str text, bool slash);
+
+#endif

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Triggers that call a service, each against a server of its kind on loopback: what arrives there, what its refusals come to, and that
+nothing is lost while it is away."""
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import re
+import threading
+import unittest
+
+from harness import TestCase, free_port, post, until
+
+SENSOR = """
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: hook}
+spec:
+  webhook:
+    e: {endpoint: /e, method: POST, port: "PORT"}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: s}
+spec:
+  dependencies:
+  - {name: d, eventSourceName: hook, eventName: e}
+  triggers:
+  - template:
+      name: t
+TRIGGER
+    retryStrategy: {steps: 200, duration: 200ms, factor: 1, jitter: 0}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData:
+SECRETS
+"""
+
+
+class Server:
+    """An HTTP server that remembers its calls and answers what `answer` makes of them; may be stopped and started on its port."""
+
+    def __init__(self, answer):
+        self.port, self.answer, self.calls, self.server = free_port(), answer, [], None
+
+    def start(self):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.0"  # no connection outlives stop()
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                call = {"path": self.path, "headers": self.headers, "body": body}
+                status, headers, text = outer.answer(call)
+                outer.calls.append(dict(call, status=status))
+                self.send_response(status)
+                for k, v in headers.items():
+                    self.send_header(k, v)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def stop(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
+
+    def good(self):
+        return [c for c in self.calls if c["status"] < 300]
+
+
+class Services(TestCase):
+    def serve(self, answer, start=True):
+        s = Server(answer)
+        self.addCleanup(s.stop)
+        return s.start() if start else s
+
+    def gateway(self, trigger, secrets):
+        self.hook = free_port()
+        text = SENSOR.replace("PORT", str(self.hook)).replace("TRIGGER", trigger.strip("\n"))
+        return self.daemon({"all.yaml": text.replace("SECRETS", "".join(f"  {k}: {json.dumps(v)}\n" for k, v in secrets.items()))})
+
+    def send(self, value):
+        status, _ = post(self.hook, "/e", json.dumps(value).encode(), {"Content-Type": "application/json"})
+        self.assertEqual(status, 200)
+
+    def verdicts(self, d):
+        """What became of each event at the trigger, oldest event first: (verdict, reason, result)."""
+        events = [json.loads(x) for x in d.cli("events", "--limit", "1000", "-o", "json").stdout.splitlines()]
+        out = []
+        for e in sorted(events, key=lambda e: e["seq"]):
+            out += [(x["verdict"], x.get("reason", ""), x.get("result")) for x in e.get("decisions", []) if x.get("trigger") == "t"]
+        return out
+
+    def wait_for(self, d, n, verdict="fired"):
+        return until(lambda: [v for v in self.verdicts(d) if v[0] == verdict][n - 1:] and self.verdicts(d), 60, f"{n} x {verdict}")
+
+
+# ---- AWS Lambda
+
+LAMBDA = """
+      awsLambda:
+        functionName: arn:aws:lambda:eu-central-1:123456789012:function:f:live
+        region: eu-central-1
+        endpoint: ENDPOINT
+        accessKey: {name: keys, key: access}
+        secretKey: {name: keys, key: secret}
+        sessionToken: {name: keys, key: token}
+        payload:
+        - {src: {dependencyName: d, dataKey: body.n, useRawData: true}, dest: n}
+        parameters:
+        - {src: {dependencyName: d, dataKey: body.type, value: RequestResponse}, dest: invocationType}
+"""
+
+
+def aws_signature(call, secret):
+    """The signature as published by AWS, from what arrived; written from the specification, not from the program."""
+    auth = call["headers"]["Authorization"]
+    day, region, service = re.search(r"Credential=[^/]+/([^/]+)/([^/]+)/([^/]+)/aws4_request", auth).groups()
+    names = re.search(r"SignedHeaders=([^,]+)", auth).group(1).split(";")
+    path, _, query = call["path"].partition("?")
+    encoded = "".join(c if c.isalnum() or c in "-_.~/" else f"%{ord(c):02X}" for c in path)
+    canonical = "\n".join(["POST", encoded, query] + [f"{n}:{call['headers'][n].strip()}" for n in names] +
+                          ["", ";".join(names), hashlib.sha256(call["body"]).hexdigest()])
+    scope = f"{day}/{region}/{service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", call["headers"]["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, "aws4_request", text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+class Lambda(Services):
+    SECRETS = {"access": "AKID", "secret": "s3cr3t-key-of-tests", "token": "session/token=="}
+
+    def function(self, call):
+        auth = call["headers"]["Authorization"]
+        if not auth.endswith("Signature=" + aws_signature(call, self.SECRETS["secret"])) or \
+           call["headers"]["X-Amz-Security-Token"] != self.SECRETS["token"]:
+            return 403, {}, b'{"message":"The request signature we calculated does not match"}'
+        body = json.loads(call["body"])
+        if body.get("n") == "throw":
+            return 200, {"X-Amz-Function-Error": "Unhandled"}, b'{"errorMessage":"it broke"}'
+        return {"Event": 202, "DryRun": 204}.get(call["headers"]["X-Amz-Invocation-Type"], 200), {}, b"{}"
+
+    def start(self, lam, secrets=None):
+        return self.gateway(LAMBDA.replace("ENDPOINT", f"http://127.0.0.1:{lam.port}"), secrets or self.SECRETS)
+
+    def test_the_signature_holds_and_types_are_told(self):
+        lam = self.serve(self.function)
+        d = self.start(lam)
+        self.send({"n": 1})
+        self.send({"n": 2, "type": "Event"})
+        self.send({"n": 3, "type": "DryRun"})
+        self.assertEqual([v[2] for v in self.wait_for(d, 3)], [{"status": 200}, {"status": 202}, {"status": 204}])
+        one = next(c for c in lam.calls if json.loads(c["body"]) == {"n": 1})
+        self.assertEqual(one["path"], "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Af%3Alive/invocations")
+        context = json.loads(base64.b64decode(one["headers"]["X-Amz-Client-Context"]))
+        self.assertEqual(len(context["custom"]["firingId"]), 32)
+
+    def test_a_wrong_key_and_a_failing_function_are_failures(self):
+        lam = self.serve(self.function)
+        d = self.start(lam)
+        self.send({"n": "throw"})
+        verdict = until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")[0]
+        self.assertIn("ended with an error (Unhandled): {\"errorMessage\":\"it broke\"}", verdict[1])
+        d.stop()
+        d = self.start(lam, dict(self.SECRETS, secret="another"))
+        self.send({"n": 1})
+        verdict = until(lambda: [v for v in self.verdicts(d) if "403" in v[1]], 30, "a refusal")[0]
+        self.assertIn("answered 403: {\"message\":\"The request signature we calculated does not match\"}", verdict[1])
+        self.assertNotIn("another", d.log())
+
+    def test_nothing_is_lost_while_it_is_away(self):
+        lam = self.serve(self.function)
+        d = self.start(lam)
+        self.send({"n": 0})
+        self.wait_for(d, 1)
+        lam.stop()
+        for n in range(1, 6):
+            self.send({"n": n})
+        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
+        d.kill()
+        d.start()
+        lam.start()
+        self.wait_for(d, 6)
+        by_id = {c["headers"]["X-Amz-Client-Context"]: json.loads(c["body"])["n"] for c in lam.good()}  # a kill may repeat one, with its id
+        self.assertEqual(sorted(by_id.values()), list(range(6)))
+
+
+# ---- OpenWhisk
+
+WHISK = """
+      openWhisk:
+        host: http://127.0.0.1:WHISK/
+        actionName: pack/act ion
+        namespace: guest
+        authToken: {name: keys, key: auth}
+        payload:
+        - {src: {dependencyName: d, dataKey: body.n, useRawData: true}, dest: n}
+"""
+
+
+class OpenWhisk(Services):
+    def test_an_action_is_invoked_and_its_failure_is_one(self):
+        whisk = self.serve(lambda call: (502, {}, b'{"error":"it broke"}') if len(whisk.calls) == 1 else (200, {}, b"{}"))
+        d = self.gateway(WHISK.replace("WHISK", str(whisk.port)), {"auth": "uuid:key\n"})
+        self.send({"n": 1})
+        self.wait_for(d, 1)
+        self.send({"n": 2})
+        self.assertEqual(self.wait_for(d, 2)[1][2], {"status": 200})
+        self.assertEqual([c["status"] for c in whisk.calls], [200, 502, 200])
+        self.assertEqual(whisk.calls[0]["path"], "/api/v1/namespaces/guest/actions/pack/act%20ion?blocking=true")
+        self.assertEqual(whisk.calls[0]["headers"]["Authorization"], "Basic " + base64.b64encode(b"uuid:key").decode())
+        self.assertEqual([json.loads(c["body"]) for c in whisk.calls], [{"n": 1}, {"n": 2}, {"n": 2}])
+        self.assertEqual(whisk.calls[1]["headers"]["X-Tidegate-Firing-Id"], whisk.calls[2]["headers"]["X-Tidegate-Firing-Id"])
+
+    def test_nothing_is_lost_while_it_is_away(self):
+        whisk = self.serve(lambda call: (200, {}, b"{}"), start=False)
+        d = self.gateway(WHISK.replace("WHISK", str(whisk.port)), {"auth": "uuid:key"})
+        for n in range(5):
+            self.send({"n": n})
+        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
+        whisk.start()
+        self.wait_for(d, 5)
+        self.assertEqual(sorted(json.loads(c["body"])["n"] for c in whisk.good()), list(range(5)))
+
+
+if __name__ == "__main__":
+    unittest.main()
