@@ -317,6 +317,18 @@ last_own_child(const struct node *n)
 	return NULL;
 }
 
+/* It ended while it waited for a lock, or found the workflow stopped: there is nothing in it that others could follow. */
+static bool
+never_began(const struct node *n)
+{
+	if (!phase_fulfilled(n->phase))
+		return false;
+	for (size_t i = 0; i < n->children.n; i++)
+		if (n->children.p[i]->boundary == n)
+			return false;
+	return true;
+}
+
 /* As Argo's getOutboundNodes: of a Retry node the last child as it is, of a loop all below it, hooks too. */
 void
 node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg)
@@ -334,7 +346,7 @@ node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *ar
 		break;
 	case NODE_STEPS:
 	case NODE_DAG:
-		if (memo_is_hit(n))
+		if (memo_is_hit(n) || never_began(n))
 			fn(arg, n);
 		for (size_t i = 0; i < n->outbound.n; i++)
 			node_outbound(n->outbound.p[i], fn, arg);

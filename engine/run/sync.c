@@ -92,7 +92,8 @@ sync_parks(struct run *r, struct call *c, const struct processed *p, struct node
 	struct node *n = node_named(r, c->name);
 	const struct synchronization *s = p->tmpl->synchronization;
 	struct err e;
-	if (!s || c->retried || (n ? n->daemoned || (n->lock && !sync_waits(n)) : is_over(r, c)))
+	bool asked = n && n->lock;
+	if (!s || c->retried || (n && n->daemoned) || (asked ? !sync_waits(n) : is_over(r, c)))
 		return false;
 	struct locking *l = ARENA_NEW(r->arena, struct locking);
 	l->state = LOCK_WAITING;
@@ -158,6 +159,20 @@ keep_waiting(struct run *r, struct locking *l, const struct lock_news *news)
 	l->holders = holders;
 }
 
+/* What cannot even begin shows as Skipped and has no inputs (spec 2.3), unless it waited before. */
+static void
+cannot_begin(struct run *r, struct node *n, str why)
+{
+	if (!n->lock->waiting.n) {
+		limit_count(n, true, false);
+		n->type = NODE_SKIPPED;
+		n->inputs = NULL;
+	}
+	n->bubbles = true;
+	node_set(n, PHASE_ERROR, arena_dup(r->arena, why));
+	steps_child_begun(r, n);
+}
+
 static void
 node_told(struct run *r, struct node *n, const struct lock_news *news)
 {
@@ -166,9 +181,7 @@ node_told(struct run *r, struct node *n, const struct lock_news *news)
 	if (news->granted) {
 		go_on(r, n);
 	} else if (news->error.p) {
-		n->bubbles = true;
-		n->lock = NULL;
-		node_set(n, PHASE_ERROR, arena_dup(r->arena, news->error));
+		cannot_begin(r, n, news->error);
 	} else {
 		keep_waiting(r, n->lock, news);
 		node_set(n, n->phase, news->message);

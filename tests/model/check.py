@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random workflows through the engine and through the model: both must come to the same.
 
-    check.py RUNNER [--seeds N] [--first N] [--crash] [-v]
-    check.py RUNNER --seed N            one of them: the manifest, and how the two differ, as small as it can be made
+    check.py RUNNER [--family F] [--seeds N] [--first N] [--crash]
+    check.py RUNNER --family F --seed N       one of them: the manifest, and how the two differ, as small as it can be made
 
-A workflow follows from its seed alone. With --crash each is also played with the process dying at each commit, in three ways.
+A workflow follows from its family (families.py; all of them unless one is named) and its seed alone. With --crash each is also played with the process dying at each commit, in three ways.
 """
 import argparse
 import json
@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 
-from generate import Generator
+from families import FAMILIES
 from model import Model
 
 
@@ -64,7 +64,7 @@ def model_view(m):
             "boundary": n.boundary.name if n.boundary else "", "children": sorted(c.name for c in n.children),
             "outbound": sorted(c.name for c in n.outbound), "template": n.template_name, "inputs": n.inputs, "outputs": n.outputs,
             "started": n.started, "finished": n.finished, "flags": flags}
-    view["(workflow)"] = {"phase": m.phase, "message": m.message, "finished": (m.finished or 0) // 1000, "outputs": m.outputs}
+    view["(workflow)"] = {"phase": m.phase if m.finished is not None or m.phase == "Pending" else "Running", "message": m.message, "finished": (m.finished or 0) // 1000, "outputs": m.outputs}
     view["(starts)"] = sorted(n[1:] for n in m.notes if n[0] == "start")
     view["(refused verbs)"] = [str(m.refused)]
     view["(complaints)"] = []
@@ -162,9 +162,38 @@ def show(docs):
     return "\n".join("---\n" + json.dumps(d, indent=1) for d in docs) if os.environ.get("INDENT") else "\n".join(json.dumps(d) for d in docs)
 
 
+def look_at(make, family, seed):
+    docs = FAMILIES[family](seed).documents()
+    lines = judge(make(), docs)
+    if lines and "refused" not in lines[0]:
+        docs, lines = shrink(make, docs, lines)
+    print(show(docs))
+    print("\n".join(lines) or "they agree")
+    return bool(lines)
+
+
+def check(make, a, family):
+    """A range of seeds of one family. Whether one fails."""
+    runner, failed = make(), []
+    for seed in range(a.first, a.first + a.seeds):
+        try:
+            lines = judge(runner, FAMILIES[family](seed).documents())
+        except (RuntimeError, BrokenPipeError) as e:
+            lines, runner = ["  " + str(e)], make()
+        if lines:
+            failed.append(seed)
+            if len(failed) <= a.most:
+                print("FAILED seed %d (replay: %s %s --family %s --seed %d%s)" % (seed, sys.argv[0], a.runner, family, seed, " --crash" * a.crash))
+                print("\n".join(lines[:8]))
+    print("model: %s%s: seeds %d to %d, %d agree, %d do not %s" % (family, ", with crashes" * a.crash, a.first, a.first + a.seeds - 1,
+                                                                  a.seeds - len(failed), len(failed), failed[:40] or ""), flush=True)
+    return bool(failed)
+
+
 def main():
-    a = argparse.ArgumentParser(description=__doc__)
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("runner")
+    a.add_argument("--family", choices=FAMILIES)
     a.add_argument("--first", type=int, default=0)
     a.add_argument("--seeds", type=int, default=300)
     a.add_argument("--seed", type=int)
@@ -173,26 +202,8 @@ def main():
     a = a.parse_args()
     make = lambda: Runner(a.runner, a.crash)
     if a.seed is not None:
-        docs = Generator(a.seed).documents()
-        lines = judge(make(), docs)
-        if lines and "refused" not in lines[0]:
-            docs, lines = shrink(make, docs, lines)
-        print(show(docs))
-        print("\n".join(lines) or "they agree")
-        return bool(lines)
-    runner, failed = make(), []
-    for seed in range(a.first, a.first + a.seeds):
-        try:
-            lines = judge(runner, Generator(seed).documents())
-        except (RuntimeError, BrokenPipeError) as e:
-            lines, runner = ["  " + str(e)], make()
-        if lines:
-            failed.append(seed)
-            if len(failed) <= a.most:
-                print("FAILED seed %d (replay: %s %s --seed %d)" % (seed, sys.argv[0], a.runner, seed))
-                print("\n".join(lines[:8]))
-    print("model: seeds %d to %d, %d agree, %d do not %s" % (a.first, a.first + a.seeds - 1, a.seeds - len(failed), len(failed), failed[:40] or ""))
-    return bool(failed)
+        return look_at(make, a.family or "core", a.seed)
+    return max([check(make, a, family) for family in ([a.family] if a.family else FAMILIES)])
 
 
 if __name__ == "__main__":

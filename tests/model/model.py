@@ -10,6 +10,7 @@ import copy
 import json
 from dataclasses import dataclass, field
 
+from locks import Locking
 from words import (ABSENT, RESULTS, Wrong, compact, condition, depends, describe, duration, expression, fnv32a, human, operands, put,
                    put_text, scalar)
 
@@ -56,12 +57,14 @@ class Node:
         self.bubbles = False      # its error is its caller's, too: it could not even begin, or hand on its outputs
         self.plan = None          # of a group or loop: what there is to begin
         self.error = ""           # of a group or DAG: what it will fail with
+        self.lock = ""            # see locks.py
+        self.entered = False      # its body began
 
     fulfilled = property(lambda self: self.phase in FULFILLED and not self.dying)
     failed = property(lambda self: self.phase in FAILED)
     open = property(lambda self: self.phase in ("Pending", "Running"))
     active = property(lambda self: self.open or self.dying)
-    attempts = property(lambda self: [n for n in self.children if not n.call.hooked])
+    attempts = property(lambda self: [n for n in self.children if (n.retried if self.type == "Retry" else not n.call.hooked)])
 
     def display(self):
         if not self.boundary:
@@ -73,7 +76,7 @@ class Node:
         return short[1:] if short.startswith(".") else short
 
 
-class Model:
+class Model(Locking):
     def __init__(self, docs):
         self.scenario, self.objects = docs[0], docs[1:]
         workflow = next(o for o in self.objects if o["kind"] == "Workflow")
@@ -89,10 +92,13 @@ class Model:
         self.refused = 0          # verbs that came too late
         self.changed = False
         self.turn = False         # one of those that are subject to a limit may begin now
+        self.began = 0            # when it got its own lock
 
     # ---- the world: time, the executor, what people do ------------------------------------------------------------
 
     def run(self):
+        self.begin_locks()
+        self.ask_for_workflow()
         self.settle()
         for verb in self.scenario.get("verbs", []):
             self.at(verb["at"] * 1000, False, lambda verb=verb: self.verb(verb))
@@ -134,7 +140,7 @@ class Model:
 
     def quiet(self):
         self.changed = True
-        while self.changed:
+        while self.changed or self.news_of_locks():
             self.changed = False
             self.operate()
 
@@ -197,10 +203,12 @@ class Model:
         do = verb["do"]
         if do == "suspend":
             self.suspended = True
+            self.leave_lines()
         elif do == "resume":
             self.suspended = False
+            self.ask_again()
             for n in list(self.nodes.values()):
-                if n.type == "Suspend" and n.open:
+                if n.type == "Suspend" and n.open and n.entered:
                     self.end_suspend(n)
         elif do in ("stop", "terminate"):
             self.shutdown = do.capitalize() if do == "terminate" or not self.shutdown else self.shutdown
@@ -208,11 +216,11 @@ class Model:
     # ---- one look at everything (spec 2.2) -------------------------------------------------------------------------
 
     def operate(self):
-        if self.finished is not None:
+        if self.finished is not None or self.lock_is_waited_for():
             return
         self.control()
         if self.suspended:
-            for n in [n for n in self.nodes.values() if n.type == "Suspend" and n.open]:
+            for n in [n for n in self.nodes.values() if n.type == "Suspend" and n.open and n.entered]:
                 self.suspend(n)   # its time goes on
             return
         call = Call(self.name, {"template": self.spec["entrypoint"]}, self.parameters, scope="local/" + self.name)
@@ -251,14 +259,15 @@ class Model:
         if any(n.dying for n in self.nodes.values()):
             return   # until the last command is gone
         self.phase, self.message, self.finished = phase, message, self.now
+        self.give_all_back()
 
     # ---- shutdown and deadlines (spec 2.14) ------------------------------------------------------------------------
 
     def control(self):
         deadline = self.spec.get("activeDeadlineSeconds")
-        over = deadline is not None and not self.ended_root() and self.reached("deadline", deadline * 1000)
+        over = deadline is not None and not self.ended_root() and self.reached("deadline", self.began + deadline * 1000)
         for n in list(self.nodes.values()):
-            if not n.open or n.type not in ("Pod", "Suspend"):
+            if not n.open or (n.type not in ("Pod", "Suspend") and not self.waits(n)):
                 continue
             if self.shut(n.call.exiting):
                 self.stop_leaf(n, "workflow shutdown with strategy:  %s" % self.shutdown, "Stopped with strategy '%s'" % self.shutdown)
@@ -276,15 +285,17 @@ class Model:
 
     def past_deadline(self, exiting):
         deadline = self.spec.get("activeDeadlineSeconds")
-        return deadline is not None and not exiting and self.now >= deadline * 1000
+        return deadline is not None and not exiting and self.now >= self.began + deadline * 1000
 
     def stop_leaf(self, n, pod_message, other_message):
-        if n.type == "Pod":
+        if n.type == "Pod" and n.entered:
             self.kill(n)
-        self.set(n, "Failed", pod_message if n.type == "Pod" else other_message)
+        self.set(n, "Failed", pod_message if n.type == "Pod" and n.entered else other_message)
 
     def timeouts(self, n):
         t = n.template
+        if not n.entered:
+            return
         if n.type == "Pod" and n.call.deadline and self.reached("attempt " + n.name, n.call.deadline):
             return self.stop_leaf(n, "Step exceeded its deadline", "")
         if n.type == "Pod" and "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"])):
@@ -315,12 +326,13 @@ class Model:
         self.changed = True
         n.phase = phase
         task = n.boundary and n.boundary.type == "DAG" and not n.call.hooked and not n.call.attempt
-        if phase == "Error" and n.bubbles and task:
+        if phase == "Error" and n.bubbles and task and message:
             message = "task '%s' errored: %s" % (n.name, message)
         if message is not None:
             n.message = message
         if n.fulfilled:
             n.finished = self.now // 1000
+            self.give_back(n)
 
     def link(self, parent, child):
         if child not in parent.children:
@@ -330,9 +342,11 @@ class Model:
         """What comes last below a node: what follows is linked to it (spec 2.1, outbound)."""
         if n.type in ("Pod", "Skipped", "Suspend"):
             return [n]
+        if n.type in ("Steps", "DAG") and n.fulfilled and not any(c.boundary is n for c in n.children):
+            return [n]   # nothing in it ever began
         if n.type == "Retry":
             own = [c for c in n.children if c in n.attempts or c.call.hooked]
-            return own[-1:]
+            return own[-1:] or [n]
         below = n.children if n.type == "TaskGroup" else n.outbound
         if n.type == "TaskGroup":
             return [x for c in below for x in self.leaves(c)] if below else [n]
@@ -349,9 +363,14 @@ class Model:
         except Wrong as e:
             return self.cannot_begin(call, str(e))
         call.inner = scope
-        if template.get("retryStrategy", self.spec.get("retryStrategy")) is not None:
-            return self.retry(call, template, inputs)
-        return self.body(call, template, inputs)
+        retried = template.get("retryStrategy", self.spec.get("retryStrategy")) is not None
+        if not self.has_locks(call, template, inputs, "Retry" if retried else KINDS[self.kind(template)]):
+            return self.nodes[call.name]
+        return self.retry(call, template, inputs) if retried else self.body(call, template, inputs)
+
+    @staticmethod
+    def kind(template):
+        return next(k for k in KINDS if k in template)
 
     def cannot_begin(self, call, message):
         n = self.nodes.get(call.name) or self.create(call, "Skipped")
@@ -361,11 +380,13 @@ class Model:
 
     def body(self, call, template, inputs):
         n = self.nodes.get(call.name)
-        kind = next(k for k in KINDS if k in template)
+        kind = self.kind(template)
         if not n:
             self.may_begin(call)
             n = self.create(call, KINDS[kind])
             n.template, n.inputs = template, inputs
+        if not n.entered:
+            n.entered = True
             self.enter(n, kind)
         if n.fulfilled:
             return n
@@ -557,7 +578,7 @@ class Model:
         if why:
             child = self.create(call, "Skipped")
             self.set(child, "Skipped", why)
-        elif child or not (parent.error or self.frozen(n)):
+        elif child or not ((parent is not n and parent.error) or self.frozen(n)):
             try:
                 child = self.execute(call)
             except Blocked:
@@ -748,6 +769,8 @@ class Model:
             if any(not self.settled(n, tasks[d]) for d in self.needs(task)):
                 return
             node = self.decide(n, tasks, task, name)
+            if node and node.fulfilled:
+                return   # hooks come after all that can begin
         if node and node.type == "TaskGroup":
             return self.task_group(n, node)
         plan = n.call.decided.get(name)
@@ -921,6 +944,8 @@ class Model:
             self.may_begin(call)
             n = self.create(call, "Retry")
             n.template, n.inputs = template, inputs
+        if not n.entered:
+            n.entered = True
             self.set(n, "Running")
         strategy = template.get("retryStrategy", self.spec.get("retryStrategy"))
         last = n.attempts[-1] if n.attempts else None
@@ -963,7 +988,7 @@ class Model:
         if self.shutdown:
             return end(last.phase, "Stopped with strategy '%s'" % self.shutdown)
         if self.past_deadline(n.call.exiting):
-            return end(last.phase, "retry exceeded workflow deadline 2026-01-01 00:%02d:%02d +0000 UTC" % divmod(self.spec["activeDeadlineSeconds"], 60))
+            return end(last.phase, "retry exceeded workflow deadline 2026-01-01 00:%02d:%02d +0000 UTC" % divmod(self.spec["activeDeadlineSeconds"] + self.began // 1000, 60))
         policy = strategy.get("retryPolicy", "Always" if "expression" in strategy else "OnFailure")
         allowed = policy == "Always" or policy == {"Failed": "OnFailure", "Error": "OnError"}[last.phase]
         more = "limit" not in strategy or made <= int(strategy["limit"])

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Families of random workflows: each takes what generate.py makes and adds a part of the language of its own.
+
+A workflow follows from its family and seed alone. A family of its own keeps what the seeds of the others mean.
+"""
+import random
+
+from generate import Generator
+
+
+def leaves(template):
+    return not ("steps" in template or "dag" in template)
+
+
+class Family(Generator):
+    """The workflow of generate.py, without limits and without too many things at the same time: then times say something."""
+    name = ""
+
+    def __init__(self, seed):
+        super().__init__("%s %d" % (self.name, seed))
+        self.limits = self.even = False
+        self.r2 = random.Random("%s %d, what is added" % (self.name, seed))
+
+    def documents(self):
+        docs = super().documents()
+        self.add_to(docs[0], docs[1]["spec"], docs)
+        return docs
+
+    def often(self, p):
+        return self.r2.random() < p
+
+    def add_to(self, scenario, spec, docs):
+        raise NotImplementedError
+
+
+class Locks(Family):
+    """Mutexes and semaphores of templates and of the workflow; others who want the same ones; limits that change."""
+    name = "locks"
+
+    def add_to(self, scenario, spec, docs):
+        names = {t["name"]: t for t in spec["templates"]}
+        self.many = self.often(0.5)
+        for t in spec["templates"]:
+            if self.often(0.5 if leaves(t) else 0.2):
+                # a template asks for locks of its own height only: those inside do not wait for those around them
+                height = self.height(t, names) if self.often(0.97) else 0
+                t["synchronization"] = self.synchronization("h%d-" % height, "container" in t)
+        if self.often(0.2):
+            spec["synchronization"] = self.synchronization("w-", False)
+        if self.often(0.2):
+            spec["priority"] = self.r2.randint(-1, 3)
+        scenario["locks"] = [self.other(i) for i in range(self.r2.choice([0, 0, 1, 2, 4]))]
+        docs.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "limits"},
+                     "data": {"%s%s" % (h, k): str(self.r2.choice([1, 1, 2, 3])) for h in ("h0-", "h1-", "h2-", "h3-", "h4-", "w-") for k in "xy"}})
+        if self.often(0.2):
+            scenario["limits"] = [{"at": self.r2.randint(1, 15), "key": "limits/h0-" + self.r2.choice("xy"), "value": str(self.r2.randint(1, 4))}
+                                  for _ in range(self.r2.randint(1, 3))]
+
+    def height(self, t, names):
+        inside = [s for g in t.get("steps", []) for s in g] + t.get("dag", {}).get("tasks", [])
+        return 1 + max(self.height(names[s["template"]], names) for s in inside) if inside else 0
+
+    def synchronization(self, prefix, with_input):
+        mutexes = self.r2.sample("abc" if self.many else "ab", self.r2.choice([1, 1, 1, 2]))
+        keys = self.r2.sample("xy", self.r2.choice([1, 1, 2]))
+        s = {}
+        x = self.r2.random()
+        if x < 0.6 or x > 0.85:
+            s["mutexes"] = [{"name": prefix + m} for m in mutexes]
+            if self.often(0.03):
+                s["mutexes"].append(self.r2.choice([dict(s["mutexes"][0]), {"name": s["mutexes"][0]["name"], "namespace": "elsewhere"}]))
+            if self.often(0.1) and with_input:
+                s["mutexes"][0]["name"] += "{{inputs.parameters.m}}" if self.often(0.5) else "{{node.name}}"
+        if x >= 0.6:
+            s["semaphores"] = [{"configMapKeyRef": {"name": "limits" if self.often(0.99) else "none", "key": prefix + k}} for k in keys]
+        return s
+
+    def other(self, i):
+        kinds = ["Mutex/%s%s" % (h, m) for h in ("h0-", "h0-", "h1-", "w-") for m in "ab"] + ["ConfigMap/limits/%sx" % h for h in ("h0-", "h1-", "w-")]
+        begins = self.r2.choice([0, 0, 1, 2, 4, 7])
+        o = {"lock": "default/" + self.r2.choice(kinds), "holder": "default/other%d" % i, "from": begins,
+             "priority": self.r2.choice([0, 0, 0, -1, 1, 2]), "created": self.r2.choice([-5 - i, 5 + i])}
+        if self.often(0.97):
+            o["until"] = begins + self.r2.randint(1, 12)
+        return o
+
+
+class Core(Generator):
+    name = "core"
+
+
+FAMILIES = {f.name: f for f in (Core, Locks)}
