@@ -145,9 +145,8 @@ hooks_wait(struct run *r, struct node *n)
 	struct exit_hook h;
 	if (!n->of || n->hooked)
 		return false;
-	lifecycle_ended(r, n);
-	bool later = n->role != ROLE_STEP && n->hooks_open; /* a task's exit hook follows the others (Argo: dag.go) */
-	if (!later && !n->exit_begun && phase_completed(n->phase) && !is_barred(r, n->name) && find_hook(r, n->of, &h))
+	lifecycle_ended(r, n); /* the exit hook follows the others (Argo: steps.go, dag.go) */
+	if (!n->hooks_open && !n->exit_begun && phase_completed(n->phase) && !is_barred(r, n->name) && find_hook(r, n->of, &h))
 		begin_exit(r, n, &h);
 	return n->hooks_open > 0;
 }

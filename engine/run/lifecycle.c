@@ -124,6 +124,43 @@ hook_call(struct holder *h, const struct hook *hook, str name, enum role role)
 
 /* ---- of a step or task ------------------------------------------------------------------------------------------- */
 
+/* What the hook's node was given when it began, which its step's state then decided; absent if it was not. */
+static str
+given(const struct node *n, str name)
+{
+	const struct val *list = val_get(n->inputs, S("parameters"));
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
+		if (str_eq(val_get_str(&list->items[i], "name"), name))
+			return val_get_str(&list->items[i], "value");
+	return STR_NONE;
+}
+
+/* After a restart a hook that had begun keeps its arguments. */
+static const struct arguments *
+keep_given(const struct node *n, const struct arguments *args)
+{
+	struct arguments *out = ARENA_NEW(n->run->arena, struct arguments);
+	*out = *args;
+	out->parameters.p = ARENA_ARRAY(n->run->arena, struct parameter, args->parameters.n);
+	for (size_t i = 0; i < args->parameters.n; i++) {
+		struct parameter *p = &out->parameters.p[i];
+		*p = args->parameters.p[i];
+		str value = given(n, p->name);
+		if (value.p)
+			p->value = value;
+	}
+	return out;
+}
+
+static void
+begin_with(struct run *r, struct call *c)
+{
+	const struct node *begun = node_named(r, c->name);
+	if (begun && begun->inputs)
+		c->args = keep_given(begun, c->args);
+	(void)call_begin(r, c);
+}
+
 static void
 begin_of_node(struct holder *h, const struct hook *hook, str name)
 {
@@ -141,7 +178,7 @@ begin_of_node(struct holder *h, const struct hook *hook, str name)
 	if (hook_put_arguments(r, hook->arguments.src, &h->scope, &c->args, &e))
 		(void)call_failed(r, c, run_text(r, "%s", e.msg));
 	else
-		(void)call_begin(r, c);
+		begin_with(r, c);
 }
 
 /* Begins what is due. When the node has ended, a condition that nobody could evaluate is an error of the step. */

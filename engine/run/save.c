@@ -482,6 +482,7 @@ run_load(struct run **out, const struct val *spec, const struct val *state, cons
 		run_free(r);
 		return -1;
 	}
+	r->workflow_noticed = true; /* its hooks go on */
 	struct run_world none = { 0 };
 	r->world = none; /* it may be another thread: what the world said is in the state */
 	int rc = r->phase == PHASE_NONE || r->queued ? 0 : run_globals(r, e);

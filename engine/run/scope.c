@@ -412,6 +412,8 @@ look_sibling(const struct scope *x, bool task, str rest, struct arena *a, str *o
 {
 	str name = str_cut(&rest, '.');
 	if (x->self && str_eq(name, x->self_name)) {
+		if (str_eq(rest, S("status"))) /* its own, also of one that is tried again (Argo: steps.go, dag.go) */
+			return found(out, str_c(phase_name(x->self->phase)));
 		enum tag_found got = scope_of_node(x->run, x->self, rest, a, out);
 		if (got != TAG_MISSING)
 			return got;

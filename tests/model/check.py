@@ -10,6 +10,7 @@ A workflow follows from its family (families.py; all of them unless one is named
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -58,7 +59,7 @@ def engine_view(answer):
 def model_view(m):
     view = {}
     for n in m.nodes.values():
-        flags = {k: True for k, v in (("hooked", n.call.hooked and not n.retried and n.type != "StepGroup" and n.name.endswith(".onExit")), ("retried", n.retried)) if v}
+        flags = {k: True for k, v in (("hooked", n.call.hooked and not n.retried and n.type != "StepGroup" and re.search(r"\.(onExit|hooks\.\w+)$", n.name)), ("retried", n.retried)) if v}
         view[n.name] = {
             "type": n.type, "phase": n.phase, "message": n.message, "display": n.display(), "id": m.id(n.name),
             "boundary": n.boundary.name if n.boundary else "", "children": sorted(c.name for c in n.children),

@@ -85,8 +85,58 @@ class Locks(Family):
         return o
 
 
+class Hooks(Family):
+    """Hooks with conditions: of steps, of tasks and of the workflow; exit hooks that have one."""
+    name = "hooks"
+    words = ("Running", "Running", "Succeeded", "Failed", "Error", "Skipped", "Pending", "Omitted")
+
+    def add_to(self, scenario, spec, docs):
+        for t in [t for t in spec["templates"] if not leaves(t)]:
+            before = []
+            for group in t.get("steps", [[x] for x in t.get("dag", {}).get("tasks", [])]):
+                for step in group:
+                    self.hook_step(step, "steps" if "steps" in t else "tasks", before)
+                before = before + group if "steps" in t else []
+        if self.often(0.3):
+            for name in self.r2.sample(["one", "two"], self.r2.randint(1, 2)):
+                spec.setdefault("hooks", {})[name] = {
+                    "template": self.hook_template(), "expression": "workflow.status == '%s'" % self.r2.choice(self.words[:5])}
+
+        if "activeDeadlineSeconds" in spec:   # who is Running at the very moment it is over depends on who is asked first
+            for fate in scenario["steps"][0]["among"]:
+                fate.pop("delay", None)
+
+    def hook_step(self, step, kind, before):
+        exit_hook = step.get("hooks", {}).get("exit")
+        if exit_hook and self.often(0.3):
+            exit_hook["expression"] = self.condition(step, kind, before)
+        if not self.often(0.35):
+            return
+        for name in self.r2.sample(["one", "two"], self.r2.choice([1, 1, 2])):
+            hook = {"template": self.hook_template(), "expression": self.condition(step, kind, before)}
+            if self.often(0.6):
+                hook["arguments"] = {"parameters": [{"name": "m", "value": "{{%s.%s.status}}" % (kind, step["name"])}]}
+            step.setdefault("hooks", {})[name] = hook
+
+    def hook_template(self):
+        pods = [t["name"] for t in self.templates if "container" in t]
+        return self.r2.choice(pods) if pods and self.often(0.8) else self.leaf()["name"]
+
+    def condition(self, step, kind, before):
+        own = "%s['%s'].status" % (kind, step["name"])
+        x = self.r2.random()
+        text = "%s %s '%s'" % (own, "!=" if x < 0.15 else "==", self.r2.choice(self.words))
+        if x > 0.85:
+            text = "%s in ['Failed', '%s']" % (own, self.r2.choice(self.words))
+        if before and self.often(0.2):
+            text += " && steps['%s'].status %s 'Succeeded'" % (self.r2.choice(before)["name"], self.r2.choice(["==", "!="]))
+        if any(k in step for k in ("withItems", "withSequence")) and self.often(0.3):
+            text += " && '{{item}}' != '1'"
+        return text
+
+
 class Core(Generator):
     name = "core"
 
 
-FAMILIES = {f.name: f for f in (Core, Locks)}
+FAMILIES = {f.name: f for f in (Core, Locks, Hooks)}

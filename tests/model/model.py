@@ -10,6 +10,7 @@ import copy
 import json
 from dataclasses import dataclass, field
 
+from hooks import Hooks
 from locks import Locking
 from words import (ABSENT, RESULTS, Wrong, compact, condition, depends, describe, duration, expression, fnv32a, human, operands, put,
                    put_text, scalar)
@@ -76,7 +77,8 @@ class Node:
         return short[1:] if short.startswith(".") else short
 
 
-class Model(Locking):
+class Model(Locking, Hooks):
+    Call, Blocked = Call, Blocked
     def __init__(self, docs):
         self.scenario, self.objects = docs[0], docs[1:]
         workflow = next(o for o in self.objects if o["kind"] == "Workflow")
@@ -93,6 +95,7 @@ class Model(Locking):
         self.changed = False
         self.turn = False         # one of those that are subject to a limit may begin now
         self.began = 0            # when it got its own lock
+        self.hook_calls = {}      # of hooks with a condition that began
 
     # ---- the world: time, the executor, what people do ------------------------------------------------------------
 
@@ -180,6 +183,7 @@ class Model(Locking):
                 if "default" in p.get("valueFrom", {}):
                     node.outputs.setdefault("parameters", {})[p["name"]] = p["valueFrom"]["default"]
             self.lift(node)
+            self.give_back(node)
             self.changed = True
 
     def task_started(self, node, pod):
@@ -228,6 +232,8 @@ class Model(Locking):
             root = self.execute(call)
         except Blocked:
             return
+        if not root.fulfilled and not self.changed:   # else it may be over before anybody sees it
+            self.workflow_hooks(root)
         if root.bubbles:
             return self.finish("Error", "error in entry template execution: " + root.message)
         if root.fulfilled:
@@ -235,6 +241,8 @@ class Model(Locking):
 
     def end(self, root):
         self.phase = root.phase if root.phase in FAILED else "Succeeded"
+        if not self.workflow_hooks(root):
+            return
         handler = self.exit_handler(root)
         if handler and not handler.fulfilled:
             return
@@ -265,7 +273,7 @@ class Model(Locking):
 
     def control(self):
         deadline = self.spec.get("activeDeadlineSeconds")
-        over = deadline is not None and not self.ended_root() and self.reached("deadline", self.began + deadline * 1000)
+        over = deadline is not None and self.reached("deadline", self.began + deadline * 1000)
         for n in list(self.nodes.values()):
             if not n.open or (n.type not in ("Pod", "Suspend") and not self.waits(n)):
                 continue
@@ -432,7 +440,7 @@ class Model(Locking):
     def failed_inside(self, n):
         """Of attempts only the Retry node counts; exit handlers do not."""
         return any(x.failed for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG", "Retry")
-                   and not x.retried and not x.call.exiting)
+                   and not x.retried and not x.call.exiting and not x.call.hooked)
 
     def frozen(self, n):
         """failFast: after a failed child nothing more is begun or decided in the template."""
@@ -551,7 +559,7 @@ class Model(Locking):
                 waiting = True
         for name, step, _ in g.plan:
             child = self.nodes.get(name)
-            if child and not (child.fulfilled and self.exit_hook(n, child, step, "steps", g)):
+            if child and not (self.lifecycle(n, child, step, "steps") and child.fulfilled and self.exit_hook(n, child, step, "steps", g)):
                 waiting = True
         if self.frozen(n) or waiting:
             return
@@ -770,7 +778,10 @@ class Model(Locking):
                 return
             node = self.decide(n, tasks, task, name)
             if node and node.fulfilled:
+                self.changed = True
                 return   # hooks come after all that can begin
+        if node and node.phase == "Omitted":
+            return self.lifecycle(n, node, task, "tasks")
         if node and node.type == "TaskGroup":
             return self.task_group(n, node)
         plan = n.call.decided.get(name)
@@ -779,7 +790,7 @@ class Model(Locking):
             node = self.begin_child(n, n, name, step, why, "tasks")
             if node:
                 self.attach(n, tasks, task, node)
-                if node.fulfilled:
+                if self.lifecycle(n, node, step, "tasks") and node.fulfilled:
                     self.exit_hook(n, node, step, "tasks", n)
 
     def decide(self, n, tasks, task, name):
@@ -844,14 +855,14 @@ class Model(Locking):
                 self.begin_child(n, group, name, step, why, "tasks")
             if self.frozen(n):
                 return
-            elements = {c.name: c for c in group.children}
+            elements = {c.name: c for c in group.attempts}
             for name, step, _ in group.plan:
-                if name in elements and elements[name].fulfilled:
+                if name in elements and self.lifecycle(n, elements[name], step, "tasks") and elements[name].fulfilled:
                     self.exit_hook(n, elements[name], step, "tasks", n)
             if len(elements) == len(group.plan) and all(self.done(c) for c in elements.values()):
-                failed = [c.phase for c in group.children if c.failed]
+                failed = [c.phase for c in group.attempts if c.failed]
                 self.set(group, failed[-1] if failed else "Succeeded")
-        if group.fulfilled:
+        if self.lifecycle(n, group, group.call.step, "tasks") and group.fulfilled:
             self.exit_hook(n, group, group.call.step, "tasks", n)
 
     def settled(self, n, task):
@@ -860,8 +871,7 @@ class Model(Locking):
 
     def done(self, node):
         """Fulfilled, and its exit hook too, if one was due."""
-        hook = self.nodes.get(node.name + ".onExit")
-        return node.fulfilled and (not hook or hook.fulfilled) and not getattr(node, "hook_due", False)
+        return node.fulfilled and self.hooks_done(node) and not getattr(node, "hook_due", False)
 
     def tell_task(self, known, n, task):
         if "%s.%s" % (n.name, task["name"]) in self.nodes:
@@ -903,7 +913,8 @@ class Model(Locking):
         node.hook_due = False
         if self.frozen(n):
             return False
-        if not hook or node.phase not in COMPLETED or (self.shutdown == "Terminate" and name not in self.nodes):
+        if not hook or node.phase not in COMPLETED or (self.shutdown == "Terminate" and name not in self.nodes) or (
+                name not in self.nodes and "expression" in hook and not self.holds(hook["expression"], self.hook_scope(n, node, step, kind))):
             return name not in self.nodes or self.nodes[name].fulfilled
         call = Call(name, hook, self.parameters, n, n.call.inner, {}, True, True, n.call.depth + 1)
         try:

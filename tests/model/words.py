@@ -99,7 +99,8 @@ def expression(text, known):
         if w in ("true", "false"):
             return w.capitalize()
         return "known[%r]" % w
-    text = re.sub(STRING + r"|[\w.\-]+(?:\['[^']+'\])?", word, boolean_words(text))
+    text = re.sub(r"\['([^']+)'\]", r".\1", text)   # a['b-c'].d is a.b-c.d
+    text = re.sub(STRING + r"|[\w.\-]+", word, boolean_words(text))
     return eval(text, {"__builtins__": {}}, {"known": known, "asInt": int})
 
 
