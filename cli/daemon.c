@@ -11,12 +11,13 @@
 #include "config/revisions.h"
 #include "core/log.h"
 #include "engine/spec/spec.h"
+#include "triggers/firing.h"
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[15];
+	static struct store_migration history[16];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -32,6 +33,7 @@ migrations(size_t *n)
 	history[12] = (struct store_migration){ 13, kill_schema_sql };
 	history[13] = (struct store_migration){ 14, tags_schema_sql };
 	history[14] = (struct store_migration){ 15, sensor_waiting_sql };
+	history[15] = (struct store_migration){ 16, firing_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

@@ -60,9 +60,7 @@ unserved(const struct trigger_spec *s)
 		return "triggers of this kind are not served yet";
 	if (s->policy && s->policy->k8s)
 		return "policy.k8s is not served yet";
-	if (s->rate_limit)
-		return "rateLimit is not served yet";
-	return s->dlq ? "dlqTrigger is not served yet (what is given up is kept as a dead letter)" : NULL;
+	return s->dlq ? unserved(s->dlq) : NULL;
 }
 
 static enum join_policy
@@ -153,14 +151,34 @@ add_trigger(struct program *p, const struct trigger_spec *spec)
 			t->signatures[i] = signature(p, t, i);
 }
 
-struct trigger_def
-program_def(const struct program *p, const struct program_trigger *t)
+/* Time from one firing to the next. */
+static int64_t
+rate_of(const struct rate_limit *r)
 {
-	const struct trigger_spec *s = t->spec;
-	return (struct trigger_def){ .ns = p->object->ns, .sensor = p->object->name, .name = t->name, .kind = s->template->kind,
-		                     .template = s->template->src, .parameters = s->parameters.p, .parameters_n = s->parameters.n,
-		                     .retry = s->retry, .allow = s->policy && s->policy->status ? s->policy->status->allow : NULL,
-		                     .serial = s->at_least_once };
+	int64_t unit = str_eq(r->unit, S("Hour")) ? 3600 : str_eq(r->unit, S("Minute")) ? 60 : 1;
+	return unit * NS_PER_SEC / r->requests;
+}
+
+static struct trigger_def
+def_of(struct program *p, const struct trigger_spec *s, str name)
+{
+	struct trigger_def d = { .ns = p->object->ns, .sensor = p->object->name, .name = name, .kind = s->template->kind,
+		                 .template = s->template->src, .parameters = s->parameters.p, .parameters_n = s->parameters.n,
+		                 .retry = s->retry, .allow = s->policy && s->policy->status ? s->policy->status->allow : NULL,
+		                 .serial = s->at_least_once, .rate_every_ns = s->rate_limit ? rate_of(s->rate_limit) : 0 };
+	if (s->dlq) {
+		struct trigger_def *dlq = ARENA_NEW(p->arena, struct trigger_def);
+		*dlq = def_of(p, s->dlq, arena_fmt(p->arena, "%.*s" FIRING_DLQ_NAME, STR_ARG(name)));
+		dlq->is_dlq = true;
+		d.dlq = dlq;
+	}
+	return d;
+}
+
+struct trigger_def
+program_def(struct program *p, const struct program_trigger *t)
+{
+	return def_of(p, t->spec, t->name);
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */

@@ -48,6 +48,6 @@ struct program_trigger *program_trigger_named(const struct program *p, str name)
 /* SIZE_MAX: none. */
 size_t program_dep_named(const struct program *p, str name);
 /* What a trigger is, for the framework. */
-struct trigger_def program_def(const struct program *p, const struct program_trigger *t);
+struct trigger_def program_def(struct program *p, const struct program_trigger *t);
 
 #endif

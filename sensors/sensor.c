@@ -61,7 +61,7 @@ decide(struct sensor *s, const struct event *ev, size_t dep, const struct progra
 }
 
 static const char *const verdict_names[] = { [FIRING_PENDING] = "pending", [FIRING_FIRED] = "fired", [FIRING_FAILED] = "failed",
-	                                     [FIRING_DEAD] = "dead-letter" };
+	                                     [FIRING_DEAD] = "dead-letter", [FIRING_HANDED] = "failed", [FIRING_HANDLED] = "dead-letter" };
 
 static bool
 is_final(enum firing_verdict v)

@@ -445,29 +445,28 @@ static void
 check_trigger(void *obj, const struct val *in, struct decode *c)
 {
 	const struct trigger_spec *t = obj;
-	const struct val *dlq_once = val_get(t->dlq, S("atLeastOnce"));
-	struct val once = dlq_once ? val_resolve(dlq_once) : val_null();
 
 	if (!t->template)
 		decode_error(c, in, NULL, "trigger template can't be nil: write template: {name: ..., http: ...}");
 	check_policy_kind(t, c);
 	if (t->dlq && !t->at_least_once)
 		decode_error(c, in, "dlqTrigger", "to use dlqTrigger, atLeastOnce must be true");
-	if (t->dlq && !(once.kind == VAL_BOOL && once.b))
-		decode_error(c, t->dlq, "atLeastOnce", "atLeastOnce must be true within the dlqTrigger");
+	if (t->dlq && !t->dlq->at_least_once)
+		decode_error(c, t->dlq->src, "atLeastOnce", "atLeastOnce must be true within the dlqTrigger");
 }
 
 const struct schema trigger_spec_schema = { "Trigger", "What is done when events have come.",
 	sizeof(struct trigger_spec), (const struct field[]){
 	FIELD(struct trigger_spec, at_least_once, "atLeastOnce", 0,
 		.doc = "Whether a firing is kept until it went well; here it always is."),
-	FIELD(struct trigger_spec, dlq, "dlqTrigger", LATER, .as = FIELD_OBJ_, .schema = &trigger_spec_schema,
-		.doc = "What is done when it is given up."),
+	FIELD_PTR(struct trigger_spec, dlq, "dlqTrigger", 0, &trigger_spec_schema,
+		.doc = "What is done with the same events when it is given up; without one, or if that is given up, too, they are dead letters. Its "
+		       "`conditions` have no effect."),
 	FIELD_LIST(struct trigger_spec, parameters, "parameters", 0, &trigger_parameter_schema,
 		.doc = "Values from events to put into the template."),
 	FIELD_PTR(struct trigger_spec, policy, "policy", 0, &policy_schema, .doc = "When it counts as done."),
-	FIELD_PTR(struct trigger_spec, rate_limit, "rateLimit", LATER, &rate_limit_schema,
-		.doc = "How often it may fire."),
+	FIELD_PTR(struct trigger_spec, rate_limit, "rateLimit", 0, &rate_limit_schema,
+		.doc = "How often it may fire; what comes faster waits. Up to ten unused times are made up for at once."),
 	FIELD_PTR(struct trigger_spec, retry, "retryStrategy", 0, &backoff_schema,
 		.doc = "How often and when a failure is tried again."),
 	FIELD_PTR(struct trigger_spec, template, "template", 0, &trigger_template_schema,

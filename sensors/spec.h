@@ -95,7 +95,7 @@ struct trigger_spec {
 	struct backoff *retry;                 /* retryStrategy */
 	struct rate_limit *rate_limit;
 	bool at_least_once;
-	const struct val *dlq;                 /* dlqTrigger: another trigger_spec, checked with trigger_spec_schema */
+	struct trigger_spec *dlq;              /* dlqTrigger */
 	const struct val *src;
 };
 extern const struct schema trigger_spec_schema;

@@ -5,13 +5,13 @@
  * are used up, and then it is a dead letter with its events and its reason. Nothing is dropped.
  *
  * A kind that works inside (trigger_ops.inside) is tried in the very turn of the event, so that its effect and the event are
- * one transaction. All others are tried after the commit, in order of firing: one at a time if the trigger says
- * atLeastOnce, else up to FIRING_WINDOW at once. Firings that a stopped daemon left are taken up when their trigger is
- * defined again.
+ * one transaction, unless rateLimit or earlier firings make it wait. All others are tried after the commit, in order of firing: one
+ * at a time if the trigger says atLeastOnce, else up to FIRING_WINDOW at once. Firings that a stopped daemon left are taken up when
+ * their trigger is defined again.
  *
- * Retries always apply (Argo: only with atLeastOnce). retryStrategy.steps is the number of attempts; without a
- * retryStrategy it is 5 (1 s, 2 s, 4 s, 8 s between, a tenth of jitter) for errors that may pass, and one for those that
- * cannot (a parameter without a value, an HTTP 4xx).
+ * Retries always apply (Argo: only with atLeastOnce). retryStrategy.steps is the number of attempts. Without a retryStrategy: while the
+ * target cannot be reached, for a day, 1 s, 2 s, ... 60 s apart; five attempts for other errors that may pass; one for those that
+ * cannot (a parameter without a value, an HTTP 4xx). While the target cannot be reached, one firing at a time is tried (turn.c).
  */
 #ifndef TIDEGATE_TRIGGERS_FIRING_H
 #define TIDEGATE_TRIGGERS_FIRING_H
@@ -35,14 +35,27 @@ struct trigger_def {
 	const struct backoff *retry;               /* NULL: the default */
 	const struct val *allow;                   /* policy.status.allow; NULL: none */
 	bool serial;                               /* atLeastOnce */
+	int64_t rate_every_ns;                     /* rateLimit: time from one firing to the next; 0: none */
+	const struct trigger_def *dlq;             /* dlqTrigger; NULL: none. Need not outlive trigger_define */
+	bool is_dlq;                               /* it is one itself: its firings were given up by another trigger */
 };
+/* The name of a trigger's dlqTrigger: the trigger's name with this behind it. */
+#define FIRING_DLQ_NAME "/dlqTrigger"
+#define FIRING_DLQ_REASON "; its dlqTrigger: " /* between two reasons */
 
-enum firing_verdict { FIRING_PENDING, FIRING_FIRED, FIRING_FAILED /* will be tried again */, FIRING_DEAD };
+enum firing_verdict {
+	FIRING_PENDING,
+	FIRING_FIRED,
+	FIRING_FAILED,  /* will be tried again */
+	FIRING_DEAD,
+	FIRING_HANDED,  /* given up, and on its way to the dlqTrigger */
+	FIRING_HANDLED, /* given up, and the dlqTrigger fired */
+};
 struct firing_outcome {
 	enum firing_verdict verdict;
 	str id;                   /* of the firing */
-	str reason;               /* FAILED, DEAD: what went wrong */
-	const struct val *result; /* FIRED: what the kind tells; may be NULL */
+	str reason;               /* FAILED, DEAD, HANDED, HANDLED: what went wrong */
+	const struct val *result; /* FIRED, HANDLED: what the kind tells; may be NULL */
 	unsigned attempt;
 };
 
@@ -57,7 +70,7 @@ void triggers_free(struct triggers *ts);
  * definition. Keeps a reference to `owner`. Reads pending firings from the store on the calling thread: for start-up and reloads.
  */
 int trigger_define(struct triggers *ts, const struct trigger_def *def, struct object *owner, struct trigger **out, struct err *e) MUST_CHECK;
-/* The trigger is gone from its manifest. Its pending firings stay in the store, until it is defined again. */
+/* The trigger (with its dlqTrigger) is gone from its manifest. Its pending firings stay in the store, until it is defined again. */
 void trigger_retire(struct trigger *t);
 /* Takes references to the events. The outcome is PENDING for kinds that work outside; its texts are in `a`. */
 void trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct firing_outcome *out);
@@ -69,6 +82,13 @@ size_t trigger_pending(const struct trigger *t);
 const struct val *firing_allow(const struct firing *f); /* policy.status.allow, or NULL */
 /* The inputs of the attempt, to resolve what the framework does not know of (dynamicHeaders). */
 struct inputs firing_inputs(const struct firing *f);
+/* Before firing_done with an error: the target's own word on when to ask again (Retry-After). An hour is the most. */
+void firing_not_before(struct firing *f, int64_t at_ns);
+/*
+ * Before firing_done with ERR_UNAVAILABLE: the target is there, and only this firing failed; those behind it need not wait. Else
+ * ERR_UNAVAILABLE means that the target cannot be reached.
+ */
+void firing_alone(struct firing *f);
 
 /* ---- rows (firing_rows.c), for store_fn --------------------------------------------------------------------------- */
 
@@ -79,6 +99,12 @@ struct inputs firing_inputs(const struct firing *f);
 	"CREATE INDEX firing_trigger ON firing (ns, sensor, trigger, state, seq);" \
 	"CREATE TABLE firing_event (firing TEXT NOT NULL, place INTEGER NOT NULL, dependency TEXT NOT NULL, attributes TEXT NOT NULL," \
 	" data BLOB NOT NULL, PRIMARY KEY (firing, place)) STRICT, WITHOUT ROWID;"
+
+/* Step 15 of the store's history. */
+#define FIRING_RATE_SCHEMA_SQL \
+	"CREATE TABLE firing_rate (ns TEXT NOT NULL, sensor TEXT NOT NULL, trigger TEXT NOT NULL, next_ns INTEGER NOT NULL," \
+	" PRIMARY KEY (ns, sensor, trigger)) STRICT, WITHOUT ROWID;"
+extern const char firing_schema_sql[];
 
 struct firing_row {
 	char id[33];
@@ -93,10 +119,13 @@ struct firing_row {
 };
 int firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e);
 int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
-/* The new attempt, time and reason; dead: also the oldest dead letters beyond FIRING_KEEP_DEAD go. */
+/* The new trigger, attempt, time and reason; dead: also the oldest dead letters beyond FIRING_KEEP_DEAD go. */
 int firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e);
 /* Calls fn for every pending firing of the trigger, in order. */
 int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+/* When rateLimit lets the trigger's next firing through: r->next_ns of r->ns, sensor, trigger. */
+int firing_rate_write(sqlite3 *db, const struct firing_row *r, struct err *e);
+int firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e);
 /* The firing's events, in `a`, each with one reference. */
 int firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e);
 

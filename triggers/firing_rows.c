@@ -5,6 +5,8 @@
 #include "triggers/firing.h"
 #include "triggers/saved.h"
 
+const char firing_schema_sql[] = FIRING_RATE_SCHEMA_SQL;
+
 static int
 read_failed(sqlite3 *db, struct err *e)
 {
@@ -56,8 +58,8 @@ trim_dead(sqlite3 *db, const struct firing_row *r, struct err *e)
 int
 firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e)
 {
-	if (store_exec(db, e, "UPDATE firing SET state = ?, attempt = ?, next_ns = ?, reason = ? WHERE id = ?", "siiss",
-	               r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns, r->reason, str_c(r->id)) < 0)
+	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ? WHERE id = ?", "ssiiss",
+	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, str_c(r->id)) < 0)
 		return -1;
 	return r->dead ? trim_dead(db, r, e) : 0;
 }
@@ -70,22 +72,49 @@ copy_id(char to[33], str id)
 	to[n] = 0;
 }
 
+static void
+bind_trigger(sqlite3_stmt *q, str ns, str sensor, str trigger)
+{
+	const str keys[] = { ns, sensor, trigger };
+	for (int i = 0; i < 3; i++)
+		sqlite3_bind_text(q, i + 1, keys[i].p, (int)keys[i].n, SQLITE_STATIC);
+}
+
+int
+firing_rate_write(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	return store_exec(db, e, "INSERT INTO firing_rate (ns, sensor, trigger, next_ns) VALUES (?, ?, ?, ?)"
+	                         " ON CONFLICT (ns, sensor, trigger) DO UPDATE SET next_ns = excluded.next_ns",
+	                  "sssi", r->ns, r->sensor, r->trigger, r->next_ns);
+}
+
+int
+firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT next_ns FROM firing_rate WHERE ns = ? AND sensor = ? AND trigger = ?", e);
+	if (!q)
+		return -1;
+	bind_trigger(q, ns, sensor, trigger);
+	int rc = sqlite3_step(q);
+	*next_ns = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+	sqlite3_reset(q);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
 int
 firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
-	                                "SELECT id, attempt, next_ns, created_ns FROM firing"
+	                                "SELECT id, attempt, next_ns, created_ns, reason FROM firing"
 	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' ORDER BY seq",
 	                                e);
 	if (!q)
 		return -1;
-	const str keys[] = { ns, sensor, trigger };
-	for (int i = 0; i < 3; i++)
-		sqlite3_bind_text(q, i + 1, keys[i].p, (int)keys[i].n, SQLITE_STATIC);
+	bind_trigger(q, ns, sensor, trigger);
 	int rc;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		struct firing_row r = { .attempt = (unsigned)sqlite3_column_int64(q, 1), .next_ns = sqlite3_column_int64(q, 2),
-			                .created_ns = sqlite3_column_int64(q, 3) };
+			                .created_ns = sqlite3_column_int64(q, 3), .reason = store_text(q, 4) };
 		copy_id(r.id, store_text(q, 0));
 		fn(arg, &r);
 	}

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http: calls a URL. Where we differ from Argo, on purpose: a status of 400 or more is a failure unless policy.status.allow
- * says otherwise (Argo counts every answer as success), certificates are checked, and every attempt carries the
+ * or `compat: argo` says otherwise (Argo counts every answer as success), certificates are checked, and every attempt carries the
  * firing's id in X-Tidegate-Firing-Id, so that the receiver can recognise a repetition.
  */
+#include <strings.h>
+
+#include "core/lang/gotime.h"
 #include "triggers/check.h"
 #include "triggers/firing.h"
 
@@ -12,7 +15,7 @@
 enum { REDIRECTS_MAX = 10, HEADERS_MAX = 200 };
 
 struct http_trigger {
-	str url, method, host;
+	str url, method, host, compat;
 	int64_t timeout;
 	struct kvs headers;
 	LIST_OF(struct secure_header) secure_headers;
@@ -24,6 +27,7 @@ struct http_trigger {
 	const struct val *src;
 };
 
+static const char *const compats[] = { "", "argo", NULL };
 static const char *const methods[] = { "", "GET", "DELETE", "PATCH", "POST", "PUT", NULL };
 
 /* R11 of spec events 5.4. */
@@ -39,6 +43,8 @@ check(void *obj, const struct val *in, struct decode *c)
 
 static const struct schema http_schema = { "HTTPTrigger", "Calls a URL.", sizeof(struct http_trigger), (const struct field[]){
 	FIELD_PTR(struct http_trigger, auth, "basicAuth", 0, &basic_auth_schema, .doc = "User name and password."),
+	FIELD(struct http_trigger, compat, "compat", 0, .choices = compats,
+		.doc = "argo: every answer is success, whatever its status, as in Argo Events; `policy.status` still counts."),
 	FIELD_LIST(struct http_trigger, dynamic_headers, "dynamicHeaders", 0, &trigger_parameter_schema,
 		.doc = "Headers with values from events; dest is the name."),
 	FIELD(struct http_trigger, headers, "headers", 0, .doc = "Headers to send."),
@@ -153,17 +159,53 @@ public_url(struct arena *a, str url)
 	return arena_fmt(a, "%.*s%.*s", (int)host, url.p, STR_ARG(end));
 }
 
+/* A Retry-After of seconds or of a date (RFC 9110 10.2.3), as a point in time; 0 if there is none that can be read. */
+static int64_t
+retry_after(const struct http_answer *ans, int64_t now)
+{
+	struct go_time t;
+	int64_t seconds;
+	str v = STR_NONE;
+	for (size_t i = 0; i < ans->headers_n; i++)
+		if (ans->headers[i].name.n == 11 && strncasecmp(ans->headers[i].name.p, "Retry-After", 11) == 0)
+			v = ans->headers[i].value;
+	if (str_to_i64(v, &seconds))
+		return seconds < 0 ? 0 : now + (seconds < 86400 ? seconds : 86400) * NS_PER_SEC;
+	if (!v.n || !go_time_parse(S("Mon, 02 Jan 2006 15:04:05 GMT"), v, &t))
+		return 0;
+	return civil_days(t.year, t.month, t.day) * 86400 * NS_PER_SEC + ((t.hour * 60 + t.minute) * 60 + t.second) * NS_PER_SEC;
+}
+
+/* What tells of the server, or of what stands before it, and not of this call. */
+static bool
+is_away(int status)
+{
+	return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+static bool
+is_success(struct firing *f, int status)
+{
+	const struct http_trigger *t = firing_config(f);
+	const struct val *allow = firing_allow(f);
+	if (allow)
+		return is_allowed(allow, status);
+	return status < 400 || str_eq(t->compat, S("argo"));
+}
+
 static int
 judge(struct firing *f, const struct http_answer *ans, struct err *e)
 {
-	const struct val *allow = firing_allow(f);
 	const struct http_trigger *t = firing_config(f);
 	str url = public_url(firing_arena(f), t->url);
 	bool passing = ans->status >= 500 || ans->status == 408 || ans->status == 425 || ans->status == 429;
-	if (allow ? is_allowed(allow, ans->status) : ans->status < 400)
+	if (is_success(f, ans->status))
 		return 0;
+	if (!is_away(ans->status))
+		firing_alone(f);
+	firing_not_before(f, retry_after(ans, loop_now(firing_env(f)->loop)));
 	return err_set(e, passing ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s", STR_ARG(url), ans->status,
-	               allow ? ", which policy.status.allow does not list" : "");
+	               firing_allow(f) ? ", which policy.status.allow does not list" : "");
 }
 
 static void

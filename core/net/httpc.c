@@ -17,6 +17,7 @@
 #define RESPONSE_MAX ((size_t)16 << 20)
 #define HEAD_MAX ((size_t)256 << 10)
 #define CONNECTIONS_MAX 256L /* at once; further calls wait for one */
+#define CONNECTIONS_HOST 64L /* of them to one host: one that does not answer leaves room for the others */
 #define CONNECTIONS_KEPT 32L
 
 /* The functions used: X(name without curl_). */
@@ -127,6 +128,15 @@ finish(struct call *c, const struct http_answer *ans)
 	arena_free(c->arena);
 }
 
+/* Whether it came as far as sending: else a time-out says that there is nobody, not that somebody is slow. */
+static bool
+was_connected(struct httpc *h, CURL *easy)
+{
+	curl_off_t us = 0;
+	h->curl.easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+	return us > 0;
+}
+
 static void
 on_result(struct httpc *h, CURL *easy, CURLcode code)
 {
@@ -138,6 +148,8 @@ on_result(struct httpc *h, CURL *easy, CURLcode code)
 		err_set(&c->err, ERR_LIMIT, "%.*s: the answer is larger than %zu bytes", STR_ARG(c->what), c->max_response);
 	else if (code != CURLE_OK)
 		curl_err(c, code);
+	if (code == CURLE_OPERATION_TIMEDOUT && !was_connected(h, easy))
+		c->err.code = ERR_UNAVAILABLE;
 	bool ok = code == CURLE_OK && !c->too_large;
 	struct http_answer ans = { .status = (int)status, .headers = c->headers.p, .headers_n = c->headers.n, .body = buf_str(&c->body) };
 	finish(c, ok ? &ans : NULL);
@@ -243,6 +255,7 @@ load(struct httpc *h, struct err *e)
 	h->curl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	h->curl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
 	h->curl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX);
+	h->curl.multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_HOST);
 	h->curl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
 	return 0;
 }

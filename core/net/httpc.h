@@ -37,7 +37,7 @@ struct httpc *httpc_new(struct loop *l);
 void httpc_free(struct httpc *c);
 /*
  * Sends; the call's strings are copied. done() runs exactly once, later, on the loop: with an answer (whatever its status)
- * or an error: ERR_TIMEOUT, ERR_LIMIT (answer too large, too many redirects), ERR_UNAUTHENTICATED (the peer's certificate),
+ * or an error: ERR_TIMEOUT (connected, but no answer in time), ERR_LIMIT (answer too large, too many redirects), ERR_UNAUTHENTICATED (the peer's certificate),
  * ERR_INVALID (URL, header or PEM), ERR_UNSUPPORTED (there is no libcurl), else ERR_UNAVAILABLE. Its text names method and URL
  * without user, password and query. On a redirect 301 to 303 a POST becomes a GET.
  */

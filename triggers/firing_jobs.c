@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the framework writes: jobs for the writer's thread, each with everything it needs, and what follows when it is on disk. */
+#include "triggers/framework.h"
+
+/* What the writer's thread gets: everything in it is its own. */
+struct row_job {
+	struct firing_row row;
+	struct arena *arena;
+	struct firing *firing; /* goes on when it is on disk; NULL: nobody waits */
+	int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e);
+};
+
+static int
+write_row(sqlite3 *db, void *arg, struct err *e)
+{
+	struct row_job *j = arg;
+	return j->write(db, &j->row, e);
+}
+
+static void
+free_job(struct row_job *j)
+{
+	for (size_t i = 0; i < j->row.n; i++)
+		event_unref(j->row.events[i]);
+	arena_free(j->arena);
+}
+
+/* The row is on disk: the firing may leave. */
+static void
+row_written(void *arg)
+{
+	struct row_job *j = arg;
+	struct firing *f = j->firing;
+	free_job(j);
+	if (!f)
+		return;
+	struct trigger *t = f->t;
+	if (t->ts && !t->retired) {
+		turn_add(f);
+		turn_pump(t);
+	} else {
+		firing_free(f);
+		trigger_free_if_idle(t);
+	}
+}
+
+static void
+add_events(struct row_job *j, const struct firing *f)
+{
+	str *deps = ARENA_ARRAY(j->arena, str, f->n);
+	struct event **events = ARENA_ARRAY(j->arena, struct event *, f->n);
+	for (size_t i = 0; i < f->n; i++) {
+		deps[i] = arena_dup(j->arena, f->dependencies[i]);
+		events[i] = event_ref(f->events[i]);
+	}
+	j->row.n = f->n;
+	j->row.dependencies = deps;
+	j->row.events = events;
+}
+
+static struct row_job *
+new_job(const struct firing *f, bool dead, str reason)
+{
+	struct arena *a = arena_new();
+	struct row_job *j = ARENA_NEW(a, struct row_job);
+	const struct trigger_def *d = &f->t->def;
+	*j = (struct row_job){ .arena = a };
+	j->row = (struct firing_row){ .attempt = f->attempt, .next_ns = f->next_ns, .created_ns = f->created_ns, .ns = arena_dup(a, d->ns),
+		                      .sensor = arena_dup(a, d->sensor), .trigger = arena_dup(a, d->name), .dead = dead,
+		                      .reason = arena_dup(a, reason) };
+	memcpy(j->row.id, f->id, sizeof f->id);
+	return j;
+}
+
+static void
+queue_job(const struct trigger *t, struct row_job *j, int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e))
+{
+	j->write = write;
+	store_write(t->ts->env->store, write_row, j, row_written);
+}
+
+/* The row as it is now: a first attempt inside a turn has none yet, and gets it in the event's transaction. */
+static void
+put_row(struct firing *f, struct row_job *j)
+{
+	if (!f->stored)
+		add_events(j, f);
+	queue_job(f->t, j, f->stored ? firing_row_update : firing_row_insert);
+	f->stored = true;
+}
+
+static void
+put_and_go_on(struct firing *f, str reason)
+{
+	struct row_job *j = new_job(f, false, reason);
+	list_del(&f->link);
+	list_add_tail(&f->t->unwritten, &f->link);
+	j->firing = f;
+	put_row(f, j);
+}
+
+void
+firing_insert(struct firing *f)
+{
+	put_and_go_on(f, STR_NONE);
+}
+
+void
+firing_hand_over(struct firing *f, str reason)
+{
+	put_and_go_on(f, reason);
+}
+
+void
+firing_keep(struct firing *f, bool dead, str reason)
+{
+	put_row(f, new_job(f, dead, reason));
+}
+
+static int
+delete_row(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	return firing_row_delete(db, r->id, e);
+}
+
+void
+firing_delete(struct firing *f)
+{
+	if (f->stored)
+		queue_job(f->t, new_job(f, false, STR_NONE), delete_row);
+}
+
+/* ---- rateLimit ------------------------------------------------------------------------------------------------------ */
+
+void
+rate_save(struct trigger *t)
+{
+	struct arena *a = arena_new();
+	struct row_job *j = ARENA_NEW(a, struct row_job);
+	*j = (struct row_job){ .arena = a, .row = { .next_ns = t->rate_next_ns, .ns = arena_dup(a, t->def.ns), .sensor = arena_dup(a, t->def.sensor),
+		                                    .trigger = arena_dup(a, t->def.name) } };
+	queue_job(t, j, firing_rate_write);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * framework: what the files of the trigger framework share; nobody else includes it.
+ *
+ *     trigger.c    the set of triggers; what the sensors and the kinds call
+ *     attempt.c    one attempt: parameters applied, the kind called, what its end means
+ *     turn.c       whose turn it is: window, rate limit, pauses, events read back
+ *     firing_jobs.c firing_rows.c    rows: what is written when, and how it lies there
+ */
+#ifndef TIDEGATE_TRIGGERS_FRAMEWORK_H
+#define TIDEGATE_TRIGGERS_FRAMEWORK_H
+
+#include "core/map.h"
+#include "triggers/firing.h"
+
+enum { KEEP_EVENTS = 256 /* firings per trigger whose events stay in memory while they wait */ };
+
+struct triggers {
+	const struct trigger_env *env;
+	void (*report)(void *arg, const struct trigger_def *def, const struct firing_outcome *o);
+	void *arg;
+	struct map by_name; /* "ns/sensor/name" -> struct trigger */
+};
+
+struct trigger {
+	struct triggers *ts; /* NULL: freed, waits for what runs */
+	str key;
+	struct trigger_def def;
+	struct object *owner;
+	struct trigger *dlq; /* where a firing goes that is given up; NULL: to the dead letters */
+	struct link queue;   /* on disk, in order; the head may have to wait for its time */
+	struct link waiting; /* between two attempts, beside the queue */
+	struct link running; /* in an attempt, or being read back */
+	struct link unwritten; /* a row that it depends on is under way */
+	size_t queued, in_window;
+	uint64_t fired;      /* gives each firing its place in the order */
+	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
+	struct timer timer;  /* the head of the queue waits for its time */
+	bool retired, pumping;
+	bool away;           /* the target could not be reached: one at a time until it can */
+};
+
+struct firing {
+	struct link link;
+	struct trigger *t;
+	char id[33];
+	uint64_t order;
+	unsigned attempt; /* of the one that runs, or ran last; from 1 */
+	int64_t next_ns, created_ns;
+	bool stored;      /* it has a row */
+	bool holds_slot;
+	struct timer timer;
+	struct arena *arena; /* of the events' bookkeeping */
+	size_t n;            /* events; 0: not in memory */
+	str *dependencies;
+	struct event **events;
+	char *given_up;      /* at a dlqTrigger: why the trigger before it gave it up */
+	/* the attempt */
+	struct arena *work;
+	struct object *owner;
+	const struct val *spec, *source, *allow;
+	void *config;
+	str payload;
+	int64_t not_before_ns; /* the target's own word on when to ask again; 0: none */
+	bool alone;            /* its failure says nothing about those behind it */
+	bool busy;           /* between fire and firing_done */
+	struct firing_outcome *sync; /* the caller of trigger_fire waits for it */
+	struct arena *sync_arena;
+};
+
+/* ---- trigger.c --------------------------------------------------------------------------------------------------- */
+
+/* Also out of whatever list it is in. */
+void firing_free(struct firing *f);
+void firing_drop_events(struct firing *f);
+/* The attempt's own memory. */
+void firing_end_work(struct firing *f);
+void trigger_free_if_idle(struct trigger *t);
+
+/* ---- attempt.c --------------------------------------------------------------------------------------------------- */
+
+/* The events are in memory; takes it to `running`. */
+void firing_attempt(struct firing *f);
+
+/* ---- turn.c ------------------------------------------------------------------------------------------------------ */
+
+/* Into the queue at its place in the order of firing; what is far down does not keep its events. */
+void turn_add(struct firing *f);
+/* Takes from the head of the queue while the window has room and time has come. */
+void turn_pump(struct trigger *t);
+/* The same in the next turn. */
+void turn_pump_soon(struct trigger *t);
+/* The firing is out of the window. */
+void turn_leave(struct firing *f);
+/* The firing waits until f->next_ns, beside the queue: others go on. */
+void turn_wait_beside(struct firing *f);
+/* Whether a firing could be tried now, before everything else. */
+bool turn_is_open(const struct trigger *t);
+/* It is tried now: rateLimit counts it. */
+void turn_count(struct trigger *t);
+/* What waits is forgotten here; it is on disk. */
+void turn_forget(struct trigger *t);
+
+/* ---- firing_jobs.c ------------------------------------------------------------------------------------------------- */
+
+/* The firing is new; once that is on disk it goes into the queue. */
+void firing_insert(struct firing *f);
+/* What became of the attempt. The row comes into being if the attempt was within the turn of the event. */
+void firing_keep(struct firing *f, bool dead, str reason);
+/* The same for a firing that was handed to the trigger where it is now; then it goes into the queue. */
+void firing_hand_over(struct firing *f, str reason);
+void firing_delete(struct firing *f);
+void rate_save(struct trigger *t);
+
+#endif
