@@ -5,12 +5,15 @@
  * copied; the queue keeps the events until their commit, so that a subscription can be served from memory up to the newest.
  *
  * A subscription is a number, `next`. What is at or below `committed` it reads from the store, a page at a time; what is above
- * comes from the queue. There is no other state: a subscription that has enough to do simply isn't served, falls behind, and
- * reads from the store when it has room again.
+ * comes from the queue. A subscription that has enough to do simply isn't served, falls behind, and reads from the store when it
+ * has room again.
+ *
+ * One that is not behind is `live`: its place is the end of the log, wherever that is, and an event that it does not want leaves
+ * no trace at it. So an event costs by the subscriptions that want it, and not by those that there are.
  */
 #include "bus/bus.h"
 
-#include "bus/rows.h"
+#include "bus/impl.h"
 #include "core/log.h"
 
 enum {
@@ -26,34 +29,6 @@ enum {
 #define TRIM_EVERY (10 * NS_PER_SEC)
 #define RETRY_AFTER (1 * NS_PER_SEC)
 
-/* A group's place; outlives its subscription. */
-struct cursor {
-	struct link link; /* in bus.cursors */
-	char *group;
-	size_t group_n;
-	int64_t seq; /* consumed up to here */
-	bool dirty;
-	struct subscription *sub; /* NULL: nobody listens */
-};
-
-struct flight {
-	int64_t seq;
-	size_t bytes;
-};
-
-struct subscription {
-	struct link link; /* in bus.subs */
-	struct bus *bus;
-	struct cursor *cursor;
-	void (*recv)(void *arg, struct event *ev);
-	void *arg;
-	int64_t next;     /* number of the next event to hand over */
-	VEC(struct flight) flights; /* handed over, not consumed: from flights.p[landed] on */
-	size_t landed, flight_bytes;
-	bool pumping, reading, closed;
-	struct timer retry;
-};
-
 /* An event on its way to the disk. In the event's arena. */
 struct pending {
 	struct event *ev; /* one reference */
@@ -63,34 +38,12 @@ struct pending {
 	void *arg;
 };
 
-struct bus {
-	struct store *store;
-	struct loop *loop;
-	struct arena *arena;
-	str ns, name;
-	int64_t id;
-	struct bus_limits lim;
-	struct dedup dedup;
-
-	int64_t head, head_pos;  /* the newest event */
-	int64_t committed;       /* the newest that is on disk */
-	VEC(struct event *) queue; /* committed + 1 .. head, from queue.p[written] on */
-	size_t written, pending_bytes;
-	bool full;
-	void (*changed)(void *arg, bool full);
-	void *changed_arg;
-
-	struct link subs, cursors;
-	bool cursors_queued, reap_queued, trimming, closed;
-	size_t busy; /* jobs and reads that will come back to this struct */
-	struct timer trim_timer;
-};
-
 static void pump(struct subscription *sub);
+static void fall_behind(struct subscription *sub, int64_t next);
 static void start_trim(void *arg);
 
-static void
-trim_soon(struct bus *b)
+void
+bus_trim_soon(struct bus *b)
 {
 	if (!b->trim_timer.slot && !b->trimming && !b->closed)
 		timer_start(b->loop, &b->trim_timer, loop_now(b->loop) + TRIM_EVERY, start_trim, b);
@@ -98,46 +51,15 @@ trim_soon(struct bus *b)
 
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
-static struct cursor *
-add_cursor(struct bus *b, str group, int64_t seq)
-{
-	struct cursor *c = MEM_NEW(struct cursor);
-	c->group = mem_alloc(group.n + 1);
-	memcpy(c->group, group.p, group.n);
-	c->group_n = group.n;
-	c->seq = seq;
-	list_add_tail(&b->cursors, &c->link);
-	return c;
-}
-
-static str
-cursor_group(const struct cursor *c)
-{
-	return (str){ c->group, c->group_n };
-}
-
-static struct cursor *
-find_cursor(struct bus *b, str group)
-{
-	LIST_EACH(&b->cursors, struct cursor, link, c)
-		if (str_eq(cursor_group(c), group))
-			return c;
-	return NULL;
-}
-
-static void
-free_cursor(struct cursor *c)
-{
-	list_del(&c->link);
-	free(c->group);
-	free(c);
-}
-
 static void
 free_bus(struct bus *b)
 {
 	LIST_EACH(&b->cursors, struct cursor, link, c)
-		free_cursor(c);
+		cursor_free(b, c);
+	map_free(&b->by_group);
+	topics_free(&b->topics);
+	VEC_FREE(&b->everything.members);
+	VEC_FREE(&b->dirty);
 	timer_stop(&b->trim_timer);
 	dedup_free(&b->dedup);
 	VEC_FREE(&b->queue);
@@ -146,8 +68,8 @@ free_bus(struct bus *b)
 }
 
 /* A job or read that knew this bus has come back. */
-static void
-release(struct bus *b)
+void
+bus_release(struct bus *b)
 {
 	assert(b->busy > 0);
 	if (--b->busy == 0 && b->closed)
@@ -172,6 +94,8 @@ bus_open(struct store *s, struct loop *l, str ns, str name, const struct bus_lim
 	b->name = arena_dup(b->arena, name);
 	list_init(&b->subs);
 	list_init(&b->cursors);
+	list_init(&b->behind);
+	list_init(&b->unattended);
 	bus_set_limits(b, lim);
 	dedup_init(&b->dedup, b->lim.dedup_ns);
 	struct arena *a = arena_new();
@@ -183,7 +107,7 @@ bus_open(struct store *s, struct loop *l, str ns, str name, const struct bus_lim
 	b->head = b->committed = o->head;
 	b->head_pos = o->head_pos;
 	for (size_t i = 0; i < o->cursors.n; i++)
-		(void)add_cursor(b, o->cursors.p[i].group, o->cursors.p[i].seq);
+		cursor_open(b, &o->cursors.p[i]);
 	VEC_FREE(&o->cursors);
 	if (rc < 0) {
 		(void)err_wrap(e, "event bus %.*s/%.*s", STR_ARG(ns), STR_ARG(name));
@@ -210,7 +134,7 @@ bus_close(struct bus *b)
 	b->busy++;
 	LIST_EACH(&b->subs, struct subscription, link, sub)
 		bus_unsubscribe(sub);
-	release(b);
+	bus_release(b);
 }
 
 void
@@ -221,7 +145,7 @@ bus_set_limits(struct bus *b, const struct bus_limits *lim)
 		b->lim.max_pending = PENDING_MAX;
 	if (b->lim.dedup_ns <= 0)
 		b->lim.dedup_ns = DEDUP_DEFAULT;
-	trim_soon(b);
+	bus_trim_soon(b);
 }
 
 int64_t
@@ -296,7 +220,7 @@ inserted(void *arg)
 		p->stored(p->arg, ev, BUS_STORED);
 	event_unref(ev); /* and with it p */
 	watch_fill(b);
-	release(b);
+	bus_release(b);
 }
 
 /* The second delivery of an event waits for the same commit as the first, or for none. */
@@ -309,7 +233,7 @@ duplicate_done(void *arg)
 	if (p->stored)
 		p->stored(p->arg, ev, BUS_DUPLICATE);
 	event_unref(ev);
-	release(b);
+	bus_release(b);
 }
 
 static struct pending *
@@ -337,6 +261,23 @@ seen_before(struct bus *b, struct event *ev)
 	return true;
 }
 
+/* Those of the topic that have nothing before this event come to it now; the others come to it by themselves. */
+static void
+wake(const struct topic *t, int64_t seq)
+{
+	for (size_t i = 0; t && i < t->members.n; i++)
+		if (t->members.p[i]->live && !t->members.p[i]->closed)
+			fall_behind(t->members.p[i], seq);
+}
+
+/* What recv publishes may grow the topic, and may have served its members already. */
+static void
+serve(const struct topic *t)
+{
+	for (size_t i = 0; t && i < t->members.n; i++)
+		pump(t->members.p[i]);
+}
+
 void
 bus_publish(struct bus *b, struct event *ev, void (*stored)(void *arg, struct event *ev, enum bus_result how), void *arg)
 {
@@ -348,6 +289,7 @@ bus_publish(struct bus *b, struct event *ev, void (*stored)(void *arg, struct ev
 			loop_defer(b->loop, duplicate_done, p);
 		return;
 	}
+	cursors_keep_places(b);
 	size_t size = rows_size(ev);
 	ev->seq = ++b->head;
 	b->head_pos += (int64_t)size;
@@ -355,10 +297,13 @@ bus_publish(struct bus *b, struct event *ev, void (*stored)(void *arg, struct ev
 	b->pending_bytes += size;
 	*VEC_PUSH(&b->queue) = ev;
 	store_write(b->store, insert, p, inserted);
-	trim_soon(b);
+	bus_trim_soon(b);
 	watch_fill(b);
-	LIST_EACH(&b->subs, struct subscription, link, sub)
-		pump(sub);
+	const struct topic *topic = topics_find(&b->topics, ev->source, ev->subject);
+	wake(&b->everything, ev->seq);
+	wake(topic, ev->seq);
+	serve(&b->everything);
+	serve(topic);
 }
 
 /* ---- subscriptions: handing over ------------------------------------------------------------------------------ */
@@ -369,10 +314,44 @@ has_room(const struct subscription *sub)
 	return sub->flights.n - sub->landed < WINDOW_EVENTS && sub->flight_bytes < WINDOW_BYTES;
 }
 
+static bool
+wants(const struct subscription *sub, const struct event *ev)
+{
+	bool wanted = sub->topics.n == 0;
+	for (size_t i = 0; i < sub->topics.n && !wanted; i++)
+		wanted = str_eq(sub->topics.p[i].source, ev->source) && str_eq(sub->topics.p[i].subject, ev->subject);
+	return wanted;
+}
+
+/* It looks at the events from `next` on, one by one, until it is at the end again. */
+static void
+fall_behind(struct subscription *sub, int64_t next)
+{
+	sub->next = next;
+	sub->live = false;
+	list_add_tail(&sub->bus->behind, &sub->lag);
+}
+
+static void
+live_if_at_end(struct subscription *sub)
+{
+	struct bus *b = sub->bus;
+	if (sub->live || sub->closed || sub->reading || sub->next <= b->head)
+		return;
+	sub->live = true;
+	list_del(&sub->lag);
+	if (!sub->cursor->stored_at_end)
+		cursor_touch(b, sub->cursor);
+}
+
 static void
 hand_over(struct subscription *sub, struct event *ev)
 {
 	size_t bytes = rows_size(ev);
+	if (!in_flight(sub))
+		sub->cursor->seq = ev->seq - 1; /* what it passed over until here */
+	if (sub->cursor->stored_at_end)
+		cursor_touch(sub->bus, sub->cursor); /* unless it is consumed in this turn, the row needs a number */
 	*VEC_PUSH(&sub->flights) = (struct flight){ ev->seq, bytes };
 	sub->flight_bytes += bytes;
 	sub->next = ev->seq + 1;
@@ -410,7 +389,7 @@ page_read(void *arg, const struct err *e)
 	sub->reading = false;
 	sub->pumping = true; /* what recv publishes waits until the page is through */
 	for (size_t i = 0; i < r->page.events.n; i++) {
-		if (!sub->closed)
+		if (!sub->closed && wants(sub, r->page.events.p[i]))
 			hand_over(sub, r->page.events.p[i]);
 		event_unref(r->page.events.p[i]);
 	}
@@ -422,11 +401,13 @@ page_read(void *arg, const struct err *e)
 		timer_start(b->loop, &sub->retry, loop_now(b->loop) + RETRY_AFTER, retry_page, sub);
 	} else {
 		sub->next = r->page.next;
+		if (!sub->cursor->stored_at_end)
+			cursor_touch(b, sub->cursor); /* it may have passed over all of them */
 		pump(sub);
 	}
 	VEC_FREE(&r->page.events);
 	free(r);
-	release(b);
+	bus_release(b);
 }
 
 static size_t
@@ -457,7 +438,7 @@ static void
 pump(struct subscription *sub)
 {
 	struct bus *b = sub->bus;
-	if (sub->pumping || sub->reading || sub->retry.slot)
+	if (sub->live || sub->pumping || sub->reading || sub->retry.slot)
 		return;
 	sub->pumping = true;
 	while (!sub->closed && sub->next <= b->head && has_room(sub)) {
@@ -465,101 +446,61 @@ pump(struct subscription *sub)
 			start_page(sub);
 			break;
 		}
-		hand_over(sub, b->queue.p[b->written + (size_t)(sub->next - b->committed - 1)]);
+		struct event *ev = b->queue.p[b->written + (size_t)(sub->next++ - b->committed - 1)];
+		if (wants(sub, ev))
+			hand_over(sub, ev);
 	}
 	sub->pumping = false;
+	live_if_at_end(sub);
 }
 
 static void
-pump_later(void *arg)
+pump_behind(void *arg)
 {
 	struct bus *b = arg;
-	LIST_EACH(&b->subs, struct subscription, link, sub)
+	b->pump_queued = false;
+	LIST_EACH(&b->behind, struct subscription, lag, sub)
 		pump(sub);
-	release(b);
-}
-
-/* ---- subscriptions: cursors ----------------------------------------------------------------------------------- */
-
-/* The places that moved in a turn, as one job. */
-struct cursor_job {
-	struct arena *arena;
-	struct bus *bus;
-	VEC(struct rows_cursor) moved;
-};
-
-static int
-write_cursors(sqlite3 *db, void *arg, struct err *e)
-{
-	struct cursor_job *j = arg;
-	for (size_t i = 0; i < j->moved.n; i++)
-		if (rows_set_cursor(db, j->bus->id, j->moved.p[i].group, j->moved.p[i].seq, e) < 0)
-			return -1;
-	return 0;
+	bus_release(b);
 }
 
 static void
-wrote_cursors(void *arg)
+pump_later(struct bus *b)
 {
-	struct cursor_job *j = arg;
-	struct bus *b = j->bus;
-	VEC_FREE(&j->moved);
-	arena_free(j->arena);
-	release(b);
-}
-
-static void
-queue_cursors(void *arg)
-{
-	struct bus *b = arg;
-	struct arena *a = arena_new();
-	struct cursor_job *j = ARENA_NEW(a, struct cursor_job);
-	j->arena = a;
-	j->bus = b;
-	LIST_EACH(&b->cursors, struct cursor, link, c) {
-		if (c->dirty)
-			*VEC_PUSH(&j->moved) = (struct rows_cursor){ arena_dup(a, cursor_group(c)), c->seq };
-		c->dirty = false;
-	}
-	b->cursors_queued = false;
-	store_write(b->store, write_cursors, j, wrote_cursors);
-	trim_soon(b); /* what a slow group held back may go now */
-}
-
-/* At the end of the turn, and so in its transaction. */
-static void
-touch_cursor(struct bus *b, struct cursor *c)
-{
-	c->dirty = true;
-	if (b->cursors_queued)
+	if (b->pump_queued)
 		return;
-	b->cursors_queued = true;
+	b->pump_queued = true;
 	b->busy++;
-	loop_defer(b->loop, queue_cursors, b);
+	loop_defer(b->loop, pump_behind, b);
 }
+
+/* ---- subscriptions: life ---------------------------------------------------------------------------------------- */
 
 int
 bus_subscribe(struct bus *b, str group, bool from_start, void (*recv)(void *arg, struct event *ev), void *arg,
               struct subscription **out, struct err *e)
 {
-	struct cursor *c = find_cursor(b, group);
+	struct cursor *c = cursor_find(b, group);
 	if (c && c->sub)
 		return err_set(e, ERR_EXISTS, "event bus %.*s: group %.*s is subscribed already", STR_ARG(b->name), STR_ARG(group));
 	if (!c) {
-		c = add_cursor(b, group, from_start ? 0 : b->head);
-		touch_cursor(b, c);
+		c = cursor_add(b, group, from_start ? 0 : b->head);
+		cursor_touch(b, c);
 	} else if (c->seq > b->head || c->seq < 0) {
 		/* Whoever waited there would miss everything up to it. */
 		log_error("a sensor's place lies behind the end of the log: it goes on at the end", "group", c->group, NULL);
 		c->seq = b->head;
-		touch_cursor(b, c);
+		cursor_touch(b, c);
 	}
 	struct subscription *sub = MEM_NEW(struct subscription);
-	*sub = (struct subscription){ .bus = b, .cursor = c, .recv = recv, .arg = arg, .next = c->seq + 1 };
+	*sub = (struct subscription){ .bus = b, .cursor = c, .recv = recv, .arg = arg };
 	c->sub = sub;
+	list_del(&c->unattended);
 	list_add_tail(&b->subs, &sub->link);
-	b->busy++;
-	loop_defer(b->loop, pump_later, b);
+	*VEC_PUSH(&b->everything.members) = sub;
+	fall_behind(sub, c->seq + 1);
+	live_if_at_end(sub);
+	pump_later(b);
 	*out = sub;
 	return 0;
 }
@@ -571,7 +512,8 @@ bus_consumed(struct subscription *sub, int64_t seq)
 	if (seq <= sub->cursor->seq)
 		return;
 	sub->cursor->seq = seq;
-	touch_cursor(b, sub->cursor);
+	if (!sub->cursor->stored_at_end)
+		cursor_touch(b, sub->cursor);
 	bool had_room = has_room(sub);
 	while (sub->landed < sub->flights.n && sub->flights.p[sub->landed].seq <= seq)
 		sub->flight_bytes -= sub->flights.p[sub->landed++].bytes;
@@ -582,17 +524,51 @@ bus_consumed(struct subscription *sub, int64_t seq)
 		sub->flights.n -= sub->landed;
 		sub->landed = 0;
 	}
-	if (!had_room && has_room(sub)) {
-		b->busy++;
-		loop_defer(b->loop, pump_later, b);
-	}
+	if (!had_room && has_room(sub))
+		pump_later(b);
 }
 
 bool
 bus_is_behind(const struct subscription *sub)
 {
-	return sub->next <= sub->bus->head || sub->landed < sub->flights.n;
+	return !sub->live || in_flight(sub);
 }
+
+/* ---- subscriptions: topics ------------------------------------------------------------------------------------- */
+
+static void
+leave_topics(struct subscription *sub)
+{
+	struct bus *b = sub->bus;
+	struct topic *all = &b->everything;
+	for (size_t i = 0; i < sub->topics.n; i++) {
+		topics_remove(&b->topics, &sub->topics.p[i], sub);
+		str_disown(sub->topics.p[i].source);
+		str_disown(sub->topics.p[i].subject);
+	}
+	for (size_t i = 0, kept = 0, n = all->members.n; sub->topics.n == 0 && i < n; i++) {
+		if (all->members.p[i] == sub)
+			all->members.n--;
+		else
+			all->members.p[kept++] = all->members.p[i];
+	}
+	VEC_FREE(&sub->topics);
+}
+
+void
+bus_listen(struct subscription *sub, const struct bus_topic *topics, size_t n)
+{
+	struct bus *b = sub->bus;
+	leave_topics(sub);
+	for (size_t i = 0; i < n; i++) {
+		*VEC_PUSH(&sub->topics) = (struct bus_topic){ str_own(topics[i].source), str_own(topics[i].subject) };
+		topics_add(&b->topics, &sub->topics.p[i], sub);
+	}
+	if (n == 0)
+		*VEC_PUSH(&b->everything.members) = sub;
+}
+
+/* ---- subscriptions: the end -------------------------------------------------------------------------------------- */
 
 /* Frees closed subscriptions that no read will come back to. */
 static void
@@ -604,10 +580,12 @@ reap(void *arg)
 		if (!sub->closed || sub->reading)
 			continue;
 		list_del(&sub->link);
+		list_del(&sub->lag);
+		leave_topics(sub);
 		VEC_FREE(&sub->flights);
 		free(sub);
 	}
-	release(b);
+	bus_release(b);
 }
 
 static void
@@ -625,59 +603,14 @@ bus_unsubscribe(struct subscription *sub)
 {
 	if (!sub || sub->closed)
 		return;
+	struct cursor *c = sub->cursor;
+	c->seq = cursor_place(c);
+	if (c->stored_at_end)
+		list_add_tail(&sub->bus->unattended, &c->unattended);
 	sub->closed = true;
-	sub->cursor->sub = NULL;
+	c->sub = NULL;
 	timer_stop(&sub->retry);
 	reap_later(sub->bus);
-}
-
-struct forget_job {
-	struct bus *bus;
-	size_t n;
-	char group[];
-};
-
-static int
-delete_cursor(sqlite3 *db, void *arg, struct err *e)
-{
-	const struct forget_job *j = arg;
-	return rows_delete_cursor(db, j->bus->id, (str){ j->group, j->n }, e);
-}
-
-static void
-deleted_cursor(void *arg)
-{
-	struct forget_job *j = arg;
-	struct bus *b = j->bus;
-	free(j);
-	release(b);
-}
-
-/* Queued behind the cursors of this turn, which might hold the group's. */
-static void
-forget_now(void *arg)
-{
-	struct forget_job *j = arg;
-	if (find_cursor(j->bus, (str){ j->group, j->n }))
-		deleted_cursor(j); /* it is there again */
-	else
-		store_write(j->bus->store, delete_cursor, j, deleted_cursor);
-}
-
-void
-bus_forget(struct bus *b, str group)
-{
-	struct cursor *c = find_cursor(b, group);
-	if (!c)
-		return;
-	bus_unsubscribe(c->sub);
-	free_cursor(c);
-	struct forget_job *j = mem_alloc(sizeof *j + group.n);
-	j->bus = b;
-	j->n = group.n;
-	memcpy(j->group, group.p, group.n);
-	b->busy++;
-	loop_defer(b->loop, forget_now, j);
 }
 
 /* ---- retention ------------------------------------------------------------------------------------------------ */
@@ -708,7 +641,7 @@ trimmed(void *arg)
 		int64_t due = t.oldest + b->lim.max_age_ns, soon = loop_now(b->loop) + TRIM_EVERY;
 		timer_start(b->loop, &b->trim_timer, due > soon ? due : soon, start_trim, b);
 	}
-	release(b);
+	bus_release(b);
 }
 
 /* One slice; more of them follow as long as there is something to remove. */
@@ -721,8 +654,8 @@ start_trim(void *arg)
 		return;
 	int64_t below = b->head;
 	LIST_EACH(&b->cursors, struct cursor, link, c)
-		if (c->seq + 1 < below)
-			below = c->seq + 1;
+		if (cursor_place(c) + 1 < below)
+			below = cursor_place(c) + 1;
 	struct trim_job *j = MEM_NEW(struct trim_job);
 	j->bus = b;
 	j->trim = (struct rows_trim){

@@ -55,7 +55,16 @@ int64_t bus_head(const struct bus *b);
  */
 int bus_subscribe(struct bus *b, str group, bool from_start, void (*recv)(void *arg, struct event *ev), void *arg,
                   struct subscription **out, struct err *e) MUST_CHECK;
-/* The group needs nothing at or before seq any more. Written once a turn, with the turn's transaction. */
+/* What an event must be for a subscription to get it. */
+struct bus_topic {
+	str source, subject;
+};
+/*
+ * From now on the subscription gets only events of these topics (copied; none: all events, as at the beginning). An event that a
+ * group does not want is consumed by it without a call and without a write. Not within recv.
+ */
+void bus_listen(struct subscription *sub, const struct bus_topic *topics, size_t n);
+/* The group needs nothing at or before seq any more. Written with the turn's transaction, if there is something to write. */
 void bus_consumed(struct subscription *sub, int64_t seq);
 /* Whether there are events before the log's end that it has not consumed. */
 bool bus_is_behind(const struct subscription *sub);

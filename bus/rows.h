@@ -21,11 +21,17 @@ rows_key(int64_t bus_id, int64_t seq)
 	return bus_id << ROWS_SEQ_BITS | seq;
 }
 
-/* What bus_open reads. */
+/* A group's place. */
 struct rows_cursor {
 	str group;
-	int64_t seq;
+	int64_t seq; /* or ROWS_AT_END */
 };
+/*
+ * The group has consumed all there is, wherever the log ends: an event is in one transaction with what its groups did with it, and
+ * a group that did not consume it at once has its number there. So a group that keeps up needs no write, nor one that wants none.
+ */
+#define ROWS_AT_END INT64_C(-1)
+/* What bus_open reads. */
 struct rows_open {
 	struct arena *arena; /* of the caller; owns the cursors */
 	str ns, name;

@@ -393,12 +393,26 @@ bus_name(const struct program *p)
 	return p->spec->bus_name.n ? p->spec->bus_name : S("default");
 }
 
+/* Only events of its dependencies wake the sensor. */
+static void
+listen_to_dependencies(struct sensor *s)
+{
+	const struct program *p = s->prog;
+	struct bus_topic *topics = ARENA_ARRAY(s->ss->tmp, struct bus_topic, p->deps_n);
+	for (size_t i = 0; i < p->deps_n; i++)
+		topics[i] = (struct bus_topic){ p->deps[i].spec->source, p->deps[i].spec->event };
+	bus_listen(s->sub, topics, p->deps_n);
+	arena_reset(s->ss->tmp);
+}
+
 static int
 subscribe(struct sensor *s, struct err *e)
 {
 	struct bus *bus = s->ss->bus_of(s->ss->arg, s->prog->object->ns, bus_name(s->prog));
-	if (s->sub && s->bus == bus)
+	if (s->sub && s->bus == bus) {
+		listen_to_dependencies(s);
 		return 0;
+	}
 	if (s->sub) {
 		bus_unsubscribe(s->sub);
 		bus_forget(s->bus, s->group);
@@ -407,7 +421,10 @@ subscribe(struct sensor *s, struct err *e)
 	s->bus = bus;
 	if (!bus)
 		return err_set(e, ERR_NOT_FOUND, "sensor %s: there is no event bus %.*s", s->key, STR_ARG(bus_name(s->prog)));
-	return bus_subscribe(bus, s->group, false, received, s, &s->sub, e);
+	if (bus_subscribe(bus, s->group, false, received, s, &s->sub, e) < 0)
+		return -1;
+	listen_to_dependencies(s);
+	return 0;
 }
 
 /* Takes the object's new version over. What is saved in the store is read for a sensor that was not there yet. */

@@ -147,10 +147,13 @@ struct listener {
 	unsigned leave_after;
 };
 
+static uint64_t calls; /* of all listeners */
+
 static void
 on_event(void *arg, struct event *ev)
 {
 	struct listener *l = arg;
+	calls++;
 	l->out_of_order |= ev->seq <= l->last || !str_eq(ev->source, S("hooks"));
 	l->last = ev->seq;
 	l->seen++;
@@ -697,6 +700,199 @@ test_dedup_forgets(void **state)
 	dedup_free(&d);
 }
 
+/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+
+static const char *const subjects[] = { "push", "tag", "issue" };
+
+static void
+publish_subject(struct world *w, const char *subject)
+{
+	struct event *ev = event_new();
+	ev->ns = S("default");
+	ev->source = S("hooks");
+	ev->subject = str_c(subject);
+	ev->type = S("webhook");
+	ev->time = loop_now(w->loop);
+	bus_publish(w->bus, ev, on_stored, &w->stored);
+	event_unref(ev);
+}
+
+static int
+places(sqlite3 *db, void *arg, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT group_concat(grp || '=' || seq, ' ') FROM (SELECT grp, seq FROM bus_cursor ORDER BY grp LIMIT 4)", e);
+	if (!q || sqlite3_step(q) != SQLITE_ROW)
+		return -1;
+	str text = store_text(q, 0);
+	snprintf(arg, 200, "%.*s", STR_ARG(text));
+	sqlite3_reset(q);
+	return 0;
+}
+
+static void
+expect_places(struct world *w, const char *want)
+{
+	char got[200];
+	struct err e;
+	must(store_read_now(w->store, places, got, &e), &e);
+	assert_string_equal(got, want);
+}
+
+static void
+test_only_those_who_want_it_are_called(void **state)
+{
+	enum { MANY = 10000 };
+	struct world *w = *state;
+	struct listener *all = mem_alloc(MANY * sizeof *all);
+	for (unsigned i = 0; i < MANY; i++) {
+		char group[16];
+		snprintf(group, sizeof group, "g%05u", i);
+		all[i] = (struct listener){ 0 };
+		listen_as(&all[i], w, group, false);
+		bus_listen(all[i].sub, &(struct bus_topic){ S("hooks"), i == 7 ? S("push") : str_c(group) }, 1);
+	}
+	loop_turn(w->loop, 0);
+	store_flush(w->store);
+	expect_places(w, "g00000=-1 g00001=-1 g00002=-1 g00003=-1");
+	uint64_t before = calls;
+	for (unsigned i = 0; i < 200; i++)
+		publish_subject(w, "push");
+	turn_until(w, &w->stored.stored, 200);
+	assert_int_equal(calls - before, 200);
+	assert_int_equal(all[7].seen, 200);
+	expect_places(w, "g00000=-1 g00001=-1 g00002=-1 g00003=-1"); /* nothing was written for them: they are at the end */
+	reopen(w);
+	all[0] = all[7] = (struct listener){ 0 };
+	listen_as(&all[0], w, "g00000", false);
+	listen_as(&all[7], w, "g00007", false);
+	publish_subject(w, "push");
+	turn_until(w, &w->stored.stored, 201);
+	assert_int_equal(all[0].seen, 1); /* and wants everything now, but for what is past */
+	assert_int_equal(all[0].last, 201);
+	assert_int_equal(all[7].last, 201);
+	/* nobody listened for the third one: it keeps its place, and gets what came since */
+	all[3] = (struct listener){ 0 };
+	listen_as(&all[3], w, "g00003", false);
+	turn_until(w, &all[3].seen, 1);
+	assert_int_equal(all[3].last, 201);
+	free(all);
+}
+
+static void
+test_a_place_is_written_while_an_event_is_under_way(void **state)
+{
+	struct world *w = *state;
+	struct listener lazy = { .lazy = true }, other = { 0 };
+	listen_as(&lazy, w, "a", false);
+	listen_as(&other, w, "b", false);
+	bus_listen(other.sub, &(struct bus_topic){ S("hooks"), S("tag") }, 1);
+	publish_subject(w, "push");
+	publish_subject(w, "push");
+	turn_until(w, &w->stored.stored, 2);
+	assert_true(bus_is_behind(lazy.sub));
+	assert_false(bus_is_behind(other.sub));
+	expect_places(w, "a=0 b=-1");
+	bus_consumed(lazy.sub, 1);
+	loop_turn(w->loop, 0);
+	store_flush(w->store);
+	expect_places(w, "a=1 b=-1");
+	bus_consumed(lazy.sub, 2);
+	loop_turn(w->loop, 0);
+	store_flush(w->store);
+	expect_places(w, "a=-1 b=-1");
+	assert_false(bus_is_behind(lazy.sub));
+}
+
+/* A group of the random test: what it is to get, and how far it is. */
+struct group {
+	struct world *w;
+	struct subscription *sub; /* NULL: nobody listens */
+	unsigned wants;           /* bits of subjects; 0: everything */
+	int64_t due[3000];
+	size_t n, got, consumed;
+};
+
+static void
+on_due(void *arg, struct event *ev)
+{
+	struct group *m = arg;
+	assert_true(m->got < m->n);
+	assert_int_equal(ev->seq, m->due[m->got]);
+	m->got++;
+}
+
+static void
+join_in(struct world *w, struct group *m, unsigned i)
+{
+	char group[8];
+	struct bus_topic topics[3];
+	struct err e;
+	size_t n = 0;
+	snprintf(group, sizeof group, "m%u", i);
+	m->w = w;
+	m->got = m->consumed;
+	must(bus_subscribe(w->bus, str_c(group), false, on_due, m, &m->sub, &e), &e);
+	for (unsigned k = 0; k < 3; k++)
+		if (m->wants >> k & 1)
+			topics[n++] = (struct bus_topic){ S("hooks"), str_c(subjects[k]) };
+	bus_listen(m->sub, topics, n);
+}
+
+static void
+test_groups_get_what_they_want_whatever_happens(void **state)
+{
+	enum { MEMBERS = 5, STEPS = 3000 };
+	struct world *w = *state;
+	struct group *all = mem_alloc(MEMBERS * sizeof *all);
+	uint64_t seed = 1;
+	memset(all, 0, MEMBERS * sizeof *all);
+#define CHANCE(n) ((unsigned)((seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407)) >> 33) % (n))
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		all[i].wants = i == 0 ? 0 : CHANCE(8);
+		join_in(w, &all[i], i);
+	}
+	for (unsigned step = 0; step < STEPS; step++) {
+		unsigned i = CHANCE(MEMBERS), what = CHANCE(100);
+		struct group *m = &all[i];
+		if (what < 60) {
+			unsigned subject = CHANCE(3);
+			for (unsigned k = 0; k < MEMBERS; k++)
+				if (all[k].wants == 0 || all[k].wants >> subject & 1)
+					all[k].due[all[k].n++] = bus_head(w->bus) + 1;
+			publish_subject(w, subjects[subject]);
+		} else if (what < 85 && m->sub && m->got > m->consumed) {
+			m->consumed += 1 + CHANCE((unsigned)(m->got - m->consumed));
+			bus_consumed(m->sub, m->due[m->consumed - 1]);
+		} else if (what < 90 && m->sub) {
+			bus_unsubscribe(m->sub);
+			m->sub = NULL;
+		} else if (what < 96 && !m->sub) {
+			join_in(w, m, i);
+		} else if (what < 99) {
+			loop_turn(w->loop, 0);
+		} else {
+			reopen(w);
+			for (unsigned k = 0; k < MEMBERS; k++) {
+				all[k].sub = NULL;
+				if (CHANCE(4))
+					join_in(w, &all[k], k);
+			}
+		}
+	}
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		if (!all[i].sub)
+			join_in(w, &all[i], i);
+		for (int turns = 0; turns < 5000 && all[i].consumed < all[i].n; turns++) {
+			loop_turn(w->loop, 20);
+			if (all[i].got > all[i].consumed)
+				bus_consumed(all[i].sub, all[i].due[(all[i].consumed = all[i].got) - 1]);
+		}
+		assert_int_equal(all[i].consumed, all[i].n);
+	}
+	free(all);
+#undef CHANCE
+}
+
 int
 main(void)
 {
@@ -706,6 +902,8 @@ main(void)
 		T(test_duplicate_is_the_same_event), T(test_duplicate_has_the_first_id), T(test_catch_up_waits_for_consumption),
 		T(test_window_counts_bytes), T(test_full), T(test_retention), T(test_forgotten_group_holds_nothing_back),
 		T(test_damaged_row_is_passed_over), T(test_misplaced_cursor_does_not_swallow_events), T(test_queries), T(test_logs_do_not_mix), T(test_kill),
+		T(test_only_those_who_want_it_are_called), T(test_a_place_is_written_while_an_event_is_under_way),
+		T(test_groups_get_what_they_want_whatever_happens),
 		cmocka_unit_test(test_dedup_forgets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
