@@ -6,10 +6,8 @@
  * libcurl and the TLS library behind it cost milliseconds at start-up and megabytes for good, so they are opened by name
  * when the first call is sent. The table below is what is used of it.
  */
-#define CURL_DISABLE_TYPECHECK
-#include "core/net/httpc.h"
+#include "core/net/httpc_impl.h"
 
-#include <curl/curl.h>
 #include <dlfcn.h>
 
 #define TIMEOUT_MS 60000
@@ -19,44 +17,6 @@
 #define CONNECTIONS_MAX 256L /* at once; further calls wait for one */
 #define CONNECTIONS_HOST 64L /* of them to one host: one that does not answer leaves room for the others */
 #define CONNECTIONS_KEPT 32L
-
-/* The functions used: X(name without curl_). */
-#define CURL_FUNCTIONS(X)                                                                                                  \
-	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(slist_append)        \
-	X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
-	X(multi_info_read) X(multi_assign) X(multi_cleanup)
-
-struct curl {
-#define X(name) __typeof__(&curl_##name) name;
-	CURL_FUNCTIONS(X)
-#undef X
-};
-
-struct call {
-	struct link link;
-	struct httpc *client;
-	struct arena *arena;
-	CURL *easy;
-	struct curl_slist *request_headers;
-	void (*done)(void *arg, const struct http_answer *ans, const struct err *e);
-	void *arg;
-	str what; /* "GET http://host/path", for errors */
-	size_t max_response, head_bytes;
-	struct buf body;
-	VEC(struct http_header) headers;
-	bool too_large;
-	struct err err;
-	char curl_error[CURL_ERROR_SIZE];
-};
-
-struct httpc {
-	struct loop *loop;
-	struct curl curl;
-	CURLM *multi; /* NULL: libcurl is not loaded yet */
-	uv_timer_t timer;
-	struct link calls;  /* with libcurl */
-	struct link failed; /* that did not get that far; told in the next turn */
-};
 
 /* A socket that libcurl watches. */
 struct watched {
@@ -82,8 +42,8 @@ static const struct {
 	{ CURLE_OUT_OF_MEMORY, ERR_INTERNAL },
 };
 
-static void
-curl_err(struct call *c, CURLcode code)
+void
+transfer_failed(struct call *c, CURLcode code)
 {
 	enum err_code err = ERR_UNAVAILABLE; /* resolving, connecting, sending, receiving: may work the next time */
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
@@ -122,6 +82,8 @@ finish(struct call *c, const struct http_answer *ans)
 	}
 	if (c->request_headers)
 		curl->slist_free_all(c->request_headers);
+	if (c->receivers)
+		curl->slist_free_all(c->receivers);
 	c->done(c->arg, ans, ans ? NULL : &c->err);
 	buf_free(&c->body);
 	VEC_FREE(&c->headers);
@@ -146,8 +108,10 @@ on_result(struct httpc *h, CURL *easy, CURLcode code)
 	h->curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	if (c->too_large)
 		err_set(&c->err, ERR_LIMIT, "%.*s: the answer is larger than %zu bytes", STR_ARG(c->what), c->max_response);
+	else if (code != CURLE_OK && c->refused)
+		c->refused(c, code, status);
 	else if (code != CURLE_OK)
-		curl_err(c, code);
+		transfer_failed(c, code);
 	if (code == CURLE_OPERATION_TIMEDOUT && !was_connected(h, easy))
 		c->err.code = ERR_UNAVAILABLE;
 	bool ok = code == CURLE_OK && !c->too_large;
@@ -233,8 +197,8 @@ set_timer(CURLM *multi UNUSED, long ms, void *arg)
 	return 0;
 }
 
-static int
-load(struct httpc *h, struct err *e)
+int
+httpc_load(struct httpc *h, struct err *e)
 {
 	if (h->multi)
 		return 0;
@@ -286,6 +250,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 		c->too_large = true;
 		return 0;
 	}
+	if (c->refused && line.n && (line.p[0] == '4' || line.p[0] == '5'))
+		text_format(c->reply, sizeof c->reply, "%.*s", STR_ARG(str_slice(str_trim(line), 0, sizeof c->reply - 1)));
 	if (str_starts(line, S("HTTP/"))) {
 		c->headers.n = 0;
 		return line.n;
@@ -369,58 +335,58 @@ set_body(struct call *c, const struct http_call *call)
 		curl->easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, str_z(c->arena, call->method));
 }
 
-static void
-set_blob(struct call *c, CURLoption option, str pem)
+void
+transfer_set_blob(struct call *c, CURLoption option, str pem)
 {
 	struct curl_blob blob = { .data = (void *)(uintptr_t)pem.p, .len = pem.n, .flags = CURL_BLOB_COPY };
 	if (pem.n)
 		c->client->curl.easy_setopt(c->easy, option, &blob);
 }
 
-static void
-set_text(struct call *c, CURLoption option, str text)
+void
+transfer_set_text(struct call *c, CURLoption option, str text)
 {
 	if (text.p)
 		c->client->curl.easy_setopt(c->easy, option, str_z(c->arena, text));
+}
+
+void
+transfer_set_peer(struct call *c, bool insecure, int64_t timeout_ms)
+{
+	struct curl *curl = &c->client->curl;
+	long ms = timeout_ms > 0 ? (long)timeout_ms : TIMEOUT_MS;
+	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+	curl->easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, ms);
+	curl->easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS);
 }
 
 static void
 set_peer(struct call *c, const struct http_call *call)
 {
 	struct curl *curl = &c->client->curl;
-	long ms = call->timeout_ms > 0 ? (long)call->timeout_ms : TIMEOUT_MS;
-	set_text(c, CURLOPT_URL, call->url);
-	set_text(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
-	set_text(c, CURLOPT_USERNAME, call->user);
-	set_text(c, CURLOPT_PASSWORD, call->password);
-	set_blob(c, CURLOPT_CAINFO_BLOB, call->ca_pem);
-	set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
-	set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
-	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYPEER, call->insecure ? 0L : 1L);
-	curl->easy_setopt(c->easy, CURLOPT_SSL_VERIFYHOST, call->insecure ? 0L : 2L);
-	curl->easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, ms);
-	curl->easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS);
+	transfer_set_text(c, CURLOPT_URL, call->url);
+	transfer_set_text(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
+	transfer_set_text(c, CURLOPT_USERNAME, call->user);
+	transfer_set_text(c, CURLOPT_PASSWORD, call->password);
+	transfer_set_blob(c, CURLOPT_CAINFO_BLOB, call->ca_pem);
+	transfer_set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
+	transfer_set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
+	transfer_set_peer(c, call->insecure, call->timeout_ms);
 	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, call->max_redirects ? 1L : 0L);
 	curl->easy_setopt(c->easy, CURLOPT_MAXREDIRS, (long)call->max_redirects);
 	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 }
 
-static int
-start(struct call *c, const struct http_call *call, struct err *e)
+int
+transfer_open(struct call *c, struct err *e)
 {
-	struct httpc *h = c->client;
-	struct curl *curl = &h->curl;
-	if (!is_token(call->method))
-		return err_set(e, ERR_INVALID, "\"%.*s\": not an HTTP method", STR_ARG(str_slice(call->method, 0, 40)));
-	if (!is_one_line(call->url))
-		return err_set(e, ERR_INVALID, "%.*s: the URL has a line break in it", STR_ARG(c->what));
-	if (load(h, e))
+	struct curl *curl = &c->client->curl;
+	if (httpc_load(c->client, e) < 0)
 		return -1;
 	c->easy = curl->easy_init();
 	assert(c->easy);
-	set_peer(c, call);
-	set_body(c, call);
 	curl->easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
 	curl->easy_setopt(c->easy, CURLOPT_USERAGENT, "tidegate");
 	curl->easy_setopt(c->easy, CURLOPT_PRIVATE, c);
@@ -429,25 +395,51 @@ start(struct call *c, const struct http_call *call, struct err *e)
 	curl->easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
 	curl->easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl->easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
-	if (set_headers(c, call, e))
+	return 0;
+}
+
+struct call *
+transfer_new(struct httpc *h, struct arena *a, str what, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
+{
+	struct call *c = ARENA_NEW(a, struct call);
+	*c = (struct call){ .client = h, .arena = a, .done = done, .arg = arg, .what = what, .max_response = RESPONSE_MAX };
+	return c;
+}
+
+void
+transfer_go(struct call *c, int rc)
+{
+	struct httpc *h = c->client;
+	CURLMcode code = rc < 0 ? CURLM_OK : h->curl.multi_add_handle(h->multi, c->easy);
+	if (code != CURLM_OK)
+		rc = err_set(&c->err, ERR_INTERNAL, "%.*s: libcurl error %d", STR_ARG(c->what), (int)code);
+	list_add_tail(rc < 0 ? &h->failed : &h->calls, &c->link);
+	if (rc < 0)
+		uv_timer_start(&h->timer, on_timer, 0, 0);
+}
+
+static int
+prepare(struct call *c, const struct http_call *call, struct err *e)
+{
+	if (!is_token(call->method))
+		return err_set(e, ERR_INVALID, "\"%.*s\": not an HTTP method", STR_ARG(str_slice(call->method, 0, 40)));
+	if (!is_one_line(call->url))
+		return err_set(e, ERR_INVALID, "%.*s: the URL has a line break in it", STR_ARG(c->what));
+	if (transfer_open(c, e) < 0)
 		return -1;
-	CURLMcode rc = curl->multi_add_handle(h->multi, c->easy);
-	return rc == CURLM_OK ? 0 : err_set(e, ERR_INTERNAL, "%.*s: libcurl error %d", STR_ARG(c->what), (int)rc);
+	set_peer(c, call);
+	set_body(c, call);
+	return set_headers(c, call, e);
 }
 
 void
 httpc_send(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
-	struct call *c = ARENA_NEW(a, struct call);
-	*c = (struct call){ .client = h, .arena = a, .done = done, .arg = arg, .what = describe(a, call->method, call->url),
-		.max_response = call->max_response ? call->max_response : RESPONSE_MAX };
-	if (start(c, call, &c->err) == 0) {
-		list_add_tail(&h->calls, &c->link);
-		return;
-	}
-	list_add_tail(&h->failed, &c->link);
-	uv_timer_start(&h->timer, on_timer, 0, 0);
+	struct call *c = transfer_new(h, a, describe(a, call->method, call->url), done, arg);
+	if (call->max_response)
+		c->max_response = call->max_response;
+	transfer_go(c, prepare(c, call, &c->err));
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */

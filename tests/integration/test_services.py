@@ -2,11 +2,15 @@
 """Triggers that call a service, each against a server of its kind on loopback: what arrives there, what its refusals come to, and that
 nothing is lost while it is away."""
 import base64
+import email
+import email.header
 import hashlib
 import hmac
 import http.server
 import json
+import os
 import re
+import subprocess
 import threading
 import unittest
 
@@ -82,11 +86,54 @@ class Server:
         return [c for c in self.calls if c["status"] < 300]
 
 
+class Program:
+    """A counterpart that is a program of its own, of Debian's Python; may be stopped and started on its port. It says `ready` when it is."""
+
+    def __init__(self, script, *args):
+        self.port = free_port()
+        self.command = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), script), str(self.port), *args]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE)
+        if self.process.stdout.readline().strip() != b"ready":
+            raise AssertionError(f"{self.command} does not start")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=30)
+            self.process.stdout.close()
+        self.process = None
+
+
 class Services(TestCase):
     def serve(self, answer, start=True):
         s = Server(answer)
         self.addCleanup(s.stop)
         return s.start() if start else s
+
+    def program(self, script, *args, start=True):
+        p = Program(script, *args)
+        self.addCleanup(p.stop)
+        return p.start() if start else p
+
+    def certificate(self):
+        """Paths of a certificate for 127.0.0.1 and its key."""
+        key, cert = os.path.join(self.directory, "key.pem"), os.path.join(self.directory, "cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:trigger.test", "-keyout", key, "-out", cert],
+                       check=True, capture_output=True)
+        return cert, key
+
+    def records(self):
+        """What a program wrote down."""
+        path = os.path.join(self.directory, "records")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as f:
+            return [json.loads(x) for x in f]
 
     def gateway(self, trigger, secrets):
         self.hook = free_port()
@@ -237,6 +284,101 @@ class OpenWhisk(Services):
         whisk.start()
         self.wait_for(d, 5)
         self.assertEqual(sorted(json.loads(c["body"])["n"] for c in whisk.good()), list(range(5)))
+
+
+# ---- mail
+
+MAIL = """
+      email:
+        host: 127.0.0.1
+        port: PORTNR
+        from: Tide Gate <gate@example.org>
+        to: [Ann <ann@example.org>, bob+x@example.technology]
+        subject: one
+        body: two
+        parameters:
+        - {src: {dependencyName: d, dataKey: body.subject}, dest: subject}
+        - {src: {dependencyName: d, dataKey: body.text}, dest: body}
+        - {src: {dependencyName: d, dataKey: body.to, value: cleo@example.org}, dest: to.-1}
+"""
+LOGIN = """
+        username: user
+        smtpPassword: {name: keys, key: password}
+        tls: {caCertSecret: {name: keys, key: ca}}
+"""
+
+
+class Mail(Services):
+    def start(self, smtp, login="", secrets=None):
+        return self.gateway(MAIL.replace("PORTNR", str(smtp.port)) + login.strip("\n"), secrets or {"password": "pass"})
+
+    def smtp(self, *args, start=True):
+        return self.program("smtp_server.py", os.path.join(self.directory, "records"), *args, start=start)
+
+    def test_a_mail_says_what_the_event_says(self):
+        d = self.start(self.smtp())
+        subject = "Größe: 5 % — " + "ä" * 60 + "\r\nBcc: evil@example.org"
+        self.send({"subject": subject, "text": "Zeile\n.\n" + "x" * 3000})
+        self.assertEqual(self.wait_for(d, 1)[0][2], {"status": 250})
+        [got] = self.records()
+        mail = email.message_from_string(got["text"])
+        self.assertEqual((got["from"], got["to"]), ("gate@example.org", ["ann@example.org", "bob+x@example.technology", "cleo@example.org"]))
+        self.assertEqual(str(email.header.make_header(email.header.decode_header(mail["Subject"]))), subject)
+        self.assertEqual(mail.get_payload(decode=True).decode(), "Zeile\n.\n" + "x" * 3000)
+        self.assertEqual((mail["From"], mail["Bcc"], mail.get_content_type()), ("Tide Gate <gate@example.org>", None, "text/plain"))
+        self.assertEqual(" ".join(mail["To"].split()), "Ann <ann@example.org>, bob+x@example.technology, cleo@example.org")
+        self.assertRegex(mail["Message-ID"], "^<[0-9a-f]{32}@example.org>$")
+        self.assertTrue(all(len(line) < 200 for line in got["text"].splitlines()))
+
+    def test_a_refused_receiver_refuses_the_mail(self):
+        d = self.start(self.smtp())
+        self.send({"subject": "s", "text": "t", "to": "nobody@example.org"})
+        verdict = until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")[0]
+        self.assertIn("the server refused: 550 5.1.1 no such user here", verdict[1])
+        self.send({"subject": "s", "text": "t", "to": "no address"})
+        until(lambda: [v for v in self.verdicts(d) if "is not an address of mail" in v[1]], 30, "the second failure")
+        self.assertEqual(self.records(), [])
+
+    def test_starttls_and_login(self):
+        cert, key = self.certificate()
+        with open(cert, encoding="ascii") as f:
+            secrets = {"ca": f.read(), "password": "pass"}
+        smtp = self.smtp(cert, key)
+        d = self.start(smtp, LOGIN, secrets)
+        self.send({"subject": "s", "text": "t"})
+        self.wait_for(d, 1)
+        self.assertEqual([(m["tls"], m["login"]) for m in self.records()], [(True, True)])
+        d.stop()
+        d = self.start(smtp, LOGIN, dict(secrets, password="a wrong one"))
+        self.send({"subject": "s", "text": "t"})
+        until(lambda: [v for v in self.verdicts(d) if "the login was refused" in v[1]], 30, "a refusal")
+        d.stop()
+        d = self.start(smtp, LOGIN.replace("caCertSecret: {name: keys, key: ca}", "enabled: true"), secrets)
+        self.send({"subject": "s", "text": "t"})
+        until(lambda: [v for v in self.verdicts(d) if "certificate" in v[1]], 30, "another refusal")
+        self.assertEqual(len(self.records()), 1)
+        self.assertNotIn("a wrong one", d.log())
+
+    def test_a_password_does_not_go_over_a_plain_connection(self):
+        smtp = self.smtp()
+        d = self.start(smtp, LOGIN.replace("caCertSecret: {name: keys, key: ca}", "enabled: true"))
+        self.send({"subject": "s", "text": "t"})
+        verdict = until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")[0]
+        self.assertIn("STARTTLS", verdict[1])
+        self.assertEqual(self.records(), [])
+
+    def test_nothing_is_lost_while_it_is_away(self):
+        smtp = self.smtp()
+        d = self.start(smtp)
+        self.send({"subject": "0", "text": "t"})
+        self.wait_for(d, 1)
+        smtp.stop()
+        for n in range(1, 6):
+            self.send({"subject": str(n), "text": "t"})
+        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
+        smtp.start()
+        self.wait_for(d, 6)
+        self.assertEqual(sorted(email.message_from_string(m["text"])["Subject"] for m in self.records()), list("012345"))
 
 
 if __name__ == "__main__":
