@@ -104,6 +104,8 @@ enter(struct join *j, struct room *r, const struct join_part *part)
 	r->n++;
 	j->n++;
 	j->bytes += part->ev->data.n;
+	if (part->ev->time < j->tick)
+		j->next_tick = INT64_MIN; /* late: the tick has yet to come to it */
 }
 
 /* Out of all lists; its reference is the caller's. An empty room of a key is closed by the caller, who may still need it. */
