@@ -118,6 +118,16 @@ def serve(work, name, port, manifests, sandbox="off", listen=None, options=()):
                    "--auth", "none", "--sandbox", sandbox, *options, path], port)
 
 
+def source_manifest(port):
+    return f"""apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {{name: bench}}
+spec:
+  webhook:
+    push: {{endpoint: /push, method: POST, port: "{port}"}}
+"""
+
+
 def run_workflow(work, path, sandbox):
     # Not removed before the end: ext4 looks for a long time for a free inode when thousands were freed a moment ago.
     state = tempfile.mkdtemp(dir=work)

@@ -15,20 +15,11 @@ import sys
 import tempfile
 
 import scale
+import sensors
 from common import (BIN, ROUNDS, RT, SECONDS, TIDEGATE, Server, fan_makefile, fan_out, free_port, notes, number, out, run_workflow,
-                    serve, timed, tool, workflow_head, write)
+                    serve, source_manifest, timed, tool, workflow_head, write)
 
 # ---- manifests ------------------------------------------------------------------------------------------------------
-
-def source_manifest(port):
-    return f"""apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: {{name: bench}}
-spec:
-  webhook:
-    push: {{endpoint: /push, method: POST, port: "{port}"}}
-"""
-
 
 def sensor_manifest(branch, command):
     """Submits a workflow of one step for events of a branch: a filter, and a parameter from the event."""
@@ -174,6 +165,8 @@ MEASURES = [
     ("flat", "memory after 100,000 workflows, idle", "after 100", "MiB", 1 / 1024, scale.flat, False, 3.0, 1.5),
     ("recovery", "restart with 100,000 queued", "with none", "ms", 1000, scale.recovery, False, 100, 15),
     ("finished", "20,000 finished nodes in memory", "20,000 waiting nodes", "MiB", 1 / 1024, scale.finished_nodes, False, 1.3, 0.5),
+    ("condition", "condition of 8 dependencies", "Argo Events' own code, as measured", "ns", 1, sensors.condition, False, 0.5, 0.2),
+    ("sensors", "event with 10,000 sensors, one matches", "with one sensor", "us", 1, sensors.many, False, 1.5, 1.15),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]
