@@ -185,7 +185,8 @@ httpc_of(void *arg)
 int
 daemon_start_events(struct daemon *d, struct err *e)
 {
-	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of, .arg = d };
+	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of, .arg = d,
+		                   .dead_letters = d->settings.dead_letters };
 	d->sensors = sensors_new(&env, bus_of, d);
 	if (sensors_apply(d->sensors, e))
 		return -1;

@@ -217,6 +217,7 @@ struct settings {
 	struct restrictions restrictions;
 	struct retention retention;
 	int64_t template_revisions; /* that are kept of each */
+	int64_t dead_letters;  /* kept per trigger */
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

@@ -161,6 +161,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		       "network commonly says. Argo's TRANSIENT_ERROR_PATTERN."),
 	FIELD(struct settings, metrics_ttl, "metricsTTL", 0, .dflt = "0s",
 		.doc = "How long a metric of a workflow or template is shown after its last report; 0s: for ever."),
+	FIELD(struct settings, dead_letters, "deadLetters", 0, .dflt = "10000", .min = 1, .max = 10000000,
+		.doc = "Dead letters that are kept of each trigger, and of each sensor's dependencies; of about a sixteenth more the oldest go."),
 	FIELD(struct settings, template_revisions, "templateRevisions", 0, .dflt = "100", .min = 1, .max = 1000000,
 		.doc = "Revisions that are kept of each WorkflowTemplate and ClusterWorkflowTemplate."),
 	FIELD(struct settings, workflow_defaults, "workflowDefaults", 0, .as = FIELD_OBJ_, .schema = &workflow_defaults_schema,

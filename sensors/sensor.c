@@ -12,6 +12,7 @@
 #include "core/map.h"
 #include "sensors/program.h"
 #include "sensors/rows.h"
+#include "triggers/dead.h"
 
 struct sensors {
 	struct trigger_env env;
@@ -66,7 +67,7 @@ static const char *const verdict_names[] = { [FIRING_PENDING] = "pending", [FIRI
 static bool
 is_final(enum firing_verdict v)
 {
-	return v == FIRING_FIRED || v == FIRING_DEAD;
+	return v == FIRING_FIRED || v == FIRING_HANDLED; /* a dead letter may be tried again */
 }
 
 /* The framework tells what became of a firing later on. */
@@ -83,6 +84,15 @@ report(void *arg, const struct trigger_def *def, const struct firing_outcome *o)
 		s->fired++;
 	rows_report(ss->rows, s ? s->id : 0, &d, is_final(o->verdict));
 	arena_free(a);
+}
+
+/* The event cannot go on, through no fault of its own perhaps: it is kept with the reason. */
+static void
+stop(struct sensor *s, size_t dep, const struct program_trigger *t, struct event *ev, str reason)
+{
+	const struct inputs in = { &s->prog->deps[dep].spec->name, &ev, 1, loop_now(s->ss->env.loop) };
+	decide(s, ev, dep, t, "error", reason);
+	dead_letter_keep(s->ss->triggers, s->prog->object->ns, s->prog->object->name, t ? t->name : STR_NONE, &in, reason);
 }
 
 /* ---- firing ------------------------------------------------------------------------------------------------------------------ */
@@ -218,7 +228,7 @@ join(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
 	str key = S("");
 	struct err e;
 	if (t->key && join_key_of(t->key, ev, s->prog->deps[dep].spec->name, a, &key, &e) < 0) {
-		decide(s, ev, dep, t, "error", arena_fmt(a, "joinKey: %s", e.msg));
+		stop(s, dep, t, ev, arena_fmt(a, "joinKey: %s", e.msg));
 		return;
 	}
 	int64_t place = ++s->place;
@@ -267,7 +277,7 @@ static void
 at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev)
 {
 	if (!t->runs) {
-		decide(s, ev, dep, t, "error", t->problem);
+		stop(s, dep, t, ev, t->problem);
 		return;
 	}
 	if (!condition_uses(&t->cond, dep))
@@ -286,10 +296,12 @@ at_dependency(struct sensor *s, size_t dep, struct filtered *f)
 	const struct program_dep *d = &s->prog->deps[dep];
 	str why = d->problem;
 	enum verdict v = d->problem.p ? FILTER_ERROR : filter_set_eval(&d->filters, f, &why);
-	if (v != FILTER_PASS) {
-		decide(s, f->ev, dep, NULL, v == FILTER_MISS ? "filtered" : "error", why);
+	if (v == FILTER_MISS)
+		decide(s, f->ev, dep, NULL, "filtered", why);
+	if (v == FILTER_ERROR)
+		stop(s, dep, NULL, f->ev, why);
+	if (v != FILTER_PASS)
 		return;
-	}
 	for (size_t i = 0; i < s->prog->triggers_n; i++)
 		at_trigger(s, &s->prog->triggers[i], dep, f->ev);
 }
@@ -307,6 +319,29 @@ received(void *arg, struct event *ev)
 	if (s->prog->timed)
 		arm(s, INT64_MIN);
 	bus_consumed(s->sub, ev->seq);
+}
+
+/* A dead letter comes back: to its dependency, or to the one trigger that could not run. */
+static bool
+again(void *arg, const struct dead_again *x)
+{
+	struct sensors *ss = arg;
+	struct sensor *s = map_get(&ss->by_name, arena_fmt(ss->tmp, "%.*s/%.*s", STR_ARG(x->ns), STR_ARG(x->sensor)));
+	size_t dep = s ? program_dep_named(s->prog, x->dependency) : SIZE_MAX;
+	struct program_trigger *t = s && x->trigger.n ? program_trigger_named(s->prog, x->trigger) : NULL;
+	bool known = dep != SIZE_MAX && (t || !x->trigger.n);
+	if (known) {
+		struct filtered f = { .ev = x->ev, .tmp = ss->tmp, .file = s->prog->object->file };
+		dead_letter_taken(ss->triggers, x->id);
+		if (t)
+			at_trigger(s, t, dep, x->ev);
+		else
+			at_dependency(s, dep, &f);
+		if (s->prog->timed)
+			arm(s, INT64_MIN);
+	}
+	arena_reset(ss->tmp);
+	return known;
 }
 
 /* ---- from one program to the next --------------------------------------------------------------------------------------------- */
@@ -458,6 +493,7 @@ sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str 
 	ss->arg = arg;
 	ss->rows = rows_new(env->loop, env->store);
 	ss->triggers = triggers_new(&ss->env, report, ss);
+	dead_letters_on_again(ss->triggers, again, ss);
 	ss->tmp = arena_new();
 	return ss;
 }
@@ -564,6 +600,12 @@ sensors_free(struct sensors *ss)
 	rows_free(ss->rows);
 	arena_free(ss->tmp);
 	free(ss);
+}
+
+struct triggers *
+sensors_triggers(struct sensors *ss)
+{
+	return ss->triggers;
 }
 
 /* ---- status ------------------------------------------------------------------------------------------------------------------------ */

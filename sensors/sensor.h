@@ -12,6 +12,7 @@
 #include "triggers/trigger.h"
 
 struct sensors;
+struct triggers;
 
 extern const struct kind kind_sensor;
 extern const char sensor_schema_sql[]; /* tables: sensor state, firings, decisions, dead letters */
@@ -21,6 +22,8 @@ struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)
 /* Follows the Sensor objects: starts, stops, keeps the state of triggers whose dependencies and conditions did not change. */
 int sensors_apply(struct sensors *ss, struct err *e) MUST_CHECK;
 void sensors_free(struct sensors *ss);
+/* For what concerns firings alone, as dead letters do. */
+struct triggers *sensors_triggers(struct sensors *ss);
 struct val sensors_status(struct sensors *ss, struct arena *a);
 
 /*

@@ -23,7 +23,7 @@
 struct triggers;
 struct trigger;
 
-enum { FIRING_WINDOW = 16, FIRING_KEEP_DEAD = 10000 /* dead letters kept per trigger */ };
+enum { FIRING_WINDOW = 16 };
 
 /* A trigger as its manifest has it. What it points to belongs to the owner object. */
 struct trigger_def {
@@ -112,6 +112,7 @@ struct firing_row {
 	int64_t next_ns, created_ns;
 	str ns, sensor, trigger;
 	bool dead;
+	int64_t dead_keep; /* not 0: it is time to drop the oldest dead letters of the trigger beyond so many */
 	str reason;
 	size_t n;
 	const str *dependencies;
@@ -119,7 +120,7 @@ struct firing_row {
 };
 int firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e);
 int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
-/* The new trigger, attempt, time and reason; dead: also the oldest dead letters beyond FIRING_KEEP_DEAD go. */
+/* The new trigger, attempt, time and reason; see dead_keep. */
 int firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e);
 /* Calls fn for every pending firing of the trigger, in order. */
 int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);

@@ -45,54 +45,70 @@ row_written(void *arg)
 }
 
 static void
-add_events(struct row_job *j, const struct firing *f)
+add_events(struct row_job *j, const struct inputs *in)
 {
-	str *deps = ARENA_ARRAY(j->arena, str, f->n);
-	struct event **events = ARENA_ARRAY(j->arena, struct event *, f->n);
-	for (size_t i = 0; i < f->n; i++) {
-		deps[i] = arena_dup(j->arena, f->dependencies[i]);
-		events[i] = event_ref(f->events[i]);
+	str *deps = ARENA_ARRAY(j->arena, str, in->n);
+	struct event **events = ARENA_ARRAY(j->arena, struct event *, in->n);
+	for (size_t i = 0; i < in->n; i++) {
+		deps[i] = arena_dup(j->arena, in->dependencies[i]);
+		events[i] = event_ref(in->events[i]);
 	}
-	j->row.n = f->n;
+	j->row.n = in->n;
 	j->row.dependencies = deps;
 	j->row.events = events;
 }
 
 static struct row_job *
-new_job(const struct firing *f, bool dead, str reason)
+job_of(const struct trigger_def *d)
 {
 	struct arena *a = arena_new();
 	struct row_job *j = ARENA_NEW(a, struct row_job);
-	const struct trigger_def *d = &f->t->def;
 	*j = (struct row_job){ .arena = a };
-	j->row = (struct firing_row){ .attempt = f->attempt, .next_ns = f->next_ns, .created_ns = f->created_ns, .ns = arena_dup(a, d->ns),
-		                      .sensor = arena_dup(a, d->sensor), .trigger = arena_dup(a, d->name), .dead = dead,
-		                      .reason = arena_dup(a, reason) };
+	j->row = (struct firing_row){ .ns = arena_dup(a, d->ns), .sensor = arena_dup(a, d->sensor), .trigger = arena_dup(a, d->name) };
+	return j;
+}
+
+static struct row_job *
+new_job(const struct firing *f, str reason)
+{
+	struct row_job *j = job_of(&f->t->def);
+	j->row.attempt = f->attempt;
+	j->row.next_ns = f->next_ns;
+	j->row.created_ns = f->created_ns;
+	j->row.reason = arena_dup(j->arena, reason);
 	memcpy(j->row.id, f->id, sizeof f->id);
 	return j;
 }
 
 static void
-queue_job(const struct trigger *t, struct row_job *j, int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e))
+make_dead(struct triggers *ts, struct row_job *j)
+{
+	j->row.dead = true;
+	j->row.dead_keep = dead_count(ts, j->row.ns, j->row.sensor, j->row.trigger);
+}
+
+static void
+queue_job(struct triggers *ts, struct row_job *j, int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e))
 {
 	j->write = write;
-	store_write(t->ts->env->store, write_row, j, row_written);
+	store_write(ts->env->store, write_row, j, row_written);
 }
 
 /* The row as it is now: a first attempt inside a turn has none yet, and gets it in the event's transaction. */
 static void
 put_row(struct firing *f, struct row_job *j)
 {
+	const struct inputs in = firing_inputs(f);
 	if (!f->stored)
-		add_events(j, f);
-	queue_job(f->t, j, f->stored ? firing_row_update : firing_row_insert);
+		add_events(j, &in);
+	queue_job(f->t->ts, j, f->stored ? firing_row_update : firing_row_insert);
 	f->stored = true;
 }
 
 static void
 put_and_go_on(struct firing *f, str reason)
 {
-	struct row_job *j = new_job(f, false, reason);
+	struct row_job *j = new_job(f, reason);
 	list_del(&f->link);
 	list_add_tail(&f->t->unwritten, &f->link);
 	j->firing = f;
@@ -114,7 +130,10 @@ firing_hand_over(struct firing *f, str reason)
 void
 firing_keep(struct firing *f, bool dead, str reason)
 {
-	put_row(f, new_job(f, dead, reason));
+	struct row_job *j = new_job(f, reason);
+	if (dead)
+		make_dead(f->t->ts, j);
+	put_row(f, j);
 }
 
 static int
@@ -127,7 +146,27 @@ void
 firing_delete(struct firing *f)
 {
 	if (f->stored)
-		queue_job(f->t, new_job(f, false, STR_NONE), delete_row);
+		queue_job(f->t->ts, new_job(f, STR_NONE), delete_row);
+}
+
+void
+firing_delete_row(struct triggers *ts, str id)
+{
+	struct row_job *j = job_of(&(struct trigger_def){ 0 });
+	snprintf(j->row.id, sizeof j->row.id, "%.*s", STR_ARG(id));
+	queue_job(ts, j, delete_row);
+}
+
+void
+firing_insert_dead(struct triggers *ts, const struct trigger_def *def, const struct inputs *in, str reason)
+{
+	struct row_job *j = job_of(def);
+	j->row.created_ns = in->now_ns;
+	j->row.reason = arena_dup(j->arena, reason);
+	firing_make_id(def, in, j->row.id);
+	make_dead(ts, j);
+	add_events(j, in);
+	queue_job(ts, j, firing_row_insert);
 }
 
 /* ---- rateLimit ------------------------------------------------------------------------------------------------------ */
@@ -135,9 +174,7 @@ firing_delete(struct firing *f)
 void
 rate_save(struct trigger *t)
 {
-	struct arena *a = arena_new();
-	struct row_job *j = ARENA_NEW(a, struct row_job);
-	*j = (struct row_job){ .arena = a, .row = { .next_ns = t->rate_next_ns, .ns = arena_dup(a, t->def.ns), .sensor = arena_dup(a, t->def.sensor),
-		                                    .trigger = arena_dup(a, t->def.name) } };
-	queue_job(t, j, firing_rate_write);
+	struct row_job *j = job_of(&t->def);
+	j->row.next_ns = t->rate_next_ns;
+	queue_job(t->ts, j, firing_rate_write);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How firings lie in the store. Everything here runs on the writer's or a pool thread, or at start-up. */
-#include "core/log.h"
 #include "core/store.h"
-#include "triggers/firing.h"
+#include "triggers/dead_impl.h"
 #include "triggers/saved.h"
 
 const char firing_schema_sql[] = FIRING_RATE_SCHEMA_SQL;
@@ -29,7 +28,7 @@ firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
 		                str_c(r->id), (int64_t)i, r->dependencies[i], saved_attributes(r->events[i], a),
 		                r->events[i]->data.p ? r->events[i]->data : S(""));
 	arena_free(a);
-	return rc;
+	return rc == 0 && r->dead_keep ? dead_rows_trim(db, r, e) : rc;
 }
 
 int
@@ -40,28 +39,13 @@ firing_row_delete(sqlite3 *db, const char *id, struct err *e)
 	return store_exec(db, e, "DELETE FROM firing WHERE id = ?", "s", str_c(id));
 }
 
-/* The oldest dead letters of the trigger go when there are too many. */
-static int
-trim_dead(sqlite3 *db, const struct firing_row *r, struct err *e)
-{
-#define SURPLUS "SELECT id FROM firing WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'dead' ORDER BY seq DESC LIMIT -1 OFFSET ?"
-	if (store_exec(db, e, "DELETE FROM firing_event WHERE firing IN (" SURPLUS ")", "sssi", r->ns, r->sensor, r->trigger, (int64_t)FIRING_KEEP_DEAD) < 0)
-		return -1;
-	if (store_exec(db, e, "DELETE FROM firing WHERE id IN (" SURPLUS ")", "sssi", r->ns, r->sensor, r->trigger, (int64_t)FIRING_KEEP_DEAD) < 0)
-		return -1;
-#undef SURPLUS
-	if (sqlite3_changes(db) > 0)
-		log_warn("the oldest dead letter was dropped: too many of this trigger", "sensor", r->sensor.p, "trigger", r->trigger.p, NULL);
-	return 0;
-}
-
 int
 firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e)
 {
 	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ? WHERE id = ?", "ssiiss",
 	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, str_c(r->id)) < 0)
 		return -1;
-	return r->dead ? trim_dead(db, r, e) : 0;
+	return r->dead_keep ? dead_rows_trim(db, r, e) : 0;
 }
 
 static void

@@ -5,12 +5,14 @@
  *     trigger.c    the set of triggers; what the sensors and the kinds call
  *     attempt.c    one attempt: parameters applied, the kind called, what its end means
  *     turn.c       whose turn it is: window, rate limit, pauses, events read back
- *     firing_jobs.c firing_rows.c    rows: what is written when, and how it lies there
+ *     dead.c       dead letters: how many, tried again, dropped
+ *     firing_jobs.c firing_rows.c dead_rows.c    rows: what is written when, and how it lies there
  */
 #ifndef TIDEGATE_TRIGGERS_FRAMEWORK_H
 #define TIDEGATE_TRIGGERS_FRAMEWORK_H
 
 #include "core/map.h"
+#include "triggers/dead.h"
 #include "triggers/firing.h"
 
 enum { KEEP_EVENTS = 256 /* firings per trigger whose events stay in memory while they wait */ };
@@ -20,6 +22,11 @@ struct triggers {
 	void (*report)(void *arg, const struct trigger_def *def, const struct firing_outcome *o);
 	void *arg;
 	struct map by_name; /* "ns/sensor/name" -> struct trigger */
+	struct map dead;    /* the same -> how many dead letters there are (dead.c) */
+	bool (*again)(void *arg, const struct dead_again *x); /* who takes events of dead letters again; may be NULL */
+	void *again_arg;
+	unsigned jobs;      /* about dead letters, under way */
+	bool closed;        /* freed, waits for them */
 };
 
 struct trigger {
@@ -76,6 +83,10 @@ void firing_drop_events(struct firing *f);
 /* The attempt's own memory. */
 void firing_end_work(struct firing *f);
 void trigger_free_if_idle(struct trigger *t);
+void triggers_free_if_idle(struct triggers *ts);
+void firing_make_id(const struct trigger_def *def, const struct inputs *in, char out[33]);
+/* A dead letter is a firing again, from its first attempt on. False: the trigger does not run now, or has it already. */
+bool trigger_take_back(struct trigger *t, str id, int64_t created_ns);
 
 /* ---- attempt.c --------------------------------------------------------------------------------------------------- */
 
@@ -111,5 +122,15 @@ void firing_keep(struct firing *f, bool dead, str reason);
 void firing_hand_over(struct firing *f, str reason);
 void firing_delete(struct firing *f);
 void rate_save(struct trigger *t);
+/* A dead letter that never was a firing. */
+void firing_insert_dead(struct triggers *ts, const struct trigger_def *def, const struct inputs *in, str reason);
+void firing_delete_row(struct triggers *ts, str id);
+
+/* ---- dead.c -------------------------------------------------------------------------------------------------------- */
+
+void dead_open(struct triggers *ts);
+void dead_close(struct triggers *ts);
+/* There is one more of the trigger. How many may stay, if it is time to make room; else 0. */
+int64_t dead_count(struct triggers *ts, str ns, str sensor, str trigger);
 
 #endif

@@ -77,8 +77,8 @@ trigger_free_if_idle(struct trigger *t)
 }
 
 /* The same for the same events of the same trigger, whenever it is computed. */
-static void
-make_id(const struct trigger_def *def, const struct inputs *in, char out[33])
+void
+firing_make_id(const struct trigger_def *def, const struct inputs *in, char out[33])
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	const str head[] = { def->ns, def->sensor, def->name };
@@ -107,7 +107,7 @@ new_firing(struct trigger *t, const struct inputs *in)
 		f->dependencies[i] = arena_dup(f->arena, in->dependencies[i]);
 		f->events[i] = event_ref(in->events[i]);
 	}
-	make_id(&t->def, in, f->id);
+	firing_make_id(&t->def, in, f->id);
 	return f;
 }
 
@@ -118,7 +118,15 @@ triggers_new(const struct trigger_env *env, void (*report)(void *arg, const stru
 {
 	struct triggers *ts = MEM_NEW(struct triggers);
 	*ts = (struct triggers){ .env = env, .report = report, .arg = arg };
+	dead_open(ts);
 	return ts;
+}
+
+void
+triggers_free_if_idle(struct triggers *ts)
+{
+	if (ts->closed && !ts->jobs)
+		free(ts);
 }
 
 void
@@ -135,7 +143,9 @@ triggers_free(struct triggers *ts)
 	for (size_t i = 0; (slot = map_next(&ts->by_name, &i));)
 		trigger_free_if_idle(slot->value);
 	map_free(&ts->by_name);
-	free(ts);
+	dead_close(ts);
+	ts->closed = true;
+	triggers_free_if_idle(ts);
 }
 
 struct resume {
@@ -143,11 +153,11 @@ struct resume {
 	str ns, sensor, name;
 };
 
-/* What still ran when the trigger was retired goes on, and must not be started a second time. */
+/* What still ran when the trigger was retired goes on; and nothing may be started a second time. */
 static bool
 is_known(struct trigger *t, const char *id)
 {
-	struct link *const heads[] = { &t->running, &t->unwritten };
+	struct link *const heads[] = { &t->running, &t->unwritten, &t->queue, &t->waiting };
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		for (struct link *l = heads[i]->next; l != heads[i]; l = l->next)
 			if (strcmp(CONTAINER_OF(l, struct firing, link)->id, id) == 0)
@@ -286,4 +296,23 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 		fire_inside(f, a, out);
 	else
 		firing_insert(f);
+}
+
+bool
+trigger_take_back(struct trigger *t, str id, int64_t created_ns)
+{
+	struct firing_outcome o = { .verdict = FIRING_PENDING, .id = id };
+	struct firing *f = MEM_NEW(struct firing);
+	snprintf(f->id, sizeof f->id, "%.*s", STR_ARG(id));
+	if (t->retired || is_known(t, f->id)) {
+		free(f);
+		return false;
+	}
+	f->t = t;
+	f->order = ++t->fired;
+	f->stored = true;
+	f->created_ns = created_ns;
+	t->ts->report(t->ts->arg, &t->def, &o);
+	firing_hand_over(f, STR_NONE);
+	return true;
 }

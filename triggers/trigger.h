@@ -24,6 +24,7 @@ struct trigger_env {
 	struct engine *engine;
 	struct httpc *(*httpc)(void *arg); /* made with the first use */
 	void *arg;
+	int64_t dead_letters; /* kept per trigger; 0: as many as the settings' default */
 };
 
 struct trigger_ops {

@@ -139,11 +139,11 @@ events_read(void *arg, const struct err *e)
 	f->events = r->events;
 	f->n = r->n;
 	free(r);
-	if (t->ts && !t->retired && !e) {
+	if (t->ts && !t->retired && !e && f->n) {
 		firing_attempt(f);
 		return;
 	}
-	/* its row is pending, and is read again when the trigger is next defined: nothing is given up here */
+	/* Its row is pending, and is read again when the trigger is next defined; or somebody dropped it while it was a dead letter. */
 	if (e)
 		log_error("a firing's events cannot be read", "firing", f->id, "error", e->msg, NULL);
 	turn_leave(f);

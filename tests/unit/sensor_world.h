@@ -81,6 +81,7 @@ struct world {
 	struct http_req *held[8]; /* with `hold`: requests that wait for release() */
 	size_t held_n;
 	bool hold;
+	int64_t dead_letters;    /* the setting */
 	const char *retry_after; /* sent with answers other than 200 */
 };
 
@@ -118,7 +119,8 @@ open_world(struct world *w)
 	loop_set_clock(w->loop, w->now);
 	must(store_open(w->loop, str_c(w->dir), history, ARRAY_LEN(history), &w->store, &e), &e);
 	must(bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, &e), &e);
-	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w,
+	                           .dead_letters = w->dead_letters };
 	w->sensors = sensors_new(&env, bus_of, w);
 	must(sensors_apply(w->sensors, &e), &e);
 }
