@@ -17,7 +17,7 @@
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[16];
+	static struct store_migration history[17];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -34,6 +34,7 @@ migrations(size_t *n)
 	history[13] = (struct store_migration){ 14, tags_schema_sql };
 	history[14] = (struct store_migration){ 15, sensor_waiting_sql };
 	history[15] = (struct store_migration){ 16, firing_schema_sql };
+	history[16] = (struct store_migration){ 17, firing_gather_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

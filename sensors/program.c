@@ -159,6 +159,17 @@ rate_of(const struct rate_limit *r)
 	return unit * NS_PER_SEC / r->requests;
 }
 
+static struct gather_rule
+gather_of(const struct trigger_spec *s)
+{
+	if (s->batch)
+		return (struct gather_rule){ .size = s->batch->size, .within_ns = s->batch->within.ns };
+	if (s->debounce)
+		return (struct gather_rule){ .quiet_ns = s->debounce->quiet.ns, .most_ns = s->debounce->most.ns,
+			                     .last = !str_eq(s->debounce->events, S("all")) };
+	return (struct gather_rule){ 0 };
+}
+
 static struct trigger_def
 def_of(struct program *p, const struct trigger_spec *s, str name)
 {
@@ -166,10 +177,14 @@ def_of(struct program *p, const struct trigger_spec *s, str name)
 		                 .template = s->template->src, .parameters = s->parameters.p, .parameters_n = s->parameters.n,
 		                 .retry = s->retry, .allow = s->policy && s->policy->status ? s->policy->status->allow : NULL,
 		                 .serial = s->at_least_once, .rate_every_ns = s->rate_limit ? rate_of(s->rate_limit) : 0 };
+	d.gather = gather_of(s);
+	d.many = s->batch || (s->debounce && !d.gather.last);
 	if (s->dlq) {
 		struct trigger_def *dlq = ARENA_NEW(p->arena, struct trigger_def);
 		*dlq = def_of(p, s->dlq, arena_fmt(p->arena, "%.*s" FIRING_DLQ_NAME, STR_ARG(name)));
 		dlq->is_dlq = true;
+		dlq->many = d.many;
+		dlq->gather = (struct gather_rule){ 0 };
 		d.dlq = dlq;
 	}
 	return d;

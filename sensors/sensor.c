@@ -62,12 +62,13 @@ decide(struct sensor *s, const struct event *ev, size_t dep, const struct progra
 }
 
 static const char *const verdict_names[] = { [FIRING_PENDING] = "pending", [FIRING_FIRED] = "fired", [FIRING_FAILED] = "failed",
-	                                     [FIRING_DEAD] = "dead-letter", [FIRING_HANDED] = "failed", [FIRING_HANDLED] = "dead-letter" };
+	                                     [FIRING_DEAD] = "dead-letter", [FIRING_HANDED] = "failed", [FIRING_HANDLED] = "dead-letter",
+	                                     [FIRING_SUPERSEDED] = "superseded" };
 
 static bool
 is_final(enum firing_verdict v)
 {
-	return v == FIRING_FIRED || v == FIRING_HANDLED; /* a dead letter may be tried again */
+	return v == FIRING_FIRED || v == FIRING_HANDLED || v == FIRING_SUPERSEDED; /* a dead letter may be tried again */
 }
 
 /* The framework tells what became of a firing later on. */

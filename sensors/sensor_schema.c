@@ -428,6 +428,53 @@ static const struct schema rate_limit_schema = { "RateLimit", "How often a trigg
 	{ 0 } } };
 
 static void
+check_batch(void *obj, const struct val *in, struct decode *c)
+{
+	const struct batch *b = obj;
+
+	if (b->within.ns <= 0)
+		decode_error(c, in, "within", "must be more than nothing, such as 10s");
+}
+
+static const struct schema batch_schema = { "Batch", "Tidegate's own: many events, one firing. Parameters see the list of a dependency's "
+	"events, in the order they came: `dataKey: \"#.body.id\"` gives all ids, `dataKey: \"0.body.id\"` the first, `dataKey: \"#\"` how many there "
+	"are; in a dataTemplate `.Input` is the list.", sizeof(struct batch), (const struct field[]){
+	FIELD(struct batch, size, "size", REQ, .min = 1, .max = 10000, .doc = "It fires when so many have come: events, or joins where "
+		"conditions join some."),
+	FIELD(struct batch, within, "within", 0, .dflt = "1m", .doc = "It fires at the latest so long after the first. Beyond 16 MiB or 10000 "
+		"events it fires earlier."),
+	{ 0 } }, check_batch };
+
+static void
+check_debounce(void *obj, const struct val *in, struct decode *c)
+{
+	const struct debounce *d = obj;
+
+	if (d->quiet.ns <= 0)
+		decode_error(c, in, "quiet", "must be more than nothing, such as 10s");
+	if (d->most.ns && d->most.ns < d->quiet.ns)
+		decode_error(c, in, "atMost", "must not be shorter than quiet");
+}
+
+static const char *const debounced[] = { "", "last", "all", NULL };
+static const struct schema debounce_schema = { "Debounce", "Tidegate's own: it fires once, when no more has come for a while.",
+	sizeof(struct debounce), (const struct field[]){
+	FIELD(struct debounce, most, "atMost", 0, .doc = "It fires at the latest so long after the first; for ever by default."),
+	FIELD(struct debounce, events, "events", 0, .choices = debounced, .doc = "With which: `last` (the default; those before are told as "
+		"`superseded`), or `all`: then parameters see lists, as with batch."),
+	FIELD(struct debounce, quiet, "quiet", REQ, .doc = "How long nothing may come, such as `10s`."),
+	{ 0 } }, check_debounce };
+
+static void
+check_gathering(const struct trigger_spec *t, const struct val *in, struct decode *c)
+{
+	if (t->batch && t->debounce)
+		decode_error(c, in, "debounce", "batch and debounce exclude each other");
+	if (t->dlq && (t->dlq->batch || t->dlq->debounce))
+		decode_warn(c, t->dlq->src, t->dlq->batch ? "batch" : "debounce", "has no effect on a dlqTrigger: it gets what was given up, as it was");
+}
+
+static void
 check_policy_kind(const struct trigger_spec *t, struct decode *c)
 {
 	const struct trigger_ops *kind = t->template ? t->template->kind : NULL;
@@ -449,6 +496,7 @@ check_trigger(void *obj, const struct val *in, struct decode *c)
 	if (!t->template)
 		decode_error(c, in, NULL, "trigger template can't be nil: write template: {name: ..., http: ...}");
 	check_policy_kind(t, c);
+	check_gathering(t, in, c);
 	if (t->dlq && !t->at_least_once)
 		decode_error(c, in, "dlqTrigger", "to use dlqTrigger, atLeastOnce must be true");
 	if (t->dlq && !t->dlq->at_least_once)
@@ -459,6 +507,9 @@ const struct schema trigger_spec_schema = { "Trigger", "What is done when events
 	sizeof(struct trigger_spec), (const struct field[]){
 	FIELD(struct trigger_spec, at_least_once, "atLeastOnce", 0,
 		.doc = "Whether a firing is kept until it went well; here it always is."),
+	FIELD_PTR(struct trigger_spec, batch, "batch", 0, &batch_schema, .doc = "Tidegate's own: many events, one firing."),
+	FIELD_PTR(struct trigger_spec, debounce, "debounce", 0, &debounce_schema,
+		.doc = "Tidegate's own: one firing when no more has come for a while."),
 	FIELD_PTR(struct trigger_spec, dlq, "dlqTrigger", 0, &trigger_spec_schema,
 		.doc = "What is done with the same events when it is given up; without one, or if that is given up, too, they are dead letters. Its "
 		       "`conditions` have no effect."),

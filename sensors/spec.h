@@ -88,12 +88,22 @@ struct rate_limit {
 	str unit;                              /* "" or "Second", "Minute", "Hour" */
 	int64_t requests;
 };
+struct batch {
+	int64_t size;
+	dur within;
+};
+struct debounce {
+	dur quiet, most;                       /* most 0: none */
+	str events;                            /* "" or "last", "all" */
+};
 struct trigger_spec {
 	struct trigger_template *template;
 	LIST_OF(struct trigger_parameter) parameters;
 	struct policy *policy;
 	struct backoff *retry;                 /* retryStrategy */
 	struct rate_limit *rate_limit;
+	struct batch *batch;
+	struct debounce *debounce;
 	bool at_least_once;
 	struct trigger_spec *dlq;              /* dlqTrigger */
 	const struct val *src;

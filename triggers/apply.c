@@ -77,19 +77,51 @@ by_key(str key, str json, bool raw, struct arena *a, struct resolved *out, struc
 	return 0;
 }
 
+enum part { PART_DATA, PART_CONTEXT, PART_WHOLE };
+
 static int
-from_event(const struct parameter_source *s, struct event *ev, int64_t now, struct arena *a, struct resolved *out, struct err *e)
+part_json(enum part part, struct event *ev, struct arena *a, str *out, struct err *e)
+{
+	if (part == PART_DATA)
+		return event_json(ev, a, out, e);
+	struct val v = part == PART_WHOLE ? event_context_and_data(ev, a) : event_context(ev, a);
+	*out = json_write(a, &v);
+	return 0;
+}
+
+/* That part of all events of the dependency, as a list. */
+static int
+parts_json(enum part part, str dependency, const struct inputs *in, struct arena *a, str *out, struct err *e)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; i < in->n; i++) {
+		str one;
+		if (!str_eq(in->dependencies[i], dependency))
+			continue;
+		if (part_json(part, in->events[i], a, &one, e) < 0)
+			return -1;
+		buf_addc(&b, b.n ? ',' : '[');
+		buf_add(&b, one);
+	}
+	buf_addc(&b, ']');
+	*out = arena_dup(a, buf_str(&b));
+	return 0;
+}
+
+static int
+inputs_json(enum part part, const struct parameter_source *s, struct event *first, const struct inputs *in, struct arena *a, str *out, struct err *e)
+{
+	return in->many ? parts_json(part, s->dependency, in, a, out, e) : part_json(part, first, a, out, e);
+}
+
+static int
+from_event(const struct parameter_source *s, struct event *ev, const struct inputs *in, struct arena *a, struct resolved *out, struct err *e)
 {
 	bool data = s->data_key.n || s->data_template.n;
 	str key = data ? s->data_key : s->context_key, template = data ? s->data_template : s->context_template, json;
-	if (data) {
-		if (event_json(ev, a, &json, e) < 0)
-			return -1;
-	} else {
-		struct val context = event_context(ev, a);
-		json = json_write(a, &context);
-	}
-	if (template.n && by_template(template, json, now, a, out, e) == 0)
+	if (inputs_json(data ? PART_DATA : PART_CONTEXT, s, ev, in, a, &json, e) < 0)
+		return -1;
+	if (template.n && by_template(template, json, in->now_ns, a, out, e) == 0)
 		return 0;
 	return key.n ? by_key(key, json, s->use_raw, a, out, e) : -1;
 }
@@ -100,12 +132,9 @@ parameter_resolve(const struct parameter_source *s, const struct inputs *in, str
 	struct event *ev = event_of(in, s->dependency);
 	bool looks = s->data_key.n || s->data_template.n || s->context_key.n || s->context_template.n;
 	*out = (struct resolved){ RESOLVED_TEXT, s->value };
-	if (ev && !looks && !s->value.p) {
-		struct val whole = event_context_and_data(ev, a);
-		out->text = json_write(a, &whole);
-		return 0;
-	}
-	if (ev && looks && from_event(s, ev, in->now_ns, a, out, e) == 0)
+	if (ev && !looks && !s->value.p)
+		return inputs_json(PART_WHOLE, s, ev, in, a, &out->text, e);
+	if (ev && looks && from_event(s, ev, in, a, out, e) == 0)
 		return 0;
 	*out = (struct resolved){ s->value.p ? RESOLVED_TEXT : RESOLVED_NOTHING, s->value };
 	if (s->value.p || !ev)

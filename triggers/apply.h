@@ -15,6 +15,7 @@ struct inputs {
 	struct event *const *events;
 	size_t n;
 	int64_t now_ns; /* what `now` gives in templates: when the firing was decided, the same on every attempt */
+	bool many;      /* batch, debounce of all: a dependency's events are seen as a list, in the order they came */
 };
 
 /* What a parameter's source comes to. */

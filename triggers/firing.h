@@ -25,6 +25,13 @@ struct trigger;
 
 enum { FIRING_WINDOW = 16 };
 
+/* batch (size and within) or debounce (quiet, most and last); all 0: every occasion is a firing of its own. */
+struct gather_rule {
+	int64_t size, within_ns;
+	int64_t quiet_ns, most_ns; /* most 0: as long as there is no quiet */
+	bool last;                 /* only the last occasion counts */
+};
+
 /* A trigger as its manifest has it. What it points to belongs to the owner object. */
 struct trigger_def {
 	str ns, sensor, name;
@@ -36,6 +43,8 @@ struct trigger_def {
 	const struct val *allow;                   /* policy.status.allow; NULL: none */
 	bool serial;                               /* atLeastOnce */
 	int64_t rate_every_ns;                     /* rateLimit: time from one firing to the next; 0: none */
+	struct gather_rule gather;
+	bool many;                                 /* parameters see lists of events (struct inputs) */
 	const struct trigger_def *dlq;             /* dlqTrigger; NULL: none. Need not outlive trigger_define */
 	bool is_dlq;                               /* it is one itself: its firings were given up by another trigger */
 };
@@ -50,6 +59,7 @@ enum firing_verdict {
 	FIRING_DEAD,
 	FIRING_HANDED,  /* given up, and on its way to the dlqTrigger */
 	FIRING_HANDLED, /* given up, and the dlqTrigger fired */
+	FIRING_SUPERSEDED, /* a later one took its place: debounce */
 };
 struct firing_outcome {
 	enum firing_verdict verdict;
@@ -100,10 +110,13 @@ void firing_alone(struct firing *f);
 	"CREATE TABLE firing_event (firing TEXT NOT NULL, place INTEGER NOT NULL, dependency TEXT NOT NULL, attributes TEXT NOT NULL," \
 	" data BLOB NOT NULL, PRIMARY KEY (firing, place)) STRICT, WITHOUT ROWID;"
 
-/* Step 15 of the store's history. */
+/* A later step of the store's history. */
 #define FIRING_RATE_SCHEMA_SQL \
 	"CREATE TABLE firing_rate (ns TEXT NOT NULL, sensor TEXT NOT NULL, trigger TEXT NOT NULL, next_ns INTEGER NOT NULL," \
 	" PRIMARY KEY (ns, sensor, trigger)) STRICT, WITHOUT ROWID;"
+/* The step behind it. Above 0 the firing is open: so many occasions are in it, and next_ns is when it closes. */
+#define FIRING_GATHER_SCHEMA_SQL "ALTER TABLE firing ADD COLUMN gathered INTEGER NOT NULL DEFAULT 0;"
+extern const char firing_gather_sql[];
 extern const char firing_schema_sql[];
 
 struct firing_row {
@@ -112,6 +125,9 @@ struct firing_row {
 	int64_t next_ns, created_ns;
 	str ns, sensor, trigger;
 	bool dead;
+	int64_t gathered;   /* above 0: open */
+	size_t first_place; /* of the events; of a row that was read: how many there are */
+	int64_t bytes;      /* of a row that was read: of their data */
 	int64_t dead_keep; /* not 0: it is time to drop the oldest dead letters of the trigger beyond so many */
 	str reason;
 	size_t n;
@@ -122,6 +138,8 @@ int firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e);
 int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
 /* The new trigger, attempt, time and reason; see dead_keep. */
 int firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e);
+/* More events for a firing that is open. */
+int firing_row_append(sqlite3 *db, const struct firing_row *r, struct err *e);
 /* Calls fn for every pending firing of the trigger, in order. */
 int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
 /* When rateLimit lets the trigger's next firing through: r->next_ns of r->ns, sensor, trigger. */

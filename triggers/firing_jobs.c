@@ -136,6 +136,30 @@ firing_keep(struct firing *f, bool dead, str reason)
 	put_row(f, j);
 }
 
+void
+firing_insert_open(struct firing *f)
+{
+	struct row_job *j = new_job(f, STR_NONE);
+	j->row.gathered = 1;
+	put_row(f, j);
+}
+
+void
+firing_append(struct firing *f, const struct inputs *in, int64_t place, int64_t occasions)
+{
+	struct row_job *j = new_job(f, STR_NONE);
+	j->row.gathered = occasions;
+	j->row.first_place = (size_t)place;
+	add_events(j, in);
+	queue_job(f->t->ts, j, firing_row_append);
+}
+
+void
+firing_close(struct firing *f)
+{
+	put_and_go_on(f, STR_NONE);
+}
+
 static int
 delete_row(sqlite3 *db, const struct firing_row *r, struct err *e)
 {

@@ -5,6 +5,7 @@
 #include "triggers/saved.h"
 
 const char firing_schema_sql[] = FIRING_RATE_SCHEMA_SQL;
+const char firing_gather_sql[] = FIRING_GATHER_SCHEMA_SQL;
 
 static int
 read_failed(sqlite3 *db, struct err *e)
@@ -12,23 +13,37 @@ read_failed(sqlite3 *db, struct err *e)
 	return err_set(e, ERR_IO, "reading firings: %s", sqlite3_errmsg(db));
 }
 
-int
-firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
+static int
+insert_events(sqlite3 *db, const struct firing_row *r, struct err *e)
 {
-	if (store_exec(db, e,
-	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason)"
-	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-	               "sssssiiis", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
-	               r->created_ns, r->reason) < 0)
-		return -1;
 	struct arena *a = arena_new();
 	int rc = 0;
 	for (size_t i = 0; i < r->n && rc == 0; i++)
 		rc = store_exec(db, e, "INSERT OR IGNORE INTO firing_event (firing, place, dependency, attributes, data) VALUES (?, ?, ?, ?, ?)", "sissb",
-		                str_c(r->id), (int64_t)i, r->dependencies[i], saved_attributes(r->events[i], a),
+		                str_c(r->id), (int64_t)(r->first_place + i), r->dependencies[i], saved_attributes(r->events[i], a),
 		                r->events[i]->data.p ? r->events[i]->data : S(""));
 	arena_free(a);
-	return rc == 0 && r->dead_keep ? dead_rows_trim(db, r, e) : rc;
+	return rc;
+}
+
+int
+firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	if (store_exec(db, e,
+	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason, gathered)"
+	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+	               "sssssiiisi", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
+	               r->created_ns, r->reason, r->gathered) < 0)
+		return -1;
+	if (insert_events(db, r, e) < 0)
+		return -1;
+	return r->dead_keep ? dead_rows_trim(db, r, e) : 0;
+}
+
+int
+firing_row_append(sqlite3 *db, const struct firing_row *r, struct err *e)
+{
+	return firing_row_update(db, r, e) < 0 ? -1 : insert_events(db, r, e);
 }
 
 int
@@ -42,8 +57,8 @@ firing_row_delete(sqlite3 *db, const char *id, struct err *e)
 int
 firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e)
 {
-	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ? WHERE id = ?", "ssiiss",
-	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, str_c(r->id)) < 0)
+	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ?, gathered = ? WHERE id = ?", "ssiisis",
+	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, r->gathered, str_c(r->id)) < 0)
 		return -1;
 	return r->dead_keep ? dead_rows_trim(db, r, e) : 0;
 }
@@ -89,7 +104,9 @@ int
 firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
-	                                "SELECT id, attempt, next_ns, created_ns, reason FROM firing"
+	                                "SELECT id, attempt, next_ns, created_ns, reason, gathered,"
+	                                " iif(gathered > 0, (SELECT count(*) FROM firing_event WHERE firing = id), 0),"
+	                                " iif(gathered > 0, (SELECT sum(length(data)) FROM firing_event WHERE firing = id), 0) FROM firing"
 	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' ORDER BY seq",
 	                                e);
 	if (!q)
@@ -98,7 +115,9 @@ firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(voi
 	int rc;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		struct firing_row r = { .attempt = (unsigned)sqlite3_column_int64(q, 1), .next_ns = sqlite3_column_int64(q, 2),
-			                .created_ns = sqlite3_column_int64(q, 3), .reason = store_text(q, 4) };
+			                .created_ns = sqlite3_column_int64(q, 3), .reason = store_text(q, 4),
+			                .gathered = sqlite3_column_int64(q, 5), .first_place = (size_t)sqlite3_column_int64(q, 6),
+			                .bytes = sqlite3_column_int64(q, 7) };
 		copy_id(r.id, store_text(q, 0));
 		fn(arg, &r);
 	}

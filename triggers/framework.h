@@ -5,6 +5,7 @@
  *     trigger.c    the set of triggers; what the sensors and the kinds call
  *     attempt.c    one attempt: parameters applied, the kind called, what its end means
  *     turn.c       whose turn it is: window, rate limit, pauses, events read back
+ *     gather.c     batch and debounce
  *     dead.c       dead letters: how many, tried again, dropped
  *     firing_jobs.c firing_rows.c dead_rows.c    rows: what is written when, and how it lies there
  */
@@ -15,7 +16,12 @@
 #include "triggers/dead.h"
 #include "triggers/firing.h"
 
-enum { KEEP_EVENTS = 256 /* firings per trigger whose events stay in memory while they wait */ };
+enum {
+	KEEP_EVENTS = 256, /* firings per trigger whose events stay in memory while they wait */
+	/* beyond these a gathering firing closes before its time */
+	GATHER_EVENTS_MAX = 10000,
+	GATHER_BYTES_MAX = 16 << 20,
+};
 
 struct triggers {
 	const struct trigger_env *env;
@@ -29,6 +35,13 @@ struct triggers {
 	bool closed;        /* freed, waits for them */
 };
 
+/* What batch or debounce have gathered so far. */
+struct open_firing {
+	struct firing *firing; /* NULL: nothing; in none of the lists */
+	int64_t occasions, events, bytes;
+	struct timer timer;
+};
+
 struct trigger {
 	struct triggers *ts; /* NULL: freed, waits for what runs */
 	str key;
@@ -39,6 +52,7 @@ struct trigger {
 	struct link waiting; /* between two attempts, beside the queue */
 	struct link running; /* in an attempt, or being read back */
 	struct link unwritten; /* a row that it depends on is under way */
+	struct open_firing open;
 	size_t queued, in_window;
 	uint64_t fired;      /* gives each firing its place in the order */
 	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
@@ -125,6 +139,21 @@ void rate_save(struct trigger *t);
 /* A dead letter that never was a firing. */
 void firing_insert_dead(struct triggers *ts, const struct trigger_def *def, const struct inputs *in, str reason);
 void firing_delete_row(struct triggers *ts, str id);
+
+/* batch and debounce: the row of a firing that gathers; more events for it, from that place on; it goes into the queue once that is on disk. */
+void firing_insert_open(struct firing *f);
+void firing_append(struct firing *f, const struct inputs *in, int64_t place, int64_t occasions);
+void firing_close(struct firing *f);
+
+/* ---- gather.c ------------------------------------------------------------------------------------------------------ */
+
+bool gather_is_on(const struct gather_rule *g);
+/* Takes the firing over; in `a` the id of the one that its events are in now. */
+void gather(struct firing *f, const struct inputs *in, struct arena *a, struct firing_outcome *out);
+/* A row of before a restart that was still open. */
+void gather_resume(struct firing *f, const struct firing_row *r);
+void gather_close(struct trigger *t);
+void gather_forget(struct trigger *t);
 
 /* ---- dead.c -------------------------------------------------------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ firing_events(const struct firing *f, struct event ***out)
 struct inputs
 firing_inputs(const struct firing *f)
 {
-	return (struct inputs){ f->dependencies, f->events, f->n, f->created_ns };
+	return (struct inputs){ f->dependencies, f->events, f->n, f->created_ns, f->t->def.many };
 }
 
 /* ---- one firing --------------------------------------------------------------------------------------------------- */
@@ -181,7 +181,10 @@ resume_one(void *arg, const struct firing_row *r)
 	f->created_ns = r->created_ns;
 	if (t->def.is_dlq)
 		f->given_up = mem_text(str_slice(r->reason, 0, str_find(r->reason, S(FIRING_DLQ_REASON), 0)));
-	turn_add(f);
+	if (r->gathered && !t->open.firing)
+		gather_resume(f, r);
+	else
+		turn_add(f);
 }
 
 static int
@@ -250,6 +253,8 @@ trigger_define(struct triggers *ts, const struct trigger_def *def, struct object
 	struct resume r = { t, def->ns, def->sensor, def->name };
 	if (resume && store_read_now(ts->env->store, resume_rows, &r, e) < 0)
 		return -1;
+	if (t->open.firing && !gather_is_on(&t->def.gather))
+		gather_close(t);
 	if (t->queued)
 		turn_pump_soon(t);
 	return 0;
@@ -272,7 +277,7 @@ trigger_pending(const struct trigger *t)
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		for (const struct link *l = heads[i]->next; l != heads[i]; l = l->next)
 			n++;
-	return n + (t->dlq ? trigger_pending(t->dlq) : 0);
+	return n + (t->open.firing != NULL) + (t->dlq ? trigger_pending(t->dlq) : 0);
 }
 
 /* In the turn of the event, for kinds without an effect outside. The caller does not wait for one that ends later. */
@@ -292,7 +297,9 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 {
 	struct firing *f = new_firing(t, in);
 	*out = (struct firing_outcome){ .verdict = FIRING_PENDING, .id = arena_dup(a, str_c(f->id)) };
-	if (t->def.kind->inside && turn_is_open(t))
+	if (gather_is_on(&t->def.gather))
+		gather(f, in, a, out);
+	else if (t->def.kind->inside && turn_is_open(t))
 		fire_inside(f, a, out);
 	else
 		firing_insert(f);

@@ -108,6 +108,7 @@ turn_forget(struct trigger *t)
 	while (!list_empty(&t->waiting))
 		firing_free(LIST_FIRST(&t->waiting, struct firing, link));
 	t->queued = 0;
+	gather_forget(t);
 }
 
 /* ---- reading events back -------------------------------------------------------------------------------------------- */

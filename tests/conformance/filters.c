@@ -91,7 +91,7 @@ must(int rc, const struct err *e)
 static void
 open_world(struct world *w, int64_t now)
 {
-	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql } };
+	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql }, { 5, firing_gather_sql } };
 	struct bus_limits limits = { 0 };
 	struct err e;
 	w->loop = loop_new();

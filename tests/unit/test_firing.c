@@ -237,6 +237,118 @@ a_dlq_trigger_has_its_own_retries_over_a_restart(void **state)
 	assert_int_equal(engine.calls, 3);
 }
 
+/* ---- batch, debounce ------------------------------------------------------------------------------------------------- */
+
+#define MANY SENSOR("s") "  dependencies:\n" DEP("a") DEP("b") "  triggers:\n  - template:\n      name: t\n      conditions: a || b\n      http:\n" \
+	"        url: http://127.0.0.1:%u/in\n        payload:\n" \
+	"        - {src: {dependencyName: a, dataKey: '#.v', useRawData: true}, dest: a}\n" \
+	"        - {src: {dependencyName: b, contextKey: '#.id', useRawData: true}, dest: b}\n" \
+	"        - {src: {dependencyName: a, dataTemplate: '{{ range .Input }}{{ .v }};{{ end }}'}, dest: t}\n"
+
+static void
+a_batch_is_one_firing_with_lists(void **state)
+{
+	struct world *w = *state;
+	apply(w, MANY "    batch: {size: 3, within: 10s}\n", listen_on_loopback(w));
+	const char *first = emit(w, "a", "{\"v\":1}");
+	emit(w, "b", "{}");
+	settle(w);
+	assert_int_equal(w->calls_n, 0);
+	const char *last = emit(w, "a", "{\"v\":2}");
+	wait_for_calls(w, 1);
+	assert_string_equal(w->calls[0].body.p, "{\"a\":[1,2],\"b\":[\"ev-2\"],\"t\":\"1;2;\"}");
+	wait_for_verdict(w, first, "t", "fired");
+	wait_for_verdict(w, last, "t", "fired");
+	/* what does not fill up goes when its time has come */
+	emit(w, "a", "{\"v\":3}");
+	settle(w);
+	later(w, 9);
+	emit(w, "a", "{\"v\":4}");
+	settle(w);
+	assert_int_equal(w->calls_n, 1);
+	later(w, 1);
+	wait_for_calls(w, 2);
+	assert_string_equal(w->calls[1].body.p, "{\"a\":[3,4],\"t\":\"3;4;\"}");
+	assert_true(!str_eq(w->calls[0].id, w->calls[1].id));
+}
+
+#define BATCH(rule) SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n" WORKFLOW \
+	"        parameters:\n        - {src: {dependencyName: a, dataKey: '#.v'}, dest: spec.arguments.parameters.0.value}\n" rule
+
+static void
+a_batch_goes_on_over_a_restart(void **state)
+{
+	struct world *w = *state;
+	apply(w, BATCH("    batch: {size: 4, within: 1m}\n"));
+	emit(w, "a", "{\"v\":1}");
+	restart(w);
+	emit(w, "a", "{\"v\":2}");
+	emit(w, "a", "{\"v\":3}");
+	restart(w);
+	assert_int_equal(engine.n, 0);
+	wait_for_verdict(w, emit(w, "a", "{\"v\":4}"), "t", "fired");
+	assert_int_equal(engine.n, 1);
+	assert_string_equal(parameter(w, 0), "\"[1,2,3,4]\"");
+	/* its time comes while the daemon is away */
+	const char *id = emit(w, "a", "{\"v\":5}");
+	settle(w);
+	close_world(w);
+	w->now += 61 * NS_PER_SEC;
+	open_world(w);
+	wait_for_verdict(w, id, "t", "fired");
+	assert_string_equal(parameter(w, 1), "\"[5]\"");
+	/* the manifest does not gather any more */
+	id = emit(w, "a", "{\"v\":6}");
+	settle(w);
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n" WORKFLOW);
+	wait_for_verdict(w, id, "t", "fired");
+}
+
+static void
+a_debounce_fires_once_with_the_last(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP("    debounce: {quiet: 10s, atMost: 25s}\n"), listen_on_loopback(w));
+	const char *first = emit(w, "a", "{\"v\":1}");
+	settle(w);
+	later(w, 9);
+	const char *second = emit(w, "a", "{\"v\":2}");
+	assert_string_equal(verdict(w, first, "t"), "superseded: debounce: event ev-2 came within the quiet time");
+	later(w, 9);
+	settle(w);
+	assert_int_equal(w->calls_n, 0);
+	later(w, 1);
+	wait_for_calls(w, 1);
+	expect_body(w, 0, 2);
+	wait_for_verdict(w, second, "t", "fired");
+	/* never quiet: 25 s are the most */
+	for (int i = 3; i < 6; i++) {
+		emit(w, "a", arena_fmt(w->arena, "{\"v\":%d}", i).p);
+		settle(w);
+		later(w, i < 5 ? 9 : 7);
+	}
+	wait_for_calls(w, 2);
+	expect_body(w, 1, 5);
+}
+
+static void
+a_debounce_of_all_sees_all(void **state)
+{
+	struct world *w = *state;
+	apply(w, BATCH("    debounce: {quiet: 10s, events: all}\n"));
+	emit(w, "a", "{\"v\":1}");
+	settle(w);
+	later(w, 9);
+	emit(w, "a", "{\"v\":2}");
+	restart(w);
+	later(w, 9);
+	settle(w);
+	assert_int_equal(engine.n, 0);
+	later(w, 1);
+	wait_for_verdict(w, "ev-2", "t", "fired");
+	assert_string_equal(parameter(w, 0), "\"[1,2]\"");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, new_world, end_world)
 
 int
@@ -247,7 +359,8 @@ main(void)
 		TEST(an_hour_of_outage_loses_nothing_and_keeps_the_order), TEST(an_outage_is_probed_one_at_a_time_without_atLeastOnce_too),
 		TEST(a_poisonous_event_does_not_hold_up_the_next), TEST(an_unresolvable_parameter_is_a_dead_letter_and_the_next_ones_flow),
 		TEST(retry_after_is_honoured), TEST(compat_argo_counts_every_answer), TEST(a_dlq_trigger_takes_what_is_given_up),
-		TEST(a_dlq_trigger_has_its_own_retries_over_a_restart),
+		TEST(a_dlq_trigger_has_its_own_retries_over_a_restart), TEST(a_batch_is_one_firing_with_lists),
+		TEST(a_batch_goes_on_over_a_restart), TEST(a_debounce_fires_once_with_the_last), TEST(a_debounce_of_all_sees_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
