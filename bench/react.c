@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * react: from an event to the process it starts. One connection; each POST is answered and starts `mark NAME`; the next one
- * follows when both were seen. The time is from before send() to the first line of mark's main(), on one clock.
+ * react: from an event to what it sets going. One connection; each POST is answered and starts `mark NAME`, or calls http://127.0.0.1:TARGET;
+ * the next one follows when both were seen. The time is from before send() to the first line of mark's main(), or to the call's arrival, on
+ * one clock.
  *
- *     react PORT PATH EVENTS NAME
+ *     react PORT PATH EVENTS NAME|:TARGET
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -49,6 +50,46 @@ marks(const char *name)
 	return fd;
 }
 
+/* The target of calls: it listens, and a connection that comes stays. */
+static int target = -1, caller = -1;
+
+static int
+listens(uint16_t port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, 8))
+		die("target");
+	return fd;
+}
+
+/* When a call came, 0 if it is not there yet. A call is small: it is there with its first bytes, or at most with the next. */
+static int64_t
+call_came(void)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	static char b[8192];
+	static size_t had;
+	int64_t at = now();
+	if (caller < 0) {
+		caller = accept(target, NULL, NULL);
+		return 0;
+	}
+	ssize_t n = recv(caller, b + had, sizeof b - 1 - had, 0);
+	if (n <= 0)
+		die("the call's connection ended");
+	had += (size_t)n;
+	b[had] = 0;
+	const char *end = strstr(b, "\r\n\r\n"), *length = strcasestr(b, "\r\nContent-Length:");
+	if (!end || had < (size_t)(end + 4 - b) + (length ? strtoul(length + 17, NULL, 10) : 0))
+		return 0;
+	had = 0;
+	if (send(caller, answer, sizeof answer - 1, MSG_NOSIGNAL) < 0)
+		die("answer");
+	return at;
+}
+
 static int
 dial(uint16_t port)
 {
@@ -70,9 +111,9 @@ one_event(int conn, int mark, const char *path, unsigned id)
 	if (send(conn, b, (size_t)n, MSG_NOSIGNAL) != n)
 		die("send");
 	for (int answered = 0; !answered || !at;) {
-		struct pollfd p[2] = { { conn, POLLIN, 0 }, { mark, POLLIN, 0 } };
+		struct pollfd p[2] = { { conn, POLLIN, 0 }, { target < 0 ? mark : caller < 0 ? target : caller, POLLIN, 0 } };
 		if (poll(p, 2, 10000) <= 0) {
-			fprintf(stderr, "event %u: %s within 10 s\n", id, answered ? "no process" : "no answer");
+			fprintf(stderr, "event %u: %s within 10 s\n", id, answered ? "nothing follows" : "no answer");
 			exit(1);
 		}
 		if (p[0].revents && (n = (int)recv(conn, b, sizeof b - 1, 0)) <= 0)
@@ -81,7 +122,9 @@ one_event(int conn, int mark, const char *path, unsigned id)
 			fprintf(stderr, "answer: %.*s\n", n, b);
 			exit(1);
 		}
-		if (p[1].revents && recv(mark, &at, sizeof at, 0) != sizeof at)
+		if (p[1].revents && target >= 0)
+			at = call_came();
+		else if (p[1].revents && recv(mark, &at, sizeof at, 0) != sizeof at)
 			die("mark");
 	}
 	return at - start;
@@ -100,7 +143,12 @@ main(int argc, char **argv)
 	if (argc < 5)
 		return 2;
 	int events = atoi(argv[3]), warm = 20;
-	int mark = marks(argv[4]), conn = dial((uint16_t)atoi(argv[1]));
+	int mark = -1;
+	if (*argv[4] == ':')
+		target = listens((uint16_t)atoi(argv[4] + 1));
+	else
+		mark = marks(argv[4]);
+	int conn = dial((uint16_t)atoi(argv[1]));
 	for (int i = 0; i < events + warm && i < EVENTS_MAX; i++) {
 		int64_t t = one_event(conn, mark, argv[2], (unsigned)i);
 		if (i >= warm)

@@ -55,6 +55,29 @@ spec:
 """
 
 
+def call_manifest(target):
+    """Calls a URL with a value of the event."""
+    return f"""---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {{name: call}}
+spec:
+  dependencies:
+    - name: push
+      eventSourceName: bench
+      eventName: push
+      filters: {{data: [{{path: body.branch, type: string, value: [main]}}]}}
+  triggers:
+    - template:
+        name: call
+        http:
+          url: http://127.0.0.1:{target}/in
+          payload:
+            - src: {{dependencyName: push, dataKey: body.repository.name}}
+              dest: v
+"""
+
+
 def chain(n):
     steps = "".join(f"        - - {{name: s{i}, template: nothing}}\n" for i in range(n))
     return workflow_head("chain") + "    - name: main\n      steps:\n" + steps
@@ -96,6 +119,15 @@ def react(work):
             Server([tool("bare"), str(theirs), os.path.join(work, "bare.log"), tool("mark"), name], theirs):
         for _ in range(ROUNDS):
             yield tuple(number(out([tool("react"), str(p), "/push", "200", name]), r"p50 ([\d.]+)") for p in (ours, theirs))
+
+
+def call(work):
+    ours, theirs, called, other = free_port(), free_port(), free_port(), free_port()
+    with serve(work, "call", ours, source_manifest(ours) + call_manifest(called)):
+        for _ in range(ROUNDS):
+            with Server([tool("bare"), str(theirs), os.path.join(work, "bare.log"), f":{other}"], theirs):
+                yield tuple(number(out([tool("react"), str(p), "/push", "200", f":{t}"]), r"p50 ([\d.]+)")
+                            for p, t in ((ours, called), (theirs, other)))
 
 
 def fan(work):
@@ -153,6 +185,7 @@ MEASURES = [
     ("ingest", "durable ingest, 64 connections", "bare group-commit server", "req/s", 1, ingest, True, 0.4, 0.7),
     ("answer", "durable answer, 1 connection", "the same", "ms", 1, answer, False, 2.0, 1.3),
     ("react", "event to started process, sandbox off", "bare server that spawns after its fdatasync", "ms", 1, react, False, 2.0, 1.15),
+    ("call", "event to HTTP trigger's target", "bare server that calls after its fdatasync", "ms", 1, call, False, 2.5, 1.3),
     ("fan", "1,000-step fan-out, sandbox off", "make -j2", "s", 1, fan, False, 2.5, 1.3),
     ("fan-sandbox", "1,000-step fan-out, sandbox on", "bubblewrap under xargs -P2", "s", 1, fan_sandbox, False, 1.2, 0.7),
     ("chain", "100-step chain", "make", "s", 1, chained, False, 3.0, 1.5),
