@@ -49,8 +49,8 @@ SHIM_SRC := $(wildcard engine/shim/*.c)
 Q = $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)" "$(2)";)
 
-all: $(B)/tidegate $(B)/tidegate-step
-	$(Q)ln -sf $(B)/tidegate tidegate; ln -sf $(B)/tidegate-step tidegate-step
+all: $(B)/tidegate $(B)/tidegate-step $(B)/tidegate-jq
+	$(Q)ln -sf $(B)/tidegate tidegate; ln -sf $(B)/tidegate-step tidegate-step; ln -sf $(B)/tidegate-jq tidegate-jq
 
 $(B)/tidegate: $(B)/cli/main.o $(B)/lib.a
 	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(B)/cli/main.o $(B)/lib.a $(LIBS)
@@ -59,6 +59,9 @@ $(B)/lib.a: $(LIB_OBJ)
 # The step helper is started for every step: static and libc only, so that its start costs what exec costs.
 $(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -static -o $@ $(SHIM_SRC)
+# The jq helper, without sanitizers: its memory is limited. jq_text is the program's too, for the fuzzer.
+$(B)/tidegate-jq: $(wildcard sensors/jq/*.[ch])
+	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now -o $@ $(wildcard sensors/jq/*.c) -ljq -lseccomp
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 LIBS_test_json = -ljansson
@@ -70,7 +73,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 deps:
 	$(Q)sh tests/tools/deps.sh install test bench lint
 
-unit: $(UNIT_BIN) $(B)/tidegate-step
+unit: $(UNIT_BIN) $(B)/tidegate-step $(B)/tidegate-jq
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
 # make oracle: the vectors made anew with the real implementations, compared with those in tests/vectors; needs go and its modules
@@ -118,10 +121,10 @@ lint-golden: all
 
 # make conformance CASES=DIR: manifests people already have, judged (tests/conformance/run.py says how)
 CASES ?= ../shared/conformance
-FILTERS_LEAST = 131
+FILTERS_LEAST = 151
 $(B)/filters: tests/conformance/filters.c $(B)/lib.a
 	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS)
-conformance: all $(B)/images.yaml $(B)/filters
+conformance: all $(B)/images.yaml $(B)/filters $(B)/tidegate-jq
 	$(Q)$(B)/filters $(CASES)/events/filters.jsonl $(FILTERS_LEAST)
 	$(Q)python3 tests/conformance/run.py $(CASES) --binary $(B)/tidegate --config $(B)/images.yaml -j2 $(CONFORMANCE)
 $(B)/images.yaml: tests/images/settings.sh
@@ -183,10 +186,11 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/tidegate $(DESTDIR)$(PREFIX)/share/tidegate
 	install -m 755 $(B)/tidegate $(DESTDIR)$(PREFIX)/bin/tidegate
 	install -m 755 $(B)/tidegate-step $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-step
+	install -m 755 $(B)/tidegate-jq $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-jq
 	cp -R examples $(DESTDIR)$(PREFIX)/share/tidegate/
 
 clean:
-	rm -rf build tidegate tidegate-step
+	rm -rf build tidegate tidegate-step tidegate-jq
 
 help:
 	@sed -n 's/^# make /make /p' Makefile

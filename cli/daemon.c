@@ -9,8 +9,10 @@
 #include "cli/kinds.h"
 #include "cli/output.h"
 #include "config/revisions.h"
+#include "core/lang/script.h"
 #include "core/log.h"
 #include "engine/spec/spec.h"
+#include "sensors/jq.h"
 #include "triggers/firing.h"
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
@@ -91,6 +93,8 @@ daemon_settings(struct daemon *d, const char *config, const char *state, const c
 	}
 	bool given = state || getenv("TIDEGATE_STATE") || !d->settings.state.n;
 	d->state = given ? state_directory(d->arena, state) : d->settings.state;
+	script_set_limits(&(struct script_limits){ d->settings.script_instructions, d->settings.script_memory << 20, d->settings.script_time.ns });
+	jq_set_limits(&(struct jq_limits){ d->settings.jq_memory << 20, d->settings.jq_time.ns, d->settings.jq_helpers });
 	log_setup(str_eq(d->settings.log_level, S("debug")) ? LOG_DEBUG : str_eq(d->settings.log_level, S("warn")) ? LOG_WARN : LOG_INFO,
 	          str_eq(d->settings.log_format, S("json")) ? LOG_JSON : LOG_LOGFMT);
 	return 0;

@@ -218,6 +218,10 @@ struct settings {
 	struct retention retention;
 	int64_t template_revisions; /* that are kept of each */
 	int64_t dead_letters;  /* kept per trigger */
+	int64_t script_instructions, script_memory; /* of a Lua script of a sensor, for one event; memory in MiB */
+	dur script_time;            /* processor time of the same */
+	int64_t jq_helpers, jq_memory; /* processes that run jq programs of sensors; of each, in MiB */
+	dur jq_time;                /* processor time of a jq program for one event */
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

@@ -78,8 +78,3 @@ filter_set_free(struct filter_set *s)
 			s->parts[i].ops->free(s->parts[i].compiled);
 	s->n = 0;
 }
-
-/* ---- not served yet ----------------------------------------------------------------------------------------------- */
-
-static bool has_script(const struct filters *s) { return s->script.n > 0; }
-const struct filter_ops filter_script = { .kind = "script", .present = has_script };

@@ -41,8 +41,8 @@ add_dep(struct program *p, const struct dependency *spec)
 	struct program_dep *d = &p->deps[p->deps_n];
 	struct err e;
 	d->spec = spec;
-	if (spec->transform)
-		d->problem = problem(p, spec->src, "", "transform is not served yet");
+	if (transformer_compile(spec->transform, p->object->file, &d->transform, &e) < 0)
+		d->problem = problem(p, spec->transform->src, "", e.msg);
 	else if (filter_set_compile(spec, p->object->file, p->arena, &d->filters, &e) < 0)
 		d->problem = problem(p, spec->filters ? spec->filters->src : spec->src, "", e.msg);
 	index_dep(p, p->deps_n++);
@@ -219,8 +219,10 @@ program_free(struct program *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->deps_n; i++)
+	for (size_t i = 0; i < p->deps_n; i++) {
+		transformer_free(&p->deps[i].transform);
 		filter_set_free(&p->deps[i].filters);
+	}
 	for (size_t i = 0; i < p->triggers_n; i++) {
 		join_free(p->triggers[i].join);
 		expr_free(p->triggers[i].key);

@@ -8,10 +8,12 @@
 #include "sensors/filter.h"
 #include "sensors/join.h"
 #include "sensors/join_key.h"
+#include "sensors/transform.h"
 #include "triggers/firing.h"
 
 struct program_dep {
 	const struct dependency *spec;
+	struct transformer transform; /* before the filters */
 	struct filter_set filters;
 	str problem; /* why it cannot be evaluated; absent: it can */
 	size_t next; /* the next dependency on the same event, +1; 0: none */

@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "core/map.h"
+#include "sensors/awaiting.h"
 #include "sensors/program.h"
 #include "sensors/rows.h"
 #include "triggers/dead.h"
@@ -21,6 +22,7 @@ struct sensors {
 	struct rows *rows;
 	struct triggers *triggers;
 	struct map by_name; /* "ns/name" -> struct sensor */
+	struct jq_pool *jq; /* NULL: nobody needed it yet */
 	struct arena *tmp;  /* for one event */
 	uint64_t round;     /* of apply: marks what is still there */
 };
@@ -33,6 +35,7 @@ struct sensor {
 	uint64_t revision, round;
 	struct bus *bus;
 	struct subscription *sub;
+	struct awaiting *awaiting; /* events under way, in order */
 	str group;
 	uint64_t events, fired;
 	int64_t place;      /* the last one given to an event that waits */
@@ -291,29 +294,61 @@ at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event
 	fire(s, t, &only, 1, &(struct part){ ev, dep });
 }
 
+/* What the filters say of the event as its transform left it; `came`: as it was before. */
 static void
-at_dependency(struct sensor *s, size_t dep, struct filtered *f)
+filter_event(struct sensor *s, size_t dep, struct event *ev, struct event *came)
 {
 	const struct program_dep *d = &s->prog->deps[dep];
-	str why = d->problem;
-	enum verdict v = d->problem.p ? FILTER_ERROR : filter_set_eval(&d->filters, f, &why);
+	struct filtered f = { .ev = ev, .tmp = s->ss->tmp, .file = s->prog->object->file };
+	str why = STR_NONE;
+	enum verdict v = filter_set_eval(&d->filters, &f, &why);
 	if (v == FILTER_MISS)
-		decide(s, f->ev, dep, NULL, "filtered", why);
+		decide(s, ev, dep, NULL, "filtered", why);
 	if (v == FILTER_ERROR)
-		stop(s, dep, NULL, f->ev, why);
+		stop(s, dep, NULL, came, why);
 	if (v != FILTER_PASS)
 		return;
 	for (size_t i = 0; i < s->prog->triggers_n; i++)
-		at_trigger(s, &s->prog->triggers[i], dep, f->ev);
+		at_trigger(s, &s->prog->triggers[i], dep, ev);
+}
+
+/* What the dependency sees of the event, with one reference; NULL: nothing, because of `why`. */
+static struct event *
+seen_by(struct sensor *s, size_t dep, struct event *ev, const struct transformed *t, size_t n, str *why)
+{
+	const struct program_dep *d = &s->prog->deps[dep];
+	*why = d->problem;
+	if (d->problem.p)
+		return NULL;
+	if (!d->transform.spec)
+		return event_ref(ev);
+	if (!transformer_is_jq(&d->transform))
+		return transform_now(&d->transform, ev, s->ss->tmp, why);
+	while (n-- > 0 && t->dep != dep)
+		t++;
+	*why = t->why;
+	return t->ev ? event_ref(t->ev) : NULL;
 }
 
 static void
-received(void *arg, struct event *ev)
+at_dependency(struct sensor *s, size_t dep, struct event *ev, const struct transformed *t, size_t n)
+{
+	str why;
+	struct event *seen = seen_by(s, dep, ev, t, n, &why);
+	if (seen)
+		filter_event(s, dep, seen, ev);
+	else
+		stop(s, dep, NULL, ev, why);
+	event_unref(seen);
+}
+
+/* Decides on the event; `t` has what jq programs made of it. */
+static void
+handle(void *arg, struct event *ev, const struct transformed *t, size_t n)
 {
 	struct sensor *s = arg;
-	struct filtered f = { .ev = ev, .tmp = s->ss->tmp, .file = s->prog->object->file };
 	for (size_t at = program_find(s->prog, ev->source, ev->subject); at; at = s->prog->deps[at - 1].next) {
-		at_dependency(s, at - 1, &f);
+		at_dependency(s, at - 1, ev, t, n);
 		s->events++;
 	}
 	arena_reset(s->ss->tmp);
@@ -322,24 +357,98 @@ received(void *arg, struct event *ev)
 	bus_consumed(s->sub, ev->seq);
 }
 
-/* A dead letter comes back: to its dependency, or to the one trigger that could not run. */
+static void
+received(void *arg, struct event *ev)
+{
+	struct sensor *s = arg;
+	if (!awaiting_add(s->awaiting, s->prog, ev))
+		handle(s, ev, NULL, 0);
+}
+
+static struct jq_pool *
+jq_of(void *arg)
+{
+	struct sensors *ss = ((struct sensor *)arg)->ss;
+	if (!ss->jq)
+		ss->jq = jq_pool_new(ss->env.loop);
+	return ss->jq;
+}
+
+/* ---- dead letters ------------------------------------------------------------------------------------------------------------------- */
+
+/* Where a dead letter goes: a dependency, or a trigger that could not run. False: there is no such thing now. */
+static bool
+find_again(struct sensors *ss, const struct dead_again *x, struct sensor **s, size_t *dep, struct program_trigger **t)
+{
+	*s = map_get(&ss->by_name, arena_fmt(ss->tmp, "%.*s/%.*s", STR_ARG(x->ns), STR_ARG(x->sensor)));
+	*dep = *s ? program_dep_named((*s)->prog, x->dependency) : SIZE_MAX;
+	*t = *s && x->trigger.n ? program_trigger_named((*s)->prog, x->trigger) : NULL;
+	return *dep != SIZE_MAX && (*t || !x->trigger.n);
+}
+
+static void
+decide_again(struct sensor *s, const struct dead_again *x, size_t dep, struct program_trigger *t, const struct transformed *seen)
+{
+	dead_letter_taken(s->ss->triggers, x->id);
+	if (t)
+		at_trigger(s, t, dep, x->ev);
+	else
+		at_dependency(s, dep, x->ev, seen, seen != NULL);
+	if (s->prog->timed)
+		arm(s, INT64_MIN);
+}
+
+/* Lies in the arena of the event, which the job keeps. */
+struct awaited_again {
+	struct sensors *ss;
+	struct dead_again x;
+};
+
+static void
+transformed_again(void *arg, str out, const struct err *e)
+{
+	struct awaited_again *w = arg;
+	struct program_trigger *t;
+	struct sensor *s;
+	size_t dep;
+	if (!find_again(w->ss, &w->x, &s, &dep, &t))
+		return; /* the letter stays */
+	struct transformed seen = { .dep = dep };
+	const struct transformer *how = &s->prog->deps[dep].transform;
+	if (!e)
+		seen.ev = event_with_data(w->x.ev, out);
+	else if (how->spec)
+		seen.why = transform_failed(how, w->ss->tmp, e->msg);
+	decide_again(s, &w->x, dep, t, &seen);
+	event_unref(seen.ev);
+	arena_reset(w->ss->tmp);
+}
+
+static void
+transform_again(struct sensor *s, size_t dep, const struct dead_again *x)
+{
+	struct event *ev = event_with_data(x->ev, x->ev->data);
+	struct arena *a = ev->arena;
+	struct awaited_again *w = ARENA_NEW(a, struct awaited_again);
+	*w = (struct awaited_again){ s->ss, { arena_dup(a, x->id), arena_dup(a, x->ns), arena_dup(a, x->sensor), S(""), arena_dup(a, x->dependency), ev } };
+	jq_run(jq_of(s), s->prog->deps[dep].transform.spec->jq, ev, transformed_again, w);
+	event_unref(ev);
+}
+
+/* A dead letter comes back. */
 static bool
 again(void *arg, const struct dead_again *x)
 {
 	struct sensors *ss = arg;
-	struct sensor *s = map_get(&ss->by_name, arena_fmt(ss->tmp, "%.*s/%.*s", STR_ARG(x->ns), STR_ARG(x->sensor)));
-	size_t dep = s ? program_dep_named(s->prog, x->dependency) : SIZE_MAX;
-	struct program_trigger *t = s && x->trigger.n ? program_trigger_named(s->prog, x->trigger) : NULL;
-	bool known = dep != SIZE_MAX && (t || !x->trigger.n);
-	if (known) {
-		struct filtered f = { .ev = x->ev, .tmp = ss->tmp, .file = s->prog->object->file };
-		dead_letter_taken(ss->triggers, x->id);
-		if (t)
-			at_trigger(s, t, dep, x->ev);
-		else
-			at_dependency(s, dep, &f);
-		if (s->prog->timed)
-			arm(s, INT64_MIN);
+	struct program_trigger *t;
+	struct sensor *s;
+	size_t dep;
+	bool known = find_again(ss, x, &s, &dep, &t);
+	if (known && !t && !s->prog->deps[dep].problem.p && transformer_is_jq(&s->prog->deps[dep].transform) && event_is_json(x->ev)) {
+		transform_again(s, dep, x);
+	} else if (known) {
+		struct transformed none = { .dep = dep, .why = S("transform: the event's data is no JSON") };
+		decide_again(s, x, dep, t, &none);
 	}
 	arena_reset(ss->tmp);
 	return known;
@@ -450,6 +559,7 @@ subscribe(struct sensor *s, struct err *e)
 		return 0;
 	}
 	if (s->sub) {
+		awaiting_clear(s->awaiting);
 		bus_unsubscribe(s->sub);
 		bus_forget(s->bus, s->group);
 		s->sub = NULL;
@@ -461,6 +571,35 @@ subscribe(struct sensor *s, struct err *e)
 		return -1;
 	listen_to_dependencies(s);
 	return 0;
+}
+
+/* Lies in the arena of the event, which the job keeps. */
+struct compiling {
+	str sensor, dependency;
+};
+
+static void
+compiled(void *arg, str out UNUSED, const struct err *e)
+{
+	const struct compiling *c = arg;
+	if (e)
+		log_error("jq program of a dependency cannot run", "sensor", c->sensor.p, "dependency", c->dependency.p, "error", e->msg, NULL);
+}
+
+/* So that the log says at once, and not with the first event, that a program is wrong. */
+static void
+compile_programs(struct sensor *s)
+{
+	for (size_t i = 0; i < s->prog->deps_n; i++) {
+		const struct program_dep *d = &s->prog->deps[i];
+		if (!transformer_is_jq(&d->transform))
+			continue;
+		struct event *nothing = event_bare();
+		struct compiling *c = ARENA_NEW(nothing->arena, struct compiling);
+		*c = (struct compiling){ arena_dup(nothing->arena, str_c(s->key)), arena_dup(nothing->arena, d->spec->name) };
+		jq_run(jq_of(s), d->transform.spec->jq, nothing, compiled, c);
+		event_unref(nothing);
+	}
 }
 
 /* Takes the object's new version over. What is saved in the store is read for a sensor that was not there yet. */
@@ -479,8 +618,11 @@ load(struct sensor *s, struct object *o, struct err *e)
 		rc = rows_load(s->ss->rows, s->id, restore, s, e);
 	program_free(old);
 	log_problems(s);
+	compile_programs(s);
 	arm(s, INT64_MIN);
-	return rc < 0 ? -1 : subscribe(s, e);
+	rc = rc < 0 ? -1 : subscribe(s, e);
+	awaiting_restart(s->awaiting, s->prog);
+	return rc;
 }
 
 /* ---- the set ---------------------------------------------------------------------------------------------------------------------- */
@@ -509,6 +651,7 @@ new_sensor(struct sensors *ss, str key)
 	memcpy(s->key, key.p, key.n);
 	buf_addf(&group, "sensor/%s", s->key);
 	s->group = buf_str(&group); /* the buffer's bytes are the sensor's now */
+	s->awaiting = awaiting_new(jq_of, handle, s);
 	map_put(&ss->by_name, (str){ s->key, key.n }, s);
 	return s;
 }
@@ -517,6 +660,7 @@ static void
 free_sensor(struct sensor *s)
 {
 	timer_stop(&s->timer);
+	awaiting_free(s->awaiting);
 	if (s->sub)
 		bus_unsubscribe(s->sub);
 	program_free(s->prog);
@@ -597,6 +741,7 @@ sensors_free(struct sensors *ss)
 	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));)
 		free_sensor(slot->value);
 	map_free(&ss->by_name);
+	jq_pool_free(ss->jq);
 	triggers_free(ss->triggers);
 	rows_free(ss->rows);
 	arena_free(ss->tmp);
@@ -607,6 +752,16 @@ struct triggers *
 sensors_triggers(struct sensors *ss)
 {
 	return ss->triggers;
+}
+
+size_t
+sensors_under_way(const struct sensors *ss)
+{
+	const struct map_slot *slot;
+	size_t n = 0;
+	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));)
+		n += awaiting_count(((const struct sensor *)slot->value)->awaiting);
+	return n;
 }
 
 /* ---- status ------------------------------------------------------------------------------------------------------------------------ */
@@ -651,6 +806,7 @@ sensor_status(const struct sensor *s, struct arena *a)
 	val_map_add(&m, S("dependencies"), val_int((int64_t)p->deps_n));
 	val_map_add(&m, S("events"), val_int((int64_t)s->events));
 	val_map_add(&m, S("fired"), val_int((int64_t)s->fired));
+	val_map_add(&m, S("underWay"), val_int((int64_t)awaiting_count(s->awaiting)));
 	val_map_add(&m, S("triggers"), val_list_end(&triggers, a));
 	return val_map_end(&m, a);
 }

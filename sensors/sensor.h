@@ -25,6 +25,8 @@ void sensors_free(struct sensors *ss);
 /* For what concerns firings alone, as dead letters do. */
 struct triggers *sensors_triggers(struct sensors *ss);
 struct val sensors_status(struct sensors *ss, struct arena *a);
+/* Events that wait for a jq program, or behind one that does. */
+size_t sensors_under_way(const struct sensors *ss);
 
 /*
  * What became of an event: a list of {sensor, namespace, dependency, trigger, verdict, reason, result, time}. `ns` absent: any. Verdicts:

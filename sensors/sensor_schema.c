@@ -8,6 +8,7 @@
 #include "core/cron.h"
 #include "core/lang/gotmpl.h"
 #include "core/lang/regex.h"
+#include "core/lang/script.h"
 #include "core/lang/when.h"
 #include "core/tz.h"
 #include "sensors/join.h"
@@ -196,6 +197,29 @@ static const struct schema time_filter_schema = { "TimeFilter", "A part of the d
 	FIELD_SRC(struct time_filter, src),
 	{ 0 } }, check_time };
 
+/* A script that does not compile stops every event. */
+static void
+check_script(str text, const struct val *in, struct decode *c)
+{
+	struct script *s;
+	struct err e;
+
+	if (!text.n)
+		return;
+	if (script_compile(text, &s, &e) == 0)
+		script_free(s);
+	else if (e.code == ERR_UNAVAILABLE) /* it may be there where the manifest runs */
+		decode_warn(c, in, "script", "could not be checked: %s", e.msg);
+	else
+		decode_error(c, in, "script", "%s", e.msg);
+}
+
+static void
+check_filters(void *obj, const struct val *in, struct decode *c)
+{
+	check_script(((const struct filters *)obj)->script, in, c);
+}
+
 static const struct schema filters_schema = { "EventDependencyFilter", "Which events count for a dependency.",
 	sizeof(struct filters), (const struct field[]){
 	FIELD_PTR(struct filters, context, "context", 0, &context_filter_schema, .doc = "Attributes of the event."),
@@ -206,17 +230,32 @@ static const struct schema filters_schema = { "EventDependencyFilter", "Which ev
 		.doc = "Whether all expressions must hold (and), or one (or)."),
 	FIELD_LIST(struct filters, exprs, "exprs", 0, &expr_filter_schema,
 		.doc = "Conditions over values of the data."),
-	FIELD(struct filters, script, "script", LATER, .doc = "Lua script that returns true for an event that counts."),
+	FIELD(struct filters, script, "script", 0, .doc = "Lua 5.1 script over `event`, the data as a table, that returns true for an event that "
+		"counts. It has Lua's string, table, math and coroutine functions; what it may use is in the settings scriptInstructions, "
+		"scriptMemory and scriptTime."),
 	FIELD_PTR(struct filters, time, "time", 0, &time_filter_schema, .doc = "Part of the day."),
 	FIELD_SRC(struct filters, src),
-	{ 0 } } };
+	{ 0 } }, check_filters };
+
+static void
+check_transform(void *obj, const struct val *in, struct decode *c)
+{
+	const struct transform *t = obj;
+
+	check_script(t->script, in, c);
+	if (t->jq.n && t->script.n)
+		decode_warn(c, in, "script", "has no effect: jq is given as well, and wins");
+}
 
 static const struct schema transform_schema = { "EventDependencyTransformer",
 	"A change of the data before filters look at it.",
 	sizeof(struct transform), (const struct field[]){
-	FIELD(struct transform, jq, "jq", 0, .doc = "jq program; its first result becomes the data."),
-	FIELD(struct transform, script, "script", 0, .doc = "Lua script that returns the data."),
-	{ 0 } } };
+	FIELD(struct transform, jq, "jq", 0, .doc = "jq program over the data, which must be an object; its first output, which must be "
+		"an object too, becomes the data. It runs in a process of its own, within the settings jqMemory and jqTime."),
+	FIELD(struct transform, script, "script", 0, .doc = "Lua 5.1 script over `event`, the data as a table, that returns a table: the data from "
+		"there on. A table with the key 1 or a higher whole number is a list."),
+	FIELD_SRC(struct transform, src),
+	{ 0 } }, check_transform };
 
 /* ---- dependencies ------------------------------------------------------------------------------------------- */
 
@@ -241,7 +280,7 @@ static const struct schema dependency_schema = { "EventDependency", "An event th
 	FIELD(struct dependency, filters_operator, "filtersLogicalOperator", 0, .choices = operators,
 		.doc = "Whether all kinds of filter must pass (and), or one (or)."),
 	FIELD(struct dependency, name, "name", 0, .doc = "Name, for conditions and parameters."),
-	FIELD_PTR(struct dependency, transform, "transform", LATER, &transform_schema,
+	FIELD_PTR(struct dependency, transform, "transform", 0, &transform_schema,
 		.doc = "Change of the data before filters look at it."),
 	FIELD_SRC(struct dependency, src),
 	{ 0 } }, check_dependency };

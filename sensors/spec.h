@@ -40,7 +40,8 @@ struct filters {
 	const struct val *src;
 };
 struct transform {
-	str jq, script;
+	str jq, script;                        /* jq wins */
+	const struct val *src;
 };
 struct dependency {
 	str name, source, event;

@@ -107,7 +107,7 @@ static void
 settle(struct world *w)
 {
 	for (int quiet = 0; quiet < 3;) {
-		bool busy = store_pending(w->store) > 0;
+		bool busy = store_pending(w->store) > 0 || (w->sensors && sensors_under_way(w->sensors) > 0);
 		loop_turn(w->loop, busy ? 20 : 0);
 		quiet = busy ? 0 : quiet + 1;
 	}
@@ -117,6 +117,7 @@ static void
 close_world(struct world *w)
 {
 	sensors_free(w->sensors);
+	w->sensors = NULL;
 	bus_close(w->bus);
 	settle(w);
 	store_close(w->store);

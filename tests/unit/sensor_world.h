@@ -129,7 +129,7 @@ static UNUSED void
 settle(struct world *w)
 {
 	for (int quiet = 0, rounds = 0; quiet < 3 && rounds < 2000; rounds++) {
-		bool busy = store_pending(w->store) > 0;
+		bool busy = store_pending(w->store) > 0 || (w->sensors && sensors_under_way(w->sensors));
 		loop_turn(w->loop, busy ? 20 : 2);
 		quiet = busy ? 0 : quiet + 1;
 	}
@@ -140,6 +140,7 @@ close_world(struct world *w)
 {
 	settle(w);
 	sensors_free(w->sensors);
+	w->sensors = NULL;
 	bus_close(w->bus);
 	if (w->httpd)
 		httpd_stop(w->httpd);

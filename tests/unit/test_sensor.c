@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sensors: events go in, and firings, state and decisions come out. What triggers make of firings: test_firing.c. */
+#include <signal.h>
+
 #include "sensor_world.h"
+#include "sensors/jq.h"
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------------ */
 
@@ -31,6 +34,44 @@ filters_by_data_and_says_why(void **state)
 	assert_int_equal(engine.n, 0);
 	assert_string_equal(verdict(w, emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/main\"}}"), "t"), "fired");
 	assert_int_equal(engine.n, 1);
+}
+
+static void
+filters_by_script_and_says_why(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n  - name: push\n    eventSourceName: hook\n    eventName: push\n    filters:\n"
+	      "      script: if event.n > 5 then return true end\n  triggers:\n  - template:\n      name: t\n" WORKFLOW);
+	assert_string_equal(verdict(w, emit(w, "push", "{\"n\":6}"), "t"), "fired");
+	assert_string_equal(verdict(w, emit(w, "push", ""), "t"), "fired");
+	assert_string_equal(verdict(w, emit(w, "push", "{\"n\":5}"), ""), "filtered: script filter: did not return true (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "push", "{}"), ""),
+	                    "error: script filter: script:1: attempt to compare number with nil (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "push", "[1]"), ""), "error: script filter: the event's data must be an object, not a list (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "push", "oops"), ""), "error: script filter: the event's data is no JSON (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "push", "null"), ""),
+	                    "error: script filter: script:1: attempt to compare number with nil (sensor.yaml:10)");
+}
+
+/* What waits for others, and what is kept over a restart, is the data as the transform left it. */
+static void
+transforms_by_script_before_everything_else(void **state)
+{
+	struct world *w = *state;
+	apply(w, SENSOR("s") "  dependencies:\n  - name: push\n    eventSourceName: hook\n    eventName: push\n    transform:\n"
+	      "      script: return {k = event.a .. '!'}\n    filters:\n      data: [{path: k, type: string, value: [x]}]\n" DEP("other")
+	      "  triggers:\n  - template:\n      name: t\n      conditions: push && other\n" WORKFLOW
+	      "        parameters:\n        - {src: {dependencyName: push, dataKey: k}, dest: spec.arguments.parameters.0.value}\n");
+	assert_string_equal(verdict(w, emit(w, "push", "{\"a\":\"y\"}"), ""), "filtered: data filter k: want \"x\", got \"y!\" (sensor.yaml:12)");
+	assert_string_equal(verdict(w, emit(w, "push", "{}"), ""),
+	                    "error: transform: script:1: attempt to concatenate field 'a' (a nil value) (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "push", ""), ""), "error: transform: the event has no data (sensor.yaml:10)");
+	const char *id = emit(w, "push", "{\"a\":\"x\"}");
+	assert_string_equal(verdict(w, id, "t"), "waiting: waits for other");
+	restart(w);
+	emit(w, "other", "{}");
+	assert_string_equal(verdict(w, id, "t"), "fired");
+	assert_string_equal(parameter(w, 0), "\"x!\"");
 }
 
 #define EXPRS(expr) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    filters:\n      exprs:\n" \
@@ -376,11 +417,121 @@ static void
 what_is_not_served_says_so(void **state)
 {
 	struct world *w = *state;
-	apply(w, SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    transform: {jq: .}\n" DEP("b") "  triggers:\n"
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("b") "  triggers:\n"
 	      "  - template:\n      name: t\n" WORKFLOW "    policy: {k8s: {labels: {a: b}}}\n");
-	assert_string_equal(verdict(w, emit(w, "a", "{}"), ""), "error: transform is not served yet (sensor.yaml:6)");
-	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "error: policy.k8s is not served yet (sensor.yaml:12)");
+	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "error: policy.k8s is not served yet (sensor.yaml:8)");
 	assert_int_equal(engine.n, 0);
+}
+
+/* ---- jq ---- */
+
+#define JQ(program) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    transform:\n      jq: '" program "'\n" \
+	DEP("b") "  triggers:\n  - template:\n      name: t\n      conditions: a || b\n" WORKFLOW \
+	"        parameters:\n        - {src: {dependencyName: a, dataKey: k, value: b}, dest: spec.arguments.parameters.0.value}\n"
+
+static void
+transforms_by_jq(void **state)
+{
+	struct world *w = *state;
+	apply(w, JQ("if .a then {k: (.a | tostring), z: 1} end"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"a\":1}"), "t"), "fired");
+	assert_string_equal(parameter(w, 0), "\"1\"");
+	assert_string_equal(verdict(w, emit(w, "a", "[1]"), ""), "error: transform: the event's data must be an object, not array (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"a\""), ""), "error: transform: the event's data is no JSON (sensor.yaml:10)");
+	assert_string_equal(verdict(w, emit(w, "a", ""), ""), "error: transform: the event has no data (sensor.yaml:10)");
+	apply(w, JQ("error(\"no good\")"));
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), ""), "error: transform: no good (sensor.yaml:10)");
+	apply(w, JQ("foo"));
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), ""), "error: transform: foo/0 is not defined at <top-level>, line 1 (sensor.yaml:10)");
+}
+
+/* Events that wait for nothing stay behind those that do. */
+static void
+order_is_kept_behind_jq(void **state)
+{
+	struct world *w = *state;
+	apply(w, JQ("{k: .k}"));
+	for (int i = 0; i < 20; i++)
+		emit(w, i % 3 ? "b" : "a", arena_fmt(w->arena, "{\"k\":\"%d\"}", i).p);
+	settle(w);
+	assert_int_equal(engine.n, 20);
+	for (size_t i = 0; i < 20; i++) {
+		char want[20];
+		snprintf(want, sizeof want, i % 3 ? "\"b\"" : "\"%zu\"", i);
+		assert_string_equal(parameter(w, i), want);
+	}
+}
+
+/* What was not decided comes again; what was, does not. */
+static void
+a_restart_and_a_change_while_jq_runs_lose_nothing(void **state)
+{
+	struct world *w = *state;
+	apply(w, JQ("{k: (\"1\" + .k)}"));
+	for (int i = 0; i < 4; i++)
+		emit(w, "a", arena_fmt(w->arena, "{\"k\":\"%d\"}", i).p);
+	while (store_pending(w->store))
+		loop_turn(w->loop, 20);
+	size_t before = engine.n; /* some may be through */
+	sensors_free(w->sensors);
+	w->sensors = NULL;
+	restart(w);
+	settle(w);
+	assert_int_equal(engine.n, 4);
+	assert_true(before < 4);
+	for (int i = 4; i < 8; i++)
+		emit(w, "a", arena_fmt(w->arena, "{\"k\":\"%d\"}", i).p);
+	apply(w, JQ("{k: (\"2\" + .k)}")); /* in the very turn */
+	settle(w);
+	assert_int_equal(engine.n, 8);
+	assert_string_equal(parameter(w, 3), "\"13\"");
+	assert_string_equal(parameter(w, 7), "\"27\"");
+}
+
+static void
+a_jq_program_is_limited(void **state)
+{
+	struct world *w = *state;
+	jq_set_limits(&(struct jq_limits){ .memory = (int64_t)100 << 20, .cpu_ns = 300 * NS_PER_MS });
+	restart(w);
+	apply(w, JQ("if .loop then (def f: f; f) elif .grow then ([range(1e9)] | {}) else {k} end"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"loop\":1}"), ""),
+	                    "error: transform: the program did not end within 300 ms of processor time (setting jqTime) (sensor.yaml:10)");
+	const char *grown = verdict(w, emit(w, "a", "{\"grow\":1}"), "");
+	assert_non_null(strstr(grown, "error: transform: the program "));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"k\":\"after\"}"), "t"), "fired");
+	assert_string_equal(parameter(w, 0), "\"after\"");
+	jq_set_limits(&(struct jq_limits){ 0 });
+}
+
+/* The pid of the child of this process that runs jq; 0: none. */
+static pid_t
+helper_pid(void)
+{
+	char line[200] = "", path[64];
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)gettid());
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	char *got = fgets(line, sizeof line, f);
+	fclose(f);
+	return got ? (pid_t)strtol(line, NULL, 10) : 0;
+}
+
+static void
+a_jq_helper_that_dies_is_replaced(void **state)
+{
+	struct world *w = *state;
+	jq_set_limits(&(struct jq_limits){ .helpers = 1 });
+	restart(w);
+	apply(w, JQ("{k}"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"k\":\"1\"}"), "t"), "fired");
+	pid_t first = helper_pid();
+	assert_true(first > 0);
+	kill(first, SIGKILL);
+	assert_string_equal(verdict(w, emit(w, "a", "{\"k\":\"2\"}"), "t"), "fired");
+	assert_true(helper_pid() != first);
+	assert_int_equal(engine.n, 2);
+	jq_set_limits(&(struct jq_limits){ 0 });
 }
 
 static void
@@ -418,7 +569,7 @@ main(void)
 	log_setup(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
 	const struct CMUnitTest tests[] = {
 		TEST(fires_a_workflow_with_its_parameters),
-		TEST(filters_by_data_and_says_why),
+		TEST(filters_by_data_and_says_why), TEST(filters_by_script_and_says_why), TEST(transforms_by_script_before_everything_else),
 		TEST(filters_by_expressions),
 		TEST(joins_three_dependencies_over_a_restart),
 		TEST(an_alternative_fires_alone_and_clears_what_waits),
@@ -436,6 +587,8 @@ main(void)
 		TEST(a_serial_trigger_keeps_the_order),
 		TEST(a_backlog_beyond_memory_is_sent_in_full),
 		TEST(what_is_not_served_says_so),
+		TEST(transforms_by_jq), TEST(order_is_kept_behind_jq), TEST(a_restart_and_a_change_while_jq_runs_lose_nothing),
+		TEST(a_jq_program_is_limited), TEST(a_jq_helper_that_dies_is_replaced),
 		TEST(a_removed_sensor_is_gone),
 		TEST(the_log_trigger_fires),
 	};
