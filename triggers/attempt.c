@@ -88,7 +88,11 @@ firing_attempt(struct firing *f)
 	if (!f->t->def.kind->fire)
 		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet", f->t->def.kind->kind);
 	else if (prepare(f, &e) == 0) {
-		f->t->def.kind->fire(f);
+		const struct trigger_env *env = firing_env(f);
+		if (env->instead)
+			env->instead(env->arg, f);
+		else
+			f->t->def.kind->fire(f);
 		return;
 	}
 	firing_done(f, &e, NULL);

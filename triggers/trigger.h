@@ -23,6 +23,7 @@ struct trigger_env {
 	struct objects *objects;
 	struct engine *engine;
 	struct httpc *(*httpc)(void *arg); /* made with the first use */
+	void (*instead)(void *arg, struct firing *f); /* for trying out: called in place of every kind's fire; NULL: in earnest */
 	void *arg;
 	int64_t dead_letters; /* kept per trigger; 0: as many as the settings' default */
 };

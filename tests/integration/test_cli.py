@@ -70,7 +70,7 @@ spec:
       inputs: {parameters: [{name: got}]}
       container: {image: busybox, command: [sh, -c], args: ["echo {{inputs.parameters.got}}; exit {{workflow.parameters.code}}"]}
 """
-COMMANDS = "serve run lint submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit status version".split()
+COMMANDS = "serve run lint test submit list get logs delete stop terminate retry suspend resume resubmit wait watch events emit status version".split()
 
 
 def call(*args, **more):
@@ -133,6 +133,38 @@ class Settings(TestCase):
         nodes = {n["displayName"]: n for n in d.get("transient")["status"]["nodes"].values()}
         self.assertEqual(sorted(nodes), ["transient", "transient(0)", "transient(1)", "transient(2)"])
         self.assertEqual(nodes["transient"]["message"], "main: Error (exit code 77)")
+
+
+class Test(TestCase):
+    """`tidegate test`: sensors against events that are written down."""
+
+    def case(self, name, **expect):
+        sensor = {"dependencies": [{"name": "d", "eventSourceName": "hook", "eventName": "push", "transform": {"jq": "{k: .a}"},
+                                    "filters": {"script": "return event.k > 1"}}],
+                  "triggers": [{"template": {"name": "t", "http": {"url": "http://127.0.0.1:1/", "payload": [
+                      {"src": {"dependencyName": "d", "dataKey": "k"}, "dest": "n"}]}}}]}
+        event = {"dependency": "d", "context": {"id": "1", "source": "hook", "type": "webhook", "subject": "push"}, "data": {"a": 2}}
+        return json.dumps({"name": name, "sensor": sensor, "events": [event], "now": "2026-01-02T03:04:05Z", "expect": expect}) + "\n"
+
+    def test_cases(self):
+        path = os.path.join(self.directory, "cases.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(self.case("good", fires=True, error=None, times=1, parameters={"n": "2"}))
+        done = call("test", path)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "1 of 1 hold\n", ""))
+        with open(path, "a", encoding="utf-8") as f:
+            f.write(self.case("does not fire", fires=False, error=None, parameters={}))
+            f.write(self.case("other value", fires=True, error=None, parameters={"n": "3"}))
+            f.write("{\n")
+        done = call("test", path)
+        lines = done.stdout.splitlines()
+        self.assertEqual((done.returncode, len(lines), lines[-1]), (1, 4, "1 of 4 hold"))
+        self.assertEqual(lines[0], f"{path}:2: does not fire: fired 1 times; complaints: ")
+        self.assertEqual(lines[1], f'{path}:3: other value: n is "2" in {{"n":"2"}}')
+        self.assertTrue(lines[2].startswith(f"{path}:4: no JSON: "), lines[2])
+        self.assertIn("0 of 2 hold", call("test", "--only", "other", path).stdout)
+        self.assertIn(f"{path}:1: good: holds\n1 of 2 hold", re.sub(".*no JSON.*\n", "", call("test", "--only", "good", "-v", path).stdout))
+        self.assertEqual(call("test", os.path.join(self.directory, "none.jsonl")).returncode, 4)
 
 
 class Run(TestCase):

@@ -1,56 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filters FILE [LEAST]: runs cases of sensors, one a line: a sensor, events, and what must come of them (the README beside the
- * data says how). Every case goes through the whole way: manifest, bus, filters, conditions, parameters, trigger; only the
- * engine and the HTTP client are stand-ins that keep what they are given. A case holds, is not served yet (its
- * manifest has a field that Tidegate does not serve), or is wrong; any wrong one, and fewer than LEAST that hold, is
- * failure.
+ * cases: sensors against events, one case a line: {name, sensor, events, now, expect}. Every case goes the whole way, manifest, bus, transforms,
+ * filters, conditions, parameters; only what a trigger would do is kept instead of done.
  */
+#include "cli/cases.h"
+
 #include "core/lang/gjson.h"
 #include "core/lang/regex.h"
-#include "core/log.h"
-#include "engine/engine.h"
 #include "sensors/sensor.h"
 #include "triggers/firing.h"
-
-/* ---- stand-ins ---------------------------------------------------------------------------------------------------------- */
-
-static struct {
-	struct arena *arena;
-	str made; /* JSON of the last object or body */
-} kept;
-
-int
-engine_submit(struct engine *g UNUSED, const struct val *manifest, const struct submit_options *o UNUSED, struct arena *a, str *name,
-              void (*created)(void *arg) UNUSED, void *arg UNUSED, struct diags *d UNUSED, struct err *e UNUSED)
-{
-	kept.made = arena_dup(kept.arena, json_write(a, manifest));
-	*name = S("workflow");
-	return 0;
-}
-
-struct reply {
-	void (*done)(void *arg, const struct http_answer *ans, const struct err *e);
-	void *arg;
-};
-
-static void
-answer_200(void *arg)
-{
-	struct reply r = *(struct reply *)arg;
-	struct http_answer ans = { .status = 200 };
-	free(arg);
-	r.done(r.arg, &ans, NULL);
-}
-
-void
-httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
-{
-	struct reply *r = MEM_NEW(struct reply);
-	*r = (struct reply){ done, arg };
-	kept.made = arena_dup(kept.arena, call->body);
-	loop_defer((struct loop *)c, answer_200, r); /* our env gives the loop for a client */
-}
 
 /* ---- one case ------------------------------------------------------------------------------------------------------------- */
 
@@ -63,7 +21,7 @@ struct world {
 	struct objects *objects;
 	struct bus *bus;
 	struct sensors *sensors;
-	const char *first_id;
+	str made; /* JSON of the last object or body that a trigger would have sent */
 	VEC(str) ids;
 };
 
@@ -73,34 +31,34 @@ bus_of(void *arg, str ns UNUSED, str name UNUSED)
 	return ((struct world *)arg)->bus;
 }
 
-static struct httpc *
-httpc_of(void *arg)
+/* In place of what the trigger does: the object it would make, else the body it would send, else itself. */
+static void
+keep(void *arg, struct firing *f)
 {
-	return (struct httpc *)((struct world *)arg)->loop;
+	struct world *w = arg;
+	const struct val *source = firing_source(f);
+	str body = firing_payload(f);
+	if (source || !body.p)
+		w->made = arena_dup(w->arena, json_write(firing_arena(f), source ? source : firing_spec(f)));
+	else
+		w->made = arena_dup(w->arena, body);
+	firing_done(f, NULL, NULL);
 }
 
-static void
-must(int rc, const struct err *e)
-{
-	if (rc < 0) {
-		fprintf(stderr, "filters: %s\n", e->msg);
-		exit(2);
-	}
-}
-
-static void
-open_world(struct world *w, int64_t now)
+static int
+open_world(struct world *w, int64_t now, struct err *e)
 {
 	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql }, { 5, firing_gather_sql } };
 	struct bus_limits limits = { 0 };
-	struct err e;
 	w->loop = loop_new();
 	loop_set_clock(w->loop, now);
-	must(store_open(w->loop, S(""), history, ARRAY_LEN(history), &w->store, &e), &e);
-	must(bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, &e), &e);
+	if (store_open(w->loop, S(""), history, ARRAY_LEN(history), &w->store, e) < 0 ||
+	    bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, e) < 0)
+		return -1;
 	w->objects = objects_new(kinds, ARRAY_LEN(kinds));
-	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .instead = keep, .arg = w };
 	w->sensors = sensors_new(&env, bus_of, w);
+	return 0;
 }
 
 static void
@@ -151,12 +109,12 @@ sensor_manifest(struct arena *a, const struct val *c)
 	return v;
 }
 
-static void
-publish(struct world *w, const struct val *c, const struct val *event, int64_t now, size_t i)
+static int
+publish(struct world *w, const struct val *c, const struct val *event, int64_t now, size_t i, struct err *e)
 {
 	const struct val *deps = val_path(c, "sensor.dependencies"), *context = val_get(event, S("context")), *data = val_get(event, S("data"));
 	struct event *ev = event_bare();
-	struct err e;
+	int rc = 0;
 	ev->ns = S("default");
 	ev->id = arena_fmt(ev->arena, "%zu-%.*s", i, STR_ARG(val_get_str(context, "id")));
 	ev->source = arena_dup(ev->arena, val_get_str(context, "source"));
@@ -172,12 +130,14 @@ publish(struct world *w, const struct val *c, const struct val *event, int64_t n
 		ev->content_type = arena_dup(ev->arena, val_get_str(context, "datacontenttype"));
 	ev->time = now;
 	if (val_get(context, S("time")))
-		must(time_parse_rfc3339(val_get_str(context, "time"), &ev->time, &e), &e);
+		rc = time_parse_rfc3339(val_get_str(context, "time"), &ev->time, e);
 	str text = val_get_str(event, "text");
 	ev->data = data ? arena_dup(ev->arena, json_write(w->arena, data)) : arena_dup(ev->arena, text.p ? text : S(""));
 	*VEC_PUSH(&w->ids) = arena_dup(w->arena, ev->id);
-	bus_publish(w->bus, ev, NULL, NULL);
+	if (rc == 0)
+		bus_publish(w->bus, ev, NULL, NULL);
 	event_unref(ev);
+	return rc;
 }
 
 struct reasons {
@@ -204,7 +164,7 @@ read_reasons(sqlite3 *db, void *arg, struct err *e)
 
 /* What the case says against what came; NULL: it holds. */
 static const char *
-judge(struct arena *a, const struct val *expect, int64_t fired, str complaints)
+judge(struct arena *a, str made, const struct val *expect, int64_t fired, str complaints)
 {
 	const struct val *fires = val_get(expect, S("fires")), *error = val_get(expect, S("error")), *times = val_get(expect, S("times"));
 	const struct val *parameters = val_get(expect, S("parameters"));
@@ -218,7 +178,8 @@ judge(struct arena *a, const struct val *expect, int64_t fired, str complaints)
 	if (val_is(error, VAL_STR)) {
 		struct regex *re;
 		struct err e;
-		must(regex_compile(val_text(error), &re, &e), &e);
+		if (regex_compile(val_text(error), &re, &e) < 0)
+			return arena_fmt(a, "expect.error: %s", e.msg).p;
 		int found = regex_matches(re, complaints, &e);
 		regex_free(re);
 		if (found <= 0)
@@ -228,84 +189,70 @@ judge(struct arena *a, const struct val *expect, int64_t fired, str complaints)
 		struct gjson g;
 		struct val got;
 		struct err e;
-		str path = val_key(&parameters->members[i]), raw = kept.made;
+		str path = val_key(&parameters->members[i]), raw = made;
 		if (path.n)
-			raw = gjson_get(a, kept.made, path, &g) ? g.raw : STR_NONE;
+			raw = gjson_get(a, made, path, &g) ? g.raw : STR_NONE;
 		if (!raw.n || json_read(a, raw, &got, &e) < 0 || !val_eq(&got, &parameters->members[i].value))
-			return arena_fmt(a, "%.*s is %.*s in %.*s", STR_ARG(path), STR_ARG(raw), STR_ARG(kept.made)).p;
+			return arena_fmt(a, "%.*s is %.*s in %.*s", STR_ARG(path), STR_ARG(raw), STR_ARG(made)).p;
 	}
 	return NULL;
 }
 
-enum verdict_of_case { HOLDS, NOT_SERVED, WRONG };
+/* What the manifest is complained of, also what is not served. */
+static void
+add_findings(const struct diags *d, struct buf *complaints)
+{
+	for (size_t i = 0; i < d->v.n; i++)
+		if (d->v.p[i].level == DIAG_ERROR || d->v.p[i].level == DIAG_LATER)
+			buf_addf(complaints, "%.*s: %.*s\n", STR_ARG(d->v.p[i].path), STR_ARG(d->v.p[i].text));
+}
 
-static enum verdict_of_case
-run_case(struct arena *a, const struct val *c, const char **why)
+static int
+run_events(struct world *w, const struct val *c, int64_t now, struct buf *complaints, int64_t *fired, struct err *e)
+{
+	const struct val *events = val_get(c, S("events"));
+	if (sensors_apply(w->sensors, e) < 0)
+		return -1;
+	settle(w);
+	for (size_t i = 0; val_is(events, VAL_LIST) && i < events->n; i++)
+		if (publish(w, c, val_at(events, i), now, i, e) < 0)
+			return -1;
+	settle(w);
+	struct reasons r = { w, complaints };
+	if (store_read_now(w->store, read_reasons, &r, e) < 0)
+		return -1;
+	struct val status = sensors_status(w->sensors, w->arena);
+	(void)val_to_i64(val_get(val_at(&status, 0), S("fired")), fired); /* absent: 0 */
+	return 0;
+}
+
+const char *
+case_run(struct arena *a, const struct val *c)
 {
 	struct world w = { .arena = a };
-	struct buf complaints = { 0 };
+	struct buf complaints CLEANUP(free_buf) = { 0 };
 	struct diags d;
 	struct err e;
 	int64_t now = 0, fired = 0;
-	must(time_parse_rfc3339(val_get_str(c, "now"), &now, &e), &e);
-	kept.arena = a;
-	kept.made = STR_NONE;
+	const char *why = NULL;
+	if (!val_is(val_get(c, S("sensor")), VAL_MAP) || !val_is(val_get(c, S("expect")), VAL_MAP))
+		return "a case needs sensor and expect";
+	if (time_parse_rfc3339(val_get_str(c, "now"), &now, &e) < 0)
+		return arena_fmt(a, "now: %s", e.msg).p;
+	if (open_world(&w, now, &e) < 0)
+		return arena_fmt(a, "%s", e.msg).p;
 	diags_init(&d);
-	open_world(&w, now);
 	struct object *o = object_decode(kinds, ARRAY_LEN(kinds), sensor_manifest(a, c), STR_NONE, S("default"), &d);
-	bool later = d.later > 0;
-	for (size_t i = 0; i < d.v.n; i++)
-		if (d.v.p[i].level == DIAG_ERROR)
-			buf_addf(&complaints, "%.*s: %.*s\n", STR_ARG(d.v.p[i].path), STR_ARG(d.v.p[i].text));
-	if (o && !later) {
-		const struct val *events = val_get(c, S("events"));
+	add_findings(&d, &complaints);
+	if (o && !d.later) {
 		objects_put(w.objects, o);
-		must(sensors_apply(w.sensors, &e), &e);
-		settle(&w);
-		for (size_t i = 0; i < events->n; i++)
-			publish(&w, c, val_at(events, i), now, i);
-		settle(&w);
-		struct reasons r = { &w, &complaints };
-		must(store_read_now(w.store, read_reasons, &r, &e), &e);
-		struct val status = sensors_status(w.sensors, a);
-		(void)val_to_i64(val_get(val_at(&status, 0), S("fired")), &fired); /* absent: 0 */
+		if (run_events(&w, c, now, &complaints, &fired, &e) < 0)
+			why = arena_fmt(a, "%s", e.msg).p;
 	}
-	*why = later ? NULL : judge(a, val_get(c, S("expect")), fired, arena_dup(a, buf_str(&complaints)));
+	if (!why)
+		why = judge(a, w.made, val_get(c, S("expect")), fired, arena_dup(a, buf_str(&complaints)));
 	object_unref(o);
 	close_world(&w);
 	diags_free(&d);
-	buf_free(&complaints);
-	return later ? NOT_SERVED : *why ? WRONG : HOLDS;
-}
-
-int
-main(int argc, char **argv)
-{
-	FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
-	int64_t least = 0;
-	if (!f) {
-		printf("filters: skipped: no %s\n", argc > 1 ? argv[1] : "file given");
-		return 0;
-	}
-	if (argc > 2)
-		(void)str_to_i64(str_c(argv[2]), &least); /* no number: no least */
-	log_setup(LOG_ERROR + 1, LOG_LOGFMT);
-	size_t counts[3] = { 0 }, n = 0, cap = 0;
-	char *line = NULL;
-	for (ssize_t got; (got = getline(&line, &cap, f)) > 0; n++) {
-		struct arena *a = arena_new();
-		struct val c;
-		struct err e;
-		const char *why = NULL;
-		must(json_read(a, (str){ line, (size_t)got }, &c, &e), &e);
-		enum verdict_of_case v = run_case(a, &c, &why);
-		counts[v]++;
-		if (v == WRONG)
-			printf("wrong: %.*s: %s\n", STR_ARG(val_get_str(&c, "name")), why);
-		arena_free(a);
-	}
-	free(line);
-	fclose(f);
-	printf("filters: %zu of %zu hold, %zu not served yet, %zu wrong\n", counts[HOLDS], n, counts[NOT_SERVED], counts[WRONG]);
-	return counts[WRONG] || counts[HOLDS] < (size_t)least ? 1 : 0;
+	return why;
 }
