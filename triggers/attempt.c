@@ -60,7 +60,8 @@ prepare(struct firing *f, struct err *e)
 	const struct val *patched = source ? NULL : f->spec;
 	if (source && resource_read(source, f->t->ts->env->objects, d->ns, f->work, &patched, e) < 0)
 		return -1;
-	patched = parameters_apply(lists.parameters.p, lists.parameters.n, patched, &in, f->work, e);
+	if (!d->kind->own_parameters)
+		patched = parameters_apply(lists.parameters.p, lists.parameters.n, patched, &in, f->work, e);
 	if (!patched)
 		return -1;
 	*(source ? &f->source : &f->spec) = patched;

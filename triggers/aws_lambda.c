@@ -129,9 +129,11 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 		return;
 	}
 	str error = call_header(ans, "X-Amz-Function-Error");
-	if (call_judge(f, what(f), ans, &e) == 0 && error.n)
+	if (call_judge_told(f, what(f), ans, &e) == 0 && error.n) {
+		firing_alone(f);
 		err_set(&e, ERR_UNAVAILABLE, "%.*s ended with an error (%.*s): %.*s", STR_ARG(what(f)), STR_ARG(error),
 		        STR_ARG(call_excerpt(firing_arena(f), ans->body)));
+	}
 	call_done(f, ans->status, &e);
 }
 

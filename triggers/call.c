@@ -3,18 +3,33 @@
 
 #include <strings.h>
 
+#include "core/lang/gotime.h"
+
 enum { EXCERPT = 200 /* bytes of an answer that are shown in a reason */ };
 
-int
-call_secret(struct firing *f, const struct secret_ref *ref, str *out, struct err *e)
+/* Without the newline at its end that editors leave there. */
+static int
+read_key(struct firing *f, const struct secret_ref *ref, __typeof__(&secret_key) read, str *out, struct err *e)
 {
 	*out = STR_NONE;
 	if (!ref)
 		return 0;
-	int rc = secret_key(firing_env(f)->objects, firing_ns(f), ref->name, ref->key, out, e);
+	int rc = read(firing_env(f)->objects, firing_ns(f), ref->name, ref->key, out, e);
 	if (str_ends(*out, S("\n")))
 		out->n--;
 	return rc;
+}
+
+int
+call_secret(struct firing *f, const struct secret_ref *ref, str *out, struct err *e)
+{
+	return read_key(f, ref, secret_key, out, e);
+}
+
+int
+call_config(struct firing *f, const struct secret_ref *ref, str *out, struct err *e)
+{
+	return read_key(f, ref, config_map_key, out, e);
 }
 
 str
@@ -27,8 +42,8 @@ call_header(const struct http_answer *ans, const char *name)
 	return STR_NONE;
 }
 
-bool
-call_may_pass(int status)
+static bool
+may_pass(int status)
 {
 	return status >= 500 || status == 408 || status == 425 || status == 429;
 }
@@ -53,15 +68,48 @@ call_excerpt(struct arena *a, str text)
 	return arena_dup(a, buf_str(&b));
 }
 
+/* A Retry-After of seconds or of a date (RFC 9110 10.2.3), as a point in time; 0 if there is none that can be read. */
+static int64_t
+retry_after(const struct http_answer *ans, int64_t now)
+{
+	struct go_time t;
+	int64_t seconds;
+	str v = call_header(ans, "Retry-After");
+	if (str_to_i64(v, &seconds))
+		return seconds < 0 ? 0 : now + (seconds < 86400 ? seconds : 86400) * NS_PER_SEC;
+	if (!v.n || !go_time_parse(S("Mon, 02 Jan 2006 15:04:05 GMT"), v, &t))
+		return 0;
+	return civil_days(t.year, t.month, t.day) * 86400 * NS_PER_SEC + ((t.hour * 60 + t.minute) * 60 + t.second) * NS_PER_SEC;
+}
+
+/* What tells of the server, or of what stands before it, and not of this call. */
+static bool
+is_away(int status)
+{
+	return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
 int
 call_judge(struct firing *f, str what, const struct http_answer *ans, struct err *e)
 {
 	const struct val *allow = firing_allow(f);
 	if (allow ? is_allowed(allow, ans->status) : ans->status < 400)
 		return 0;
+	if (!is_away(ans->status))
+		firing_alone(f);
+	firing_not_before(f, retry_after(ans, loop_now(firing_env(f)->loop)));
+	return err_set(e, may_pass(ans->status) ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s", STR_ARG(what), ans->status,
+	               allow ? ", which policy.status.allow does not list" : "");
+}
+
+int
+call_judge_told(struct firing *f, str what, const struct http_answer *ans, struct err *e)
+{
+	if (call_judge(f, what, ans, e) == 0)
+		return 0;
+	struct err status = *e;
 	str body = call_excerpt(firing_arena(f), ans->body);
-	return err_set(e, call_may_pass(ans->status) ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s%s%.*s", STR_ARG(what), ans->status,
-	               allow ? ", which policy.status.allow does not list" : "", body.n ? ": " : "", STR_ARG(body));
+	return body.n ? err_set(e, status.code, "%s: %.*s", status.msg, STR_ARG(body)) : -1;
 }
 
 void

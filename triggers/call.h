@@ -7,15 +7,16 @@
 
 /* A key of a Secret of the sensor's namespace, without the newline at its end that editors leave there; absent if `ref` is NULL. */
 int call_secret(struct firing *f, const struct secret_ref *ref, str *out, struct err *e) MUST_CHECK;
+int call_config(struct firing *f, const struct secret_ref *ref, str *out, struct err *e) MUST_CHECK; /* of a ConfigMap */
 /* The last header of that name, whatever its case; absent: none. */
 str call_header(const struct http_answer *ans, const char *name);
-/* Whether the same call may be answered otherwise later: by its status. */
-bool call_may_pass(int status);
 /*
- * 0 if policy.status.allow lists the status or, without one, it is below 400; else the error for firing_done: "`what` answered 403:
- * <beginning of the body>". `what` must not hold secrets.
+ * 0 if policy.status.allow lists the status or, without one, it is below 400; else the error for firing_done, "`what` answered 403",
+ * with what the answer says of when to try again (Retry-After). `what` must not hold secrets.
  */
 int call_judge(struct firing *f, str what, const struct http_answer *ans, struct err *e) MUST_CHECK;
+/* The same with the beginning of the body, for services whose answers hold no secrets: "`what` answered 403: {...". */
+int call_judge_told(struct firing *f, str what, const struct http_answer *ans, struct err *e) MUST_CHECK;
 /* The beginning of a text from outside as one line, to be shown in a reason. */
 str call_excerpt(struct arena *a, str text);
 /* Ends the firing with {"status": status} as result; `e` as firing_done takes it. */

@@ -205,6 +205,8 @@ static void
 sent(void *arg, const struct http_answer *ans, const struct err *e)
 {
 	struct firing *f = arg;
+	if (e && str_find(str_c(e->msg), S(MAIL_REFUSED), 0) != SIZE_MAX)
+		firing_alone(f);
 	call_done(f, ans ? ans->status : 0, e);
 }
 

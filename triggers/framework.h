@@ -42,6 +42,12 @@ struct open_firing {
 	struct timer timer;
 };
 
+struct memory {
+	struct memory *next;
+	const struct trigger_ops *kind;
+	void *p;
+};
+
 struct trigger {
 	struct triggers *ts; /* NULL: freed, waits for what runs */
 	str key;
@@ -57,6 +63,7 @@ struct trigger {
 	uint64_t fired;      /* gives each firing its place in the order */
 	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
 	struct timer timer;  /* the head of the queue waits for its time */
+	struct memory *memory; /* what kinds remember of it; another kind by a new manifest has another */
 	bool retired, pumping;
 	bool away;           /* the target could not be reached: one at a time until it can */
 };

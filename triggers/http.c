@@ -4,11 +4,8 @@
  * or `compat: argo` says otherwise (Argo counts every answer as success), certificates are checked, and every attempt carries the
  * firing's id in X-Tidegate-Firing-Id, so that the receiver can recognise a repetition.
  */
-#include <strings.h>
-
-#include "core/lang/gotime.h"
+#include "triggers/call.h"
 #include "triggers/check.h"
-#include "triggers/firing.h"
 
 #define FIRING_HEADER "X-Tidegate-Firing-Id"
 
@@ -83,20 +80,6 @@ set_header(struct headers *h, str name, str value, struct err *e)
 	return 0;
 }
 
-/* A key of a Secret (or of a ConfigMap) without the newline at its end that editors leave there. */
-static int
-read_ref(struct firing *f, const struct secret_ref *ref, bool secret, str *out, struct err *e)
-{
-	const struct objects *os = firing_env(f)->objects;
-	*out = STR_NONE;
-	if (!ref)
-		return 0;
-	int rc = secret ? secret_key(os, firing_ns(f), ref->name, ref->key, out, e) : config_map_key(os, firing_ns(f), ref->name, ref->key, out, e);
-	if (str_ends(*out, S("\n")))
-		out->n--;
-	return rc;
-}
-
 static int
 collect_headers(struct firing *f, const struct http_trigger *t, struct headers *h, struct err *e)
 {
@@ -115,7 +98,8 @@ collect_headers(struct firing *f, const struct http_trigger *t, struct headers *
 	for (size_t i = 0; i < t->secure_headers.n; i++) {
 		const struct secure_header *s = &t->secure_headers.p[i];
 		str value;
-		if (read_ref(f, s->secret ? s->secret : s->config_map, s->secret, &value, e) < 0 || set_header(h, s->name, value, e) < 0)
+		int rc = s->secret ? call_secret(f, s->secret, &value, e) : call_config(f, s->config_map, &value, e);
+		if (rc < 0 || set_header(h, s->name, value, e) < 0)
 			return -1;
 	}
 	if (t->host.n && set_header(h, S("Host"), t->host, e) < 0)
@@ -126,27 +110,17 @@ collect_headers(struct firing *f, const struct http_trigger *t, struct headers *
 static int
 collect_secrets(struct firing *f, const struct http_trigger *t, struct http_call *call, struct err *e)
 {
-	if (t->auth && (read_ref(f, t->auth->username, true, &call->user, e) < 0 || read_ref(f, t->auth->password, true, &call->password, e) < 0))
+	if (t->auth && (call_secret(f, t->auth->username, &call->user, e) < 0 || call_secret(f, t->auth->password, &call->password, e) < 0))
 		return -1;
 	if (!t->tls)
 		return 0;
 	call->insecure = t->tls->insecure_skip_verify;
-	if (read_ref(f, t->tls->ca_cert, true, &call->ca_pem, e) < 0 || read_ref(f, t->tls->client_cert, true, &call->cert_pem, e) < 0)
+	if (call_secret(f, t->tls->ca_cert, &call->ca_pem, e) < 0 || call_secret(f, t->tls->client_cert, &call->cert_pem, e) < 0)
 		return -1;
-	return read_ref(f, t->tls->client_key, true, &call->key_pem, e);
+	return call_secret(f, t->tls->client_key, &call->key_pem, e);
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------------- */
-
-static bool
-is_allowed(const struct val *allow, int status)
-{
-	int64_t v;
-	for (size_t i = 0; i < allow->n; i++)
-		if (val_to_i64(val_at(allow, i), &v) && v == status)
-			return true;
-	return false;
-}
 
 /* The URL without what may be secret: user, password and query. */
 static str
@@ -159,67 +133,17 @@ public_url(struct arena *a, str url)
 	return arena_fmt(a, "%.*s%.*s", (int)host, url.p, STR_ARG(end));
 }
 
-/* A Retry-After of seconds or of a date (RFC 9110 10.2.3), as a point in time; 0 if there is none that can be read. */
-static int64_t
-retry_after(const struct http_answer *ans, int64_t now)
-{
-	struct go_time t;
-	int64_t seconds;
-	str v = STR_NONE;
-	for (size_t i = 0; i < ans->headers_n; i++)
-		if (ans->headers[i].name.n == 11 && strncasecmp(ans->headers[i].name.p, "Retry-After", 11) == 0)
-			v = ans->headers[i].value;
-	if (str_to_i64(v, &seconds))
-		return seconds < 0 ? 0 : now + (seconds < 86400 ? seconds : 86400) * NS_PER_SEC;
-	if (!v.n || !go_time_parse(S("Mon, 02 Jan 2006 15:04:05 GMT"), v, &t))
-		return 0;
-	return civil_days(t.year, t.month, t.day) * 86400 * NS_PER_SEC + ((t.hour * 60 + t.minute) * 60 + t.second) * NS_PER_SEC;
-}
-
-/* What tells of the server, or of what stands before it, and not of this call. */
-static bool
-is_away(int status)
-{
-	return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
-static bool
-is_success(struct firing *f, int status)
-{
-	const struct http_trigger *t = firing_config(f);
-	const struct val *allow = firing_allow(f);
-	if (allow)
-		return is_allowed(allow, status);
-	return status < 400 || str_eq(t->compat, S("argo"));
-}
-
-static int
-judge(struct firing *f, const struct http_answer *ans, struct err *e)
-{
-	const struct http_trigger *t = firing_config(f);
-	str url = public_url(firing_arena(f), t->url);
-	bool passing = ans->status >= 500 || ans->status == 408 || ans->status == 425 || ans->status == 429;
-	if (is_success(f, ans->status))
-		return 0;
-	if (!is_away(ans->status))
-		firing_alone(f);
-	firing_not_before(f, retry_after(ans, loop_now(firing_env(f)->loop)));
-	return err_set(e, passing ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s", STR_ARG(url), ans->status,
-	               firing_allow(f) ? ", which policy.status.allow does not list" : "");
-}
-
 static void
 answered(void *arg, const struct http_answer *ans, const struct err *failure)
 {
 	struct firing *f = arg;
-	struct arena *a = firing_arena(f);
+	const struct http_trigger *t = firing_config(f);
 	struct err e = { 0 };
 	if (failure)
 		e = *failure;
-	else
-		(void)judge(f, ans, &e); /* e says it */
-	struct val status = val_int(ans ? ans->status : 0);
-	firing_done(f, e.code ? &e : NULL, val_set(a, NULL, S("status"), &status));
+	else if (firing_allow(f) || !str_eq(t->compat, S("argo")))
+		(void)!call_judge(f, public_url(firing_arena(f), t->url), ans, &e); /* e says it */
+	call_done(f, ans ? ans->status : 0, &e);
 }
 
 static void

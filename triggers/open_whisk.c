@@ -68,7 +68,7 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 	if (failure)
 		e = *failure;
 	else
-		(void)!call_judge(f, arena_fmt(firing_arena(f), "action %.*s", STR_ARG(t->action_name)), ans, &e); /* e says it */
+		(void)!call_judge_told(f, arena_fmt(firing_arena(f), "action %.*s", STR_ARG(t->action_name)), ans, &e); /* e says it */
 	call_done(f, ans ? ans->status : 0, &e);
 }
 

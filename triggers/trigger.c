@@ -18,8 +18,22 @@ str firing_sensor(const struct firing *f) { return f->t->def.sensor; }
 str firing_trigger(const struct firing *f) { return f->t->def.name; }
 struct arena *firing_arena(const struct firing *f) { return f->work; }
 const struct trigger_env *firing_env(const struct firing *f) { return f->t->ts->env; }
+bool firing_is_over(const struct firing *f) { return !f->t->ts; }
 str firing_dependency(const struct firing *f, size_t i) { return f->dependencies[i]; }
 const struct val *firing_allow(const struct firing *f) { return f->allow; }
+
+void **
+firing_memory(const struct firing *f)
+{
+	const struct trigger_ops *kind = f->t->def.kind;
+	for (struct memory *m = f->t->memory; m; m = m->next)
+		if (m->kind == kind)
+			return &m->p;
+	struct memory *m = MEM_NEW(struct memory);
+	*m = (struct memory){ .next = f->t->memory, .kind = kind };
+	f->t->memory = m;
+	return &m->p;
+}
 
 size_t
 firing_events(const struct firing *f, struct event ***out)
@@ -66,11 +80,23 @@ firing_free(struct firing *f)
 	free(f);
 }
 
+static void
+forget_memory(struct trigger *t)
+{
+	for (struct memory *m = t->memory, *next; m; m = next) {
+		next = m->next;
+		if (m->p)
+			m->kind->forget(m->p);
+		free(m);
+	}
+}
+
 void
 trigger_free_if_idle(struct trigger *t)
 {
 	if (t->ts || !list_empty(&t->running) || !list_empty(&t->unwritten))
 		return;
+	forget_memory(t);
 	object_unref(t->owner);
 	str_disown(t->key);
 	free(t);

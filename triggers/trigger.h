@@ -39,6 +39,8 @@ struct trigger_ops {
 	 */
 	void (*fire)(struct firing *f);
 	bool inside;
+	bool own_parameters;         /* `parameters` are not of the trigger's object: the kind applies them itself */
+	void (*forget)(void *memory); /* frees what firing_memory holds; NULL: nothing is held */
 };
 
 const struct val *firing_spec(const struct firing *f);   /* the trigger's object (what is under `http:`), parameters applied */
@@ -53,6 +55,13 @@ struct arena *firing_arena(const struct firing *f);
 const struct trigger_env *firing_env(const struct firing *f);
 size_t firing_events(const struct firing *f, struct event ***out); /* by dependency, in the order they arrived */
 str firing_dependency(const struct firing *f, size_t i);           /* of event i */
+/*
+ * Where the kind keeps what it remembers of this trigger while the daemon runs; NULL at first; ops->forget frees it. The place stays
+ * until the last attempt has ended.
+ */
+void **firing_memory(const struct firing *f);
+/* The daemon ends: nothing more may be sent, and firing_done is all that is left. For calls that follow calls. */
+bool firing_is_over(const struct firing *f);
 /* The attempt has ended. e NULL: well; `result` (may be NULL) is shown by `events` and `explain`: {"workflow":"hello-x7k2f"}, {"status":200}. */
 void firing_done(struct firing *f, const struct err *e, const struct val *result);
 

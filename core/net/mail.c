@@ -24,7 +24,7 @@ refused(struct call *c, CURLcode code, long status)
 		return;
 	}
 	enum err_code err = login ? ERR_UNAUTHENTICATED : status >= 500 ? ERR_INVALID : ERR_UNAVAILABLE;
-	err_set(&c->err, err, "%.*s: %s: %s", STR_ARG(c->what), login ? "the login was refused" : "the server refused", c->reply);
+	err_set(&c->err, err, "%.*s: %s: %s", STR_ARG(c->what), login ? "the login was refused" : MAIL_REFUSED, c->reply);
 }
 
 static bool

@@ -24,6 +24,9 @@ struct mail {
 	int64_t timeout_ms;      /* 0: 60 s */
 };
 
+/* In the text of an error that is the server's answer to this mail: the server itself is there. */
+#define MAIL_REFUSED "the server refused"
+
 /*
  * Sends it to all receivers or to none: one that the server refuses ends it before the message. The strings are copied. done() runs
  * exactly once, later: its answer has the server's last code as status; or an error: ERR_INVALID if the server refused for good (5xx),

@@ -381,5 +381,111 @@ class Mail(Services):
         self.assertEqual(sorted(email.message_from_string(m["text"])["Subject"] for m in self.records()), list("012345"))
 
 
+# ---- Slack
+
+SLACK = """
+      slack:
+        apiURL: http://127.0.0.1:PORTNR/api
+        slackToken: {name: keys, key: token}
+        channel: "#builds"
+        message: one
+        attachments: '[{"color": "#f00"}]'
+        blocks: '[{"type": "divider"}]'
+        sender: {username: gate, icon: ":ocean:"}
+        thread: {messageAggregationKey: none, broadcastMessageToChannel: true}
+        parameters:
+        - {src: {dependencyName: d, dataKey: body.text}, dest: message}
+        - {src: {dependencyName: d, dataKey: body.key, value: ""}, dest: thread.messageAggregationKey}
+        - {src: {dependencyName: d, dataKey: body.channel, value: "#builds"}, dest: channel}
+"""
+
+
+class Slack(Services):
+    def api(self, call):
+        body = json.loads(call["body"])
+        if call["headers"]["Authorization"] != "Bearer xoxb-token":
+            return 200, {}, b'{"ok":false,"error":"invalid_auth"}'
+        if body["channel"] == "gone":
+            return 200, {}, b'{"ok":false,"error":"channel_not_found"}'
+        if self.limited:
+            self.limited -= 1
+            return 429, {"Retry-After": "1"}, b'{"ok":false,"error":"ratelimited"}'
+        return 200, {}, json.dumps({"ok": True, "channel": "C1", "ts": f"100.{len(self.slack.calls)}"}).encode()
+
+    def start(self, token="xoxb-token", start=True):
+        self.limited = 0
+        self.slack = self.serve(self.api, start)
+        return self.gateway(SLACK.replace("PORTNR", str(self.slack.port)), {"token": token})
+
+    def posted(self):
+        return [json.loads(c["body"]) for c in self.slack.good()]
+
+    def test_a_message_has_what_the_manifest_and_the_event_say(self):
+        d = self.start()
+        self.send({"text": "hello"})
+        self.assertEqual(self.wait_for(d, 1)[0][2], {"channel": "C1", "ts": "100.0"})
+        self.assertEqual(self.slack.calls[0]["path"], "/api/chat.postMessage")
+        self.assertEqual(self.posted(), [{"channel": "builds", "text": "hello", "attachments": [{"color": "#f00"}], "blocks": [{"type": "divider"}],
+                                          "username": "gate", "icon_emoji": ":ocean:"}])
+
+    def test_one_key_is_one_thread_in_order(self):
+        d = self.start()
+        for n in range(8):
+            self.send({"text": f"a{n}", "key": "a"})
+        self.wait_for(d, 8)
+        self.send({"text": "b0", "key": "b"})
+        self.wait_for(d, 9)
+        posted = self.posted()
+        self.assertEqual([m["text"] for m in posted], [f"a{n}" for n in range(8)] + ["b0"])
+        self.assertEqual([m.get("thread_ts") for m in posted], [None] + ["100.0"] * 7 + [None])
+        self.assertEqual([m.get("reply_broadcast") for m in posted], [None] + [True] * 7 + [None])
+
+    def test_a_refusal_is_a_failure_and_a_limit_is_waited_for(self):
+        d = self.start()
+        self.send({"text": "x", "channel": "gone"})
+        until(lambda: [v for v in self.verdicts(d) if "Slack refused the message to gone: channel_not_found" in v[1]], 30, "a refusal")
+        self.limited = 1
+        self.send({"text": "y"})
+        until(lambda: [v for v in self.verdicts(d) if v[0] == "fired"], 30, "the second")
+        self.assertEqual([c["status"] for c in self.slack.calls if json.loads(c["body"])["text"] == "y"], [429, 200])
+        d.stop()
+        d = self.start("a-wrong-token")
+        self.send({"text": "z"})
+        until(lambda: [v for v in self.verdicts(d) if "invalid_auth" in v[1]], 30, "another refusal")
+        self.assertNotIn("a-wrong-token", d.log())
+
+    def test_nothing_is_lost_while_it_is_away(self):
+        d = self.start(start=False)
+        for n in range(5):
+            self.send({"text": str(n), "key": "one"})
+        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
+        d.stop()
+        d.start()
+        self.slack.start()
+        self.wait_for(d, 5)
+        self.assertEqual(sorted(m["text"] for m in self.posted()), list("01234"))
+        self.assertEqual(len([m for m in self.posted() if "thread_ts" not in m]), 1)
+
+
+# ---- the log
+
+class Log(Services):
+    def test_an_interval_lets_one_line_through_and_counts_the_rest(self):
+        d = self.gateway("      log: {intervalSeconds: 3600, level: warn}", {"x": "y"})
+        for n in range(4):
+            self.send({"n": n})
+        verdicts = self.wait_for(d, 4)
+        self.assertEqual([v[2] for v in verdicts], [None] + [{"leftOut": 1}] * 3)
+        self.assertEqual(len(re.findall("dependencyName=d", d.log())), 1)
+        self.assertRegex(d.log(), "level=warn.*dependencyName=d")
+        d.stop()
+        d.write("all.yaml", SENSOR.replace("PORT", str(self.hook)).replace("TRIGGER", "      log: {}").replace("SECRETS", "  x: y"))
+        d.start()
+        for n in range(2):
+            self.send({"n": n})
+        self.wait_for(d, 6)
+        self.assertEqual(len(re.findall("dependencyName=d", d.log())), 3)
+
+
 if __name__ == "__main__":
     unittest.main()
