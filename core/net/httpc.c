@@ -82,6 +82,8 @@ finish(struct call *c, const struct http_answer *ans)
 	}
 	if (c->request_headers)
 		curl->slist_free_all(c->request_headers);
+	if (c->connect_to)
+		curl->slist_free_all(c->connect_to);
 	if (c->receivers)
 		curl->slist_free_all(c->receivers);
 	c->done(c->arg, ans, ans ? NULL : &c->err);
@@ -361,6 +363,16 @@ transfer_set_peer(struct call *c, bool insecure, int64_t timeout_ms)
 	curl->easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS);
 }
 
+/* libcurl 7.88 begins HTTP/2 anew on a plain connection that has it already: there each call has a connection of its own. */
+static void
+set_http2(struct call *c, bool tls)
+{
+	struct curl *curl = &c->client->curl;
+	curl->easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+	curl->easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, tls ? 0L : 1L);
+	curl->easy_setopt(c->easy, CURLOPT_FORBID_REUSE, tls ? 0L : 1L);
+}
+
 static void
 set_peer(struct call *c, const struct http_call *call)
 {
@@ -373,6 +385,13 @@ set_peer(struct call *c, const struct http_call *call)
 	transfer_set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
 	transfer_set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
 	transfer_set_peer(c, call->insecure, call->timeout_ms);
+	if (call->http2)
+		set_http2(c, str_starts(call->url, S("https:")));
+	if (call->connect_to.n) {
+		c->connect_to = curl->slist_append(NULL, arena_fmt(c->arena, "::%.*s", STR_ARG(call->connect_to)).p);
+		assert(c->connect_to);
+		curl->easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to);
+	}
 	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, call->max_redirects ? 1L : 0L);
 	curl->easy_setopt(c->easy, CURLOPT_MAXREDIRS, (long)call->max_redirects);
 	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -24,6 +24,8 @@ struct http_call {
 	str ca_pem, cert_pem, key_pem;
 	str user, password;    /* basic auth, if user is present */
 	str unix_socket;       /* connect to this path instead */
+	str connect_to;        /* connect to this "host:port" instead; certificate and Host stay those of the URL */
+	bool http2;            /* HTTP/2, without asking first where there is no TLS; trailers come with the headers */
 };
 struct http_answer {
 	int status;

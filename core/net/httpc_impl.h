@@ -25,7 +25,7 @@ struct call {
 	struct httpc *client;
 	struct arena *arena;
 	CURL *easy;
-	struct curl_slist *request_headers;
+	struct curl_slist *request_headers, *connect_to;
 	void (*done)(void *arg, const struct http_answer *ans, const struct err *e);
 	void *arg;
 	str what; /* "GET http://host/path", for errors */

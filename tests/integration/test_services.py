@@ -467,6 +467,80 @@ class Slack(Services):
         self.assertEqual(len([m for m in self.posted() if "thread_ts" not in m]), 1)
 
 
+# ---- custom
+
+CUSTOM = """
+      custom:
+        serverURL: 127.0.0.1:PORTNR
+        spec: {url: "http://x", deep: "a: b"}
+        payload:
+        - {src: {dependencyName: d, dataKey: body.do}, dest: do}
+        parameters:
+        - {src: {dependencyName: d, dataKey: body.name}, dest: metadata.name}
+"""
+SECURE = """
+        secure: true
+        certSecret: {name: keys, key: ca}
+        serverNameOverride: trigger.test
+"""
+
+
+class Custom(Services):
+    def start(self, server, more="", secrets=None):
+        return self.gateway(CUSTOM.replace("PORTNR", str(server.port)) + more.strip("\n"), secrets or {"x": "y"})
+
+    def server(self, *args, start=True):
+        return self.program("grpc_server.py", os.path.join(self.directory, "records"), *args, start=start)
+
+    def test_the_three_calls(self):
+        d = self.start(self.server())
+        self.send({"do": "it", "name": "n"})
+        self.wait_for(d, 1)
+        fetch, execute, policy = self.records()
+        self.assertEqual([c["method"] for c in (fetch, execute, policy)], ["FetchResource", "Execute", "ApplyPolicy"])
+        self.assertEqual(len({c["firing"] for c in (fetch, execute, policy)}), 1)
+        self.assertEqual(sorted(fetch["fields"]["1"].splitlines()), ['deep: "a: b"', 'url: http://x'])
+        resource = json.loads(execute["fields"]["1"])
+        self.assertEqual((resource["kind"], resource["metadata"], json.loads(execute["fields"]["2"])), ("Thing", {"name": "n"}, {"do": "it"}))
+        self.assertEqual(json.loads(policy["fields"]["1"])["done"], "it")
+
+    def test_a_failure_and_a_policy_that_says_no_are_failures(self):
+        d = self.start(self.server())
+        self.send({"do": "fail", "name": "n"})
+        until(lambda: [v for v in self.verdicts(d) if v[1].endswith("status 9: the thing is broken: 100 % sure, größer")], 30, "a failure")
+        self.send({"do": "judge", "name": "n"})
+        until(lambda: [v for v in self.verdicts(d) if "the server's policy says no: not good enough" in v[1]], 30, "a refusal")
+        self.send({"do": "it", "name": "n"})
+        self.wait_for(d, 1)
+
+    def test_tls_with_another_name(self):
+        cert, key = self.certificate()
+        server = self.server(cert, key)
+        with open(cert, encoding="ascii") as f:
+            secrets = {"ca": f.read()}
+        d = self.start(server, SECURE, secrets)
+        self.send({"do": "it", "name": "n"})
+        self.wait_for(d, 1)
+        d.stop()
+        d = self.start(server, SECURE.replace("trigger.test", "another.test"), secrets)
+        self.send({"do": "it", "name": "n"})
+        until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")
+        self.assertEqual(len(self.records()), 3)
+
+    def test_nothing_is_lost_while_it_is_away(self):
+        server = self.server()
+        d = self.start(server)
+        self.send({"do": "0", "name": "n"})
+        self.wait_for(d, 1)
+        server.stop()
+        for n in range(1, 6):
+            self.send({"do": str(n), "name": "n"})
+        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
+        server.start()
+        self.wait_for(d, 6)
+        self.assertEqual(sorted(json.loads(c["fields"]["2"])["do"] for c in self.records() if c["method"] == "Execute"), list("012345"))
+
+
 # ---- the log
 
 class Log(Services):

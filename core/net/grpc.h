@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * grpc: unary calls of gRPC over HTTP/2, on the client of core/net/httpc.h, and as much of the protobuf encoding as messages of strings,
+ * bytes and numbers need.
+ */
+#ifndef TIDEGATE_CORE_NET_GRPC_H
+#define TIDEGATE_CORE_NET_GRPC_H
+
+#include "core/net/httpc.h"
+
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
+
+/* Appends a field of type string or bytes; nothing if it is empty, as proto3 has it. */
+void proto_add(struct buf *b, unsigned field, str bytes);
+struct proto_field {
+	unsigned number;
+	uint64_t integer; /* of a varint or a fixed number */
+	str bytes;        /* of a string, bytes or message; absent for numbers */
+};
+/* Takes the next field off `rest`. 1: there was one; 0: the end; -1 (ERR_INVALID): it is no message. */
+int proto_next(str *rest, struct proto_field *out, struct err *e) MUST_CHECK;
+
+/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+
+struct grpc_call {
+	str server;      /* "host:port" */
+	str method;      /* "package.Service/Method" */
+	str message;
+	bool secure;     /* TLS, verified by `ca_pem` or, without it, by the system's authorities */
+	str ca_pem;
+	str server_name; /* expected in the certificate, if it is not the host */
+	str id;          /* of the call, the same when it is repeated: metadata x-tidegate-firing-id; absent: none */
+	int64_t timeout_ms; /* 0: 60 s */
+};
+/*
+ * Calls. The strings are copied. done() runs exactly once, later: with the answer's message or an error: the server's own status
+ * (UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED as ERR_UNAVAILABLE, DEADLINE_EXCEEDED as ERR_TIMEOUT, UNAUTHENTICATED,
+ * PERMISSION_DENIED as ERR_DENIED, all others ERR_INVALID; *told is true then), or what httpc_send knows. httpc_free counts.
+ */
+void grpc_send(struct httpc *h, const struct grpc_call *call, void (*done)(void *arg, str message, bool told, const struct err *e), void *arg);
+/* The frame around a message, and the message in a frame: ERR_INVALID, ERR_UNSUPPORTED (compressed). */
+str grpc_frame(struct arena *a, str message);
+int grpc_unframe(str frame, str *message, struct err *e) MUST_CHECK;
+
+#endif
