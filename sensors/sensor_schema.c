@@ -348,7 +348,7 @@ check_join(const struct trigger_template *t, const struct val *in, struct decode
 /* In this order the first wins where several are given (spec events 3.1). */
 static const char *const kind_order[] = { "k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs",
 	"azureServiceBus", "kafka", "pulsar",
-	"nats", "slack", "openWhisk", "custom", "log", "email" };
+	"nats", "slack", "openWhisk", "custom", "log", "email", "exec" };
 
 static void
 check_template(void *obj, const struct val *in, struct decode *c)

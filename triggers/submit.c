@@ -37,7 +37,7 @@ result_of(struct arena *a, str name)
 }
 
 void
-trigger_submit(struct firing *f)
+trigger_submit_object(struct firing *f, const struct val *object)
 {
 	struct arena *a = firing_arena(f);
 	struct submit_options o = { .ns = firing_ns(f), .key = firing_id(f) };
@@ -45,10 +45,16 @@ trigger_submit(struct firing *f)
 	struct diags d;
 	str name = STR_NONE;
 	diags_init(&d);
-	int rc = engine_submit(firing_env(f)->engine, labelled(f, firing_source(f)), &o, a, &name, NULL, NULL, &d, &e);
+	int rc = engine_submit(firing_env(f)->engine, labelled(f, object), &o, a, &name, NULL, NULL, &d, &e);
 	diags_free(&d);
 	if (rc < 0)
 		firing_done(f, &e, NULL);
 	else
 		firing_done(f, NULL, result_of(a, name));
+}
+
+void
+trigger_submit(struct firing *f)
+{
+	trigger_submit_object(f, firing_source(f));
 }

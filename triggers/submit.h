@@ -10,5 +10,7 @@
  * id as key. Ends with firing_done, now.
  */
 void trigger_submit(struct firing *f);
+/* The same with another object: the Workflow that a kind made. */
+void trigger_submit_object(struct firing *f, const struct val *object);
 
 #endif

@@ -173,7 +173,8 @@ timestamp(struct arena *a, int64_t now_ns)
 	struct tm t;
 	char out[32];
 	gmtime_r(&s, &t);
-	return arena_dup(a, (str){ out, strftime(out, sizeof out, "%Y%m%dT%H%M%SZ", &t) });
+	size_t n = strftime(out, sizeof out, "%Y%m%dT%H%M%SZ", &t);
+	return arena_dup(a, (str){ out, n });
 }
 
 const struct http_header *

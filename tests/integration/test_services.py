@@ -541,6 +541,57 @@ class Custom(Services):
         self.assertEqual(sorted(json.loads(c["fields"]["2"])["do"] for c in self.records() if c["method"] == "Execute"), list("012345"))
 
 
+# ---- a command
+
+EXEC = """
+      exec:
+        command: [sh, -c, 'cat; echo; echo "$1 $GREETING"; test "$1" != fail || exit 3', sh]
+        args: [none]
+        env: {GREETING: hello}
+        timeout: 60
+        payload:
+        - {src: {dependencyName: d, dataKey: body.text}, dest: text}
+        parameters:
+        - {src: {dependencyName: d, dataKey: body.arg}, dest: args.0}
+"""
+
+
+class Exec(Services):
+    def outcome(self, d, name):
+        def ended():
+            w = d.get(name)
+            return w["status"].get("phase") in ("Succeeded", "Failed", "Error") and w
+        return until(ended, 60, "the end of " + name)
+
+    def test_a_command_gets_the_payload_and_its_exit_code_and_log_are_kept(self):
+        d = self.gateway(EXEC, {"x": "y"})
+        text = "{{workflow.name}} $(id) ' \" größer\n"
+        self.send({"text": text, "arg": "it"})
+        self.send({"text": "x", "arg": "fail"})
+        self.send({"text": "x", "arg": "{{workflow.name}}"})
+        names = [v[2]["workflow"] for v in self.wait_for(d, 2) if v[0] == "fired"]
+        good, bad = (self.outcome(d, n) for n in names)
+        self.assertEqual((good["status"]["phase"], bad["status"]["phase"]), ("Succeeded", "Failed"))
+        out = d.cli("logs", names[0], "--no-color").stdout
+        payload = json.dumps({"text": text}, ensure_ascii=False, separators=(",", ":"))
+        self.assertIn(payload, out)
+        self.assertIn("it hello", out)
+        self.assertIn("exit code 3", json.dumps(bad["status"]))
+        until(lambda: [v for v in self.verdicts(d) if "args: {{ is not allowed here" in v[1]], 30, "the refusal of a tag")
+
+    def test_a_kill_does_not_run_it_twice(self):
+        d = self.gateway(EXEC, {"x": "y"})
+        for n in range(5):
+            self.send({"text": "x", "arg": str(n)})
+        d.kill()
+        d.start()
+        self.wait_for(d, 5)
+        until(lambda: all(w["status"].get("phase") == "Succeeded" for w in d.list()) and len(d.list()) == 5, 60, "five workflows")
+        d.kill()
+        d.start()
+        self.assertEqual(len(d.list()), 5)
+
+
 # ---- the log
 
 class Log(Services):
