@@ -294,6 +294,20 @@ at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event
 	fire(s, t, &only, 1, &(struct part){ ev, dep });
 }
 
+/* What the dependency's onError says of an event that transform or filters failed on. True: it goes on all the same. */
+static bool
+goes_on(struct sensor *s, size_t dep, struct event *came, str why)
+{
+	str how = s->prog->deps[dep].spec->on_error;
+	if (str_eq(how, S("pass")))
+		return true;
+	if (str_eq(how, S("drop")))
+		decide(s, came, dep, NULL, "error", why);
+	else
+		stop(s, dep, NULL, came, why);
+	return false;
+}
+
 /* What the filters say of the event as its transform left it; `came`: as it was before. */
 static void
 filter_event(struct sensor *s, size_t dep, struct event *ev, struct event *came)
@@ -304,9 +318,7 @@ filter_event(struct sensor *s, size_t dep, struct event *ev, struct event *came)
 	enum verdict v = filter_set_eval(&d->filters, &f, &why);
 	if (v == FILTER_MISS)
 		decide(s, ev, dep, NULL, "filtered", why);
-	if (v == FILTER_ERROR)
-		stop(s, dep, NULL, came, why);
-	if (v != FILTER_PASS)
+	if (v == FILTER_MISS || (v == FILTER_ERROR && !goes_on(s, dep, came, why)))
 		return;
 	for (size_t i = 0; i < s->prog->triggers_n; i++)
 		at_trigger(s, &s->prog->triggers[i], dep, ev);
@@ -335,10 +347,10 @@ at_dependency(struct sensor *s, size_t dep, struct event *ev, const struct trans
 {
 	str why;
 	struct event *seen = seen_by(s, dep, ev, t, n, &why);
+	if (!seen && goes_on(s, dep, ev, why))
+		seen = event_ref(ev);
 	if (seen)
 		filter_event(s, dep, seen, ev);
-	else
-		stop(s, dep, NULL, ev, why);
 	event_unref(seen);
 }
 

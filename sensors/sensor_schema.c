@@ -272,8 +272,13 @@ check_dependency(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "eventName", "event dependency must define the eventName");
 }
 
+static const char *const on_errors[] = { "", "keep", "drop", "pass", NULL };
+
 static const struct schema dependency_schema = { "EventDependency", "An event that triggers wait for.",
 	sizeof(struct dependency), (const struct field[]){
+	FIELD(struct dependency, on_error, "onError", 0, .choices = on_errors,
+		.doc = "Tidegate's own: what becomes of an event that the transform or a filter fails on: `keep` as a dead letter (the default), "
+			"`drop` (Argo's way), `pass`: it counts, with the data as they are."),
 	FIELD(struct dependency, event, "eventName", 0, .doc = "Name of the event in its EventSource."),
 	FIELD(struct dependency, source, "eventSourceName", 0, .doc = "Name of the EventSource."),
 	FIELD_PTR(struct dependency, filters, "filters", 0, &filters_schema, .doc = "Which of the events count."),

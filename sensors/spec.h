@@ -48,6 +48,7 @@ struct dependency {
 	struct filters *filters;
 	str filters_operator;                  /* "": and */
 	struct transform *transform;
+	str on_error;                          /* our own; "": keep */
 	const struct val *src;
 };
 

@@ -114,6 +114,29 @@ an_event_that_a_filter_cannot_judge_is_kept_and_goes_the_whole_way_again(void **
 	assert_string_equal(verdict(w, poison, "t"), "fired");
 }
 
+/* keep is what the test above has. */
+#define ON_ERROR(how) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    onError: " how "\n" \
+	"    transform:\n      script: return {k = event.k + 1}\n    filters:\n      data: [{path: k, type: number, value: [\"2\"]}]\n" \
+	"  triggers:\n  - template:\n      name: t\n" WORKFLOW \
+	"        parameters:\n        - {src: {dependencyName: a, dataKey: k, value: none}, dest: spec.arguments.parameters.0.value}\n"
+
+static void
+on_error_chooses_what_becomes_of_an_event(void **state)
+{
+	struct world *w = *state;
+	apply(w, ON_ERROR("drop"));
+	const char *reason = verdict(w, emit(w, "a", "{\"k\":\"x\"}"), "");
+	assert_string_equal(reason, "error: transform: script:1: attempt to perform arithmetic on field 'k' (a string value) (sensor.yaml:11)");
+	assert_int_equal(count(w), 0);
+	apply(w, ON_ERROR("pass"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"k\":[2]}"), ""), "filtered: data filter k: want 2, got \"[2]\" (sensor.yaml:13)");
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "fired"); /* neither could say */
+	assert_int_equal(count(w), 0);
+	apply(w, ON_ERROR("keep"));
+	emit(w, "a", "{\"k\":\"x\"}");
+	assert_int_equal(count(w), 1);
+}
+
 static void
 a_letter_whose_sensor_is_gone_stays(void **state)
 {
@@ -172,6 +195,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_firing_is_tried_again_from_its_first_attempt_on),
 		TEST(an_event_that_a_filter_cannot_judge_is_kept_and_goes_the_whole_way_again),
+		TEST(on_error_chooses_what_becomes_of_an_event),
 		TEST(a_letter_whose_sensor_is_gone_stays),
 		TEST(letters_are_dropped_by_choice),
 		TEST(the_oldest_letters_go_when_there_are_too_many),
