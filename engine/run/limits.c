@@ -9,11 +9,30 @@
  * the line as soon as somebody has ended. Nothing polls.
  *
  * failFast: as soon as a child has failed, nothing more is begun or decided in the template. What it began comes to its own
- * end; when nothing of it runs any more, and there are no news, the template fails with Argo's message.
+ * end; who waits for a lock has not begun. When nothing of it runs any more, and there are no news, the template fails with
+ * Argo's message.
  */
 #include "engine/run/run_impl.h"
 
 /* ---- counting -------------------------------------------------------------------------------------------------- */
+
+static void
+count_pod(struct node *n, bool add)
+{
+	uint32_t by = add ? 1 : UINT32_MAX; /* plus one, or minus one */
+	n->run->active_pods += by;
+	if (n->boundary)
+		n->boundary->active_pods += by;
+}
+
+static void
+count_waiting(struct node *n, bool add)
+{
+	if (n->boundary) {
+		n->boundary->waiting_children += add ? 1 : UINT32_MAX;
+		limit_note(n->boundary->frame);
+	}
+}
 
 /* What Argo counts by walking all nodes (getActivePods, getActiveChildren), kept as nodes change. */
 void
@@ -26,17 +45,20 @@ limit_count(struct node *n, bool was_active, bool is_active)
 		n->boundary->active_children += by;
 		limit_note(n->boundary->frame);
 	}
-	if (n->type == NODE_POD && !sync_waits(n))
-		limit_count_pod(n, is_active);
+	if (sync_waits(n))
+		count_waiting(n, is_active);
+	else if (n->type == NODE_POD)
+		count_pod(n, is_active);
 }
 
 void
-limit_count_pod(struct node *n, bool add)
+limit_count_waits(struct node *n, bool waits)
 {
-	uint32_t by = add ? 1 : UINT32_MAX;
-	n->run->active_pods += by;
-	if (n->boundary)
-		n->boundary->active_pods += by;
+	if (n->type != NODE_POD && n->type != NODE_STEPS && n->type != NODE_DAG)
+		return;
+	count_waiting(n, waits);
+	if (n->type == NODE_POD)
+		count_pod(n, !waits);
 }
 
 /* Of attempts only the Retry node counts; exit handlers do not. */
@@ -271,8 +293,8 @@ static bool
 fail_fast(struct frame *f)
 {
 	struct node *n = f->node;
-	size_t daemons = daemons_running(n); /* they do not keep it from ending */
-	if (node_fulfilled(n) || !limit_frozen(f) || n->active_pods > daemons || n->active_children > daemons)
+	size_t idle = daemons_running(n) + n->waiting_children; /* they do not keep it from ending */
+	if (node_fulfilled(n) || !limit_frozen(f) || n->active_children > idle)
 		return false;
 	str why = S("template has failed or errored children and failFast enabled");
 	limit_forget(f);

@@ -55,6 +55,7 @@ rest_forget(struct run *r)
 {
 	VEC_FREE(&r->rests);
 	VEC_FREE(&r->interrupted);
+	VEC_FREE(&r->refusals);
 }
 
 /* Templates that call themselves would go on for long after they were stopped. */
@@ -102,6 +103,6 @@ rest_meet(struct node *n)
 bool
 run_busy(const struct run *r)
 {
-	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed || limit_due(r);
+	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed || limit_due(r) || r->refusals.n;
 	return left && r->phase == PHASE_RUNNING && !r->suspended && !r->finished && !r->withheld;
 }

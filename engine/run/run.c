@@ -594,7 +594,7 @@ run_settle(struct run *r)
 		rest_gather(r);
 		if (r->suspended || r->finished || r->withheld || run_is_tired(r))
 			break;
-		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r) && !limit_settle(r))
+		if (!rest_go_on(r) && !tell_next(r) && !lifecycle_settle(r) && !limit_settle(r) && !sync_tell_refusal(r))
 			break;
 	}
 	if (r->news_at == r->news.n)

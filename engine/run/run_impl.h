@@ -137,7 +137,7 @@ struct node {
 	uint32_t done, total;
 	struct usage usage; /* likewise */
 	/* what it counts as a boundary */
-	uint32_t active_pods, active_children, failed_children;
+	uint32_t active_pods, active_children, waiting_children, failed_children;
 	/* derived: not saved */
 	enum role role : 8;
 	struct node *owner;
@@ -248,6 +248,12 @@ struct frame {
 	str error;    /* fails the DAG when its tasks are done */
 };
 
+/* A lock that cannot be had. */
+struct refusal {
+	struct node *node;
+	str why;
+};
+
 /*
  * A place in something that begins many, where it was left because the stimulus had begun enough (rest.c). `go_on` takes a
  * copy, which it may give to run_rest again.
@@ -343,6 +349,7 @@ struct run {
 	size_t begun;            /* calls in this stimulus */
 	VEC(struct rest) rests;  /* the innermost last */
 	VEC(struct rest) interrupted; /* of this moment, the innermost first */
+	VEC(struct refusal) refusals; /* of locks, told when nothing else is left */
 	bool behind;             /* what begins is what was left */
 	uint32_t turn;           /* the number of the stimulus */
 	uint32_t unmet;          /* open nodes that were read back and not called yet */
@@ -734,8 +741,8 @@ bool limit_frozen(const struct frame *f);
 void limit_deadline(struct run *r);
 bool limit_deadline_due(const struct run *r); /* something is open that it would end */
 void limit_count(struct node *n, bool was_active, bool is_active);
-/* A pod that waits for its locks is a child of its boundary, but no active pod. */
-void limit_count_pod(struct node *n, bool add);
+/* Who waits for its locks is a child of its boundary, but not active. */
+void limit_count_waits(struct node *n, bool waits);
 void limit_count_failed(struct node *n); /* it ended in failure: its boundary counts that */
 
 /* ---- save.c ---------------------------------------------------------------------------------------------------- */
@@ -766,6 +773,7 @@ bool sync_workflow_parks(struct run *r);
 bool sync_workflow_shut(struct run *r); /* ... when it is shut down: true if it does not run yet, ... */
 void sync_finish(struct run *r);        /* ... and at its end, with all that is left */
 void sync_told(struct run *r, const struct stimulus *s);
+bool sync_tell_refusal(struct run *r); /* the next, when nothing else is left; false: there is none */
 void sync_suspend(struct run *r);
 void sync_resume(struct run *r);
 struct val sync_save(const struct locking *l, struct arena *a);

@@ -283,7 +283,7 @@ run_count(struct run *r)
 	r->usage = (struct usage){ 0 };
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		n->active_pods = n->active_children = n->failed_children = 0;
+		n->active_pods = n->active_children = n->waiting_children = n->failed_children = 0;
 		if (!node_counts(n) || n->gone)
 			n->done = n->total = 0;
 		if (n->type != NODE_POD || n->gone)

@@ -70,9 +70,10 @@ wait_for(struct run *r, struct call *c, const struct processed *p, struct lockin
 	struct node *n = call_node(r, c, call_node_type(c, p->tmpl));
 	if (!n)
 		return NULL;
-	if (!n->lock && n->type == NODE_POD && n->phase == PHASE_PENDING)
-		limit_count_pod(n, false);
+	bool first = !n->lock && n->phase == PHASE_PENDING;
 	n->lock = l;
+	if (first)
+		limit_count_waits(n, true);
 	n->inputs = p->inputs;
 	node_changed(n);
 	if (pod_read_limits(n, c, p->tmpl, &e)) {
@@ -118,8 +119,8 @@ sync_give_back(struct run *r, struct node *n)
 void
 sync_begins(struct node *n)
 {
-	if (n->lock && n->lock->state == LOCK_GRANTED && n->type == NODE_POD)
-		limit_count_pod(n, true);
+	if (n->lock && n->lock->state == LOCK_GRANTED)
+		limit_count_waits(n, false);
 }
 
 void
@@ -140,8 +141,8 @@ go_on(struct run *r, struct node *n)
 	n->lock->holders = NULL;
 	n->message = S("");
 	node_changed(n);
-	if (r->suspended || !n->call) {
-		sync_give_back(r, n);
+	if (r->suspended || !n->call || (n->boundary && limit_frozen(n->boundary->frame))) {
+		sync_give_back(r, n); /* it cannot use them */
 		return;
 	}
 	(void)call_begin(r, n->call);
@@ -173,6 +174,18 @@ cannot_begin(struct run *r, struct node *n, str why)
 	steps_child_begun(r, n);
 }
 
+bool
+sync_tell_refusal(struct run *r)
+{
+	if (!r->refusals.n)
+		return false;
+	struct refusal x = r->refusals.p[0];
+	memmove(r->refusals.p, r->refusals.p + 1, --r->refusals.n * sizeof x);
+	if (sync_waits(x.node) && !node_fulfilled(x.node))
+		cannot_begin(r, x.node, x.why);
+	return true;
+}
+
 static void
 node_told(struct run *r, struct node *n, const struct lock_news *news)
 {
@@ -181,7 +194,10 @@ node_told(struct run *r, struct node *n, const struct lock_news *news)
 	if (news->granted) {
 		go_on(r, n);
 	} else if (news->error.p) {
-		cannot_begin(r, n, news->error);
+		struct refusal x = { n, arena_dup(r->arena, news->error) };
+		*VEC_PUSH(&r->refusals) = x;
+		if (!run_busy(r))
+			(void)sync_tell_refusal(r);
 	} else {
 		keep_waiting(r, n->lock, news);
 		node_set(n, n->phase, news->message);

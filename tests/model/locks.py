@@ -165,8 +165,8 @@ class Locking:
         if had is None:
             return self.cannot_lock(n, message)
         n.message = message
-        if had and self.suspended:
-            return self.leave_line(n)
+        if had and (self.suspended or (n.boundary and self.frozen(n.boundary))):
+            return self.leave_line(n)   # it cannot use them
         n.lock = "granted" if had else "waiting"
         self.changed = True
 

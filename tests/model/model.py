@@ -117,6 +117,7 @@ class Model(Locking, Hooks):
         """Of what happens at the same time, timers come last."""
         self.order += 1
         self.events.append((when, timer, self.order, act))
+        return self.order
 
     def reached(self, key, when):
         """Whether that point in time is over; if not, we shall be woken then."""
@@ -164,14 +165,14 @@ class Model(Locking, Hooks):
         began = self.now + fate.get("delay", 0) * 1000
         node.pod = {"fate": fate, "args": args, "running": None, "over": False}
         self.at(began, False, lambda pod=node.pod: self.task_started(node, pod))
-        self.at(began + fate.get("ms", fate.get("seconds", 1) * 1000), False, lambda pod=node.pod: self.task_done(node, pod))
+        node.pod["order"] = self.at(began + fate.get("ms", fate.get("seconds", 1) * 1000), False, lambda pod=node.pod: self.task_done(node, pod))
 
     def kill(self, node):
         """It ends a second later. One that ran is not over before that, though it has failed."""
         if not node.pod["over"]:
             node.pod["over"] = True
             node.dying = node.pod["running"] is not None
-            self.at(self.now + 1000, False, lambda: self.gone(node))
+            self.events.append((self.now + 1000, False, node.pod["order"], lambda: self.gone(node)))   # in the order in which they began
 
     def gone(self, node):
         self.notes.append(["end", self.now, node.name])
@@ -247,6 +248,8 @@ class Model(Locking, Hooks):
         if handler and not handler.fulfilled:
             return
         phase, message = self.phase, root.message
+        if handler and handler.bubbles:
+            return self.finish("Error", "error in exit template execution : " + handler.message)
         if handler and handler.failed and phase == "Succeeded":
             phase, message = handler.phase, handler.message
         self.finish(phase, "Stopped with strategy '%s'" % self.shutdown if self.shutdown and root.failed else message)
@@ -449,13 +452,13 @@ class Model(Locking, Hooks):
     def go_on(self, n):
         """In a frozen template what it began comes to its own end."""
         for x in list(self.nodes.values()):
-            if x.boundary is n and x.open and not x.retried and x.type in ("Retry", "Steps", "DAG", "Suspend"):
+            if x.boundary is n and x.open and x.entered and not x.retried and x.type in ("Retry", "Steps", "DAG", "Suspend"):
                 self.execute(x.call)
 
     def fail_fast(self, n):
         """And when none runs any more it is over, whatever it still had to begin."""
         inside = [x for x in self.nodes.values() if x.boundary is n and x.type in ("Pod", "Steps", "DAG")]
-        if n.type not in ("Steps", "DAG") or n.fulfilled or not self.frozen(n) or any(x.active for x in inside):
+        if n.type not in ("Steps", "DAG") or n.fulfilled or not self.frozen(n) or any(x.active and not self.waits(x) for x in inside):
             return False
         for x in self.nodes.values():
             if x.boundary is n and x.open:
@@ -891,7 +894,7 @@ class Model(Locking, Hooks):
             if phases.get(node.name) not in FAILED:
                 phases[node.name] = branch
             after = [node]
-            if node.type == "Retry":
+            if node.type == "Retry" and node.attempts:
                 after = [c for c in node.children if c is (node.attempts or [None])[-1] or c.call.hooked]
             todo += [(c, branch) for a in after for c in a.children]
         result = "Succeeded"
@@ -979,6 +982,8 @@ class Model(Locking, Hooks):
         if attempt:
             attempt.retried = True
             self.link(n, attempt)
+            if attempt.fulfilled:   # nobody sees the state between (Argo: executeTemplate calls itself)
+                return self.retry(call, template, inputs)
         return n
 
     @staticmethod
