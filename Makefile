@@ -105,7 +105,7 @@ scenario: $(B)/scenario-runner
 	$(Q)python3 tests/scenario/check-rules.py
 	$(Q)$< tests/scenario/*.yaml && $< --crash-at-every-commit tests/scenario/*.yaml
 	$(Q)for n in 1 3; do $< --calls $$n tests/scenario/*.yaml && $< --calls $$n --crash-at-every-commit tests/scenario/*.yaml || exit 1; done
-	$(Q)python3 tests/model/check.py $< --seeds 40 && python3 tests/model/check.py $< --seeds 12 --first 100 --crash
+	$(Q)python3 tests/model/check.py $< --seeds 30 && python3 tests/model/check.py $< --seeds 8 --first 100 --crash
 
 # make model SEEDS=10000: random workflows, so many of each family, through the engine and through a model of it (tests/model); both
 # come to the same, also when the process dies at each commit

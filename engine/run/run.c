@@ -748,6 +748,7 @@ end_effects(struct run *r, struct effect **effects)
 		run_effect(r, EFFECT_SAVE, r->dirty.p[i]);
 	}
 	r->dirty.n = 0;
+	sync_order_asks(r);
 	r->unmet = 0; /* who was not met by now has nobody who calls it */
 	if (r->finished && !r->was_finished)
 		run_effect(r, EFFECT_FINISHED, NULL);

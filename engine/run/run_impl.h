@@ -775,6 +775,7 @@ void sync_finish(struct run *r);        /* ... and at its end, with all that is 
 void sync_told(struct run *r, const struct stimulus *s);
 bool sync_tell_refusal(struct run *r); /* the next, when nothing else is left; false: there is none */
 void sync_suspend(struct run *r);
+void sync_order_asks(struct run *r); /* of this stimulus */
 void sync_resume(struct run *r);
 struct val sync_save(const struct locking *l, struct arena *a);
 struct locking *sync_load(struct run *r, const struct val *v); /* NULL: none */

@@ -282,6 +282,37 @@ sync_told(struct run *r, const struct stimulus *s)
 		node_told(r, n, s->lock);
 }
 
+static int
+older_first(const void *a, const void *b)
+{
+	const struct node *x = ((const struct effect *)a)->node, *y = ((const struct effect *)b)->node;
+	uint64_t of_x = x ? node_order(x) : 0, of_y = y ? node_order(y) : 0;
+	return (of_x > of_y) - (of_x < of_y);
+}
+
+/*
+ * Those who ask at the same time do so in the order in which their nodes were made: who asks again after it was suspended comes
+ * before what begins then, also after a restart, when everything is called anew in the order of the templates.
+ */
+void
+sync_order_asks(struct run *r)
+{
+	VEC(struct effect) asks = { 0 };
+	size_t at = 0;
+	for (const struct effect *x = r->first; x; x = x->next)
+		if (x->kind == EFFECT_LOCK)
+			*VEC_PUSH(&asks) = *x;
+	if (asks.n > 1)
+		qsort(asks.p, asks.n, sizeof *asks.p, older_first);
+	for (struct effect *x = r->first; x && asks.n > 1; x = x->next)
+		if (x->kind == EFFECT_LOCK) {
+			struct effect *next = x->next;
+			*x = asks.p[at++];
+			x->next = next;
+		}
+	VEC_FREE(&asks);
+}
+
 /* A workflow that is suspended must not keep others from locks that it cannot use. */
 void
 sync_suspend(struct run *r)

@@ -36,12 +36,13 @@ class Family(Generator):
 class Locks(Family):
     """Mutexes and semaphores of templates and of the workflow; others who want the same ones; limits that change."""
     name = "locks"
+    apart = ()   # templates that want none
 
     def add_to(self, scenario, spec, docs):
         names = {t["name"]: t for t in spec["templates"]}
         self.many = self.often(0.5)
         for t in spec["templates"]:
-            if self.often(0.5 if leaves(t) else 0.2):
+            if t["name"] not in self.apart and self.often(0.5 if leaves(t) else 0.2):
                 # a template asks for locks of its own height only: those inside do not wait for those around them
                 height = self.height(t, names) if self.often(0.97) else 0
                 t["synchronization"] = self.synchronization("h%d-" % height, "container" in t)
@@ -139,4 +140,19 @@ class Core(Generator):
     name = "core"
 
 
-FAMILIES = {f.name: f for f in (Core, Locks, Hooks)}
+class All(Locks, Hooks):
+    """Everything together; but hooks with a condition want no locks: which of them asks first is laid down nowhere."""
+    name = "all"
+
+    def hook_template(self):
+        t = self.leaf()
+        self.apart.add(t["name"])
+        return t["name"]
+
+    def add_to(self, scenario, spec, docs):
+        self.apart = set()
+        Hooks.add_to(self, scenario, spec, docs)
+        Locks.add_to(self, scenario, spec, docs)
+
+
+FAMILIES = {f.name: f for f in (Core, Locks, Hooks, All)}
