@@ -66,4 +66,5 @@ class Hooks:
             return self.nodes.get(call.name)
 
     def hooks_done(self, node):
-        return all(c.fulfilled for c in node.children if c.call.hooked)
+        due = [name for name in self.hook_calls if name.startswith(node.name + ".hooks.") and name not in self.nodes]
+        return not due and all(c.fulfilled for c in node.children if c.call.hooked)

@@ -129,22 +129,26 @@ class Model(Locking, Hooks):
         return False
 
     def settle(self):
-        """What is subject to a limit begins when everything else is settled, one at a time, the first on the way down the tree first."""
+        """What is subject to a limit begins when everything else is settled, one at a time, the first on the way down the tree first.
+        After all of that, who asked for a lock is answered."""
         while True:
             self.quiet()
             if self.suspended or self.finished is not None:
-                return
+                if not self.news_of_locks():
+                    return
+                continue
             if any(self.fail_fast(n) for n in list(self.nodes.values())):
                 continue
             self.turn = True
             self.operate()
             if self.turn:
                 self.turn = False
-                return
+                if not self.news_of_locks():
+                    return
 
     def quiet(self):
         self.changed = True
-        while self.changed or self.news_of_locks():
+        while self.changed:
             self.changed = False
             self.operate()
 
