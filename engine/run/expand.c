@@ -237,6 +237,19 @@ put_into_hooks(struct run *r, const struct step *s, struct scope *x, struct step
 	return 0;
 }
 
+/* Also those of an element that is skipped: a condition may wait for just that. */
+static int
+give_hooks(struct run *r, const struct step *of, const struct val *item, const struct step **step, struct err *e)
+{
+	struct scope own = { .run = r, .item = item };
+	if (!of->hooks.n)
+		return 0;
+	struct step *copy = ARENA_NEW(r->arena, struct step);
+	*copy = **step;
+	*step = copy;
+	return put_into_hooks(r, of, &own, copy, e);
+}
+
 int
 expand_one(struct run *r, const struct scope *siblings, const struct step *body, const struct schema *sc, size_t i,
 	const struct val *item, bool skip, struct expanded *out, struct err *e)
@@ -248,8 +261,8 @@ expand_one(struct run *r, const struct scope *siblings, const struct step *body,
 	buf_addc(&name, ')');
 	out->name = arena_dup(r->work, buf_str(&name));
 	out->step = body;
-	if (skip || (!(body->src->flags & VAL_TAGGED) && !body->hooks.n))
-		return 0;
+	if (skip || !(body->src->flags & VAL_TAGGED))
+		return give_hooks(r, body, item, &out->step, e);
 	struct scope x = *siblings;
 	x.item = item;
 	x.salt = out->name;
@@ -264,21 +277,14 @@ expand_one(struct run *r, const struct scope *siblings, const struct step *body,
 		*copy = *body;
 		copy->when = when;
 		out->step = copy;
-		return 0;
+		return give_hooks(r, body, item, &out->step, e);
 	}
 	ts.strict = tags_strict_all;
 	const struct val *put = tags_put(r->work, body->src, &ts, e);
 	if (!put)
 		return -1;
-	const struct step *decoded = put == body->src ? body : step_decode(r, body, put, sc, e);
-	out->step = decoded;
-	if (!decoded || !body->hooks.n)
-		return decoded ? 0 : -1;
-	struct step *copy = ARENA_NEW(r->arena, struct step);
-	*copy = *decoded;
-	out->step = copy;
-	struct scope own = { .run = r, .item = item };
-	return put_into_hooks(r, body, &own, copy, e);
+	out->step = put == body->src ? body : step_decode(r, body, put, sc, e);
+	return out->step ? give_hooks(r, body, item, &out->step, e) : -1;
 }
 
 bool
