@@ -216,7 +216,6 @@ hand_over(struct firing *f, const char *reason)
 	f->given_up = why;
 	firing_end_work(f);
 	f->t = f->t->dlq;
-	f->order = ++f->t->fired;
 	f->attempt = 0;
 	f->next_ns = 0;
 	firing_hand_over(f, str_c(f->given_up));

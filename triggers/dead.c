@@ -199,7 +199,7 @@ fire_again(struct triggers *ts, const struct dead_row *r)
 	struct buf key CLEANUP(free_buf) = { 0 };
 	buf_addf(&key, "%.*s/%.*s/%.*s", STR_ARG(r->ns), STR_ARG(r->sensor), STR_ARG(owner_name(r->trigger)));
 	struct trigger *t = map_get(&ts->by_name, buf_str(&key));
-	return t && trigger_take_back(t, r->id, r->created_ns);
+	return t && trigger_take_back(t, r->id, r->seq, r->created_ns);
 }
 
 static bool

@@ -121,6 +121,7 @@ extern const char firing_schema_sql[];
 
 struct firing_row {
 	char id[33];
+	int64_t seq;        /* set by firing_row_insert; 0: the id was there already */
 	unsigned attempt;
 	int64_t next_ns, created_ns;
 	str ns, sensor, trigger;
@@ -134,17 +135,19 @@ struct firing_row {
 	const str *dependencies;
 	struct event *const *events;
 };
-int firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e);
+int firing_row_insert(sqlite3 *db, struct firing_row *r, struct err *e);
 int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
 /* The new trigger, attempt, time and reason; see dead_keep. */
-int firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e);
+int firing_row_update(sqlite3 *db, struct firing_row *r, struct err *e);
 /* More events for a firing that is open. */
-int firing_row_append(sqlite3 *db, const struct firing_row *r, struct err *e);
-/* Calls fn for every pending firing of the trigger, in order. */
-int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+int firing_row_append(sqlite3 *db, struct firing_row *r, struct err *e);
+/* Calls fn for the pending firings of the trigger with a seq above `after` and up to `until`, in order, at most `limit`; *n of them. */
+int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, int64_t until, size_t limit, size_t *n, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
 /* When rateLimit lets the trigger's next firing through: r->next_ns of r->ns, sensor, trigger. */
-int firing_rate_write(sqlite3 *db, const struct firing_row *r, struct err *e);
+int firing_rate_write(sqlite3 *db, struct firing_row *r, struct err *e);
 int firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e);
+/* How many there are above `after`, and the last one's seq. */
+int firing_rows_beyond(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, size_t *n, int64_t *last, struct err *e);
 /* The firing's events, in `a`, each with one reference. */
 int firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e);
 

@@ -7,7 +7,7 @@ struct row_job {
 	struct firing_row row;
 	struct arena *arena;
 	struct firing *firing; /* goes on when it is on disk; NULL: nobody waits */
-	int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e);
+	int (*write)(sqlite3 *db, struct firing_row *r, struct err *e);
 };
 
 static int
@@ -31,12 +31,19 @@ row_written(void *arg)
 {
 	struct row_job *j = arg;
 	struct firing *f = j->firing;
+	if (f && !f->order) {
+		f->order = j->row.seq;
+		f->fresh = f->fresh && f->order;
+	}
 	free_job(j);
 	if (!f)
 		return;
 	struct trigger *t = f->t;
 	if (t->ts && !t->retired) {
-		turn_add(f);
+		if (f->fresh)
+			turn_add_new(f);
+		else
+			turn_add(f);
 		turn_pump(t);
 	} else {
 		firing_free(f);
@@ -88,7 +95,7 @@ make_dead(struct triggers *ts, struct row_job *j)
 }
 
 static void
-queue_job(struct triggers *ts, struct row_job *j, int (*write)(sqlite3 *db, const struct firing_row *r, struct err *e))
+queue_job(struct triggers *ts, struct row_job *j, int (*write)(sqlite3 *db, struct firing_row *r, struct err *e))
 {
 	j->write = write;
 	store_write(ts->env->store, write_row, j, row_written);
@@ -118,6 +125,7 @@ put_and_go_on(struct firing *f, str reason)
 void
 firing_insert(struct firing *f)
 {
+	f->fresh = true;
 	put_and_go_on(f, STR_NONE);
 }
 
@@ -161,7 +169,7 @@ firing_close(struct firing *f)
 }
 
 static int
-delete_row(sqlite3 *db, const struct firing_row *r, struct err *e)
+delete_row(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	return firing_row_delete(db, r->id, e);
 }

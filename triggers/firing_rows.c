@@ -27,7 +27,7 @@ insert_events(sqlite3 *db, const struct firing_row *r, struct err *e)
 }
 
 int
-firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
+firing_row_insert(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	if (store_exec(db, e,
 	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason, gathered)"
@@ -35,13 +35,14 @@ firing_row_insert(sqlite3 *db, const struct firing_row *r, struct err *e)
 	               "sssssiiisi", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
 	               r->created_ns, r->reason, r->gathered) < 0)
 		return -1;
+	r->seq = sqlite3_changes(db) ? sqlite3_last_insert_rowid(db) : 0;
 	if (insert_events(db, r, e) < 0)
 		return -1;
 	return r->dead_keep ? dead_rows_trim(db, r, e) : 0;
 }
 
 int
-firing_row_append(sqlite3 *db, const struct firing_row *r, struct err *e)
+firing_row_append(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	return firing_row_update(db, r, e) < 0 ? -1 : insert_events(db, r, e);
 }
@@ -55,7 +56,7 @@ firing_row_delete(sqlite3 *db, const char *id, struct err *e)
 }
 
 int
-firing_row_update(sqlite3 *db, const struct firing_row *r, struct err *e)
+firing_row_update(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ?, gathered = ? WHERE id = ?", "ssiisis",
 	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, r->gathered, str_c(r->id)) < 0)
@@ -80,7 +81,7 @@ bind_trigger(sqlite3_stmt *q, str ns, str sensor, str trigger)
 }
 
 int
-firing_rate_write(sqlite3 *db, const struct firing_row *r, struct err *e)
+firing_rate_write(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	return store_exec(db, e, "INSERT INTO firing_rate (ns, sensor, trigger, next_ns) VALUES (?, ?, ?, ?)"
 	                         " ON CONFLICT (ns, sensor, trigger) DO UPDATE SET next_ns = excluded.next_ns",
@@ -101,28 +102,50 @@ firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns,
 }
 
 int
-firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
+firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, int64_t until, size_t limit, size_t *n,
+                    void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
 	                                "SELECT id, attempt, next_ns, created_ns, reason, gathered,"
 	                                " iif(gathered > 0, (SELECT count(*) FROM firing_event WHERE firing = id), 0),"
-	                                " iif(gathered > 0, (SELECT sum(length(data)) FROM firing_event WHERE firing = id), 0) FROM firing"
-	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' ORDER BY seq",
+	                                " iif(gathered > 0, (SELECT sum(length(data)) FROM firing_event WHERE firing = id), 0), seq FROM firing"
+	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
 	                                e);
 	if (!q)
 		return -1;
 	bind_trigger(q, ns, sensor, trigger);
+	sqlite3_bind_int64(q, 4, after);
+	sqlite3_bind_int64(q, 5, until);
+	sqlite3_bind_int64(q, 6, (int64_t)limit);
 	int rc;
+	*n = 0;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		struct firing_row r = { .attempt = (unsigned)sqlite3_column_int64(q, 1), .next_ns = sqlite3_column_int64(q, 2),
 			                .created_ns = sqlite3_column_int64(q, 3), .reason = store_text(q, 4),
 			                .gathered = sqlite3_column_int64(q, 5), .first_place = (size_t)sqlite3_column_int64(q, 6),
-			                .bytes = sqlite3_column_int64(q, 7) };
+			                .bytes = sqlite3_column_int64(q, 7), .seq = sqlite3_column_int64(q, 8) };
 		copy_id(r.id, store_text(q, 0));
 		fn(arg, &r);
+		++*n;
 	}
 	sqlite3_reset(q);
 	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
+int
+firing_rows_beyond(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, size_t *n, int64_t *last, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db,
+	                                "SELECT count(*), max(seq) FROM firing WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' AND seq > ?", e);
+	if (!q)
+		return -1;
+	bind_trigger(q, ns, sensor, trigger);
+	sqlite3_bind_int64(q, 4, after);
+	int rc = sqlite3_step(q);
+	*n = rc == SQLITE_ROW ? (size_t)sqlite3_column_int64(q, 0) : 0;
+	*last = rc == SQLITE_ROW ? sqlite3_column_int64(q, 1) : 0;
+	sqlite3_reset(q);
+	return rc == SQLITE_ROW ? 0 : read_failed(db, e);
 }
 
 int

@@ -18,6 +18,8 @@
 
 enum {
 	KEEP_EVENTS = 256, /* firings per trigger whose events stay in memory while they wait */
+	QUEUE_MAX = 4096,  /* new firings per trigger in memory; more are on disk alone and read when there is room again */
+	QUEUE_LOW = QUEUE_MAX / 2,
 	/* beyond these a gathering firing closes before its time */
 	GATHER_EVENTS_MAX = 10000,
 	GATHER_BYTES_MAX = 16 << 20,
@@ -60,7 +62,10 @@ struct trigger {
 	struct link unwritten; /* a row that it depends on is under way */
 	struct open_firing open;
 	size_t queued, in_window;
-	uint64_t fired;      /* gives each firing its place in the order */
+	int64_t last, newest; /* with some beyond: seq of the last row before them, and of the last of them */
+	size_t beyond;       /* firings that are on disk alone */
+	unsigned spills;     /* how often one was left there: to know whether one came while a page was read */
+	bool reading;        /* a page of them */
 	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
 	struct timer timer;  /* the head of the queue waits for its time */
 	struct memory *memory; /* what kinds remember of it; another kind by a new manifest has another */
@@ -72,7 +77,8 @@ struct firing {
 	struct link link;
 	struct trigger *t;
 	char id[33];
-	uint64_t order;
+	int64_t order;    /* of firing: seq of its row, 0 while it has none */
+	bool fresh;       /* it was never in the queue */
 	unsigned attempt; /* of the one that runs, or ran last; from 1 */
 	int64_t next_ns, created_ns;
 	bool stored;      /* it has a row */
@@ -107,7 +113,9 @@ void trigger_free_if_idle(struct trigger *t);
 void triggers_free_if_idle(struct triggers *ts);
 void firing_make_id(const struct trigger_def *def, const struct inputs *in, char out[33]);
 /* A dead letter is a firing again, from its first attempt on. False: the trigger does not run now, or has it already. */
-bool trigger_take_back(struct trigger *t, str id, int64_t created_ns);
+bool trigger_take_back(struct trigger *t, str id, int64_t seq, int64_t created_ns);
+/* For firing_rows_pending: the row goes where it belongs, unless it is in memory already. */
+void firing_resume(void *arg, const struct firing_row *r);
 
 /* ---- attempt.c --------------------------------------------------------------------------------------------------- */
 
@@ -120,6 +128,8 @@ void firing_attempt(struct firing *f);
 void turn_add(struct firing *f);
 /* Takes from the head of the queue while the window has room and time has come. */
 void turn_pump(struct trigger *t);
+/* A firing whose insertion is on disk: into the queue, or left on disk alone. */
+void turn_add_new(struct firing *f);
 /* The same in the next turn. */
 void turn_pump_soon(struct trigger *t);
 /* The firing is out of the window. */

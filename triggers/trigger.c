@@ -94,7 +94,7 @@ forget_memory(struct trigger *t)
 void
 trigger_free_if_idle(struct trigger *t)
 {
-	if (t->ts || !list_empty(&t->running) || !list_empty(&t->unwritten))
+	if (t->ts || t->reading || !list_empty(&t->running) || !list_empty(&t->unwritten))
 		return;
 	forget_memory(t);
 	object_unref(t->owner);
@@ -123,7 +123,6 @@ new_firing(struct trigger *t, const struct inputs *in)
 {
 	struct firing *f = MEM_NEW(struct firing);
 	f->t = t;
-	f->order = ++t->fired;
 	f->created_ns = in->now_ns;
 	f->arena = arena_new();
 	f->n = in->n;
@@ -188,19 +187,20 @@ is_known(struct trigger *t, const char *id)
 		for (struct link *l = heads[i]->next; l != heads[i]; l = l->next)
 			if (strcmp(CONTAINER_OF(l, struct firing, link)->id, id) == 0)
 				return true;
-	return false;
+	return t->open.firing && strcmp(t->open.firing->id, id) == 0;
 }
 
 /* An attempt that was waited for is due at once: the daemon was away. */
-static void
-resume_one(void *arg, const struct firing_row *r)
+void
+firing_resume(void *arg, const struct firing_row *r)
 {
 	struct trigger *t = arg;
+	t->last = r->seq;
 	if (is_known(t, r->id))
 		return;
 	struct firing *f = MEM_NEW(struct firing);
 	f->t = t;
-	f->order = ++t->fired;
+	f->order = r->seq;
 	f->stored = true;
 	memcpy(f->id, r->id, sizeof f->id);
 	f->attempt = r->attempt;
@@ -217,9 +217,14 @@ static int
 resume_rows(sqlite3 *db, void *arg, struct err *e)
 {
 	struct resume *r = arg;
+	size_t n;
 	if (firing_rate_read(db, r->ns, r->sensor, r->name, &r->t->rate_next_ns, e) < 0)
 		return -1;
-	return firing_rows_pending(db, r->ns, r->sensor, r->name, resume_one, r->t, e);
+	if (firing_rows_pending(db, r->ns, r->sensor, r->name, 0, INT64_MAX, QUEUE_MAX, &n, firing_resume, r->t, e) < 0)
+		return -1;
+	if (n < QUEUE_MAX)
+		return 0;
+	return firing_rows_beyond(db, r->ns, r->sensor, r->name, r->t->last, &r->t->beyond, &r->t->newest, e);
 }
 
 static struct trigger *
@@ -298,7 +303,7 @@ trigger_retire(struct trigger *t)
 size_t
 trigger_pending(const struct trigger *t)
 {
-	size_t n = t->queued;
+	size_t n = t->queued + t->beyond;
 	const struct link *heads[] = { &t->running, &t->unwritten, &t->waiting };
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		for (const struct link *l = heads[i]->next; l != heads[i]; l = l->next)
@@ -332,7 +337,7 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 }
 
 bool
-trigger_take_back(struct trigger *t, str id, int64_t created_ns)
+trigger_take_back(struct trigger *t, str id, int64_t seq, int64_t created_ns)
 {
 	struct firing_outcome o = { .verdict = FIRING_PENDING, .id = id };
 	struct firing *f = MEM_NEW(struct firing);
@@ -342,7 +347,7 @@ trigger_take_back(struct trigger *t, str id, int64_t created_ns)
 		return false;
 	}
 	f->t = t;
-	f->order = ++t->fired;
+	f->order = seq;
 	f->stored = true;
 	f->created_ns = created_ns;
 	t->ts->report(t->ts->arg, &t->def, &o);

@@ -67,6 +67,28 @@ turn_add(struct firing *f)
 		firing_drop_events(f);
 }
 
+/*
+ * A new row has a seq above all that there are, though not above all that there were. With some on disk alone it goes behind those; not one
+ * that a page has passed by because it was under way here.
+ */
+void
+turn_add_new(struct firing *f)
+{
+	struct trigger *t = f->t;
+	bool behind = t->beyond || t->reading;
+	f->fresh = false;
+	if (f->order > t->last && (behind || t->queued >= QUEUE_MAX)) {
+		t->newest = f->order;
+		t->beyond++;
+		t->spills++;
+		firing_free(f);
+		return;
+	}
+	if (!behind)
+		t->last = f->order;
+	turn_add(f);
+}
+
 void
 turn_leave(struct firing *f)
 {
@@ -108,6 +130,8 @@ turn_forget(struct trigger *t)
 	while (!list_empty(&t->waiting))
 		firing_free(LIST_FIRST(&t->waiting, struct firing, link));
 	t->queued = 0;
+	t->beyond = 0;
+	t->last = 0;
 	gather_forget(t);
 }
 
@@ -163,6 +187,75 @@ read_back(struct firing *f)
 	memcpy(r->id, f->id, sizeof f->id);
 	list_add_tail(&f->t->running, &f->link);
 	store_read(f->t->ts->env->store, read_events, r, events_read);
+}
+
+/* ---- what is on disk alone --------------------------------------------------------------------------------------------- */
+
+struct page {
+	struct trigger *t;
+	struct arena *arena;
+	str ns, sensor, name;
+	int64_t after, until;
+	unsigned spills;
+	VEC(struct firing_row) rows;
+	size_t n;
+};
+
+static void
+keep_row(void *arg, const struct firing_row *r)
+{
+	struct page *p = arg;
+	struct firing_row *kept = VEC_PUSH(&p->rows);
+	*kept = *r;
+	kept->reason = arena_dup(p->arena, r->reason);
+}
+
+static int
+read_page(sqlite3 *db, void *arg, struct err *e)
+{
+	struct page *p = arg;
+	return firing_rows_pending(db, p->ns, p->sensor, p->name, p->after, p->until, QUEUE_LOW, &p->n, keep_row, p, e);
+}
+
+/* What came while it was read and is not in it stays beyond. */
+static void
+take_page(struct trigger *t, const struct page *p)
+{
+	for (size_t i = 0; i < p->rows.n; i++)
+		firing_resume(t, &p->rows.p[i]);
+	t->beyond = t->beyond > p->n ? t->beyond - p->n : 0;
+	if (p->n < QUEUE_LOW && p->spills == t->spills)
+		t->beyond = 0;
+	else if (!t->beyond)
+		t->beyond = 1; /* there may be more: the next page tells */
+}
+
+static void
+page_read(void *arg, const struct err *e)
+{
+	struct page *p = arg;
+	struct trigger *t = p->t;
+	t->reading = false;
+	if (e)
+		log_error("pending firings cannot be read", "trigger", t->key.p, "error", e->msg, NULL);
+	if (t->ts && !t->retired && !e)
+		take_page(t, p);
+	VEC_FREE(&p->rows);
+	arena_free(p->arena);
+	if (t->ts && !e)
+		turn_pump(t);
+	trigger_free_if_idle(t);
+}
+
+static void
+read_on(struct trigger *t)
+{
+	struct arena *a = arena_new();
+	struct page *p = ARENA_NEW(a, struct page);
+	*p = (struct page){ .t = t, .arena = a, .ns = arena_dup(a, t->def.ns), .sensor = arena_dup(a, t->def.sensor),
+		            .name = arena_dup(a, t->def.name), .after = t->last, .until = t->newest, .spills = t->spills };
+	t->reading = true;
+	store_read(t->ts->env->store, read_page, p, page_read);
 }
 
 /* ---- the window ------------------------------------------------------------------------------------------------------ */
@@ -229,4 +322,6 @@ turn_pump(struct trigger *t)
 		begin(head);
 	}
 	t->pumping = false;
+	if (t->ts && !t->retired && t->beyond && !t->reading && t->queued < QUEUE_LOW)
+		read_on(t);
 }

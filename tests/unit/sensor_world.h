@@ -74,7 +74,7 @@ struct world {
 	struct httpd *httpd;
 	struct call {
 		str id, body, method, x;
-	} calls[500];
+	} calls[8000];
 	size_t calls_n;
 	int answers[100];
 	size_t answers_n;

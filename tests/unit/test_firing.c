@@ -128,6 +128,49 @@ an_outage_is_probed_one_at_a_time_without_atLeastOnce_too(void **state)
 	expect_body(w, 6, 0);
 }
 
+/* More than are kept in memory, before and after a restart, and some that come while they are worked off. */
+static void
+a_queue_beyond_memory_keeps_the_order(void **state)
+{
+	enum { FIRST = 4500, SECOND = 500, THIRD = 200, ALL = FIRST + SECOND + THIRD };
+	struct world *w = *state;
+	unsigned port = listen_on_loopback(w);
+	apply(w, HTTP("    atLeastOnce: true\n"), port);
+	w->answers[0] = 503;
+	w->answers_n = 1;
+	emit_numbers(w, 0, FIRST);
+	wait_for_calls(w, 1);
+	struct val status = sensors_status(w->sensors, w->arena);
+	int64_t pending = 0;
+	assert_true(val_to_i64(val_get(val_at(val_get(val_at(&status, 0), S("triggers")), 0), S("pending")), &pending));
+	assert_int_equal(pending, FIRST);
+	struct httpd *h = w->httpd;
+	w->httpd = NULL; /* it stays up over the restart of the others */
+	sensors_free(w->sensors);
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
+	struct err e;
+	settle(w);
+	w->httpd = h;
+	w->hold = true;
+	w->sensors = sensors_new(&env, bus_of, w);
+	must(sensors_apply(w->sensors, &e), &e);
+	emit_numbers(w, FIRST, FIRST + SECOND);
+	settle(w);
+	w->hold = false;
+	for (size_t i = 0; i < w->held_n; i++)
+		http_reply(w->held[i], 200, NULL, S("ok"));
+	while (w->calls_n < FIRST / 2)
+		loop_turn(w->loop, 20);
+	emit_numbers(w, FIRST + SECOND, ALL);
+	for (int i = 0; i < 100000 && w->calls_n < ALL + 1; i++)
+		loop_turn(w->loop, 20);
+	assert_int_equal(w->calls_n, ALL + 1);
+	for (int i = 0; i < ALL; i++)
+		expect_body(w, (size_t)i + 1, i);
+	settle(w);
+	assert_int_equal(w->calls_n, ALL + 1);
+}
+
 static void
 a_poisonous_event_does_not_hold_up_the_next(void **state)
 {
@@ -357,7 +400,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_rate_limit_delays_and_drops_nothing), TEST(a_rate_limit_holds_over_a_restart), TEST(a_rate_limit_makes_up_for_ten_unused_slots),
 		TEST(an_hour_of_outage_loses_nothing_and_keeps_the_order), TEST(an_outage_is_probed_one_at_a_time_without_atLeastOnce_too),
-		TEST(a_poisonous_event_does_not_hold_up_the_next), TEST(an_unresolvable_parameter_is_a_dead_letter_and_the_next_ones_flow),
+		TEST(a_queue_beyond_memory_keeps_the_order), TEST(a_poisonous_event_does_not_hold_up_the_next), TEST(an_unresolvable_parameter_is_a_dead_letter_and_the_next_ones_flow),
 		TEST(retry_after_is_honoured), TEST(compat_argo_counts_every_answer), TEST(a_dlq_trigger_takes_what_is_given_up),
 		TEST(a_dlq_trigger_has_its_own_retries_over_a_restart), TEST(a_batch_is_one_firing_with_lists),
 		TEST(a_batch_goes_on_over_a_restart), TEST(a_debounce_fires_once_with_the_last), TEST(a_debounce_of_all_sees_all),
