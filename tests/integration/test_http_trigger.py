@@ -171,6 +171,32 @@ class HttpTrigger(TestCase):
         self.assertEqual(list(range(n)), [json.loads(c[3])["v"] for c in target.calls])
         until(lambda: [v for v, _ in self.verdicts()] == ["fired"] * n, what="all fired")
 
+    def test_a_batch_over_kills_has_every_event_once(self):
+        target, n, kills = self.serve(), scaled(40, 400), scaled(4, 40)
+        self.run_sensor(f"""
+    - batch: {{size: 7, within: 2s}}
+      template:
+        name: call
+        conditions: a
+        http:
+          url: http://127.0.0.1:{target.server_address[1]}/in
+          payload:
+            - {{src: {{dependencyName: a, dataKey: "#.body.v", useRawData: true}}, dest: v}}
+""")
+        for i in range(n):
+            self.emit({"v": i})
+            if i % (n // kills) == n // kills - 1:
+                self.d.kill()
+                self.d.start()
+
+        def sent():
+            """By id: a call may come twice, and is then the same."""
+            calls = [(c[2]["X-Tidegate-Firing-Id"], json.loads(c[3])["v"]) for c in list(target.calls)]
+            self.assertTrue(all(a[1] == b[1] for a in calls for b in calls if a[0] == b[0]))
+            return [v for batch in dict(calls).values() for v in batch]
+        until(lambda: len(sent()) >= n, 60, "all events")
+        self.assertEqual(list(range(n)), sorted(sent()))
+
     def test_a_target_that_never_answers_keeps_nobody_waiting(self):
         mute = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.addCleanup(mute.close)
