@@ -191,6 +191,8 @@ begin_step(struct run *r, struct node *group, const struct step *s, const struct
 	struct err *e)
 {
 	bool proceed;
+	if (group->error.p && !node_named(r, run_text(r, "%.*s.%.*s", STR_ARG(group->name), STR_ARG(name))))
+		return 0;
 	if (when_eval(s->when, &proceed, e)) {
 		skipped(r, group, s, name, at, PHASE_ERROR, run_text(r, "%s", e->msg));
 		return -1;
@@ -201,8 +203,6 @@ begin_step(struct run *r, struct node *group, const struct step *s, const struct
 		return 0;
 	}
 	struct call *c = frame_call(r, group->owner->frame, s, name, at);
-	if (group->error.p && !node_named(r, c->name))
-		return 0;
 	c->owner = group;
 	c->role = ROLE_STEP;
 	c->of = of;

@@ -590,6 +590,8 @@ class Model(Locking, Hooks):
         short = name[len(parent.name) + 1:] if parent is not n and parent.type == "StepGroup" else name[len(n.name) + 1:]
         call = Call(name, step, self.arguments(step.get("arguments", {})), n, n.call.inner, {kind + ".name": short},
                     n.call.exiting, False, n.call.depth + 1)
+        if why and parent.error:
+            return None
         if why:
             child = self.create(call, "Skipped")
             self.set(child, "Skipped", why)
