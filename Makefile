@@ -130,11 +130,14 @@ $(B)/images.yaml: tests/images/settings.sh
 # make test: everything that needs only Debian's packages, quickest first
 test: layers unit scenario docs-fresh fuzz-replay lint-test cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
-integration: all build/npm/.installed
+integration: all build/npm/.installed build/kafka/.installed
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
 build/npm/.installed: tests/integration/npm/package.json tests/integration/npm/package-lock.json
 	$(call say,NPM,$@) mkdir -p $(@D); cp $^ $(@D); npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@
+# a Kafka broker for the tests of its trigger
+build/kafka/.installed: tests/integration/kafka/pom.xml
+	$(call say,MVN,$@) mkdir -p $(@D); mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)/libs && touch $@
 # make check: test, and what else must hold before anything lands
 check: test lint
 layers:
@@ -168,7 +171,7 @@ demo: all
 
 # make tsan: the parts with more than one thread under ThreadSanitizer
 tsan:
-	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c)" unit
+	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c tests/unit/test_peer.c)" unit
 
 # make lint: static analysis; make format: the layout of .clang-format
 LINT_SRC = $(LIB_SRC) cli/main.c

@@ -187,11 +187,21 @@ httpc_of(void *arg)
 	return d->httpc;
 }
 
+/* The same for brokers. */
+static struct peers *
+peers_of(void *arg)
+{
+	struct daemon *d = arg;
+	if (!d->peers)
+		d->peers = peers_new(d->loop);
+	return d->peers;
+}
+
 int
 daemon_start_events(struct daemon *d, struct err *e)
 {
-	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of, .arg = d,
-		                   .dead_letters = d->settings.dead_letters };
+	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of,
+		                   .peers = peers_of, .arg = d, .dead_letters = d->settings.dead_letters };
 	d->sensors = sensors_new(&env, bus_of, d);
 	if (sensors_apply(d->sensors, e))
 		return -1;
@@ -228,6 +238,7 @@ daemon_close(struct daemon *d)
 	engine_free(d->engine);
 	executor_free(d->executor);
 	httpc_free(d->httpc);
+	peers_free(d->peers);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&d->buses, &i));)
 		bus_close(slot->value);

@@ -13,6 +13,7 @@
 #include "bus/bus.h"
 #include "config/config.h"
 #include "core/net/httpc.h"
+#include "core/net/peer.h"
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
 #include "sensors/sensor.h"
@@ -33,6 +34,7 @@ struct daemon {
 	struct sensors *sensors;  /* NULL for `run`, as the sources */
 	struct sources *sources;
 	struct httpc *httpc;
+	struct peers *peers;
 };
 
 /* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. On an error

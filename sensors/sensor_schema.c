@@ -353,7 +353,7 @@ check_join(const struct trigger_template *t, const struct val *in, struct decode
 /* In this order the first wins where several are given (spec events 3.1). */
 static const char *const kind_order[] = { "k8s", "argoWorkflow", "http", "awsLambda", "azureEventHubs",
 	"azureServiceBus", "kafka", "pulsar",
-	"nats", "slack", "openWhisk", "custom", "log", "email", "exec" };
+	"nats", "slack", "openWhisk", "custom", "log", "email", "exec", "mqtt", "redis", "amqp" };
 
 static void
 check_template(void *obj, const struct val *in, struct decode *c)
@@ -381,7 +381,8 @@ check_template(void *obj, const struct val *in, struct decode *c)
 		return;
 	}
 	if (!t->kind->fire)
-		decode_later(c, in, t->kind->kind, "triggers of kind %s are not served yet", t->kind->kind);
+		decode_later(c, in, t->kind->kind, "triggers of kind %s are not served yet%s%s", t->kind->kind,
+			t->kind->instead ? ": " : "", t->kind->instead ? t->kind->instead : "");
 	void *config = arena_alloc(c->arena, t->kind->schema->size, _Alignof(max_align_t));
 	str path = arena_fmt(c->arena, "%.*s.%s", (int)c->path.n, c->path.p, t->kind->kind);
 

@@ -87,7 +87,8 @@ firing_attempt(struct firing *f)
 	f->not_before_ns = 0;
 	f->alone = false;
 	if (!f->t->def.kind->fire)
-		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet", f->t->def.kind->kind);
+		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet%s%s", f->t->def.kind->kind,
+		        f->t->def.kind->instead ? ": " : "", f->t->def.kind->instead ? f->t->def.kind->instead : "");
 	else if (prepare(f, &e) == 0) {
 		const struct trigger_env *env = firing_env(f);
 		if (env->instead)

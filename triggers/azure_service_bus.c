@@ -46,4 +46,5 @@ static const struct schema azure_service_bus_trigger_schema = { "AzureServiceBus
 	{ 0 } }, check };
 
 const struct trigger_ops trigger_azureServiceBus = { .kind = "azureServiceBus",
-	.doc = "Sends to an Azure Service Bus queue or topic.", .schema = &azure_service_bus_trigger_schema };
+	.doc = "Sends to an Azure Service Bus queue or topic.", .schema = &azure_service_bus_trigger_schema,
+	.instead = "use http with https://<namespace>.servicebus.windows.net/<queue or topic>/messages and a SAS token in secureHeaders" };

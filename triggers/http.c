@@ -7,8 +7,6 @@
 #include "triggers/call.h"
 #include "triggers/check.h"
 
-#define FIRING_HEADER "X-Tidegate-Firing-Id"
-
 enum { REDIRECTS_MAX = 10, HEADERS_MAX = 200 };
 
 struct http_trigger {

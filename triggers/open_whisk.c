@@ -86,7 +86,7 @@ fire(struct firing *f)
 	}
 	const struct http_header headers[] = { { S("Content-Type"), S("application/json") },
 		                               { S("Authorization"), arena_fmt(a, "Basic %.*s", STR_ARG(base64_encode(a, token))) },
-		                               { S("X-Tidegate-Firing-Id"), firing_id(f) } };
+		                               { S(FIRING_HEADER), firing_id(f) } };
 	struct http_call call = { .method = S("POST"), .url = url_of(a, t), .headers = headers, .headers_n = ARRAY_LEN(headers),
 		                  .body = firing_payload(f), .timeout_ms = TIMEOUT_MS };
 	httpc_send(env->httpc(env->arg), &call, answered, f);

@@ -55,4 +55,5 @@ static const struct schema pulsar_trigger_schema = { "PulsarTrigger", "Sends to 
 	{ 0 } }, check };
 
 const struct trigger_ops trigger_pulsar = { .kind = "pulsar", .doc = "Sends to a Pulsar topic.",
-	.schema = &pulsar_trigger_schema };
+	.schema = &pulsar_trigger_schema,
+	.instead = "use http with the REST interface of the broker, POST /topics/persistent/<tenant>/<namespace>/<topic>" };

@@ -15,6 +15,10 @@
 
 struct engine;
 struct firing;
+struct peers;
+
+/* What carries the firing's id to a receiver that has headers. */
+#define FIRING_HEADER "X-Tidegate-Firing-Id"
 
 /* What triggers need from outside; one for all. */
 struct trigger_env {
@@ -22,7 +26,8 @@ struct trigger_env {
 	struct store *store;
 	struct objects *objects;
 	struct engine *engine;
-	struct httpc *(*httpc)(void *arg); /* made with the first use */
+	struct httpc *(*httpc)(void *arg); /* made with the first use, as peers is */
+	struct peers *(*peers)(void *arg);
 	void (*instead)(void *arg, struct firing *f); /* for trying out: called in place of every kind's fire; NULL: in earnest */
 	void *arg;
 	int64_t dead_letters; /* kept per trigger; 0: as many as the settings' default */
@@ -41,6 +46,7 @@ struct trigger_ops {
 	bool inside;
 	bool own_parameters;         /* `parameters` are not of the trigger's object: the kind applies them itself */
 	void (*forget)(void *memory); /* frees what firing_memory holds; NULL: nothing is held */
+	const char *instead; /* not served: what to write instead; may be NULL */
 };
 
 const struct val *firing_spec(const struct firing *f);   /* the trigger's object (what is under `http:`), parameters applied */

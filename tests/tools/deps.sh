@@ -11,7 +11,7 @@ for goal in "$@"; do
 	case $goal in
 	demo | test | check | unit | conformance | fuzz*) groups="$groups test" ;;
 	integration)
-		groups="$groups test"
+		groups="$groups test kafka"
 		command -v npm >/dev/null || groups="$groups integration" # wherever it came from
 		;;
 	bench) groups="$groups test bench" ;;

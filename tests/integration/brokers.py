@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real message brokers on loopback, and what the tests see of them: small clients of their own for NATS and Redis, the brokers' own tools
+for the others. Each may be stopped, and started again with what it had."""
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import textwrap
+
+from harness import ROOT, free_port, until
+
+
+def answers(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Broker:
+    """A server process in a directory of its own."""
+
+    def __init__(self, directory):
+        self.dir, self.port, self.process = directory, free_port(), None
+        os.makedirs(directory, exist_ok=True)
+
+    def file(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(textwrap.dedent(text))
+        return path
+
+    def command(self):
+        raise NotImplementedError
+
+    def ready(self):
+        return answers(self.port)
+
+    def environment(self):
+        return os.environ
+
+    def start(self):
+        with open(os.path.join(self.dir, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.command(), cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
+                                            start_new_session=True)
+        def up():
+            if self.process.poll() is not None:
+                with open(os.path.join(self.dir, "log"), encoding="utf-8", errors="replace") as f:
+                    raise AssertionError("the broker ended:\n" + f.read()[-3000:])
+            return self.ready()
+        until(up, 120, type(self).__name__)
+        return self
+
+    def close(self):
+        self.stop()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Lines:
+    """A connection of a protocol of lines and counted bytes."""
+
+    def __init__(self, port):
+        self.s = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.f = self.s.makefile("rb")
+
+    def send(self, data):
+        self.s.sendall(data)
+
+    def line(self):
+        return self.f.readline().rstrip(b"\r\n").decode()
+
+    def close(self):
+        self.f.close()
+        self.s.close()
+
+
+class Nats(Broker):
+    CONFIG = ""
+
+    def command(self):
+        path = self.file("nats.conf", f"""
+            listen: 127.0.0.1:{self.port}
+            jetstream {{ store_dir: "{self.dir}/js" }}
+            {self.CONFIG}
+            """)
+        return [shutil.which("nats-server") or "/usr/sbin/nats-server", "-c", path]
+
+    def connect(self, **login):
+        c = Lines(self.port)
+        c.line()  # INFO
+        c.send(b"CONNECT " + json.dumps(dict({"verbose": False, "headers": True, "no_responders": True}, **login)).encode() + b"\r\nPING\r\n")
+        until(lambda: c.line() == "PONG", 30, "PONG")
+        return c
+
+    @staticmethod
+    def message(c):
+        """(subject, headers as text, body) of the next one."""
+        while True:
+            words = c.line().split(" ")
+            if words[0] == "PING":
+                c.send(b"PONG\r\n")
+            if words[0] == "MSG":
+                data = c.f.read(int(words[-1]) + 2)[:-2]
+                return words[1], "", data
+            if words[0] == "HMSG":
+                data = c.f.read(int(words[-1]) + 2)[:-2]
+                return words[1], data[:int(words[-2])].decode(), data[int(words[-2]):]
+
+    def subscribe(self, subject, **login):
+        c = self.connect(**login)
+        c.send(f"SUB {subject} 1\r\nPING\r\n".encode())
+        until(lambda: c.line() == "PONG", 30, "PONG")
+        return c
+
+    def request(self, subject, body):
+        c = self.subscribe("inbox.t")
+        data = json.dumps(body).encode()
+        c.send(f"PUB {subject} inbox.t {len(data)}\r\n".encode() + data + b"\r\n")
+        answer = json.loads(self.message(c)[2])
+        c.close()
+        return answer
+
+    def stored(self, stream):
+        """What the stream has: [(headers as text, body)]."""
+        last = self.request(f"$JS.API.STREAM.INFO.{stream}", {})["state"]["last_seq"]
+        got = [self.request(f"$JS.API.STREAM.MSG.GET.{stream}", {"seq": i + 1})["message"] for i in range(last)]
+        return [(base64.b64decode(m.get("hdrs", "")).decode(), base64.b64decode(m.get("data", ""))) for m in got]
+
+
+class Redis(Broker):
+    def command(self):
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", "pw", "--appendonly", "yes", "--dir", self.dir]
+
+    def ready(self):
+        try:
+            return super().ready() and self.call("PING") == "PONG"
+        except (OSError, ValueError):
+            return False
+
+    @staticmethod
+    def encode(*words):
+        return b"".join([b"*%d\r\n" % len(words)] + [b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words])
+
+    def reply(self, c):
+        line = c.line()
+        if line[0] in "$":
+            return None if line == "$-1" else c.f.read(int(line[1:]) + 2)[:-2].decode()
+        if line[0] == "*":
+            return [self.reply(c) for _ in range(int(line[1:]))]
+        if line[0] == "-":
+            raise ValueError(line)
+        return int(line[1:]) if line[0] == ":" else line[1:]
+
+    def connect(self):
+        c = Lines(self.port)
+        c.send(self.encode("AUTH", "pw"))
+        self.reply(c)
+        return c
+
+    def call(self, *words):
+        c = self.connect()
+        try:
+            c.send(self.encode(*words))
+            return self.reply(c)
+        finally:
+            c.close()
+
+
+class Mosquitto(Broker):
+    """Keeps a session for `tests`, which is subscribed to t/# and misses nothing, wherever it is itself."""
+
+    EXTRA = ""
+
+    def command(self):
+        return ["/usr/sbin/mosquitto", "-c", self.file("mosquitto.conf", f"""
+            listener {self.port} 127.0.0.1
+            allow_anonymous true
+            persistence true
+            persistence_location {self.dir}/
+            autosave_interval 1
+            autosave_on_changes true
+            user root
+            {self.EXTRA}
+            """)]
+
+    def tool(self, *args):
+        return subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-V", "5", "-i", "tests", "-c", "-q", "1", "-t", "t/#",
+                               "-x", "4294967295", *args], capture_output=True, text=True, timeout=60)
+
+    def listen(self):
+        self.tool("-E")
+
+    def messages(self, n):
+        """The next n: (topic, body, user properties)."""
+        got = self.tool("-C", str(n), "-W", "30", "-F", "%j")
+        return [json.loads(x) for x in got.stdout.splitlines()]
+
+
+class Rabbit(Broker):
+    """RabbitMQ with a port mapper of its own, which ends with it."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.epmd_port, self.dist_port, self.epmd = free_port(), free_port(), None
+
+    def environment(self):
+        return dict(os.environ, HOME=self.dir, RABBITMQ_NODENAME="t@localhost", RABBITMQ_NODE_IP_ADDRESS="127.0.0.1", RABBITMQ_NODE_PORT=str(self.port),
+                    RABBITMQ_DIST_PORT=str(self.dist_port), ERL_EPMD_PORT=str(self.epmd_port), ERL_EPMD_ADDRESS="127.0.0.1",
+                    RABBITMQ_MNESIA_BASE=self.dir, RABBITMQ_LOG_BASE=self.dir, RABBITMQ_PID_FILE=os.path.join(self.dir, "pid"),
+                    RABBITMQ_ENABLED_PLUGINS_FILE=self.file("plugins", "[].\n"), RABBITMQ_CONFIG_FILE=self.file("rabbitmq.conf", "")[:-5],
+                    RABBITMQ_CONF_ENV_FILE=os.path.join(self.dir, "none"),
+                    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}")
+
+    def command(self):
+        if not self.epmd:
+            self.epmd = subprocess.Popen(["epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"], stdin=subprocess.DEVNULL)
+            until(lambda: answers(self.epmd_port), 60, "epmd")
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+
+    def ready(self):
+        return super().ready() and self.tool("amqp-declare-queue", "-d", "-q", "q").returncode == 0
+
+    def close(self):
+        self.stop()
+        if self.epmd:
+            self.epmd.kill()
+            self.epmd.wait()
+
+    def tool(self, name, *args):
+        return subprocess.run([name, "-u", f"amqp://guest:guest@127.0.0.1:{self.port}", *args], capture_output=True, text=True, timeout=60)
+
+    def take(self):
+        """What the queue q has; empties it."""
+        got = []
+        while (one := self.tool("amqp-get", "-q", "q")).returncode == 0:
+            got.append(one.stdout)
+        return got
+
+
+class Kafka(Broker):
+    """KRaft in one process, from the jars of `make build/kafka/.installed`: plain, and SASL over TLS with PLAIN and SCRAM."""
+
+    LIBS = os.path.join(ROOT, "build", "kafka", "libs")
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.sasl_port, self.controller_port, self.formatted = free_port(), free_port(), False
+
+    def java(self, *args):
+        return ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(self.LIBS, "*"), *args]
+
+    def run(self, *args):
+        return subprocess.run(args, cwd=self.dir, check=True, capture_output=True, text=True, timeout=300).stdout
+
+    def certificates(self):
+        self.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=test authority")
+        self.run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+        self.file("san", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        self.run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.crt", "-days", "2",
+                 "-extfile", "san")
+        with open(os.path.join(self.dir, "server.pem"), "w", encoding="utf-8") as out:
+            for name in ("server.key", "server.crt", "ca.crt"):
+                with open(os.path.join(self.dir, name), encoding="utf-8") as f:
+                    out.write(f.read())
+
+    def command(self):
+        login = "org.apache.kafka.common.security"
+        path = self.file("server.properties", f"""
+            process.roles=broker,controller
+            node.id=1
+            controller.quorum.voters=1@127.0.0.1:{self.controller_port}
+            listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port},SASL_SSL://127.0.0.1:{self.sasl_port}
+            advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},SASL_SSL://127.0.0.1:{self.sasl_port}
+            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+            controller.listener.names=CONTROLLER
+            inter.broker.listener.name=PLAINTEXT
+            log.dirs={self.dir}/data
+            offsets.topic.replication.factor=1
+            transaction.state.log.replication.factor=1
+            transaction.state.log.min.isr=1
+            num.partitions=4
+            auto.create.topics.enable=true
+            controlled.shutdown.enable=false
+            ssl.keystore.type=PEM
+            ssl.keystore.location={self.dir}/server.pem
+            sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+            listener.name.sasl_ssl.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_ann="ann-pw" user_$ConnectionString="CONNECTION";
+            listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;
+            listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;
+            """.replace("CONNECTION", "Endpoint=sb://localhost/;SharedAccessKeyName=send;SharedAccessKey=k3y="))
+        if not self.formatted:
+            self.certificates()
+            self.run(*self.java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", path, "--add-scram",
+                                "SCRAM-SHA-256=[name=bob,password=bob-pw]", "--add-scram", "SCRAM-SHA-512=[name=bob,password=bob-pw]"))
+            self.formatted = True
+        return self.java("kafka.Kafka", path)
+
+    def ready(self):
+        return answers(self.port) and subprocess.run(["kcat", "-b", f"127.0.0.1:{self.port}", "-L", "-m", "2"], capture_output=True).returncode == 0
+
+    def topic(self, topic):
+        """All it has: [{topic, partition, offset, key, payload, headers}]."""
+        out = self.run("kcat", "-b", f"127.0.0.1:{self.port}", "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")
+        return [json.loads(x) for x in out.splitlines()]
