@@ -771,8 +771,10 @@ sensors_under_way(const struct sensors *ss)
 {
 	const struct map_slot *slot;
 	size_t n = 0;
-	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));)
-		n += awaiting_count(((const struct sensor *)slot->value)->awaiting);
+	for (size_t i = 0; (slot = map_next(&ss->by_name, &i));) {
+		const struct sensor *s = slot->value;
+		n += awaiting_count(s->awaiting) + (s->sub && bus_is_behind(s->sub));
+	}
 	return n;
 }
 

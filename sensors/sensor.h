@@ -25,7 +25,7 @@ void sensors_free(struct sensors *ss);
 /* For what concerns firings alone, as dead letters do. */
 struct triggers *sensors_triggers(struct sensors *ss);
 struct val sensors_status(struct sensors *ss, struct arena *a);
-/* Events that wait for a jq program, or behind one that does. */
+/* Events that wait for a jq program or behind one that does, and one more for each sensor that has not read its bus to the end. 0: all is decided. */
 size_t sensors_under_way(const struct sensors *ss);
 
 /*
