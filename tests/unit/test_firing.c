@@ -147,6 +147,7 @@ a_queue_beyond_memory_keeps_the_order(void **state)
 	struct httpd *h = w->httpd;
 	w->httpd = NULL; /* it stays up over the restart of the others */
 	sensors_free(w->sensors);
+	w->sensors = NULL;
 	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
 	struct err e;
 	settle(w);

@@ -366,6 +366,7 @@ pending_calls_survive_a_restart(void **state)
 	assert_string_equal(verdict(w, id, "t"), "pending");
 	http_reply(w->held[0], 200, NULL, S("too late")); /* on the wire, but we are gone */
 	sensors_free(w->sensors);
+	w->sensors = NULL;
 	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w };
 	struct err e;
 	w->sensors = sensors_new(&env, bus_of, w);
