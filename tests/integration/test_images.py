@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images: imported from folders and archives, pulled from a registry, and steps that run in them."""
+import glob
 import hashlib
 import io
 import json
@@ -19,11 +20,13 @@ from harness import TIDEGATE, TestCase, free_port, scaled, until
 TOOLS = [t for t in ("skopeo", "umoci", "docker-registry", "gcc") if not shutil.which(t)]
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
-# The one program of the test's image: says where it is and what it got; "wait" as first argument: stays.
+# The one program of the test's image: says where it is and what it got. "wait [FILE]": makes the file and stays; "until FILE": stays until
+# the file is there.
 PROGRAM = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <unistd.h>
 int main(int argc, char **argv)
 {
@@ -33,8 +36,12 @@ int main(int argc, char **argv)
 	printf("LEVEL=%s cwd=%s uid=%d gone=%d kept=%d home=%s\n", getenv("LEVEL"), getcwd(cwd, sizeof cwd), (int)getuid(), access("/gone", F_OK) == 0,
 		access("/kept", F_OK) == 0, getenv("HOME"));
 	fflush(stdout);
+	if (argc > 2 && !strcmp(argv[1], "wait"))
+		open(argv[2], O_CREAT | O_WRONLY, 0644);
 	while (argc > 1 && !strcmp(argv[1], "wait"))
 		pause();
+	while (argc > 2 && !strcmp(argv[1], "until") && access(argv[2], F_OK))
+		usleep(10000);
 	return access("/usr/bin/python3", F_OK) == 0;
 }
 """
@@ -236,9 +243,10 @@ class Images(TestCase):
     def logs_so_far(self, d, name):
         folder = os.path.join(d.state, "tasks", "default", name)
         text = ""
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            with open(os.path.join(folder, name), encoding="utf-8") as f:
-                text += f.read()
+        for path in glob.glob(os.path.join(folder, "*")):
+            if os.path.isfile(path):
+                with open(path, encoding="utf-8") as f:
+                    text += f.read()
         return text
 
     def test_a_workflow_keeps_the_images_it_began_with(self):
@@ -277,8 +285,9 @@ spec:
     steps: [[{name: one, template: one}], [{name: set, template: set}]]
   - name: one
     initContainers: [{name: first, image: init}]
-    sidecars: [{name: beside, image: side, args: [wait]}]
-    container: {image: tool}
+    volumes: [{name: shared, emptyDir: {}}]
+    sidecars: [{name: beside, image: side, args: [wait, /shared/said], volumeMounts: [{name: shared, mountPath: /shared}]}]
+    container: {image: tool, args: [until, /shared/said], volumeMounts: [{name: shared, mountPath: /shared}]}
   - name: set
     containerSet: {containers: [{name: a, image: member-a}, {name: b, image: member-b, dependencies: [a]}]}
 """
