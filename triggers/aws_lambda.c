@@ -128,7 +128,7 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 		call_done(f, 0, failure);
 		return;
 	}
-	str error = call_header(ans, "X-Amz-Function-Error");
+	str error = http_answer_header(ans, "X-Amz-Function-Error");
 	if (call_judge_told(f, what(f), ans, &e) == 0 && error.n) {
 		firing_alone(f);
 		err_set(&e, ERR_UNAVAILABLE, "%.*s ended with an error (%.*s): %.*s", STR_ARG(what(f)), STR_ARG(error),

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/call.h"
 
-#include <strings.h>
-
 #include "core/lang/gotime.h"
 
 enum { EXCERPT = 200 /* bytes of an answer that are shown in a reason */ };
@@ -30,16 +28,6 @@ int
 call_config(struct firing *f, const struct secret_ref *ref, str *out, struct err *e)
 {
 	return read_key(f, ref, config_map_key, out, e);
-}
-
-str
-call_header(const struct http_answer *ans, const char *name)
-{
-	size_t n = strlen(name);
-	for (size_t i = ans->headers_n; i-- > 0;)
-		if (ans->headers[i].name.n == n && strncasecmp(ans->headers[i].name.p, name, n) == 0)
-			return ans->headers[i].value;
-	return STR_NONE;
 }
 
 static bool
@@ -74,7 +62,7 @@ retry_after(const struct http_answer *ans, int64_t now)
 {
 	struct go_time t;
 	int64_t seconds;
-	str v = call_header(ans, "Retry-After");
+	str v = http_answer_header(ans, "Retry-After");
 	if (str_to_i64(v, &seconds))
 		return seconds < 0 ? 0 : now + (seconds < 86400 ? seconds : 86400) * NS_PER_SEC;
 	if (!v.n || !go_time_parse(S("Mon, 02 Jan 2006 15:04:05 GMT"), v, &t))

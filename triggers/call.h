@@ -8,8 +8,6 @@
 /* A key of a Secret of the sensor's namespace, without the newline at its end that editors leave there; absent if `ref` is NULL. */
 int call_secret(struct firing *f, const struct secret_ref *ref, str *out, struct err *e) MUST_CHECK;
 int call_config(struct firing *f, const struct secret_ref *ref, str *out, struct err *e) MUST_CHECK; /* of a ConfigMap */
-/* The last header of that name, whatever its case; absent: none. */
-str call_header(const struct http_answer *ans, const char *name);
 /*
  * 0 if policy.status.allow lists the status or, without one, it is below 400; else the error for firing_done, "`what` answered 403",
  * with what the answer says of when to try again (Retry-After). `what` must not hold secrets.

@@ -2,8 +2,6 @@
 /* See grpc.h. The wire is that of gRPC's "gRPC over HTTP2" and protobuf's "Encoding". */
 #include "core/net/grpc.h"
 
-#include <strings.h>
-
 enum { FRAME = 5 /* bytes before a message: compressed?, length */ };
 enum wire { WIRE_VARINT, WIRE_64, WIRE_BYTES, WIRE_32 = 5 };
 
@@ -138,15 +136,6 @@ static const struct {
 	{ 16, "UNAUTHENTICATED", ERR_UNAUTHENTICATED },
 };
 
-static str
-header(const struct http_answer *ans, const char *name)
-{
-	for (size_t i = ans->headers_n; i-- > 0;)
-		if (ans->headers[i].name.n == strlen(name) && strncasecmp(ans->headers[i].name.p, name, strlen(name)) == 0)
-			return ans->headers[i].value;
-	return STR_NONE;
-}
-
 static int
 hex_digit(char c)
 {
@@ -187,13 +176,13 @@ static int
 read_answer(struct waiting *w, const struct http_answer *ans, str *message, bool *told, struct err *e)
 {
 	int64_t status;
-	if (!str_to_i64(header(ans, "grpc-status"), &status)) {
+	if (!str_to_i64(http_answer_header(ans, "grpc-status"), &status)) {
 		enum err_code code = ans->status == 200 || (ans->status < 500 && ans->status != 429) ? ERR_INVALID : ERR_UNAVAILABLE;
 		return err_set(e, code, "%.*s: the server answered %d, without a status of gRPC", STR_ARG(w->what), ans->status);
 	}
 	*told = status != 0;
 	if (status)
-		return status_error(w, status, header(ans, "grpc-message"), e);
+		return status_error(w, status, http_answer_header(ans, "grpc-message"), e);
 	return grpc_unframe(ans->body, message, e) < 0 ? err_wrap(e, "%.*s", STR_ARG(w->what)) : 0;
 }
 

@@ -299,6 +299,15 @@ same_name(str a, const char *b)
 	return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
 }
 
+str
+http_answer_header(const struct http_answer *ans, const char *name)
+{
+	for (size_t i = ans->headers_n; i-- > 0;)
+		if (same_name(ans->headers[i].name, name))
+			return ans->headers[i].value;
+	return STR_NONE;
+}
+
 static int
 set_headers(struct call *c, const struct http_call *call, struct err *e)
 {

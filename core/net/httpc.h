@@ -43,8 +43,10 @@ void httpc_free(struct httpc *c);
  * ERR_INVALID (URL, header or PEM), ERR_UNSUPPORTED (there is no libcurl), else ERR_UNAVAILABLE. Its text names method and URL
  * without user, password and query. On a redirect 301 to 303 a POST becomes a GET.
  */
-/* httpc_forget: the calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
+/* The calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_forget(struct httpc *c, void *arg);
+/* The last header of that name, whatever its case; absent: none. Valid as long as the answer. */
+str http_answer_header(const struct http_answer *ans, const char *name);
 
 #endif
