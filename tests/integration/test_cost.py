@@ -10,7 +10,7 @@ import unittest
 
 from harness import TIDEGATE, TestCase, free_port, post, scaled, until
 
-HTTP_TRIGGER = """
+PUSH = """
 apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: source}
@@ -25,10 +25,11 @@ spec:
   dependencies: [{name: push, eventSourceName: source, eventName: push}]
   triggers:
     - template:
-        name: call
+"""
+HTTP_TRIGGER = PUSH + """        name: call
         http: {url: "http://127.0.0.1:%d/", method: POST}
 """
-CONNECTORS = ("libcurl", "librdkafka", "libpaho", "libcrypto", "libssl")
+CONNECTORS = ("libcurl", "librdkafka", "libpaho", "libnats", "libhiredis", "librabbitmq", "liblua", "libjq", "libcrypto", "libssl")
 
 
 def mapped(pid):
@@ -60,22 +61,7 @@ class Libraries(TestCase):
         until(lambda: has(mapped(d.process.pid), "libcurl"), what="libcurl in the daemon")
 
 
-ONE_STEP = """
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: {name: source}
-spec:
-  webhook:
-    push: {endpoint: /push, method: POST, port: "%d"}
----
-apiVersion: argoproj.io/v1alpha1
-kind: Sensor
-metadata: {name: sensor}
-spec:
-  dependencies: [{name: push, eventSourceName: source, eventName: push}]
-  triggers:
-    - template:
-        name: start
+ONE_STEP = PUSH + """        name: start
         argoWorkflow:
           operation: submit
           source:
