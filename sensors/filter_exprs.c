@@ -9,7 +9,8 @@
 
 struct exprs {
 	const struct filters *spec;
-	bool any; /* exprLogicalOperator: or */
+	struct when **conditions; /* one for each entry; NULL: it has no fields */
+	bool any;                 /* exprLogicalOperator: or */
 };
 
 static bool
@@ -18,24 +19,12 @@ present(const struct filters *s)
 	return s->exprs.n > 0;
 }
 
-/*
- * govaluate takes a quoted text that looks like a date for a point in time. Served that would need its two dozen date
- * formats; taken for text it would give other answers. So it is refused.
- */
-static bool
-has_quoted_date(str s)
+static void
+free_conditions(void *compiled)
 {
-	for (size_t i = 0; i + 11 < s.n; i++) {
-		if (s.p[i] != '\'' && s.p[i] != '"')
-			continue;
-		static const char shape[] = "dddd-dd-dd";
-		size_t k = 0;
-		while (shape[k] && (shape[k] == 'd' ? s.p[i + 1 + k] >= '0' && s.p[i + 1 + k] <= '9' : s.p[i + 1 + k] == '-'))
-			k++;
-		if (!shape[k])
-			return true;
-	}
-	return false;
+	struct exprs *x = compiled;
+	for (size_t i = 0; i < x->spec->exprs.n; i++)
+		when_free(x->conditions[i]);
 }
 
 static int
@@ -44,12 +33,14 @@ compile(const struct filters *s, struct arena *a, void **out, struct err *e)
 	struct exprs *x = ARENA_NEW(a, struct exprs);
 	x->spec = s;
 	x->any = str_eq(s->expr_operator, S("or"));
+	x->conditions = ARENA_ARRAY(a, struct when *, s->exprs.n);
+	memset(x->conditions, 0, s->exprs.n * sizeof *x->conditions);
 	for (size_t i = 0; i < s->exprs.n; i++) {
 		const struct expr_filter *f = &s->exprs.p[i];
-		if (f->fields.n && has_quoted_date(f->expr))
-			return err_set(e, ERR_UNSUPPORTED, "expr %.*s: dates in expressions are not served yet", STR_ARG(f->expr));
-		if (f->fields.n && when_check_names(f->expr, e) < 0)
+		if (f->fields.n && when_compile(f->expr, a, &x->conditions[i], e) < 0) {
+			free_conditions(x);
 			return -1;
+		}
 	}
 	*out = x;
 	return 0;
@@ -58,11 +49,11 @@ compile(const struct filters *s, struct arena *a, void **out, struct err *e)
 /* The values of an entry's fields. */
 struct names {
 	const struct expr_filter *spec;
-	struct when_value *values;
+	struct val *values;
 };
 
 static bool
-lookup(void *arg, str name, struct when_value *out)
+lookup(void *arg, str name, struct val *out)
 {
 	const struct names *n = arg;
 	for (size_t i = n->spec->fields.n; i-- > 0;) {
@@ -74,40 +65,52 @@ lookup(void *arg, str name, struct when_value *out)
 	return false;
 }
 
+/* A list or an object, as a tree. */
+static int
+read_tree(struct arena *a, str raw, struct val *out, struct err *e)
+{
+	struct val v;
+	if (json_read(a, raw, &v, e) < 0)
+		return -1;
+	*out = when_number_values(a, &v);
+	return 0;
+}
+
 static int
 read_fields(const struct expr_filter *s, struct filtered *f, struct names *n, struct err *e)
 {
 	n->spec = s;
-	n->values = ARENA_ARRAY(f->tmp, struct when_value, s->fields.n);
+	n->values = ARENA_ARRAY(f->tmp, struct val, s->fields.n);
 	for (size_t i = 0; i < s->fields.n; i++) {
 		struct gjson g;
 		str path = s->fields.p[i].path;
 		if (!gjson_get(f->tmp, f->ev->data, path, &g))
 			return err_set(e, ERR_NOT_FOUND, "path %.*s does not exist in the data", STR_ARG(path));
 		switch (g.kind) {
-		case GJSON_NULL: n->values[i] = (struct when_value){ .kind = WHEN_NIL }; break;
-		case GJSON_NUM: n->values[i] = (struct when_value){ .kind = WHEN_NUMBER, .number = g.num }; break;
-		case GJSON_STR: n->values[i] = (struct when_value){ .kind = WHEN_TEXT, .text = g.text }; break;
-		case GJSON_TRUE: case GJSON_FALSE: n->values[i] = (struct when_value){ .kind = WHEN_BOOL, .truth = g.kind == GJSON_TRUE }; break;
+		case GJSON_NULL: n->values[i] = val_null(); break;
+		case GJSON_NUM: n->values[i] = val_float(g.num); break;
+		case GJSON_STR: n->values[i] = val_str(g.text); break;
+		case GJSON_TRUE: case GJSON_FALSE: n->values[i] = val_bool(g.kind == GJSON_TRUE); break;
 		case GJSON_JSON:
-			return err_set(e, ERR_UNSUPPORTED, "path %.*s leads to a list or an object: not served in expressions yet", STR_ARG(path));
+			if (read_tree(f->tmp, g.raw, &n->values[i], e) < 0)
+				return err_wrap(e, "path %.*s", STR_ARG(path));
 		}
 	}
 	return 0;
 }
 
 static enum verdict
-entry_eval(const struct expr_filter *s, struct filtered *f, str *why)
+entry_eval(const struct expr_filter *s, const struct when *condition, struct filtered *f, str *why)
 {
 	struct names n;
 	struct err e = { 0 };
-	bool holds = false;
+	struct val v;
 	str place = manifest_place(f->tmp, f->file, s->src);
-	if (read_fields(s, f, &n, &e) < 0 || when_eval_names(s->expr, lookup, &n, &holds, &e) < 0) {
+	if (read_fields(s, f, &n, &e) < 0 || when_value(condition, lookup, &n, f->tmp, &v, &e) < 0) {
 		*why = arena_fmt(f->tmp, "exprs filter %.*s: %s (%.*s)", STR_ARG(s->expr), e.msg, STR_ARG(place));
 		return FILTER_ERROR;
 	}
-	if (holds)
+	if (v.kind == VAL_BOOL && v.b)
 		return FILTER_PASS;
 	*why = arena_fmt(f->tmp, "exprs filter %.*s: does not hold (%.*s)", STR_ARG(s->expr), STR_ARG(place));
 	return FILTER_MISS;
@@ -129,7 +132,7 @@ eval(const void *compiled, struct filtered *f, str *why)
 		const struct expr_filter *s = &x->spec->exprs.p[i];
 		if (!s->fields.n)
 			continue;
-		enum verdict v = entry_eval(s, f, why);
+		enum verdict v = entry_eval(s, x->conditions[i], f, why);
 		if (v == FILTER_PASS && x->any)
 			return v;
 		if (v != FILTER_PASS && !x->any)
@@ -142,4 +145,4 @@ eval(const void *compiled, struct filtered *f, str *why)
 	return x->any ? worst : FILTER_PASS;
 }
 
-const struct filter_ops filter_exprs = { .kind = "exprs", .present = present, .compile = compile, .eval = eval };
+const struct filter_ops filter_exprs = { .kind = "exprs", .present = present, .compile = compile, .eval = eval, .free = free_conditions };

@@ -357,17 +357,46 @@ read_offset(struct reader *r, enum piece p)
 	r->t->offset = (int32_t)(sign == '-' ? -offset : offset);
 }
 
+/* "+3", "-04": hours up to 23; 0 if it is none. */
+static size_t
+hours_length(str v)
+{
+	size_t n = 1;
+	int hours = 0;
+	if (!v.n || (v.p[0] != '+' && v.p[0] != '-'))
+		return 0;
+	for (; n < v.n && isdigit((unsigned char)v.p[n]) && hours <= 23; n++)
+		hours = hours * 10 + v.p[n] - '0';
+	return n > 1 && hours <= 23 ? n : 0;
+}
+
+/* What Go takes for the name of a zone; 0: nothing. */
+static size_t
+zone_name_length(str v)
+{
+	size_t n = 0;
+	if (str_starts(v, S("ChST")) || str_starts(v, S("MeST")))
+		return 4;
+	if (str_starts(v, S("GMT")))
+		return 3 + hours_length(str_slice(v, 3, v.n));
+	if (v.n && (v.p[0] == '+' || v.p[0] == '-'))
+		return hours_length(v);
+	while (n < v.n && n < 6 && isupper((unsigned char)v.p[n]))
+		n++;
+	bool fits = n == 3 || (n == 4 && (v.p[3] == 'T' || str_starts(v, S("WITA")))) || (n == 5 && v.p[4] == 'T');
+	return fits ? n : 0;
+}
+
+/* A name that is not UTC's has no offset here: what it means differs from place to place. */
 static void
 read_zone_name(struct reader *r)
 {
-	size_t n = 0;
-	while (n < r->value.n && n < 5 && isupper((unsigned char)r->value.p[n]))
-		n++;
 	bool utc = str_starts(r->value, S("UTC"));
-	r->wrong |= !utc && (n < 3 || n > 4);
+	size_t n = utc ? 3 : zone_name_length(r->value);
+	r->wrong |= !n;
 	r->t->zone = utc ? GO_ZONE_UTC : GO_ZONE_OFFSET;
 	r->t->offset = 0;
-	r->value = str_slice(r->value, utc ? 3 : n, r->value.n);
+	r->value = str_slice(r->value, n, r->value.n);
 }
 
 static void

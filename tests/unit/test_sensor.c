@@ -87,9 +87,17 @@ filters_by_expressions(void **state)
 	                    "filtered: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': does not hold (sensor.yaml:11)");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3}"), ""),
 	                    "error: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': path t does not exist in the data (sensor.yaml:11)");
-	apply(w, EXPRS("n > '2020-01-01'"));
-	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":1}"), ""),
-	                    "error: exprs filter: expr n > '2020-01-01': dates in expressions are not served yet (sensor.yaml:10)");
+	apply(w, EXPRS("n > '2020-01-01' && n < '2020-01-01 00:01:00+00:00'"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":1577836801,\"t\":1}"), "t"), "fired");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":1577836860,\"t\":1}"), ""),
+	                    "filtered: exprs filter n > '2020-01-01' && n < '2020-01-01 00:01:00+00:00': does not hold (sensor.yaml:11)");
+	apply(w, EXPRS("(1, 'b') == [my-text] && 'urgent' in n"));
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":[\"x\",\"urgent\"],\"t\":[1,\"b\"]}"), "t"), "fired");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":[{\"urgent\":1}],\"t\":[1,\"b\"]}"), ""),
+	                    "filtered: exprs filter (1, 'b') == [my-text] && 'urgent' in n: does not hold (sensor.yaml:11)");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":\"urgent\",\"t\":[1,\"b\"]}"), ""),
+	                    "error: exprs filter (1, 'b') == [my-text] && 'urgent' in n: Failed to evaluate expression '(1, 'b') == [my-text] && 'urgent' in n': "
+	                    "Value 'urgent' cannot be used with the comparator 'in', it is not a list (sensor.yaml:11)");
 }
 
 #define JOIN "  dependencies:\n" DEP("a") DEP("b") DEP("c") "  triggers:\n  - template:\n      name: t\n      conditions: \"a && b && c\"\n" WORKFLOW \
