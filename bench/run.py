@@ -180,6 +180,20 @@ def startup(work):
     yield from startups(work)["ms"]
 
 
+ARGO = "Argo Events' own code, as measured"
+FILTERS = [(name, title, ARGO, "us", 1e-3, sensors.filter_cost(*which), False, 0.5, goal) for name, title, which, goal in (
+    ("filter", "data filter, 144 B", ("data", 144), 0.2),
+    ("filter-checked", "the same, body known to be JSON", ("data", 144, True), 0.2),
+    ("filter-1k", "data filter, 1.15 KB", ("data", 1178), 1 / 17),
+    ("filter-1k-checked", "the same, body known to be JSON", ("data", 1178, True), 1 / 17),
+    ("filter-64k", "data filter, 65 KB", ("data", 65700), 1 / 17),
+    ("filter-64k-checked", "the same, body known to be JSON", ("data", 65700, True), 1 / 17),
+    ("regex", "3 data filters, 1 a regex, 1.15 KB", ("regex", 1178), 0.2),
+    ("exprs", "exprs filter, 1.15 KB", ("exprs", 1178), 0.2),
+    ("script", "script filter, 144 B", ("script", 144), 0.2),
+    ("script-1k", "script filter, 1.15 KB", ("script", 1178), 0.2),
+)]
+
 # name, title, peer, unit, factor for printing, measure, at least?, floor, goal
 MEASURES = [
     ("ingest", "durable ingest, 64 connections", "bare group-commit server", "req/s", 1, ingest, True, 0.4, 0.7),
@@ -198,7 +212,8 @@ MEASURES = [
     ("flat", "memory after 100,000 workflows, idle", "after 100", "MiB", 1 / 1024, scale.flat, False, 3.0, 1.5),
     ("recovery", "restart with 100,000 queued", "with none", "ms", 1000, scale.recovery, False, 100, 15),
     ("finished", "20,000 finished nodes in memory", "20,000 waiting nodes", "MiB", 1 / 1024, scale.finished_nodes, False, 1.3, 0.5),
-    ("condition", "condition of 8 dependencies", "Argo Events' own code, as measured", "ns", 1, sensors.condition, False, 0.5, 0.2),
+    *FILTERS,
+    ("condition", "condition of 8 dependencies", ARGO, "ns", 1, sensors.condition, False, 0.5, 0.2),
     ("sensors", "event with 10,000 sensors, one matches", "with one sensor", "us", 1, sensors.many, False, 1.5, 1.15),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
@@ -234,7 +249,7 @@ def main():
             code = max(code, verdict == "MISSED")
             sign = ">=" if at_least else "<="
             print(f"{title:<40} {ratio:6.2f}x  ours {ours * factor:10.3f} {unit:<6} {peer} {theirs * factor:.3f} {unit}"
-                  f"  (floor {sign} {floor}x, goal {sign} {goal}x: {verdict})", flush=True)
+                  f"  (floor {sign} {floor:.2g}x, goal {sign} {goal:.2g}x: {verdict})", flush=True)
             for note in notes:
                 print(f"{'':<40} {note}", flush=True)
             notes.clear()

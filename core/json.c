@@ -16,11 +16,9 @@
 #include <emmintrin.h>
 #endif
 
+#include "core/json_valid.h"
 #include "core/utf8.h"
 
-#define DEFAULT_DEPTH 100
-#define DEFAULT_NODES 1000000
-#define DEFAULT_BYTES ((size_t)64 << 20)
 #define INLINE_STACK 128
 
 struct reader {
@@ -400,12 +398,12 @@ static int
 read_text(struct arena *a, str text, const struct val_limits *lim, struct val *out, struct err *e)
 {
 	struct reader r;
-	size_t bytes = lim && lim->bytes ? lim->bytes : DEFAULT_BYTES;
+	size_t bytes = lim && lim->bytes ? lim->bytes : JSON_BYTES_MAX;
 	r.start = r.p = r.line_start = text.p ? text.p : "";
 	r.end = r.p + text.n;
 	r.line = 1;
-	r.depth = lim && lim->depth ? lim->depth : DEFAULT_DEPTH;
-	r.nodes = lim && lim->nodes ? lim->nodes : DEFAULT_NODES;
+	r.depth = lim && lim->depth ? lim->depth : JSON_DEPTH_MAX;
+	r.nodes = lim && lim->nodes ? lim->nodes : JSON_VALUES_MAX;
 	r.arena = a;
 	r.stack = r.inline_stack;
 	r.n = 0;
@@ -441,7 +439,7 @@ json_read_limited(struct arena *a, str text, const struct val_limits *lim, struc
 }
 
 bool
-json_valid(str text)
+json_valid_plain(str text)
 {
 	return read_text(NULL, text, NULL, NULL, NULL) == 0;
 }

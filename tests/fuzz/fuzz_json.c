@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON: what is read is valid, says the same when written and read again, in every form we write; YAML reads it too. */
+/* JSON: all ways to look whether it is valid agree; what is read is valid, says the same when written and read again, in every form we write; YAML reads it too. */
+#include "core/json_valid.h"
 #include "core/val.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -15,6 +16,14 @@ same_again(struct arena *a, const struct val *v, unsigned opts)
 	assert(val_eq(v, &again));
 }
 
+static void
+looked_at_alike(str text)
+{
+	bool want = json_valid_plain(text);
+	for (const struct json_valid_way *w = json_valid_ways; w->name; w++)
+		assert(!w->usable() || w->valid(text) == want);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,6 +32,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	str text = { (const char *)data, size };
 	struct val v;
 	struct err e = { 0 };
+	looked_at_alike(text);
 	if (json_read_limited(a, text, &limits, &v, &e)) {
 		assert((e.code == ERR_INVALID || e.code == ERR_LIMIT) && e.msg[0]);
 		assert(e.code == ERR_LIMIT || !json_valid(text));

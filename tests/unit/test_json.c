@@ -7,6 +7,7 @@
 #include <jansson.h>
 #undef JSON_INDENT /* ours is meant */
 
+#include "core/json_valid.h"
 #include "core/val.h"
 
 static struct arena *arena;
@@ -313,11 +314,178 @@ writes_with_options(void **state)
 	buf_free(&b);
 }
 
+/* ---- the ways to look whether a text is valid ---------------------------------------------------------------- */
+
+static uint32_t seed;
+
+static unsigned
+pick(unsigned n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 12) % n;
+}
+
+static void
+add_space(struct buf *b)
+{
+	static const char *const spaces[] = { " ", "\n", "\t\r\n   ", "                                                                    " };
+	if (pick(6) == 0)
+		buf_add(b, str_c(spaces[pick(ARRAY_LEN(spaces))]));
+}
+
+/* Any value, mostly one that goes on for a while. */
+static void
+add_value(struct buf *b, unsigned depth)
+{
+	static const char *const scalars[] = { "true", "false", "null", "0", "-1", "1.5e3", "12345", "\"\"", "\"a\"", "\"abc\\n\\\"x\\\\\"", "\"\\u00e4\"",
+		"\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"[{,:}]\"", "\"long, so that a block has nothing but what is in this one string, or nearly nothing but that\"" };
+	unsigned container = depth ? pick(4) : 0;
+	add_space(b);
+	if (container < 2) {
+		buf_add(b, str_c(scalars[pick(ARRAY_LEN(scalars))]));
+	} else {
+		buf_addc(b, container == 2 ? '{' : '[');
+		for (unsigned i = 0, n = pick(6); i < n; i++) {
+			if (i)
+				buf_addc(b, ',');
+			if (container == 2) {
+				add_space(b);
+				buf_add(b, str_c(scalars[7 + pick(ARRAY_LEN(scalars) - 7)]));
+				add_space(b);
+				buf_addc(b, ':');
+			}
+			add_value(b, depth - 1);
+		}
+		add_space(b);
+		buf_addc(b, container == 2 ? '}' : ']');
+	}
+	add_space(b);
+}
+
+/* Changes a byte, takes one out, or swaps two. */
+static void
+spoil(char *p, size_t *n)
+{
+	static const char bytes[] = "{}[],:\"\\ \n\ttfnu0123-.eE\xc3\xa4\xe2\xed\xa0\xf0\x80\x01\x7f/";
+	size_t at = pick((unsigned)*n), other = pick((unsigned)*n);
+	switch (pick(3)) {
+	case 0:
+		p[at] = bytes[pick(sizeof bytes)];
+		break;
+	case 1:
+		memmove(p + at, p + at + 1, --*n - at);
+		break;
+	default: {
+		char c = p[at];
+		p[at] = p[other];
+		p[other] = c;
+	}
+	}
+}
+
+/* A copy without a byte to spare, so that reading outside shows. */
+static bool
+ask_all(const char *p, size_t n)
+{
+	str text = exact((str){ p, n });
+	bool want = json_valid_plain(text);
+	for (const struct json_valid_way *w = json_valid_ways; w->name; w++)
+		if (w->usable() && w->valid(text) != want)
+			fail_msg("%s says that this is %svalid: %.*s", w->name, want ? "in" : "", STR_ARG(text));
+	free((void *)(uintptr_t)text.p);
+	return want;
+}
+
+static void
+all_ways_agree_on_texts(void **state)
+{
+	(void)state;
+	size_t valid = 0, rounds = 30000;
+	seed = 11;
+	for (size_t round = 0; round < rounds; round++) {
+		struct buf b = { 0 };
+		add_value(&b, 3 + pick(4));
+		size_t n = b.n;
+		for (unsigned i = pick(4); i && n; i--)
+			spoil(b.p, &n);
+		valid += ask_all(b.p, n);
+		buf_free(&b);
+	}
+	assert_true(valid > rounds / 5 && valid < rounds * 4 / 5);
+}
+
+/* Whatever stands in the tables stands at every place of a block, within lists, objects and strings. */
+static void
+all_ways_agree_at_every_place(void **state)
+{
+	(void)state;
+	static const char *const around[][2] = { { "[", "]" }, { "{\"k\":", "}" }, { "[1,", ",2]" }, { "{\"a\":[", "]}" }, { "", "" }, { "[\"", "\"]" } };
+	for (size_t i = 0; i < ARRAY_LEN(accepted) + ARRAY_LEN(refused); i++) {
+		str inner = i < ARRAY_LEN(accepted) ? accepted[i].text : refused[i - ARRAY_LEN(accepted)];
+		for (unsigned place = 0; place < 66; place++)
+			for (size_t k = 0; k < ARRAY_LEN(around); k++) {
+				struct buf b = { 0 };
+				buf_addf(&b, "%s%*s", around[k][0], (int)place, "");
+				buf_add(&b, inner);
+				buf_add(&b, str_c(around[k][1]));
+				(void)ask_all(b.p, b.n);
+				buf_free(&b);
+			}
+	}
+}
+
+/* Every pair, and every third and fourth byte that could make a difference, across the border of a block. */
+static void
+all_ways_agree_on_utf8(void **state)
+{
+	(void)state;
+	static const unsigned char later[] = { 'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc2, 0xe0, 0xff };
+	for (unsigned first = 0x80; first < 0x100; first++)
+		for (unsigned second = 0x20; second < 0x100; second++)
+			for (unsigned k = 0; k < ARRAY_LEN(later) * (first >= 0xe0 ? ARRAY_LEN(later) : 1); k++) {
+				char text[80];
+				size_t at = 58 + k % 6;
+				memset(text, ' ', sizeof text);
+				text[0] = '[';
+				text[1] = text[70] = '"';
+				text[71] = ']';
+				text[at] = (char)first;
+				text[at + 1] = (char)second;
+				text[at + 2] = (char)later[k % ARRAY_LEN(later)];
+				text[at + 3] = (char)later[k / ARRAY_LEN(later)];
+				(void)ask_all(text, sizeof text);
+			}
+}
+
+static void
+all_ways_keep_the_limits(void **state)
+{
+	(void)state;
+	for (size_t depth = 1; depth < 140; depth++) {
+		char text[300];
+		for (size_t i = 0; i < depth; i++) {
+			text[i] = '[';
+			text[2 * depth - 1 - i] = ']';
+		}
+		assert_int_equal(ask_all(text, 2 * depth), depth <= JSON_DEPTH_MAX);
+	}
+	for (size_t values = JSON_VALUES_MAX - 2; values < JSON_VALUES_MAX + 3; values++) {
+		struct buf b = { 0 };
+		buf_addc(&b, '[');
+		for (size_t i = 0; i + 1 < values; i++)
+			buf_add(&b, i ? S(",1") : S("1"));
+		buf_addc(&b, ']');
+		assert_int_equal(ask_all(b.p, b.n), values <= JSON_VALUES_MAX);
+		buf_free(&b);
+	}
+}
+
 int
 main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = { TEST(accepts_what_is_json), TEST(refuses_what_is_not), TEST(agrees_with_jansson), TEST(says_where),
-		TEST(keeps_positions_and_flags), TEST(has_limits), TEST(prints_floats_as_go), TEST(writes_with_options) };
+		TEST(keeps_positions_and_flags), TEST(has_limits), TEST(prints_floats_as_go), TEST(writes_with_options),
+		TEST(all_ways_agree_on_texts), TEST(all_ways_agree_at_every_place), TEST(all_ways_agree_on_utf8), TEST(all_ways_keep_the_limits) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
