@@ -9,11 +9,15 @@
 #include "cli/kinds.h"
 #include "cli/output.h"
 #include "config/revisions.h"
+#include "core/child.h"
+#include "core/files.h"
 #include "core/lang/script.h"
 #include "core/log.h"
 #include "engine/spec/spec.h"
 #include "sensors/jq.h"
 #include "triggers/firing.h"
+
+enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 
 /* The history of the state file. A step is never changed once it was released; a new one goes to the end. */
 static const struct store_migration *
@@ -197,11 +201,23 @@ peers_of(void *arg)
 	return d->peers;
 }
 
+/* The same for commands. */
+static struct children *
+children_of(void *arg)
+{
+	struct daemon *d = arg;
+	if (!d->children)
+		d->children = children_new(d->loop, CHILDREN_AT_ONCE);
+	return d->children;
+}
+
 int
 daemon_start_events(struct daemon *d, struct err *e)
 {
+	str folder = arena_fmt(d->arena, "%.*s/triggers", STR_ARG(d->state));
+	files_remove(folder.p); /* what a killed daemon left there */
 	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of,
-		                   .peers = peers_of, .arg = d, .dead_letters = d->settings.dead_letters };
+		                   .peers = peers_of, .children = children_of, .folder = folder, .arg = d, .dead_letters = d->settings.dead_letters };
 	d->sensors = sensors_new(&env, bus_of, d);
 	if (sensors_apply(d->sensors, e))
 		return -1;
@@ -239,6 +255,7 @@ daemon_close(struct daemon *d)
 	executor_free(d->executor);
 	httpc_free(d->httpc);
 	peers_free(d->peers);
+	children_free(d->children);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&d->buses, &i));)
 		bus_close(slot->value);

@@ -35,6 +35,7 @@ struct daemon {
 	struct sources *sources;
 	struct httpc *httpc;
 	struct peers *peers;
+	struct children *children;
 };
 
 /* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. On an error

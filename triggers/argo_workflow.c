@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* argoWorkflow: submits a Workflow to the engine, in the transaction of the event. */
+#include "triggers/manifest_source.h"
 #include "triggers/parameter.h"
 #include "triggers/submit.h"
 

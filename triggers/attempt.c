@@ -40,13 +40,35 @@ decode(const struct schema *sc, struct arena *a, const struct val *in, str path,
 	return rc;
 }
 
-/* Parameters applied, the kind's object decoded, source read, payload built. */
+/*
+ * Whether a parameter of the template may make the source another one. Of what it does to `source.resource`, or elsewhere, that cannot come.
+ */
+static bool
+may_move_source(const struct trigger_def *d)
+{
+	for (size_t i = 0; i < d->parameters_n; i++) {
+		str dest = d->parameters[i].dest;
+		if (str_eq(dest, str_c(d->kind->kind)))
+			return true;
+		if (str_find(dest, S("source"), 0) != SIZE_MAX && str_find(dest, S("source.resource"), 0) == SIZE_MAX)
+			return true;
+	}
+	return false;
+}
+
+bool
+attempt_is_inside(const struct trigger_def *d)
+{
+	const struct val *source = val_get(val_get(d->template, str_c(d->kind->kind)), S("source"));
+	return d->kind->inside && !(source && (resource_is_elsewhere(source) || may_move_source(d)));
+}
+
+/* Parameters of the template applied. */
 static int
 prepare(struct firing *f, struct err *e)
 {
 	const struct trigger_def *d = &f->t->def;
 	struct inputs in = firing_inputs(f);
-	struct body_lists lists;
 	str path = str_c(d->kind->kind);
 	const struct val *template = parameters_apply(d->parameters, d->parameters_n, d->template, &in, f->work, e);
 	if (!template)
@@ -54,49 +76,101 @@ prepare(struct firing *f, struct err *e)
 	f->spec = val_get(template, path);
 	if (!f->spec)
 		return err_set(e, ERR_INVALID, "the template has no %s any more", d->kind->kind);
-	if (decode(&body_schema, f->work, f->spec, path, &lists, e) < 0)
+	f->lists = ARENA_NEW(f->work, struct body_lists);
+	return decode(&body_schema, f->work, f->spec, path, f->lists, e);
+}
+
+/* Parameters of the object applied, payload built, the kind's own object decoded. `object`: what `source` has; NULL: the kind has none. */
+static int
+complete(struct firing *f, const struct val *object, struct err *e)
+{
+	const struct trigger_ops *kind = f->t->def.kind;
+	struct inputs in = firing_inputs(f);
+	const struct val *patched = object ? object : f->spec;
+	if (object && kind->object && !(patched = kind->object(f, object, e)))
 		return -1;
-	const struct val *source = val_get(f->spec, S("source"));
-	const struct val *patched = source ? NULL : f->spec;
-	if (source && resource_read(source, f->t->ts->env->objects, d->ns, f->work, &patched, e) < 0)
-		return -1;
-	if (!d->kind->own_parameters)
-		patched = parameters_apply(lists.parameters.p, lists.parameters.n, patched, &in, f->work, e);
+	if (!kind->own_parameters)
+		patched = parameters_apply(f->lists->parameters.p, f->lists->parameters.n, patched, &in, f->work, e);
 	if (!patched)
 		return -1;
-	*(source ? &f->source : &f->spec) = patched;
-	if (payload_build(lists.payload.p, lists.payload.n, &in, f->work, &f->payload, e) < 0)
+	*(object ? &f->source : &f->spec) = patched;
+	if (payload_build(f->lists->payload.p, f->lists->payload.n, &in, f->work, &f->payload, e) < 0)
 		return -1;
-	f->config = arena_alloc(f->work, d->kind->schema->size, _Alignof(max_align_t));
-	return decode(d->kind->schema, f->work, f->spec, path, f->config, e);
+	f->config = arena_alloc(f->work, kind->schema->size, _Alignof(max_align_t));
+	return decode(kind->schema, f->work, f->spec, str_c(kind->kind), f->config, e);
+}
+
+static void
+act(struct firing *f, const struct val *object)
+{
+	const struct trigger_env *env = firing_env(f);
+	struct err e = { 0 };
+	if (complete(f, object, &e) < 0)
+		firing_done(f, &e, NULL);
+	else if (env->instead)
+		env->instead(env->arg, f);
+	else
+		f->t->def.kind->fire(f);
+}
+
+static void
+fetched(struct firing *f, const struct val *object, const struct err *e)
+{
+	if (e || firing_is_over(f))
+		firing_done(f, e, NULL);
+	else
+		act(f, object);
+}
+
+/* What it works with is read, then it acts. */
+static int
+begin(struct firing *f, struct err *e)
+{
+	const struct val *source, *object = NULL;
+	if (prepare(f, e) < 0)
+		return -1;
+	source = val_get(f->spec, S("source"));
+	bool elsewhere = source && resource_is_elsewhere(source);
+	if (elsewhere && f->sync) /* attempt_is_inside could not know */
+		return err_set(e, ERR_INVALID, "a parameter made the source another one by a dest that does not name it: write %s.source. and what is meant",
+		               f->t->def.kind->kind);
+	if (elsewhere) {
+		resource_fetch(f, source, fetched);
+		return 0;
+	}
+	if (source && resource_read(f, source, &object, e) < 0)
+		return -1;
+	act(f, object);
+	return 0;
+}
+
+static void
+reset(struct firing *f)
+{
+	f->work = arena_new();
+	f->owner = object_ref(f->t->owner);
+	f->allow = f->t->def.allow;
+	f->spec = f->source = NULL;
+	f->payload = STR_NONE;
+	f->not_before_ns = 0;
+	f->alone = false;
 }
 
 void
 firing_attempt(struct firing *f)
 {
+	const struct trigger_ops *kind = f->t->def.kind;
 	struct err e = { 0 };
 	list_del(&f->link);
 	list_add_tail(&f->t->running, &f->link);
 	f->attempt++;
 	f->busy = true;
-	f->work = arena_new();
-	f->owner = object_ref(f->t->owner);
-	f->allow = f->t->def.allow;
-	f->source = NULL;
-	f->payload = STR_NONE;
-	f->not_before_ns = 0;
-	f->alone = false;
-	if (!f->t->def.kind->fire)
-		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet%s%s", f->t->def.kind->kind,
-		        f->t->def.kind->instead ? ": " : "", f->t->def.kind->instead ? f->t->def.kind->instead : "");
-	else if (prepare(f, &e) == 0) {
-		const struct trigger_env *env = firing_env(f);
-		if (env->instead)
-			env->instead(env->arg, f);
-		else
-			f->t->def.kind->fire(f);
+	reset(f);
+	if (!kind->fire)
+		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet%s%s", kind->kind, kind->instead ? ": " : "",
+		        kind->instead ? kind->instead : "");
+	else if (begin(f, &e) == 0)
 		return;
-	}
 	firing_done(f, &e, NULL);
 }
 

@@ -4,11 +4,8 @@
  * ends with an error is a failure (Argo looks at the status alone, which is 200 then), and the function is told the firing's id in its
  * client context, so that it can recognise a repetition.
  */
-#include <stdlib.h>
-
 #include "core/base64.h"
-#include "core/crypto.h"
-#include "core/net/sigv4.h"
+#include "triggers/aws.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
 
@@ -65,29 +62,6 @@ static const struct schema aws_lambda_trigger_schema = { "AWSLambdaTrigger", "Ca
 	{ 0 } }, check };
 
 /* ---- the call ------------------------------------------------------------------------------------------------------ */
-
-static int
-keys_of_environment(struct sigv4_keys *k, struct err *e)
-{
-	k->access_key = str_c(getenv("AWS_ACCESS_KEY_ID"));
-	k->secret_key = str_c(getenv("AWS_SECRET_ACCESS_KEY"));
-	k->session_token = str_c(getenv("AWS_SESSION_TOKEN"));
-	if (k->access_key.n && k->secret_key.n)
-		return 0;
-	return err_set(e, ERR_INVALID, "accessKey and secretKey are not given, nor are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-}
-
-static int
-find_keys(struct firing *f, const struct aws_lambda_trigger *t, struct sigv4_keys *k, struct err *e)
-{
-	if (crypto_load(e) < 0)
-		return -1;
-	if (!t->access_key)
-		return keys_of_environment(k, e);
-	if (call_secret(f, t->access_key, &k->access_key, e) < 0 || call_secret(f, t->secret_key, &k->secret_key, e) < 0)
-		return -1;
-	return call_secret(f, t->session_token, &k->session_token, e);
-}
 
 static str
 base_url(struct arena *a, const struct aws_lambda_trigger *t)
@@ -160,11 +134,12 @@ invoke(struct firing *f, const struct sigv4_keys *keys)
 static void
 fire(struct firing *f)
 {
+	const struct aws_lambda_trigger *t = firing_config(f);
 	struct sigv4_keys keys = { 0 };
 	struct err e = { 0 };
 	if (!firing_payload(f).n)
 		err_set(&e, ERR_INVALID, "the payload came to nothing: none of its values is in the events");
-	else if (find_keys(f, firing_config(f), &keys, &e) == 0) {
+	else if (aws_keys(f, t->access_key, t->secret_key, t->session_token, &keys, &e) == 0) {
 		invoke(f, &keys);
 		return;
 	}

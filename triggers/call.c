@@ -77,27 +77,58 @@ is_away(int status)
 	return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+/* The error of an answer that will not do. */
+static int
+refused(struct firing *f, str what, const struct http_answer *ans, const char *why, struct err *e)
+{
+	if (!is_away(ans->status))
+		firing_alone(f);
+	firing_not_before(f, retry_after(ans, loop_now(firing_env(f)->loop)));
+	return err_set(e, may_pass(ans->status) ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s", STR_ARG(what), ans->status, why);
+}
+
 int
 call_judge(struct firing *f, str what, const struct http_answer *ans, struct err *e)
 {
 	const struct val *allow = firing_allow(f);
 	if (allow ? is_allowed(allow, ans->status) : ans->status < 400)
 		return 0;
-	if (!is_away(ans->status))
-		firing_alone(f);
-	firing_not_before(f, retry_after(ans, loop_now(firing_env(f)->loop)));
-	return err_set(e, may_pass(ans->status) ? ERR_UNAVAILABLE : ERR_INVALID, "%.*s answered %d%s", STR_ARG(what), ans->status,
-	               allow ? ", which policy.status.allow does not list" : "");
+	return refused(f, what, ans, allow ? ", which policy.status.allow does not list" : "", e);
+}
+
+/* The same with the beginning of the body. */
+static int
+tell_body(struct firing *f, const struct http_answer *ans, struct err *e)
+{
+	struct err status = *e;
+	str body = call_excerpt(firing_arena(f), ans->body);
+	return body.n ? err_set(e, status.code, "%s: %.*s", status.msg, STR_ARG(body)) : -1;
+}
+
+int
+call_judge_read(struct firing *f, str what, const struct http_answer *ans, struct err *e)
+{
+	if (ans->status == 200)
+		return 0;
+	(void)refused(f, what, ans, "", e); /* and more */
+	return tell_body(f, ans, e);
 }
 
 int
 call_judge_told(struct firing *f, str what, const struct http_answer *ans, struct err *e)
 {
-	if (call_judge(f, what, ans, e) == 0)
-		return 0;
-	struct err status = *e;
-	str body = call_excerpt(firing_arena(f), ans->body);
-	return body.n ? err_set(e, status.code, "%s: %.*s", status.msg, STR_ARG(body)) : -1;
+	return call_judge(f, what, ans, e) == 0 ? 0 : tell_body(f, ans, e);
+}
+
+/* Without what may be secret: user, password and query. */
+str
+call_public_url(struct arena *a, str url)
+{
+	size_t host = str_find(url, S("://"), 0), query = str_find_char(url, '?', 0);
+	host = host == SIZE_MAX ? 0 : host + 3;
+	size_t path = str_find_char(url, '/', host), at = str_find_char(str_slice(url, 0, path), '@', host);
+	str end = str_slice(url, at == SIZE_MAX ? host : at + 1, query);
+	return arena_fmt(a, "%.*s%.*s", (int)host, url.p, STR_ARG(end));
 }
 
 void

@@ -44,6 +44,9 @@ struct open_firing {
 	struct timer timer;
 };
 
+/* What every kind has below its key, as parameters of the template left it (attempt.c). */
+struct body_lists;
+
 struct memory {
 	struct memory *next;
 	const struct trigger_ops *kind;
@@ -93,7 +96,9 @@ struct firing {
 	struct arena *work;
 	struct object *owner;
 	const struct val *spec, *source, *allow;
+	struct body_lists *lists;
 	void *config;
+	void (*on_over)(struct firing *f); /* ends what it waits for inside; NULL: it waits for nobody */
 	str payload;
 	int64_t not_before_ns; /* the target's own word on when to ask again; 0: none */
 	bool alone;            /* its failure says nothing about those behind it */
@@ -121,6 +126,8 @@ void firing_resume(void *arg, const struct firing_row *r);
 
 /* The events are in memory; takes it to `running`. */
 void firing_attempt(struct firing *f);
+/* Whether an attempt ends within the turn in which it began: the kind works inside, and so does what it works with. */
+bool attempt_is_inside(const struct trigger_def *d);
 
 /* ---- turn.c ------------------------------------------------------------------------------------------------------ */
 

@@ -120,17 +120,6 @@ collect_secrets(struct firing *f, const struct http_trigger *t, struct http_call
 
 /* ---- the answer --------------------------------------------------------------------------------------------------- */
 
-/* The URL without what may be secret: user, password and query. */
-static str
-public_url(struct arena *a, str url)
-{
-	size_t host = str_find(url, S("://"), 0), query = str_find_char(url, '?', 0);
-	host = host == SIZE_MAX ? 0 : host + 3;
-	size_t path = str_find_char(url, '/', host), at = str_find_char(str_slice(url, 0, path), '@', host);
-	str end = str_slice(url, at == SIZE_MAX ? host : at + 1, query);
-	return arena_fmt(a, "%.*s%.*s", (int)host, url.p, STR_ARG(end));
-}
-
 static void
 answered(void *arg, const struct http_answer *ans, const struct err *failure)
 {
@@ -140,7 +129,7 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 	if (failure)
 		e = *failure;
 	else if (firing_allow(f) || !str_eq(t->compat, S("argo")))
-		(void)!call_judge(f, public_url(firing_arena(f), t->url), ans, &e); /* e says it */
+		(void)!call_judge(f, call_public_url(firing_arena(f), t->url), ans, &e); /* e says it */
 	call_done(f, ans ? ans->status : 0, &e);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* k8s: creates an object. A Workflow runs on the built-in engine; other kinds are not served yet. */
+#include "triggers/manifest_source.h"
 #include "triggers/parameter.h"
 #include "triggers/submit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parameter: what several kinds of trigger share in their tables: parameters (a value from an event and where it goes),
- * headers from secrets, and the places a resource may come from. Applying them is the sensor's work.
+ * and headers from secrets. Applying them is the sensor's work.
  */
 #ifndef TIDEGATE_TRIGGERS_PARAMETER_H
 #define TIDEGATE_TRIGGERS_PARAMETER_H
@@ -33,21 +33,5 @@ struct secure_header {
 	struct secret_ref *secret, *config_map;
 };
 extern const struct schema secure_header_schema;
-
-/*
- * Where the object of a k8s or argoWorkflow trigger comes from: the first that is given, in this order (spec events
- * 3.9).
- */
-struct manifest_source {
-	const struct val *s3;
-	str inline_text;                         /* .p == NULL: not given */
-	str file;                                /* path; "": not given */
-	const struct val *url, *git;
-	struct secret_ref *config_map;
-	const struct val *resource;
-	const struct val *src;
-};
-/* s3, url and git are not served yet. */
-extern const struct schema manifest_source_schema;
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/resource.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "core/files.h"
+#include "triggers/fetch.h"
 
 static int
 parse(str text, const char *what, struct arena *a, const struct val **out, struct err *e)
@@ -11,8 +10,6 @@ parse(str text, const char *what, struct arena *a, const struct val **out, struc
 	struct diags d;
 	struct val *docs;
 	size_t n = 0;
-	if (text.n > RESOURCE_MAX)
-		return err_set(e, ERR_LIMIT, "%s: larger than %d bytes", what, RESOURCE_MAX);
 	diags_init(&d);
 	int rc = yaml_read_all(a, str_c(what), text, NULL, &docs, &n, &d);
 	if (rc < 0 && d.v.n)
@@ -26,53 +23,152 @@ parse(str text, const char *what, struct arena *a, const struct val **out, struc
 	return 0;
 }
 
-/*
- * Read on the loop: the trigger's effect must be in this turn, the file is small and local, and a manifest names it. A
- * special file would block, so only regular ones are opened.
- */
 static int
-read_file(str path, struct arena *a, str *out, struct err *e)
+parse_limited(str text, const char *what, struct arena *a, const struct val **out, struct err *e)
 {
-	const char *z = str_z(a, path);
-	int fd CLEANUP(close_fd) = open(z, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, "%s", z);
-	if (!S_ISREG(st.st_mode) || st.st_size > RESOURCE_MAX)
-		return err_set(e, ERR_INVALID, "%s: a regular file of at most %d bytes is expected", z, RESOURCE_MAX);
-	char *p = arena_alloc(a, (size_t)st.st_size + 1, 1);
-	size_t n = 0;
-	ssize_t got;
-	while (n < (size_t)st.st_size && (got = read(fd, p + n, (size_t)st.st_size - n)) > 0)
-		n += (size_t)got;
-	*out = (str){ p, n };
-	return 0;
+	if (text.n > RESOURCE_MAX)
+		return err_set(e, ERR_LIMIT, "%s: larger than %d bytes", what, RESOURCE_MAX);
+	return parse(text, what, a, out, e);
+}
+
+static int
+decode(struct arena *a, const struct val *source, struct manifest_source *out, struct err *e)
+{
+	struct diags d;
+	diags_init(&d);
+	int rc = schema_decode(&manifest_source_schema, a, source, S("source"), out, &d);
+	for (size_t i = 0; i < d.v.n && rc < 0; i++)
+		if (d.v.p[i].level == DIAG_ERROR) {
+			err_set(e, ERR_INVALID, "%.*s: %.*s", STR_ARG(d.v.p[i].path), STR_ARG(d.v.p[i].text));
+			break;
+		}
+	diags_free(&d);
+	return rc;
+}
+
+/* ---- what lies here --------------------------------------------------------------------------------------------------- */
+
+static bool
+is_given(const struct val *source, const char *place)
+{
+	const struct val *v = val_get(source, str_c(place));
+	return v && val_resolve(v).kind != VAL_NULL;
+}
+
+bool
+resource_is_elsewhere(const struct val *source)
+{
+	if (is_given(source, "s3") || is_given(source, "inline"))
+		return is_given(source, "s3");
+	return is_given(source, "file") || is_given(source, "url") || is_given(source, "git");
 }
 
 int
-resource_read(const struct val *source, const struct objects *objects, str ns, struct arena *a, const struct val **out, struct err *e)
+resource_read(struct firing *f, const struct val *source, const struct val **out, struct err *e)
 {
+	struct arena *a = firing_arena(f);
 	struct manifest_source m;
-	struct diags d;
 	str text;
-	diags_init(&d);
-	int rc = schema_decode(&manifest_source_schema, a, source, S("source"), &m, &d);
-	if (rc < 0)
-		err_set(e, ERR_INVALID, "source: %.*s", d.v.n ? (int)d.v.p[0].text.n : 0, d.v.n ? d.v.p[0].text.p : "");
-	diags_free(&d);
-	if (rc < 0)
+	if (decode(a, source, &m, e) < 0)
 		return -1;
-	if (m.s3 || m.url || m.git)
-		return err_set(e, ERR_UNSUPPORTED, "source %s is not served yet", m.s3 ? "s3" : m.url ? "url" : "git");
+	assert(!m.s3);
 	if (m.inline_text.p)
-		return parse(m.inline_text, "source.inline", a, out, e);
-	if (m.file.n)
-		return read_file(m.file, a, &text, e) < 0 ? -1 : parse(text, str_z(a, m.file), a, out, e);
+		return parse_limited(m.inline_text, "source.inline", a, out, e);
 	if (m.config_map)
-		return config_map_key(objects, ns, m.config_map->name, m.config_map->key, &text, e) < 0 ? -1
-		                                                                                       : parse(text, "source.configmap", a, out, e);
+		return config_map_key(firing_env(f)->objects, firing_ns(f), m.config_map->name, m.config_map->key, &text, e) < 0
+		               ? -1
+		               : parse_limited(text, "source.configmap", a, out, e);
 	if (!val_is(m.resource, VAL_MAP))
-		return err_set(e, ERR_INVALID, "source: one of resource, inline, configmap and file is expected");
+		return err_set(e, ERR_INVALID, "source: one of s3, inline, file, url, git, configmap and resource is expected");
 	*out = m.resource;
 	return 0;
+}
+
+/* ---- what lies elsewhere ---------------------------------------------------------------------------------------------- */
+
+void
+fetch_done(struct fetch *x, str text, str name, const struct err *e)
+{
+	struct arena *a = firing_arena(x->firing);
+	const struct val *object;
+	struct err wrong = { 0 };
+	if (e)
+		x->done(x->firing, NULL, e);
+	else if (parse(arena_dup(a, text), str_z(a, name), a, &object, &wrong) < 0)
+		x->done(x->firing, NULL, &wrong);
+	else
+		x->done(x->firing, object, NULL);
+}
+
+struct failure {
+	struct fetch *fetch;
+	struct err err;
+};
+
+static void
+tell_failure(void *arg)
+{
+	struct failure *w = arg;
+	fetch_done(w->fetch, STR_NONE, STR_NONE, &w->err);
+}
+
+void
+fetch_failed(struct fetch *x, const struct err *e)
+{
+	struct failure *w = ARENA_NEW(firing_arena(x->firing), struct failure);
+	*w = (struct failure){ x, *e };
+	loop_defer(firing_env(x->firing)->loop, tell_failure, w);
+}
+
+/* The pool's thread has an arena of its own. */
+struct file_reading {
+	struct fetch *fetch;
+	struct arena *arena;
+	const char *path;
+	str text;
+	struct err err;
+	int rc;
+};
+
+static void
+read_file(void *arg)
+{
+	struct file_reading *w = arg;
+	w->rc = files_read(w->path, RESOURCE_MAX, w->arena, &w->text, &w->err);
+}
+
+static void
+file_was_read(void *arg)
+{
+	struct file_reading *w = arg;
+	struct arena *a = w->arena;
+	fetch_done(w->fetch, w->text, str_c(w->path), w->rc < 0 ? &w->err : NULL);
+	arena_free(a);
+}
+
+static void
+fetch_file(struct fetch *x)
+{
+	struct arena *a = arena_new();
+	struct file_reading *w = ARENA_NEW(a, struct file_reading);
+	*w = (struct file_reading){ .fetch = x, .arena = a, .path = str_z(a, x->from.file->path) };
+	loop_work(firing_env(x->firing)->loop, read_file, file_was_read, w);
+}
+
+void
+resource_fetch(struct firing *f, const struct val *source, void (*done)(struct firing *f, const struct val *object, const struct err *e))
+{
+	struct fetch *x = ARENA_NEW(firing_arena(f), struct fetch);
+	struct err e = { 0 };
+	*x = (struct fetch){ .firing = f, .done = done };
+	if (decode(firing_arena(f), source, &x->from, &e) < 0)
+		fetch_failed(x, &e);
+	else if (x->from.s3)
+		fetch_s3(x);
+	else if (x->from.file)
+		fetch_file(x);
+	else if (x->from.url)
+		fetch_url(x);
+	else
+		fetch_git(x);
 }

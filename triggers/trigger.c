@@ -330,7 +330,7 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 	*out = (struct firing_outcome){ .verdict = FIRING_PENDING, .id = arena_dup(a, str_c(f->id)) };
 	if (gather_is_on(&t->def.gather))
 		gather(f, in, a, out);
-	else if (t->def.kind->inside && turn_is_open(t))
+	else if (attempt_is_inside(&t->def) && turn_is_open(t))
 		fire_inside(f, a, out);
 	else
 		firing_insert(f);

@@ -13,6 +13,7 @@
 #include "core/loop.h"
 #include "core/net/httpc.h"
 
+struct children;
 struct engine;
 struct firing;
 struct peers;
@@ -28,6 +29,8 @@ struct trigger_env {
 	struct engine *engine;
 	struct httpc *(*httpc)(void *arg); /* made with the first use, as peers is */
 	struct peers *(*peers)(void *arg);
+	struct children *(*children)(void *arg);
+	str folder; /* where a kind may keep files while an attempt runs; emptied when the daemon starts */
 	void (*instead)(void *arg, struct firing *f); /* for trying out: called in place of every kind's fire; NULL: in earnest */
 	void *arg;
 	int64_t dead_letters; /* kept per trigger; 0: as many as the settings' default */
@@ -45,6 +48,8 @@ struct trigger_ops {
 	void (*fire)(struct firing *f);
 	bool inside;
 	bool own_parameters;         /* `parameters` are not of the trigger's object: the kind applies them itself */
+	/* What the parameters are applied to in place of the object that `source` has; NULL: there is no such hook. NULL and `e`: the attempt fails. */
+	const struct val *(*object)(struct firing *f, const struct val *source, struct err *e);
 	void (*forget)(void *memory); /* frees what firing_memory holds; NULL: nothing is held */
 	const char *instead; /* not served: what to write instead; may be NULL */
 };

@@ -6,12 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "engine/exec/exec.h"
 #include "engine/exec/executor.h"
 
@@ -21,20 +21,6 @@ struct removal {
 	char path[TASK_PATH_MAX];
 	char pod[NAME_MAX + 1]; /* only what is this pod's; "": all, and the folder */
 };
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-/* Depth first, links not followed: a step's leftovers cannot lead us elsewhere. */
-static void
-remove_path(const char *path)
-{
-	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what stays is tried again at the next start */
-}
 
 /* "POD", "POD.log", "POD@CONTAINER.log", ".POD.1.log": of that pod. Pods' names end with a number, so none is another's beginning and a dot. */
 static bool
@@ -55,7 +41,7 @@ remove_pod(const struct removal *r)
 	for (struct dirent *entry; (entry = readdir(d));)
 		if (is_of_pod(entry->d_name, r->pod)) {
 			snprintf(path, sizeof path, "%s/%s", r->path, entry->d_name);
-			remove_path(path);
+			files_remove(path);
 		}
 	closedir(d);
 }
@@ -67,7 +53,7 @@ work(void *arg)
 	if (*r->pod)
 		remove_pod(r);
 	else
-		remove_path(r->path);
+		files_remove(r->path); /* what stays is tried again at the next start */
 }
 
 static void

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "core/child.h"
 #include "core/log.h"
 #include "core/net/httpd.h"
 #include "engine/engine.h"
@@ -66,6 +67,7 @@ struct world {
 	struct objects *objects;
 	struct bus *bus;
 	struct httpc *httpc;
+	struct children *children;
 	struct sensors *sensors;
 	struct arena *arena;
 	int64_t now;
@@ -100,6 +102,15 @@ httpc_of(void *arg)
 	return w->httpc;
 }
 
+static UNUSED struct children *
+children_of(void *arg)
+{
+	struct world *w = arg;
+	if (!w->children)
+		w->children = children_new(w->loop, 2);
+	return w->children;
+}
+
 static UNUSED void
 must(int rc, const struct err *e)
 {
@@ -119,8 +130,8 @@ open_world(struct world *w)
 	loop_set_clock(w->loop, w->now);
 	must(store_open(w->loop, str_c(w->dir), history, ARRAY_LEN(history), &w->store, &e), &e);
 	must(bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, &e), &e);
-	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .arg = w,
-	                           .dead_letters = w->dead_letters };
+	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .children = children_of, .arg = w,
+	                           .folder = arena_fmt(w->arena, "%s/triggers", w->dir), .dead_letters = w->dead_letters };
 	w->sensors = sensors_new(&env, bus_of, w);
 	must(sensors_apply(w->sensors, &e), &e);
 }
@@ -145,12 +156,14 @@ close_world(struct world *w)
 	if (w->httpd)
 		httpd_stop(w->httpd);
 	httpc_free(w->httpc);
+	children_free(w->children);
 	settle(w);
 	store_close(w->store);
 	loop_turn(w->loop, 0);
 	loop_free(w->loop);
 	w->httpd = NULL;
 	w->httpc = NULL;
+	w->children = NULL;
 }
 
 static UNUSED void

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
+{
+	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+void
+files_remove(const char *path)
+{
+	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+int
+files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e)
+{
+	int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us up */
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "%s", path);
+	if (!S_ISREG(st.st_mode) || (uintmax_t)st.st_size > max)
+		return err_set(e, ERR_INVALID, "%s: a regular file of at most %zu bytes is expected", path, max);
+	char *p = arena_alloc(a, (size_t)st.st_size + 1, 1);
+	size_t n = 0;
+	ssize_t got;
+	while (n < (size_t)st.st_size && (got = read(fd, p + n, (size_t)st.st_size - n)) > 0)
+		n += (size_t)got;
+	*out = (str){ p, n };
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files: what several parts do with files and folders. Any thread. */
+#ifndef TIDEGATE_CORE_FILES_H
+#define TIDEGATE_CORE_FILES_H
+
+#include "core/base.h"
+
+/* Removes the file or the folder with all that is in it; links are not followed, and other file systems not entered. What cannot go, stays. */
+void files_remove(const char *path);
+/* The whole of a regular file of at most `max` bytes, in `a`. ERR_INVALID if it is another kind of file or larger; else as the kernel says. */
+int files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e) MUST_CHECK;
+
+#endif
