@@ -5,84 +5,34 @@
  */
 #include "cli/cases.h"
 
+#include "cli/kinds.h"
+#include "cli/tryout.h"
 #include "core/lang/gjson.h"
 #include "core/lang/regex.h"
-#include "sensors/sensor.h"
 #include "triggers/firing.h"
 
 /* ---- one case ------------------------------------------------------------------------------------------------------------- */
 
-static const struct kind *const kinds[] = { &kind_sensor };
-
 struct world {
 	struct arena *arena;
-	struct loop *loop;
-	struct store *store;
-	struct objects *objects;
-	struct bus *bus;
-	struct sensors *sensors;
+	struct tryout *tryout;
+	int64_t fired;
 	str made; /* JSON of the last object or body that a trigger would have sent */
-	VEC(str) ids;
+	struct decisions decisions;
 };
 
-static struct bus *
-bus_of(void *arg, str ns UNUSED, str name UNUSED)
-{
-	return ((struct world *)arg)->bus;
-}
-
-/* In place of what the trigger does: the object it would make, else the body it would send, else itself. */
 static void
-keep(void *arg, struct firing *f)
+fired(void *arg, struct firing *f)
 {
 	struct world *w = arg;
-	const struct val *source = firing_source(f);
-	str body = firing_payload(f);
-	if (source || !body.p)
-		w->made = arena_dup(w->arena, json_write(firing_arena(f), source ? source : firing_spec(f)));
-	else
-		w->made = arena_dup(w->arena, body);
-	firing_done(f, NULL, NULL);
-}
-
-static int
-open_world(struct world *w, int64_t now, struct err *e)
-{
-	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql }, { 5, firing_gather_sql } };
-	struct bus_limits limits = { 0 };
-	w->loop = loop_new();
-	loop_set_clock(w->loop, now);
-	if (store_open(w->loop, S(""), history, ARRAY_LEN(history), &w->store, e) < 0 ||
-	    bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, e) < 0)
-		return -1;
-	w->objects = objects_new(kinds, ARRAY_LEN(kinds));
-	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .instead = keep, .arg = w };
-	w->sensors = sensors_new(&env, bus_of, w);
-	return 0;
+	w->fired++;
+	w->made = firing_sends(f, w->arena);
 }
 
 static void
-settle(struct world *w)
+decided(void *arg, str ns, str sensor, enum rows_how how, const struct decision *d)
 {
-	for (int quiet = 0; quiet < 3;) {
-		bool busy = store_pending(w->store) > 0 || (w->sensors && sensors_under_way(w->sensors) > 0);
-		loop_turn(w->loop, busy ? 20 : 0);
-		quiet = busy ? 0 : quiet + 1;
-	}
-}
-
-static void
-close_world(struct world *w)
-{
-	sensors_free(w->sensors);
-	w->sensors = NULL;
-	bus_close(w->bus);
-	settle(w);
-	store_close(w->store);
-	loop_turn(w->loop, 0);
-	loop_free(w->loop);
-	objects_free(w->objects);
-	VEC_FREE(&w->ids);
+	decisions_add(&((struct world *)arg)->decisions, ns, sensor, how, d);
 }
 
 /* With one dependency the manifest follows the event's context; with several, the events follow their dependencies. */
@@ -110,7 +60,7 @@ sensor_manifest(struct arena *a, const struct val *c)
 }
 
 static int
-publish(struct world *w, const struct val *c, const struct val *event, int64_t now, size_t i, struct err *e)
+take(struct world *w, const struct val *c, const struct val *event, int64_t now, size_t i, struct err *e)
 {
 	const struct val *deps = val_path(c, "sensor.dependencies"), *context = val_get(event, S("context")), *data = val_get(event, S("data"));
 	struct event *ev = event_bare();
@@ -133,33 +83,21 @@ publish(struct world *w, const struct val *c, const struct val *event, int64_t n
 		rc = time_parse_rfc3339(val_get_str(context, "time"), &ev->time, e);
 	str text = val_get_str(event, "text");
 	ev->data = data ? arena_dup(ev->arena, json_write(w->arena, data)) : arena_dup(ev->arena, text.p ? text : S(""));
-	*VEC_PUSH(&w->ids) = arena_dup(w->arena, ev->id);
 	if (rc == 0)
-		bus_publish(w->bus, ev, NULL, NULL);
+		(void)tryout_take(w->tryout, ev);
 	event_unref(ev);
 	return rc;
 }
 
-struct reasons {
-	struct world *w;
-	struct buf *text; /* what was complained of */
-};
-
-static int
-read_reasons(sqlite3 *db, void *arg, struct err *e)
+/* What was complained of. */
+static void
+add_complaints(const struct decisions *l, struct buf *complaints)
 {
-	struct reasons *r = arg;
-	for (size_t i = 0; i < r->w->ids.n; i++) {
-		struct val v;
-		if (sensor_decisions(db, STR_NONE, r->w->ids.p[i], r->w->arena, &v, e) < 0)
-			return -1;
-		for (size_t k = 0; k < v.n; k++) {
-			str verdict = val_get_str(val_at(&v, k), "verdict"), reason = val_get_str(val_at(&v, k), "reason");
-			if (str_eq(verdict, S("error")) || str_eq(verdict, S("failed")) || str_eq(verdict, S("dead-letter")))
-				buf_addf(r->text, "%.*s\n", STR_ARG(reason));
-		}
-	}
-	return 0;
+	static const str bad[] = { { "error", 5 }, { "failed", 6 }, { "dead-letter", 11 } };
+	for (size_t i = 0; i < l->v.n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(bad); k++)
+			if (str_eq(l->v.p[i].verdict, bad[k]))
+				buf_addf(complaints, "%.*s\n", STR_ARG(l->v.p[i].reason));
 }
 
 /* What the case says against what came; NULL: it holds. */
@@ -208,51 +146,54 @@ add_findings(const struct diags *d, struct buf *complaints)
 }
 
 static int
-run_events(struct world *w, const struct val *c, int64_t now, struct buf *complaints, int64_t *fired, struct err *e)
+run_events(struct world *w, struct objects *objects, const struct val *c, int64_t now, struct err *e)
 {
 	const struct val *events = val_get(c, S("events"));
-	if (sensors_apply(w->sensors, e) < 0)
+	struct tryout_listener listener = { fired, decided, w };
+	if (tryout_new(objects, now, &listener, &w->tryout, e) < 0)
 		return -1;
-	settle(w);
-	for (size_t i = 0; val_is(events, VAL_LIST) && i < events->n; i++)
-		if (publish(w, c, val_at(events, i), now, i, e) < 0)
-			return -1;
-	settle(w);
-	struct reasons r = { w, complaints };
-	if (store_read_now(w->store, read_reasons, &r, e) < 0)
-		return -1;
-	struct val status = sensors_status(w->sensors, w->arena);
-	(void)val_to_i64(val_get(val_at(&status, 0), S("fired")), fired); /* absent: 0 */
-	return 0;
+	int rc = 0;
+	for (size_t i = 0; val_is(events, VAL_LIST) && i < events->n && rc == 0; i++)
+		rc = take(w, c, val_at(events, i), now, i, e);
+	tryout_free(w->tryout);
+	return rc;
+}
+
+/* The sensor runs, if it can. */
+static int
+run_case(struct world *w, const struct val *c, int64_t now, struct buf *complaints, struct err *e)
+{
+	struct objects *objects = objects_new(tidegate_kinds, tidegate_kinds_n);
+	struct diags d;
+	int rc = 0;
+	diags_init(&d);
+	struct object *o = object_decode(tidegate_kinds, tidegate_kinds_n, sensor_manifest(w->arena, c), STR_NONE, S("default"), &d);
+	add_findings(&d, complaints);
+	if (o && !d.later) {
+		objects_put(objects, o);
+		rc = run_events(w, objects, c, now, e);
+	}
+	object_unref(o);
+	diags_free(&d);
+	objects_free(objects);
+	return rc;
 }
 
 const char *
 case_run(struct arena *a, const struct val *c)
 {
-	struct world w = { .arena = a };
+	struct world w = { .arena = a, .decisions = { .arena = a } };
 	struct buf complaints CLEANUP(free_buf) = { 0 };
-	struct diags d;
 	struct err e;
-	int64_t now = 0, fired = 0;
-	const char *why = NULL;
+	int64_t now = 0;
 	if (!val_is(val_get(c, S("sensor")), VAL_MAP) || !val_is(val_get(c, S("expect")), VAL_MAP))
 		return "a case needs sensor and expect";
 	if (time_parse_rfc3339(val_get_str(c, "now"), &now, &e) < 0)
 		return arena_fmt(a, "now: %s", e.msg).p;
-	if (open_world(&w, now, &e) < 0)
+	int rc = run_case(&w, c, now, &complaints, &e);
+	add_complaints(&w.decisions, &complaints);
+	VEC_FREE(&w.decisions.v);
+	if (rc < 0)
 		return arena_fmt(a, "%s", e.msg).p;
-	diags_init(&d);
-	struct object *o = object_decode(kinds, ARRAY_LEN(kinds), sensor_manifest(a, c), STR_NONE, S("default"), &d);
-	add_findings(&d, &complaints);
-	if (o && !d.later) {
-		objects_put(w.objects, o);
-		if (run_events(&w, c, now, &complaints, &fired, &e) < 0)
-			why = arena_fmt(a, "%s", e.msg).p;
-	}
-	if (!why)
-		why = judge(a, w.made, val_get(c, S("expect")), fired, arena_dup(a, buf_str(&complaints)));
-	object_unref(o);
-	close_world(&w);
-	diags_free(&d);
-	return why;
+	return judge(a, w.made, val_get(c, S("expect")), w.fired, arena_dup(a, buf_str(&complaints)));
 }

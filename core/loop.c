@@ -138,6 +138,12 @@ timer_start(struct loop *l, struct timer *t, int64_t at_ns, void (*fn)(void *arg
 	heap_settle(l, l->heap.n - 1, t);
 }
 
+int64_t
+loop_next_timer(const struct loop *l)
+{
+	return l->heap.n ? l->heap.p[0]->at_ns : INT64_MAX;
+}
+
 static bool
 timer_is_due(const struct loop *l)
 {

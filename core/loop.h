@@ -56,6 +56,8 @@ struct timer {
 void timer_start(struct loop *l, struct timer *t, int64_t at_ns, void (*fn)(void *arg), void *arg);
 /* Disarms it; fine if it isn't armed. */
 void timer_stop(struct timer *t);
+/* When the first of the timers is due; INT64_MAX: none is armed. For who sets the clock. */
+int64_t loop_next_timer(const struct loop *l);
 
 /* What the store hooks into: called at the end of every turn, last. One hook. */
 void loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg);

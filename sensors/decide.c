@@ -189,7 +189,8 @@ decide_ready(void *arg, struct event *ev, const struct transformed *t, size_t n)
 	arena_reset(s->ss->tmp);
 	if (s->prog->timed)
 		joining_arm(s, INT64_MIN);
-	bus_consumed(s->sub, ev->seq);
+	if (s->sub)
+		bus_consumed(s->sub, ev->seq);
 }
 
 void

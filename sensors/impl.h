@@ -7,6 +7,7 @@
  *     decide.c     an event at its dependencies: transform, filters, triggers, firing
  *     joining.c    events that wait for others at a trigger, and what the clock ends
  *     again.c      dead letters that come back
+ *     try.c        trying out: without a bus, and without rows
  *     status.c     how it is
  */
 #ifndef TIDEGATE_SENSORS_IMPL_H
@@ -29,6 +30,8 @@ struct sensors {
 	struct jq_pool *jq; /* NULL: nobody needed it yet */
 	struct arena *tmp;  /* for one event */
 	uint64_t round;     /* of apply: marks what is still there */
+	sensors_told *told; /* trying out (try.c); NULL: in earnest */
+	void *told_arg;
 };
 
 struct sensor {

@@ -111,7 +111,7 @@ time_passes(void *arg)
 {
 	struct sensor *s = arg;
 	int64_t now = loop_now(s->ss->env.loop);
-	bool missing = !s->sub || bus_is_behind(s->sub);
+	bool missing = !s->ss->told && (!s->sub || bus_is_behind(s->sub));
 	for (size_t i = 0; i < s->prog->triggers_n && !missing; i++) {
 		struct program_trigger *t = &s->prog->triggers[i];
 		if (t->join)

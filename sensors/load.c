@@ -114,6 +114,8 @@ listen_to_dependencies(struct sensor *s)
 static int
 subscribe(struct sensor *s, struct err *e)
 {
+	if (s->ss->told)
+		return 0;
 	struct bus *bus = s->ss->bus_of(s->ss->arg, s->prog->object->ns, bus_name(s->prog));
 	if (s->sub && s->bus == bus) {
 		listen_to_dependencies(s);

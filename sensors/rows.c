@@ -40,6 +40,8 @@ struct rows {
 	int64_t last_id;     /* given to a sensor; 0: not asked yet */
 	struct map heads;    /* sensor number -> struct head */
 	bool freed, deferred;
+	rows_told *told; /* NULL: decisions are written */
+	void *told_arg;
 };
 
 /* Where a sensor's ring stands. */
@@ -235,8 +237,26 @@ deciding(struct rows *r, int64_t sensor, const struct decision *d, int (*write)(
 }
 
 void
+rows_tell(struct rows *r, rows_told *told, void *arg)
+{
+	r->told = told;
+	r->told_arg = arg;
+}
+
+/* Whether nothing is written; a decision is told. */
+static bool
+only_told(struct rows *r, enum rows_how how, int64_t sensor, const struct decision *d)
+{
+	if (r->told && d)
+		r->told(r->told_arg, how, sensor, d);
+	return r->told;
+}
+
+void
 rows_decide(struct rows *r, int64_t sensor, const struct decision *d)
 {
+	if (only_told(r, ROWS_NEW, sensor, d))
+		return;
 	struct change *c = deciding(r, sensor, d, insert_decision);
 	c->key = sensor << KEY_BITS | ++head_of(r, sensor)->count;
 }
@@ -244,18 +264,22 @@ rows_decide(struct rows *r, int64_t sensor, const struct decision *d)
 void
 rows_redecide(struct rows *r, int64_t sensor, const struct decision *d)
 {
-	(void)deciding(r, sensor, d, update_decision);
+	if (!only_told(r, ROWS_CHANGED, sensor, d))
+		(void)deciding(r, sensor, d, update_decision);
 }
 
 void
 rows_report(struct rows *r, int64_t sensor, const struct decision *d, bool final)
 {
-	deciding(r, sensor, d, update_reported)->final = final;
+	if (!only_told(r, ROWS_REPORTED, sensor, d))
+		deciding(r, sensor, d, update_reported)->final = final;
 }
 
 void
 rows_save(struct rows *r, int64_t sensor, const struct saved_row *row, struct event *ev)
 {
+	if (only_told(r, ROWS_NEW, sensor, NULL))
+		return;
 	struct change *c = change(r, sensor, insert_waiting);
 	struct arena *a = r->batch->arena;
 	c->row = (struct saved_row){ row->place, arena_dup(a, row->trigger), arena_dup(a, row->dependency), arena_dup(a, row->signature),
@@ -266,7 +290,8 @@ rows_save(struct rows *r, int64_t sensor, const struct saved_row *row, struct ev
 void
 rows_unsave(struct rows *r, int64_t sensor, int64_t place)
 {
-	change(r, sensor, delete_waiting)->row.place = place;
+	if (!only_told(r, ROWS_NEW, sensor, NULL))
+		change(r, sensor, delete_waiting)->row.place = place;
 }
 
 void

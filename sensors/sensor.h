@@ -9,6 +9,7 @@
 
 #include "bus/bus.h"
 #include "config/config.h"
+#include "sensors/rows.h"
 #include "triggers/trigger.h"
 
 struct sensors;
@@ -19,6 +20,15 @@ extern const char sensor_schema_sql[]; /* tables: sensor state, firings, decisio
 extern const char sensor_waiting_sql[]; /* table: sensor_waiting instead of sensor_state */
 
 struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
+/* What a sensor decided about an event; texts are valid during the call. `how`: see sensors/rows.h. */
+typedef void sensors_told(void *arg, str ns, str sensor, enum rows_how how, const struct decision *d);
+/*
+ * For trying out, before sensors_apply: the sensors subscribe to nothing (`bus_of` is not called), what they decide is told instead
+ * of written, and events come by sensors_take. With env.instead nothing has an effect outside.
+ */
+void sensors_try_out(struct sensors *ss, sensors_told *told, void *arg);
+/* The event as if it had come from the bus of its namespace, to all sensors there that depend on it; returns how many do. Its seq grows. */
+size_t sensors_take(struct sensors *ss, struct event *ev);
 /* Follows the Sensor objects: starts, stops, keeps the state of triggers whose dependencies and conditions did not change. */
 int sensors_apply(struct sensors *ss, struct err *e) MUST_CHECK;
 void sensors_free(struct sensors *ss);

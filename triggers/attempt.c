@@ -80,7 +80,10 @@ prepare(struct firing *f, struct err *e)
 	return decode(&body_schema, f->work, f->spec, path, f->lists, e);
 }
 
-/* Parameters of the object applied, payload built, the kind's own object decoded. `object`: what `source` has; NULL: the kind has none. */
+/*
+ * Parameters of the object applied, payload built, the kind's own object decoded. `object`: what `source` has; NULL: the kind has none, or
+ * it was not read.
+ */
 static int
 complete(struct firing *f, const struct val *object, struct err *e)
 {
@@ -89,7 +92,7 @@ complete(struct firing *f, const struct val *object, struct err *e)
 	const struct val *patched = object ? object : f->spec;
 	if (object && kind->object && !(patched = kind->object(f, object, e)))
 		return -1;
-	if (!kind->own_parameters)
+	if (!kind->own_parameters && (object || !val_get(f->spec, S("source"))))
 		patched = parameters_apply(f->lists->parameters.p, f->lists->parameters.n, patched, &in, f->work, e);
 	if (!patched)
 		return -1;
@@ -131,6 +134,10 @@ begin(struct firing *f, struct err *e)
 		return -1;
 	source = val_get(f->spec, S("source"));
 	bool elsewhere = source && resource_is_elsewhere(source);
+	if (elsewhere && firing_env(f)->instead) {
+		act(f, NULL);
+		return 0;
+	}
 	if (elsewhere && f->sync) /* attempt_is_inside could not know */
 		return err_set(e, ERR_INVALID, "a parameter made the source another one by a dest that does not name it: write %s.source. and what is meant",
 		               f->t->def.kind->kind);

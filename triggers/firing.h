@@ -84,6 +84,8 @@ int trigger_define(struct triggers *ts, const struct trigger_def *def, struct ob
 void trigger_retire(struct trigger *t);
 /* Takes references to the events. The outcome is PENDING for kinds that work outside; its texts are in `a`. */
 void trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct firing_outcome *out);
+/* How many are being written, read back or tried. 0: nothing goes on before time passes. */
+size_t triggers_under_way(const struct triggers *ts);
 /* Firings that have not ended; dead letters are not among them. */
 size_t trigger_pending(const struct trigger *t);
 

@@ -11,6 +11,7 @@
 const struct val *firing_spec(const struct firing *f) { return f->spec; }
 const struct val *firing_source(const struct firing *f) { return f->source; }
 const void *firing_config(const struct firing *f) { return f->config; }
+const struct trigger_ops *firing_kind(const struct firing *f) { return f->t->def.kind; }
 str firing_payload(const struct firing *f) { return f->payload; }
 str firing_id(const struct firing *f) { return str_c(f->id); }
 str firing_ns(const struct firing *f) { return f->t->def.ns; }
@@ -40,6 +41,14 @@ firing_events(const struct firing *f, struct event ***out)
 {
 	*out = f->events;
 	return f->n;
+}
+
+str
+firing_sends(const struct firing *f, struct arena *a)
+{
+	if (f->payload.p && !f->source)
+		return arena_dup(a, f->payload);
+	return json_write(a, f->source ? f->source : f->spec);
 }
 
 struct inputs
@@ -300,14 +309,31 @@ trigger_retire(struct trigger *t)
 		trigger_retire(t->dlq);
 }
 
+static size_t
+length(const struct link *list)
+{
+	size_t n = 0;
+	for (const struct link *l = list->next; l != list; l = l->next)
+		n++;
+	return n;
+}
+
+size_t
+triggers_under_way(const struct triggers *ts)
+{
+	const struct map_slot *slot;
+	size_t n = ts->jobs;
+	for (size_t i = 0; (slot = map_next(&ts->by_name, &i));) {
+		const struct trigger *t = slot->value;
+		n += length(&t->running) + length(&t->unwritten) + t->reading;
+	}
+	return n;
+}
+
 size_t
 trigger_pending(const struct trigger *t)
 {
-	size_t n = t->queued + t->beyond;
-	const struct link *heads[] = { &t->running, &t->unwritten, &t->waiting };
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		for (const struct link *l = heads[i]->next; l != heads[i]; l = l->next)
-			n++;
+	size_t n = t->queued + t->beyond + length(&t->running) + length(&t->unwritten) + length(&t->waiting);
 	return n + (t->open.firing != NULL) + (t->dlq ? trigger_pending(t->dlq) : 0);
 }
 
@@ -330,7 +356,7 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 	*out = (struct firing_outcome){ .verdict = FIRING_PENDING, .id = arena_dup(a, str_c(f->id)) };
 	if (gather_is_on(&t->def.gather))
 		gather(f, in, a, out);
-	else if (attempt_is_inside(&t->def) && turn_is_open(t))
+	else if ((attempt_is_inside(&t->def) || t->ts->env->instead) && turn_is_open(t))
 		fire_inside(f, a, out);
 	else
 		firing_insert(f);

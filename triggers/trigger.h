@@ -31,7 +31,11 @@ struct trigger_env {
 	struct peers *(*peers)(void *arg);
 	struct children *(*children)(void *arg);
 	str folder; /* where a kind may keep files while an attempt runs; emptied when the daemon starts */
-	void (*instead)(void *arg, struct firing *f); /* for trying out: called in place of every kind's fire; NULL: in earnest */
+	/*
+	 * For trying out: called in place of every kind's fire, within the turn of the event as for kinds that work inside. A source that
+	 * lies elsewhere is not read: firing_source is NULL then. NULL: in earnest.
+	 */
+	void (*instead)(void *arg, struct firing *f);
 	void *arg;
 	int64_t dead_letters; /* kept per trigger; 0: as many as the settings' default */
 };
@@ -58,6 +62,9 @@ const struct val *firing_spec(const struct firing *f);   /* the trigger's object
 const struct val *firing_source(const struct firing *f); /* the resource of k8s and argoWorkflow, parameters applied; NULL for others */
 const void *firing_config(const struct firing *f);       /* firing_spec decoded by ops->schema */
 str firing_payload(const struct firing *f);              /* built from `payload`; absent if the trigger has none */
+const struct trigger_ops *firing_kind(const struct firing *f);
+/* JSON of what it acts with, in `a`: the resource, else the payload (which need not be JSON), else the trigger's object. */
+str firing_sends(const struct firing *f, struct arena *a);
 str firing_id(const struct firing *f);                   /* the same on every attempt: goes out with the call */
 str firing_ns(const struct firing *f);
 str firing_sensor(const struct firing *f);
