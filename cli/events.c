@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tidegate events, emit: what came in and what became of it; and putting something in by hand. */
+#include "cli/files.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
 
@@ -116,36 +117,21 @@ struct emit_opts {
 };
 
 static int
-read_file(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	if (!f)
-		return err_errno(e, "%s", path);
-	for (size_t n = 1; n;) {
-		n = fread(buf_room(out, 65536), 1, 65536, f);
-		out->n += n;
-	}
-	bool bad = ferror(f);
-	if (f != stdin)
-		fclose(f);
-	return bad ? err_set(e, ERR_IO, "%s: cannot be read", path) : 0;
-}
-
-static int
 run_emit(const void *opts, char **args, int n UNUSED)
 {
 	const struct emit_opts *o = opts;
 	struct client c CLEANUP(client_free);
-	struct buf body CLEANUP(free_buf) = { 0 }, path CLEANUP(free_buf) = { 0 };
+	struct buf path CLEANUP(free_buf) = { 0 };
 	struct err e = { 0 };
 	struct val answer;
+	str body = STR_NONE;
 	client_init(&c, &o->common);
 	str event = str_c(args[0]), source = str_cut(&event, '/');
 	if (!source.n || !event.n)
 		return cli_usage(&command_emit, "%s: write it as SOURCE/EVENT", args[0]);
 	if (o->data && o->file)
 		return cli_usage(&command_emit, "--data and --file exclude each other");
-	if (o->file && read_file(o->file, &body, &e))
+	if (o->file && file_read(o->file, c.arena, &body, &e))
 		return cli_fail(&e);
 	buf_add(&path, S("/tidegate/v1/emit/"));
 	url_escape(&path, c.ns);
@@ -153,7 +139,7 @@ run_emit(const void *opts, char **args, int n UNUSED)
 	url_escape(&path, source);
 	buf_addc(&path, '/');
 	url_escape(&path, event);
-	str text, data = o->data ? str_c(o->data) : o->file ? buf_str(&body) : S("{}");
+	str text, data = o->data ? str_c(o->data) : o->file ? body : S("{}");
 	if (client_raw(&c, "POST", buf_str(&path), data, &text, &e) || json_read(c.arena, text, &answer, &e))
 		return cli_fail(&e);
 	printf("%.*s\n", STR_ARG(val_get_str(&answer, "id")));

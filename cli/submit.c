@@ -2,6 +2,7 @@
 /* tidegate submit, retry, resubmit: what ends in a workflow that runs, and the flags to stay with it. */
 #include <unistd.h>
 
+#include "cli/files.h"
 #include "cli/kinds.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
@@ -73,22 +74,13 @@ add_pairs(struct val_map *out, const char *key, const struct cli_texts *t, struc
 static int
 file_parameters(struct client *c, const char *path, struct val_list *out, struct err *e)
 {
-	struct buf text CLEANUP(free_buf) = { 0 };
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	if (!f)
-		return err_errno(e, "%s", path);
-	size_t n = 1;
-	while (n && text.n < (16u << 20)) {
-		n = fread(buf_room(&text, 65536), 1, 65536, f);
-		text.n += n;
-	}
-	if (f != stdin)
-		fclose(f);
+	str kept;
+	if (file_read(path, c->arena, &kept, e) < 0)
+		return -1;
 	struct diags d;
 	struct val *docs;
 	size_t docs_n;
 	diags_init(&d);
-	str kept = arena_dup(c->arena, buf_str(&text));
 	int failed = yaml_read_all(c->arena, str_c(path), kept, NULL, &docs, &docs_n, &d);
 	if (failed)
 		diags_print(&d, stderr, 0);

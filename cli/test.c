@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tidegate test: sensors against events that are written down with what must come of them. Nothing is called and nothing kept. */
+/* tidegate test: sensors and workflows against what is written down with what must come of it. Nothing is called, run or kept. */
+#include <dirent.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "cli/cases.h"
 #include "cli/command.h"
+#include "cli/output.h"
+#include "cli/test_case.h"
+#include "config/config.h"
 #include "core/log.h"
 #include "core/val.h"
 
@@ -17,6 +22,14 @@ struct tally {
 	size_t n, hold;
 };
 
+static bool
+is_wanted(const struct test_opts *o, str name)
+{
+	return !o->only || str_find(name, str_c(o->only), 0) != SIZE_MAX;
+}
+
+/* ---- JSON lines ----------------------------------------------------------------------------------------------------------------- */
+
 static void
 run_line(const char *path, size_t line, str text, const struct test_opts *o, struct tally *t)
 {
@@ -29,7 +42,7 @@ run_line(const char *path, size_t line, str text, const struct test_opts *o, str
 	if (json_read(a, text, &c, &e) < 0)
 		why = e.msg;
 	str name = why ? S("no JSON") : val_get_str(&c, "name");
-	if (o->only && !why && str_find(name, str_c(o->only), 0) == SIZE_MAX)
+	if (!why && !is_wanted(o, name))
 		return;
 	if (!why)
 		why = case_run(a, &c);
@@ -42,7 +55,7 @@ run_line(const char *path, size_t line, str text, const struct test_opts *o, str
 }
 
 static int
-run_file(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+run_lines(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
 {
 	FILE *f = fopen(path, "re");
 	char *line = NULL;
@@ -57,6 +70,89 @@ run_file(const char *path, const struct test_opts *o, struct tally *t, struct er
 	return failed ? err_set(e, ERR_IO, "reading %s", path) : 0;
 }
 
+/* ---- test files ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+run_case(const struct test_file *f, size_t i, const struct test_opts *o, struct tally *t)
+{
+	struct buf out CLEANUP(free_buf) = { 0 };
+	const struct test_case *c = &f->cases.p[i];
+	if (!c->expect || !is_wanted(o, c->name))
+		return;
+	bool holds = test_case_run(f, i, &out);
+	t->n++;
+	t->hold += holds;
+	if (!holds)
+		printf("%.*s", STR_ARG(buf_str(&out)));
+	else if (o->verbose)
+		printf("%.*s:%u: %.*s: holds\n", STR_ARG(f->path), c->src->line, STR_ARG(c->name));
+}
+
+static int
+run_cases(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct test_file f;
+	struct diags d;
+	diags_init(&d);
+	int rc = test_file_read(path, a, &f, &d, e);
+	if (d.v.n)
+		diags_print(&d, stderr, out_colors(stderr) && !o->common.no_color ? DIAG_COLOR : 0);
+	for (size_t i = 0; rc == 0 && i < f.cases.n; i++)
+		run_case(&f, i, o, t);
+	if (rc == 0)
+		test_file_free(&f);
+	diags_free(&d);
+	return rc;
+}
+
+/* ---- paths ----------------------------------------------------------------------------------------------------------------------- */
+
+enum { FOLDER_DEPTH_MAX = 32 };
+
+static int
+run_file(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+{
+	return str_ends(str_c(path), S(".jsonl")) ? run_lines(path, o, t, e) : run_cases(path, o, t, e);
+}
+
+static int run_path(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e);
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Of a folder the files *.test.yaml and *.test.yml, and those of the folders in it; hidden ones are left out. */
+static int
+run_folder(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct dirent **list;
+	int n = depth < FOLDER_DEPTH_MAX ? scandir(path, &list, NULL, by_name) : 0, rc = 0;
+	if (n < 0)
+		return err_errno(e, "reading %s", path);
+	for (int i = 0; i < n; i++) {
+		const char *name = list[i]->d_name, *below = arena_fmt(a, "%s/%s", path, name).p;
+		struct stat st;
+		if (rc == 0 && name[0] != '.' && stat(below, &st) == 0 && (S_ISDIR(st.st_mode) || manifest_is_test(str_c(name))))
+			rc = run_path(below, depth + 1, o, t, e);
+		free(list[i]);
+	}
+	if (n > 0 || depth < FOLDER_DEPTH_MAX)
+		free((void *)list);
+	return rc;
+}
+
+static int
+run_path(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e)
+{
+	struct stat st;
+	bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return folder ? run_folder(path, depth, o, t, e) : run_file(path, o, t, e);
+}
+
 static int
 run(const void *opts, char **args, int n)
 {
@@ -65,7 +161,7 @@ run(const void *opts, char **args, int n)
 	struct err e;
 	log_setup(LOG_ERROR + 1, LOG_LOGFMT); /* what went wrong is in the result of its case */
 	for (int i = 0; i < n; i++)
-		if (run_file(args[i], o, &t, &e) < 0)
+		if (run_path(args[i], 0, o, &t, &e) < 0)
 			return cli_fail(&e);
 	printf("%zu of %zu hold\n", t.hold, t.n);
 	return t.hold == t.n ? EXIT_DONE : EXIT_FAILED;
@@ -79,15 +175,19 @@ static const struct cli_option options[] = {
 
 const struct command command_test = {
 	.name = "test",
-	.args = "FILE...",
-	.summary = "Try sensors against events, without doing anything.",
-	.examples = "  tidegate test sensors.jsonl\n"
-		    "  tidegate test --only 'main branch' -v sensors.jsonl\n",
-	.doc = "A file has one case a line, as JSON: \"name\"; \"sensor\", the spec of a Sensor with one trigger; \"events\", each with \"dependency\",\n"
+	.args = "FILE|DIR...",
+	.summary = "Try sensors and workflows, without doing anything.",
+	.examples = "  tidegate test sensor.test.yaml\n"
+		    "  tidegate test manifests/                 # every *.test.yaml below it\n"
+		    "  tidegate test --only 'main branch' -v sensor.test.yaml\n",
+	.doc = "A YAML file has a case a document: manifests, events and when they come, and what must be fired, decided and made of it. With what steps\n"
+	       "come to, the workflows are played, too. docs/testing-manifests.md shows how, docs/reference/test.md has every field.\n"
+	       "Nothing is called, run or kept, and no daemon is asked.\n"
+	       "FILE.jsonl has a case a line, as JSON: \"name\"; \"sensor\", the spec of a Sensor with one trigger; \"events\", each with \"dependency\",\n"
 	       "\"context\" (id, source, type, subject; time and datacontenttype if they matter) and \"data\" or \"text\"; \"now\"; and\n"
 	       "\"expect\": \"fires\", \"times\", \"error\" (null, or a regular expression that the reason matches), and \"parameters\", what is at paths of\n"
-	       "the object or body that the last firing would have sent. Prints a line for each case that does not hold, and how many do.\n"
-	       "Exit code 0: all hold; 1: not all.",
+	       "the object or body that the last firing would have sent.\n"
+	       "Prints a line for each thing that is not as expected, and how many cases hold. Exit code 0: all hold; 1: not all; 2: a file is wrong.",
 	.options = options,
 	.size = sizeof(struct test_opts),
 	.args_min = 1,

@@ -125,13 +125,15 @@ struct manifest_set {
 	size_t files;
 };
 /*
- * Reads files and directories (*.yaml, *.yml, *.json below them; hidden ones skipped; "-" is standard input), documents
+ * Reads files and directories (*.yaml, *.yml, *.json below them; hidden ones and *.test.yaml skipped; "-" is standard input), documents
  * and `List` kinds, decodes them and, if `resolve_in` is not NULL, checks names across the set and what is in
  * `resolve_in`. All findings in `d`. Returns 0 if there was no error.
  */
 int manifests_read(const struct kind *const *kinds, size_t n, const char *const *paths, size_t paths_n, str default_ns,
                    const struct objects *resolve_in, struct manifest_set *out, struct diags *d) MUST_CHECK;
 void manifest_set_free(struct manifest_set *m);
+/* Whether a file of that name is for `tidegate test`, and so is passed over in a directory of manifests. */
+bool manifest_is_test(str name);
 /*
  * Replaces in `os` everything that earlier came from files by `m`; what came through the API stays. Kinds that are
  * instances (a Workflow) are left out: who reads them submits them. Returns the number of changes.

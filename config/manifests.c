@@ -126,9 +126,17 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+bool
+manifest_is_test(str name)
+{
+	return str_ends(name, S(".test.yaml")) || str_ends(name, S(".test.yml"));
+}
+
 static bool
 is_manifest_name(str name)
 {
+	if (manifest_is_test(name))
+		return false;
 	return str_ends(name, S(".yaml")) || str_ends(name, S(".yml")) || str_ends(name, S(".json"));
 }
 

@@ -57,6 +57,9 @@ struct submit_options {
 int engine_submit(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
                   void (*created)(void *arg), void *arg, struct diags *d, struct err *e) MUST_CHECK;
 
+/* A Workflow's spec with these values of its arguments' parameters, which come first. Shares with `spec`. */
+const struct val *engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given);
+
 enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT };
 struct verb_options {
 	str node_field_selector, message, phase;

@@ -130,8 +130,8 @@ among(const struct kvs *pairs, str name)
 }
 
 /* Given parameters come first, in their order; those of the manifest that they override go (argo submit does the same). */
-static const struct val *
-set_parameters(struct arena *a, const struct val *spec, const struct kvs *given)
+const struct val *
+engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given)
 {
 	if (!given->n)
 		return spec;
@@ -173,7 +173,7 @@ apply_options(struct arena *a, const struct val *manifest, const struct submit_o
 		struct val v = val_int(*o->priority);
 		spec = val_set(a, spec, S("priority"), &v);
 	}
-	spec = set_parameters(a, spec, &o->parameters);
+	spec = engine_with_parameters(a, spec, &o->parameters);
 	manifest = meta ? val_set(a, manifest, S("metadata"), meta) : manifest;
 	return spec ? val_set(a, manifest, S("spec"), spec) : manifest;
 }

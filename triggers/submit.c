@@ -29,6 +29,15 @@ labelled(struct firing *f, const struct val *object)
 	return val_set(a, object, S("metadata"), meta);
 }
 
+const struct val *
+trigger_submits(struct firing *f)
+{
+	const struct val *source = firing_source(f);
+	str operation = val_get_str(firing_spec(f), "operation");
+	bool makes = !operation.n || str_eq(operation, S("create")) || str_eq(operation, S("submit"));
+	return makes && str_eq(val_get_str(source, "kind"), S("Workflow")) ? labelled(f, source) : NULL;
+}
+
 static const struct val *
 result_of(struct arena *a, str name)
 {

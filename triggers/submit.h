@@ -5,6 +5,8 @@
 
 #include "triggers/trigger.h"
 
+/* The Workflow, labelled, that the firing of a k8s or argoWorkflow trigger submits; NULL: it does something else. */
+const struct val *trigger_submits(struct firing *f);
 /*
  * Labels the firing's source as Argo does (events.argoproj.io/sensor, /trigger, /action-timestamp) and submits it with the firing's
  * id as key. Ends with firing_done, now.

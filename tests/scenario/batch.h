@@ -3,7 +3,7 @@
 #ifndef TIDEGATE_TESTS_SCENARIO_BATCH_H
 #define TIDEGATE_TESTS_SCENARIO_BATCH_H
 
-#include "tests/scenario/sim.h"
+#include "engine/sim/sim.h"
 
 /* The exit code: 2 if the input is no list of scenarios. */
 int batch_play(bool with_crashes);

@@ -6,7 +6,7 @@
 #ifndef TIDEGATE_TESTS_SCENARIO_COMPARE_H
 #define TIDEGATE_TESTS_SCENARIO_COMPARE_H
 
-#include "tests/scenario/sim.h"
+#include "engine/sim/sim.h"
 
 /* One of the scenario's `meanwhile`, now that its time has come. */
 void compare_meanwhile(struct sim *x, const struct val *look);

@@ -8,6 +8,7 @@
 
 #include "api/bodies.h"
 #include "cli/kinds.h"
+#include "cli/test_file.h"
 #include "core/field_kinds.h"
 #include "core/map.h"
 #include "engine/engine.h"
@@ -196,6 +197,19 @@ write_requests(const char *dir)
 }
 
 static void
+write_tests(const char *dir)
+{
+	struct page p;
+
+	open_page(&p, dir, "test", "Test files", "What `tidegate test FILE.test.yaml` reads: YAML with a case a document. "
+		"[testing-manifests.md](../testing-manifests.md) shows how to write one.");
+	struct roots r = { 0 };
+	add_root(&r, &test_case_schema, "test", true);
+	print_roots(&p, &r);
+	close_page(&p);
+}
+
+static void
 write_metrics(const char *dir)
 {
 	struct page p;
@@ -244,6 +258,7 @@ main(int argc, char **argv)
 	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret", "What the other kinds refer to.", objects);
 	write_settings(argv[1]);
 	write_requests(argv[1]);
+	write_tests(argv[1]);
 	write_metrics(argv[1]);
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "api/bodies.h"
 #include "cli/kinds.h"
+#include "cli/test_file.h"
 #include "core/field_kinds.h"
 #include "core/map.h"
 #include "sources/eventsource.h"
@@ -72,6 +73,7 @@ tables_hold_together(void **state)
 	for (size_t i = 0; i < trigger_kinds_n; i++)
 		look_at_tree(trigger_kinds[i]->schema, &t);
 	look_at_tree(&settings_schema, &t);
+	look_at_tree(&test_case_schema, &t);
 	for (size_t i = 0; request_bodies[i]; i++)
 		look_at_tree(request_bodies[i], &t);
 	print_message("%zu tables, %zu rows\n", t.schemas, t.rows);

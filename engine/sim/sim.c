@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim: see sim.h. */
-#include "tests/scenario/sim.h"
+#include "engine/sim/sim.h"
 
 enum { STIMULI_MAX = 2000000 };
 
@@ -127,7 +127,7 @@ sim_lock_at(struct sim *x, int64_t seconds, struct sim_lock_event lock)
 {
 	struct sim_lock_event *kept = ARENA_NEW(x->arena, struct sim_lock_event);
 	*kept = lock;
-	add_event(x, SIM_EPOCH + seconds * NS_PER_SEC)->lock = kept;
+	add_event(x, x->began + seconds * NS_PER_SEC)->lock = kept;
 }
 
 static const struct val *
@@ -596,7 +596,7 @@ add_verbs(struct sim *x)
 		o->parameters = pairs(x, val_get(v, S("parameters")));
 		o->restart_successful = sim_number(v, "restartSuccessful", 0) != 0;
 		o->memoized = str_eq(sim_field(x, v, "do"), S("resubmit-memoized"));
-		struct sim_event *ev = add_event(x, SIM_EPOCH + sim_number(v, "at", 0) * NS_PER_SEC);
+		struct sim_event *ev = add_event(x, x->began + sim_number(v, "at", 0) * NS_PER_SEC);
 		ev->s.verb = o;
 		ev->refused = sim_field(x, v, "refused");
 		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
@@ -610,7 +610,7 @@ add_looks(struct sim *x)
 {
 	const struct val *looks = val_get(x->scenario, S("meanwhile"));
 	for (uint32_t i = 0; x->look && val_is(looks, VAL_LIST) && i < looks->n; i++)
-		add_event(x, SIM_EPOCH + sim_number(&looks->items[i], "at", 0) * NS_PER_SEC)->look = &looks->items[i];
+		add_event(x, x->began + sim_number(&looks->items[i], "at", 0) * NS_PER_SEC)->look = &looks->items[i];
 }
 
 /* Whether the verb may be applied; a scenario says which may not. */
@@ -629,7 +629,7 @@ complete(struct sim *x, const struct val *workflow)
 {
 	const struct val *meta = val_get(workflow, S("metadata"));
 	struct val name = val_str(S("wf")), ns = val_str(S("default")), uid = val_str(S("uid-1")),
-		   created = val_str(S("2026-01-01T00:00:00Z"));
+		   created = val_str(time_rfc3339(x->arena, x->began));
 	if (!val_get(meta, S("name")))
 		meta = val_set(x->arena, meta, S("name"), &name);
 	if (!val_get(meta, S("namespace")))

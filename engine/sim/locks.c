@@ -3,7 +3,7 @@
  * sim_locks: the lock table of a scenario, with others that hold and want locks. The table is memory: a crash takes it,
  * and it is filled again from what the run's rows say and from the others, who do not crash.
  */
-#include "tests/scenario/sim.h"
+#include "engine/sim/sim.h"
 
 struct other {
 	str holder;
@@ -55,7 +55,7 @@ ask(struct sim *x, const struct effect *ef)
 {
 	struct sim_locks *t = x->locks;
 	struct answer *answer = VEC_PUSH(&t->answers);
-	struct lock_rank rank = { run_priority(x->run), SIM_EPOCH, 1, ef->node ? node_order(ef->node) : 0 };
+	struct lock_rank rank = { run_priority(x->run), x->began, 1, ef->node ? node_order(ef->node) : 0 };
 	struct locks_wait wait;
 	struct err e;
 	answer->node_id = arena_dup(x->arena, ef->node_id);
@@ -169,7 +169,7 @@ add_other(struct sim *x, const struct val *v)
 	struct other *o = ARENA_NEW(x->arena, struct other);
 	o->holder = sim_field(x, v, "holder");
 	o->id = id_of(sim_field(x, v, "lock"));
-	o->rank = (struct lock_rank){ sim_number(v, "priority", 0), SIM_EPOCH + sim_number(v, "created", -1) * NS_PER_SEC, 0, 0 };
+	o->rank = (struct lock_rank){ sim_number(v, "priority", 0), x->began + sim_number(v, "created", -1) * NS_PER_SEC, 0, 0 };
 	*VEC_PUSH(&x->locks->others) = o;
 	if (sim_number(v, "from", 0) == 0)
 		let_ask(x->locks, o);

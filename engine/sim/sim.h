@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sim: the world that a scenario is played in: the pure core of the engine, a simulated executor, virtual time, and a
- * store that is an array of rows. What a scenario says is in runner.c.
+ * sim: a workflow played to its end without anything being executed: the pure core of the engine, an executor whose results are
+ * written down, virtual time, and a store that is an array of rows. What a scenario says is in tests/scenario/runner.c; `tidegate test`
+ * (cli/test_play.c) serves a part of it.
  */
-#ifndef TIDEGATE_TESTS_SCENARIO_SIM_H
-#define TIDEGATE_TESTS_SCENARIO_SIM_H
+#ifndef TIDEGATE_ENGINE_SIM_SIM_H
+#define TIDEGATE_ENGINE_SIM_SIM_H
 
 #include "core/map.h"
 #include "engine/custom_metrics.h"
@@ -80,6 +81,7 @@ struct sim {
 };
 
 extern size_t sim_calls; /* what scenarios that do not say `calls` are played with; 0: no limit */
+/* At SIM_EPOCH; who wants another time sets began and now. */
 void sim_init(struct sim *x, const struct val *const *docs, size_t n, enum crash crash);
 void sim_free(struct sim *x);
 /* Makes the run and plays it to its end. False: the workflow was refused. */
@@ -92,7 +94,7 @@ size_t sim_count(struct sim *x, struct map *m, str key, size_t add);
 str sim_text(struct sim *x, const struct val *v);
 str sim_field(struct sim *x, const struct val *map, const char *key);
 
-/* sim_locks.c */
+/* locks.c */
 void sim_locks_init(struct sim *x);
 void sim_locks_free(struct sim *x);
 void sim_locks_refill(struct sim *x);
