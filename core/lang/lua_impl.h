@@ -19,7 +19,7 @@
 	X(lua_, touserdata) X(lua_, concat) X(lua_, call) X(lua_, pcall) X(lua_, error) X(lua_, gc) X(lua_, setfenv) X(lua_, getfield)         \
 	X(lua_, setfield) X(lua_, gettable) X(luaL_, loadbuffer) X(luaL_, ref) X(luaL_, unref) X(luaL_, error)                 \
 	X(luaL_, checklstring) X(luaL_, optlstring) X(luaL_, checkinteger) X(luaL_, optinteger) X(luaL_, checknumber)          \
-	X(luaL_, checktype) X(luaL_, checkany) X(luaL_, argerror) X(luaL_, callmeta) X(luaopen_, base) X(luaopen_, string)     \
+	X(luaL_, checktype) X(luaL_, checkany) X(luaL_, argerror) X(lua_, objlen) X(luaL_, callmeta) X(luaopen_, base) X(luaopen_, string)     \
 	X(luaopen_, table) X(luaopen_, math)
 
 /* lua.lua_settop(L, 0) is lua_settop(L, 0). */
@@ -41,6 +41,7 @@ struct lua_vm {
 	int64_t wall_ns, cpu_ns; /* when the run began, by two clocks */
 	enum lua_over over;  /* the run is to end; nothing may catch that */
 	int globals, meta;   /* references: what a script finds by name, and the metatable of its environment */
+	int concat;          /* Lua's own table.concat */
 	uint64_t random;
 };
 extern _Thread_local struct lua_vm lua_vm;
@@ -55,6 +56,22 @@ int lua_raise_over(lua_State *L);
 int lua_lib_open(lua_State *L);
 /* Pushes the string functions that replace Lua's own into the table on top. */
 void lua_lib_strings(lua_State *L);
+
+/*
+ * A text that grows in a table at the index `table`, on top where it begins; then at the top is the text.
+ */
+struct lua_pieces {
+	lua_State *L;
+	int table, n;
+};
+struct lua_pieces lua_pieces_new(lua_State *L);
+void lua_pieces_add(struct lua_pieces *p, const char *s, size_t n);
+void lua_pieces_join(struct lua_pieces *p);
+
+/* Puts tostring and tonumber, those of the library of strings, and table.concat into the table on top. */
+void lua_lib_texts(lua_State *L);
+void lua_lib_text_methods(lua_State *L);
+void lua_lib_concat(lua_State *L);
 
 /* Pushes the event's value. Raises if it is nested too deep. */
 void lua_push_val(lua_State *L, const struct val *v);

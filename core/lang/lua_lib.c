@@ -2,7 +2,7 @@
 /*
  * The globals that scripts see. Most functions are Lua's own; replaced are those that could run long inside one call (patterns,
  * string.rep, table.sort), that could catch the end of a budget (pcall, xpcall), that share something with the process
- * (math.random, collectgarbage), and tostring, which writes whole numbers of any size as Argo's interpreter does.
+ * (math.random, collectgarbage), and those that write and read text (lua_text.c).
  */
 #include <math.h>
 
@@ -157,32 +157,17 @@ lib_gmatch(lua_State *L)
 	return 1;
 }
 
-/* The pieces of the result are put into a table (at index 4) and joined at the end: nothing is held outside of Lua. */
-struct pieces {
-	lua_State *L;
-	int n;
-};
-
-static void
-add_piece(struct pieces *p, const char *s, size_t n)
-{
-	if (!n)
-		return;
-	lua.lua_pushlstring(p->L, s, n);
-	lua.lua_rawseti(p->L, 4, ++p->n);
-}
-
 /* What is on top is the replacement: a string or a number; nil and false keep what was matched. */
 static void
-add_value(struct pieces *p, const struct luapat *m, size_t start, size_t end)
+add_value(struct lua_pieces *p, const struct luapat *m, size_t start, size_t end)
 {
 	size_t n;
 	int type = lua.lua_type(p->L, -1);
 	if (type == LUA_TNIL || (type == LUA_TBOOLEAN && !lua.lua_toboolean(p->L, -1))) {
-		add_piece(p, m->text.p + start, end - start);
+		lua_pieces_add(p, m->text.p + start, end - start);
 	} else if (type == LUA_TSTRING || type == LUA_TNUMBER) {
 		const char *s = lua.lua_tolstring(p->L, -1, &n);
-		add_piece(p, s, n);
+		lua_pieces_add(p, s, n);
 	} else {
 		lua.luaL_error(p->L, "invalid replacement value (a %s)", lua.lua_typename(p->L, type));
 	}
@@ -191,30 +176,30 @@ add_value(struct pieces *p, const struct luapat *m, size_t start, size_t end)
 
 /* A replacement text: "%1" is a capture, "%0" the match, "%%" a percent sign. */
 static void
-add_template(struct pieces *p, const struct luapat *m, str repl, size_t start, size_t end)
+add_template(struct lua_pieces *p, const struct luapat *m, str repl, size_t start, size_t end)
 {
 	for (size_t i = 0, at; i < repl.n; i = at + 2) {
 		at = str_find_char(repl, '%', i);
 		at = at == SIZE_MAX ? repl.n : at;
-		add_piece(p, repl.p + i, at - i);
+		lua_pieces_add(p, repl.p + i, at - i);
 		char c = at + 1 < repl.n ? repl.p[at + 1] : 0;
 		if (c >= '1' && c <= '9' && m->n && (size_t)(c - '1') >= m->n)
 			lua.luaL_error(p->L, "invalid capture index");
 		if (c == '0' || (c == '1' && !m->n)) {
-			add_piece(p, m->text.p + start, end - start);
+			lua_pieces_add(p, m->text.p + start, end - start);
 		} else if (c >= '1' && c <= '9') {
 			if (!m->n)
 				lua.luaL_error(p->L, "invalid capture index");
 			push_capture(p->L, m, (size_t)(c - '1'));
 			add_value(p, m, start, end);
-		} else if (at + 1 < repl.n) {
-			add_piece(p, repl.p + at + 1, 1);
+		} else if (at < repl.n) { /* a percent sign before anything else is one, as in Argo's interpreter */
+			lua_pieces_add(p, repl.p + at, at + 1 < repl.n && c != '%' ? 2 : 1);
 		}
 	}
 }
 
 static void
-add_replacement(struct pieces *p, const struct luapat *m, size_t start, size_t end)
+add_replacement(struct lua_pieces *p, const struct luapat *m, size_t start, size_t end)
 {
 	int type = lua.lua_type(p->L, 3);
 	if (type == LUA_TSTRING || type == LUA_TNUMBER) {
@@ -236,16 +221,6 @@ add_replacement(struct pieces *p, const struct luapat *m, size_t start, size_t e
 	add_value(p, m, start, end);
 }
 
-/* table.concat of what is at index 4; its function is the upvalue. */
-static int
-join_pieces(lua_State *L)
-{
-	lua.lua_pushvalue(L, lua_upvalueindex(1));
-	lua.lua_pushvalue(L, 4);
-	lua.lua_call(L, 1, 1);
-	return 1;
-}
-
 static int
 lib_gsub(lua_State *L)
 {
@@ -253,24 +228,24 @@ lib_gsub(lua_State *L)
 	int type = lua.lua_type(L, 3);
 	double most = (double)lua.luaL_optinteger(L, 4, (lua_Integer)text.n + 1), n = 0;
 	bool anchored;
+	most = most < 0 ? (double)text.n + 1 : most; /* all, in Argo's interpreter */
 	if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TFUNCTION && type != LUA_TTABLE)
 		return lua.luaL_argerror(L, 3, "string/function/table expected");
 	lua.lua_settop(L, 3);
-	lua.lua_createtable(L, 0, 0);
 	struct luapat m = pattern(text, pat, &anchored);
-	struct pieces p = { L, 0 };
+	struct lua_pieces p = lua_pieces_new(L);
 	size_t at = 0, done = 0, start, end;
 	while (n < most && at <= text.n && find(L, &m, at, anchored, &start, &end)) {
 		n++;
-		add_piece(&p, text.p + done, start - done);
+		lua_pieces_add(&p, text.p + done, start - done);
 		add_replacement(&p, &m, start, end);
 		done = end;
 		at = end + (end == start);
 		if (anchored)
 			break;
 	}
-	add_piece(&p, text.p + done, text.n - done);
-	join_pieces(L);
+	lua_pieces_add(&p, text.p + done, text.n - done);
+	lua_pieces_join(&p);
 	lua.lua_pushnumber(L, n);
 	return 2;
 }
@@ -301,11 +276,8 @@ lib_rep(lua_State *L)
 void
 lua_lib_strings(lua_State *L)
 {
-	lua.lua_getfield(L, LUA_GLOBALSINDEX, "table");
-	lua.lua_getfield(L, -1, "concat");
-	lua.lua_pushcclosure(L, lib_gsub, 1);
-	lua.lua_setfield(L, -3, "gsub");
-	lua.lua_settop(L, -2);
+	lua_lib_text_methods(L);
+	lua_put(L, "gsub", lib_gsub);
 	lua_put(L, "find", lib_find);
 	lua_put(L, "match", lib_match);
 	lua_put(L, "gmatch", lib_gmatch);
@@ -316,37 +288,6 @@ lua_lib_strings(lua_State *L)
 }
 
 /* ---- other functions -------------------------------------------------------------------------------------------------- */
-
-static int
-lib_tostring(lua_State *L)
-{
-	char text[32];
-	lua.luaL_checkany(L, 1);
-	if (lua.luaL_callmeta(L, 1, "__tostring"))
-		return 1;
-	switch (lua.lua_type(L, 1)) {
-	case LUA_TNUMBER: {
-		double d = lua.lua_tonumber(L, 1);
-		if (d != floor(d) || fabs(d) >= 1e15) /* below, Lua's own %.14g loses digits from 1e14 on */
-			break;
-		lua.lua_pushlstring(L, text, (size_t)text_format(text, sizeof text, "%lld", (long long)d));
-		return 1;
-	}
-	case LUA_TSTRING:
-		break;
-	case LUA_TBOOLEAN:
-		lua.lua_pushlstring(L, lua.lua_toboolean(L, 1) ? "true" : "false", lua.lua_toboolean(L, 1) ? 4 : 5);
-		return 1;
-	default: { /* no addresses of the process */
-		const char *name = lua.lua_typename(L, lua.lua_type(L, 1));
-		lua.lua_pushlstring(L, name, strlen(name));
-		return 1;
-	}
-	}
-	lua.lua_pushvalue(L, 1);
-	(void)lua.lua_tolstring(L, -1, NULL); /* in place */
-	return 1;
-}
 
 /* The outcome of a protected call: what a budget ended is not to be caught. */
 static int
@@ -456,7 +397,7 @@ static const char sort_text[] =
 /* ---- what a script finds by name ------------------------------------------------------------------------------------- */
 
 static const char *const functions[] = { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select",
-	                                 "setmetatable", "tonumber", "type", "unpack", "_VERSION" };
+	                                 "setmetatable", "type", "unpack", "_VERSION" };
 static const char *const libraries[] = { "string", "table", "math", "coroutine" };
 static const char *const refused[] = { "os", "io", "package", "debug", "require", "module", "dofile", "loadfile", "load", "loadstring", "getfenv",
 	                               "setfenv", "gcinfo", "newproxy" };
@@ -531,6 +472,7 @@ replace_some(lua_State *L)
 	lua_put(L, "randomseed", lib_randomseed);
 	lua.lua_settop(L, -2);
 	lua.lua_getfield(L, LUA_GLOBALSINDEX, "table");
+	lua_lib_concat(L);
 	if (lua.luaL_loadbuffer(L, sort_text, sizeof sort_text - 1, "=sort"))
 		lua.lua_error(L);
 	lua.lua_setfield(L, -2, "sort");
@@ -562,7 +504,7 @@ lua_lib_open(lua_State *L)
 		take_global(L, functions[i]);
 	for (size_t i = 0; i < ARRAY_LEN(libraries); i++)
 		take_global(L, libraries[i]);
-	lua_put(L, "tostring", lib_tostring);
+	lua_lib_texts(L);
 	lua_put(L, "pcall", lib_pcall);
 	lua_put(L, "xpcall", lib_xpcall);
 	lua_put(L, "print", lib_print);

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lua over events: what passes, what becomes of tables, what is not there, and that each budget ends a script whatever it does. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/vectors.h"
 
 #include "core/lang/script.h"
 
@@ -237,13 +232,136 @@ test_budgets(void **state UNUSED)
 	expect_pass("return true", true); /* after all that */
 }
 
+/* ---- vectors ------------------------------------------------------------------------------------------------------- */
+
+/* Where Argo's interpreter is not followed, and why. */
+static const struct {
+	const char *text, *why;
+} differences[] = {
+	{ "123456789012345 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
+	{ "1e14 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
+	{ "1e15 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
+	{ "2^53 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
+	{ "0.1 .. '', 1/3 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
+	{ "table.concat({5})", "a text, also of one number" },
+	{ "tonumber('1e3')", "read as Lua reads it" },
+	{ "tonumber('1.5', 16)", "read as Lua reads it" },
+	{ "tonumber('1e1000')", "read as Lua reads it" },
+	{ "tonumber('10', 1)", "a mistake is an error" },
+	{ "string.format('%d', 'x')", "a mistake is an error" },
+	{ "string.format('%s %s', 'a')", "a mistake is an error" },
+	{ "string.format('%d')", "a mistake is an error" },
+	{ "string.format('%y', 1)", "a mistake is an error" },
+	{ "string.format('%5%')", "a mistake is an error" },
+	{ "string.char(256)", "a mistake is an error" },
+	{ "string.char(-1)", "a mistake is an error" },
+	{ "('x'):match('%')", "a mistake is an error" },
+	{ "('x'):match('%f')", "a mistake is an error" },
+	{ "('x'):match('%b')", "a mistake is an error" },
+	{ "('abc'):gsub('b', function() return {} end)", "a mistake is an error" },
+	{ "string.format('%u', 5)", "a number" },
+	{ "('hello'):sub(2.9), ('hello'):sub('2')", "a number as a text counts" },
+	{ "('hello'):find('', 6)", "found at the end" },
+	{ "event.ref:match('^refs/tags/(.+)$')", "nil, not nothing, where nothing matches" },
+	{ "('THE (quick) fox'):find('%f[%a]%a+%f[%A]')", "%f is there" },
+	{ "('hello world'):match('%f[%w]%w+$')", "%f is there" },
+	{ "('a'):match('[%a-z]'), ('-'):match('[%a-z]')", "a class in a set is one" },
+	{ "! local t = {} for w in ('aXbX'):gmatch('^a') do t[#t + 1] = w end return t", "means nothing in gmatch" },
+	{ "! local t = {} table.foreach({a = 1}, function(k, v) t[k] = v end) return t", "Lua 5.1 has them" },
+	{ "! local t = {} table.foreachi({5, 6}, function(i, v) t[i] = v * 2 end) return t", "Lua 5.1 has them" },
+	{ "! local m = {__len = function() return 42 end} return {#setmetatable({1}, m)}", "Lua 5.1 asks no table for its length" },
+	{ "math.huge == 1/0", "infinite, not the greatest number" },
+	{ "! local a, b, c = 1, 2 a, b = b, a return {a, b}", "right sides first" },
+	{ "! return {pcall(error, 'x')}", "no place of a call from C" },
+	{ "! goto done ::done:: return true", "not in Lua 5.1" },
+	{ "! ; return true", "not in Lua 5.1" },
+	{ "! return {os == nil}", "refused by name" },
+	{ "! return {type(io)}", "refused by name" },
+	{ "! return {loadstring('return 1')() == 1}", "refused by name" },
+};
+
+static const char *
+difference(str text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
+		if (str_eq(text, str_c(differences[i].text)))
+			return differences[i].why;
+	return NULL;
+}
+
+static struct val first_line;
+
+static str
+whole_script(struct arena *a, str text)
+{
+	const struct val *around = val_get(&first_line, S("around"));
+	if (str_starts(text, S("! ")))
+		return str_slice(text, 2, text.n);
+	return arena_fmt(a, "%.*s%.*s%.*s", STR_ARG(val_text(val_at(around, 0))), STR_ARG(text), STR_ARG(val_text(val_at(around, 1))));
+}
+
+/* The table as JSON, "true", "false", or "error: ...", as the vector has it. */
+static str
+result(struct arena *a, str text, bool wants_table)
+{
+	struct script *s;
+	struct err e = { 0 };
+	struct val given;
+	str out = S("");
+	bool passes = false;
+	assert_int_equal(json_read(a, val_get_str(&first_line, "event"), &given, &e), 0);
+	if (script_compile(whole_script(a, text), &s, &e) < 0)
+		return arena_fmt(a, "error: %s", e.msg);
+	int rc = wants_table ? script_transforms(s, &given, a, &out, &e) : script_passes(s, &given, &passes, &e);
+	script_free(s);
+	return rc < 0 ? arena_fmt(a, "error: %s", e.msg) : wants_table ? out : passes ? S("true") : S("false");
+}
+
+static bool
+same_json(struct arena *a, str x, str y)
+{
+	struct val v, w;
+	struct err e;
+	return json_read(a, x, &v, &e) == 0 && json_read(a, y, &w, &e) == 0 && val_eq(&v, &w);
+}
+
+static const char *
+check_vector(struct arena *a, const struct val *line)
+{
+	static struct arena *forever;
+	if (val_get(line, S("event"))) {
+		forever = forever ? forever : arena_new();
+		first_line = val_copy(forever, line);
+		return NULL;
+	}
+	str text = val_get_str(line, "x"), json = val_get_str(line, "json");
+	bool wants_error = val_get(line, S("e"));
+	str got = result(a, text, json.n > 0);
+	bool failed = str_starts(got, S("error: "));
+	if (wants_error && !failed) { /* it may lie in the table that comes of it */
+		got = result(a, text, true);
+		failed = str_starts(got, S("error: "));
+	}
+	bool same = wants_error ? failed : json.n ? same_json(a, got, json) : str_eq(got, val_is_true(val_get(line, S("passes"))) ? S("true") : S("false"));
+	if (difference(text))
+		return same ? "the same, though it is among the differences" : NULL;
+	return same ? NULL : got.p;
+}
+
+/* Made by tests/oracle/lua with the interpreter of Argo Events. */
+static void
+test_vectors(void **state UNUSED)
+{
+	vectors_replay("tests/vectors/lua.jsonl", check_vector);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_true_passes), cmocka_unit_test(test_patterns), cmocka_unit_test(test_tables_become_json),
 		cmocka_unit_test(test_what_reaches_out_is_not_there), cmocka_unit_test(test_nothing_stays), cmocka_unit_test(test_errors_say_where),
-		cmocka_unit_test(test_budgets),
+		cmocka_unit_test(test_budgets), cmocka_unit_test(test_vectors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
