@@ -421,7 +421,7 @@ begin_items(struct run *r, struct rest *x)
 	if (x->item < x->items->n && !group->error.p)
 		run_rest(r, x);
 	else
-		dag_item_settled(group);
+		hooks_follow_group(r, group, x->mark);
 }
 
 static void
@@ -436,7 +436,7 @@ begin_loop(struct run *r, struct frame *f, size_t i, const struct step *s, const
 	group->exiting = f->node->exiting;
 	node_set(group, PHASE_RUNNING, STR_NONE);
 	group->waiting = 1; /* ourselves */
-	begin_items(r, &(struct rest){ .go_on = begin_items, .node = group, .items = items, .body = body, .skip = skip });
+	begin_items(r, &(struct rest){ .go_on = begin_items, .node = group, .items = items, .body = body, .skip = skip, .mark = r->news.n });
 }
 
 static void
@@ -466,6 +466,28 @@ begin_task(struct run *r, struct frame *f, size_t i)
 		(void)call_begin(r, task_call(r, f, i, s));
 }
 
+static void
+follow_task(struct run *r, struct rest *x)
+{
+	struct node *n = x->node->frame->tasks[x->task].node;
+	if (n)
+		hooks_follow(r, n);
+}
+
+/* Its hooks come right after a task; those of a loop after its elements. */
+static void
+follow(struct run *r, struct frame *f, size_t i)
+{
+	const struct node *n = f->tasks[i].node;
+	struct rest x = { .go_on = follow_task, .node = f->node, .task = (uint32_t)i };
+	if (!n || (n->type == NODE_TASK_GROUP && !node_fulfilled(n)))
+		return;
+	if (r->interrupted.n) /* something below it was left: that comes first */
+		run_rest(r, &x);
+	else
+		follow_task(r, &x);
+}
+
 /* Nothing it depends on is open any more. */
 static void
 ready(struct run *r, struct frame *f, size_t i)
@@ -488,6 +510,7 @@ ready(struct run *r, struct frame *f, size_t i)
 	} else {
 		without_running(r, f, i, s, PHASE_OMITTED, S("omitted: depends condition not met"));
 	}
+	follow(r, f, i);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------- */

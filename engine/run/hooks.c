@@ -66,13 +66,14 @@ hook_scope(struct run *r, struct node *n)
 }
 
 struct place
-hook_place(const struct node *n)
+hook_place(const struct node *n, uint32_t which)
 {
 	struct place at = n->call ? n->call->place : (struct place){ { n->slot } };
 	if (n->role == ROLE_STEP)
 		at.at[0] = 1;
 	else
 		at.at[1] = n->role == ROLE_ITEM ? 1 : 2;
+	at.at[3] = which;
 	return at;
 }
 
@@ -122,7 +123,7 @@ begin_exit(struct run *r, struct node *n, const struct exit_hook *h)
 	c->args = h->args;
 	c->boundary = n->boundary;
 	c->owner = n;
-	c->place = hook_place(n);
+	c->place = hook_place(n, UINT32_MAX);
 	c->role = ROLE_EXIT;
 	c->depth = f->call->depth + 1;
 	n->hooks_open++;
@@ -145,10 +146,63 @@ hooks_wait(struct run *r, struct node *n)
 	struct exit_hook h;
 	if (!n->of || n->hooked)
 		return false;
-	lifecycle_ended(r, n); /* the exit hook follows the others (Argo: steps.go, dag.go) */
+	lifecycle_look(r, n); /* the exit hook follows the others (Argo: steps.go, dag.go) */
 	if (!n->hooks_open && !n->exit_begun && phase_completed(n->phase) && !is_barred(r, n->name) && find_hook(r, n->of, &h))
 		begin_exit(r, n, &h);
 	return n->hooks_open > 0;
+}
+
+/* ---- right after what was begun ------------------------------------------------------------------------------- */
+
+void
+hooks_follow(struct run *r, struct node *n)
+{
+	if (n->role != ROLE_STEP && n->role != ROLE_TASK && n->role != ROLE_ITEM)
+		return; /* nobody waits for it */
+	if (node_fulfilled(n))
+		(void)hooks_wait(r, n);
+	else
+		lifecycle_look(r, n);
+}
+
+static bool
+has_hooks(const struct node *n)
+{
+	return n->of && (n->of->hooks.n || n->of->on_exit.n);
+}
+
+/* From x->at on. */
+static void
+follow(struct run *r, struct rest *x)
+{
+	struct node *group = x->node;
+	for (; x->at < group->children.n; x->at++) {
+		struct node *n = group->children.p[x->at];
+		if (!has_hooks(n) || n->owner != group)
+			continue;
+		if (run_is_tired(r)) {
+			run_rest(r, x);
+			return;
+		}
+		hooks_follow(r, n);
+	}
+	if (group->type == NODE_STEP_GROUP) {
+		steps_child_settled(r, group, NULL);
+		return;
+	}
+	dag_item_settled(group);
+	run_settle_below(r, x->mark < r->news.n ? x->mark : r->news.n, group); /* it may be over already */
+	hooks_follow(r, group);
+}
+
+void
+hooks_follow_group(struct run *r, struct node *group, size_t mark)
+{
+	struct rest x = { .go_on = follow, .node = group, .mark = mark };
+	if (r->interrupted.n) /* something below the last of them was left: that comes first */
+		run_rest(r, &x);
+	else
+		follow(r, &x);
 }
 
 /* ---- the workflow's ---------------------------------------------------------------------------------------------- */

@@ -172,7 +172,7 @@ begin_of_node(struct holder *h, const struct hook *hook, str name)
 	c->exiting = h->node->exiting;
 	c->late = f->call->late;
 	c->boundary = h->node->boundary;
-	c->place = hook_place(h->node);
+	c->place = hook_place(h->node, (uint32_t)(hook - h->hooks));
 	c->depth = f->call->depth + 1;
 	h->scope.time = hook_time(r, name);
 	if (hook_put_arguments(r, hook->arguments.src, &h->scope, &c->args, &e))
@@ -199,7 +199,7 @@ look_at_node(struct run *r, struct node *n)
 }
 
 void
-lifecycle_ended(struct run *r, struct node *n)
+lifecycle_look(struct run *r, struct node *n)
 {
 	if (n->hooks)
 		look_at_node(r, n);
@@ -228,7 +228,7 @@ begin_of_workflow(struct holder *h, const struct hook *hook, str name)
 {
 	struct call *c = hook_call(h, hook, name, ROLE_WORKFLOW_HOOK);
 	c->late = true;
-	c->place.at[0] = 1;
+	c->place = (struct place){ { 1, 0, 0, (uint32_t)(hook - h->hooks) } };
 	(void)call_begin(h->scope.run, c);
 }
 
@@ -251,11 +251,21 @@ lifecycle_look_at_workflow(struct run *r)
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
+/* The first that was noticed comes first, so that hooks of a loop's elements begin in the order of the elements. */
+static struct node *
+next_noticed(struct run *r)
+{
+	if (r->noticed_at < r->noticed.n)
+		return r->noticed.p[r->noticed_at++];
+	r->noticed.n = r->noticed_at = 0;
+	return NULL;
+}
+
 bool
 lifecycle_settle(struct run *r)
 {
-	if (r->noticed.n) {
-		struct node *n = r->noticed.p[--r->noticed.n];
+	struct node *n = next_noticed(r);
+	if (n) {
 		bool over = n->gone || !n->hooks || (node_fulfilled(n) && !(n->told && n->hooks_open));
 		if (!over)
 			look_at_node(r, n);

@@ -451,7 +451,10 @@ suspend_begin(struct run *r, struct call *c, const struct processed *p)
 		return n;
 	}
 	work_set(n)->deadline = n->started + length;
-	suspend_set_timer(r, n);
+	if (work_of(n)->deadline < r->now) /* it waited for its locks that long */
+		suspend_timer(r, n);
+	else
+		suspend_set_timer(r, n);
 	return n;
 }
 

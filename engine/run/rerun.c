@@ -187,16 +187,8 @@ bury(struct run *r, const bool *doomed)
 		keep_living(n->children.p, &n->children.n, doomed);
 		keep_living(n->parents.p, &n->parents.n, doomed);
 		keep_living(n->outbound.p, &n->outbound.n, doomed);
-		n->call = NULL;
 		n->lock = NULL;
-		n->of = NULL;
-		n->frame = NULL;
-		n->waiting = 0;
-		n->error = STR_NONE;
-		n->exit_begun = n->queued = n->told = n->told_ready = false;
-		n->hooks_open = 0;
-		n->hooks = NULL;
-		n->met = false;
+		node_forget(n);
 		if (!doomed[i] || n->gone)
 			continue;
 		n->gone = true;
@@ -317,8 +309,7 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 	doom_earlier_attempts(r, doomed);
 	reset_above(r, doomed);
 	bury(r, doomed);
-	run_drop_frames(r);
-	r->news.n = r->news_at = 0;
+	run_recall(r);
 	r->root = node_named(r, r->name);
 	r->on_exit = NULL;
 	run_count(r);
@@ -326,13 +317,8 @@ rerun_prepare(struct run *r, const struct verb_options *o, const struct selector
 		override(r, &o->parameters);
 	forget_stop(r);
 	r->message = r->shutdown = S("");
-	r->exit_begun = false;
-	r->hooks_open = 0;
-	r->hook_error = STR_NONE;
-	r->hooked.n = r->noticed.n = 0;
 	r->finished = 0;
 	r->phase = PHASE_NONE; /* it starts over, with what is left */
-	r->entered = false;
 	r->was_finished = false;
 }
 

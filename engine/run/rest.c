@@ -103,6 +103,6 @@ rest_meet(struct node *n)
 bool
 run_busy(const struct run *r)
 {
-	bool left = r->rests.n || r->news_at < r->news.n || r->noticed.n || r->workflow_noticed || limit_due(r) || r->refusals.n;
+	bool left = r->rests.n || r->news_at < r->news.n || r->noticed_at < r->noticed.n || r->workflow_noticed || limit_due(r) || r->refusals.n;
 	return left && r->phase == PHASE_RUNNING && !r->suspended && !r->finished && !r->withheld;
 }

@@ -13,7 +13,7 @@
  *     ending.c     pods that are told to end
  *     scope.c      which variables are visible where   outputs.c  what a node hands on
  *     limits.c     parallelism, fail-fast, deadlines   verb.c     suspend, resume, stop, terminate, set
- *     rerun.c      retry, memoized resubmission
+ *     rerun.c      retry, memoized resubmission        recall.c   what is in memory beyond the nodes is made anew
  *     node.c       names, ids, links, phases           save.c     rows and status, both ways
  *     sums.c       progress and use of resources, summed up the tree
  *     images.c     what the names of images meant
@@ -185,10 +185,10 @@ struct library {
 /*
  * Where a call stands among those of its boundary, the first number counting most. Of steps: 0 (a hook: 1), which of its
  * group, which element. Of a dag: which task, 0 (a hook of an element: 1, of the task: 2), which element. Of the workflow:
- * its root 0, a hook 1, its exit handler 2.
+ * its root 0, a hook 1, its exit handler 2. The last one of a hook: which of those of its step, the exit hook after the others.
  */
 struct place {
-	uint32_t at[3];
+	uint32_t at[4];
 };
 
 /* A template invocation that was decided on: what executeTemplate is given. */
@@ -309,6 +309,7 @@ struct run {
 	str hook_error; /* of a hook of the workflow that could not begin: the root is an Error; absent: none */
 	bool exit_begun;                        /* the exit handler was called since this run is in memory */
 	VEC(struct node *) hooked, noticed;     /* see lifecycle.c */
+	size_t noticed_at;                      /* the first of them that was not looked at yet */
 	bool workflow_noticed;
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
@@ -693,10 +694,15 @@ bool loop_in_passing(struct run *r, const struct frame *f, const struct step *bo
 
 /* `n` has ended: begins what hooks are due. Whether its owner must wait for hooks. */
 bool hooks_wait(struct run *r, struct node *n);
+/* `n` was just begun: its hooks that are due begin right after it, also its exit hook if it has ended at once. */
+void hooks_follow(struct run *r, struct node *n);
+/* Those of all children of a StepGroup or TaskGroup, of which all that can begin were; then it may end. `mark`: of the news of
+ * its children, see run_settle_below. */
+void hooks_follow_group(struct run *r, struct node *group, size_t mark);
 void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
 int64_t hook_time(struct run *r, str name); /* what it sees as now: ns, whole seconds */
 struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
-struct place hook_place(const struct node *n);
+struct place hook_place(const struct node *n, uint32_t which); /* which: of the hooks of its step */
 int hook_put_arguments(
 	struct run *r, const struct val *src, struct scope *x, const struct arguments **out, struct err *e);
 str hook_failures(struct run *r, struct arena *a); /* workflow.failures */
@@ -711,7 +717,7 @@ bool lifecycle_hooks(const struct step *s); /* whether it has hooks other than e
 void lifecycle_attach(struct node *n);      /* it was begun, or found again: its hooks will be looked at */
 void lifecycle_notice(struct node *n);      /* it changed */
 void lifecycle_notice_all(struct run *r);   /* a variable that all may see changed */
-void lifecycle_ended(struct run *r, struct node *n);           /* the last look at its conditions */
+void lifecycle_look(struct run *r, struct node *n);            /* now; if it has ended, for the last time */
 int lifecycle_of_workflow(struct run *r, struct err *e);       /* reads the workflow's hooks */
 str lifecycle_look_at_workflow(struct run *r);                 /* absent, or what makes the workflow an Error */
 bool lifecycle_settle(struct run *r); /* looks at one that changed; false: there was none */
@@ -790,6 +796,10 @@ void metrics_end(struct run *r, struct node *n);
 void metrics_of_workflow(struct run *r, bool ended);
 
 /* ---- verb.c, rerun.c -------------------------------------------------------------------------------------------- */
+
+/* recall.c. Everything but the nodes is forgotten, and the root is to be called again: as after a restart. */
+void run_recall(struct run *r);
+void node_forget(struct node *n); /* the same of one node */
 
 struct selector;
 bool node_chosen(const struct selector *s, struct node *n); /* whether a nodeFieldSelector means it (spec 5) */

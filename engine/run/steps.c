@@ -221,7 +221,7 @@ group_begun(struct run *r, struct node *group, int rc, const struct err *e)
 		return;
 	if (rc < 0)
 		steps_error(group, run_text(r, "%s", e->msg));
-	steps_child_settled(r, group, NULL);
+	hooks_follow_group(r, group, 0);
 }
 
 /* A step as it is before anything of its group begins. */

@@ -48,6 +48,17 @@ read_ids(struct run *r, const struct synchronization *s, struct locking *l, stru
 	return 0;
 }
 
+/* Who asks again after a restart still shows what it waited for when it began to. */
+static struct locking *
+locking_new(struct run *r, const struct locking *before)
+{
+	struct locking *l = ARENA_NEW(r->arena, struct locking);
+	l->state = LOCK_WAITING;
+	l->waiting = before ? before->waiting : STR_NONE;
+	l->holders = before ? before->holders : NULL;
+	return l;
+}
+
 static void
 ask(struct run *r, struct node *n, const struct locking *l)
 {
@@ -96,8 +107,7 @@ sync_parks(struct run *r, struct call *c, const struct processed *p, struct node
 	bool asked = n && n->lock;
 	if (!s || c->retried || (n && n->daemoned) || (asked ? !sync_waits(n) : is_over(r, c)))
 		return false;
-	struct locking *l = ARENA_NEW(r->arena, struct locking);
-	l->state = LOCK_WAITING;
+	struct locking *l = locking_new(r, n ? n->lock : NULL);
 	if (read_ids(r, s, l, &e)) {
 		*out = call_failed(r, c, run_text(r, "%s", e.msg));
 		return true;
@@ -113,6 +123,7 @@ sync_give_back(struct run *r, struct node *n)
 {
 	run_effect(r, EFFECT_UNLOCK, n);
 	n->lock->state = LOCK_WAITING;
+	n->lock->waiting = STR_NONE;
 	node_changed(n);
 }
 
@@ -164,7 +175,7 @@ keep_waiting(struct run *r, struct locking *l, const struct lock_news *news)
 static void
 cannot_begin(struct run *r, struct node *n, str why)
 {
-	if (!n->lock->waiting.n) {
+	if (!n->message.n) {
 		limit_count(n, true, false);
 		n->type = NODE_SKIPPED;
 		n->inputs = NULL;
@@ -198,7 +209,7 @@ node_told(struct run *r, struct node *n, const struct lock_news *news)
 		*VEC_PUSH(&r->refusals) = x;
 		if (!run_busy(r))
 			(void)sync_tell_refusal(r);
-	} else {
+	} else if (!n->lock->waiting.n) {
 		keep_waiting(r, n->lock, news);
 		node_set(n, n->phase, news->message);
 		node_changed(n);
@@ -223,8 +234,7 @@ sync_workflow_parks(struct run *r)
 	struct err e;
 	if (!val_is(src, VAL_MAP) || (r->lock && r->lock->state == LOCK_HELD) || str_eq(r->shutdown, S("Terminate")))
 		return false;
-	r->lock = ARENA_NEW(r->arena, struct locking);
-	r->lock->state = LOCK_WAITING;
+	r->lock = locking_new(r, r->lock);
 	if (run_decode(r, &synchronization_schema, src, "synchronization", &s, &e) || read_ids(r, &s, r->lock, &e)) {
 		cannot_lock(r, run_text(r, "%s", e.msg));
 		return true;
@@ -251,7 +261,7 @@ workflow_told(struct run *r, const struct lock_news *news)
 		run_start(r);
 	} else if (news->error.p) {
 		cannot_lock(r, news->error);
-	} else {
+	} else if (!r->lock->waiting.n) {
 		keep_waiting(r, r->lock, news);
 		r->message = arena_dup(r->arena, news->message);
 	}
@@ -322,12 +332,16 @@ sync_suspend(struct run *r)
 			run_effect(r, EFFECT_UNLOCK, r->nodes.p[i]);
 }
 
+/* They come into the line again, and show how it is then. */
 void
 sync_resume(struct run *r)
 {
 	for (size_t i = 0; i < r->nodes.n; i++) {
 		struct node *n = r->nodes.p[i];
-		if (sync_waits(n) && n->call && !n->call->line)
+		if (!sync_waits(n))
+			continue;
+		n->lock->waiting = STR_NONE;
+		if (r->entered && n->call && !n->call->line)
 			ask(r, n, n->lock);
 	}
 }

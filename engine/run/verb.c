@@ -260,6 +260,16 @@ set(struct run *r, const struct selector *s, const struct verb_options *o)
 	}
 }
 
+/* It is not suspended any more: what ended meanwhile is gone through in the order in which it is written. */
+static void
+wake(struct run *r)
+{
+	bool missed = r->rests.n || r->news_at < r->news.n || r->noticed_at < r->noticed.n;
+	if (r->suspended && r->entered && missed && !r->withheld)
+		run_recall(r);
+	r->suspended = false;
+}
+
 /* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). Their message
  * ends with that of whoever stops them, if there is one. */
 static void
@@ -274,7 +284,7 @@ shut_down(struct run *r, str strategy, str message)
 		STR_ARG(message));
 	if (sync_workflow_shut(r))
 		return;
-	r->suspended = false;
+	wake(r);
 	run_enter(r);
 	run_settle(r);
 	for (size_t i = 0; i < r->nodes.n; i++) {
@@ -296,10 +306,11 @@ static void
 resume(struct run *r, const struct selector *s, const struct verb_options *o)
 {
 	size_t before = r->nodes.n; /* what goes on now may come to a further suspended node: that one waits */
-	if (!o || !o->node_field_selector.n)
-		r->suspended = false;
-	if (r->entered && !r->suspended)
+	bool wakes = r->suspended && (!o || !o->node_field_selector.n);
+	if (wakes) {
+		wake(r);
 		sync_resume(r);
+	}
 	run_enter(r);
 	run_settle(r);
 	for (size_t i = 0; o && o->output_parameters.n && i < before; i++)

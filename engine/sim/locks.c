@@ -9,7 +9,7 @@ struct other {
 	str holder;
 	struct lock_id id;
 	struct lock_rank rank;
-	bool wants, holds;
+	bool wants, holds, held; /* held: at the last commit of the run */
 };
 struct answer {
 	str node_id;
@@ -192,6 +192,22 @@ sim_locks_init(struct sim *x)
 		sim_lock_at(x, sim_number(&limits->items[i], "at", 0),
 			(struct sim_lock_event){ .key = sim_field(x, &limits->items[i], "key"),
 				.limit = sim_field(x, &limits->items[i], "value") });
+}
+
+/* A turn begins: what the others have got until now stays, whatever becomes of it. */
+void
+sim_locks_commit(struct sim *x)
+{
+	for (size_t i = 0; i < x->locks->others.n; i++)
+		x->locks->others.p[i]->held = x->locks->others.p[i]->holds;
+}
+
+/* The turn is lost: who was let in by it never was. */
+void
+sim_locks_lose(struct sim *x)
+{
+	for (size_t i = 0; i < x->locks->others.n; i++)
+		x->locks->others.p[i]->holds = x->locks->others.p[i]->held;
 }
 
 /* After a crash: holders first, of whatever kind. */

@@ -508,7 +508,9 @@ restart(struct sim *x)
 static void
 lose(struct sim *x, const struct stimulus *s)
 {
+	sim_locks_commit(x);
 	decide(x, s);
+	sim_locks_lose(x);
 	arena_reset(x->tmp);
 	restart(x);
 }

@@ -97,6 +97,8 @@ str sim_field(struct sim *x, const struct val *map, const char *key);
 /* locks.c */
 void sim_locks_init(struct sim *x);
 void sim_locks_free(struct sim *x);
+void sim_locks_commit(struct sim *x);
+void sim_locks_lose(struct sim *x);
 void sim_locks_refill(struct sim *x);
 void sim_locks_play(struct sim *x, const struct sim_lock_event *ev);
 bool sim_locks_take(struct sim *x, const struct effect *ef); /* an effect on locks: done */

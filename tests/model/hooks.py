@@ -50,9 +50,10 @@ class Hooks:
             return False   # it speaks of what is not there yet
 
     def workflow_hooks(self, root):
-        """Those of the workflow see its status. Whether none that began is still open."""
+        """Those of the workflow see the state of its root as its status. Whether none that began is still open."""
         hooks = conditional(self.spec.get("hooks"))
-        return self.look_at_hooks(root, hooks, self.globals(), lambda name, hook: self.hook_call(None, name, hook)) if hooks else True
+        known = dict(self.globals(), **{"workflow.status": "Succeeded" if root.phase in ("Skipped", "Omitted") else root.phase})
+        return self.look_at_hooks(root, hooks, known, lambda name, hook: self.hook_call(None, name, hook)) if hooks else True
 
     def hook_call(self, n, name, hook):
         if not n:

@@ -69,6 +69,10 @@ class Table:
                 self.let.append(claim.holder)
 
 
+def wants_any(synchronization):
+    return any((synchronization or {}).get(kind) for kind in ("mutexes", "semaphores"))
+
+
 def names_of(synchronization, namespace="default"):
     """Semaphores first, as in Argo."""
     names = []
@@ -133,7 +137,7 @@ class Locking:
         self.put_lock(node, "waiting")
 
     def ask_for_workflow(self):
-        if "synchronization" in self.spec:
+        if wants_any(self.spec.get("synchronization")):
             self.ask(None, self.spec["synchronization"])
 
     def news_of_locks(self):
@@ -190,7 +194,7 @@ class Locking:
         n = self.nodes.get(call.name)
         if not n:
             over = self.shut(call.exiting) or self.past_deadline(call.exiting)
-            if "synchronization" not in template or over:   # else it would end before it could use them
+            if not wants_any(template.get("synchronization")) or over:   # else it would end before it could use them
                 return True
             self.may_begin(call)
             n = self.create(call, kind)
@@ -213,17 +217,12 @@ class Locking:
         self.table.give_back("default/%s/%s" % (self.name, n.name))
 
     def leave_lines(self):
-        """The workflow is suspended: others may come first."""
+        """The workflow is suspended: others may come first. For its own lock it stays in line, as in Argo."""
         for n in self.nodes.values():
             if self.waits(n):
                 self.leave_line(n)
-        if self.lock == "waiting":
-            self.lock = "out"
-            self.table.give_back("default/" + self.name)
 
     def ask_again(self):
-        if self.lock == "out":
-            self.ask_for_workflow()
         for n in list(self.nodes.values()):
             if n.open and n.lock == "out":
                 self.ask(n, n.template["synchronization"])
@@ -238,7 +237,7 @@ class Locking:
     def lock_is_waited_for(self):
         """A workflow that waits for its own lock does nothing else. Stopped, it has failed, unless its exit handler is to run: that does so
         under the lock. Its terminated kin has failed whatever there is."""
-        if self.lock not in ("waiting", "out"):
+        if self.lock != "waiting":
             return False
         handler = "onExit" in self.spec or "exit" in self.spec.get("hooks", {})
         if self.shutdown == "Terminate" or (self.shutdown and not handler):

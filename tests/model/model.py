@@ -271,8 +271,13 @@ class Model(Locking, Hooks):
             return Node(call.name, "Skipped", call)
 
     def finish(self, phase, message):
+        """What still runs, for its hooks, is told to end; and until the last command is gone it has not ended itself."""
+        for n in self.nodes.values():
+            if n.type == "Pod" and n.open and n.entered:
+                self.kill(n)
+                self.set(n, "Failed", "the workflow has ended")
         if any(n.dying for n in self.nodes.values()):
-            return   # until the last command is gone
+            return
         self.phase, self.message, self.finished = phase, message, self.now
         self.give_all_back()
 
@@ -560,8 +565,8 @@ class Model(Locking, Hooks):
         waiting = False
         for name, step, why in g.plan:
             child = self.begin_child(n, g, name, step, why, "steps")
-            if child and child.bubbles and not g.error:
-                g.error = "step group deemed errored due to child %s error: %s" % (child.name, child.message)
+            if child and child.bubbles:
+                self.will_be_error(g, "step group deemed errored due to child %s error: %s" % (child.name, child.message))
             if not child and not g.error:
                 waiting = True
         for name, step, _ in g.plan:
@@ -577,6 +582,12 @@ class Model(Locking, Hooks):
                 return self.set(g, "Failed", "child '%s' failed" % self.id(child.name))
         self.set(g, "Succeeded")
 
+    def will_be_error(self, whole, why):
+        """The first in time counts, and shows from the beginning."""
+        if not whole.error:
+            whole.error = why
+            self.set(whole, whole.phase, why)
+
     @staticmethod
     def continues(step, phase):
         on = step.get("continueOn", {})
@@ -590,7 +601,7 @@ class Model(Locking, Hooks):
         short = name[len(parent.name) + 1:] if parent is not n and parent.type == "StepGroup" else name[len(n.name) + 1:]
         call = Call(name, step, self.arguments(step.get("arguments", {})), n, n.call.inner, {kind + ".name": short},
                     n.call.exiting, False, n.call.depth + 1)
-        if why and parent.error:
+        if why and parent is not n and parent.error:
             return None
         if why:
             child = self.create(call, "Skipped")
@@ -786,9 +797,6 @@ class Model(Locking, Hooks):
             if any(not self.settled(n, tasks[d]) for d in self.needs(task)):
                 return
             node = self.decide(n, tasks, task, name)
-            if node and node.fulfilled:
-                self.changed = True
-                return   # hooks come after all that can begin
         if node and node.phase == "Omitted":
             return self.lifecycle(n, node, task, "tasks")
         if node and node.type == "TaskGroup":
@@ -936,8 +944,8 @@ class Model(Locking, Hooks):
             node.hook_due = True
             return False
         self.link(node, done)
-        if done.bubbles and not whole.error:
-            whole.error = done.message
+        if done.bubbles:
+            self.will_be_error(whole, done.message)
         return done.fulfilled
 
     def around(self, n, node, step, kind):
