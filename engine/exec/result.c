@@ -182,10 +182,12 @@ judge_member(struct task *t, const struct task_member *m, const struct ending *x
 	}
 }
 
-static int
+enum rank { RANK_INIT, RANK_MAIN, RANK_SIDE };
+
+static enum rank
 rank(const struct task_member *m)
 {
-	return m->role == TASK_ROLE_INIT ? 0 : m->role == TASK_ROLE_MAIN ? 1 : 2;
+	return m->role == TASK_ROLE_INIT ? RANK_INIT : m->role == TASK_ROLE_MAIN ? RANK_MAIN : RANK_SIDE;
 }
 
 /* Init containers in order, then main ones, then side ones; among equals by name, as a kubelet lists them. */
@@ -210,50 +212,62 @@ in_order(struct task *t)
 	return order;
 }
 
-/* The first container that failed speaks for the pod (inferFailedReason, v4.1.2). */
+static void
+fail(struct task_result *out, enum phase phase, str message)
+{
+	out->phase = phase;
+	out->message = message;
+}
+
+/* Whether this container failed, and so speaks for the pod. */
+static bool
+judge_container(struct task *t, const struct task_member *m, const struct ending *x, struct task_result *out)
+{
+	bool ended_by_us = m->role != TASK_ROLE_MAIN && (x->code == 137 || x->code == 143);
+	if (x->error.p)
+		fail(out, PHASE_ERROR, arena_fmt(t->arena, "%.*s: %.*s", STR_ARG(m->name), STR_ARG(x->error)));
+	else if (!x->has_code && m->role == TASK_ROLE_MAIN)
+		fail(out, PHASE_ERROR, arena_fmt(t->arena, "Pod failed before %.*s container starts due to PodInitializing: ", STR_ARG(m->name)));
+	else if (x->code && !ended_by_us)
+		fail(out, PHASE_FAILED, arena_fmt(t->arena, "%.*s: %s (exit code %d)%s%.*s", STR_ARG(m->name), reason(x), x->code,
+			x->message.n ? ": " : "", STR_ARG(x->message)));
+	return out->phase != PHASE_SUCCEEDED;
+}
+
+static bool
+judge_containers(struct task *t, const size_t *order, const struct ending *list, bool side, struct task_result *out)
+{
+	for (size_t i = 0; i < t->members.n; i++) {
+		const struct task_member *m = &t->members.p[order[i]];
+		if ((rank(m) == RANK_SIDE) == side && judge_container(t, m, &list[order[i]], out))
+			return true;
+	}
+	return false;
+}
+
+/* The container that Argo calls `wait`: whether it could not read an output. */
+static bool
+judge_executor(const struct task *t, const struct ending *list, struct task_result *out)
+{
+	for (size_t i = 0; i < t->members.n; i++)
+		if (list[i].output_problem.p)
+			fail(out, PHASE_ERROR, list[i].output_problem);
+	return out->phase != PHASE_SUCCEEDED;
+}
+
+/* The first that failed speaks for the pod: init, main, the executor, side containers (inferFailedReason, v4.1.2; spec 2.17). */
 static void
 judge_pod(struct task *t, const struct ending *pod, const struct ending *list, struct task_result *out)
 {
 	const size_t *order = in_order(t);
 	out->phase = PHASE_SUCCEEDED;
 	out->message = S("");
-	if (pod->error.p) {
-		out->phase = PHASE_ERROR;
-		out->message = arena_dup(t->arena, pod->error);
-		return;
-	}
-	if (pod->cause == TASK_CAUSE_DEADLINE) {
-		out->phase = PHASE_FAILED;
-		out->message = S(POD_TOO_LONG);
-		return;
-	}
-	for (size_t i = 0; i < t->members.n; i++) {
-		const struct task_member *m = &t->members.p[order[i]];
-		const struct ending *x = &list[order[i]];
-		bool ended_by_us = m->role != TASK_ROLE_MAIN && (x->code == 137 || x->code == 143);
-		if (x->error.p) {
-			out->phase = PHASE_ERROR;
-			out->message = arena_fmt(t->arena, "%.*s: %.*s", STR_ARG(m->name), STR_ARG(x->error));
-			return;
-		}
-		if (!x->has_code && m->role == TASK_ROLE_MAIN) {
-			out->phase = PHASE_ERROR;
-			out->message = arena_fmt(t->arena, "Pod failed before %.*s container starts due to PodInitializing: ",
-				STR_ARG(m->name));
-			return;
-		}
-		if (!x->code || ended_by_us)
-			continue;
-		out->phase = PHASE_FAILED;
-		out->message = arena_fmt(t->arena, "%.*s: %s (exit code %d)%s%.*s", STR_ARG(m->name), reason(x), x->code,
-			x->message.n ? ": " : "", STR_ARG(x->message));
-		return;
-	}
-	for (size_t i = 0; i < t->members.n; i++)
-		if (list[i].output_problem.p) {
-			out->phase = PHASE_ERROR;
-			out->message = list[i].output_problem;
-		}
+	if (pod->error.p)
+		fail(out, PHASE_ERROR, arena_dup(t->arena, pod->error));
+	else if (pod->cause == TASK_CAUSE_DEADLINE)
+		fail(out, PHASE_FAILED, S(POD_TOO_LONG));
+	else if (!judge_containers(t, order, list, false, out) && !judge_executor(t, list, out))
+		judge_containers(t, order, list, true, out);
 }
 
 /* The records of each container follow its name. */

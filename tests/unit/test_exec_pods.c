@@ -205,6 +205,75 @@ side_containers_end_with_main(void **state)
 	world_free(w);
 }
 
+/* Section 2.17: whatever else failed in the pod, an init container is named before main, main before the executor and the side containers. */
+static void
+of_several_that_failed_the_first_in_rank_is_named(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct pod_of p;
+	one_init(&p, "mainranks", "exit 3");
+	step_output(&p.step, "out", "/tmp/tidegate-is-never-written", NULL);
+	p.side[0] = container(&p, "s", "exit 4");
+	p.step.tmpl.sidecars.n = 1;
+	const struct ended *e = run_pod(w, &p);
+	assert_int_equal(e->phase, PHASE_FAILED);
+	assert_string_equal(e->message, "main: Error (exit code 3)");
+	assert_int_equal(e->exit_code, 3);
+
+	one_init(&p, "executorranks", "true");
+	step_output(&p.step, "out", "/tmp/tidegate-is-never-written", NULL);
+	p.side[0] = container(&p, "s", "exit 4");
+	p.step.tmpl.sidecars.n = 1;
+	e = run_pod(w, &p);
+	assert_int_equal(e->phase, PHASE_ERROR);
+	assert_contains(e->message, "wait: Error (exit code 64)");
+
+	one_init(&p, "initranks", "exit 3");
+	p.init[0] = container(&p, "i", "exit 5");
+	p.step.tmpl.init_containers.n = 1;
+	p.side[0] = container(&p, "s", "exit 4");
+	p.step.tmpl.sidecars.n = 1;
+	e = run_pod(w, &p);
+	assert_int_equal(e->phase, PHASE_FAILED);
+	assert_string_equal(e->message, "i: Error (exit code 5)");
+	world_free(w);
+}
+
+static void
+a_side_container_that_was_told_to_end_does_not_matter(void **state)
+{
+	static const char *const scripts[] = { "exit 143", "exit 137", "kill -KILL $$$$" };
+	struct world *w = world_new(sandbox_of(state));
+	struct pod_of p;
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		char node[16];
+		snprintf(node, sizeof node, "told%zu", i);
+		one_init(&p, node, "sleep 0.1; echo done");
+		p.side[0] = container(&p, "s", scripts[i]);
+		p.step.tmpl.sidecars.n = 1;
+		const struct ended *e = run_pod(w, &p);
+		assert_succeeded(e);
+		assert_string_equal(e->result, "done");
+	}
+	world_free(w);
+}
+
+static void
+a_member_whose_command_is_not_there_is_an_error(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct pod_of p;
+	set_init(&p, "absent");
+	member(&p, "main", "true", NULL);
+	p.argv[0][0] = S("there-is-no-such-command");
+	const struct ended *e = run_pod(w, &p);
+	assert_int_equal(e->containers[0].phase, PHASE_ERROR);
+	assert_contains(e->containers[0].message, "main: Error (exit code 64)");
+	assert_contains(e->containers[0].message, "executable file not found");
+	assert_int_equal(e->exit_code, 64);
+	world_free(w);
+}
+
 static void
 attempts_are_counted_in_total(void **state)
 {
@@ -628,6 +697,9 @@ main(int argc, char **argv)
 		TEST(a_failed_member_ends_the_others),
 		TEST(init_containers_come_first_and_decide),
 		TEST(side_containers_end_with_main),
+		TEST(of_several_that_failed_the_first_in_rank_is_named),
+		TEST(a_side_container_that_was_told_to_end_does_not_matter),
+		TEST(a_member_whose_command_is_not_there_is_an_error),
 		TEST(attempts_are_counted_in_total),
 		TEST(a_pod_is_ended_when_asked_and_at_its_deadline),
 		TEST(a_running_pod_is_adopted),
