@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -487,6 +488,7 @@ writer_main(void *arg)
 		pthread_cond_signal(&s->idle);
 		pthread_mutex_unlock(&s->lock);
 		uv_async_send(&s->finished_wake);
+		sched_yield(); /* what waited for the commit goes first, where a processor is short */
 		if (s->writer.wal_pages >= WAL_LIMIT_PAGES)
 			checkpoint(s);
 		if (s->path)
