@@ -162,10 +162,18 @@ child_main(void *arg)
 	_exit(127);
 }
 
+static char stack[STACK_SIZE] __attribute__((aligned(16)));
+
+void
+command_ahead(void)
+{
+	for (size_t at = STACK_SIZE - 4096; at >= STACK_SIZE - 16384; at -= 4096)
+		*(volatile char *)(stack + at) = 0;
+}
+
 pid_t
 command_start(const struct command *c, struct why *w)
 {
-	static char stack[STACK_SIZE] __attribute__((aligned(16)));
 	struct child ch = { c, w };
 	pid_t pid = clone(child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &ch);
 	if (pid < 0)

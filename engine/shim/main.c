@@ -4,7 +4,7 @@
  * It knows nothing of the steps it started and ends with the daemon; they do not.
  *
  * To fork is the better part of what it does for a step, and somebody waits for it. So when there is nothing to do it forks one
- * ahead, the spare, which gets the next step's message as it came. Not for a sandbox: its namespaces would have
+ * ahead, the spare, which does what needs no step to be known, and gets the next step's message as it came. Not for a sandbox: its namespaces would have
  * the mounts of an earlier time.
  */
 #include <errno.h>
@@ -179,6 +179,8 @@ make_spare(int control)
 	if (pid == 0) {
 		leave_server(control);
 		close(pair[0]);
+		monitor_ahead();
+		in.text[0] = 0; /* a page of our own, as well */
 		int got;
 		while ((got = receive(pair[1])) < 0)
 			continue;

@@ -82,7 +82,6 @@ prepare(struct monitor *m, const char *records, size_t n, enum task_sandbox sand
 	m->task.sandbox = sandbox;
 	if (task_read(&m->task, records, n, &m->error) < 0 || looks_read(&m->looks, &m->task, &m->error) < 0)
 		return;
-	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (hold_image(&m->task, &m->error) < 0)
 		return;
 	if (cgroup_make(&m->task, &m->error) < 0)
@@ -578,27 +577,38 @@ monitor_signals(void)
 	return signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static struct monitor monitor = { .out = { -1, -1 }, .signals = -1, .end_fd = -1 };
+
+void
+monitor_ahead(void)
+{
+	struct monitor *m = &monitor;
+	setpgid(0, 0); /* in the server's session, which has no terminal */
+	m->signals = monitor_signals();
+	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	(void)open_pipes(m); /* what failed is in m->error */
+	command_ahead();
+}
+
 _Noreturn void
 monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket, int end_fd)
 {
-	static struct monitor m = { .out = { -1, -1 } };
-	m.setup = s;
-	m.socket = socket;
-	m.end_fd = end_fd;
-	setpgid(0, 0); /* in the server's session, which has no terminal */
-	m.signals = monitor_signals();
-	prepare(&m, records, n, sandbox);
-	if (!m.error.text[0])
-		(void)open_pipes(&m); /* what failed is in m.error */
-	take_claim(&m);
-	run_command(&m);
-	kill_rest(&m);
-	if (m.cause == TASK_CAUSE_ITSELF && WIFSIGNALED(m.status) && WTERMSIG(m.status) == SIGKILL && cgroup_oom())
-		m.cause = TASK_CAUSE_OOM;
-	count_usage(&m);
+	struct monitor *m = &monitor;
+	if (m->signals < 0)
+		monitor_ahead();
+	m->setup = s;
+	m->socket = socket;
+	m->end_fd = end_fd;
+	prepare(m, records, n, sandbox);
+	take_claim(m);
+	run_command(m);
+	kill_rest(m);
+	if (m->cause == TASK_CAUSE_ITSELF && WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGKILL && cgroup_oom())
+		m->cause = TASK_CAUSE_OOM;
+	count_usage(m);
 	cgroup_remove();
-	m.finished = now_real();
-	drain(&m.relay);
-	leave_end(&m);
+	m->finished = now_real();
+	drain(&m->relay);
+	leave_end(m);
 	_exit(0); /* closes the socket: the daemon's news. The namespace, if any, ends with us */
 }

@@ -124,29 +124,34 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 	return 0;
 }
 
+static int
+make_dir(int tasks_fd, const char *path)
+{
+	return mkdirat(tasks_fd, path, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* From the last one up: mostly only that is missing. */
 int
 task_make_parents(int tasks_fd, const char *path)
 {
-	char part[4096];
-	if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
+	char parent[4096];
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return 0;
+	if ((size_t)snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path) >= sizeof parent) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	for (char *p = strchr(part, '/'); p; p = strchr(p + 1, '/')) {
-		*p = 0;
-		if (mkdirat(tasks_fd, part, 0755) < 0 && errno != EEXIST)
-			return -1;
-		*p = '/';
-	}
-	return 0;
+	if (make_dir(tasks_fd, parent) == 0)
+		return 0;
+	return errno != ENOENT || task_make_parents(tasks_fd, parent) < 0 ? -1 : make_dir(tasks_fd, parent);
 }
 
 int
 task_open_dir(int tasks_fd, const char *dir)
 {
 	/* Mostly only the last one is missing. */
-	if (mkdirat(tasks_fd, dir, 0755) < 0 && errno == ENOENT &&
-		(task_make_parents(tasks_fd, dir) < 0 || (mkdirat(tasks_fd, dir, 0755) < 0 && errno != EEXIST)))
+	if (mkdirat(tasks_fd, dir, 0755) < 0 && errno == ENOENT && (task_make_parents(tasks_fd, dir) < 0 || make_dir(tasks_fd, dir) < 0))
 		return -1;
 	return openat(tasks_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }

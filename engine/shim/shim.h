@@ -61,8 +61,10 @@ pid_t fork_into(uint64_t flags, int exit_signal);
 /* The namespaces of a step in this sandbox. */
 uint64_t step_namespaces(enum task_sandbox sandbox);
 
+/* monitor.c: what a monitor can do before it has a step, so that nobody waits for it: by the spare; else the next one does it. */
+void monitor_ahead(void);
 /*
- * monitor.c: one step from release to end. Does not return. `end_fd`: -1, or, in a container of a pod, a file that gets
+ * One step from release to end. Does not return. `end_fd`: -1, or, in a container of a pod, a file that gets
  * its end; `socket` is then the pod's: 'r' begins it, 'd' and a text lets it end without having begun, and it says 'c'
  * when it has begun, 'y' when it is ready.
  */
@@ -143,6 +145,8 @@ struct command {
 	const struct task *task;
 	int in, out, err;
 };
+/* Has the memory at hand that a start takes: the first write to a page of it costs as much as a system call. */
+void command_ahead(void);
 /* The pid, or -1 with the text that Argo's emissary would print (exit code 64) in `w`. */
 pid_t command_start(const struct command *c, struct why *w);
 
