@@ -475,8 +475,20 @@ missing(struct decode *c, const struct field *f, const struct val *in)
 
 static void decode_rows(struct decode *c, const struct schema *sc, const struct val *in, void *out);
 
+/* With which letters, whatever their case, the names of the members begin: most fields of a schema are not given, and this tells. */
+static uint32_t
+first_letters(const struct val *in)
+{
+	uint32_t letters = 0;
+	for (uint32_t i = 0; in && i < in->n; i++) {
+		str k = val_key(&in->members[i]);
+		letters |= k.n ? UINT32_C(1) << (k.p[0] & 31) : 0;
+	}
+	return letters;
+}
+
 static void
-decode_row(struct decode *c, const struct schema *sc, const struct field *f, const struct val *in, void *out)
+decode_row(struct decode *c, const struct schema *sc, const struct field *f, const struct val *in, uint32_t letters, void *out)
 {
 	void *to = (char *)out + f->offset;
 	if (f->kind == FIELD_SRC_) {
@@ -487,7 +499,7 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 		decode_rows(c, f->schema, in, to);
 		return;
 	}
-	const struct member *m = find_member(sc, in, f->name);
+	const struct member *m = letters >> (f->name[0] & 31) & 1 ? find_member(sc, in, f->name) : NULL;
 	if (!m || is_null(&m->value)) {
 		if (f->dflt)
 			(void)field_default(f, c->arena, to); /* schema_self_test sees to it that they decode */
@@ -522,8 +534,9 @@ decode_row(struct decode *c, const struct schema *sc, const struct field *f, con
 static void
 decode_rows(struct decode *c, const struct schema *sc, const struct val *in, void *out)
 {
+	const uint32_t letters = first_letters(in);
 	EACH_FIELD(sc, f)
-		decode_row(c, sc, f, in, out);
+		decode_row(c, sc, f, in, letters, out);
 	if (sc->check)
 		sc->check(out, in, c);
 }
