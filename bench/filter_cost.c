@@ -57,15 +57,16 @@ struct job {
 	struct filter_set set;
 	struct event *ev;
 	struct arena *tmp;
+	struct trace trace;
 };
 
 static int64_t
 filter(void *arg)
 {
 	struct job *j = arg;
-	struct filtered f = { .ev = j->ev, .tmp = j->tmp };
-	str why;
-	enum verdict v = filter_set_eval(&j->set, &f, &why);
+	struct filtered f = { .ev = j->ev, .tmp = j->tmp, .trace = &j->trace };
+	trace_clear(&j->trace);
+	enum verdict v = filter_set_eval(&j->set, &f);
 	assert(v == FILTER_PASS);
 	arena_reset(j->tmp);
 	return 1;
@@ -141,9 +142,10 @@ measure(struct arena *a, const struct filter_kind *k, size_t size)
 	struct filters filters = { .data = { data, n }, .exprs = { &expr, expr.expr.n > 0 }, .script = k->script };
 	struct dependency dep = { .name = S("push"), .filters = &filters };
 	struct job j = { .ev = event_bare(), .tmp = arena_new() };
+	struct checks checks = { .arena = a };
 	struct err e;
 	j.ev->data = payload(a, size);
-	if (filter_set_compile(&dep, STR_NONE, a, &j.set, &e) < 0) {
+	if (filter_set_compile(&dep, &checks, &j.set, &e) < 0) {
 		fprintf(stderr, "%s: %s\n", k->name, e.msg);
 		return -1;
 	}
@@ -151,6 +153,7 @@ measure(struct arena *a, const struct filter_kind *k, size_t size)
 	printf("%s %zu: first %.0f ns, next %.0f ns (path alone %.0f ns, one look over the bytes %.0f ns)\n", k->name, size, first, next,
 	       best_of(path_alone, &j), best_of(look_over, &j));
 	filter_set_free(&j.set);
+	VEC_FREE(&checks.list);
 	event_unref(j.ev);
 	arena_free(j.tmp);
 	return 0;

@@ -17,7 +17,7 @@ decide_again(struct sensor *s, const struct dead_again *x, size_t dep, struct pr
 {
 	dead_letter_taken(s->ss->triggers, x->id);
 	if (t)
-		decide_at_trigger(s, t, dep, x->ev);
+		(void)decide_at_trigger(s, t, dep, x->ev);
 	else
 		decide_at_dependency(s, dep, x->ev, seen, seen != NULL);
 	if (s->prog->timed)
@@ -40,11 +40,10 @@ transformed_again(void *arg, str out, const struct err *e)
 	if (!find_again(w->ss, &w->x, &s, &dep, &t))
 		return; /* the letter stays */
 	struct transformed seen = { .dep = dep };
-	const struct transformer *how = &s->prog->deps[dep].transform;
 	if (!e)
 		seen.ev = event_with_data(w->x.ev, out);
-	else if (how->spec)
-		seen.why = transform_failed(how, w->ss->tmp, e->msg);
+	else
+		seen.why = str_c(e->msg);
 	decide_again(s, &w->x, dep, t, &seen);
 	event_unref(seen.ev);
 	arena_reset(w->ss->tmp);
@@ -73,7 +72,7 @@ again(void *arg, const struct dead_again *x)
 	if (known && !t && !s->prog->deps[dep].problem.p && transformer_is_jq(&s->prog->deps[dep].transform) && event_is_json(x->ev)) {
 		transform_again(s, dep, x);
 	} else if (known) {
-		struct transformed none = { .dep = dep, .why = S("transform: the event's data is no JSON") };
+		struct transformed none = { .dep = dep, .why = S("the event's data is no JSON") };
 		decide_again(s, x, dep, t, &none);
 	}
 	arena_reset(ss->tmp);

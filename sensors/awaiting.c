@@ -77,10 +77,9 @@ on_answer(void *arg, str out, const struct err *e)
 {
 	struct answer *a = arg;
 	struct waiter *x = a->of;
-	const struct program_dep *d = &x->line->program->deps[a->t.dep];
 	a->job = NULL;
 	if (e)
-		a->t.why = transform_failed(&d->transform, x->arena, e->msg);
+		a->t.why = arena_dup(x->arena, str_c(e->msg));
 	else
 		a->t.ev = event_with_data(x->ev, out);
 	if (--x->open == 0)
@@ -102,7 +101,7 @@ begin(struct awaiting *w, struct waiter *x)
 		*a = (struct answer){ .t.dep = at - 1, .of = x };
 		const char *wrong = !x->ev->data.n ? "the event has no data" : !event_is_json(x->ev) ? "the event's data is no JSON" : NULL;
 		if (wrong) {
-			a->t.why = transform_failed(&d->transform, x->arena, wrong);
+			a->t.why = str_c(wrong);
 			continue;
 		}
 		x->open++;

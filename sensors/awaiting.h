@@ -13,7 +13,7 @@
 struct transformed {
 	size_t dep;
 	struct event *ev; /* NULL: it failed */
-	str why;
+	str why;          /* what went wrong */
 };
 struct awaiting;
 

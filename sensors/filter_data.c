@@ -27,12 +27,13 @@ struct entry {
 	struct gotmpl *template;
 	struct wanted *wanted;
 	size_t n;
-	str want; /* comparator and values, as a reason shows them */
+	size_t check;
 };
 struct data {
 	struct entry *entries;
 	size_t n;
 	bool any; /* dataLogicalOperator: or */
+	size_t whole; /* the check of what concerns no entry */
 };
 
 static bool
@@ -64,15 +65,6 @@ compile_value(struct entry *en, str value, struct wanted *w, struct err *e)
 	}
 }
 
-/* A value as a reason shows it: short and quoted. */
-static void
-add_shown(struct buf *b, str s)
-{
-	json_quote(b, str_slice(s, 0, 60), 0);
-	if (s.n > 60)
-		buf_add(b, S("..."));
-}
-
 /* What the entry wants: every event that it stops has it in its reason, so it is put together once. */
 static str
 wanted_list(struct arena *a, const struct entry *en)
@@ -84,7 +76,7 @@ wanted_list(struct arena *a, const struct entry *en)
 		if (i)
 			buf_add(&b, S(" or "));
 		if (en->type == TYPE_STRING)
-			add_shown(&b, en->spec->value.p[i]);
+			trace_show(&b, en->spec->value.p[i]);
 		else
 			buf_add(&b, en->spec->value.p[i]);
 	}
@@ -94,8 +86,9 @@ wanted_list(struct arena *a, const struct entry *en)
 }
 
 static int
-compile_entry(const struct data_filter *s, struct arena *a, struct entry *en, struct err *e)
+compile_entry(const struct data_filter *s, struct checks *checks, struct entry *en, struct err *e)
 {
+	struct arena *a = checks->arena;
 	en->spec = s;
 	en->type = (enum type)place_in(type_names, ARRAY_LEN(type_names), s->type);
 	en->cmp = s->comparator.n ? (enum comparator)place_in(comparator_names, ARRAY_LEN(comparator_names), s->comparator) : CMP_EQ;
@@ -111,7 +104,7 @@ compile_entry(const struct data_filter *s, struct arena *a, struct entry *en, st
 	for (; en->n < s->value.n; en->n++)
 		if (compile_value(en, s->value.p[en->n], &en->wanted[en->n], e) < 0)
 			return -1;
-	en->want = wanted_list(a, en);
+	en->check = checks_add(checks, "data", s->path, wanted_list(a, en), "", s->src);
 	return 0;
 }
 
@@ -125,13 +118,15 @@ free_data(void *compiled)
 }
 
 static int
-compile(const struct filters *s, struct arena *a, void **out, struct err *e)
+compile(const struct filters *s, struct checks *checks, void **out, struct err *e)
 {
+	struct arena *a = checks->arena;
 	struct data *d = ARENA_NEW(a, struct data);
 	d->any = str_eq(s->data_operator, S("or"));
+	d->whole = checks_add(checks, "data", S(""), S(""), "", val_get(s->src, S("data")));
 	d->entries = ARENA_ARRAY(a, struct entry, s->data.n);
 	for (; d->n < s->data.n; d->n++) {
-		if (compile_entry(&s->data.p[d->n], a, &d->entries[d->n], e) == 0)
+		if (compile_entry(&s->data.p[d->n], checks, &d->entries[d->n], e) == 0)
 			continue;
 		err_wrap(e, "%.*s", STR_ARG(s->data.p[d->n].path));
 		d->n++; /* what it has so far is freed too */
@@ -191,7 +186,7 @@ look_up(const struct entry *en, struct filtered *f, struct gjson *got, str *text
 }
 
 static enum verdict
-entry_eval(const struct entry *en, struct filtered *f, str *why, str file)
+entry_eval(const struct entry *en, struct filtered *f)
 {
 	struct gjson got;
 	struct err e = { 0 };
@@ -199,45 +194,37 @@ entry_eval(const struct entry *en, struct filtered *f, str *why, str file)
 	int holds = look_up(en, f, &got, &text, &e) < 0 ? -1 : 0;
 	for (size_t i = 0; holds == 0 && i < en->n; i++)
 		holds = value_holds(en, &en->wanted[i], &got, text, &e);
-	if (holds > 0)
-		return FILTER_PASS;
-	str place = manifest_place(f->tmp, file, en->spec->src), path = en->spec->path;
-	if (holds < 0) {
-		*why = arena_fmt(f->tmp, "data filter %.*s: %s (%.*s)", STR_ARG(path), e.msg, STR_ARG(place));
-		return FILTER_ERROR;
-	}
+	if (holds < 0)
+		return filter_look(f, en->check, FILTER_ERROR, arena_dup(f->tmp, str_c(e.msg)));
 	struct buf b CLEANUP(free_buf) = { 0 };
-	add_shown(&b, text);
-	*why = arena_fmt(f->tmp, "data filter %.*s: want %.*s, got %.*s (%.*s)", STR_ARG(path), STR_ARG(en->want), STR_ARG(buf_str(&b)),
-	                 STR_ARG(place));
-	return FILTER_MISS;
+	trace_show(&b, text);
+	return filter_look(f, en->check, holds ? FILTER_PASS : FILTER_MISS, arena_dup(f->tmp, buf_str(&b)));
 }
 
 static enum verdict
-eval(const void *compiled, struct filtered *f, str *why)
+eval(const void *compiled, struct filtered *f)
 {
 	const struct data *d = compiled;
 	enum verdict worst = FILTER_MISS;
+	struct trace_look why = { d->whole, FILTER_MISS, S("") };
 	if (!f->ev->data.n)
-		return FILTER_PASS; /* an event without data passes, as in Argo */
-	if (!event_is_json(f->ev)) {
-		*why = S("data filter: the event's data is no JSON");
-		return FILTER_ERROR;
-	}
+		return filter_look(f, d->whole, FILTER_PASS, S("the event has no data")); /* as in Argo */
+	if (!event_is_json(f->ev))
+		return filter_look(f, d->whole, FILTER_ERROR, S("the event's data is no JSON"));
 	for (size_t i = 0; i < d->n; i++) {
-		str reason;
-		enum verdict v = entry_eval(&d->entries[i], f, &reason, f->file);
-		if (v == FILTER_PASS && d->any)
-			return FILTER_PASS;
+		enum verdict v = entry_eval(&d->entries[i], f);
+		if ((v == FILTER_PASS) == d->any)
+			return v;
 		if (v == FILTER_PASS)
 			continue;
-		if (!d->any || i == 0 || v == FILTER_ERROR)
-			*why = reason;
-		if (!d->any)
-			return v;
+		if (i == 0 || v == FILTER_ERROR)
+			why = f->why;
 		worst = v == FILTER_ERROR ? v : worst;
 	}
-	return d->any ? worst : FILTER_PASS;
+	if (!d->any)
+		return FILTER_PASS;
+	f->why = why;
+	return worst;
 }
 
 const struct filter_ops filter_data = { .kind = "data", .present = present, .compile = compile, .eval = eval, .free = free_data };

@@ -8,7 +8,7 @@
 
 struct lua_filter {
 	struct script *script;
-	const struct filters *spec;
+	size_t check;
 };
 
 static bool
@@ -18,10 +18,10 @@ present(const struct filters *s)
 }
 
 static int
-compile(const struct filters *s, struct arena *a, void **out, struct err *e)
+compile(const struct filters *s, struct checks *checks, void **out, struct err *e)
 {
-	struct lua_filter *l = ARENA_NEW(a, struct lua_filter);
-	l->spec = s;
+	struct lua_filter *l = ARENA_NEW(checks->arena, struct lua_filter);
+	l->check = checks_add(checks, "script", S(""), S(""), "did not return true", s->src);
 	*out = l;
 	return script_compile(s->script, &l->script, e);
 }
@@ -33,34 +33,28 @@ free_script(void *compiled)
 }
 
 static enum verdict
-failed(struct filtered *f, const struct lua_filter *l, const char *what, str *why)
+failed(struct filtered *f, const struct lua_filter *l, const char *what)
 {
-	str place = manifest_place(f->tmp, f->file, l->spec->src);
-	*why = arena_fmt(f->tmp, "script filter: %s (%.*s)", what, STR_ARG(place));
-	return FILTER_ERROR;
+	return filter_look(f, l->check, FILTER_ERROR, arena_dup(f->tmp, str_c(what)));
 }
 
 static enum verdict
-eval(const void *compiled, struct filtered *f, str *why)
+eval(const void *compiled, struct filtered *f)
 {
 	const struct lua_filter *l = compiled;
 	struct err e;
 	bool passes;
 	if (!f->ev->data.n)
-		return FILTER_PASS;
+		return filter_look(f, l->check, FILTER_PASS, S("the event has no data"));
 	const struct val *data = event_data(f->ev, &e);
 	if (!data)
-		return failed(f, l, "the event's data is no JSON", why);
+		return failed(f, l, "the event's data is no JSON");
 	static const struct val nothing = { .kind = VAL_MAP };
 	if (data->kind != VAL_MAP && data->kind != VAL_NULL)
-		return failed(f, l, arena_fmt(f->tmp, "the event's data must be an object, not %s", val_kind_name(data)).p, why);
+		return failed(f, l, arena_fmt(f->tmp, "the event's data must be an object, not %s", val_kind_name(data)).p);
 	if (script_passes(l->script, data->kind == VAL_NULL ? &nothing : data, &passes, &e) < 0)
-		return failed(f, l, e.msg, why);
-	if (passes)
-		return FILTER_PASS;
-	str place = manifest_place(f->tmp, f->file, l->spec->src);
-	*why = arena_fmt(f->tmp, "script filter: did not return true (%.*s)", STR_ARG(place));
-	return FILTER_MISS;
+		return failed(f, l, e.msg);
+	return filter_look(f, l->check, passes ? FILTER_PASS : FILTER_MISS, S(""));
 }
 
 const struct filter_ops filter_script = { .kind = "script", .present = present, .compile = compile, .eval = eval, .free = free_script };

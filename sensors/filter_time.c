@@ -7,9 +7,9 @@
 #include "sensors/filter.h"
 
 struct day_part {
-	const struct time_filter *spec;
 	const struct tz *zone;
 	int start, stop; /* seconds of the day */
+	size_t check;
 };
 
 static bool
@@ -37,31 +37,31 @@ parse_clock(str s, const char *name, int *out, struct err *e)
 }
 
 static int
-compile(const struct filters *s, struct arena *a, void **out, struct err *e)
+compile(const struct filters *s, struct checks *checks, void **out, struct err *e)
 {
+	struct arena *a = checks->arena;
 	struct day_part *p = ARENA_NEW(a, struct day_part);
-	p->spec = s->time;
 	p->zone = tz_utc();
 	*out = p;
 	if (parse_clock(s->time->start, "start", &p->start, e) < 0 || parse_clock(s->time->stop, "stop", &p->stop, e) < 0)
 		return -1;
-	return s->time->timezone.n ? tz_open(a, s->time->timezone, &p->zone, e) : 0;
+	if (s->time->timezone.n && tz_open(a, s->time->timezone, &p->zone, e) < 0)
+		return -1;
+	str zone = tz_name(p->zone);
+	str want = arena_fmt(a, "%.*s to %.*s %.*s", STR_ARG(s->time->start), STR_ARG(s->time->stop), STR_ARG(zone));
+	p->check = checks_add(checks, "time", S(""), want, "", s->time->src);
+	return 0;
 }
 
 static enum verdict
-eval(const void *compiled, struct filtered *f, str *why)
+eval(const void *compiled, struct filtered *f)
 {
 	const struct day_part *p = compiled;
 	int64_t sec = f->ev->time / NS_PER_SEC;
 	struct civil c = civil_from(sec + tz_span(p->zone, sec).offset);
 	int t = (c.hour * 60 + c.minute) * 60 + c.second;
 	bool in = p->start < p->stop ? t >= p->start && t < p->stop : t >= p->start || t < p->stop;
-	if (in)
-		return FILTER_PASS;
-	str place = manifest_place(f->tmp, f->file, p->spec->src), zone = tz_name(p->zone);
-	*why = arena_fmt(f->tmp, "time filter: want %.*s to %.*s %.*s, got %02d:%02d:%02d (%.*s)", STR_ARG(p->spec->start), STR_ARG(p->spec->stop),
-	                 STR_ARG(zone), c.hour, c.minute, c.second, STR_ARG(place));
-	return FILTER_MISS;
+	return filter_look(f, p->check, in ? FILTER_PASS : FILTER_MISS, arena_fmt(f->tmp, "%02d:%02d:%02d", c.hour, c.minute, c.second));
 }
 
 const struct filter_ops filter_time = { .kind = "time", .present = present, .compile = compile, .eval = eval };

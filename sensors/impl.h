@@ -29,6 +29,8 @@ struct sensors {
 	struct map by_name; /* "ns/name" -> struct sensor */
 	struct jq_pool *jq; /* NULL: nobody needed it yet */
 	struct arena *tmp;  /* for one event */
+	struct trace trace; /* of the event at the dependency where it is */
+	bool trace_told;    /* a decision has it */
 	uint64_t round;     /* of apply: marks what is still there */
 	sensors_told *told; /* trying out (try.c); NULL: in earnest */
 	void *told_arg;
@@ -40,6 +42,7 @@ struct sensor {
 	int64_t id; /* of its rows */
 	struct program *prog;
 	uint64_t revision, round;
+	int64_t version; /* of the manifest, as rows name it (version.h); 0: not written yet */
 	struct bus *bus;
 	struct subscription *sub;
 	struct awaiting *awaiting; /* events under way, in order */
@@ -59,14 +62,14 @@ struct part {
 
 /* What is to be said about the event at the dependency; `t`: and at the trigger. The caller adds verdict and reason. */
 struct decision decision_about(struct sensor *s, const struct event *ev, size_t dep, const struct program_trigger *t);
-/* A row with it. `verdict` is a literal. */
+/* A row with it, and with what the filters looked at if no other has it yet. `verdict` is a literal. */
 void decide(struct sensor *s, const struct event *ev, size_t dep, const struct program_trigger *t, const char *verdict, str reason);
 /* The event cannot go on, through no fault of its own perhaps: it is kept with the reason. */
 void decide_stop(struct sensor *s, size_t dep, const struct program_trigger *t, struct event *ev, str reason);
 /* The parts leave together; `last` is the one of them that came now. Sorts them. */
 void decide_fire(struct sensor *s, struct program_trigger *t, struct part *parts, size_t n, const struct part *last);
-/* The event has passed the dependency's filters: it enters the conditions of the trigger. */
-void decide_at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev);
+/* The event has passed the dependency's filters: it enters the conditions of the trigger. False: they do not name the dependency. */
+bool decide_at_trigger(struct sensor *s, struct program_trigger *t, size_t dep, struct event *ev);
 /* `t` has what jq programs made of the event. */
 void decide_at_dependency(struct sensor *s, size_t dep, struct event *ev, const struct transformed *t, size_t n);
 /* The whole event; `arg` is the sensor. For the bus, and for awaiting_new. */

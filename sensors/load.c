@@ -172,6 +172,7 @@ sensor_load(struct sensor *s, struct object *o, struct err *e)
 	struct program *old = s->prog;
 	s->prog = program_new(o);
 	s->revision = o->revision;
+	s->version = 0;
 	if (old)
 		sensor_retire_triggers(old, s->prog);
 	int rc = define_triggers(s, e);

@@ -36,15 +36,30 @@ index_dep(struct program *p, size_t i)
 }
 
 static void
+keep_checks(struct program *p, struct program_dep *d, struct checks *c)
+{
+	struct check *all = ARENA_ARRAY(p->arena, struct check, c->list.n);
+	if (c->list.n)
+		memcpy(all, c->list.p, c->list.n * sizeof *all);
+	d->checks = all;
+	d->checks_n = c->list.n;
+	d->first_check = p->checks_n;
+	p->checks_n += c->list.n;
+	VEC_FREE(&c->list);
+}
+
+static void
 add_dep(struct program *p, const struct dependency *spec)
 {
 	struct program_dep *d = &p->deps[p->deps_n];
+	struct checks checks = { .arena = p->arena, .file = p->object->file };
 	struct err e;
 	d->spec = spec;
-	if (transformer_compile(spec->transform, p->object->file, &d->transform, &e) < 0)
+	if (transformer_compile(spec->transform, &checks, &d->transform, &e) < 0)
 		d->problem = problem(p, spec->transform->src, "", e.msg);
-	else if (filter_set_compile(spec, p->object->file, p->arena, &d->filters, &e) < 0)
+	else if (filter_set_compile(spec, &checks, &d->filters, &e) < 0)
 		d->problem = problem(p, spec->filters ? spec->filters->src : spec->src, "", e.msg);
+	keep_checks(p, d, &checks);
 	index_dep(p, p->deps_n++);
 }
 

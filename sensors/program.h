@@ -15,6 +15,8 @@ struct program_dep {
 	const struct dependency *spec;
 	struct transformer transform; /* before the filters */
 	struct filter_set filters;
+	const struct check *checks; /* what transform and filters look at */
+	size_t checks_n, first_check; /* the first one's number among all of the sensor */
 	str problem; /* why it cannot be evaluated; absent: it can */
 	size_t next; /* the next dependency on the same event, +1; 0: none */
 };
@@ -37,6 +39,7 @@ struct program {
 	size_t deps_n;
 	struct program_trigger *triggers;
 	size_t triggers_n;
+	size_t checks_n;       /* of all dependencies */
 	bool timed;            /* a join may have something to do without an event */
 	struct map by_event;   /* "source\0event" -> (void *)(first dependency + 1) */
 };

@@ -8,6 +8,7 @@
 
 const char sensor_schema_sql[] = ROWS_SCHEMA_SQL FIRING_SCHEMA_SQL;
 const char sensor_waiting_sql[] = ROWS_WAITING_SQL;
+const char sensor_explain_sql[] = ROWS_EXPLAIN_SQL VERSION_SCHEMA_SQL;
 
 enum {
 	KEY_BITS = 40,
@@ -26,6 +27,8 @@ struct change {
 	struct saved_row row;
 	str ns, name;
 	struct event *ev;
+	struct check check;
+	str outline;
 };
 
 struct batch {
@@ -143,14 +146,31 @@ trim(sqlite3 *db, const struct change *c, struct err *e)
 	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key >= ? AND key <= ?", "ii", c->sensor << KEY_BITS, c->key - ROWS_RING);
 }
 
+/* Most are about an event that the filters stopped, and such a row has few columns. */
+static int
+insert_short(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct decision *d = &c->d;
+	return store_exec(db, e,
+	                  "INSERT INTO sensor_decision (key, event, time_ns, dependency, verdict, version, why, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	                  "isissiis", c->key, d->event, d->time_ns, d->dependency, str_c(d->verdict), d->version, d->why, d->trace);
+}
+
+static int
+insert_whole(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct decision *d = &c->d;
+	return store_exec(db, e,
+	                  "INSERT INTO sensor_decision (key, event, time_ns, dependency, trigger, verdict, reason, result, firing, version, trace, held,"
+	                  " attempts, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?)",
+	                  "isissssssissis", c->key, d->event, d->time_ns, d->dependency, d->trigger, str_c(d->verdict), d->reason, d->result, d->firing,
+	                  d->version, d->trace, d->held, (int64_t)d->attempts, d->tried);
+}
+
 static int
 insert_decision(sqlite3 *db, const struct change *c, struct err *e)
 {
-	const struct decision *d = &c->d;
-	if (store_exec(db, e,
-	               "INSERT INTO sensor_decision (key, event, time_ns, dependency, trigger, verdict, reason, result, firing)"
-	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	               "isissssss", c->key, d->event, d->time_ns, d->dependency, d->trigger, str_c(d->verdict), d->reason, d->result, d->firing) < 0)
+	if ((c->d.why >= 0 ? insert_short(db, c, e) : insert_whole(db, c, e)) < 0)
 		return -1;
 	return c->key % TRIM_EVERY ? 0 : trim(db, c, e);
 }
@@ -160,18 +180,26 @@ update_decision(sqlite3 *db, const struct change *c, struct err *e)
 {
 	const struct decision *d = &c->d;
 	return store_exec(db, e,
-	                  "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ? WHERE key = (SELECT max(key) FROM sensor_decision"
-	                  " WHERE event = ? AND key BETWEEN ? AND ? AND dependency = ? AND trigger IS ?)",
-	                  "sssssiiss", str_c(d->verdict), d->reason, d->result, d->firing, d->event, c->sensor << KEY_BITS,
-	                  ((c->sensor + 1) << KEY_BITS) - 1, d->dependency, d->trigger);
+	                  "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ?, held = ?, attempts = nullif(?, 0), ended_ns = ?"
+	                  " WHERE key = (SELECT max(key) FROM sensor_decision WHERE event = ? AND key BETWEEN ? AND ? AND dependency = ? AND trigger IS ?)",
+	                  "sssssiisiiss", str_c(d->verdict), d->reason, d->result, d->firing, d->held, (int64_t)d->attempts, d->time_ns, d->event,
+	                  c->sensor << KEY_BITS, ((c->sensor + 1) << KEY_BITS) - 1, d->dependency, d->trigger);
 }
 
 static int
 update_reported(sqlite3 *db, const struct change *c, struct err *e)
 {
 	const struct decision *d = &c->d;
-	return store_exec(db, e, "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ? WHERE firing = ?", "sssss",
-	                  str_c(d->verdict), d->reason, d->result, c->final ? STR_NONE : d->firing, d->firing);
+	str firing = c->final ? STR_NONE : d->firing;
+	if (d->tried.p && store_exec(db, e,
+	                             "UPDATE sensor_decision SET tries = iif(length(ifnull(tries, '')) < ?, ifnull(tries || char(10), '') || ?, tries)"
+	                             " WHERE firing = ?",
+	                             "iss", (int64_t)ROWS_TRIES_MAX, d->tried, d->firing) < 0)
+		return -1;
+	return store_exec(db, e,
+	                  "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ?, attempts = nullif(?, 0), ended_ns = ?"
+	                  " WHERE firing = ?",
+	                  "ssssiis", str_c(d->verdict), d->reason, d->result, firing, (int64_t)d->attempts, d->time_ns, d->firing);
 }
 
 static int
@@ -197,10 +225,37 @@ delete_waiting(sqlite3 *db, const struct change *c, struct err *e)
 static int
 delete_sensor(sqlite3 *db, const struct change *c, struct err *e)
 {
-	if (store_exec(db, e, "DELETE FROM sensor_waiting WHERE sensor = ?", "i", c->sensor) < 0)
-		return -1;
+	static const char *const tables[] = { "DELETE FROM sensor_waiting WHERE sensor = ?", "DELETE FROM sensor_version WHERE sensor = ?",
+		                              "DELETE FROM sensor_check WHERE sensor = ?" };
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (store_exec(db, e, tables[i], "i", c->sensor) < 0)
+			return -1;
 	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key BETWEEN ? AND ?", "ii", c->sensor << KEY_BITS,
 	                  ((c->sensor + 1) << KEY_BITS) - 1);
+}
+
+/* Versions that no decision in the ring was made with. */
+#define UNUSED_VERSIONS \
+	" WHERE sensor = ?1 AND version <> ?2 AND version NOT IN (SELECT version FROM sensor_decision WHERE key BETWEEN ?3 AND ?4 AND version IS NOT NULL)"
+
+static int
+insert_version(sqlite3 *db, const struct change *c, struct err *e)
+{
+	static const char *const gone[] = { "DELETE FROM sensor_check" UNUSED_VERSIONS, "DELETE FROM sensor_version" UNUSED_VERSIONS };
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		if (store_exec(db, e, gone[i], "iiii", c->sensor, c->d.version, c->sensor << KEY_BITS, ((c->sensor + 1) << KEY_BITS) - 1) < 0)
+			return -1;
+	return store_exec(db, e, "INSERT OR IGNORE INTO sensor_version (sensor, version, time_ns, outline) VALUES (?, ?, ?, ?)", "iiis", c->sensor,
+	                  c->d.version, c->d.time_ns, c->outline);
+}
+
+static int
+insert_check(sqlite3 *db, const struct change *c, struct err *e)
+{
+	const struct check *k = &c->check;
+	return store_exec(db, e,
+	                  "INSERT OR IGNORE INTO sensor_check (sensor, version, number, kind, what, want, otherwise, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	                  "iiisssss", c->sensor, c->d.version, c->d.why, str_c(k->kind), k->what, k->want, str_c(k->otherwise), k->place);
 }
 
 static int
@@ -231,8 +286,11 @@ deciding(struct rows *r, int64_t sensor, const struct decision *d, int (*write)(
 {
 	struct change *c = change(r, sensor, write);
 	struct arena *a = r->batch->arena;
-	c->d = (struct decision){ arena_dup(a, d->event), arena_dup(a, d->dependency), arena_dup(a, d->trigger), d->verdict,
-		                  arena_dup(a, d->reason), arena_dup(a, d->result), arena_dup(a, d->firing), d->time_ns };
+	c->d = *d;
+	str *const texts[] = { &c->d.event, &c->d.dependency, &c->d.trigger, &c->d.reason, &c->d.result, &c->d.firing, &c->d.trace, &c->d.held,
+		               &c->d.tried };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = arena_dup(a, *texts[i]);
 	return c;
 }
 
@@ -292,6 +350,32 @@ rows_unsave(struct rows *r, int64_t sensor, int64_t place)
 {
 	if (!only_told(r, ROWS_NEW, sensor, NULL))
 		change(r, sensor, delete_waiting)->row.place = place;
+}
+
+void
+rows_version(struct rows *r, int64_t sensor, int64_t version, int64_t now_ns, str outline)
+{
+	struct change *c = change(r, sensor, insert_version);
+	c->d.version = version;
+	c->d.time_ns = now_ns;
+	c->outline = arena_dup(r->batch->arena, outline);
+}
+
+/* Empty, not absent: the columns are never NULL. */
+static str
+kept(struct arena *a, str s)
+{
+	return s.n ? arena_dup(a, s) : S("");
+}
+
+void
+rows_check(struct rows *r, int64_t sensor, int64_t version, int64_t number, const struct check *k)
+{
+	struct change *c = change(r, sensor, insert_check);
+	struct arena *a = r->batch->arena;
+	c->d.version = version;
+	c->d.why = number;
+	c->check = (struct check){ k->kind, kept(a, k->what), kept(a, k->want), k->otherwise, kept(a, k->place) };
 }
 
 void
@@ -408,21 +492,34 @@ rows_load(struct rows *r, int64_t sensor, void (*fn)(void *arg, const struct sav
 	return store_read_now(r->store, load_state, &l, e);
 }
 
+str
+decision_reason(sqlite3_stmt *q, int col, struct arena *a)
+{
+	str reason = store_text(q, col), kind = store_text(q, col + 2);
+	struct trace t;
+	if (reason.p || !kind.p)
+		return arena_dup(a, reason);
+	trace_read(store_text(q, col + 1), &t);
+	const struct check c = { str_z(a, kind), store_text(q, col + 3), store_text(q, col + 4), str_z(a, store_text(q, col + 5)), store_text(q, col + 6) };
+	return t.decided ? trace_reason(a, &c, &t.why) : STR_NONE;
+}
+
 /* ---- what `events` shows ------------------------------------------------------------------------------------------------------- */
 
 static void
 add_decision(struct val_list *out, sqlite3_stmt *q, struct arena *a)
 {
-	static const char *const names[] = { "sensor", "namespace", "dependency", "trigger", "verdict", "reason" };
+	static const char *const names[] = { "sensor", "namespace", "dependency", "trigger", "verdict" };
 	struct val_map m = { 0 };
 	for (int i = 0; i < (int)ARRAY_LEN(names); i++)
 		val_map_add_str(&m, str_c(names[i]), arena_dup(a, store_text(q, i)));
+	val_map_add_str(&m, S("reason"), decision_reason(q, 5, a));
 	struct val result;
 	struct err ignored;
-	str text = arena_dup(a, store_text(q, 6));
+	str text = arena_dup(a, store_text(q, 5 + DECISION_REASON_COLUMNS));
 	if (text.n && json_read(a, text, &result, &ignored) == 0)
 		val_map_add(&m, S("result"), result);
-	val_map_add(&m, S("time"), val_str(time_rfc3339_nano(a, sqlite3_column_int64(q, 7))));
+	val_map_add(&m, S("time"), val_str(time_rfc3339_nano(a, sqlite3_column_int64(q, 6 + DECISION_REASON_COLUMNS))));
 	val_list_add(out, val_map_end(&m, a));
 }
 
@@ -430,8 +527,9 @@ int
 sensor_decisions(sqlite3 *db, str ns, str event_id, struct arena *a, struct val *out, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
-	                                "SELECT s.name, s.ns, d.dependency, d.trigger, d.verdict, d.reason, d.result, d.time_ns FROM sensor_decision d"
-	                                " JOIN sensor s ON s.id = d.key >> 40 WHERE d.event = ?1 AND (?2 IS NULL OR s.ns = ?2) ORDER BY d.key",
+	                                "SELECT s.name, s.ns, d.dependency, d.trigger, d.verdict, " DECISION_REASON ", d.result, d.time_ns"
+	                                " FROM sensor_decision d JOIN sensor s ON s.id = d.key >> 40 " DECISION_CHECK
+	                                " WHERE d.event = ?1 AND (?2 IS NULL OR s.ns = ?2) ORDER BY d.key",
 	                                e);
 	if (!q)
 		return -1;

@@ -18,6 +18,7 @@ struct triggers;
 extern const struct kind kind_sensor;
 extern const char sensor_schema_sql[]; /* tables: sensor state, firings, decisions, dead letters */
 extern const char sensor_waiting_sql[]; /* table: sensor_waiting instead of sensor_state */
+extern const char sensor_explain_sql[]; /* what decisions were made of: columns, tables sensor_version and sensor_check */
 
 struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)(void *arg, str ns, str bus_name), void *arg);
 /* What a sensor decided about an event; texts are valid during the call. `how`: see sensors/rows.h. */
@@ -40,7 +41,7 @@ size_t sensors_under_way(const struct sensors *ss);
 
 /*
  * What became of an event: a list of {sensor, namespace, dependency, trigger, verdict, reason, result, time}. `ns` absent: any. Verdicts:
- * "filtered" and "error" (the filters said no, or could not say; no trigger), "waiting" (for the dependencies that the reason
+ * "filtered" and "error" (the filters said no, or could not say; no trigger), "unused" (no trigger asks for the dependency), "waiting" (for the dependencies that the reason
  * names), "superseded" (a later event of the same dependency took its place), "expired" (it waited longer than `within`), "reset"
  * (conditionsReset), "evicted" (too much waited), "pending" (decided, on disk, about to be
  * tried), "fired", "failed" (will be tried again), "dead-letter" (given up and kept). For use inside a store_fn.

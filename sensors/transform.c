@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensors/transform.h"
 
-#include "sensors/filter.h"
 #include "sensors/jq/protocol.h"
 
 int
-transformer_compile(const struct transform *spec, str file, struct transformer *out, struct err *e)
+transformer_compile(const struct transform *spec, struct checks *checks, struct transformer *out, struct err *e)
 {
-	*out = (struct transformer){ .file = file };
+	*out = (struct transformer){ 0 };
 	if (!spec || (!spec->jq.n && !spec->script.n))
 		return 0;
 	out->spec = spec;
+	out->check = checks_add(checks, "transform", S(""), S(""), "", spec->src);
 	if (spec->jq.n)
 		return spec->jq.n <= JQ_PROGRAM_MAX ? 0 : err_set(e, ERR_LIMIT, "transform: the jq program is longer than 256 KiB");
 	return script_compile(spec->script, &out->script, e) < 0 ? err_wrap(e, "transform") : 0;
@@ -45,17 +45,10 @@ event_with_data(const struct event *ev, str data)
 	return out;
 }
 
-str
-transform_failed(const struct transformer *t, struct arena *a, const char *what)
-{
-	str place = manifest_place(a, t->file, t->spec->src);
-	return arena_fmt(a, "transform: %s (%.*s)", what, STR_ARG(place));
-}
-
 static struct event *
-failed(const struct transformer *t, struct arena *tmp, const char *what, str *why)
+failed(struct arena *tmp, const char *what, str *why)
 {
-	*why = transform_failed(t, tmp, what);
+	*why = arena_dup(tmp, str_c(what));
 	return NULL;
 }
 
@@ -66,13 +59,13 @@ transform_now(const struct transformer *t, struct event *ev, struct arena *tmp, 
 	struct err e;
 	str out;
 	if (!ev->data.n)
-		return failed(t, tmp, "the event has no data", why);
+		return failed(tmp, "the event has no data", why);
 	const struct val *data = event_data(ev, &e);
 	if (!data)
-		return failed(t, tmp, "the event's data is no JSON", why);
+		return failed(tmp, "the event's data is no JSON", why);
 	if (data->kind != VAL_MAP && data->kind != VAL_NULL)
-		return failed(t, tmp, arena_fmt(tmp, "the event's data must be an object, not %s", val_kind_name(data)).p, why);
+		return failed(tmp, arena_fmt(tmp, "the event's data must be an object, not %s", val_kind_name(data)).p, why);
 	if (script_transforms(t->script, data->kind == VAL_NULL ? &nothing : data, tmp, &out, &e) < 0)
-		return failed(t, tmp, e.msg, why);
+		return failed(tmp, e.msg, why);
 	return event_with_data(ev, out);
 }

@@ -9,22 +9,21 @@
 #include "core/event.h"
 #include "core/lang/script.h"
 #include "sensors/spec.h"
+#include "sensors/trace.h"
 
 /* Of a dependency, made ready. All zero: none. */
 struct transformer {
 	const struct transform *spec;
 	struct script *script;
-	str file; /* of the manifest, for reasons */
+	size_t check; /* its number in the trace */
 };
 
 /* ERR_INVALID: the script does not compile. A jq program is compiled by its helper, later. */
-int transformer_compile(const struct transform *spec, str file, struct transformer *out, struct err *e) MUST_CHECK;
+int transformer_compile(const struct transform *spec, struct checks *checks, struct transformer *out, struct err *e) MUST_CHECK;
 void transformer_free(struct transformer *t);
 /* Its answer takes a while: sensors/awaiting.h. */
 static inline bool transformer_is_jq(const struct transformer *t) { return t->spec && t->spec->jq.n; }
-/* The reason for an event that could not be transformed, with the place in the manifest; in `a`. */
-str transform_failed(const struct transformer *t, struct arena *a, const char *what);
-/* Lua: a new event with the data changed, or NULL with `why` (in tmp). */
+/* Lua: a new event with the data changed, or NULL with what is wrong in `why` (in tmp). */
 struct event *transform_now(const struct transformer *t, struct event *ev, struct arena *tmp, str *why);
 /* The same event with other data, which is copied. One reference. */
 struct event *event_with_data(const struct event *ev, str data);

@@ -67,6 +67,7 @@ struct firing_outcome {
 	str reason;               /* FAILED, DEAD, HANDED, HANDLED: what went wrong */
 	const struct val *result; /* FIRED, HANDLED: what the kind tells; may be NULL */
 	unsigned attempt;
+	str held;                 /* PENDING, from trigger_fire: why it is not tried at once; may be absent */
 };
 
 /* `report` is called for what becomes of a firing after trigger_fire returned; `o` is valid during the call. */

@@ -30,7 +30,7 @@ filters_by_data_and_says_why(void **state)
 	const char *other = emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/feature/x\"}}");
 	assert_string_equal(verdict(w, other, ""), "filtered: data filter body.ref: want \"refs/heads/main\", got \"refs/heads/feature/x\" (sensor.yaml:11)");
 	assert_string_equal(verdict(w, emit(w, "push", "{}"), ""), "error: data filter body.ref: path body.ref does not exist in the data (sensor.yaml:11)");
-	assert_string_equal(verdict(w, emit(w, "push", "oops"), ""), "error: data filter: the event's data is no JSON");
+	assert_string_equal(verdict(w, emit(w, "push", "oops"), ""), "error: data filter: the event's data is no JSON (sensor.yaml:11)");
 	assert_int_equal(engine.n, 0);
 	assert_string_equal(verdict(w, emit(w, "push", "{\"body\":{\"ref\":\"refs/heads/main\"}}"), "t"), "fired");
 	assert_int_equal(engine.n, 1);
@@ -84,17 +84,17 @@ filters_by_expressions(void **state)
 	apply(w, EXPRS("n > 2 && ([my-text] ?? 'none') =~ '^a'"));
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":\"abc\"}"), "t"), "fired");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3,\"t\":null}"), ""),
-	                    "filtered: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': does not hold (sensor.yaml:11)");
+	                    "filtered: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': does not hold with n = 3, my-text = null (sensor.yaml:11)");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":3}"), ""),
 	                    "error: exprs filter n > 2 && ([my-text] ?? 'none') =~ '^a': path t does not exist in the data (sensor.yaml:11)");
 	apply(w, EXPRS("n > '2020-01-01' && n < '2020-01-01 00:01:00+00:00'"));
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":1577836801,\"t\":1}"), "t"), "fired");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":1577836860,\"t\":1}"), ""),
-	                    "filtered: exprs filter n > '2020-01-01' && n < '2020-01-01 00:01:00+00:00': does not hold (sensor.yaml:11)");
+	                    "filtered: exprs filter n > '2020-01-01' && n < '2020-01-01 00:01:00+00:00': does not hold with n = 1577836860, my-text = 1 (sensor.yaml:11)");
 	apply(w, EXPRS("(1, 'b') == [my-text] && 'urgent' in n"));
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":[\"x\",\"urgent\"],\"t\":[1,\"b\"]}"), "t"), "fired");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":[{\"urgent\":1}],\"t\":[1,\"b\"]}"), ""),
-	                    "filtered: exprs filter (1, 'b') == [my-text] && 'urgent' in n: does not hold (sensor.yaml:11)");
+	                    "filtered: exprs filter (1, 'b') == [my-text] && 'urgent' in n: does not hold with n = [{\"urgent\":1}], my-text = [1,\"b\"] (sensor.yaml:11)");
 	assert_string_equal(verdict(w, emit(w, "a", "{\"n\":\"urgent\",\"t\":[1,\"b\"]}"), ""),
 	                    "error: exprs filter (1, 'b') == [my-text] && 'urgent' in n: Failed to evaluate expression '(1, 'b') == [my-text] && 'urgent' in n': "
 	                    "Value 'urgent' cannot be used with the comparator 'in', it is not a list (sensor.yaml:11)");
