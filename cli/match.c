@@ -94,3 +94,64 @@ val_matches(struct arena *a, const struct val *want, const struct val *is, bool 
 	buf_free(&m.path);
 	return ok;
 }
+
+/* ---- what changed ---------------------------------------------------------------------------------------------------------------- */
+
+struct changing {
+	struct arena *arena;
+	struct buf path;
+	void (*fn)(void *arg, str path, const struct val *from, const struct val *to);
+	void *arg;
+};
+
+static void compare(struct changing *c, const struct val *from, const struct val *to);
+
+static void
+compare_member(struct changing *c, str key, const struct val *from, const struct val *to)
+{
+	size_t before = c->path.n;
+	buf_addf(&c->path, "%s%.*s", before ? "." : "", STR_ARG(key));
+	compare(c, from, to);
+	c->path.n = before;
+}
+
+static void
+compare_maps(struct changing *c, const struct val *from, const struct val *to)
+{
+	for (uint32_t i = 0; i < from->n; i++)
+		compare_member(c, val_key(&from->members[i]), &from->members[i].value, val_get(to, val_key(&from->members[i])));
+	for (uint32_t i = 0; i < to->n; i++)
+		if (!val_get(from, val_key(&to->members[i])))
+			compare_member(c, val_key(&to->members[i]), NULL, &to->members[i].value);
+}
+
+static void
+compare_lists(struct changing *c, const struct val *from, const struct val *to)
+{
+	for (uint32_t i = 0; i < from->n; i++) {
+		size_t before = c->path.n;
+		buf_addf(&c->path, "[%u]", i);
+		compare(c, &from->items[i], &to->items[i]);
+		c->path.n = before;
+	}
+}
+
+static void
+compare(struct changing *c, const struct val *from, const struct val *to)
+{
+	if (val_is(from, VAL_MAP) && val_is(to, VAL_MAP))
+		compare_maps(c, from, to);
+	else if (val_is(from, VAL_LIST) && val_is(to, VAL_LIST) && from->n == to->n)
+		compare_lists(c, from, to);
+	else if (!from || !to || !val_eq(from, to))
+		c->fn(c->arg, arena_dup(c->arena, buf_str(&c->path)), from, to);
+}
+
+void
+val_changes(struct arena *a, const struct val *from, const struct val *to,
+	void (*fn)(void *arg, str path, const struct val *from, const struct val *to), void *arg)
+{
+	struct changing c = { .arena = a, .fn = fn, .arg = arg };
+	compare(&c, from, to);
+	buf_free(&c.path);
+}

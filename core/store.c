@@ -672,6 +672,21 @@ store_read_now(struct store *s, store_fn *fn, void *arg, struct err *e)
 	return s->path ? read_file(s, fn, arg, e) : read_memory(s, fn, arg, e);
 }
 
+int
+store_look(str dir, store_fn *fn, void *arg, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const char *path = arena_fmt(a, "%.*s/tidegate.db", STR_ARG(dir)).p;
+	struct conn c;
+	if (access(path, R_OK) != 0)
+		return err_errno(e, "%s", path);
+	if (conn_open(&c, path, SQLITE_OPEN_READONLY, NULL, e) < 0)
+		return -1;
+	int rc = run_on(&c, fn, arg, e);
+	conn_close(&c);
+	return rc;
+}
+
 struct reading {
 	struct store *store;
 	store_fn *fn;

@@ -46,6 +46,11 @@ void store_after_commit(struct store *s, void (*done)(void *arg), void *arg);
 void store_read(struct store *s, store_fn *fn, void *arg, void (*done)(void *arg, const struct err *e));
 /* A read on the calling thread, for start-up and for the command line. */
 int store_read_now(struct store *s, store_fn *fn, void *arg, struct err *e) MUST_CHECK;
+/*
+ * A read of a state directory that another process may be writing to: its file, read only and without the lock. What `fn` reads in one
+ * statement is of one moment; keep it short, since a snapshot keeps the log from being moved. ERR_NOT_FOUND: there is no state.
+ */
+int store_look(str dir, store_fn *fn, void *arg, struct err *e) MUST_CHECK;
 /* Ends the turn's transaction now and waits for it: for shutdown and for tests. */
 void store_flush(struct store *s);
 /* Jobs queued and not yet committed; commits so far; of the last commit the duration in ns. For metrics and back-pressure. */

@@ -68,6 +68,27 @@ what_holds_and_what_differs(void **state)
 }
 
 static void
+note(void *arg, str path, const struct val *from, const struct val *to)
+{
+	struct arena *a = arena_new();
+	buf_addf(arg, "%.*s: %.*s > %.*s\n", STR_ARG(path), STR_ARG(val_excerpt(a, from)), STR_ARG(val_excerpt(a, to)));
+	arena_free(a);
+}
+
+static void
+what_changed_is_told_by_place(void **state)
+{
+	struct arena *a = arena_new();
+	struct buf b = { 0 };
+	(void)state;
+	val_changes(a, read(a, "{\"a\": 1, \"b\": {\"c\": [1, {\"d\": 2}]}, \"e\": [1], \"f\": 3, \"same\": [1.0]}"),
+	            read(a, "{\"a\": \"1\", \"b\": {\"c\": [1, {\"d\": 3}]}, \"e\": [1, 2], \"g\": null, \"same\": [1]}"), note, &b);
+	assert_string_equal(b.p, "a: 1 > \"1\"\nb.c[1].d: 2 > 3\ne: [1] > [1,2]\nf: 3 > nothing\ng: nothing > null\n");
+	buf_free(&b);
+	arena_free(a);
+}
+
+static void
 long_values_are_shortened(void **state)
 {
 	struct arena *a = arena_new();
@@ -82,6 +103,7 @@ long_values_are_shortened(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_holds_and_what_differs), cmocka_unit_test(long_values_are_shortened) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(what_holds_and_what_differs), cmocka_unit_test(what_changed_is_told_by_place),
+		cmocka_unit_test(long_values_are_shortened) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
