@@ -58,6 +58,6 @@ pod_gone(struct run *r, struct node *n)
 		node_over(n);
 	}
 	if (--r->ending == 0 && r->withheld)
-		run_fail(r, r->withheld, r->withheld_message);
+		run_end(r, r->withheld, r->withheld_message);
 	return true;
 }

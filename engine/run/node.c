@@ -185,7 +185,7 @@ end_too_large(struct run *r, struct node *boundary, const char *what)
 	str message = run_text(r, "the workflow would have more than %s%s%.*s%s", what,
 		boundary && boundary->template_name.n ? ": the last was begun by template '" : "",
 		STR_ARG(boundary ? boundary->template_name : S("")), boundary && boundary->template_name.n ? "'" : "");
-	run_fail(r, PHASE_ERROR, message);
+	run_end(r, PHASE_ERROR, message);
 	if (boundary && !node_fulfilled(boundary))
 		node_set(boundary, PHASE_ERROR, message);
 }

@@ -2,7 +2,8 @@
 /*
  * run_impl: what the files of the run share. One file, one idea:
  *
- *     run.c        the workflow: start, stimuli, the queue of news, the final phase
+ *     run.c        the workflow: start, stimuli        make.c     from a manifest to a run
+ *     news.c       who is told that a node ended       finish.c   the end of the workflow
  *     call.c       one template invocation: look up, put arguments in, begin (Argo's executeTemplate)
  *     library.c    where templates come from: the workflow, WorkflowTemplates, defaults, what is stored of them
  *     steps.c      steps and their groups             dag.c      tasks and their dependencies
@@ -39,11 +40,12 @@
 #ifndef TIDEGATE_ENGINE_RUN_RUN_IMPL_H
 #define TIDEGATE_ENGINE_RUN_RUN_IMPL_H
 
-#include "core/heap.h"
 #include "core/lang/when.h"
 #include "core/map.h"
 #include "engine/custom_metrics.h"
+#include "engine/run/call.h"
 #include "engine/run/evaluate.h"
+#include "engine/run/node.h"
 #include "engine/run/run.h"
 #include "engine/run/tags.h"
 
@@ -51,201 +53,6 @@ enum {
 	DEPTH_MAX = 100,     /* nested template invocations, as Argo's maxRecursionDepth */
 	NODES_MAX = 1000000, /* of one workflow */
 	ITEMS_MAX = 250000,  /* of one expansion */
-};
-
-enum node_type {
-	NODE_POD,
-	NODE_STEPS,
-	NODE_STEP_GROUP,
-	NODE_DAG,
-	NODE_TASK_GROUP,
-	NODE_RETRY,
-	NODE_SKIPPED,
-	NODE_SUSPEND,
-	NODE_HTTP,
-	NODE_CONTAINER,
-	NODE_TYPES
-};
-/* Who is told when a node is fulfilled. */
-enum role {
-	ROLE_NONE,
-	ROLE_ROOT,    /* the workflow */
-	ROLE_GROUP,   /* its Steps node */
-	ROLE_STEP,    /* its StepGroup */
-	ROLE_TASK,    /* its DAG node */
-	ROLE_ITEM,    /* its TaskGroup */
-	ROLE_ATTEMPT, /* its Retry node */
-	ROLE_EXIT,    /* the node whose exit hook it is */
-	ROLE_ON_EXIT, /* the workflow: its exit handler */
-	ROLE_HOOK,    /* the node whose hook it is */
-	ROLE_WORKFLOW_HOOK, /* the workflow; its owner is the root */
-	ROLES
-};
-
-struct call;
-struct frame;
-
-/* What a node has while it is open and its work is done outside the run, or it waits for a time or a lock. */
-struct work {
-	str template_name;
-	int64_t deadline,
-		active;  /* timeout: a point in time; activeDeadlineSeconds: a length from its start. ns, 0: none */
-	int64_t pending; /* pendingTimeout: a point in time, while it is pending */
-	int64_t running_since;
-	int64_t grace;   /* of a pod: seconds between SIGTERM and SIGKILL, and one; 0: the default */
-	struct val *packed; /* its body, if that is its own; else NULL */
-	bool capture;       /* its result is wanted */
-	bool limited;       /* the deadline is that of all attempts together (backoff.maxDuration) */
-};
-
-/*
- * A node stays in memory as long as its workflow runs: names and links are looked up, outputs are handed on. So that this is
- * little, what only an open one needs lies in `work` and goes when it ends, and nodes are found by two index tables instead of
- * maps (node.c).
- */
-struct node {
-	struct run *run;
-	uint32_t order;
-	enum node_type type : 8;
-	enum phase phase : 8;
-	str id, name, display, message;
-	str template_name, template_scope;
-	const struct val *template_ref; /* as written: {name, template, clusterScope} */
-	struct node *boundary;
-	int64_t started, finished; /* ns, whole seconds; 0: not yet */
-	int64_t estimated;         /* seconds it will probably take; 0: unknown */
-	const struct val *inputs, *outputs;
-	VEC(struct node *) children, parents, outbound;
-	bool hooked, retried; /* nodeFlag */
-	bool exiting;         /* part of an exit handler: spared by Stop and by the workflow's deadline */
-	bool gone;            /* taken away by a retry; its row says so */
-	bool dirty, queued;
-	bool recovered;       /* an open pod that was read back */
-	bool met;             /* it was made or called since this run is in memory */
-	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */
-	uint16_t image; /* place in run.images, from 1; 0: none */
-	str pod;
-	struct work *work;        /* NULL: it has none (any more); see work_of */
-	const struct val *body;   /* of an open pod: the processed template, kept as long as the pod may have to be adopted */
-	const struct val *labels; /* metadata.labels of its template, with podMetadata; NULL if there are none */
-	/* of a daemon, and of a Retry node above one */
-	bool daemon;   /* its template is one */
-	bool daemoned; /* it runs and is ready */
-	bool ending;   /* it was told to end, and the executor has not seen its end yet; of any pod */
-	str pod_ip;
-	/* progress: of a leaf its own, of others the sum of the leaves below */
-	uint32_t done, total;
-	struct usage usage; /* likewise */
-	/* what it counts as a boundary */
-	uint32_t active_pods, active_children, waiting_children, failed_children;
-	/* derived: not saved */
-	enum role role : 8;
-	struct node *owner;
-	uint32_t slot;         /* which step of the group, task of the dag, attempt */
-	struct call *call;     /* NULL if it was made in passing, see loop_in_passing */
-	const struct step *of; /* the step or task it came from; NULL for the root, hooks */
-	struct frame *frame;   /* Steps, DAG */
-	uint32_t waiting;      /* StepGroup, TaskGroup: children that are not settled */
-	str error;             /* StepGroup: what it will fail with once its children ended */
-	bool exit_begun;       /* its exit hook was called */
-	bool told;             /* its end was told to whoever waits for it */
-	uint32_t hooks_open;   /* hooks, its exit hook too, that were begun and have not ended */
-	struct lifecycle *hooks; /* NULL: it has none with a condition */
-	const struct val *memo;    /* status.memoizationStatus; NULL: none */
-	struct locking *lock;      /* its locks, until it ends; NULL: none */
-	const struct val *metrics; /* of its template, variables put in; NULL: none */
-	struct node *daemons, *next_daemon; /* of a boundary those below it, in a chain */
-	bool members;          /* a pod: it has nodes for the members of a container set */
-	bool told_ready;       /* who waited for a daemon was told */
-	uint32_t visit;        /* of the last walk that came by (dag.c, containers.c) */
-	uint8_t visited;
-};
-
-/* A node's hooks with a condition: see lifecycle.c. */
-struct lifecycle {
-	bool *begun;  /* by the place in node->of->hooks */
-	bool noticed; /* is in run->noticed */
-};
-
-/* A template as it stands in the specification, defaults merged in. Decoded once; used as it is if it holds no tag. */
-struct def {
-	str name;
-	const struct val *src;
-	const struct template *decoded;
-	struct library *library; /* where its own references are looked up */
-	struct map captured;     /* names of steps or tasks whose outputs.result it refers to */
-};
-struct library {
-	str scope; /* "local/wf", "namespaced/name", "cluster/name" */
-	const struct val *templates;
-	const struct val *spec; /* of the object they stand in: what comes along with them; NULL for the workflow's own */
-	struct map defs;        /* name -> struct def */
-};
-
-/*
- * Where a call stands among those of its boundary, the first number counting most. Of steps: 0 (a hook: 1), which of its
- * group, which element. Of a dag: which task, 0 (a hook of an element: 1, of the task: 2), which element. Of the workflow:
- * its root 0, a hook 1, its exit handler 2. The last one of a hook: which of those of its step, the exit hook after the others.
- */
-struct place {
-	uint32_t at[4];
-};
-
-/* A template invocation that was decided on: what executeTemplate is given. */
-struct call {
-	struct heap_node rank;  /* in the line it waits in: see limits.c */
-	struct heap *line;      /* NULL: it does not wait */
-	struct link kin;        /* in its frame's list of those that wait; unused without a frame */
-	bool held;              /* it waits, and counts as held in its frame */
-	bool admitted;          /* it was its turn: it begins now */
-	uint32_t turn;          /* since which stimulus it waits */
-	struct place place;
-	bool passing;            /* it lives only as long as it is begun: nothing may keep it, or what it points to */
-	str name;                /* of the node */
-	struct library *library; /* where `tmpl` is looked up */
-	str tmpl;
-	const struct val *ref, *inline_template;
-	const struct arguments *args; /* variables put in; may be NULL */
-	str step;                     /* name of the step or task, expanded */
-	bool is_task, exiting, hooked;
-	bool late; /* sees workflow.status and workflow.failures though the workflow goes on: in its hooks */
-	struct node *boundary, *owner;
-	enum role role;
-	uint32_t slot;
-	uint32_t depth;
-	const struct step *of; /* the step or task as decoded; NULL for the root, hooks and attempts' own calls */
-	const struct retry_strategy *retry; /* of a Retry node */
-	/* an attempt */
-	struct call *retried; /* the call that is tried again */
-	uint32_t attempt;
-	int64_t deadline; /* attempts may not run longer (backoff.maxDuration); ns, 0: none */
-};
-
-struct frame {
-	struct node *node; /* the Steps or DAG node */
-	struct call *call;
-	const struct def *def;
-	const struct template *tmpl; /* processed */
-	struct map names;            /* step or task name -> index + 1 (steps: of its group) */
-	struct map aggregates;       /* "name.outputs.result" -> str *, see scope.c */
-	struct heap parked;  /* calls that wait for this template's own limits */
-	struct link waiting; /* all its calls that wait, in whatever line */
-	size_t offered;      /* how many of them are in the run's line */
-	bool noted;          /* is in run->noted */
-	/* steps */
-	size_t current;
-	struct node *group;
-	/* dag */
-	struct task *tasks;
-	size_t tasks_n;
-	str *targets;
-	size_t targets_n;
-	uint32_t marks;
-	size_t looked; /* tasks gone through for what depends on what, so far */
-	size_t open;  /* reachable tasks that are not settled */
-	size_t begun; /* tasks that are ready and not settled */
-	size_t held;  /* those of them that wait to begin */
-	str error;    /* fails the DAG when its tasks are done */
 };
 
 /* A lock that cannot be had. */
@@ -356,95 +163,6 @@ struct run {
 	uint32_t unmet;          /* open nodes that were read back and not called yet */
 };
 
-/* ---- node.c ---------------------------------------------------------------------------------------------------- */
-
-static inline bool
-phase_completed(enum phase p)
-{
-	return p == PHASE_SUCCEEDED || p == PHASE_FAILED || p == PHASE_ERROR;
-}
-static inline bool
-phase_failed(enum phase p)
-{
-	return p == PHASE_FAILED || p == PHASE_ERROR;
-}
-static inline bool
-phase_fulfilled(enum phase p)
-{
-	return phase_completed(p) || p == PHASE_SKIPPED || p == PHASE_OMITTED;
-}
-/* It has failed as it was told to end, but its command may still run: nobody is told before that is over. A daemon's end
- * is not waited for. */
-static inline bool
-node_dying(const struct node *n)
-{
-	return n->ending && !n->daemon;
-}
-/* A daemon that is ready ends with what is around it, whatever happens before (Argo: it counts as fulfilled). */
-static inline bool
-daemon_serves(const struct node *n)
-{
-	return n->daemoned && n->phase == PHASE_RUNNING && n->boundary;
-}
-/* Whether those who wait for it may go on: it has ended, or it is a daemon that is ready. */
-static inline bool
-node_fulfilled(const struct node *n)
-{
-	return (phase_fulfilled(n->phase) && !node_dying(n)) || (n->daemoned && n->phase == PHASE_RUNNING);
-}
-/* The same, and nobody has to be called again after a restart: a Retry node above a daemon still makes attempts. */
-static inline bool
-node_past(const struct node *n)
-{
-	return node_fulfilled(n) && !(n->daemoned && n->type == NODE_RETRY);
-}
-
-/* It waits for its locks: its body was not begun. */
-static inline bool
-sync_waits(const struct node *n)
-{
-	return n->lock && n->lock->state == LOCK_WAITING;
-}
-
-static inline bool
-sync_unbegun(const struct node *n)
-{
-	return n->lock && n->lock->state != LOCK_HELD;
-}
-
-const char *node_type_name(enum node_type t);
-enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
-enum phase phase_of(str name);         /* PHASE_NONE if there is none */
-/* A node with that name, id and display name, pending, in the run's maps, not linked yet. NULL: the workflow has too
- * many, and has ended in an error that says so. */
-struct node *node_new(struct run *r, str name, enum node_type t, struct node *boundary);
-void node_register(struct run *r, struct node *n); /* a node read back */
-void node_indexes_free(struct run *r);
-void node_indexes_renew(struct run *r); /* nodes are gone */
-const struct work *work_of(const struct node *n); /* to look at; all zero if it has none */
-struct work *work_set(struct node *n);            /* to write; made if it has none */
-void work_end(struct node *n);
-struct node *node_named(const struct run *r, str name);
-void node_link(struct node *parent, struct node *child); /* children of parent */
-void node_changed(struct node *n);
-/* Sets phase and message, and on the way to a fulfilled phase its end, the counts, and the news. An absent message
- * keeps the old one. */
-void node_set(struct node *n, enum phase p, str message);
-/* Gets the news around again, for a node that was fulfilled before (after a restart). */
-void node_over(struct node *n); /* its last phase is set and nothing of it runs: those who wait for it are told */
-void node_announce(struct node *n);
-/* The leaves that come last below `n` (Argo's getOutboundNodes), each once. */
-void node_outbound(struct node *n, void (*fn)(void *arg, struct node *leaf), void *arg);
-str pod_name(const struct run *r, struct arena *a, str node_name, str template_name);
-struct node *node_last_attempt(const struct node *retry);
-bool node_is_task(const struct node *n); /* its work is done outside the run: news come as STIM_TASK_* */
-/* It has a progress of its own; all others have the sum of what is below. */
-static inline bool
-node_counts(const struct node *n)
-{
-	return node_is_task(n) || n->type == NODE_SUSPEND || n->type == NODE_CONTAINER;
-}
-
 /* ---- images.c -------------------------------------------------------------------------------------------------- */
 
 struct val images_save(const struct run *r, struct arena *a);
@@ -464,11 +182,14 @@ bool usage_shown(struct usage u, struct arena *a, struct val *out);
 /* ---- run.c ----------------------------------------------------------------------------------------------------- */
 
 struct effect *run_effect(struct run *r, enum effect_kind k, struct node *n);
-void run_settle(struct run *r);
-/* Tells the news from the `mark`-th on, but for those of `n`: what is below it. */
-void run_settle_below(struct run *r, size_t mark, struct node *n);
-void run_fail(struct run *r, enum phase p, str message);             /* the workflow ends now */
 str run_text(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3); /* in the run's arena */
+void run_start(struct run *r);
+void run_queue(struct run *r);
+void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
+bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
+
+/* ---- make.c ---------------------------------------------------------------------------------------------------- */
+
 int run_decode(struct run *r, const struct schema *sc, const struct val *v, const char *what, void *out, struct err *e);
 int run_globals(struct run *r, struct err *e); /* parameters, spec: what a start and a load share */
 void run_fresh_diags(struct run *r);
@@ -476,10 +197,19 @@ struct val val_typed(
 	struct arena *a, const struct val *v); /* plain scalars as what they are; numbers as Go's JSON has them */
 struct run *run_alloc(const struct val *manifest, const struct run_world *w);
 void run_drop_frames(struct run *r);
-void run_start(struct run *r);
-void run_queue(struct run *r);
-void run_enter(struct run *r);                    /* calls the root, if it was not called since this run is in memory */
-bool run_shut(const struct run *r, bool exiting); /* shut down, and such a node may not go on */
+void run_free_dropped(struct run *r);
+
+/* ---- news.c ---------------------------------------------------------------------------------------------------- */
+
+void run_settle(struct run *r);
+/* Tells the news from the `mark`-th on, but for those of `n`: what is below it. */
+void run_settle_below(struct run *r, size_t mark, struct node *n);
+
+/* ---- finish.c -------------------------------------------------------------------------------------------------- */
+
+void run_end(struct run *r, enum phase p, str message); /* the workflow ends now, or when the last pod that is to end has */
+void finish_root(struct run *r, struct node *root);     /* it is fulfilled */
+void finish_if_done(struct run *r);                     /* the same, and something that was waited for since has ended */
 
 /* ---- rest.c ---------------------------------------------------------------------------------------------------- */
 

@@ -222,7 +222,7 @@ static void
 cannot_lock(struct run *r, str why)
 {
 	r->lock = NULL;
-	run_fail(r, PHASE_FAILED,
+	run_end(r, PHASE_FAILED,
 		run_text(r, "Failed to acquire the synchronization lock. %.*s", STR_ARG(why)));
 }
 
@@ -274,7 +274,7 @@ sync_workflow_shut(struct run *r)
 	if (!r->queued && (!r->lock || r->lock->state != LOCK_WAITING))
 		return false;
 	if (str_eq(r->shutdown, S("Terminate")) || !on_exit_is_there(r))
-		run_fail(r, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));
+		run_end(r, PHASE_FAILED, run_text(r, "Stopped with strategy '%.*s'", STR_ARG(r->shutdown)));
 	return true;
 }
 
