@@ -1,10 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-unit.sh TEST...: runs cmocka programs and counts their tests.
+# run-unit.sh TEST...: runs cmocka programs and counts their tests. What one says goes into a file: something that a failed test left
+# running may hold it open for ever, and is not waited for.
 passed=0 failed=0
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
 for t in "$@"; do
-	out=$("$t" 2>&1)
+	"$t" >"$log" 2>&1
 	code=$?
+	out=$(cat "$log")
 	p=$(printf '%s\n' "$out" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p')
 	f=$(printf '%s\n' "$out" | sed -n 's/^\[  FAILED  \] [a-z_0-9]*: \([0-9]*\) test(s).*/\1/p')
 	passed=$((passed + ${p:-0}))
