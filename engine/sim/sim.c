@@ -69,38 +69,6 @@ memo(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *
 	return 1;
 }
 
-/* ---- counting -------------------------------------------------------------------------------------------------- */
-
-size_t
-sim_count(struct sim *x, struct map *m, str key, size_t add)
-{
-	size_t n = (size_t)(uintptr_t)map_get(m, key) + add;
-	if (add)
-		map_put(m, arena_dup(x->arena, key), (void *)(uintptr_t)n);
-	return n;
-}
-
-int64_t
-sim_number(const struct val *map, const char *key, int64_t dflt)
-{
-	int64_t v;
-	const struct val *x = val_get(map, str_c(key));
-	return x && val_to_i64(x, &v) ? v : dflt;
-}
-
-str
-sim_text(struct sim *x, const struct val *v)
-{
-	struct val plain = v ? val_resolve(v) : val_null();
-	return !v ? STR_NONE : plain.kind == VAL_STR ? val_text(&plain) : json_write(x->arena, &plain);
-}
-
-str
-sim_field(struct sim *x, const struct val *map, const char *key)
-{
-	return sim_text(x, val_get(map, str_c(key)));
-}
-
 /* "@" stands for the workflow's name. */
 static str
 full(struct sim *x, str s)
@@ -368,6 +336,32 @@ carry_out(struct sim *x, const struct effect *ef)
 	}
 }
 
+static int
+older_first(const void *a, const void *b)
+{
+	const struct effect *x = *(const struct effect *const *)a, *y = *(const struct effect *const *)b;
+	return (node_order(x->node) > node_order(y->node)) - (node_order(x->node) < node_order(y->node));
+}
+
+/* The steps of one commit start in the order of their nodes, as they do after a restart: so it says who ends first of those that end
+ * at the same instant. */
+static void
+carry_out_all(struct sim *x)
+{
+	VEC(const struct effect *) starts = { 0 };
+	for (size_t i = 0; i < x->turn.n; i++)
+		if (x->turn.p[i]->kind == EFFECT_START)
+			*VEC_PUSH(&starts) = x->turn.p[i];
+	if (starts.n)
+		qsort(starts.p, starts.n, sizeof *starts.p, older_first);
+	for (size_t i = 0; i < starts.n; i++)
+		carry_out(x, starts.p[i]);
+	VEC_FREE(&starts);
+	for (size_t i = 0; i < x->turn.n; i++)
+		if (x->turn.p[i]->kind != EFFECT_START)
+			carry_out(x, x->turn.p[i]);
+}
+
 static void
 keep_memo(struct sim *x, const struct effect *ef)
 {
@@ -483,8 +477,8 @@ advance(struct sim *x, const struct stimulus *s, bool carried_out)
 		x->now_running--;
 	if (s && s->kind == STIM_GO_ON && !x->saved.rows_changed)
 		carried_out = true;
-	for (size_t i = 0; i < x->turn.n && carried_out; i++)
-		carry_out(x, x->turn.p[i]);
+	if (carried_out)
+		carry_out_all(x);
 	arena_reset(x->tmp);
 }
 

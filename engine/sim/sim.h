@@ -89,6 +89,7 @@ bool sim_play(struct sim *x);
 
 #define SIM_EPOCH (INT64_C(1767225600) * NS_PER_SEC) /* 2026-01-01T00:00:00Z */
 void sim_lock_at(struct sim *x, int64_t seconds, struct sim_lock_event ev);
+/* read.c */
 int64_t sim_number(const struct val *map, const char *key, int64_t dflt);
 size_t sim_count(struct sim *x, struct map *m, str key, size_t add);
 str sim_text(struct sim *x, const struct val *v);

@@ -84,7 +84,7 @@ class Model(Locking, Hooks):
         workflow = next(o for o in self.objects if o["kind"] == "Workflow")
         self.name = workflow.get("metadata", {}).get("name", "wf")
         self.spec = workflow["spec"]
-        self.nodes, self.now, self.order = {}, 0, 0
+        self.nodes, self.now, self.order, self.moment = {}, 0, 0, 0
         self.events, self.passed, self.asked = [], set(), set()
         self.phase, self.message, self.shutdown = "Running", "", ""
         self.suspended = bool(self.spec.get("suspend"))
@@ -103,21 +103,23 @@ class Model(Locking, Hooks):
         self.begin_locks()
         self.ask_for_workflow()
         self.settle()
+        self.moment += 1
         for verb in self.scenario.get("verbs", []):
             self.at(verb["at"] * 1000, False, lambda verb=verb: self.verb(verb))
         while self.events:
             self.events.sort(key=lambda e: e[:3])
             at, _, _, act = self.events.pop(0)
-            self.now = max(self.now, at)
+            self.now, self.moment = max(self.now, at), self.moment + 1
             act()
             self.settle()
         return self
 
-    def at(self, when, timer, act):
-        """Of what happens at the same time, timers come last."""
+    def at(self, when, timer, act, node=None):
+        """Of what happens at the same time, timers come last, and the steps that began at one moment come in the order of their nodes."""
         self.order += 1
-        self.events.append((when, timer, self.order, act))
-        return self.order
+        order = self.moment, list(self.nodes).index(node.name) + 1 if node else 0, self.order
+        self.events.append((when, timer, order, act))
+        return order
 
     def reached(self, key, when):
         """Whether that point in time is over; if not, we shall be woken then."""
@@ -168,8 +170,8 @@ class Model(Locking, Hooks):
         self.notes.append(["start", self.now, node.name, args])
         began = self.now + fate.get("delay", 0) * 1000
         node.pod = {"fate": fate, "args": args, "running": None, "over": False}
-        self.at(began, False, lambda pod=node.pod: self.task_started(node, pod))
-        node.pod["order"] = self.at(began + fate.get("ms", fate.get("seconds", 1) * 1000), False, lambda pod=node.pod: self.task_done(node, pod))
+        self.at(began, False, lambda pod=node.pod: self.task_started(node, pod), node)
+        node.pod["order"] = self.at(began + fate.get("ms", fate.get("seconds", 1) * 1000), False, lambda pod=node.pod: self.task_done(node, pod), node)
 
     def kill(self, node):
         """It ends a second later. One that ran is not over before that, though it has failed."""
@@ -379,14 +381,18 @@ class Model(Locking, Hooks):
         if n and n.fulfilled:
             return n
         try:
-            template, inputs, scope = self.process(call, {})
+            template, inputs, call.inner = self.once(n, lambda: self.process(call, {}))
         except Wrong as e:
             return self.cannot_begin(call, str(e))
-        call.inner = scope
         retried = template.get("retryStrategy", self.spec.get("retryStrategy")) is not None
         if not self.has_locks(call, template, inputs, "Retry" if retried else KINDS[self.kind(template)]):
             return self.nodes[call.name]
         return self.retry(call, template, inputs) if retried else self.body(call, template, inputs)
+
+    @staticmethod
+    def once(n, process):
+        """What was put into its template when a node was made stays."""
+        return (n.template, n.inputs, n.call.inner) if n and n.template is not None else process()
 
     @staticmethod
     def kind(template):
@@ -987,7 +993,8 @@ class Model(Locking, Hooks):
         if number and "maxDuration" in strategy.get("backoff", {}):
             again.deadline = n.attempts[0].started * 1000 + duration(strategy["backoff"]["maxDuration"])
         try:
-            processed, _, again.inner = self.process(again, self.about_last(number, n.attempts[number - 1] if number else None))
+            about_last = self.about_last(number, n.attempts[number - 1] if number else None)
+            processed, _, again.inner = self.once(self.nodes.get(again.name), lambda: self.process(again, about_last))
             attempt = self.body(again, processed, inputs)
         except Wrong as e:
             attempt = self.cannot_begin(again, str(e))

@@ -3,6 +3,7 @@
 
 All are turned into Python and evaluated there: slow, but there is little to be wrong about.
 """
+import functools
 import json
 import re
 
@@ -46,6 +47,8 @@ def expression_tag(m, text, known):
 def put(value, known, strict=()):
     """The same through a whole object. An argument that is nothing but the tag of an absent output becomes absent itself."""
     if isinstance(value, str):
+        if "{{" not in value:
+            return value
         whole = TAG.fullmatch(value)
         if whole and known.get(whole.group(1).strip(), "") is ABSENT:
             return ABSENT
@@ -72,6 +75,7 @@ def boolean_words(text):
     return re.sub(r"!(?!=)", " not ", text.replace("&&", " and ").replace("||", " or "))
 
 
+@functools.lru_cache(maxsize=100000)
 def condition(text):
     """`when` (spec 2.7): what is not a number or a quoted string is a bare word, and that is a string too."""
     def word(m):
@@ -92,6 +96,11 @@ def condition(text):
 
 def expression(text, known):
     """expr-lang: variables are dotted names, all of them strings."""
+    return eval(compiled(text), {"__builtins__": {}}, {"known": known, "asInt": int})
+
+
+@functools.lru_cache(maxsize=100000)
+def compiled(text):
     def word(m):
         w = m.group(0)
         if w[0] in "'\"" or w[0].isdigit() or w in ("asInt", "in", "not", "and", "or"):
@@ -100,14 +109,14 @@ def expression(text, known):
             return w.capitalize()
         return "known[%r]" % w
     text = re.sub(r"\['([^']+)'\]", r".\1", text)   # a['b-c'].d is a.b-c.d
-    text = re.sub(STRING + r"|[\w.\-]+", word, boolean_words(text))
-    return eval(text, {"__builtins__": {}}, {"known": known, "asInt": int})
+    return compile(re.sub(STRING + r"|[\w.\-]+", word, boolean_words(text)), text, "eval")
 
 
 RESULTS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed")
 OPERAND = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*(?:\.[A-Z][a-zA-Z]+)?")
 
 
+@functools.lru_cache(maxsize=100000)
 def operands(text):
     """The tasks a `depends` speaks of, in order."""
     names = []
@@ -123,7 +132,12 @@ def depends(text, holds):
     def one(m):
         task, _, result = m.group(0).partition(".")
         return str(holds(task, result or None))
-    return eval(boolean_words(OPERAND.sub(one, text)), {"__builtins__": {}})
+    return truth(boolean_words(OPERAND.sub(one, text)))
+
+
+@functools.lru_cache(maxsize=100000)
+def truth(text):
+    return eval(text, {"__builtins__": {}})
 
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -145,6 +159,7 @@ def human(ms):
     return "%d minutes %d seconds" % (s // 60, s % 60) if s < 3600 else "%d hours %d minutes %d seconds" % (s // 3600, s // 60 % 60, s % 60)
 
 
+@functools.lru_cache(maxsize=100000)
 def fnv32a(text):
     h = 2166136261
     for b in text.encode():
