@@ -194,6 +194,31 @@ answer(jv result)
 	jv_free(text);
 }
 
+/* Objects with their members by key, as gojq walks them; jq walks them as they came. Deep at most as its parser lets them be. */
+static jv
+sorted(jv v)
+{
+	if (jv_get_kind(v) == JV_KIND_ARRAY) {
+		for (int i = 0, count = jv_array_length(jv_copy(v)); i < count; i++) {
+			jv item = jv_array_get(jv_copy(v), i);
+			if (jv_get_kind(item) == JV_KIND_ARRAY || jv_get_kind(item) == JV_KIND_OBJECT)
+				v = jv_array_set(v, i, sorted(item));
+			else
+				jv_free(item);
+		}
+	}
+	if (jv_get_kind(v) != JV_KIND_OBJECT)
+		return v;
+	jv keys = jv_keys(jv_copy(v)), out = jv_object();
+	for (int i = 0, count = jv_array_length(jv_copy(keys)); i < count; i++) {
+		jv key = jv_array_get(jv_copy(keys), i);
+		out = jv_object_set(out, key, sorted(jv_object_get(jv_copy(v), jv_copy(key))));
+	}
+	jv_free(keys);
+	jv_free(v);
+	return out;
+}
+
 static void
 run(struct program *p, const char *data, uint32_t n)
 {
@@ -213,7 +238,7 @@ run(struct program *p, const char *data, uint32_t n)
 		fail(why);
 		return;
 	}
-	jq_start(p->jq, input, 0);
+	jq_start(p->jq, sorted(input), 0);
 	jv result = jq_next(p->jq);
 	if (jv_is_valid(result)) {
 		answer(result);

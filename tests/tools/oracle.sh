@@ -22,6 +22,7 @@ make_one expr "" expr.jsonl
 make_one gjson "" gjson.jsonl
 make_one gotmpl "" gotmpl.jsonl
 make_one govaluate "" exprs.jsonl
+make_one jq "" jq.jsonl
 make_one lua "" lua.jsonl
 make_one regex "" regex.jsonl
 make_one sjson "" sjson.jsonl
