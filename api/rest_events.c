@@ -50,6 +50,9 @@ event_shown(const struct event *ev, const struct val *decisions, struct arena *a
 	val_map_add(&m, S("subject"), val_str(arena_dup(a, ev->subject)));
 	val_map_add(&m, S("type"), val_str(arena_dup(a, ev->type)));
 	val_map_add(&m, S("size"), val_int((int64_t)ev->data.n));
+	val_map_add_str(&m, S("replayOf"), arena_dup(a, event_ext(ev, EVENT_REPLAY_OF)));
+	val_map_add_str(&m, S("replayFor"), arena_dup(a, event_ext(ev, EVENT_REPLAY_FOR)));
+	val_map_add_str(&m, S("likeOf"), arena_dup(a, event_ext(ev, EVENT_LIKE)));
 	val_map_add(&m, S("decisions"), *decisions);
 	return val_map_end(&m, a);
 }

@@ -85,6 +85,8 @@ struct bus_query {
  * merged by time. Damaged rows are logged and left out.
  */
 int bus_read(sqlite3 *db, const struct bus_query *q, struct event ***out, size_t *n, struct arena *a, struct err *e) MUST_CHECK;
+/* The event of that id in a log of the namespace, with one reference, and the log's name in `a`; *out NULL: there is none. Inside a store_fn. */
+int bus_find(sqlite3 *db, str ns, str id, struct arena *a, struct event **out, str *bus, struct err *e) MUST_CHECK;
 /* The schema of the bus's tables: SQL for one migration step of the state file. */
 extern const char bus_schema_sql[];
 

@@ -461,3 +461,29 @@ bus_read(sqlite3 *db, const struct bus_query *query, struct event ***out, size_t
 	VEC_FREE(&found);
 	return rc;
 }
+
+int
+bus_find(sqlite3 *db, str ns, str id, struct arena *a, struct event **out, str *bus, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT b.name FROM bus_event INDEXED BY bus_event_id JOIN bus b ON b.id = bus_event.key >> 40"
+	                                    " WHERE bus_event.id = ? AND b.ns = ? LIMIT 1", e);
+	*out = NULL;
+	if (!q)
+		return -1;
+	sqlite3_bind_text64(q, 1, id.p, id.n, SQLITE_STATIC, SQLITE_UTF8);
+	sqlite3_bind_text64(q, 2, ns.p, ns.n, SQLITE_STATIC, SQLITE_UTF8);
+	int rc = sqlite3_step(q);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return sql_failed(q, "looking for an event", e);
+	*bus = rc == SQLITE_ROW ? arena_dup(a, store_text(q, 0)) : STR_NONE;
+	sqlite3_reset(q);
+	if (rc == SQLITE_DONE)
+		return 0;
+	struct bus_query query = { .ns = ns, .bus = *bus, .id = id, .limit = 1 };
+	struct event **found;
+	size_t n;
+	if (bus_read(db, &query, &found, &n, a, e) < 0)
+		return -1;
+	*out = n ? found[0] : NULL; /* damaged rows are left out */
+	return 0;
+}

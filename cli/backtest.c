@@ -150,19 +150,6 @@ struct backtest_opts {
 	struct cli_int limit;
 };
 
-/* A duration before now, or a time. */
-static int
-time_before(const char *text, int64_t now, int64_t *out, struct err *e)
-{
-	dur d;
-	struct err ignored;
-	if (dur_parse(str_c(text), &d, &ignored) == 0)
-		*out = now - d.ns;
-	else if (time_parse_rfc3339(str_c(text), out, e) < 0)
-		return err_set(e, ERR_INVALID, "%s: write a duration before now as 24h, or a time as 2026-01-31T12:00:00Z", text);
-	return 0;
-}
-
 /* The one Sensor among the manifests, or that of the name. Borrowed. */
 static int
 find_sensor(const struct manifest_set *m, const char *name, struct object **out, struct err *e)

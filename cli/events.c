@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tidegate events, emit: what came in and what became of it; and putting something in by hand. */
+#include "cli/again.h"
 #include "cli/files.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
@@ -13,6 +14,16 @@ struct events_opts {
 
 static const char *const event_outputs[] = { "json", "wide", NULL };
 
+/* Whence it came once more. */
+static void
+print_trace(const struct val *ev)
+{
+	static const char *const traces[][2] = { { "replayOf", "replay of" }, { "likeOf", "like" }, { "replayFor", "for sensor" } };
+	for (size_t i = 0; i < ARRAY_LEN(traces); i++)
+		if (val_get(ev, str_c(traces[i][0])))
+			printf("  %s %.*s", traces[i][1], STR_ARG(val_get_str(ev, traces[i][0])));
+}
+
 /* The event itself in a line, each decision indented below it: sensor/trigger, verdict, and the reason. */
 static void
 print_event(const struct val *ev, struct arena *a)
@@ -21,8 +32,10 @@ print_event(const struct val *ev, struct arena *a)
 	const struct val *decisions = val_get(ev, S("decisions"));
 	int64_t size = 0;
 	(void)val_to_i64(val_get(ev, S("size")), &size);
-	printf("%.*s  %.*s  %.*s/%.*s  %lldB\n", STR_ARG(time_rfc3339(a, time_member(ev, "time"))), STR_ARG(val_get_str(ev, "id")),
+	printf("%.*s  %.*s  %.*s/%.*s  %lldB", STR_ARG(time_rfc3339(a, time_member(ev, "time"))), STR_ARG(val_get_str(ev, "id")),
 	       STR_ARG(val_get_str(ev, "source")), STR_ARG(val_get_str(ev, "subject")), (long long)size);
+	print_trace(ev);
+	putchar('\n');
 	if (!val_is(decisions, VAL_LIST) || decisions->n == 0)
 		printf("    no sensor depends on it\n");
 	for (uint32_t i = 0; val_is(decisions, VAL_LIST) && i < decisions->n; i++) {
@@ -113,11 +126,23 @@ const struct command command_events = {
 
 struct emit_opts {
 	struct cli_common common;
-	const char *file, *data;
+	const char *file, *data, *like;
+	struct cli_texts sets;
 };
 
 static int
-run_emit(const void *opts, char **args, int n UNUSED)
+run_like(struct client *c, const struct emit_opts *o)
+{
+	struct err e = { 0 };
+	str made;
+	if (emit_like(c, o->like, &o->sets, &made, &e) < 0)
+		return cli_fail(&e);
+	printf("%.*s\n", STR_ARG(made));
+	return EXIT_DONE;
+}
+
+static int
+run_emit(const void *opts, char **args, int n)
 {
 	const struct emit_opts *o = opts;
 	struct client c CLEANUP(client_free);
@@ -126,6 +151,12 @@ run_emit(const void *opts, char **args, int n UNUSED)
 	struct val answer;
 	str body = STR_NONE;
 	client_init(&c, &o->common);
+	if (o->like && (n || o->data || o->file))
+		return cli_usage(&command_emit, "--like takes source and data of the event that it names");
+	if (o->like)
+		return run_like(&c, o);
+	if (!n || o->sets.n)
+		return cli_usage(&command_emit, n ? "--set changes the data of an event: name it by --like" : "which event? SOURCE/EVENT, or --like ID");
 	str event = str_c(args[0]), source = str_cut(&event, '/');
 	if (!source.n || !event.n)
 		return cli_usage(&command_emit, "%s: write it as SOURCE/EVENT", args[0]);
@@ -148,17 +179,21 @@ run_emit(const void *opts, char **args, int n UNUSED)
 
 const struct command command_emit = {
 	.name = "emit",
-	.args = "SOURCE/EVENT",
+	.args = "[SOURCE/EVENT]",
 	.summary = "Put an event in, as if its source had received it.",
-	.examples = "  tidegate emit webhook/example -d '{\"message\":\"hi\"}'\n  tidegate emit github/push -f payload.json\n",
-	.doc = "Prints the event's id once it is stored. The event goes the way of any other: filters, sensors, triggers.",
+	.examples = "  tidegate emit webhook/example -d '{\"message\":\"hi\"}'\n  tidegate emit github/push -f payload.json\n"
+		    "  tidegate emit --like 019c0b2a8d2f7a64b1c1a5f3f0f0a4d1 --set body.ref=refs/heads/main\n",
+	.doc = "Prints the event's id once it is stored. The event goes the way of any other: filters, sensors, triggers.\n"
+	       "--like makes one like an event that is stored, also if its source is gone by now; --set changes its data: the path is that of a parameter's\n"
+	       "dest, the value is JSON if it is any, and else a text. `tidegate replay` hands in the same event again.",
 	.options = (const struct cli_option[]){
 		OPTION(struct emit_opts, file, "file", 'f', "FILE", "The event's data; - is standard input."),
 		OPTION(struct emit_opts, data, "data", 'd', "TEXT", "The event's data as given; {} if there is none."),
+		OPTION(struct emit_opts, like, "like", 0, "ID", "Like the stored event of that id."),
+		OPTION(struct emit_opts, sets, "set", 0, "PATH=VALUE", "With --like: change that in its data; may be repeated."),
 		{ 0 },
 	},
 	.size = sizeof(struct emit_opts),
-	.args_min = 1,
 	.args_max = 1,
 	.run = run_emit,
 };

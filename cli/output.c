@@ -201,3 +201,15 @@ print_value(FILE *f, const struct val *v, const char *how)
 	}
 	fwrite(b.p, 1, b.n, f);
 }
+
+int
+time_before(const char *text, int64_t now, int64_t *out, struct err *e)
+{
+	dur d;
+	struct err ignored;
+	if (dur_parse(str_c(text), &d, &ignored) == 0)
+		*out = now - d.ns;
+	else if (time_parse_rfc3339(str_c(text), out, e) < 0)
+		return err_set(e, ERR_INVALID, "%s: write a duration before now as 24h, or a time as 2026-01-31T12:00:00Z", text);
+	return 0;
+}

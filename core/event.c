@@ -63,6 +63,21 @@ event_random_id(struct arena *a)
 	return (str){ out, 2 * sizeof bytes };
 }
 
+bool
+event_is_trace(str key)
+{
+	return str_eq(key, S(EVENT_REPLAY_OF)) || str_eq(key, S(EVENT_LIKE)) || str_eq(key, S(EVENT_REPLAY_FOR));
+}
+
+str
+event_ext(const struct event *ev, const char *key)
+{
+	for (size_t i = 0; i < ev->ext_n; i++)
+		if (str_eq(ev->ext[i].key, str_c(key)))
+			return ev->ext[i].value;
+	return STR_NONE;
+}
+
 struct event *
 event_ref(struct event *ev)
 {

@@ -31,6 +31,14 @@ struct event {
 	enum { EVENT_UNCHECKED, EVENT_JSON, EVENT_NO_JSON } checked; /* cache of event_is_json */
 };
 
+/* Attributes of events that came in once more (api/rest_again.c): the id of the first one, and the only sensor that sees it. */
+#define EVENT_REPLAY_OF "replayof"
+#define EVENT_LIKE "likeof"
+#define EVENT_REPLAY_FOR "replayfor"
+/* Whether it is one of them. */
+bool event_is_trace(str key);
+/* A further attribute; absent if it has none of that name. */
+str event_ext(const struct event *ev, const char *key);
 /* A new event with one reference, an arena, a random id and content type application/json. */
 struct event *event_new(void);
 /* The same without an id, for those who fill everything. */

@@ -260,11 +260,20 @@ decide_at_dependency(struct sensor *s, size_t dep, struct event *ev, const struc
 
 /* ---- the whole event ------------------------------------------------------------------------------------------------ */
 
+/* A replay may be meant for one sensor alone. */
+static bool
+is_for(const struct sensor *s, const struct event *ev)
+{
+	str only = ev->ext_n ? event_ext(ev, EVENT_REPLAY_FOR) : STR_NONE;
+	return !only.p || str_eq(only, s->prog->object->name);
+}
+
 void
 decide_ready(void *arg, struct event *ev, const struct transformed *t, size_t n)
 {
 	struct sensor *s = arg;
-	for (size_t at = program_find(s->prog, ev->source, ev->subject); at; at = s->prog->deps[at - 1].next) {
+	size_t first = is_for(s, ev) ? program_find(s->prog, ev->source, ev->subject) : 0;
+	for (size_t at = first; at; at = s->prog->deps[at - 1].next) {
 		decide_at_dependency(s, at - 1, ev, t, n);
 		s->events++;
 	}

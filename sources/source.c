@@ -684,3 +684,9 @@ sources_emit(struct sources *ss, str ns, str source, str event, str data,
 	event_unref(ev);
 	return rc;
 }
+
+struct bus *
+sources_bus(struct sources *ss, str ns, str name)
+{
+	return ss->bus_of(ss->arg, ns, name);
+}

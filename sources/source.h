@@ -96,6 +96,8 @@ void sources_free(struct sources *ss);
 struct webhook_servers *sources_webhooks(struct sources *ss);
 /* The HTTP client of the sources, made with its first use; NULL while the set is being freed. */
 struct httpc *sources_httpc(struct sources *ss);
+/* The bus of that name, as the sources get it; NULL: there is none. */
+struct bus *sources_bus(struct sources *ss, str ns, str name);
 /* A list of {namespace, eventSource, event, type, state, since, error, url}; state: starting, running, paused, failed. */
 struct val sources_status(struct sources *ss, struct arena *a);
 /* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */

@@ -301,6 +301,46 @@ first_id(sqlite3 *db, void *arg, struct err *e)
 	return rc;
 }
 
+struct find {
+	str ns, id;
+	char bus[40];
+	bool found;
+};
+
+static int
+find_one(sqlite3 *db, void *arg, struct err *e)
+{
+	struct find *f = arg;
+	struct event *ev;
+	struct arena *a = arena_new();
+	str bus;
+	int rc = bus_find(db, f->ns, f->id, a, &ev, &bus, e);
+	f->found = rc == 0 && ev;
+	snprintf(f->bus, sizeof f->bus, "%.*s", STR_ARG(bus));
+	if (rc == 0 && ev)
+		assert_true(str_eq(ev->id, f->id));
+	if (rc == 0)
+		event_unref(ev);
+	arena_free(a);
+	return rc;
+}
+
+static void
+test_an_event_is_found_by_its_id(void **state)
+{
+	struct world *w = *state;
+	char id[40];
+	struct err e;
+	publish(w, &w->stored, NULL);
+	turn_until(w, &w->stored.stored, 1);
+	must(store_read_now(w->store, first_id, id, &e), &e);
+	struct find rows[] = { { S("default"), str_c(id), "", false }, { S("default"), S("none"), "", false }, { S("other"), str_c(id), "", false } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		must(store_read_now(w->store, find_one, &rows[i], &e), &e);
+	assert_true(rows[0].found && !rows[1].found && !rows[2].found);
+	assert_string_equal(rows[0].bus, "default");
+}
+
 static void
 test_duplicate_has_the_first_id(void **state)
 {
@@ -900,6 +940,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_same_turn_delivery), T(test_restart_goes_on_behind_the_cursor), T(test_new_group_starts_at_the_end_or_the_beginning),
 		T(test_duplicate_is_the_same_event), T(test_duplicate_has_the_first_id), T(test_catch_up_waits_for_consumption),
+		T(test_an_event_is_found_by_its_id),
 		T(test_window_counts_bytes), T(test_full), T(test_retention), T(test_forgotten_group_holds_nothing_back),
 		T(test_damaged_row_is_passed_over), T(test_misplaced_cursor_does_not_swallow_events), T(test_queries), T(test_logs_do_not_mix), T(test_kill),
 		T(test_only_those_who_want_it_are_called), T(test_a_place_is_written_while_an_event_is_under_way),
