@@ -49,8 +49,4 @@ void api_free(struct api *api);
 /* Serves all routes on `h`. With a token present every route but /healthz wants "Authorization: Bearer <token>". */
 void api_attach(struct api *api, struct httpd *h, str token);
 
-/* Objects that came through the API live in the store: reads them all into `objects`. At start, before the manifests' files. */
-int api_load_objects(struct store *s, struct objects *objects, const struct kind *const *kinds, size_t n, struct err *e) MUST_CHECK;
-extern const char api_schema_sql[]; /* table: object */
-
 #endif

@@ -5,8 +5,8 @@
  */
 #include "api/bodies.h"
 #include "api/rest.h"
+#include "config/kept.h"
 #include "config/revisions.h"
-#include "core/event.h"
 #include "engine/selector.h"
 
 const struct resource resources[] = {
@@ -19,10 +19,6 @@ const struct resource resources[] = {
 	{ 0 },
 };
 
-const char api_schema_sql[] =
-	"CREATE TABLE object (kind TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, manifest BLOB NOT NULL, crc INTEGER NOT NULL,"
-	" PRIMARY KEY (kind, ns, name)) STRICT, WITHOUT ROWID;";
-
 static const struct kind *
 kind_of(const struct api *api, const struct resource *res)
 {
@@ -31,84 +27,35 @@ kind_of(const struct api *api, const struct resource *res)
 
 /* ---- the store ---------------------------------------------------------------------------------------------- */
 
-struct row {
+struct reply {
 	struct arena *arena;
-	str kind, ns, name, manifest; /* manifest absent: delete the row */
 	struct http_req *req;
 	struct val answer;
 };
 
-static int
-write_row(sqlite3 *db, void *arg, struct err *e)
+static void
+on_disk(void *arg)
 {
-	const struct row *w = arg;
-	if (!w->manifest.p)
-		return store_exec(db, e, "DELETE FROM object WHERE kind = ? AND ns = ? AND name = ?", "sss", w->kind, w->ns, w->name);
-	return store_exec(db, e, "INSERT OR REPLACE INTO object (kind, ns, name, manifest, crc) VALUES (?, ?, ?, ?, ?)", "sssbi", w->kind, w->ns,
-	                  w->name, w->manifest, (int64_t)store_crc32c(0, w->manifest));
+	struct reply *p = arg;
+	rest_reply(p->req, &p->answer);
+	arena_free(p->arena);
 }
 
-static void
-row_written(void *arg)
-{
-	struct row *w = arg;
-	rest_reply(w->req, &w->answer);
-	arena_free(w->arena);
-}
-
-/* Answers with `answer` once the change is on disk. */
-static void
-keep(struct api *api, struct http_req *r, const struct kind *k, str ns, str name, const struct val *manifest, const struct val *answer)
+/* What answers with `answer` once the change is on disk. */
+static struct reply *
+reply_with(struct http_req *r, const struct val *answer)
 {
 	struct arena *a = arena_new();
-	struct row *w = ARENA_NEW(a, struct row);
-	*w = (struct row){ .arena = a, .kind = str_c(k->name), .ns = k->cluster ? S("") : arena_dup(a, ns), .name = arena_dup(a, name), .req = r };
-	if (manifest)
-		w->manifest = json_write(a, manifest);
-	w->answer = val_copy(a, answer);
-	store_write(api->env.store, write_row, w, row_written);
+	struct reply *p = ARENA_NEW(a, struct reply);
+	*p = (struct reply){ a, r, val_copy(a, answer) };
+	return p;
+}
+
+static void
+changed(struct api *api)
+{
 	if (api->env.changed)
 		api->env.changed(api->env.arg);
-}
-
-struct loading {
-	struct objects *objects;
-	const struct kind *const *kinds;
-	size_t n;
-};
-
-static int
-load_rows(sqlite3 *db, void *arg, struct err *e)
-{
-	struct loading *l = arg;
-	sqlite3_stmt *q = store_prepare(db, "SELECT kind, ns, name, manifest, crc FROM object ORDER BY kind, ns, name", e);
-	if (!q)
-		return -1;
-	int rc;
-	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
-		struct arena *a CLEANUP(free_arena) = arena_new();
-		struct val v;
-		struct diags d;
-		str text = store_text(q, 3);
-		if ((int64_t)store_crc32c(0, text) != sqlite3_column_int64(q, 4))
-			return err_set(e, ERR_IO, "the stored %.*s %.*s is damaged: its checksum does not fit", STR_ARG(store_text(q, 0)), STR_ARG(store_text(q, 2)));
-		if (json_read(a, text, &v, e))
-			return -1;
-		diags_init(&d);
-		struct object *o = object_decode(l->kinds, l->n, &v, STR_NONE, store_text(q, 1), &d);
-		if (o)
-			(void)objects_put(l->objects, o); /* whether it is new does not matter here */
-		object_unref(o);
-		diags_free(&d);
-	}
-	return rc == SQLITE_DONE ? 0 : err_set(e, ERR_IO, "reading objects: %s", sqlite3_errmsg(db));
-}
-
-int
-api_load_objects(struct store *s, struct objects *objects, const struct kind *const *kinds, size_t n, struct err *e)
-{
-	struct loading l = { objects, kinds, n };
-	return store_read_now(s, load_rows, &l, e);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
@@ -196,43 +143,15 @@ body_object(struct api *api, struct http_req *r, const struct resource *res, boo
 	return v;
 }
 
-/* What the server adds: a uid and a time of creation that stay, a version that grows. */
-static const struct val *
-add_identity(struct api *api, struct arena *a, const struct val *v, const struct object *before)
-{
-	const struct val *meta = val_get(v, S("metadata")), *old = before ? val_get(before->manifest, S("metadata")) : NULL;
-	str name = val_get_str(meta, "name"), uid = val_get_str(old, "uid"), made = val_get_str(old, "creationTimestamp");
-	if (!name.n && val_get_str(meta, "generateName").n)
-		name = arena_fmt(a, "%.*s%.*s", STR_ARG(val_get_str(meta, "generateName")), STR_ARG(str_slice(event_random_id(a), 0, 5)));
-	if (!uid.n) {
-		str id = event_random_id(a);
-		uid = arena_fmt(a, "%.8s-%.4s-%.4s-%.4s-%.12s", id.p, id.p + 8, id.p + 12, id.p + 16, id.p + 20);
-	}
-	if (!made.n)
-		made = time_rfc3339(a, loop_now(api->env.loop));
-	struct val values[] = { val_str(name), val_str(uid), val_str(made),
-	                        val_str(arena_fmt(a, "%llu", (unsigned long long)(before ? before->revision + 1 : 1))) };
-	meta = val_set(a, meta, S("name"), &values[0]);
-	meta = val_set(a, meta, S("uid"), &values[1]);
-	meta = val_set(a, meta, S("creationTimestamp"), &values[2]);
-	meta = val_set(a, meta, S("resourceVersion"), &values[3]);
-	return val_set(a, v, S("metadata"), meta);
-}
-
 /* Decodes and resolves names; answers and returns NULL if something is wrong. */
 static struct object *
 decode(struct api *api, struct http_req *r, const struct val *v)
 {
 	struct diags d;
 	diags_init(&d);
-	struct object *o = object_decode(api->env.kinds, api->env.kinds_n, v, STR_NONE, rest_ns(api, r, true), &d);
-	if (o && o->kind->resolve)
-		o->kind->resolve(o, api->env.objects, &d);
-	if (!o || d.errors) {
+	struct object *o = kept_decode(api->env.objects, v, rest_ns(api, r, true), &d);
+	if (!o)
 		rest_fail_diags(r, &d, NULL);
-		object_unref(o);
-		o = NULL;
-	}
 	diags_free(&d);
 	return o;
 }
@@ -269,12 +188,12 @@ rest_put_answering(struct api *api, struct http_req *r, const struct val *v, str
 {
 	if (before)
 		object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
-	v = add_identity(api, http_req_arena(r), v, before);
+	v = kept_identity(http_req_arena(r), v, before, loop_now(api->env.loop));
 	struct object *o = decode(api, r, v);
 	if (o) {
 		revisions_origin(api->env.revisions, origin);
-		(void)objects_put(api->env.objects, o); /* an equal object is written again: the client asked for it */
-		keep(api, r, o->kind, o->ns, o->name, v, answer ? answer : v);
+		kept_put(api->env.store, api->env.objects, o, v, on_disk, reply_with(r, answer ? answer : v));
+		changed(api);
 	}
 	object_unref(o);
 	object_unref(before);
@@ -345,10 +264,7 @@ delete_object(struct api *api, struct http_req *r, const struct resource *res)
 	struct object *o = rest_find_object(api, r, res);
 	if (!o || rest_is_from_file(r, o))
 		return;
-	struct arena *a = http_req_arena(r);
-	const struct kind *k = o->kind;
-	str ns = arena_dup(a, o->ns), name = arena_dup(a, o->name);
-	(void)objects_del(api->env.objects, k, ns, name); /* it was found above */
 	struct val empty = { .kind = VAL_MAP };
-	keep(api, r, k, ns, name, NULL, &empty);
+	kept_del(api->env.store, api->env.objects, o->kind, o->ns, o->name, on_disk, reply_with(r, &empty));
+	changed(api);
 }

@@ -8,6 +8,7 @@
 #include "cli/daemon.h"
 #include "cli/kinds.h"
 #include "cli/output.h"
+#include "config/kept.h"
 #include "config/revisions.h"
 #include "core/child.h"
 #include "core/files.h"
@@ -27,7 +28,7 @@ migrations(size_t *n)
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
-	history[3] = (struct store_migration){ 4, api_schema_sql };
+	history[3] = (struct store_migration){ 4, kept_schema_sql };
 	history[4] = (struct store_migration){ 5, sources_schema_sql };
 	history[5] = (struct store_migration){ 6, archive_schema_sql };
 	history[6] = (struct store_migration){ 7, queue_schema_sql };
@@ -133,7 +134,7 @@ daemon_open(struct daemon *d, struct err *e)
 	d->objects = objects_new(tidegate_kinds, tidegate_kinds_n);
 	if (d->keep_revisions)
 		d->revisions = revisions_new(d->loop, d->store, d->objects, d->settings.template_revisions);
-	if (api_load_objects(d->store, d->objects, tidegate_kinds, tidegate_kinds_n, e))
+	if (kept_load(d->store, d->objects, e))
 		return -1;
 	d->engine = engine_new(d->loop, d->store, d->objects, &d->settings);
 	if (executor_new(d->loop, &d->settings, d->objects, d->state, engine_task_news, d->engine, &d->executor, e))
@@ -212,13 +213,31 @@ children_of(void *arg)
 	return d->children;
 }
 
+static void
+objects_changed_by_trigger(void *arg)
+{
+	struct daemon *d = arg;
+	d->change_is_due = false;
+	daemon_objects_changed(d);
+}
+
+/* Sensors are in the middle of an event: they look again when it is handled, and once for all changes of the turn. */
+static void
+change_is_due(void *arg)
+{
+	struct daemon *d = arg;
+	if (!d->change_is_due)
+		loop_defer(d->loop, objects_changed_by_trigger, d);
+	d->change_is_due = true;
+}
+
 int
 daemon_start_events(struct daemon *d, struct err *e)
 {
 	str folder = arena_fmt(d->arena, "%.*s/triggers", STR_ARG(d->state));
 	files_remove(folder.p); /* what a killed daemon left there */
 	struct trigger_env env = { .loop = d->loop, .store = d->store, .objects = d->objects, .engine = d->engine, .httpc = httpc_of,
-		                   .peers = peers_of, .children = children_of, .folder = folder, .arg = d, .dead_letters = d->settings.dead_letters };
+		                   .peers = peers_of, .revisions = d->revisions, .changed = change_is_due, .children = children_of, .folder = folder, .arg = d, .dead_letters = d->settings.dead_letters };
 	d->sensors = sensors_new(&env, bus_of, d);
 	if (sensors_apply(d->sensors, e))
 		return -1;
@@ -250,6 +269,10 @@ daemon_close(struct daemon *d)
 {
 	sources_free(d->sources);
 	sensors_free(d->sensors);
+	d->sources = NULL;
+	d->sensors = NULL;
+	while (d->store && store_reading(d->store)) /* what was asked of the engine is answered while there is one */
+		loop_turn(d->loop, 10);
 	if (d->store)
 		store_flush(d->store);
 	engine_free(d->engine);

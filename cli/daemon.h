@@ -36,6 +36,7 @@ struct daemon {
 	struct httpc *httpc;
 	struct peers *peers;
 	struct children *children;
+	bool change_is_due; /* of objects, by a trigger */
 };
 
 /* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. On an error

@@ -102,6 +102,8 @@ struct object *object_read(const struct kind *const *kinds, size_t n, const stru
 struct objects *objects_new(const struct kind *const *kinds, size_t n);
 void objects_free(struct objects *os);
 const struct kind *objects_kind(const struct objects *os, str name_plural_or_short);
+/* object_decode with the kinds of the set. */
+struct object *objects_decode(const struct objects *os, const struct val *doc, str file, str default_ns, struct diags *d);
 /* Borrowed; NULL if there is none. `ns` is ignored for cluster-wide kinds. */
 struct object *objects_find(const struct objects *os, const struct kind *k, str ns, str name);
 struct object *objects_find_named(const struct objects *os, const char *kind, str ns, str name);

@@ -250,6 +250,12 @@ objects_kind(const struct objects *os, str name)
 	return NULL;
 }
 
+struct object *
+objects_decode(const struct objects *os, const struct val *doc, str file, str default_ns, struct diags *d)
+{
+	return object_decode(os->kinds, os->kinds_n, doc, file, default_ns, d);
+}
+
 static size_t
 rank(const struct objects *os, const struct kind *k)
 {

@@ -610,6 +610,12 @@ store_pending(const struct store *s)
 	return s->pending;
 }
 
+size_t
+store_reading(const struct store *s)
+{
+	return s->reads;
+}
+
 uint64_t
 store_commits(const struct store *s)
 {

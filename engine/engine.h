@@ -59,6 +59,11 @@ int engine_submit(struct engine *g, const struct val *manifest, const struct sub
 
 /* A Workflow's spec with these values of its arguments' parameters, which come first. Shares with `spec`. */
 const struct val *engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given);
+/*
+ * The Workflow that submitting from a WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow (kind in any of its spellings) would make, in `a`:
+ * with a generateName and with the label that says where it is from. ERR_INVALID: another kind; ERR_NOT_FOUND, with what it is near to.
+ */
+int workflow_from_kept(const struct objects *os, str kind, str ns, str name, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
 
 enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT };
 struct verb_options {
@@ -67,6 +72,11 @@ struct verb_options {
 	bool restart_successful, memoized, force;
 	bool exact; /* resubmit: what it executed, and not what its templates say now */
 	const int64_t *priority; /* of the new workflow; NULL: that of the old one. RESUBMIT */
+	/*
+	 * Runs in the turn in which the verb is carried out, before done() and only if it succeeds: what is written in it is one transaction with
+	 * the verb's effect. With the name of the workflow (of RESUBMIT the new one). May be NULL.
+	 */
+	void (*decided)(void *arg, str name);
 };
 /*
  * Carries out a verb (spec 5). done() runs exactly once, later, after the commit: with the Workflow as it is then (of RESUBMIT the new

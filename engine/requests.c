@@ -57,6 +57,14 @@ end_deleted(void *arg)
 	end(q, NULL, NULL);
 }
 
+/* What the caller writes now is one transaction with what this turn saves of the workflow. */
+static void
+decided(struct request *q)
+{
+	if (q->options.decided)
+		q->options.decided(q->arg, q->name);
+}
+
 /* ---- verbs on a run in memory ---------------------------------------------------------------------------------- */
 
 static enum stimulus_kind
@@ -76,6 +84,7 @@ delete_live(struct request *q, struct live *l)
 		live_advance(l, &s);
 	live_wait(l, end_deleted, q);
 	l->deleted = true;
+	decided(q);
 }
 
 static void
@@ -93,6 +102,7 @@ apply_to_live(struct request *q, struct live *l)
 	s.hold = q->verb == VERB_RETRY && !admission_enter(l);
 	live_advance(l, &s);
 	live_wait(l, end_with_workflow, q);
+	decided(q);
 }
 
 /* ---- resubmit -------------------------------------------------------------------------------------------------- */
@@ -141,6 +151,13 @@ resubmission(struct arena *a, const struct val *old)
 	return out;
 }
 
+static void
+made(struct request *q, struct live *l)
+{
+	live_wait(l, end_with_workflow, q);
+	decided(q);
+}
+
 static int
 read_exact(sqlite3 *db, void *arg, struct err *e)
 {
@@ -157,7 +174,7 @@ exact_read(void *arg, const struct err *e)
 	if (e || submit_again(q->engine, resubmission(q->arena, &q->old), &o, &q->saved, &q->state, &q->frozen, q->arena, &q->name, &l, &q->error))
 		end(q, NULL, e ? e : &q->error);
 	else
-		live_wait(l, end_with_workflow, q);
+		made(q, l);
 }
 
 /* Everything is taken from the old run here, as it may change or go while its templates are looked up. */
@@ -189,7 +206,7 @@ resubmit(struct request *q, const struct run *r)
 	diags_free(&d);
 	if (rc)
 		return -1;
-	live_wait(l, end_with_workflow, q);
+	made(q, l);
 	return 0;
 }
 
@@ -213,6 +230,7 @@ apply_to_stored(struct request *q)
 	if (q->verb == VERB_DELETE) {
 		admission_forget(q->engine, q->ns, q->name);
 		expiry_delete(q->engine, q->stored.id, q->ns, q->name, end_deleted, q);
+		decided(q);
 		return;
 	}
 	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error)) {

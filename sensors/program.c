@@ -73,8 +73,6 @@ unserved(const struct trigger_spec *s)
 		return "the trigger does nothing that can be served";
 	if (!s->template->kind->fire)
 		return "triggers of this kind are not served yet";
-	if (s->policy && s->policy->k8s)
-		return "policy.k8s is not served yet";
 	return s->dlq ? unserved(s->dlq) : NULL;
 }
 
@@ -191,6 +189,7 @@ def_of(struct program *p, const struct trigger_spec *s, str name)
 	struct trigger_def d = { .ns = p->object->ns, .sensor = p->object->name, .name = name, .kind = s->template->kind,
 		                 .template = s->template->src, .parameters = s->parameters.p, .parameters_n = s->parameters.n,
 		                 .retry = s->retry, .allow = s->policy && s->policy->status ? s->policy->status->allow : NULL,
+		                 .labels = s->policy ? s->policy->k8s : NULL,
 		                 .serial = s->at_least_once, .rate_every_ns = s->rate_limit ? rate_of(s->rate_limit) : 0 };
 	d.gather = gather_of(s);
 	d.many = s->batch || (s->debounce && !d.gather.last);

@@ -418,19 +418,19 @@ static const struct schema trigger_template_schema = { "TriggerTemplate", "What 
 static void
 check_k8s_policy(void *obj, const struct val *in, struct decode *c)
 {
-	const struct k8s_policy *p = obj;
+	const struct policy_labels *p = obj;
 
 	if (!p->labels.n)
 		decode_error(c, in, "labels", "resource labels are not specified");
 }
 
 static const struct schema k8s_policy_schema = { "K8SResourcePolicy", "Labels that the object must get.",
-	sizeof(struct k8s_policy), (const struct field[]){
-	FIELD_PTR(struct k8s_policy, backoff, "backoff", 0, &backoff_schema, .doc = "How often and when to look."),
-	FIELD(struct k8s_policy, error_on_timeout, "errorOnBackoffTimeout", 0,
+	sizeof(struct policy_labels), (const struct field[]){
+	FIELD_PTR(struct policy_labels, backoff, "backoff", 0, &backoff_schema, .doc = "How often and when to look."),
+	FIELD(struct policy_labels, error_on_timeout, "errorOnBackoffTimeout", 0,
 		.doc = "Whether it is a failure if they do not come."),
-	FIELD(struct k8s_policy, labels, "labels", 0, .doc = "The labels."),
-	FIELD_SRC(struct k8s_policy, src),
+	FIELD(struct policy_labels, labels, "labels", 0, .doc = "The labels."),
+	FIELD_SRC(struct policy_labels, src),
 	{ 0 } }, check_k8s_policy };
 
 static void
@@ -457,7 +457,7 @@ static const struct schema status_policy_schema = { "StatusPolicy", "Statuses th
 
 static const struct schema policy_schema = { "TriggerPolicy", "When a trigger counts as done.", sizeof(struct policy),
 	(const struct field[]){
-	FIELD_PTR(struct policy, k8s, "k8s", LATER, &k8s_policy_schema,
+	FIELD_PTR(struct policy, k8s, "k8s", 0, &k8s_policy_schema,
 		.doc = "By labels of the object: k8s and argoWorkflow."),
 	FIELD_PTR(struct policy, status, "status", 0, &status_policy_schema,
 		.doc = "By status of the answer: http, awsLambda, openWhisk."),
@@ -770,10 +770,30 @@ resolve_dependency(const struct object *o, const struct dependency *d, size_t in
 	VEC_FREE(&events);
 }
 
+/* A k8s trigger makes objects of the kinds that there are here. */
+static void
+resolve_trigger(const struct object *o, const struct trigger_spec *t, size_t index, const struct objects *set, struct diags *diags)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const struct trigger_template *tm = t->template;
+	const struct val *kind = tm && tm->kind == trigger_kind(S("k8s")) ? val_path(tm->body, "source.resource.kind") : NULL;
+
+	if (!val_is(kind, VAL_STR) || objects_kind(set, val_text(kind)))
+		return;
+	struct diag *x = diag_add(diags, DIAG_LATER, kind, arena_fmt(a, "spec.triggers[%zu].template.k8s.source.resource.kind", index),
+		"objects of kind \"%.*s\" are not served: there is no cluster", STR_ARG(val_text(kind)));
+
+	x->file = arena_dup(diags->arena, o->file);
+	diag_hint(diags, x, "a Workflow can run what it would");
+}
+
 static void
 resolve(const struct object *o, const struct objects *set, struct diags *d)
 {
 	const struct sensor_object *s = o->spec;
+
+	for (size_t i = 0; i < s->spec.triggers.n; i++)
+		resolve_trigger(o, &s->spec.triggers.p[i], i, set, d);
 
 	for (size_t i = 0; i < s->spec.dependencies.n; i++)
 		if (s->spec.dependencies.p[i].source.n && s->spec.dependencies.p[i].event.n)

@@ -4,6 +4,7 @@
 #define TIDEGATE_SENSORS_SPEC_H
 
 #include "config/config.h"
+#include "triggers/firing.h"
 #include "triggers/parameter.h"
 #include "triggers/trigger.h"
 
@@ -71,18 +72,12 @@ struct trigger_template {
 	const struct val *body;                /* what is under the kind's key */
 	const struct val *src;
 };
-struct k8s_policy {
-	struct kvs labels;
-	struct backoff *backoff;
-	bool error_on_timeout;
-	const struct val *src;
-};
 struct status_policy {
 	const struct val *allow;               /* list of integers */
 	const struct val *src;
 };
 struct policy {
-	struct k8s_policy *k8s;
+	struct policy_labels *k8s;
 	struct status_policy *status;
 	const struct val *src;
 };

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* argoWorkflow: submits a Workflow to the engine, in the transaction of the event. */
+/*
+ * argoWorkflow: what the argo command does with workflows, done by the built-in engine: submit, submit-from, and the verbs. Each is exactly once:
+ * what it does and the end of the firing are one transaction.
+ *
+ * As in Argo (pkg/sensors/triggers/argo-workflow), submit adds three labels; here submit-from does, too. Where it differs: submit-from takes a
+ * ClusterWorkflowTemplate as well, and has succeeded when the workflow was made (Argo then looks for a workflow of the template's name).
+ */
+#include "triggers/argo_args.h"
 #include "triggers/manifest_source.h"
 #include "triggers/parameter.h"
 #include "triggers/submit.h"
@@ -15,7 +22,24 @@ struct argo_workflow {
 static const char *const operations[] = { "",       "submit",  "submit-from", "resubmit", "resume",
 	                                  "retry",  "suspend", "terminate",   "stop",     NULL };
 
-/* R8, R10 of spec events 5.4; what is known but not served says so. */
+/* Only what the manifest says now: parameters may change both. */
+static void
+check_args(const struct argo_workflow *t, const struct val *in, struct decode *c)
+{
+	const struct val *list = val_get(in, S("args"));
+	struct argo_args args;
+	struct err e = { 0 };
+	size_t at = 0;
+	int op = argo_operation(t->operation);
+	if (op < 0 || argo_args_read((enum argo_operation)op, &t->args, c->arena, &args, &at, &e) == 0)
+		return;
+	if (e.code == ERR_UNSUPPORTED)
+		decode_later(c, val_is(list, VAL_LIST) ? val_at(list, at) : in, NULL, "%s", e.msg);
+	else
+		decode_error(c, val_is(list, VAL_LIST) ? val_at(list, at) : in, NULL, "%s", e.msg);
+}
+
+/* R8, R10 of spec events 5.4. */
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -24,45 +48,111 @@ check(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "source", "source must be specified: {resource: ...}");
 	if (!t->operation.n)
 		decode_error(c, in, "operation", "unknown operation type \"\": write operation: submit");
-	else if (!str_eq(t->operation, S("submit")))
-		decode_later(c, in, "operation", "operation %.*s is not served yet, only submit is", STR_ARG(t->operation));
-	if (t->args.n)
-		decode_later(c, in, "args", "arguments for the argo command are not served yet");
+	check_args(t, in, c);
 }
 
-static const struct schema argo_workflow_schema = { "ArgoWorkflowTrigger", "Submits a Workflow to the built-in engine.",
+static const struct schema argo_workflow_schema = { "ArgoWorkflowTrigger", "Submits a Workflow to the built-in engine, or does with one what the "
+	"argo command does.",
 	sizeof(struct argo_workflow), (const struct field[]){
-	FIELD(struct argo_workflow, args, "args", 0, .doc = "Further arguments, as the argo command takes them."),
-	FIELD(struct argo_workflow, operation, "operation", 0, .choices = operations, .doc = "What to do; submit is served."),
-	FIELD_LIST(struct argo_workflow, parameters, "parameters", 0, &trigger_parameter_schema, .doc = "Values from events to put into the Workflow."),
-	FIELD_PTR(struct argo_workflow, source, "source", 0, &manifest_source_schema, .doc = "The Workflow."),
+	FIELD(struct argo_workflow, args, "args", 0, .max = 1000, .doc = "Flags of the argo command for this operation, such as `-p`, `name=value`; "
+		"flags that only show something have no effect."),
+	FIELD(struct argo_workflow, operation, "operation", 0, .choices = operations, .doc = "What to do: submit the source; submit-from: a Workflow made from "
+		"the WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow that the source names; the others with the Workflow that it names."),
+	FIELD_LIST(struct argo_workflow, parameters, "parameters", 0, &trigger_parameter_schema, .doc = "Values from events to put into the source."),
+	FIELD_PTR(struct argo_workflow, source, "source", 0, &manifest_source_schema, .doc = "The Workflow, or what names it."),
 	FIELD_SRC(struct argo_workflow, src),
 	{ 0 } }, check };
 
-/* What lint warns of must not run to a wrong result. */
-static int
-is_served(struct firing *f, struct err *e)
+/* ---- submit ------------------------------------------------------------------------------------------------------------- */
+
+struct subject {
+	str kind, ns, name;
+	const struct val *object;
+	struct argo_args args;
+};
+
+/* `-n` goes before what the object says, as on the command line. */
+static void
+submit(struct firing *f, const struct val *object, const struct subject *s)
 {
-	const struct argo_workflow *t = firing_config(f);
-	str kind = val_get_str(firing_source(f), "kind");
-	if (!str_eq(t->operation, S("submit")))
-		return err_set(e, ERR_UNSUPPORTED, "argoWorkflow operation %.*s is not served yet", STR_ARG(t->operation));
-	if (t->args.n)
-		return err_set(e, ERR_UNSUPPORTED, "argoWorkflow args are not served yet");
-	if (!str_eq(kind, S("Workflow")))
-		return err_set(e, ERR_INVALID, "argoWorkflow submit: the source is of kind %.*s, a Workflow is expected", STR_ARG(kind));
+	struct arena *a = firing_arena(f);
+	const struct argo_args *x = &s->args;
+	const struct submit_options o = { .parameters = x->parameters, .labels = x->labels, .annotations = x->annotations, .name = x->name,
+		                          .generate_name = x->generate_name, .entrypoint = x->entrypoint, .service_account = x->service_account,
+		                          .priority = x->has_priority ? &x->priority : NULL, .dry_run = x->dry_run };
+	struct val ns = val_str(s->ns);
+	object = val_set(a, object, S("metadata"), val_set(a, val_get(object, S("metadata")), S("namespace"), &ns));
+	trigger_submit(f, trigger_labelled(f, object), &o);
+}
+
+static int
+submit_source(struct firing *f, const struct subject *s, struct err *e)
+{
+	if (!str_eq(s->kind, S("Workflow")))
+		return err_set(e, ERR_INVALID, "argoWorkflow submit: the source is of kind %.*s, a Workflow is expected", STR_ARG(s->kind));
+	if (!s->name.n && !val_get_str(val_get(s->object, S("metadata")), "generateName").n && !s->args.name.n && !s->args.generate_name.n)
+		return err_set(e, ERR_INVALID, "failed to trigger the workflow, neither name nor generateName is given");
+	submit(f, s->object, s);
 	return 0;
+}
+
+static int
+submit_from(struct firing *f, const struct subject *s, struct err *e)
+{
+	const struct val *made;
+	if (workflow_from_kept(firing_env(f)->objects, s->kind, s->ns, s->name, firing_arena(f), &made, e) < 0)
+		return err_wrap(e, "argoWorkflow submit-from");
+	submit(f, made, s);
+	return 0;
+}
+
+/* ---- verbs --------------------------------------------------------------------------------------------------------------- */
+
+static const enum verb verbs[] = { [ARGO_RESUBMIT] = VERB_RESUBMIT, [ARGO_RESUME] = VERB_RESUME, [ARGO_RETRY] = VERB_RETRY,
+	[ARGO_SUSPEND] = VERB_SUSPEND, [ARGO_TERMINATE] = VERB_TERMINATE, [ARGO_STOP] = VERB_STOP };
+
+static int
+do_verb(struct firing *f, enum argo_operation op, const struct subject *s, struct err *e)
+{
+	const struct argo_args *x = &s->args;
+	const struct verb_options o = { .node_field_selector = x->node_field_selector, .message = x->message, .parameters = x->parameters,
+		                        .output_parameters = x->output_parameters, .restart_successful = x->restart_successful,
+		                        .memoized = x->memoized, .exact = x->exact, .priority = x->has_priority ? &x->priority : NULL };
+	if (s->kind.n && !str_eq(s->kind, S("Workflow")))
+		return err_set(e, ERR_INVALID, "argoWorkflow %s: the source is of kind %.*s, a Workflow is expected", operations[op + 1], STR_ARG(s->kind));
+	trigger_verb(f, verbs[op], s->ns, s->name, &o, NULL);
+	return 0;
+}
+
+static int
+act(struct firing *f, enum argo_operation op, const struct subject *s, struct err *e)
+{
+	if (op == ARGO_SUBMIT)
+		return submit_source(f, s, e);
+	if (!s->name.n)
+		return err_set(e, ERR_INVALID, "failed to execute the workflow %s operation, no name is given", operations[op + 1]);
+	return op == ARGO_SUBMIT_FROM ? submit_from(f, s, e) : do_verb(f, op, s, e);
 }
 
 static void
 fire(struct firing *f)
 {
+	const struct argo_workflow *t = firing_config(f);
+	const struct val *object = firing_source(f), *meta = val_get(object, S("metadata"));
+	struct subject *s = ARENA_NEW(firing_arena(f), struct subject);
 	struct err e = { 0 };
-	if (is_served(f, &e) < 0)
+	size_t at;
+	int op = argo_operation(t->operation);
+	*s = (struct subject){ .kind = val_get_str(object, "kind"), .name = val_get_str(meta, "name"), .object = object };
+	if (op < 0)
+		err_set(&e, ERR_INVALID, "unknown operation type %.*s", STR_ARG(t->operation));
+	else if (argo_args_read((enum argo_operation)op, &t->args, firing_arena(f), &s->args, &at, &e) < 0)
+		(void)err_wrap(&e, "args[%zu]", at); /* it is set */
+	str ns = val_get_str(meta, "namespace");
+	s->ns = s->args.ns.n ? s->args.ns : ns.n ? ns : firing_ns(f);
+	if (e.code || act(f, (enum argo_operation)op, s, &e) < 0)
 		firing_done(f, &e, NULL);
-	else
-		trigger_submit(f);
 }
 
-const struct trigger_ops trigger_argoWorkflow = { .kind = "argoWorkflow", .doc = "Submits a Workflow to the built-in engine.",
-	.schema = &argo_workflow_schema, .fire = fire, .inside = true };
+const struct trigger_ops trigger_argoWorkflow = { .kind = "argoWorkflow", .doc = "Submits a Workflow to the built-in engine, or stops, suspends, "
+	"retries, ... one.", .schema = &argo_workflow_schema, .fire = fire, .inside = true, .resume = trigger_resume };

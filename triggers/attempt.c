@@ -40,9 +40,7 @@ decode(const struct schema *sc, struct arena *a, const struct val *in, str path,
 	return rc;
 }
 
-/*
- * Whether a parameter of the template may make the source another one. Of what it does to `source.resource`, or elsewhere, that cannot come.
- */
+/* Whether a parameter of the template may make the source another one; what it does to `source.resource` does not. */
 static bool
 may_move_source(const struct trigger_def *d)
 {
@@ -125,6 +123,26 @@ fetched(struct firing *f, const struct val *object, const struct err *e)
 		act(f, object);
 }
 
+static void
+fetch_now(void *arg)
+{
+	struct firing *f = arg;
+	if (firing_is_over(f))
+		firing_done(f, NULL, NULL);
+	else
+		resource_fetch(f, val_get(f->spec, S("source")), fetched);
+}
+
+/* Nothing leaves before the event is on disk, though attempt_is_inside could not know that something would. */
+static void
+fetch(struct firing *f, const struct val *source)
+{
+	if (f->sync)
+		store_after_commit(firing_env(f)->store, fetch_now, f);
+	else
+		resource_fetch(f, source, fetched);
+}
+
 /* What it works with is read, then it acts. */
 static int
 begin(struct firing *f, struct err *e)
@@ -138,11 +156,8 @@ begin(struct firing *f, struct err *e)
 		act(f, NULL);
 		return 0;
 	}
-	if (elsewhere && f->sync) /* attempt_is_inside could not know */
-		return err_set(e, ERR_INVALID, "a parameter made the source another one by a dest that does not name it: write %s.source. and what is meant",
-		               f->t->def.kind->kind);
 	if (elsewhere) {
-		resource_fetch(f, source, fetched);
+		fetch(f, source);
 		return 0;
 	}
 	if (source && resource_read(f, source, &object, e) < 0)
@@ -157,10 +172,21 @@ reset(struct firing *f)
 	f->work = arena_new();
 	f->owner = object_ref(f->t->owner);
 	f->allow = f->t->def.allow;
+	f->policy = f->t->def.labels;
 	f->spec = f->source = NULL;
 	f->payload = STR_NONE;
 	f->not_before_ns = 0;
 	f->alone = false;
+}
+
+/* What was to be done was done by the daemon before, as it wrote down. */
+static void
+go_on(struct firing *f)
+{
+	str mark = arena_dup(f->work, str_c(f->mark));
+	free(f->mark);
+	f->mark = NULL;
+	f->t->def.kind->resume(f, mark);
 }
 
 void
@@ -173,6 +199,10 @@ firing_attempt(struct firing *f)
 	f->attempt++;
 	f->busy = true;
 	reset(f);
+	if (f->mark && kind->resume) {
+		go_on(f);
+		return;
+	}
 	if (!kind->fire)
 		err_set(&e, ERR_UNSUPPORTED, "triggers of kind %s are not served yet%s%s", kind->kind, kind->instead ? ": " : "",
 		        kind->instead ? kind->instead : "");
@@ -183,6 +213,20 @@ firing_attempt(struct firing *f)
 
 void firing_not_before(struct firing *f, int64_t at_ns) { f->not_before_ns = at_ns; }
 void firing_alone(struct firing *f) { f->alone = true; }
+
+void
+firing_on_over(struct firing *f, void (*fn)(void *arg), void *arg)
+{
+	f->on_over = fn;
+	f->on_over_arg = arg;
+}
+
+void
+firing_mark(struct firing *f, str text)
+{
+	firing_keep_mark(f, f->given_up ? arena_fmt(f->work, "%s" FIRING_DLQ_REASON FIRING_WAITS "%.*s", f->given_up, STR_ARG(text))
+	                                : arena_fmt(f->work, FIRING_WAITS "%.*s", STR_ARG(text)));
+}
 
 /* ---- behind ------------------------------------------------------------------------------------------------------------ */
 

@@ -158,7 +158,7 @@ fire(struct firing *f)
 	if (firing_payload(f).n > PAYLOAD_MAX)
 		err_set(&e, ERR_LIMIT, "the payload has %zu bytes: %d are the most", firing_payload(f).n, PAYLOAD_MAX);
 	else if (refuse_all_tags(firing_config(f), &e) == 0) {
-		trigger_submit_object(f, workflow_of(f));
+		trigger_submit(f, trigger_labelled(f, workflow_of(f)), NULL);
 		return;
 	}
 	firing_done(f, &e, NULL);

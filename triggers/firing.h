@@ -25,6 +25,14 @@ struct trigger;
 
 enum { FIRING_WINDOW = 16 };
 
+/* policy.k8s: the labels that the object must get before the firing has succeeded. */
+struct policy_labels {
+	struct kvs labels;
+	struct backoff *backoff; /* NULL: five looks, a second apart */
+	bool error_on_timeout;
+	const struct val *src;
+};
+
 /* batch (size and within) or debounce (quiet, most and last); all 0: every occasion is a firing of its own. */
 struct gather_rule {
 	int64_t size, within_ns;
@@ -41,6 +49,7 @@ struct trigger_def {
 	size_t parameters_n;
 	const struct backoff *retry;               /* NULL: the default */
 	const struct val *allow;                   /* policy.status.allow; NULL: none */
+	const struct policy_labels *labels;        /* policy.k8s; NULL: none */
 	bool serial;                               /* atLeastOnce */
 	int64_t rate_every_ns;                     /* rateLimit: time from one firing to the next; 0: none */
 	struct gather_rule gather;
@@ -93,6 +102,15 @@ size_t trigger_pending(const struct trigger *t);
 /* ---- for the kinds, beside what trigger.h has ------------------------------------------------------------------- */
 
 const struct val *firing_allow(const struct firing *f); /* policy.status.allow, or NULL */
+const struct policy_labels *firing_policy(const struct firing *f); /* policy.k8s, or NULL */
+unsigned firing_attempt_number(const struct firing *f); /* from 1 */
+/*
+ * What the attempt does is done, and it only waits for `text` to come about (policy.k8s). It is written down in this turn: should the daemon end
+ * meanwhile, the next calls ops->resume with the text instead of trying again.
+ */
+void firing_mark(struct firing *f, str text);
+/* While the attempt waits for something inside: fn(arg) is called when the daemon ends, and must call firing_done. fn NULL: no more. */
+void firing_on_over(struct firing *f, void (*fn)(void *arg), void *arg);
 /* The inputs of the attempt, to resolve what the framework does not know of (dynamicHeaders). */
 struct inputs firing_inputs(const struct firing *f);
 /* Before firing_done with an error: the target's own word on when to ask again (Retry-After). An hour is the most. */

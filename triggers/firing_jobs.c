@@ -145,6 +145,14 @@ firing_keep(struct firing *f, bool dead, str reason)
 }
 
 void
+firing_keep_mark(struct firing *f, str reason)
+{
+	struct row_job *j = new_job(f, reason);
+	j->row.attempt--;
+	put_row(f, j);
+}
+
+void
 firing_insert_open(struct firing *f)
 {
 	struct row_job *j = new_job(f, STR_NONE);

@@ -37,6 +37,9 @@ struct triggers {
 	bool closed;        /* freed, waits for them */
 };
 
+/* Before what firing_mark wrote, at the end of a row's reason. */
+#define FIRING_WAITS "waits for "
+
 /* What batch or debounce have gathered so far. */
 struct open_firing {
 	struct firing *firing; /* NULL: nothing; in none of the lists */
@@ -91,6 +94,7 @@ struct firing {
 	size_t n;            /* events; 0: not in memory */
 	str *dependencies;
 	struct event **events;
+	char *mark;          /* what the attempt of a daemon that ended waited for */
 	char *given_up;      /* at a dlqTrigger: why the trigger before it gave it up */
 	/* the attempt */
 	struct arena *work;
@@ -98,7 +102,9 @@ struct firing {
 	const struct val *spec, *source, *allow;
 	struct body_lists *lists;
 	void *config;
-	void (*on_over)(struct firing *f); /* ends what it waits for inside; NULL: it waits for nobody */
+	void (*on_over)(void *arg); /* ends what it waits for inside; NULL: it waits for nobody */
+	void *on_over_arg;
+	const struct policy_labels *policy;
 	str payload;
 	int64_t not_before_ns; /* the target's own word on when to ask again; 0: none */
 	bool alone;            /* its failure says nothing about those behind it */
@@ -126,7 +132,7 @@ void firing_resume(void *arg, const struct firing_row *r);
 
 /* The events are in memory; takes it to `running`. */
 void firing_attempt(struct firing *f);
-/* Whether an attempt ends within the turn in which it began: the kind works inside, and so does what it works with. */
+/* Whether the first attempt is made in the turn of the event: the kind works inside, and what it works with is here. */
 bool attempt_is_inside(const struct trigger_def *d);
 
 /* ---- turn.c ------------------------------------------------------------------------------------------------------ */
@@ -159,6 +165,8 @@ void firing_keep(struct firing *f, bool dead, str reason);
 /* The same for a firing that was handed to the trigger where it is now; then it goes into the queue. */
 void firing_hand_over(struct firing *f, str reason);
 void firing_delete(struct firing *f);
+/* The attempt is as it was, and waits: so the next daemon counts it once. */
+void firing_keep_mark(struct firing *f, str reason);
 void rate_save(struct trigger *t);
 /* A dead letter that never was a firing. */
 void firing_insert_dead(struct triggers *ts, const struct trigger_def *def, const struct inputs *in, str reason);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/submit.h"
 
-#include "engine/engine.h"
+#include <stdlib.h>
 
 /* Labels of pkg/sensors/triggers/standard-k8s of Argo Events. The time is the firing's, the same on every attempt. */
-static const struct val *
-labelled(struct firing *f, const struct val *object)
+const struct val *
+trigger_labelled(struct firing *f, const struct val *object)
 {
 	struct arena *a = firing_arena(f);
 	struct event **events;
@@ -35,35 +35,81 @@ trigger_submits(struct firing *f)
 	const struct val *source = firing_source(f);
 	str operation = val_get_str(firing_spec(f), "operation");
 	bool makes = !operation.n || str_eq(operation, S("create")) || str_eq(operation, S("submit"));
-	return makes && str_eq(val_get_str(source, "kind"), S("Workflow")) ? labelled(f, source) : NULL;
+	return makes && str_eq(val_get_str(source, "kind"), S("Workflow")) ? trigger_labelled(f, source) : NULL;
 }
 
-static const struct val *
-result_of(struct arena *a, str name)
+/* ---- a new workflow ----------------------------------------------------------------------------------------------------- */
+
+static str
+key_of(struct firing *f)
 {
-	struct val v = val_str(name);
-	return val_set(a, NULL, S("workflow"), &v);
+	unsigned attempt = firing_attempt_number(f);
+	return firing_policy(f) && attempt > 1 ? arena_fmt(firing_arena(f), "%.*s-%u", STR_ARG(firing_id(f)), attempt) : firing_id(f);
 }
 
 void
-trigger_submit_object(struct firing *f, const struct val *object)
+trigger_submit(struct firing *f, const struct val *object, const struct submit_options *more)
 {
 	struct arena *a = firing_arena(f);
-	struct submit_options o = { .ns = firing_ns(f), .key = firing_id(f) };
+	struct submit_options o = more ? *more : (struct submit_options){ 0 };
+	str name = STR_NONE, ns = val_get_str(val_get(object, S("metadata")), "namespace");
 	struct err e = { 0 };
 	struct diags d;
-	str name = STR_NONE;
+	o.ns = firing_ns(f);
+	o.key = key_of(f);
 	diags_init(&d);
-	int rc = engine_submit(firing_env(f)->engine, labelled(f, object), &o, a, &name, NULL, NULL, &d, &e);
+	int rc = engine_submit(firing_env(f)->engine, object, &o, a, &name, NULL, NULL, &d, &e);
 	diags_free(&d);
 	if (rc < 0)
 		firing_done(f, &e, NULL);
+	else if (o.dry_run)
+		firing_done(f, NULL, NULL);
 	else
-		firing_done(f, NULL, result_of(a, name));
+		trigger_done_with(f, "Workflow", ns.n ? ns : o.ns, name);
+}
+
+/* ---- verbs ---------------------------------------------------------------------------------------------------------------- */
+
+/* The firing ends in the turn of the verb, and the engine answers when that is on disk: so this lives on its own. */
+struct order {
+	struct firing *f; /* NULL: it has ended */
+	str ns;
+	void (*missing)(struct firing *f);
+};
+
+static void
+decided(void *arg, str name)
+{
+	struct order *x = arg;
+	struct firing *f = x->f;
+	x->f = NULL;
+	if (firing_is_over(f))
+		firing_done(f, NULL, NULL);
+	else
+		trigger_done_with(f, "Workflow", x->ns, name);
+}
+
+static void
+answered(void *arg, const struct val *workflow, const struct err *e)
+{
+	struct order *x = arg;
+	struct firing *f = x->f;
+	if (f && e && e->code == ERR_NOT_FOUND && x->missing && !firing_is_over(f))
+		x->missing(f);
+	else if (f && e)
+		firing_done(f, e, NULL);
+	else if (f) /* it was as it was to be */
+		decided(x, val_get_str(val_get(workflow, S("metadata")), "name"));
+	str_disown(x->ns);
+	free(x);
 }
 
 void
-trigger_submit(struct firing *f)
+trigger_verb(struct firing *f, enum verb v, str ns, str name, const struct verb_options *o, void (*missing)(struct firing *f))
 {
-	trigger_submit_object(f, firing_source(f));
+	struct order *x = MEM_NEW(struct order);
+	struct verb_options options = o ? *o : (struct verb_options){ 0 };
+	*x = (struct order){ f, str_own(ns), missing };
+	options.decided = decided;
+	engine_verb(firing_env(f)->engine, v, ns, name, &options, answered, x);
 }

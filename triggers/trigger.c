@@ -22,6 +22,8 @@ const struct trigger_env *firing_env(const struct firing *f) { return f->t->ts->
 bool firing_is_over(const struct firing *f) { return !f->t->ts; }
 str firing_dependency(const struct firing *f, size_t i) { return f->dependencies[i]; }
 const struct val *firing_allow(const struct firing *f) { return f->allow; }
+const struct policy_labels *firing_policy(const struct firing *f) { return f->policy; }
+unsigned firing_attempt_number(const struct firing *f) { return f->attempt; }
 
 void **
 firing_memory(const struct firing *f)
@@ -85,6 +87,7 @@ firing_free(struct firing *f)
 	list_del(&f->link);
 	firing_end_work(f);
 	firing_drop_events(f);
+	free(f->mark);
 	free(f->given_up);
 	free(f);
 }
@@ -163,6 +166,18 @@ triggers_free_if_idle(struct triggers *ts)
 		free(ts);
 }
 
+/* What waits inside ends; the trigger itself stays, as its caller goes on with it. */
+static void
+end_waits(struct trigger *t)
+{
+	bool reading = t->reading;
+	t->reading = true;
+	LIST_EACH(&t->running, struct firing, link, f)
+		if (f->on_over)
+			f->on_over(f->on_over_arg);
+	t->reading = reading;
+}
+
 void
 triggers_free(struct triggers *ts)
 {
@@ -173,6 +188,7 @@ triggers_free(struct triggers *ts)
 		struct trigger *t = slot->value;
 		turn_forget(t);
 		t->ts = NULL;
+		end_waits(t);
 	}
 	for (size_t i = 0; (slot = map_next(&ts->by_name, &i));)
 		trigger_free_if_idle(slot->value);
@@ -199,6 +215,14 @@ is_known(struct trigger *t, const char *id)
 	return t->open.firing && strcmp(t->open.firing->id, id) == 0;
 }
 
+/* What firing_mark wrote; NULL: nothing. */
+static char *
+mark_in(str reason)
+{
+	size_t at = str_find(reason, S(FIRING_WAITS), 0);
+	return at == SIZE_MAX ? NULL : mem_text(str_slice(reason, at + sizeof FIRING_WAITS - 1, reason.n));
+}
+
 /* An attempt that was waited for is due at once: the daemon was away. */
 void
 firing_resume(void *arg, const struct firing_row *r)
@@ -216,6 +240,7 @@ firing_resume(void *arg, const struct firing_row *r)
 	f->created_ns = r->created_ns;
 	if (t->def.is_dlq)
 		f->given_up = mem_text(str_slice(r->reason, 0, str_find(r->reason, S(FIRING_DLQ_REASON), 0)));
+	f->mark = mark_in(r->reason);
 	if (r->gathered && !t->open.firing)
 		gather_resume(f, r);
 	else
@@ -337,7 +362,7 @@ trigger_pending(const struct trigger *t)
 	return n + (t->open.firing != NULL) + (t->dlq ? trigger_pending(t->dlq) : 0);
 }
 
-/* In the turn of the event, for kinds without an effect outside. The caller does not wait for one that ends later. */
+/* In the turn of the event, for kinds without an effect outside. One that ends later gets its row in the event's transaction, too. */
 static void
 fire_inside(struct firing *f, struct arena *a, struct firing_outcome *out)
 {
@@ -345,8 +370,11 @@ fire_inside(struct firing *f, struct arena *a, struct firing_outcome *out)
 	f->sync_arena = a;
 	turn_count(f->t);
 	firing_attempt(f);
-	if (out->verdict == FIRING_PENDING)
-		f->sync = NULL;
+	if (out->verdict != FIRING_PENDING)
+		return;
+	f->sync = NULL;
+	if (!f->stored)
+		firing_keep_mark(f, STR_NONE);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "core/net/httpc.h"
 
 struct children;
+struct revisions;
 struct engine;
 struct firing;
 struct peers;
@@ -26,7 +27,9 @@ struct trigger_env {
 	struct loop *loop;
 	struct store *store;
 	struct objects *objects;
+	struct revisions *revisions; /* may be NULL */
 	struct engine *engine;
+	void (*changed)(void *arg); /* a trigger has put or deleted an object: whoever follows them looks again, but not within this call. May be NULL */
 	struct httpc *(*httpc)(void *arg); /* made with the first use, as peers is */
 	struct peers *(*peers)(void *arg);
 	struct children *(*children)(void *arg);
@@ -51,6 +54,7 @@ struct trigger_ops {
 	 */
 	void (*fire)(struct firing *f);
 	bool inside;
+	void (*resume)(struct firing *f, str mark); /* an attempt of a daemon that ended goes on where firing_mark was; NULL: nothing is marked */
 	bool own_parameters;         /* `parameters` are not of the trigger's object: the kind applies them itself */
 	/* What the parameters are applied to in place of the object that `source` has; NULL: there is no such hook. NULL and `e`: the attempt fails. */
 	const struct val *(*object)(struct firing *f, const struct val *source, struct err *e);

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "config/kept.h"
 #include "core/child.h"
 #include "core/log.h"
 #include "core/net/httpd.h"
@@ -35,6 +36,18 @@ static struct {
 	size_t n, calls;
 	enum err_code refuse;
 	struct arena *arena;
+	struct loop *loop;
+	struct store *store;
+	struct ordered {
+		enum verb verb;
+		const char *name, *text; /* "ns/name"; message or node selector */
+	} verbs[50];
+	size_t verbs_n;
+	enum err_code refuse_verb;
+	const char *labels; /* of every workflow, as JSON */
+	size_t gets;
+	void (*changed)(void *arg, str ns, str name, bool finished, bool deleted);
+	void *changed_arg;
 } engine;
 
 int
@@ -56,9 +69,93 @@ engine_submit(struct engine *g UNUSED, const struct val *manifest, const struct 
 	return 0;
 }
 
+struct fake_order {
+	enum verb verb;
+	str ns, name;
+	struct verb_options o;
+	void (*done)(void *arg, const struct val *workflow, const struct err *e);
+	void *arg;
+};
+
+static void
+order_is_on_disk(void *arg)
+{
+	const struct fake_order *x = arg;
+	x->done(x->arg, NULL, NULL);
+}
+
+static void
+carry_out(void *arg)
+{
+	struct fake_order *x = arg;
+	struct err e = { 0 };
+	if (engine.refuse_verb) {
+		err_set(&e, engine.refuse_verb, "the engine says no");
+		x->done(x->arg, NULL, &e);
+		return;
+	}
+	engine.verbs[engine.verbs_n++] = (struct ordered){ x->verb, arena_fmt(engine.arena, "%.*s/%.*s", STR_ARG(x->ns), STR_ARG(x->name)).p,
+		arena_fmt(engine.arena, "%.*s%.*s", STR_ARG(x->o.message), STR_ARG(x->o.node_field_selector)).p };
+	if (x->o.decided)
+		x->o.decided(x->arg, x->verb == VERB_RESUBMIT ? S("again") : x->name);
+	store_after_commit(engine.store, order_is_on_disk, x);
+}
+
+void
+engine_verb(struct engine *g UNUSED, enum verb v, str ns, str name, const struct verb_options *o,
+            void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
+{
+	struct fake_order *x = ARENA_NEW(engine.arena, struct fake_order);
+	*x = (struct fake_order){ v, arena_dup(engine.arena, ns), arena_dup(engine.arena, name), *o, done, arg };
+	x->o.message = arena_dup(engine.arena, o->message);
+	x->o.node_field_selector = arena_dup(engine.arena, o->node_field_selector);
+	loop_defer(engine.loop, carry_out, x);
+}
+
+static void
+tell_workflow(void *arg)
+{
+	struct fake_order *x = arg;
+	struct val labels;
+	struct err e = { 0 };
+	engine.gets++;
+	if (!engine.labels) {
+		err_set(&e, ERR_NOT_FOUND, "workflows.argoproj.io \"%.*s\" not found", STR_ARG(x->name));
+		x->done(x->arg, NULL, &e);
+		return;
+	}
+	assert_int_equal(json_read(engine.arena, str_c(engine.labels), &labels, &e), 0);
+	const struct val *meta = val_set(engine.arena, NULL, S("labels"), &labels);
+	x->done(x->arg, val_set(engine.arena, NULL, S("metadata"), meta), NULL);
+}
+
+void
+engine_get(struct engine *g UNUSED, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
+{
+	struct fake_order *x = ARENA_NEW(engine.arena, struct fake_order);
+	*x = (struct fake_order){ .ns = ns, .name = arena_dup(engine.arena, name), .done = done, .arg = arg };
+	loop_defer(engine.loop, tell_workflow, x);
+}
+
+struct watch *
+engine_watch(struct engine *g UNUSED, str ns UNUSED, str name UNUSED,
+             void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg)
+{
+	engine.changed = changed;
+	engine.changed_arg = arg;
+	return (struct watch *)&engine;
+}
+
+void
+engine_unwatch(struct watch *w)
+{
+	if (w)
+		engine.changed = NULL;
+}
+
 /* ---- the world -------------------------------------------------------------------------------------------------------- */
 
-static const struct kind *const kinds[] = { &kind_sensor, &kind_configmap, &kind_secret };
+static const struct kind *const kinds[] = { &kind_sensor, &kind_configmap, &kind_secret, &kind_workflow, &kind_workflowtemplate, &kind_cronworkflow };
 
 struct world {
 	char dir[64];
@@ -121,10 +218,10 @@ must(int rc, const struct err *e)
 static UNUSED void
 open_world(struct world *w)
 {
-	static const struct store_migration unset[6];
+	static const struct store_migration unset[7];
 	struct store_migration history[ARRAY_LEN(unset)] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql },
 	                                                         { 4, firing_schema_sql }, { 5, firing_gather_sql },
-	                                                         { 6, sensor_explain_sql } };
+	                                                         { 6, sensor_explain_sql }, { 7, kept_schema_sql } };
 	struct bus_limits limits = { 0 };
 	struct err e;
 	w->loop = loop_new();
@@ -133,6 +230,8 @@ open_world(struct world *w)
 	must(bus_open(w->store, w->loop, S("default"), S("default"), &limits, &w->bus, &e), &e);
 	struct trigger_env env = { .loop = w->loop, .store = w->store, .objects = w->objects, .httpc = httpc_of, .children = children_of, .arg = w,
 	                           .folder = arena_fmt(w->arena, "%s/triggers", w->dir), .dead_letters = w->dead_letters };
+	engine.loop = w->loop;
+	engine.store = w->store;
 	w->sensors = sensors_new(&env, bus_of, w);
 	must(sensors_apply(w->sensors, &e), &e);
 }

@@ -427,8 +427,8 @@ what_is_not_served_says_so(void **state)
 {
 	struct world *w = *state;
 	apply(w, SENSOR("s") "  dependencies:\n" DEP("b") "  triggers:\n"
-	      "  - template:\n      name: t\n" WORKFLOW "    policy: {k8s: {labels: {a: b}}}\n");
-	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "error: policy.k8s is not served yet (sensor.yaml:8)");
+	      "  - template:\n      name: t\n      pulsar: {url: 'pulsar://a', topic: t, payload: [{src: {dependencyName: b, dataKey: x}, dest: y}]}\n");
+	assert_string_equal(verdict(w, emit(w, "b", "{}"), "t"), "error: triggers of this kind are not served yet (sensor.yaml:8)");
 	assert_int_equal(engine.n, 0);
 }
 
