@@ -71,9 +71,9 @@ by_key(str key, str json, bool raw, struct arena *a, struct resolved *out, struc
 	struct gjson g;
 	if (!gjson_get(a, json, key, &g))
 		return err_set(e, ERR_INVALID, g.limited ? "key %.*s takes too much work" : "key %.*s does not exist in the event", STR_ARG(key));
-	bool text = g.kind == GJSON_STR;
-	out->kind = raw && !text ? RESOLVED_JSON : RESOLVED_TEXT;
-	out->text = text ? g.text : g.raw;
+	bool typed = raw && g.kind != GJSON_STR;
+	out->kind = typed ? RESOLVED_JSON : RESOLVED_TEXT;
+	out->text = typed || g.kind == GJSON_NULL ? g.raw : gjson_string(a, &g);
 	return 0;
 }
 

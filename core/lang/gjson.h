@@ -2,7 +2,7 @@
 /*
  * gjson: paths into JSON, as Argo's filters and parameters write them ("body.commits.#(id==\"x\").author|@reverse").
  * A path is evaluated on the bytes: nothing is parsed that the path does not touch, no tree is built, and the answer is a
- * slice of the text wherever it can be. The language and its corner cases are those of github.com/tidwall/gjson 1.20
+ * slice of the text wherever it can be. The language and its corner cases are those of github.com/tidwall/gjson 1.19
  * (SYNTAX.md); tests/vectors/gjson.jsonl was written by it.
  *
  * The text is expected to be valid JSON. If it is not, answers are arbitrary but nothing outside the text is read.

@@ -2,7 +2,7 @@ module tidegate/oracle/gjson
 
 go 1.23
 
-require github.com/tidwall/gjson v1.20.1
+require github.com/tidwall/gjson v1.19.0
 
 require (
 	github.com/tidwall/match v1.1.1 // indirect

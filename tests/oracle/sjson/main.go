@@ -24,6 +24,8 @@ var texts = []string{
 	`{}`, `[]`, ``, `null`, `"s"`, `5`,
 	`{"a":1,"b":{"c":[1,2,3],"d":"x"},"l":[],"n":null,"s":"str","o":{},"0":"zero","a.b":"dot","ms":[{"name":"x","v":1},{"name":"m","v":2},{"name":"m","v":3}]}`,
 	`[1,{"a":2},[3,4],"x",null]`,
+	`{"apiVersion":"argoproj.io/v1alpha1","kind":"Workflow","metadata":{"generateName":"w-","labels":{"app.kubernetes.io/name":"x"}},` +
+		`"spec":{"arguments":{"parameters":[{"name":"x","value":"1"},{"name":"m"}]},"templates":[{"name":"a","container":{"args":["a","b"]}}]}}`,
 }
 var paths = []string{
 	"a", "b", "b.c", "b.c.0", "b.c.2", "b.c.3", "b.c.5", "b.c.-1", "b.d", "b.d.e", "b.d.0", "b.x.y.z", "b.x.0", "b.x.2.y", "b.x.-1", "b.c.x", "b.c.0.x", "l.0", "l.2", "l.-1", "l.-1.a", "n.x", "n.0", "n.-1", "s.t", "s.0",
