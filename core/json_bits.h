@@ -15,7 +15,7 @@
 /* '[' and '{' differ in bit 5 only, and so do ']' and '}'; no other byte becomes one of them by setting it. */
 #define JSON_FOLD 0x20
 
-/* The bytes behind an odd run of backslashes. *carry: 1 if the first byte is one of them; then the same for the next block. */
+/* The bytes behind a backslash that escapes. *carry: 1 if the first byte is one of them; then the same for the next block. */
 static inline uint64_t
 json_escaped(uint64_t backslash, uint64_t *carry)
 {
@@ -24,8 +24,10 @@ json_escaped(uint64_t backslash, uint64_t *carry)
 	 * every second byte, which is where an escape begins, and behind the run, if that byte is escaped. */
 	uint64_t begins = backslash & ~*carry;
 	uint64_t both = (((begins << 1) | odd) - begins) ^ odd;
-	uint64_t escaped = both ^ (backslash | *carry);
-	*carry = (both & backslash) >> 63;
+	uint64_t escaped = both ^ (backslash | *carry), plain = ~backslash;
+	/* What the run at the end escapes does not depend on the carry, unless it is all there is: so the next block need not wait for this one. */
+	if (__builtin_expect(plain != 0, 1))
+		*carry = (unsigned)__builtin_clzll(plain) & 1;
 	return escaped;
 }
 

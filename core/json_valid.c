@@ -99,22 +99,27 @@ struct nesting {
 	uint64_t wrong;
 };
 
-/* What one block leaves to the next, kept in registers: nothing may point to it. Masks of one bit say what the last token was. */
+/* What one block leaves to the next, kept in registers: nothing may point to it. The highest bits of masks say what the last token was. */
 struct check {
 	const char *end;
 	uint64_t escaped, inside; /* as in jsonskip.c */
 	uint64_t word;            /* the last byte belongs to a number or a word */
-	uint64_t open, open_object, close, comma, colon, value_end;
+	uint64_t open, open_object, comma, colon;
 	uint64_t key, string_in_list_or_key; /* a string behind '{'; one behind a comma */
 	unsigned char object, list;          /* marks of the stretch so far */
 	uint64_t wrong;
-	size_t values, keys;
+	size_t values; /* without keys; counted in large texts only: others cannot have too many */
+	bool count;
 	bool was_high; /* the last block had bytes that are not ASCII */
 };
 
 /* ---- numbers, words, escapes ----------------------------------------------------------------------------------- */
 
-static const char *
+/*
+ * They lie between the blocks, and are inlined into the loop over these: a call would have it load its constants anew each time, and
+ * empty the upper halves of the vector registers first.
+ */
+INLINE(WAY_AVX2) const char *
 digits(const char *p, const char *end)
 {
 	while (p < end && (unsigned char)(*p - '0') <= 9)
@@ -123,7 +128,7 @@ digits(const char *p, const char *end)
 }
 
 /* Behind the number that begins at p; NULL if there is none. */
-static const char *
+INLINE(WAY_AVX2) const char *
 number_end(const char *p, const char *end)
 {
 	const char *start = p += *p == '-';
@@ -147,22 +152,21 @@ number_end(const char *p, const char *end)
 	return p;
 }
 
-static const char *
+INLINE(WAY_AVX2) const char *
 word_end(const char *p, const char *end)
 {
-	static const str words[] = { S("true"), S("false"), S("null") };
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if ((size_t)(end - p) >= words[i].n && memcmp(p, words[i].p, words[i].n) == 0)
-			return p + words[i].n;
-	return NULL;
+	if (end - p >= 4 && (__builtin_memcmp(p, "true", 4) == 0 || __builtin_memcmp(p, "null", 4) == 0))
+		return p + 4;
+	return end - p >= 5 && __builtin_memcmp(p, "fals", 4) == 0 && p[4] == 'e' ? p + 5 : NULL;
 }
 
 /* A number or a word is at p, and nothing that does not belong to it right behind. */
-static bool
+INLINE(WAY_AVX2) bool
 plain_value(const char *p, const char *end)
 {
+	static const bool ends[256] = { [' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1, [','] = 1, [':'] = 1, ['['] = 1, [']'] = 1, ['{'] = 1, ['}'] = 1, ['"'] = 1 };
 	const char *behind = *p == '-' || (*p >= '0' && *p <= '9') ? number_end(p, end) : word_end(p, end);
-	return behind && (behind == end || (*behind && strchr(" \t\r\n,:[]{}\"", *behind)));
+	return behind && (behind == end || ends[(unsigned char)*behind]);
 }
 
 static inline bool
@@ -171,13 +175,13 @@ is_hex(unsigned char c)
 	return (unsigned char)(c - '0') <= 9 || (unsigned char)((c | 0x20) - 'a') <= 5;
 }
 
-/* What may stand behind a backslash; of 'u' the four digits count too. */
+/* What may stand behind a backslash (the text may end there); of 'u' the four digits count too. */
 static inline bool
 escape_ok(const char *p, const char *end)
 {
 	static const bool known[256] = { ['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1 };
-	if (*p != 'u')
-		return known[(unsigned char)*p];
+	if (p == end || *p != 'u')
+		return p < end && known[(unsigned char)*p];
 	return end - p > 4 && is_hex((unsigned char)p[1]) && is_hex((unsigned char)p[2]) && is_hex((unsigned char)p[3]) && is_hex((unsigned char)p[4]);
 }
 
@@ -250,7 +254,7 @@ take_pairs(struct nesting *s, struct brackets *b)
 }
 
 /* Leaves no bracket, but what was marked behind the last one. */
-__attribute__((target(WAY_AVX2))) static void
+INLINE(WAY_AVX2) void
 go_over(struct nesting *s, struct brackets *b)
 {
 	for (unsigned i = 0; i < 4 && take_pairs(s, b); i++)
@@ -290,22 +294,20 @@ carried(uint64_t marks, uint64_t bracket, unsigned char *carry)
 
 /* Of the tokens: whether each may follow those before it. */
 INLINE(WAY_AVX2) void
-follow(struct check *c, struct nesting *s, struct brackets *f, const struct kinds *k, uint64_t strings, uint64_t token)
+follow(struct check *c, struct nesting *s, struct brackets *f, const struct kinds *k, uint64_t strings, uint64_t starts, uint64_t token)
 {
-	unsigned n = (unsigned)__builtin_popcountll(token), last = n - 1;
-	uint64_t open = _pext_u64(k->open, token), close = _pext_u64(k->close, token), comma = _pext_u64(k->comma, token),
-	         colon = _pext_u64(k->colon, token), string = _pext_u64(strings, token), open_object = _pext_u64(k->open & k->brace, token);
-	uint64_t other = _bzhi_u64(~(open | close | comma | colon | string), n), value = string | other | open, bracket = open | close,
-	         value_end = string | other | close;
-#define BEFORE(x) ((x) << 1 | c->x)
-	uint64_t after_open = BEFORE(open), after_object = BEFORE(open_object), after_comma = BEFORE(comma), after_colon = BEFORE(colon),
-	         after_end = BEFORE(value_end);
+	unsigned n = (unsigned)__builtin_popcountll(token);
+	uint64_t open = _pext_u64(k->open, token), open_object = _pext_u64(k->open & k->brace, token), comma = _pext_u64(k->comma, token),
+	         colon = _pext_u64(k->colon, token), string = _pext_u64(strings, token), other = starts ? _pext_u64(starts, token) : 0;
+	uint64_t all = _bzhi_u64(~UINT64_C(0), n), value = string | other | open, close = all & ~(value | comma | colon), bracket = open | close;
+#define BEFORE(x) ((x) << 1 | c->x >> 63)
+	uint64_t after_open = BEFORE(open), after_object = BEFORE(open_object), after_comma = BEFORE(comma), after_colon = BEFORE(colon);
 	uint64_t key = string & after_object, string_in_list_or_key = string & after_comma;
 	uint64_t after_key = BEFORE(key), after_string = BEFORE(string_in_list_or_key);
 #undef BEFORE
-	uint64_t all = _bzhi_u64(~UINT64_C(0), n);
-	c->wrong |= (value & ~(after_open | after_comma | after_colon)) | ((other | open) & after_object) | (colon & ~(after_key | after_string)) |
-	            (after_key & ~colon & all) | (comma & ~after_end) | (close & ~(after_end | after_open));
+	uint64_t wants_value = after_open | after_comma | after_colon; /* else a value has ended before it */
+	c->wrong |= (value & ~wants_value) | (comma & wants_value) | (close & (after_comma | after_colon)) | ((other | open) & after_object) |
+	            (colon & ~(after_key | after_string)) | (after_key & ~colon & all);
 	uint64_t object = colon & after_string, list = ((other | open) & after_comma) | (after_string & ~colon & all);
 	object = carried(object, bracket, &c->object);
 	list = carried(list, bracket, &c->list);
@@ -313,10 +315,10 @@ follow(struct check *c, struct nesting *s, struct brackets *f, const struct kind
 	if (brackets)
 		add_brackets(s, f, (struct brackets){ _pext_u64(k->open, brackets), _pext_u64(k->brace, brackets), _pext_u64(object, bracket),
 		                                      _pext_u64(list, bracket), (unsigned)__builtin_popcountll(brackets) });
-	c->values += (unsigned)__builtin_popcountll(value);
-	c->keys += (unsigned)__builtin_popcountll(colon);
-#define LEAVE(x) (c->x = (x) >> last & 1)
-	LEAVE(open), LEAVE(open_object), LEAVE(close), LEAVE(comma), LEAVE(colon), LEAVE(value_end), LEAVE(key), LEAVE(string_in_list_or_key);
+	if (c->count)
+		c->values += (unsigned)__builtin_popcountll(value) - (size_t)__builtin_popcountll(colon);
+#define LEAVE(x) (c->x = (x) << (64 - n))
+	LEAVE(open), LEAVE(open_object), LEAVE(comma), LEAVE(colon), LEAVE(key), LEAVE(string_in_list_or_key);
 #undef LEAVE
 }
 
@@ -338,48 +340,58 @@ block(struct check *c, struct nesting *s, struct brackets *f, struct kinds k, co
 		c->wrong |= !plain_value(at + __builtin_ctzll(rest), c->end);
 	uint64_t strings = quote & inside, token = operators | strings | starts;
 	if (token)
-		follow(c, s, f, &k, strings, token);
+		follow(c, s, f, &k, strings, starts, token);
 	if (k.high || c->was_high)
 		c->wrong |= !utf8_ok(p);
 	c->was_high = k.high != 0;
 }
 
 /* What stands behind the last block has nothing more: no string is open, the last bracket closed what the first had opened. */
-static inline bool
-ended(struct check c, struct nesting *s, struct brackets *f)
+INLINE(WAY_AVX2) bool
+ended(struct check c, const char *last, struct nesting *s, struct brackets *f)
 {
 	go_over(s, f);
-	return !c.wrong && !s->wrong && !c.inside && s->stack == 1 && c.close && !c.object && !c.list && !f->object && !f->list && c.values - c.keys <= JSON_VALUES_MAX;
+	return !c.wrong && !s->wrong && !c.inside && s->stack == 1 && (*last | JSON_FOLD) == '}' && !c.object && !c.list && !f->object && !f->list &&
+	       c.values <= JSON_VALUES_MAX;
+}
+
+static inline bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 /*
  * The first and the last block are copied, since there may be nothing before or behind them that can be read. A text that begins with
  * neither bracket is short, or wrong: the reader has it.
  */
-#define VALID(name, way, classify)                                                                                  \
-	__attribute__((target(way))) static bool name(str text)                                                     \
-	{                                                                                                           \
-		const char *p = text.p, *end = p + text.n;                                                          \
-		while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))                            \
-			p++;                                                                                        \
-		if (p == end || text.n > JSON_BYTES_MAX || (*p | JSON_FOLD) != '{')                                 \
-			return json_valid_plain(text);                                                              \
-		struct check c = { .end = end, .colon = 1 };                                                        \
-		struct nesting nesting = { .stack = 1 };                                                            \
-		struct brackets found = { 0 };                                                                      \
-		char copy[96];                                                                                      \
-		for (const char *start = p; p < end && !c.wrong && !(nesting.beyond >> 62); p += 64) {                    \
-			const char *from = p;                                                                       \
-			if (end - p < 64 || p == start) {                                                           \
-				size_t before = p == start ? 0 : 32, n = end - p < 64 ? (size_t)(end - p) : 64;     \
-				memset(copy, ' ', sizeof copy);                                                     \
-				memcpy(copy + 32 - before, p - before, before + n);                                 \
-				from = copy + 32;                                                                   \
-			}                                                                                           \
-			block(&c, &nesting, &found, classify(from), p, from);                                                       \
-		}                                                                                                   \
-		bool is = ended(c, &nesting, &found);                                                                         \
-		return nesting.beyond >> 62 ? json_valid_plain(text) : is;                                                \
+#define VALID(name, way, classify)                                                                              \
+	__attribute__((target(way))) static bool name(str text)                                                 \
+	{                                                                                                       \
+		const char *p = text.p, *end = p + text.n;                                                      \
+		while (p < end && is_space(*p))                                                                 \
+			p++;                                                                                    \
+		while (p < end && is_space(end[-1]))                                                            \
+			end--;                                                                                  \
+		if (p == end || text.n > JSON_BYTES_MAX || (*p | JSON_FOLD) != '{')                             \
+			return json_valid_plain(text);                                                          \
+		struct check c = { .end = end, .colon = ~UINT64_C(0), .count = text.n > JSON_VALUES_MAX };      \
+		struct nesting nesting = { .stack = 1 };                                                        \
+		struct brackets found = { 0 };                                                                  \
+		char copy[96];                                                                                  \
+		for (const char *start = p; p < end && !c.wrong && !(nesting.beyond >> 62); p += 64) {          \
+			const char *from = p;                                                                   \
+			if (end - p < 64 || p == start) {                                                       \
+				size_t before = p == start ? 0 : 32, n = end - p < 64 ? (size_t)(end - p) : 64; \
+				memset(copy, ' ', sizeof copy);                                                 \
+				memcpy(copy + 32 - before, p - before, before + n);                             \
+				from = copy + 32;                                                               \
+			}                                                                                       \
+			block(&c, &nesting, &found, classify(from), p, from);                                   \
+		}                                                                                               \
+		_mm256_zeroupper(); /* not all compilers see that it is wanted here */                          \
+		bool is = ended(c, end - 1, &nesting, &found);                                                  \
+		return nesting.beyond >> 62 ? json_valid_plain(text) : is;                                      \
 	}
 
 VALID(valid_avx512, WAY_AVX512, classify_avx512)
