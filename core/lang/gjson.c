@@ -604,7 +604,6 @@ bool
 gjson_get(struct arena *a, str json, str path, struct gjson *out)
 {
 	struct gjson_run run = { .a = a, .work = GJSON_WORK_BASE + 16 * (json.n < SIZE_MAX / 32 ? json.n : 0) };
-	*out = (struct gjson){ 0 };
 	if (path.n > GJSON_PATH_MAX)
 		run.limited = true;
 	else

@@ -6,6 +6,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/lang/regex.h"
 
+#include <ctype.h>
 #include <pcre2.h>
 
 /* Names are kept here and not given to PCRE2, whose rules for them are others. */
@@ -21,6 +22,9 @@ struct regex {
 	uint32_t groups;
 	char *pattern;
 	VEC(struct group_name) names;
+	/* most patterns of filters are plain text between anchors: then it needs no machine */
+	struct buf literal;
+	bool plain, at_start, at_end;
 };
 
 struct reader {
@@ -402,6 +406,41 @@ compile(str pattern, struct regex *re, struct err *e)
 	return err_set(e, ERR_INVALID, "regular expression: %s", text);
 }
 
+/* ^?TEXT$? of ASCII, where the only escapes are those of punctuation. */
+static void
+read_literal(struct regex *re, str p)
+{
+	size_t i = re->at_start = str_starts(p, S("^"));
+	for (; i < p.n; i++) {
+		char c = p.p[i];
+		if (c == '$' && i + 1 == p.n)
+			break;
+		if (c == '\\')
+			c = ++i < p.n && ispunct((unsigned char)p.p[i]) ? p.p[i] : 0;
+		else if (strchr(".+*?()|[]{}^$", c))
+			c = 0;
+		if (c <= 0)
+			return;
+		buf_addc(&re->literal, c);
+	}
+	re->at_end = i < p.n;
+	re->plain = re->literal.n > 0;
+}
+
+static int
+find_literal(const struct regex *re, str text, size_t from, struct regex_span *spans)
+{
+	str want = buf_str(&re->literal);
+	if (text.n < want.n || (re->at_start && (from || (re->at_end && text.n != want.n))))
+		return 0;
+	size_t at = re->at_start ? 0 : re->at_end ? text.n - want.n : str_find(text, want, from);
+	if (at < from || at == SIZE_MAX || memcmp(text.p + at, want.p, want.n) != 0)
+		return 0;
+	if (spans)
+		spans[0] = (struct regex_span){ at, at + want.n };
+	return 1;
+}
+
 int
 regex_compile(str pattern, struct regex **out, struct err *e)
 {
@@ -425,6 +464,7 @@ regex_compile(str pattern, struct regex **out, struct err *e)
 	pcre2_set_match_limit(re->limits, REGEX_WORK_MAX);
 	pcre2_set_heap_limit(re->limits, 65536); /* KiB */
 	pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &re->groups);
+	read_literal(re, pattern);
 	*out = re;
 	return 0;
 }
@@ -438,6 +478,7 @@ regex_free(struct regex *re)
 	pcre2_match_context_free(re->limits);
 	pcre2_code_free(re->code);
 	VEC_FREE(&re->names);
+	buf_free(&re->literal);
 	free(re->pattern);
 	free(re);
 }
@@ -445,6 +486,8 @@ regex_free(struct regex *re)
 int
 regex_find(const struct regex *re, str text, size_t from, struct regex_span *spans, struct err *e)
 {
+	if (re->plain)
+		return find_literal(re, text, from, spans);
 	int n = pcre2_match(re->code, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, from, 0, re->data, re->limits);
 	if (n == PCRE2_ERROR_NOMATCH)
 		return 0;

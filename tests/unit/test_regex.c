@@ -63,6 +63,32 @@ bytes_that_are_no_utf8_are_survived(void **state UNUSED)
 	regex_free(re);
 }
 
+/* A plain text is looked for without PCRE2; in brackets it is not taken for one. */
+static void
+plain_text_is_found_as_a_pattern_is(void **state UNUSED)
+{
+	static const char *const patterns[] = { "main", "^main", "main$", "^main$", "^", "$", "^$", "", "v1\\.0", "^a\\.b$", "m\\$", "^refs/heads/main$", "aa", "a\\\\b", "\\^a" };
+	static const char *const texts[] = { "", "main", "main\n", "\nmain", "xmain", "mainx", "mainmain", "v1.0", "v1x0", "a.b", "a.bb", "m$", "refs/heads/main",
+		"refs/heads/main2", "aaaa", "a\\b", "^a", "\xffmain", "main\xff", "\xffmain\xff" };
+	struct err e;
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct arena *a = arena_new();
+		struct regex *plain, *bracketed;
+		assert_int_equal(regex_compile(str_c(patterns[i]), &plain, &e), 0);
+		assert_int_equal(regex_compile(arena_fmt(a, "(?:%s)", patterns[i]), &bracketed, &e), 0);
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+			for (size_t from = 0; from <= 2 && from <= strlen(texts[k]); from++) {
+				struct regex_span got = { 0 }, want = { 0 };
+				int found = regex_find(plain, str_c(texts[k]), from, &got, &e);
+				if (found != regex_find(bracketed, str_c(texts[k]), from, &want, &e) || got.start != want.start || got.end != want.end)
+					fail_msg("%s in %s from %zu: %d, %zu to %zu", patterns[i], texts[k], from, found, got.start, got.end);
+			}
+		regex_free(plain);
+		regex_free(bracketed);
+		arena_free(a);
+	}
+}
+
 int
 main(void)
 {
@@ -70,6 +96,7 @@ main(void)
 		cmocka_unit_test(agrees_with_go),
 		cmocka_unit_test(too_much_work_is_an_error),
 		cmocka_unit_test(bytes_that_are_no_utf8_are_survived),
+		cmocka_unit_test(plain_text_is_found_as_a_pattern_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
