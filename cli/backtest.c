@@ -12,11 +12,10 @@
 #include "cli/firing_diff.h"
 #include "cli/kinds.h"
 #include "cli/output.h"
+#include "cli/stored.h"
 #include "cli/tryout.h"
 #include "core/log.h"
 #include "sensors/spec.h"
-
-enum { PAGE_EVENTS = 500 };
 
 /* ---- a side ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -70,26 +69,11 @@ close_side(struct backtest_side *s)
 
 /* ---- events ------------------------------------------------------------------------------------------------------------------------ */
 
-struct page {
-	struct bus_query query;
-	struct arena *arena;
-	struct event **events;
-	size_t n;
-};
-
-static int
-read_page(sqlite3 *db, void *arg, struct err *e)
-{
-	struct page *p = arg;
-	return bus_read(db, &p->query, &p->events, &p->n, p->arena, e);
-}
-
 static void
-take(struct backtest *b, struct event *ev)
+take(void *arg, struct event *ev)
 {
+	struct backtest *b = arg;
 	size_t wanted = 0;
-	if (ev->time > b->until)
-		return;
 	b->events++;
 	for (size_t i = 0; i < ARRAY_LEN(b->sides); i++) {
 		tryout_until(b->sides[i].tryout, ev->time);
@@ -98,32 +82,14 @@ take(struct backtest *b, struct event *ev)
 	b->taken += wanted > 0;
 }
 
-/* True: there may be more. */
-static bool
-take_page(struct backtest *b, struct page *p)
-{
-	bool more = p->n == PAGE_EVENTS && p->events[0]->time <= b->until;
-	for (size_t i = 0; i < p->n; i++) {
-		p->query.after_seq = p->events[i]->seq;
-		take(b, p->events[i]);
-		event_unref(p->events[i]);
-	}
-	arena_reset(p->arena);
-	return more;
-}
-
 int
 backtest_run(struct backtest *b, str state, str ns, str bus, struct err *e)
 {
-	struct page p = { .query = { .ns = ns, .bus = bus, .since_ns = b->since, .limit = PAGE_EVENTS }, .arena = arena_new() };
-	int rc;
-	do
-		rc = store_look(state, read_page, &p, e);
-	while (rc == 0 && take_page(b, &p));
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(b->sides); i++)
+	if (stored_events(state, ns, bus, b->since, b->until, take, b, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(b->sides); i++)
 		tryout_until(b->sides[i].tryout, b->until);
-	arena_free(p.arena);
-	return rc;
+	return 0;
 }
 
 int

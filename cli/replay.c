@@ -1,42 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tidegate replay, and emit --like: stored events that come in once more. Which events there are is read from the state file by the side
- * (store_look); the daemon makes the new ones.
+ * (stored.h); the daemon makes the new ones.
  */
 #include "cli/again.h"
 
-#include "bus/bus.h"
 #include "cli/kinds.h"
 #include "cli/output.h"
+#include "cli/stored.h"
 #include "core/lang/sjson.h"
-#include "core/store.h"
 #include "sensors/spec.h"
 #include "triggers/trigger.h"
 
 /* ---- what emit and replay share -------------------------------------------------------------------------------------------------- */
-
-struct lookup {
-	struct arena *arena;
-	str ns, id, bus;
-	struct event *ev;
-};
-
-static int
-find_event(sqlite3 *db, void *arg, struct err *e)
-{
-	struct lookup *l = arg;
-	return bus_find(db, l->ns, l->id, l->arena, &l->ev, &l->bus, e);
-}
-
-static int
-stored_event(struct client *c, const char *id, struct event **out, struct err *e)
-{
-	struct lookup l = { .arena = c->arena, .ns = c->ns, .id = str_c(id) };
-	if (store_look(c->state, find_event, &l, e) < 0)
-		return -1;
-	*out = l.ev;
-	return l.ev ? 0 : err_set(e, ERR_NOT_FOUND, "there is no event %s in namespace %.*s", id, STR_ARG(c->ns));
-}
 
 /* The daemon makes it; its id in *made. */
 static int
@@ -101,7 +77,7 @@ emit_like(struct client *c, const char *id, const struct cli_texts *sets, str *m
 {
 	struct event *ev;
 	str data;
-	if (stored_event(c, id, &ev, e) < 0)
+	if (stored_event(c->state, c->ns, str_c(id), &ev, e) < 0)
 		return -1;
 	int rc = change(c->arena, ev, sets, &data, e) < 0 ? -1 : post_again(c, str_c(id), STR_NONE, true, data, made, e);
 	event_unref(ev);
@@ -150,41 +126,20 @@ choose(struct replay *r, const struct event *ev)
 	*VEC_PUSH(&r->events) = (struct chosen){ arena_dup(a, ev->id), arena_dup(a, ev->source), arena_dup(a, ev->subject), ev->time };
 }
 
-struct range {
-	struct arena *arena;
-	struct bus_query query;
-	struct event **events;
-	size_t n;
-};
-
-static int
-read_range(sqlite3 *db, void *arg, struct err *e)
+/* Of the named sensor's events; what came by a replay is left out. */
+static void
+choose_if_wanted(void *arg, struct event *ev)
 {
-	struct range *x = arg;
-	return bus_read(db, &x->query, &x->events, &x->n, x->arena, e);
+	struct replay *r = arg;
+	if (!event_ext(ev, EVENT_REPLAY_OF).p && depends_on(r->sensors.p[0], ev->source, ev->subject))
+		choose(r, ev);
 }
 
-/* Of the named sensor's events those of that time, oldest first; what came by a replay is left out. */
 static int
 choose_since(struct replay *r, int64_t since, int64_t until, struct err *e)
 {
-	const struct object *sensor = r->sensors.p[0];
-	str bus = spec_of(sensor)->bus_name;
-	struct range x = { .query = { .ns = r->client->ns, .bus = bus.n ? bus : S("default"), .since_ns = since, .limit = 500 } };
-	int rc = 0;
-	do {
-		x.arena = arena_new();
-		rc = store_look(r->client->state, read_range, &x, e);
-		for (size_t i = 0; rc == 0 && i < x.n; i++) {
-			const struct event *ev = x.events[i];
-			x.query.after_seq = ev->seq;
-			if (ev->time <= until && !event_ext(ev, EVENT_REPLAY_OF).p && depends_on(sensor, ev->source, ev->subject))
-				choose(r, ev);
-			event_unref(x.events[i]);
-		}
-		arena_free(x.arena);
-	} while (rc == 0 && x.n == x.query.limit);
-	return rc;
+	str bus = spec_of(r->sensors.p[0])->bus_name;
+	return stored_events(r->client->state, r->client->ns, bus.n ? bus : S("default"), since, until, choose_if_wanted, r, e);
 }
 
 static int
@@ -192,7 +147,7 @@ choose_ids(struct replay *r, char **ids, int n, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
 		struct event *ev;
-		if (stored_event(r->client, ids[i], &ev, e) < 0)
+		if (stored_event(r->client->state, r->client->ns, str_c(ids[i]), &ev, e) < 0)
 			return -1;
 		choose(r, ev);
 		event_unref(ev);

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/test_case.h"
+#include "cli/test_record.h"
 #include "config/config.h"
 #include "core/log.h"
 #include "core/val.h"
@@ -15,6 +16,7 @@
 struct test_opts {
 	struct cli_common common;
 	const char *only;
+	struct cli_texts record;
 	bool verbose;
 };
 
@@ -160,6 +162,8 @@ run(const void *opts, char **args, int n)
 	struct tally t = { 0 };
 	struct err e;
 	log_setup(LOG_ERROR + 1, LOG_LOGFMT); /* what went wrong is in the result of its case */
+	if (o->record.n)
+		return test_record(&o->common, &o->record, args, n, &e) < 0 ? cli_fail(&e) : EXIT_DONE;
 	for (int i = 0; i < n; i++)
 		if (run_path(args[i], 0, o, &t, &e) < 0)
 			return cli_fail(&e);
@@ -169,6 +173,7 @@ run(const void *opts, char **args, int n)
 
 static const struct cli_option options[] = {
 	OPTION(struct test_opts, only, "only", 0, "TEXT", "Only the cases whose name has this text."),
+	OPTION(struct test_opts, record, "record", 0, "ID", "Print a test file of this stored event and what FILE, manifests, makes of it; may be repeated."),
 	OPTION(struct test_opts, verbose, "verbose", 'v', NULL, "Print the cases that hold, too."),
 	{ 0 },
 };
@@ -179,7 +184,8 @@ const struct command command_test = {
 	.summary = "Try sensors and workflows, without doing anything.",
 	.examples = "  tidegate test sensor.test.yaml\n"
 		    "  tidegate test manifests/                 # every *.test.yaml below it\n"
-		    "  tidegate test --only 'main branch' -v sensor.test.yaml\n",
+		    "  tidegate test --only 'main branch' -v sensor.test.yaml\n"
+		    "  tidegate test --record 019c0b2a8d2f7a64b1c1a5f3f0f0a4d1 sensor.yaml >sensor.test.yaml\n",
 	.doc = "A YAML file has a case a document: manifests, events and when they come, and what must be fired, decided and made of it. With what steps\n"
 	       "come to, the workflows are played, too. docs/testing-manifests.md shows how, docs/reference/test.md has every field.\n"
 	       "Nothing is called, run or kept, and no daemon is asked.\n"

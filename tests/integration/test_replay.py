@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """replay and emit --like: events that are stored come in once more, as new ones that name the first."""
 import json
+import os
 
 from harness import TestCase, free_port, until
 
@@ -139,6 +140,24 @@ class Again(TestCase):
                 done = self.d.cli("emit", *args, check=False)
                 self.assertEqual(done.returncode, code, done.stderr)
                 self.assertIn(text, done.stderr)
+
+    def test_a_test_is_recorded(self):
+        ids = [self.emit({"ref": "main", "n": "1"}), self.emit({"ref": "dev", "n": 'quotes " and\n---\nlines'})]
+        manifest, test = os.path.join(self.d.manifests, "one.yaml"), os.path.join(self.directory, "one.test.yaml")
+        text = self.d.cli("test", "--record", ids[1], "--record", ids[0], manifest).stdout
+        for part in (ids[0], ids[1], "verdict: filtered", "verdict: fired", "generateName: w-", "trigger: make"):
+            self.assertIn(part, text)
+        self.assertLess(text.index(ids[0]), text.index(ids[1]))
+
+        def hold(content):
+            with open(test, "w", encoding="utf-8") as f:
+                f.write(content)
+            return self.d.cli("test", test, check=False).stdout.splitlines()
+
+        self.assertEqual(hold(text), ["1 of 1 hold"])
+        self.assertIn("verdict: filtered", text)
+        self.assertEqual(hold(text.replace("verdict: filtered", "verdict: waiting"))[-1], "0 of 1 hold")
+        self.assertIn("there is no event none", self.d.cli("test", "--record", "none", manifest, check=False).stderr)
 
     def test_a_source_that_is_gone(self):
         first = self.emit({"ref": "main", "n": "1"})
