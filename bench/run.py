@@ -215,6 +215,7 @@ MEASURES = [
     *FILTERS,
     ("condition", "condition of 8 dependencies", ARGO, "ns", 1, sensors.condition, False, 0.5, 0.2),
     ("sensors", "event with 10,000 sensors, one matches", "with one sensor", "us", 1, sensors.many, False, 1.5, 1.15),
+    ("backtest", "backtest of 100,000 events", "SQLite alone, and one filter", "s", 1, sensors.backtest, False, 6.0, 3.0),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]

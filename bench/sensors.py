@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """sensors: what an event costs by the sensors that there are, by their filters, and by the dependencies of a condition."""
+import os
 import re
 
-from common import ROUNDS, SECONDS, free_port, notes, number, out, serve, source_manifest, tool
+from common import ROUNDS, SECONDS, TIDEGATE, free_port, notes, number, out, serve, source_manifest, timed, tool, write
 
 def sensor(i, source):
     """It stops every event with a filter: what counts is the way there."""
@@ -62,3 +63,27 @@ def filter_cost(kind, size, following=False):
         for seen in filters():
             yield seen[kind, size][following], ARGO_FILTER[kind, size]
     return measure
+
+
+# ---- events that are stored ------------------------------------------------------------------------------------------------
+
+STORED = 100000
+PATH, VALUE = "body.id", "[05]0$"  # a fiftieth of what `load` sends
+
+
+def counting_sensor(value):
+    """Fires for the events of which a number ends so."""
+    return sensor(0, "bench").replace("path: body.branch", f"path: {PATH}").replace("value: [other]", f'value: ["{value}"]')
+
+
+def backtest(work):
+    """Two sensors over 100,000 stored events, against SQLite that reads them and one filter."""
+    port, state = free_port(), os.path.join(work, "stored.state")
+    with serve(work, "stored", port, source_manifest(port)):
+        seen = out([tool("load"), str(port), "/push", "64", "60", str(STORED)])
+    before, after = (write(work, f"{name}.yaml", counting_sensor(value)) for name, value in (("before", VALUE), ("after", "(0|5)0$")))
+    database = os.path.join(state, "tidegate.db")
+    for _ in range(ROUNDS):
+        took = timed([TIDEGATE, "backtest", after, "--against", before, "--state", state, "--since", "1h"])
+        yield took, timed([tool("stored"), database, PATH, VALUE])
+    notes.append(f"{number(seen, r'answers (.+?) ') / took:,.0f} events a second; stored: {out([tool('stored'), database, PATH, VALUE]).strip()}")

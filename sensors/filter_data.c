@@ -196,9 +196,7 @@ entry_eval(const struct entry *en, struct filtered *f)
 		holds = value_holds(en, &en->wanted[i], &got, text, &e);
 	if (holds < 0)
 		return filter_look(f, en->check, FILTER_ERROR, arena_dup(f->tmp, str_c(e.msg)));
-	struct buf b CLEANUP(free_buf) = { 0 };
-	trace_show(&b, text);
-	return filter_look(f, en->check, holds ? FILTER_PASS : FILTER_MISS, arena_dup(f->tmp, buf_str(&b)));
+	return filter_look(f, en->check, holds ? FILTER_PASS : FILTER_MISS, trace_shown(f->tmp, text));
 }
 
 static enum verdict

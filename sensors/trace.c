@@ -32,12 +32,39 @@ trace_add(struct trace *t, const struct trace_look *l)
 		t->left_out++;
 }
 
+enum { SHOWN_MAX = 60 };
+
 void
 trace_show(struct buf *b, str s)
 {
-	json_quote(b, str_slice(s, 0, 60), 0);
-	if (s.n > 60)
+	json_quote(b, str_slice(s, 0, SHOWN_MAX), 0);
+	if (s.n > SHOWN_MAX)
 		buf_add(b, S("..."));
+}
+
+/* All of it can stand between quotes as it is. */
+static bool
+is_plain(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((signed char)s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
+str
+trace_shown(struct arena *a, str s)
+{
+	if (s.n > SHOWN_MAX || !is_plain(s)) {
+		struct buf b CLEANUP(free_buf) = { 0 };
+		trace_show(&b, s);
+		return arena_dup(a, buf_str(&b));
+	}
+	char *quoted = arena_alloc(a, s.n + 2, 1);
+	quoted[0] = quoted[s.n + 1] = '"';
+	if (s.n)
+		memcpy(quoted + 1, s.p, s.n);
+	return (str){ quoted, s.n + 2 };
 }
 
 /* ---- as text ------------------------------------------------------------------------------------------------------- */

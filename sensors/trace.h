@@ -55,6 +55,8 @@ str trace_reason(struct arena *a, const struct check *c, const struct trace_look
 
 /* A value as a reason shows it: quoted, and at most 60 bytes of it. */
 void trace_show(struct buf *b, str s);
+/* The same in `a`, without the way through a buffer where it can: every look of every event is kept. */
+str trace_shown(struct arena *a, str s);
 
 /* "sensor.yaml:12", or "line 12" without a file; "" without a line. For the end of a reason: " (sensor.yaml:12)". */
 str manifest_place(struct arena *a, str file, const struct val *at);

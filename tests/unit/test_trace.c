@@ -95,6 +95,19 @@ is_told_as_a_reason(void **state)
 		assert_string_equal(str_z(a, trace_reason(a, &cases[i].check, &cases[i].look)), cases[i].reason);
 }
 
+static void
+shows_the_same_by_both_ways(void **state)
+{
+	static const char *const texts[] = { "", "main", "a \"b\"", "back\\slash", "\n", "\x7f", "\xc3\xa4", "\xff",
+		"just as long as what is shown of a text, which is sixty by.", "one more than what is shown of a text, which is sixty bytes: 61" };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct buf b = { 0 };
+		trace_show(&b, str_c(texts[i]));
+		assert_true(str_eq(trace_shown(*state, str_c(texts[i])), buf_str(&b)));
+		buf_free(&b);
+	}
+}
+
 static int
 begin(void **state)
 {
@@ -117,6 +130,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(keeps_the_look_that_decided, begin, end),
 		cmocka_unit_test_setup_teardown(takes_any_text, begin, end),
 		cmocka_unit_test_setup_teardown(is_told_as_a_reason, begin, end),
+		cmocka_unit_test_setup_teardown(shows_the_same_by_both_ways, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
