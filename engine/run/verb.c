@@ -260,14 +260,20 @@ set(struct run *r, const struct selector *s, const struct verb_options *o)
 	}
 }
 
-/* It is not suspended any more: what ended meanwhile is gone through in the order in which it is written. */
+/*
+ * It is not suspended any more: what ended meanwhile is gone through in the order in which it is written, and who waits for a lock
+ * comes into the line again.
+ */
 static void
 wake(struct run *r)
 {
-	bool missed = r->rests.n || r->news_at < r->news.n || r->noticed_at < r->noticed.n;
-	if (r->suspended && r->entered && missed && !r->withheld)
+	bool missed = r->rests.n || r->news_at < r->news.n || r->noticed_at < r->noticed.n || r->shutdown.n;
+	if (!r->suspended)
+		return;
+	if (r->entered && missed && !r->withheld)
 		run_recall(r);
 	r->suspended = false;
+	sync_resume(r);
 }
 
 /* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). Their message
@@ -291,8 +297,8 @@ shut_down(struct run *r, str strategy, str message)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || phase_fulfilled(n->phase) || daemon_serves(n))
 			continue;
-		if (n->type == NODE_RETRY && node_last_attempt(n))
-			node_announce(node_last_attempt(n)); /* no further attempt, also of an exit handler */
+		if (n->type == NODE_RETRY && n->call && node_last_attempt(n))
+			retry_attempt_done(r, n); /* no further attempt, also of an exit handler */
 		else if (!run_shut(r, n->exiting))
 			continue;
 		else if (node_is_task(n) && !sync_waits(n))
@@ -306,11 +312,8 @@ static void
 resume(struct run *r, const struct selector *s, const struct verb_options *o)
 {
 	size_t before = r->nodes.n; /* what goes on now may come to a further suspended node: that one waits */
-	bool wakes = r->suspended && (!o || !o->node_field_selector.n);
-	if (wakes) {
+	if (!o || !o->node_field_selector.n)
 		wake(r);
-		sync_resume(r);
-	}
 	run_enter(r);
 	run_settle(r);
 	for (size_t i = 0; o && o->output_parameters.n && i < before; i++)

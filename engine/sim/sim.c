@@ -298,6 +298,7 @@ set_timer(struct sim *x, str id, int64_t at)
 			x->events.p[i].gone = true;
 	struct sim_event *ev = add_event(x, at > x->now ? at : x->now);
 	ev->timer = true;
+	ev->rank = id.n ? node_order(run_node(x->run, id)) + 1 : 0;
 	ev->s = (struct stimulus){ .kind = STIM_TIMER, .node_id = arena_dup(x->arena, id) };
 }
 
@@ -536,7 +537,7 @@ stimulate(struct sim *x, const struct stimulus *s)
 /* ---- playing ------------------------------------------------------------------------------------------------------
  */
 
-/* By time; of one time timers come last, since a crash asks for them anew, and then who only looks. */
+/* By time; of one time timers come last and in the order of their nodes, since a crash asks for them anew, and then who only looks. */
 static bool
 before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -544,7 +545,9 @@ before(const struct sim_event *a, const struct sim_event *b)
 		return a->at < b->at;
 	if ((a->look != NULL) != (b->look != NULL))
 		return b->look != NULL;
-	return a->timer != b->timer ? b->timer : a->order < b->order;
+	if (a->timer != b->timer)
+		return b->timer;
+	return a->rank != b->rank ? a->rank < b->rank : a->order < b->order;
 }
 
 static struct sim_event *

@@ -36,6 +36,7 @@ struct sim_event {
 	str refused; /* of a verb: part of the reason */
 	int64_t dies; /* of the end of a step: how long it takes when it is told to, ns */
 	bool timer, killed, gone;
+	uint32_t rank; /* of a timer: place of its node, from 1; 0: the workflow */
 	const struct sim_lock_event *lock;
 	const struct val *look; /* one of the scenario's `meanwhile` */
 };

@@ -155,4 +155,30 @@ class All(Locks, Hooks):
         Locks.add_to(self, scenario, spec, docs)
 
 
-FAMILIES = {f.name: f for f in (Core, Locks, Hooks, All)}
+class Verbs(All):
+    """Everything together, and people who stop, pause and resume it at any moment; suspended nodes that wait for somebody, and steps that
+    take too long."""
+    name = "verbs"
+
+    def add_to(self, scenario, spec, docs):
+        All.add_to(self, scenario, spec, docs)
+        for t in spec["templates"]:
+            if "suspend" in t and self.often(0.5):
+                t["suspend"] = {}
+            elif "container" in t and self.often(0.2):
+                t["timeout"] = "%dms" % self.r2.randint(1000, 9000)
+            elif "container" in t and self.often(0.15):
+                t["activeDeadlineSeconds"] = self.r2.randint(1, 5)
+        if self.often(0.1):
+            spec["suspend"] = True
+        scenario["verbs"] = self.people()
+
+    def people(self):
+        verbs, at = [], 0
+        for _ in range(self.r2.choice([1, 1, 2, 3, 5])):
+            at += self.r2.randint(0, 6)
+            verbs.append({"at": at, "do": self.r2.choice(["suspend", "suspend", "resume", "resume", "stop", "terminate"])})
+        return verbs + [{"at": at + more, "do": "resume"} for more in (10, 20, 30, 50)]
+
+
+FAMILIES = {f.name: f for f in (Core, Locks, Hooks, All, Verbs)}

@@ -15,8 +15,8 @@ class Hooks:
     def lifecycle(self, n, node, step, kind):
         """Those of a step or task. Whether none that began is still open."""
         hooks = conditional(step.get("hooks"))
-        if not hooks:
-            return True
+        if not hooks or node.untold:
+            return not hooks
         known = self.hook_scope(n, node, step, kind)
         return self.look_at_hooks(node, hooks, known, lambda name, hook: self.hook_call(n, name, hook))
 

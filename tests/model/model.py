@@ -60,8 +60,11 @@ class Node:
         self.error = ""           # of a group or DAG: what it will fail with
         self.lock = ""            # see locks.py
         self.entered = False      # its body began
+        self.backing_off = False  # of a Retry node: it waits for the time of its next attempt,
+        self.called_off = False   # and need not any more
+        self.untold = False       # it has ended together with others, and its turn to lead on has not come
 
-    fulfilled = property(lambda self: self.phase in FULFILLED and not self.dying)
+    fulfilled = property(lambda self: self.phase in FULFILLED and not self.dying and not self.untold)
     failed = property(lambda self: self.phase in FAILED)
     open = property(lambda self: self.phase in ("Pending", "Running"))
     active = property(lambda self: self.open or self.dying)
@@ -94,6 +97,7 @@ class Model(Locking, Hooks):
         self.refused = 0          # verbs that came too late
         self.changed = False
         self.turn = False         # one of those that are subject to a limit may begin now
+        self.waking = False       # a moment in which nobody is stopped
         self.began = 0            # when it got its own lock
         self.hook_calls = {}      # of hooks with a condition that began
 
@@ -115,38 +119,40 @@ class Model(Locking, Hooks):
         return self
 
     def at(self, when, timer, act, node=None):
-        """Of what happens at the same time, timers come last, and the steps that began at one moment come in the order of their nodes."""
+        """Of what happens at the same time, timers come last; they, and the steps that began at one moment, come in the order of their nodes."""
         self.order += 1
-        order = self.moment, list(self.nodes).index(node.name) + 1 if node else 0, self.order
+        order = 0 if timer else self.moment, list(self.nodes).index(node.name) + 1 if node else 0, self.order
         self.events.append((when, timer, order, act))
         return order
 
-    def reached(self, key, when):
+    def reached(self, key, when, node=None):
         """Whether that point in time is over; if not, we shall be woken then."""
         if self.now >= when and (self.now > when or (key, when) in self.passed):
             return True
         if (key, when) not in self.asked:
             self.asked.add((key, when))
-            self.at(max(when, self.now), True, lambda: self.passed.add((key, when)))
+            self.at(max(when, self.now), True, lambda: self.passed.add((key, when)), node)
         return False
 
     def settle(self):
         """What is subject to a limit begins when everything else is settled, one at a time, the first on the way down the tree first.
         After all of that, who asked for a lock is answered."""
+        self.settle_all_else()
+        while self.news_of_locks():
+            self.settle_all_else()
+
+    def settle_all_else(self):
         while True:
             self.quiet()
             if self.suspended or self.finished is not None:
-                if not self.news_of_locks():
-                    return
-                continue
+                return
             if any(self.fail_fast(n) for n in list(self.nodes.values())):
                 continue
             self.turn = True
             self.operate()
             if self.turn:
                 self.turn = False
-                if not self.news_of_locks():
-                    return
+                return
 
     def quiet(self):
         self.changed = True
@@ -216,13 +222,23 @@ class Model(Locking, Hooks):
             self.suspended = True
             self.leave_lines()
         elif do == "resume":
-            self.suspended = False
-            self.ask_again()
-            for n in list(self.nodes.values()):
+            before = list(self.nodes.values())   # what goes on now may come to a further suspended node: that one waits
+            self.wake()
+            for n in before:
                 if n.type == "Suspend" and n.open and n.entered:
                     self.end_suspend(n)
+                    n.untold = True
         elif do in ("stop", "terminate"):
             self.shutdown = do.capitalize() if do == "terminate" or not self.shutdown else self.shutdown
+            self.wake()
+
+    def wake(self):
+        if self.suspended:
+            self.suspended = False
+            self.ask_again()
+            self.waking = True
+            self.settle_all_else()   # what ended meanwhile leads on first
+            self.waking = False
 
     # ---- one look at everything (spec 2.2) -------------------------------------------------------------------------
 
@@ -286,6 +302,9 @@ class Model(Locking, Hooks):
     # ---- shutdown and deadlines (spec 2.14) ------------------------------------------------------------------------
 
     def control(self):
+        """Several end at one moment, and then lead on one after the other: those that were made first come first."""
+        if self.waking:
+            return
         deadline = self.spec.get("activeDeadlineSeconds")
         over = deadline is not None and self.reached("deadline", self.began + deadline * 1000)
         for n in list(self.nodes.values()):
@@ -297,6 +316,10 @@ class Model(Locking, Hooks):
                 self.stop_leaf(n, "Step exceeded its deadline", "Step exceeded its deadline")
             else:
                 self.timeouts(n)
+        for n in self.nodes.values():
+            if n.untold or (n.backing_off and n.open and not n.called_off and (self.shutdown or (over and not n.call.exiting))):
+                n.untold, n.called_off, self.changed = False, True, True
+                return
 
     def ended_root(self):
         return self.name in self.nodes and self.nodes[self.name].fulfilled
@@ -313,19 +336,22 @@ class Model(Locking, Hooks):
         if n.type == "Pod" and n.entered:
             self.kill(n)
         self.set(n, "Failed", pod_message if n.type == "Pod" and n.entered else other_message)
+        n.untold = not n.dying
 
     def timeouts(self, n):
         t = n.template
-        if not n.entered:
+        if not n.entered:   # it waits for its locks, and that counts
+            if "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"]), n):
+                self.stop_leaf(n, "", "timeout")
             return
-        if n.type == "Pod" and n.call.deadline and self.reached("attempt " + n.name, n.call.deadline):
+        if n.type == "Pod" and n.call.deadline and self.reached("attempt " + n.name, n.call.deadline, n):
             return self.stop_leaf(n, "Step exceeded its deadline", "")
-        if n.type == "Pod" and "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"])):
+        if n.type == "Pod" and "timeout" in t and self.reached("timeout " + n.name, n.started * 1000 + duration(t["timeout"]), n):
             running = n.pod["running"] is not None
             message = "Pod was active on the node longer than the specified deadline" if running else "timeout"
             return self.stop_leaf(n, message, "")
         if n.type == "Pod" and "activeDeadlineSeconds" in t and n.pod["running"] is not None and self.reached(
-                "active " + n.name, n.pod["running"] + 1000 * int(t["activeDeadlineSeconds"])):
+                "active " + n.name, n.pod["running"] + 1000 * int(t["activeDeadlineSeconds"]), n):
             return self.stop_leaf(n, "Pod was active on the node longer than the specified deadline", "")
 
     # ---- nodes -----------------------------------------------------------------------------------------------------
@@ -378,7 +404,7 @@ class Model(Locking, Hooks):
 
     def execute(self, call):
         n = self.nodes.get(call.name)
-        if n and n.fulfilled:
+        if n and (n.fulfilled or n.untold):
             return n
         try:
             template, inputs, call.inner = self.once(n, lambda: self.process(call, {}))
@@ -1022,9 +1048,10 @@ class Model(Locking, Hooks):
         made = len(n.attempts)
         if not last.failed:
             return end("Succeeded", "")
-        if self.shutdown:
+        waits = n.backing_off and not n.called_off and not self.waking
+        if self.shutdown and not waits:
             return end(last.phase, "Stopped with strategy '%s'" % self.shutdown)
-        if self.past_deadline(n.call.exiting):
+        if self.past_deadline(n.call.exiting) and not waits:
             return end(last.phase, "retry exceeded workflow deadline 2026-01-01 00:%02d:%02d +0000 UTC" % divmod(self.spec["activeDeadlineSeconds"] + self.began // 1000, 60))
         policy = strategy.get("retryPolicy", "Always" if "expression" in strategy else "OnFailure")
         allowed = policy == "Always" or policy == {"Failed": "OnFailure", "Error": "OnError"}[last.phase]
@@ -1039,7 +1066,8 @@ class Model(Locking, Hooks):
             until = last.finished * 1000 + wait
             if over is not None and until > over:
                 return end(last.phase, "Backoff would exceed max duration limit")
-            if allowed and more and not self.reached("backoff " + n.name, until):
+            n.backing_off = allowed and more and not self.reached("backoff " + n.name, until, n)
+            if n.backing_off:
                 self.set(n, n.phase, "Backoff for " + human(wait))
                 return False
         if not allowed:
@@ -1088,7 +1116,7 @@ class Model(Locking, Hooks):
 
     def suspend(self, n):
         wait = n.template["suspend"].get("duration")
-        if wait is not None and self.reached("suspend " + n.name, n.started * 1000 + duration(wait)):
+        if wait is not None and self.reached("suspend " + n.name, n.started * 1000 + duration(wait), n):
             self.end_suspend(n)
 
     def end_suspend(self, n):
