@@ -109,6 +109,7 @@ struct object *objects_find(const struct objects *os, const struct kind *k, str 
 struct object *objects_find_named(const struct objects *os, const char *kind, str ns, str name);
 /* The nearest name of that kind in that namespace, for "did you mean"; NULL if none is near. */
 const char *objects_nearest(const struct objects *os, const char *kind, str ns, str name);
+size_t objects_count(const struct objects *os);
 /* All of a kind (NULL: of every kind), sorted by namespace and name. Ends when it returns NULL; `*i` starts at 0. */
 struct object *objects_next(const struct objects *os, const struct kind *k, size_t *i);
 /*

@@ -318,6 +318,12 @@ objects_nearest(const struct objects *os, const char *kind, str ns, str name)
 	return near;
 }
 
+size_t
+objects_count(const struct objects *os)
+{
+	return os->v.n;
+}
+
 struct object *
 objects_next(const struct objects *os, const struct kind *k, size_t *i)
 {

@@ -81,15 +81,29 @@ complaint(struct arena *a, str text)
 	return call_excerpt(a, buf_str(&b));
 }
 
+static str
+line_at(str text, size_t at)
+{
+	size_t from = at;
+	while (from && text.p[from - 1] != '\n')
+		from--;
+	return str_slice(text, from, str_find_char(text, '\n', at));
+}
+
 static void
 failed(struct fetch *x, const struct child_end *end, struct err *e)
 {
 	const struct git_reading *r = x->own;
 	enum err_code code = end->status == 3 ? ERR_NOT_FOUND : end->status == 127 ? ERR_UNSUPPORTED : ERR_UNAVAILABLE;
-	for (size_t i = 0; i < ARRAY_LEN(lasting) && code == ERR_UNAVAILABLE; i++)
-		if (str_find(end->err, str_c(lasting[i].text), 0) != SIZE_MAX)
-			code = lasting[i].code;
-	str why = complaint(firing_arena(x->firing), end->err);
+	str text = end->err;
+	for (size_t i = 0; i < ARRAY_LEN(lasting) && code == ERR_UNAVAILABLE; i++) {
+		size_t at = str_find(end->err, str_c(lasting[i].text), 0);
+		if (at == SIZE_MAX)
+			continue;
+		code = lasting[i].code;
+		text = line_at(end->err, at);
+	}
+	str why = complaint(firing_arena(x->firing), text);
 	err_set(e, code, "%.*s: git: %.*s", STR_ARG(r->name), STR_ARG(why.n ? why : S("it failed without a word")));
 }
 

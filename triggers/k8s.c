@@ -11,6 +11,8 @@
 #include "triggers/parameter.h"
 #include "triggers/submit.h"
 
+enum { OBJECTS_MAX = 100000 /* kept at a time: beyond it triggers make no more */, OBJECT_BYTES_MAX = 3 << 19 /* 1.5 MiB, what etcd takes */ };
+
 struct k8s_trigger {
 	str operation, patch_strategy;
 	bool live_object;
@@ -153,6 +155,17 @@ sum_up(const struct diags *d, struct err *e)
 	return err_set(e, ERR_INVALID, "the object is wrong");
 }
 
+static int
+check_room(const struct subject *s, const struct val *manifest, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	if (!s->now && objects_count(firing_env(s->f)->objects) >= OBJECTS_MAX)
+		return err_set(e, ERR_LIMIT, "%d objects are kept: no more can be made", OBJECTS_MAX);
+	if (json_write(a, manifest).n > OBJECT_BYTES_MAX)
+		return err_set(e, ERR_LIMIT, "the object is larger than %d bytes", OBJECT_BYTES_MAX);
+	return 0;
+}
+
 /* The object, from now on. */
 static int
 keep(const struct subject *s, const struct val *manifest, struct err *e)
@@ -160,6 +173,8 @@ keep(const struct subject *s, const struct val *manifest, struct err *e)
 	const struct trigger_env *env = firing_env(s->f);
 	struct arena *a = firing_arena(s->f);
 	struct diags d;
+	if (check_room(s, manifest, e) < 0)
+		return -1;
 	diags_init(&d);
 	manifest = kept_identity(a, manifest, s->now, loop_now(env->loop));
 	struct object *o = kept_decode(env->objects, manifest, s->ns, &d);

@@ -56,6 +56,9 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.0"  # no connection outlives stop()
 
+            def do_GET(self):
+                self.do_POST()
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 call = {"path": self.path, "headers": self.headers, "body": body}
@@ -173,14 +176,14 @@ LAMBDA = """
 """
 
 
-def aws_signature(call, secret):
-    """The signature as published by AWS, from what arrived; written from the specification, not from the program."""
+def aws_signature(call, secret, method="POST", once=False):
+    """The signature as published by AWS, from what arrived; written from the specification, not from the program. `once`: as S3 has paths."""
     auth = call["headers"]["Authorization"]
     day, region, service = re.search(r"Credential=[^/]+/([^/]+)/([^/]+)/([^/]+)/aws4_request", auth).groups()
     names = re.search(r"SignedHeaders=([^,]+)", auth).group(1).split(";")
     path, _, query = call["path"].partition("?")
-    encoded = "".join(c if c.isalnum() or c in "-_.~/" else f"%{ord(c):02X}" for c in path)
-    canonical = "\n".join(["POST", encoded, query] + [f"{n}:{call['headers'][n].strip()}" for n in names] +
+    encoded = path if once else "".join(c if c.isalnum() or c in "-_.~/" else f"%{ord(c):02X}" for c in path)
+    canonical = "\n".join([method, encoded, query] + [f"{n}:{call['headers'][n].strip()}" for n in names] +
                           ["", ";".join(names), hashlib.sha256(call["body"]).hexdigest()])
     scope = f"{day}/{region}/{service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", call["headers"]["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])

@@ -335,6 +335,20 @@ an_object_that_is_wrong_is_not_taken(void **state)
 }
 
 static void
+an_object_that_is_too_large_is_not_taken(void **state)
+{
+	struct world *w = *state;
+	size_t n = 2 << 20;
+	char *data = mem_alloc(n + 20);
+	apply(w, K8S("create", "") DATA A_PARAMETER);
+	memset(data, 'x', n);
+	memcpy(data, "{\"v\":\"", 6);
+	memcpy(data + n, "\"}", 3);
+	assert_string_equal(verdict(w, emit(w, "a", data), "t"), "dead-letter: the object is larger than 1572864 bytes");
+	free(data);
+}
+
+static void
 a_policy_looks_at_kept_objects_too(void **state)
 {
 	struct world *w = *state;
@@ -408,6 +422,7 @@ main(void)
 		TEST(a_live_object_gets_the_parameters),
 		TEST(what_came_from_a_file_stays_as_it_is),
 		TEST(an_object_that_is_wrong_is_not_taken),
+		TEST(an_object_that_is_too_large_is_not_taken),
 		TEST(a_policy_looks_at_kept_objects_too),
 		TEST(a_patch_of_a_workflow_is_a_verb),
 		TEST(delete_and_update_of_a_workflow),
