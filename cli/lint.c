@@ -2,6 +2,7 @@
 /* tidegate lint: everything that is wrong with manifests, in one pass, without a daemon. */
 #include "cli/command.h"
 #include "cli/kinds.h"
+#include "cli/lint_jq.h"
 #include "cli/output.h"
 
 struct lint_opts {
@@ -54,6 +55,9 @@ run(const void *opts, char **args, int n)
 		*VEC_PUSH(&paths) = args[i];
 	str ns = str_c(o->common.ns && *o->common.ns ? o->common.ns : "default");
 	bool ok = manifests_read(tidegate_kinds, tidegate_kinds_n, paths.p, paths.n, ns, none, &set, &d) == 0;
+	size_t errors = d.errors;
+	lint_jq(&set, &d);
+	ok = ok && d.errors == errors;
 	if (o->strict && d.warnings + d.later)
 		ok = false;
 	if (o->output && strcmp(o->output, "json") == 0)
@@ -88,6 +92,7 @@ const struct command command_lint = {
 	.doc = "Reads YAML and JSON, several documents a file, folders with all below them. Names are resolved across "
 		"everything that is given:\n"
 	       "give the EventSources together with their Sensors, and templates with the workflows that use them.\n"
+	       "Scripts, expressions, templates and regular expressions are compiled; jq programs too, by tidegate-jq, which must be installed.\n"
 	       "Exit code 0: no errors (there may be warnings); 2: errors.",
 	.options = options,
 	.size = sizeof(struct lint_opts),

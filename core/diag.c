@@ -156,6 +156,21 @@ source_line(const struct diags *d, str file, uint32_t line)
 	return STR_NONE;
 }
 
+void
+diag_into_text(struct diags *d, struct diag *x, uint32_t line)
+{
+	if (x == &d->overflow || !x->line || !x->col || line > UINT32_MAX / 2 - x->line)
+		return;
+	str head = source_line(d, x->file, x->line), there = source_line(d, x->file, x->line + line);
+	if (x->col > head.n || head.p[x->col - 1] != '|' || !there.p)
+		return;
+	uint32_t indent = 0;
+	while (indent < there.n && there.p[indent] == ' ')
+		indent++;
+	x->line += line;
+	x->col = indent + 1;
+}
+
 static bool
 continues_character(char c)
 {

@@ -49,6 +49,11 @@ struct diag *diag_add(struct diags *d, enum diag_level level, const struct val *
 	PRINTF_LIKE(5, 6);
 void diag_hint(struct diags *d, struct diag *x, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /*
+ * The finding is about line `line` (from 1) of the text that stands at its place: it moves to that line, if the text is one of several
+ * lines behind a "|" of a file that diags_source told of. Else it stays.
+ */
+void diag_into_text(struct diags *d, struct diag *x, uint32_t line);
+/*
  * The nearest of `n` candidates if it is near enough to be a slip (distance <= 2, or a third of the length), else NULL.
  */
 const char *diag_nearest(str word, const char *const *candidates, size_t n);

@@ -197,6 +197,18 @@ static const struct schema time_filter_schema = { "TimeFilter", "A part of the d
 	FIELD_SRC(struct time_filter, src),
 	{ 0 } }, check_time };
 
+/* The line that Lua's "script:3: ..." names. */
+static uint32_t
+script_line(const char *message)
+{
+	str rest = str_c(message);
+	int64_t line = 0;
+	if (!str_starts(rest, S("script:")))
+		return 0;
+	rest = str_slice(rest, 7, rest.n);
+	return str_to_i64(str_cut(&rest, ':'), &line) && line > 0 && line < INT32_MAX ? (uint32_t)line : 0;
+}
+
 /* A script that does not compile stops every event. */
 static void
 check_script(str text, const struct val *in, struct decode *c)
@@ -211,7 +223,7 @@ check_script(str text, const struct val *in, struct decode *c)
 	else if (e.code == ERR_UNAVAILABLE) /* it may be there where the manifest runs */
 		decode_warn(c, in, "script", "could not be checked: %s", e.msg);
 	else
-		decode_error(c, in, "script", "%s", e.msg);
+		diag_into_text(c->diags, decode_error(c, in, "script", "%s", e.msg), script_line(e.msg));
 }
 
 static void
