@@ -359,7 +359,7 @@ limit_deadline(struct run *r)
 			pod_give_up(r, n, S(STEP_TOO_LONG));
 		else if (n->type == NODE_SUSPEND || sync_waits(n))
 			node_set(n, PHASE_FAILED, S(STEP_TOO_LONG));
-		else if (n->type == NODE_RETRY && n->call && node_last_attempt(n))
-			retry_attempt_done(r, n); /* it may wait for a backoff that is not worth waiting for */
+		else if (n->type == NODE_RETRY && node_last_attempt(n))
+			retry_called_off(r, n); /* it may wait for a backoff that is not worth waiting for */
 	}
 }

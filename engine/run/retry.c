@@ -246,6 +246,16 @@ retry_attempt_done(struct run *r, struct node *retry)
 		end_retry(retry, last, PHASE_SUCCEEDED, S(""));
 }
 
+/* While the workflow is suspended nothing is decided: then it is looked at when that is over. */
+void
+retry_called_off(struct run *r, struct node *retry)
+{
+	if (r->suspended)
+		node_announce(node_last_attempt(retry));
+	else if (retry->call)
+		retry_attempt_done(r, retry);
+}
+
 struct node *
 retry_begin(struct run *r, struct call *c, const struct processed *p)
 {

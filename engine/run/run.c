@@ -95,6 +95,18 @@ know_globals(struct run *r)
 	return true;
 }
 
+/* What the executor and the clock must be told of a node again after a restart. */
+static void
+take_up(struct run *r, struct node *n)
+{
+	if (node_has_task(n) || n->ending)
+		pod_emit_start(r, n);
+	else if (sync_waits(n))
+		pod_set_timers(r, n);
+	else
+		suspend_set_timer(r, n);
+}
+
 void
 run_start(struct run *r)
 {
@@ -117,10 +129,7 @@ run_start(struct run *r)
 	estimate_take(r);
 	metrics_of_workflow(r, false);
 	for (size_t i = 0; i < r->nodes.n; i++)
-		if (node_has_task(r->nodes.p[i]) || r->nodes.p[i]->ending)
-			pod_emit_start(r, r->nodes.p[i]);
-		else
-			suspend_set_timer(r, r->nodes.p[i]);
+		take_up(r, r->nodes.p[i]);
 	run_enter(r);
 	run_settle(r); /* everybody is called again before anything happens to anybody */
 	if (r->deadline && r->now == r->deadline && limit_deadline_due(r))

@@ -338,6 +338,7 @@ size_t dag_task_index(const struct frame *f, str name);           /* SIZE_MAX: n
 bool dag_depends_on(struct frame *f, size_t task, size_t of);
 struct node *retry_begin(struct run *r, struct call *c, const struct processed *p);
 void retry_attempt_done(struct run *r, struct node *retry);
+void retry_called_off(struct run *r, struct node *retry); /* the workflow is stopped or out of time: no further attempt */
 struct node *pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *p);
 void pod_emit_start(struct run *r, struct node *n);
 struct node *suspend_begin(struct run *r, struct call *c, const struct processed *p);

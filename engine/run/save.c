@@ -101,6 +101,16 @@ node_status(const struct node *n, struct arena *a)
 /* ---- a node's row --------------------------------------------------------------------------------------------------
  */
 
+/* Its times; those of a Retry node count while it waits for its locks. */
+static void
+add_limits(struct val_map *x, const struct node *n)
+{
+	add_int(x, S("deadline"), work_of(n)->deadline);
+	add_int(x, S("limited"), work_of(n)->limited);
+	add_int(x, S("active"), work_of(n)->active);
+	add_int(x, S("pending"), work_of(n)->pending);
+}
+
 struct val
 node_save(const struct node *n, struct arena *a)
 {
@@ -119,15 +129,13 @@ node_save(const struct node *n, struct arena *a)
 	add_int(&x, S("exiting"), n->exiting);
 	add_int(&x, S("bubbles"), n->bubbles);
 	add_int(&x, S("done"), n->done);
+	if (node_counts(n) || sync_waits(n))
+		add_limits(&x, n);
 	if (node_counts(n)) {
 		add_int(&x, S("total"), n->total);
 		add_int(&x, S("image"), n->image);
 		add_int(&x, S("cpu"), n->usage.cpu);
 		add_int(&x, S("memory"), n->usage.memory);
-		add_int(&x, S("deadline"), work_of(n)->deadline);
-		add_int(&x, S("limited"), work_of(n)->limited);
-		add_int(&x, S("active"), work_of(n)->active);
-		add_int(&x, S("pending"), work_of(n)->pending);
 		add_int(&x, S("since"), work_of(n)->running_since);
 		add_int(&x, S("capture"), work_of(n)->capture);
 		add_int(&x, S("grace"), work_of(n)->grace);

@@ -297,8 +297,8 @@ shut_down(struct run *r, str strategy, str message)
 		struct node *n = r->nodes.p[i];
 		if (n->gone || phase_fulfilled(n->phase) || daemon_serves(n))
 			continue;
-		if (n->type == NODE_RETRY && n->call && node_last_attempt(n))
-			retry_attempt_done(r, n); /* no further attempt, also of an exit handler */
+		if (n->type == NODE_RETRY && node_last_attempt(n))
+			retry_called_off(r, n); /* no further attempt, also of an exit handler */
 		else if (!run_shut(r, n->exiting))
 			continue;
 		else if (node_is_task(n) && !sync_waits(n))
