@@ -106,14 +106,14 @@ executor_remove_pod(struct executor *x, str ns, str workflow, str pod)
 	loop_work(x->loop, work, done, r);
 }
 
-/* Empties the folder of removed ones, and makes it. */
-int
-removed_open(struct executor *x, struct err *e)
+/* An empty folder of that name; what was in it is taken apart elsewhere, below a name of its own. */
+static int
+empty_folder(struct executor *x, const char *name, struct err *e)
 {
 	struct removal *r = MEM_NEW(struct removal);
 	char path[TASK_PATH_MAX];
-	snprintf(path, sizeof path, "%s/" REMOVED, x->tasks_path);
-	snprintf(r->path, sizeof r->path, "%s/" REMOVED "-%lld", x->tasks_path, (long long)loop_now(x->loop));
+	snprintf(path, sizeof path, "%s/%s", x->tasks_path, name);
+	snprintf(r->path, sizeof r->path, "%s/%s-%lld", x->tasks_path, name, (long long)loop_now(x->loop));
 	bool some = rename(path, r->path) == 0;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
 		free(r);
@@ -124,4 +124,10 @@ removed_open(struct executor *x, struct err *e)
 	else
 		free(r);
 	return 0;
+}
+
+int
+removed_open(struct executor *x, struct err *e)
+{
+	return empty_folder(x, REMOVED, e) < 0 ? -1 : empty_folder(x, TASK_AHEAD, e);
 }

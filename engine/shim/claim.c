@@ -52,34 +52,58 @@ leave_gate(const struct setup *s)
 	(void)!fcntl(s->gate_fd, F_SETLK, &lock); /* giving a lock back does not fail */
 }
 
+/* Its lock, and its first line. */
+static void
+sign_log(int fd, const char *id, int socket)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fcntl(fd, F_SETLK, &lock) < 0)
+		give_up(socket, "lock the claim");
+	if (relay_started(fd, id) < 0)
+		give_up(socket, "write the claim");
+}
+
+/* The log that was made ahead, signed and put where it belongs; -1: there is none, or it cannot be. */
+static int
+place_log(const struct setup *s, const char *path, const char *id, int socket)
+{
+	int fd = ahead_log();
+	if (fd < 0)
+		return -1;
+	sign_log(fd, id, socket);
+	if (ahead_place_log(s, path) == 0)
+		return fd;
+	if (errno == EEXIST)
+		give_up(socket, "claim the task");
+	return -1;
+}
+
 /* Whoever creates the log has the task. */
 static int
-create_log(const struct setup *s, const char *dir, int socket)
+create_log(const struct setup *s, const char *path, const char *id, int socket)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC;
-	char path[4096];
-	if ((size_t)snprintf(path, sizeof path, "%s.log", dir) >= sizeof path) {
-		errno = ENAMETOOLONG;
-		give_up(socket, "claim the task");
-	}
 	int fd = openat(s->tasks_fd, path, flags, 0644);
 	if (fd < 0 && errno == ENOENT && task_make_parents(s->tasks_fd, path) == 0)
 		fd = openat(s->tasks_fd, path, flags, 0644);
 	if (fd < 0)
 		give_up(socket, "claim the task");
+	sign_log(fd, id, socket);
 	return fd;
 }
 
 int
 claim_take(const struct setup *s, const char *dir, const char *id, int socket)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[4096];
+	if ((size_t)snprintf(path, sizeof path, "%s.log", dir) >= sizeof path) {
+		errno = ENAMETOOLONG;
+		give_up(socket, "claim the task");
+	}
 	enter_gate(s, socket);
-	int fd = create_log(s, dir, socket);
-	if (fcntl(fd, F_SETLK, &lock) < 0)
-		give_up(socket, "lock the claim");
-	if (relay_started(fd, id) < 0)
-		give_up(socket, "write the claim");
+	int fd = place_log(s, path, id, socket);
+	if (fd < 0)
+		fd = create_log(s, path, id, socket);
 	leave_gate(s);
 	return fd;
 }

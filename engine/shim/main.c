@@ -26,7 +26,8 @@
 #include "engine/shim/shim.h"
 
 #define FDS_MAX 3
-#define SPARE_NS 300000 /* nothing to do for so long: time to fork ahead, when the last step has begun */
+#define SPARE_NS 300000 /* nothing to do for so long: time to fork ahead */
+#define BEGUN_NS 5000000 /* ... or, if the last spare has a step, when that has begun: until then it needs the processor more */
 
 /* A message, and what comes with it. */
 struct message {
@@ -39,6 +40,7 @@ struct message {
 static struct setup setup = { .tasks_fd = -1, .gate_fd = -1 };
 static struct message in; /* the one under way */
 static int spare = -1;    /* the socket of the monitor that waits for a step; its end is the monitor's */
+static int taken = -1;    /* the socket of the one that has got one; its end closes when the command has been started */
 static bool wants_spare;  /* steps without a sandbox are asked for */
 
 uint64_t
@@ -159,13 +161,21 @@ run_step(enum task_sandbox sandbox)
 	monitor_run(&setup, sandbox, records, records ? n : 0, in.fds[0], -1);
 }
 
+static void
+forget(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 /* In a child: what is the server's. A spare would outlive it otherwise. */
 static void
 leave_server(int control)
 {
 	close(control);
-	if (spare >= 0)
-		close(spare);
+	forget(&spare);
+	forget(&taken);
 }
 
 static void
@@ -180,13 +190,16 @@ make_spare(int control)
 		leave_server(control);
 		close(pair[0]);
 		monitor_ahead();
+		ahead_make(&setup);
 		in.text[0] = 0; /* a page of our own, as well */
 		int got;
 		while ((got = receive(pair[1])) < 0)
 			continue;
-		if (got == 0)
-			_exit(0); /* the server has ended */
-		close(pair[1]);
+		if (got == 0) { /* the server has ended */
+			ahead_drop(&setup);
+			_exit(0);
+		}
+		monitor_closes(pair[1]);
 		run_step(TASK_SANDBOX_OFF);
 	}
 	close(pair[1]);
@@ -211,8 +224,8 @@ give_to_spare(void)
 	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(c), in.fds, fds * sizeof(int));
 	bool given = spare >= 0 && sendmsg(spare, &msg, MSG_NOSIGNAL) >= 0;
-	if (spare >= 0)
-		close(spare);
+	forget(&taken);
+	taken = spare;
 	spare = -1;
 	wants_spare = true;
 	return given;
@@ -286,8 +299,10 @@ serve_one(int control)
 static bool
 is_idle(int control)
 {
-	struct pollfd p = { control, POLLIN, 0 };
-	return ppoll(&p, 1, &(struct timespec){ 0, SPARE_NS }, NULL) == 0;
+	struct pollfd p[] = { { control, POLLIN, 0 }, { taken, POLLIN, 0 } };
+	int n = ppoll(p, 2, &(struct timespec){ 0, taken < 0 ? SPARE_NS : BEGUN_NS }, NULL);
+	forget(&taken);
+	return n == 0 || (n > 0 && !p[0].revents);
 }
 
 int

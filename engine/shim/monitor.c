@@ -26,6 +26,7 @@ struct monitor {
 	const struct setup *setup;
 	struct task task;
 	int socket, log_fd, signals, null;
+	int server;         /* to be closed when the command has been started; -1 */
 	int end_fd;         /* in a pod: the file that gets the end; -1 */
 	struct relay relay;
 	int out[2], err[2]; /* the pipes for the command's output; [0] is ours; -1: not made */
@@ -55,6 +56,7 @@ enter_work(struct monitor *m)
 		return 0;
 	char dir[4096];
 	snprintf(dir, sizeof dir, "%s%s%s", t->dir, t->container ? "/@" : "", t->container ? t->container : "");
+	ahead_enter(m->setup, dir);
 	int fd = task_open_dir(m->setup->tasks_fd, dir);
 	if (fd >= 0 && t->has_user)
 		(void)!fchown(fd, t->uid, t->gid); /* then it cannot write there: its own message says so */
@@ -139,6 +141,7 @@ take_claim(struct monitor *m)
 	}
 	if (!claim_wait(m->socket)) {
 		cgroup_remove();
+		ahead_drop(m->setup);
 		_exit(0);
 	}
 	if (!m->task.dir)
@@ -546,8 +549,12 @@ run_command(struct monitor *m)
 	m->grace_ns = m->task.grace_s * INT64_C(1000000000);
 	for (;;) {
 		start_command(m);
-		if (m->claimed) /* now: nobody waits for it, and somebody does for the command */
+		if (m->claimed) { /* now: nobody waits for it, and somebody does for the command */
 			claim_tell(m->socket);
+			if (m->server >= 0)
+				close(m->server);
+			ahead_drop(m->setup);
+		}
 		m->claimed = false;
 		if (m->pid > 0 && !m->error.text[0])
 			watch(m);
@@ -577,7 +584,7 @@ monitor_signals(void)
 	return signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static struct monitor monitor = { .out = { -1, -1 }, .signals = -1, .end_fd = -1 };
+static struct monitor monitor = { .out = { -1, -1 }, .signals = -1, .server = -1, .end_fd = -1 };
 
 void
 monitor_ahead(void)
@@ -588,6 +595,12 @@ monitor_ahead(void)
 	m->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	(void)open_pipes(m); /* what failed is in m->error */
 	command_ahead();
+}
+
+void
+monitor_closes(int fd)
+{
+	monitor.server = fd;
 }
 
 _Noreturn void

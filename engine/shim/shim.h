@@ -63,6 +63,8 @@ uint64_t step_namespaces(enum task_sandbox sandbox);
 
 /* monitor.c: what a monitor can do before it has a step, so that nobody waits for it: by the spare; else the next one does it. */
 void monitor_ahead(void);
+/* It will close `fd` when its command has been started. */
+void monitor_closes(int fd);
 /*
  * One step from release to end. Does not return. `end_fd`: -1, or, in a container of a pod, a file that gets
  * its end; `socket` is then the pod's: 'r' begins it, 'd' and a text lets it end without having begun, and it says 'c'
@@ -75,6 +77,16 @@ int monitor_signals(void);
 /* pod.c: the same for a pod; `netlink` is a socket in the host's network, -1 if it needs none. */
 _Noreturn void pod_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket,
 	int netlink);
+
+/* ahead.c: the files of a step that are made before it comes. */
+void ahead_make(const struct setup *s);
+/* Removes what became nothing. */
+void ahead_drop(const struct setup *s);
+/* Makes the folder `dir`, which a step works in, of what there is; if it is not there then, it has to be made. */
+void ahead_enter(const struct setup *s, const char *dir);
+/* The log, -1: there is none; and puts it at `path`: -1 with errno, EEXIST if there is one. */
+int ahead_log(void);
+int ahead_place_log(const struct setup *s, const char *path);
 
 /* claim.c: waits for the release. False: the daemon is gone or has changed its mind. */
 bool claim_wait(int socket);

@@ -41,6 +41,8 @@
  *   1. lock the gate, shared           2. leave if something is written in it
  *   3. create the log, lock it, write its first line        4. unlock the gate
  *
+ * or, with a log that was made ahead (ahead.c): lock it, write its first line, and give it its name, unless that is taken.
+ *
  * The next daemon, before it looks at any log: locks the old gate exclusively, waiting for those who are between 1 and 4;
  * writes into it; removes it; makes one of its own. The locks exclude each other, so each claim of an earlier daemon's
  * monitor is either whole before the gate is closed, or never comes to be, whoever is interrupted where: a lock goes with
@@ -76,6 +78,7 @@
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
 #define TASK_CLAIM_MAX 96              /* bytes of a TASK_CLAIM */
+#define TASK_AHEAD ".ahead"            /* beside it: folders that became no step's yet (ahead.c) */
 #define TASK_GATE ".gate"              /* in the directory of all tasks; no namespace begins with a dot */
 #define TASK_LOG_END "#end "
 #define TASK_LOG_POD "#pod "            /* of a pod's monitor: how far it is */

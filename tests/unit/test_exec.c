@@ -393,6 +393,109 @@ a_monitor_is_made_ahead_and_ends_with_the_helper(void **state)
 	assert_int_equal(poll(&gone, 1, 60000), 1);
 }
 
+/* Of a file below the folder of tasks; 0: it is not there. */
+static ino_t __attribute__((format(printf, 2, 3)))
+inode_of(const struct world *w, const char *fmt, ...)
+{
+	char path[128];
+	struct stat st;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof path, fmt, ap);
+	va_end(ap);
+	return fstatat(w->x->tasks_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+}
+
+/* The spare that is there when `ended` is gone, with all its files. */
+static pid_t
+next_spare(struct world *w, pid_t ended)
+{
+	WAIT_FOR(w, only_child(w) && only_child(w) != ended && inode_of(w, ".ahead/%d/.log", only_child(w)));
+	return only_child(w);
+}
+
+static void
+files_made_ahead_become_those_of_the_step(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	step_init(&s, "first", "echo $PPID");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		world_free(w);
+		return;
+	}
+	/* The workflow has its folder: what works in it comes along, and the rest goes. */
+	pid_t spare = next_spare(w, (pid_t)strtol(e->result, NULL, 10));
+	ino_t log = inode_of(w, ".ahead/%d/.log", spare), work = inode_of(w, ".ahead/%d/.dir", spare);
+	step_init(&s, "second", "echo $PPID; pwd");
+	assert_succeeded(run(w, &s));
+	assert_int_equal(inode_of(w, "default/wf/second.log"), log);
+	assert_int_equal(inode_of(w, "default/wf/second"), work);
+	WAIT_FOR(w, !inode_of(w, ".ahead/%d", spare));
+	/* It has none. */
+	spare = next_spare(w, spare);
+	executor_remove(w->x, S("default"), S("wf"));
+	ino_t folder = inode_of(w, ".ahead/%d", spare);
+	log = inode_of(w, ".ahead/%d/.log", spare);
+	step_init(&s, "third", "echo $PPID; pwd");
+	assert_succeeded(run(w, &s));
+	assert_int_equal(inode_of(w, "default/wf"), folder);
+	assert_int_equal(inode_of(w, "default/wf/third.log"), log);
+	assert_int_equal(inode_of(w, "default/wf/.log") + inode_of(w, "default/wf/.dir") + inode_of(w, ".ahead/%d", spare), 0);
+	world_free(w);
+}
+
+/* Killed, a spare leaves its files; the next one, and the step, make their own. They go with the next start. */
+static void
+what_a_dead_spare_made_is_swept_up(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	step_init(&s, "first", "echo $PPID");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		world_free(w);
+		return;
+	}
+	pid_t spare = next_spare(w, (pid_t)strtol(e->result, NULL, 10));
+	kill(spare, SIGKILL);
+	WAIT_FOR(w, !only_child(w));
+	step_init(&s, "second", "echo there");
+	assert_succeeded(run(w, &s));
+	assert_true(inode_of(w, ".ahead/%d/.log", spare) != 0);
+	executor_free(w->x);
+	open_executor(w);
+	assert_int_equal(inode_of(w, ".ahead/%d", spare), 0);
+	world_free(w);
+}
+
+/* Somebody else has the log between the start and the release: it is theirs. */
+static void
+a_log_made_ahead_takes_no_others_place(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct step_of s;
+	step_init(&s, "first", "echo $PPID");
+	const struct ended *e = run(w, &s);
+	assert_succeeded(e);
+	if (w->sandbox == TASK_SANDBOX_OFF)
+		(void)next_spare(w, (pid_t)strtol(e->result, NULL, 10));
+	step_init(&s, "second", "touch begun");
+	executor_start(w->x, &s.spec);
+	loop_turn(w->loop, 0);
+	int other CLEANUP(close_fd) = openat(w->x->tasks_fd, "default/wf/second.log", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(other >= 0);
+	assert_int_equal(write(other, "#started 2026-01-01T00:00:00.000000000Z u-1/0\n", 46), 46);
+	executor_release(w->x, S("default"), S("wf"), s.spec.node_id);
+	e = finish(w, "second");
+	assert_int_equal(e->phase, PHASE_ERROR); /* of this attempt, and its monitor is gone */
+	assert_int_equal(inode_of(w, "default/wf/second/begun"), 0);
+	world_free(w);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -411,6 +514,9 @@ main(int argc, char **argv)
 		TEST(a_step_that_takes_too_much_memory_is_killed),
 		TEST(nothing_of_a_step_stays_behind),
 		TEST(a_monitor_is_made_ahead_and_ends_with_the_helper),
+		TEST(files_made_ahead_become_those_of_the_step),
+		TEST(what_a_dead_spare_made_is_swept_up),
+		TEST(a_log_made_ahead_takes_no_others_place),
 	};
 	return exec_main("exec", tests, ARRAY_LEN(tests), argc, argv);
 }
