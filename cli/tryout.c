@@ -30,7 +30,7 @@ int
 tryout_new(struct objects *objects, int64_t now, const struct tryout_listener *listener, struct tryout **out, struct err *e)
 {
 	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql },
-	                                     { 5, firing_gather_sql }, { 6, sensor_explain_sql } };
+	                                     { 5, firing_gather_sql }, { 6, sensor_explain_sql }, { 7, firing_aside_sql } };
 	struct tryout *t = MEM_NEW(struct tryout);
 	t->listener = *listener;
 	t->loop = loop_new();

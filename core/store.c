@@ -79,7 +79,7 @@ struct store {
 	bool turn_passed;    /* some of it was */
 	struct batch *spare; /* used ones, for the next turns */
 	size_t pending;
-	uint64_t commits;
+	uint64_t jobs, commits;
 	int64_t commit_ns;
 	size_t reads; /* under way */
 	bool delivering;
@@ -538,6 +538,7 @@ store_write(struct store *s, store_fn *fn, void *arg, void (*done)(void *arg))
 	struct batch *b = this_turn(s);
 	*VEC_PUSH(&b->jobs) = (struct job){ .fn = fn, .arg = arg, .done = done };
 	s->pending++;
+	s->jobs++;
 	/* In memory readers share the writer's connection: a transaction must not be open while the loop is in its turn. */
 	if (s->path && (b->jobs.n >= PART_JOBS || (!s->turn_passed && s->waiting)))
 		pass_on(s, false);
@@ -614,6 +615,12 @@ size_t
 store_reading(const struct store *s)
 {
 	return s->reads;
+}
+
+uint64_t
+store_jobs(const struct store *s)
+{
+	return s->jobs;
 }
 
 uint64_t

@@ -53,9 +53,10 @@ int store_read_now(struct store *s, store_fn *fn, void *arg, struct err *e) MUST
 int store_look(str dir, store_fn *fn, void *arg, struct err *e) MUST_CHECK;
 /* Ends the turn's transaction now and waits for it: for shutdown and for tests. */
 void store_flush(struct store *s);
-/* Jobs queued and not yet committed; commits so far; of the last commit the duration in ns. For metrics and back-pressure. */
+/* Jobs queued and not yet committed; all that were queued so far; commits so far; of the last commit the duration in ns. For metrics and back-pressure. */
 size_t store_pending(const struct store *s);
 size_t store_reading(const struct store *s); /* reads on pool threads whose done() has not run */
+uint64_t store_jobs(const struct store *s);
 uint64_t store_commits(const struct store *s);
 int64_t store_commit_ns(const struct store *s);
 

@@ -257,9 +257,8 @@ succeeded(struct firing *f, const struct val *result)
 		tell(f, FIRING_HANDLED, arena_fmt(f->work, "%s; its dlqTrigger fired", f->given_up), result);
 	else
 		tell(f, FIRING_FIRED, STR_NONE, result);
-	firing_delete(f);
 	turn_leave(f);
-	firing_free(f);
+	firing_delete(f);
 }
 
 /* The target cannot be reached: firings behind this one would fare no better. */
@@ -318,18 +317,10 @@ log_failure(const struct firing *f, const char *reason, enum firing_verdict verd
 static void
 try_again(struct firing *f, const struct err *e, const char *reason)
 {
-	struct trigger *t = f->t;
-	bool holds_up = t->def.serial || is_outage(f, e);
 	f->next_ns = next_attempt(f);
-	firing_keep(f, false, str_c(reason));
-	turn_leave(f);
+	turn_plan_retry(f, f->t->def.serial || is_outage(f, e));
+	firing_retry(f, str_c(reason));
 	firing_end_work(f);
-	if (t->retired)
-		firing_free(f);
-	else if (holds_up)
-		turn_add(f);
-	else
-		turn_wait_beside(f);
 }
 
 /* The same events, once more from the first attempt on, by another trigger. */
@@ -356,9 +347,10 @@ give_up(struct firing *f, const char *reason, enum firing_verdict verdict)
 		hand_over(f, reason);
 		return;
 	}
-	firing_keep(f, true, str_c(reason));
 	turn_leave(f);
-	firing_free(f);
+	firing_bury(f, str_c(reason));
+	firing_end_work(f);
+	firing_drop_events(f);
 }
 
 static void

@@ -129,6 +129,7 @@ struct dead_job {
 		struct event **events;
 		size_t n;
 	} *unfired;
+	VEC(struct dead_row) dropped; /* what goes, by trigger: the number is in `seq` */
 	struct dead_done result;
 	void (*done)(void *arg, const struct dead_done *d, const struct err *e);
 	void *arg;
@@ -261,12 +262,20 @@ dead_letters_retry(struct triggers *ts, const struct dead_choice *c, void (*done
 	store_read(ts->env->store, read_chosen, j, retry_read);
 }
 
+static void
+going(void *arg, str ns, str sensor, str trigger, int64_t n)
+{
+	struct dead_job *j = arg;
+	struct dead_row *r = VEC_PUSH(&j->dropped);
+	*r = (struct dead_row){ .ns = arena_dup(j->arena, ns), .sensor = arena_dup(j->arena, sensor), .trigger = arena_dup(j->arena, trigger), .seq = n };
+	j->result.n += (size_t)n;
+}
+
 static int
 drop_chosen(sqlite3 *db, void *arg, struct err *e)
 {
 	struct dead_job *j = arg;
-	j->choice.limit = 0;
-	if (dead_rows_read(db, &j->choice, j->arena, &j->rows, &j->rows_n, e) < 0)
+	if (dead_rows_count_chosen(db, &j->choice, going, j, e) < 0)
 		return -1;
 	return dead_rows_drop(db, &j->choice, e);
 }
@@ -275,9 +284,9 @@ static void
 dropped(void *arg)
 {
 	struct dead_job *j = arg;
-	for (size_t i = 0; i < j->rows_n && !j->ts->closed; i++)
-		count_more(j->ts, j->rows[i].ns, j->rows[i].sensor, j->rows[i].trigger, -1);
-	j->result.n = j->rows_n;
+	for (size_t i = 0; i < j->dropped.n && !j->ts->closed; i++)
+		count_more(j->ts, j->dropped.p[i].ns, j->dropped.p[i].sensor, j->dropped.p[i].trigger, -j->dropped.p[i].seq);
+	VEC_FREE(&j->dropped);
 	end_job(j);
 }
 

@@ -103,17 +103,32 @@ dead_rows_trim(sqlite3 *db, const struct firing_row *r, struct err *e)
 	return 0;
 }
 
-int
-dead_rows_count(sqlite3 *db, void (*fn)(void *arg, str ns, str sensor, str trigger, int64_t n), void *arg, struct err *e)
+static int
+read_counts(sqlite3 *db, sqlite3_stmt *q, void (*fn)(void *arg, str ns, str sensor, str trigger, int64_t n), void *arg, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db, "SELECT ns, sensor, trigger, count(*) FROM firing WHERE state = 'dead' GROUP BY ns, sensor, trigger", e);
-	if (!q)
-		return -1;
 	int rc;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW)
 		fn(arg, store_text(q, 0), store_text(q, 1), store_text(q, 2), sqlite3_column_int64(q, 3));
 	sqlite3_reset(q);
 	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
+int
+dead_rows_count(sqlite3 *db, void (*fn)(void *arg, str ns, str sensor, str trigger, int64_t n), void *arg, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT ns, sensor, trigger, count(*) FROM firing WHERE state = 'dead' GROUP BY ns, sensor, trigger", e);
+	return q ? read_counts(db, q, fn, arg, e) : -1;
+}
+
+int
+dead_rows_count_chosen(sqlite3 *db, const struct dead_choice *c, void (*fn)(void *arg, str ns, str sensor, str trigger, int64_t n), void *arg,
+                       struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT ns, sensor, trigger, count(*)" CHOSEN " GROUP BY ns, sensor, trigger", e);
+	if (!q)
+		return -1;
+	bind_choice(q, c);
+	return read_counts(db, q, fn, arg, e);
 }
 
 /* ---- shown ---------------------------------------------------------------------------------------------------------- */

@@ -98,6 +98,8 @@ void trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, s
 size_t triggers_under_way(const struct triggers *ts);
 /* Firings that have not ended; dead letters are not among them. */
 size_t trigger_pending(const struct trigger *t);
+/* Firings in memory, of all triggers, for tests: however many are pending, there is a limit to it. */
+size_t triggers_in_memory(const struct triggers *ts);
 
 /* ---- for the kinds, beside what trigger.h has ------------------------------------------------------------------- */
 
@@ -138,6 +140,11 @@ void firing_alone(struct firing *f);
 /* The step behind it. Above 0 the firing is open: so many occasions are in it, and next_ns is when it closes. */
 #define FIRING_GATHER_SCHEMA_SQL "ALTER TABLE firing ADD COLUMN gathered INTEGER NOT NULL DEFAULT 0;"
 extern const char firing_gather_sql[];
+/* A firing that waits beside the queue on disk alone: `aside` is above 0, and says since which life of its trigger. */
+#define FIRING_ASIDE_SCHEMA_SQL \
+	"ALTER TABLE firing ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;" \
+	"CREATE INDEX firing_aside ON firing (ns, sensor, trigger, aside, next_ns, seq) WHERE aside > 0;"
+extern const char firing_aside_sql[];
 extern const char firing_schema_sql[];
 
 struct firing_row {
@@ -148,6 +155,7 @@ struct firing_row {
 	str ns, sensor, trigger;
 	bool dead;
 	int64_t gathered;   /* above 0: open */
+	int64_t aside;      /* above 0: set aside */
 	size_t first_place; /* of the events; of a row that was read: how many there are */
 	int64_t bytes;      /* of a row that was read: of their data */
 	int64_t dead_keep; /* not 0: it is time to drop the oldest dead letters of the trigger beyond so many */
@@ -162,13 +170,26 @@ int firing_row_delete(sqlite3 *db, const char *id, struct err *e);
 int firing_row_update(sqlite3 *db, struct firing_row *r, struct err *e);
 /* More events for a firing that is open. */
 int firing_row_append(sqlite3 *db, struct firing_row *r, struct err *e);
-/* Calls fn for the pending firings of the trigger with a seq above `after` and up to `until`, in order, at most `limit`; *n of them. */
-int firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, int64_t until, size_t limit, size_t *n, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+/* Pending firings of a trigger, so many at a time. */
+struct firing_page {
+	str ns, sensor, trigger;
+	int64_t aside;     /* of the queue: rows with this mark are left out; of those set aside: only they are meant */
+	int64_t after;     /* seq; of those set aside: with next_ns == after_ns */
+	int64_t after_ns, due_ns; /* of those set aside: next_ns behind the one, and up to the other */
+	size_t limit;
+	size_t n;          /* result: how many there were */
+	int64_t next_ns;   /* result, of those set aside: of the first one that is due later; INT64_MAX: there is none */
+};
+/* Calls fn for each: in order of seq; of those set aside, in order of next_ns. */
+int firing_rows_queue(sqlite3 *db, struct firing_page *p, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+int firing_rows_aside(sqlite3 *db, struct firing_page *p, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e);
+/* A mark above those of all that are set aside. */
+int firing_rows_mark(sqlite3 *db, const struct firing_page *p, int64_t *mark, struct err *e);
 /* When rateLimit lets the trigger's next firing through: r->next_ns of r->ns, sensor, trigger. */
 int firing_rate_write(sqlite3 *db, struct firing_row *r, struct err *e);
 int firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e);
-/* How many there are above `after`, and the last one's seq. */
-int firing_rows_beyond(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, size_t *n, int64_t *last, struct err *e);
+/* How many there are in the queue behind p->after. */
+int firing_rows_beyond(sqlite3 *db, const struct firing_page *p, size_t *n, struct err *e);
 /* The firing's events, in `a`, each with one reference. */
 int firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e);
 

@@ -6,7 +6,8 @@
 struct row_job {
 	struct firing_row row;
 	struct arena *arena;
-	struct firing *firing; /* goes on when it is on disk; NULL: nobody waits */
+	struct firing *firing; /* goes on when it is on disk, with `then`; NULL: nobody waits */
+	void (*then)(struct firing *f);
 	int (*write)(sqlite3 *db, struct firing_row *r, struct err *e);
 };
 
@@ -25,30 +26,17 @@ free_job(struct row_job *j)
 	arena_free(j->arena);
 }
 
-/* The row is on disk: the firing may leave. */
 static void
 row_written(void *arg)
 {
 	struct row_job *j = arg;
 	struct firing *f = j->firing;
-	if (f && !f->order) {
+	void (*then)(struct firing *f) = j->then;
+	if (f && !f->order)
 		f->order = j->row.seq;
-		f->fresh = f->fresh && f->order;
-	}
 	free_job(j);
-	if (!f)
-		return;
-	struct trigger *t = f->t;
-	if (t->ts && !t->retired) {
-		if (f->fresh)
-			turn_add_new(f);
-		else
-			turn_add(f);
-		turn_pump(t);
-	} else {
-		firing_free(f);
-		trigger_free_if_idle(t);
-	}
+	if (f)
+		then(f);
 }
 
 static void
@@ -109,38 +97,69 @@ put_row(struct firing *f, struct row_job *j)
 	if (!f->stored)
 		add_events(j, &in);
 	queue_job(f->t->ts, j, f->stored ? firing_row_update : firing_row_insert);
-	f->stored = true;
+	if (!f->stored)
+		firing_know(f);
 }
 
 static void
-put_and_go_on(struct firing *f, str reason)
+go_on_after(struct row_job *j, struct firing *f, struct link *list, void (*then)(struct firing *f))
+{
+	list_del(&f->link);
+	list_add_tail(list, &f->link);
+	j->firing = f;
+	j->then = then;
+}
+
+static void
+end_after(struct row_job *j, struct firing *f)
+{
+	f->t->ends++;
+	go_on_after(j, f, &f->t->ended, turn_end);
+}
+
+static void
+put_and_go_on(struct firing *f, str reason, void (*then)(struct firing *f))
 {
 	struct row_job *j = new_job(f, reason);
-	list_del(&f->link);
-	list_add_tail(&f->t->unwritten, &f->link);
-	j->firing = f;
+	if (f->set_aside)
+		j->row.aside = f->t->aside.generation;
+	go_on_after(j, f, &f->t->unwritten, then);
 	put_row(f, j);
 }
 
 void
 firing_insert(struct firing *f)
 {
-	f->fresh = true;
-	put_and_go_on(f, STR_NONE);
+	put_and_go_on(f, STR_NONE, turn_enter);
+}
+
+void
+firing_requeue(struct firing *f)
+{
+	f->set_aside = false;
+	put_and_go_on(f, f->given_up ? str_c(f->given_up) : STR_NONE, turn_enter);
 }
 
 void
 firing_hand_over(struct firing *f, str reason)
 {
-	put_and_go_on(f, reason);
+	f->set_aside = false;
+	put_and_go_on(f, reason, turn_enter);
 }
 
 void
-firing_keep(struct firing *f, bool dead, str reason)
+firing_retry(struct firing *f, str reason)
+{
+	put_and_go_on(f, reason, turn_return);
+}
+
+void
+firing_bury(struct firing *f, str reason)
 {
 	struct row_job *j = new_job(f, reason);
-	if (dead)
-		make_dead(f->t->ts, j);
+	f->buried = true;
+	make_dead(f->t->ts, j);
+	end_after(j, f);
 	put_row(f, j);
 }
 
@@ -173,7 +192,7 @@ firing_append(struct firing *f, const struct inputs *in, int64_t place, int64_t 
 void
 firing_close(struct firing *f)
 {
-	put_and_go_on(f, STR_NONE);
+	put_and_go_on(f, STR_NONE, turn_enter);
 }
 
 static int
@@ -185,8 +204,15 @@ delete_row(sqlite3 *db, struct firing_row *r, struct err *e)
 void
 firing_delete(struct firing *f)
 {
-	if (f->stored)
-		queue_job(f->t->ts, new_job(f, STR_NONE), delete_row);
+	if (!f->stored) {
+		firing_free(f);
+		return;
+	}
+	struct row_job *j = new_job(f, STR_NONE);
+	end_after(j, f);
+	firing_end_work(f);
+	firing_drop_events(f);
+	queue_job(f->t->ts, j, delete_row);
 }
 
 void

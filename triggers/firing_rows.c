@@ -6,6 +6,7 @@
 
 const char firing_schema_sql[] = FIRING_RATE_SCHEMA_SQL;
 const char firing_gather_sql[] = FIRING_GATHER_SCHEMA_SQL;
+const char firing_aside_sql[] = FIRING_ASIDE_SCHEMA_SQL;
 
 static int
 read_failed(sqlite3 *db, struct err *e)
@@ -30,10 +31,10 @@ int
 firing_row_insert(sqlite3 *db, struct firing_row *r, struct err *e)
 {
 	if (store_exec(db, e,
-	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason, gathered)"
-	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-	               "sssssiiisi", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
-	               r->created_ns, r->reason, r->gathered) < 0)
+	               "INSERT INTO firing (id, ns, sensor, trigger, state, attempt, next_ns, created_ns, reason, gathered, aside)"
+	               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+	               "sssssiiisii", str_c(r->id), r->ns, r->sensor, r->trigger, r->dead ? S("dead") : S("pending"), (int64_t)r->attempt, r->next_ns,
+	               r->created_ns, r->reason, r->gathered, r->aside) < 0)
 		return -1;
 	r->seq = sqlite3_changes(db) ? sqlite3_last_insert_rowid(db) : 0;
 	if (insert_events(db, r, e) < 0)
@@ -58,8 +59,9 @@ firing_row_delete(sqlite3 *db, const char *id, struct err *e)
 int
 firing_row_update(sqlite3 *db, struct firing_row *r, struct err *e)
 {
-	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ?, gathered = ? WHERE id = ?", "ssiisis",
-	               r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, r->gathered, str_c(r->id)) < 0)
+	if (store_exec(db, e, "UPDATE firing SET state = ?, trigger = ?, attempt = ?, next_ns = ?, reason = ?, gathered = ?, aside = ? WHERE id = ?",
+	               "ssiisiis", r->dead ? S("dead") : S("pending"), r->trigger, (int64_t)r->attempt, r->next_ns, r->reason, r->gathered, r->aside,
+	               str_c(r->id)) < 0)
 		return -1;
 	return r->dead_keep ? dead_rows_trim(db, r, e) : 0;
 }
@@ -88,6 +90,17 @@ firing_rate_write(sqlite3 *db, struct firing_row *r, struct err *e)
 	                  "sssi", r->ns, r->sensor, r->trigger, r->next_ns);
 }
 
+/* The one number that `q` gives; without a row, or with NULL, `otherwise`. */
+static int
+read_number(sqlite3 *db, sqlite3_stmt *q, int64_t otherwise, int64_t *out, struct err *e)
+{
+	int rc = sqlite3_step(q);
+	bool given = rc == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL;
+	*out = given ? sqlite3_column_int64(q, 0) : otherwise;
+	sqlite3_reset(q);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : read_failed(db, e);
+}
+
 int
 firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e)
 {
@@ -95,30 +108,35 @@ firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns,
 	if (!q)
 		return -1;
 	bind_trigger(q, ns, sensor, trigger);
-	int rc = sqlite3_step(q);
-	*next_ns = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
-	sqlite3_reset(q);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : read_failed(db, e);
+	return read_number(db, q, 0, next_ns, e);
 }
 
-int
-firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, int64_t until, size_t limit, size_t *n,
-                    void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
+#define PAGE_COLUMNS                                                                                                     \
+	"SELECT id, attempt, next_ns, created_ns, reason, gathered,"                                                       \
+	" iif(gathered > 0, (SELECT count(*) FROM firing_event WHERE firing = id), 0),"                                    \
+	" iif(gathered > 0, (SELECT sum(length(data)) FROM firing_event WHERE firing = id), 0), seq"
+/* Said, not left to SQLite: it knows nothing of how few rows are set aside, or how many. */
+#define BY_ASIDE " FROM firing INDEXED BY firing_aside WHERE ns = ?1 AND sensor = ?2 AND trigger = ?3 AND aside > 0"
+#define BY_PLACE " FROM firing INDEXED BY firing_trigger WHERE ns = ?1 AND sensor = ?2 AND trigger = ?3 AND state = 'pending'"
+#define NOT_ASIDE " AND (aside = 0 OR aside <> ?5)"
+
+static sqlite3_stmt *
+page_query(sqlite3 *db, const char *sql, const struct firing_page *p, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db,
-	                                "SELECT id, attempt, next_ns, created_ns, reason, gathered,"
-	                                " iif(gathered > 0, (SELECT count(*) FROM firing_event WHERE firing = id), 0),"
-	                                " iif(gathered > 0, (SELECT sum(length(data)) FROM firing_event WHERE firing = id), 0), seq FROM firing"
-	                                " WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-	                                e);
+	sqlite3_stmt *q = store_prepare(db, sql, e);
 	if (!q)
-		return -1;
-	bind_trigger(q, ns, sensor, trigger);
-	sqlite3_bind_int64(q, 4, after);
-	sqlite3_bind_int64(q, 5, until);
-	sqlite3_bind_int64(q, 6, (int64_t)limit);
+		return NULL;
+	bind_trigger(q, p->ns, p->sensor, p->trigger);
+	sqlite3_bind_int64(q, 4, p->after);
+	sqlite3_bind_int64(q, 5, p->aside);
+	return q;
+}
+
+static int
+read_rows(sqlite3 *db, sqlite3_stmt *q, struct firing_page *p, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
+{
 	int rc;
-	*n = 0;
+	p->n = 0;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		struct firing_row r = { .attempt = (unsigned)sqlite3_column_int64(q, 1), .next_ns = sqlite3_column_int64(q, 2),
 			                .created_ns = sqlite3_column_int64(q, 3), .reason = store_text(q, 4),
@@ -126,26 +144,60 @@ firing_rows_pending(sqlite3 *db, str ns, str sensor, str trigger, int64_t after,
 			                .bytes = sqlite3_column_int64(q, 7), .seq = sqlite3_column_int64(q, 8) };
 		copy_id(r.id, store_text(q, 0));
 		fn(arg, &r);
-		++*n;
+		p->n++;
 	}
 	sqlite3_reset(q);
 	return rc == SQLITE_DONE ? 0 : read_failed(db, e);
 }
 
 int
-firing_rows_beyond(sqlite3 *db, str ns, str sensor, str trigger, int64_t after, size_t *n, int64_t *last, struct err *e)
+firing_rows_queue(sqlite3 *db, struct firing_page *p, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
 {
-	sqlite3_stmt *q = store_prepare(db,
-	                                "SELECT count(*), max(seq) FROM firing WHERE ns = ? AND sensor = ? AND trigger = ? AND state = 'pending' AND seq > ?", e);
+	sqlite3_stmt *q = page_query(db, PAGE_COLUMNS BY_PLACE NOT_ASIDE " AND seq > ?4 ORDER BY seq LIMIT ?6", p, e);
 	if (!q)
 		return -1;
-	bind_trigger(q, ns, sensor, trigger);
-	sqlite3_bind_int64(q, 4, after);
-	int rc = sqlite3_step(q);
-	*n = rc == SQLITE_ROW ? (size_t)sqlite3_column_int64(q, 0) : 0;
-	*last = rc == SQLITE_ROW ? sqlite3_column_int64(q, 1) : 0;
-	sqlite3_reset(q);
-	return rc == SQLITE_ROW ? 0 : read_failed(db, e);
+	sqlite3_bind_int64(q, 6, (int64_t)p->limit);
+	return read_rows(db, q, p, fn, arg, e);
+}
+
+int
+firing_rows_aside(sqlite3 *db, struct firing_page *p, void (*fn)(void *arg, const struct firing_row *r), void *arg, struct err *e)
+{
+	sqlite3_stmt *q = page_query(db, PAGE_COLUMNS BY_ASIDE " AND aside = ?5 AND (next_ns, seq) > (?7, ?4) AND next_ns <= ?8"
+	                                              " ORDER BY next_ns, seq LIMIT ?6", p, e);
+	if (!q)
+		return -1;
+	sqlite3_bind_int64(q, 6, (int64_t)p->limit);
+	sqlite3_bind_int64(q, 7, p->after_ns);
+	sqlite3_bind_int64(q, 8, p->due_ns);
+	if (read_rows(db, q, p, fn, arg, e) < 0)
+		return -1;
+	q = page_query(db, "SELECT min(next_ns)" BY_ASIDE " AND aside = ?5 AND next_ns > ?8", p, e);
+	if (!q)
+		return -1;
+	sqlite3_bind_int64(q, 8, p->due_ns);
+	return read_number(db, q, INT64_MAX, &p->next_ns, e);
+}
+
+int
+firing_rows_mark(sqlite3 *db, const struct firing_page *p, int64_t *mark, struct err *e)
+{
+	sqlite3_stmt *q = store_prepare(db, "SELECT max(aside) + 1" BY_ASIDE, e);
+	if (!q)
+		return -1;
+	bind_trigger(q, p->ns, p->sensor, p->trigger);
+	return read_number(db, q, 1, mark, e);
+}
+
+int
+firing_rows_beyond(sqlite3 *db, const struct firing_page *p, size_t *n, struct err *e)
+{
+	int64_t count = 0;
+	sqlite3_stmt *q = page_query(db, "SELECT count(*)" BY_PLACE NOT_ASIDE " AND seq > ?4", p, e);
+	if (!q || read_number(db, q, 0, &count, e) < 0)
+		return -1;
+	*n = (size_t)count;
+	return 0;
 }
 
 int

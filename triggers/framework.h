@@ -5,6 +5,7 @@
  *     trigger.c    the set of triggers; what the sensors and the kinds call
  *     attempt.c    one attempt: parameters applied, the kind called, what its end means
  *     turn.c       whose turn it is: window, rate limit, pauses, events read back
+ *     pages.c      firings that are on disk alone: how they get there, and come back in pages
  *     gather.c     batch and debounce
  *     dead.c       dead letters: how many, tried again, dropped
  *     firing_jobs.c firing_rows.c dead_rows.c    rows: what is written when, and how it lies there
@@ -18,8 +19,11 @@
 
 enum {
 	KEEP_EVENTS = 256, /* firings per trigger whose events stay in memory while they wait */
-	QUEUE_MAX = 4096,  /* new firings per trigger in memory; more are on disk alone and read when there is room again */
+	QUEUE_MAX = 4096,  /* firings in a trigger's queue in memory; more are on disk alone and read when there is room again */
 	QUEUE_LOW = QUEUE_MAX / 2,
+	WAITING_MAX = 1024, /* firings of a trigger that wait beside the queue in memory; more are on disk alone until they are due */
+	WAITING_PAGE = 256,
+	ENDED_MAX = 1024,   /* firings of a trigger that have ended and whose end is not on disk: then no more begin */
 	/* beyond these a gathering firing closes before its time */
 	GATHER_EVENTS_MAX = 10000,
 	GATHER_BYTES_MAX = 16 << 20,
@@ -30,6 +34,7 @@ struct triggers {
 	void (*report)(void *arg, const struct trigger_def *def, const struct firing_outcome *o);
 	void *arg;
 	struct map by_name; /* "ns/sensor/name" -> struct trigger */
+	struct map known;   /* id -> struct firing: those in memory that have a row, until what became of that is on disk */
 	struct map dead;    /* the same -> how many dead letters there are (dead.c) */
 	bool (*again)(void *arg, const struct dead_again *x); /* who takes events of dead letters again; may be NULL */
 	void *again_arg;
@@ -50,6 +55,29 @@ struct open_firing {
 /* What every kind has below its key, as parameters of the template left it (attempt.c). */
 struct body_lists;
 
+/*
+ * Firings of the queue that are on disk alone. Every pending row up to `last` is in memory or set aside; those behind are read in pages
+ * when the queue has room.
+ */
+struct beyond {
+	size_t n;         /* so many, about; 0 only if there are none */
+	int64_t last;     /* seq */
+	int64_t low;      /* while a page is read: from here on its rows are not in order with what came meanwhile */
+	unsigned spills;  /* how often one was left there: to know whether one came while a page was read */
+	bool reading;
+};
+
+/* Firings that wait beside the queue on disk alone, each until its next_ns. */
+struct aside {
+	size_t n;
+	int64_t generation; /* what marks their rows: of an earlier life of the trigger they have another mark, and count as queued */
+	int64_t due_ns;     /* when the first of them is; INT64_MAX: none known of */
+	int64_t bound_ns;   /* pages were read of those due until then */
+	int64_t after_ns, after_seq; /* next_ns and seq of the last one that was read */
+	bool reading;
+	struct timer timer;
+};
+
 struct memory {
 	struct memory *next;
 	const struct trigger_ops *kind;
@@ -66,12 +94,11 @@ struct trigger {
 	struct link waiting; /* between two attempts, beside the queue */
 	struct link running; /* in an attempt, or being read back */
 	struct link unwritten; /* a row that it depends on is under way */
+	struct link ended;   /* that it has ended is not on disk yet */
 	struct open_firing open;
-	size_t queued, in_window;
-	int64_t last, newest; /* with some beyond: seq of the last row before them, and of the last of them */
-	size_t beyond;       /* firings that are on disk alone */
-	unsigned spills;     /* how often one was left there: to know whether one came while a page was read */
-	bool reading;        /* a page of them */
+	size_t queued, waits, in_window, ends; /* in queue, waiting, the window, ended */
+	struct beyond beyond;
+	struct aside aside;
 	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
 	struct timer timer;  /* the head of the queue waits for its time */
 	struct memory *memory; /* what kinds remember of it; another kind by a new manifest has another */
@@ -84,11 +111,13 @@ struct firing {
 	struct trigger *t;
 	char id[33];
 	int64_t order;    /* of firing: seq of its row, 0 while it has none */
-	bool fresh;       /* it was never in the queue */
 	unsigned attempt; /* of the one that runs, or ran last; from 1 */
 	int64_t next_ns, created_ns;
 	bool stored;      /* it has a row */
 	bool holds_slot;
+	bool holds_up;    /* failed: those behind it wait, too */
+	bool set_aside;   /* failed: its row is marked as set aside */
+	bool buried;      /* a dead letter */
 	struct timer timer;
 	struct arena *arena; /* of the events' bookkeeping */
 	size_t n;            /* events; 0: not in memory */
@@ -125,8 +154,12 @@ void triggers_free_if_idle(struct triggers *ts);
 void firing_make_id(const struct trigger_def *def, const struct inputs *in, char out[33]);
 /* A dead letter is a firing again, from its first attempt on. False: the trigger does not run now, or has it already. */
 bool trigger_take_back(struct trigger *t, str id, int64_t seq, int64_t created_ns);
-/* For firing_rows_pending: the row goes where it belongs, unless it is in memory already. */
+/* A firing of a pending row; NULL if it is in memory already. */
+struct firing *firing_of_row(struct trigger *t, const struct firing_row *r);
+/* The rows of the queue as they lie on disk, one by one: each goes where it belongs. */
 void firing_resume(void *arg, const struct firing_row *r);
+/* The firing has a row from now on. */
+void firing_know(struct firing *f);
 
 /* ---- attempt.c --------------------------------------------------------------------------------------------------- */
 
@@ -137,18 +170,20 @@ bool attempt_is_inside(const struct trigger_def *d);
 
 /* ---- turn.c ------------------------------------------------------------------------------------------------------ */
 
-/* Into the queue at its place in the order of firing; what is far down does not keep its events. */
+/* Into the queue at its place in the order of firing, or left on disk alone; what is far down does not keep its events. */
 void turn_add(struct firing *f);
 /* Takes from the head of the queue while the window has room and time has come. */
 void turn_pump(struct trigger *t);
-/* A firing whose insertion is on disk: into the queue, or left on disk alone. */
-void turn_add_new(struct firing *f);
 /* The same in the next turn. */
 void turn_pump_soon(struct trigger *t);
 /* The firing is out of the window. */
 void turn_leave(struct firing *f);
-/* The firing waits until f->next_ns, beside the queue: others go on. */
-void turn_wait_beside(struct firing *f);
+/* Before the row of a failed firing is written: whether it holds the others up, and where it waits for f->next_ns. */
+void turn_plan_retry(struct firing *f, bool holds_up);
+/* A row is on disk. The firing may have its turn; it failed, and waits; it has ended. */
+void turn_enter(struct firing *f);
+void turn_return(struct firing *f);
+void turn_end(struct firing *f);
 /* Whether a firing could be tried now, before everything else. */
 bool turn_is_open(const struct trigger *t);
 /* It is tried now: rateLimit counts it. */
@@ -156,14 +191,32 @@ void turn_count(struct trigger *t);
 /* What waits is forgotten here; it is on disk. */
 void turn_forget(struct trigger *t);
 
+/* ---- pages.c ------------------------------------------------------------------------------------------------------- */
+
+/* Whether a firing with a row of that seq stays on disk alone, because the queue is full or others are there before it. */
+bool beyond_takes(struct trigger *t, int64_t seq);
+/* The last of a queue that is too long goes back to where it is only on disk. */
+void beyond_push(struct trigger *t);
+/* A failed firing, set aside, whose row is on disk. False: it is to wait in memory. */
+bool aside_takes(struct firing *f);
+/* Reads what there is room for, if there is. */
+void pages_read(struct trigger *t);
+void pages_forget(struct trigger *t);
+/* A page is being read. */
+bool pages_busy(const struct trigger *t);
+
 /* ---- firing_jobs.c ------------------------------------------------------------------------------------------------- */
 
 /* The firing is new; once that is on disk it goes into the queue. */
 void firing_insert(struct firing *f);
-/* What became of the attempt. The row comes into being if the attempt was within the turn of the event. */
-void firing_keep(struct firing *f, bool dead, str reason);
-/* The same for a firing that was handed to the trigger where it is now; then it goes into the queue. */
+/* The attempt failed, and there will be another: turn_return once that is on disk. The row comes into being if the attempt was within the turn of the event. */
+void firing_retry(struct firing *f, str reason);
+/* It was handed to the trigger where it is now; then it goes into the queue. */
 void firing_hand_over(struct firing *f, str reason);
+/* It is in the queue again, with its row as one of that. */
+void firing_requeue(struct firing *f);
+/* It is a dead letter now; it has ended well, and its row goes. Either way nothing is left of it in memory once that is on disk. */
+void firing_bury(struct firing *f, str reason);
 void firing_delete(struct firing *f);
 /* The attempt is as it was, and waits: so the next daemon counts it once. */
 void firing_keep_mark(struct firing *f, str reason);

@@ -89,7 +89,6 @@ replace(struct trigger *t, struct firing *f, const struct inputs *in)
 	t->ts->report(t->ts->arg, &t->def, &o);
 	arena_free(a);
 	firing_delete(old);
-	firing_free(old);
 	open_with(t, f, in, since);
 }
 

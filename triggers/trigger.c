@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The set of triggers, and what sensors and kinds call. A firing is a row before anything leaves; from then on it is in exactly one of
- * its trigger's lists until it has ended: unwritten, queue, running, waiting.
+ * its trigger's lists until it has ended (unwritten, queue, running, waiting, ended), or on disk alone (pages.c).
  */
 #include "core/crypto.h"
 #include "triggers/framework.h"
@@ -81,8 +81,20 @@ firing_end_work(struct firing *f)
 }
 
 void
+firing_know(struct firing *f)
+{
+	struct triggers *ts = f->t->ts;
+	f->stored = true;
+	if (!map_get(&ts->known, str_c(f->id))) /* else the same events fired it before, and that is under way still */
+		(void)map_put(&ts->known, str_c(f->id), f);
+}
+
+void
 firing_free(struct firing *f)
 {
+	struct triggers *ts = f->t->ts;
+	if (ts && f->stored && map_get(&ts->known, str_c(f->id)) == f)
+		(void)map_del(&ts->known, str_c(f->id));
 	timer_stop(&f->timer);
 	list_del(&f->link);
 	firing_end_work(f);
@@ -106,7 +118,7 @@ forget_memory(struct trigger *t)
 void
 trigger_free_if_idle(struct trigger *t)
 {
-	if (t->ts || t->reading || !list_empty(&t->running) || !list_empty(&t->unwritten))
+	if (t->ts || pages_busy(t) || !list_empty(&t->running) || !list_empty(&t->unwritten) || !list_empty(&t->ended))
 		return;
 	forget_memory(t);
 	object_unref(t->owner);
@@ -170,12 +182,12 @@ triggers_free_if_idle(struct triggers *ts)
 static void
 end_waits(struct trigger *t)
 {
-	bool reading = t->reading;
-	t->reading = true;
+	bool reading = t->beyond.reading;
+	t->beyond.reading = true;
 	LIST_EACH(&t->running, struct firing, link, f)
 		if (f->on_over)
 			f->on_over(f->on_over_arg);
-	t->reading = reading;
+	t->beyond.reading = reading;
 }
 
 void
@@ -193,26 +205,27 @@ triggers_free(struct triggers *ts)
 	for (size_t i = 0; (slot = map_next(&ts->by_name, &i));)
 		trigger_free_if_idle(slot->value);
 	map_free(&ts->by_name);
+	map_free(&ts->known);
 	dead_close(ts);
 	ts->closed = true;
 	triggers_free_if_idle(ts);
 }
 
-struct resume {
-	struct trigger *t;
-	str ns, sensor, name;
-};
-
-/* What still ran when the trigger was retired goes on; and nothing may be started a second time. */
-static bool
-is_known(struct trigger *t, const char *id)
+struct firing *
+firing_of_row(struct trigger *t, const struct firing_row *r)
 {
-	struct link *const heads[] = { &t->running, &t->unwritten, &t->queue, &t->waiting };
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		for (struct link *l = heads[i]->next; l != heads[i]; l = l->next)
-			if (strcmp(CONTAINER_OF(l, struct firing, link)->id, id) == 0)
-				return true;
-	return t->open.firing && strcmp(t->open.firing->id, id) == 0;
+	if (map_get(&t->ts->known, str_c(r->id)))
+		return NULL; /* what still ran when the trigger was retired goes on; and nothing may be started a second time */
+	struct firing *f = MEM_NEW(struct firing);
+	f->t = t;
+	f->order = r->seq;
+	memcpy(f->id, r->id, sizeof f->id);
+	f->attempt = r->attempt;
+	f->created_ns = r->created_ns;
+	if (t->def.is_dlq)
+		f->given_up = mem_text(str_slice(r->reason, 0, str_find(r->reason, S(FIRING_DLQ_REASON), 0)));
+	firing_know(f);
+	return f;
 }
 
 /* What firing_mark wrote; NULL: nothing. */
@@ -228,37 +241,29 @@ void
 firing_resume(void *arg, const struct firing_row *r)
 {
 	struct trigger *t = arg;
-	t->last = r->seq;
-	if (is_known(t, r->id))
-		return;
-	struct firing *f = MEM_NEW(struct firing);
-	f->t = t;
-	f->order = r->seq;
-	f->stored = true;
-	memcpy(f->id, r->id, sizeof f->id);
-	f->attempt = r->attempt;
-	f->created_ns = r->created_ns;
-	if (t->def.is_dlq)
-		f->given_up = mem_text(str_slice(r->reason, 0, str_find(r->reason, S(FIRING_DLQ_REASON), 0)));
-	f->mark = mark_in(r->reason);
-	if (r->gathered && !t->open.firing)
+	struct firing *f = firing_of_row(t, r);
+	t->beyond.last = r->seq;
+	if (f)
+		f->mark = mark_in(r->reason);
+	if (f && r->gathered && !t->open.firing)
 		gather_resume(f, r);
-	else
+	else if (f)
 		turn_add(f);
 }
 
 static int
 resume_rows(sqlite3 *db, void *arg, struct err *e)
 {
-	struct resume *r = arg;
-	size_t n;
-	if (firing_rate_read(db, r->ns, r->sensor, r->name, &r->t->rate_next_ns, e) < 0)
+	struct trigger *t = arg;
+	int64_t mark;
+	struct firing_page p = { .ns = t->def.ns, .sensor = t->def.sensor, .trigger = t->def.name, .limit = QUEUE_MAX };
+	if (firing_rate_read(db, p.ns, p.sensor, p.trigger, &t->rate_next_ns, e) < 0 || firing_rows_mark(db, &p, &mark, e) < 0)
 		return -1;
-	if (firing_rows_pending(db, r->ns, r->sensor, r->name, 0, INT64_MAX, QUEUE_MAX, &n, firing_resume, r->t, e) < 0)
+	p.aside = t->aside.generation = mark > t->aside.generation ? mark : t->aside.generation + 1;
+	if (firing_rows_queue(db, &p, firing_resume, t, e) < 0)
 		return -1;
-	if (n < QUEUE_MAX)
-		return 0;
-	return firing_rows_beyond(db, r->ns, r->sensor, r->name, r->t->last, &r->t->beyond, &r->t->newest, e);
+	p.after = t->beyond.last;
+	return p.n < QUEUE_MAX ? 0 : firing_rows_beyond(db, &p, &t->beyond.n, e);
 }
 
 static struct trigger *
@@ -272,6 +277,8 @@ new_trigger(struct triggers *ts, str key)
 	list_init(&t->waiting);
 	list_init(&t->running);
 	list_init(&t->unwritten);
+	list_init(&t->ended);
+	pages_forget(t);
 	map_put(&ts->by_name, t->key, t);
 	return t;
 }
@@ -315,8 +322,7 @@ trigger_define(struct triggers *ts, const struct trigger_def *def, struct object
 	*out = t;
 	if (define_dlq(t, def->dlq, owner, e) < 0)
 		return -1;
-	struct resume r = { t, def->ns, def->sensor, def->name };
-	if (resume && store_read_now(ts->env->store, resume_rows, &r, e) < 0)
+	if (resume && store_read_now(ts->env->store, resume_rows, t, e) < 0)
 		return -1;
 	if (t->open.firing && !gather_is_on(&t->def.gather))
 		gather_close(t);
@@ -350,7 +356,7 @@ triggers_under_way(const struct triggers *ts)
 	size_t n = ts->jobs;
 	for (size_t i = 0; (slot = map_next(&ts->by_name, &i));) {
 		const struct trigger *t = slot->value;
-		n += length(&t->running) + length(&t->unwritten) + t->reading;
+		n += length(&t->running) + length(&t->unwritten) + length(&t->ended) + pages_busy(t);
 	}
 	return n;
 }
@@ -358,8 +364,14 @@ triggers_under_way(const struct triggers *ts)
 size_t
 trigger_pending(const struct trigger *t)
 {
-	size_t n = t->queued + t->beyond + length(&t->running) + length(&t->unwritten) + length(&t->waiting);
+	size_t n = t->queued + t->waits + t->beyond.n + t->aside.n + length(&t->running) + length(&t->unwritten);
 	return n + (t->open.firing != NULL) + (t->dlq ? trigger_pending(t->dlq) : 0);
+}
+
+size_t
+triggers_in_memory(const struct triggers *ts)
+{
+	return ts->known.n;
 }
 
 /* In the turn of the event, for kinds without an effect outside. One that ends later gets its row in the event's transaction, too. */
@@ -393,17 +405,15 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 bool
 trigger_take_back(struct trigger *t, str id, int64_t seq, int64_t created_ns)
 {
+	struct firing_row r = { .seq = seq, .created_ns = created_ns };
 	struct firing_outcome o = { .verdict = FIRING_PENDING, .id = id };
-	struct firing *f = MEM_NEW(struct firing);
-	snprintf(f->id, sizeof f->id, "%.*s", STR_ARG(id));
-	if (t->retired || is_known(t, f->id)) {
-		free(f);
+	snprintf(r.id, sizeof r.id, "%.*s", STR_ARG(id));
+	struct firing *before = map_get(&t->ts->known, id);
+	if (before && before->buried)
+		(void)map_del(&t->ts->known, id);
+	struct firing *f = t->retired ? NULL : firing_of_row(t, &r);
+	if (!f)
 		return false;
-	}
-	f->t = t;
-	f->order = seq;
-	f->stored = true;
-	f->created_ns = created_ns;
 	t->ts->report(t->ts->arg, &t->def, &o);
 	firing_hand_over(f, STR_NONE);
 	return true;

@@ -8,7 +8,7 @@
  * events wait, and their order is kept.
  *
  * Events of firings far down the queue are not kept in memory; they are read back when their turn comes, exactly as after
- * a restart.
+ * a restart. Beyond that the firings themselves are on disk alone (pages.c).
  */
 #include "core/log.h"
 #include "triggers/framework.h"
@@ -61,32 +61,16 @@ void
 turn_add(struct firing *f)
 {
 	struct trigger *t = f->t;
-	list_del(&f->link);
-	list_add_tail(place_before(t, f), &f->link);
-	if (++t->queued > KEEP_EVENTS && f->stored)
-		firing_drop_events(f);
-}
-
-/*
- * A new row has a seq above all that there are, though not above all that there were. With some on disk alone it goes behind those; not one
- * that a page has passed by because it was under way here.
- */
-void
-turn_add_new(struct firing *f)
-{
-	struct trigger *t = f->t;
-	bool behind = t->beyond || t->reading;
-	f->fresh = false;
-	if (f->order > t->last && (behind || t->queued >= QUEUE_MAX)) {
-		t->newest = f->order;
-		t->beyond++;
-		t->spills++;
+	if (beyond_takes(t, f->order)) {
 		firing_free(f);
 		return;
 	}
-	if (!behind)
-		t->last = f->order;
-	turn_add(f);
+	list_del(&f->link);
+	list_add_tail(place_before(t, f), &f->link);
+	if (++t->queued > KEEP_EVENTS)
+		firing_drop_events(f);
+	if (t->queued > QUEUE_MAX)
+		beyond_push(t);
 }
 
 void
@@ -97,27 +81,91 @@ turn_leave(struct firing *f)
 	f->holds_slot = false;
 }
 
+/* ---- behind a row ------------------------------------------------------------------------------------------------- */
+
+/* Its trigger is gone meanwhile: the row says what to do when it is there again. */
+static bool
+is_orphan(struct firing *f)
+{
+	struct trigger *t = f->t;
+	if (t->ts && !t->retired)
+		return false;
+	firing_free(f);
+	trigger_free_if_idle(t);
+	return true;
+}
+
+void
+turn_enter(struct firing *f)
+{
+	struct trigger *t = f->t;
+	if (is_orphan(f))
+		return;
+	turn_add(f);
+	turn_pump(t);
+}
+
 static void
 due_beside(void *arg)
 {
 	struct firing *f = arg;
-	turn_add(f);
-	turn_pump(f->t);
+	f->t->waits--;
+	turn_enter(f);
+}
+
+static void
+wait_beside(struct firing *f)
+{
+	struct trigger *t = f->t;
+	list_del(&f->link);
+	list_add_tail(&t->waiting, &f->link);
+	if (++t->waits > KEEP_EVENTS)
+		firing_drop_events(f);
+	timer_start(t->ts->env->loop, &f->timer, f->next_ns, due_beside, f);
 }
 
 void
-turn_wait_beside(struct firing *f)
+turn_plan_retry(struct firing *f, bool holds_up)
 {
-	list_del(&f->link);
-	list_add_tail(&f->t->waiting, &f->link);
-	timer_start(f->t->ts->env->loop, &f->timer, f->next_ns, due_beside, f);
+	struct trigger *t = f->t;
+	f->holds_up = holds_up;
+	f->set_aside = !holds_up && t->waits >= WAITING_MAX;
+	if (f->set_aside && f->next_ns <= t->aside.bound_ns)
+		f->next_ns = t->aside.bound_ns + 1;
 }
+
+void
+turn_return(struct firing *f)
+{
+	struct trigger *t = f->t;
+	turn_leave(f);
+	if (is_orphan(f))
+		return;
+	if (f->holds_up)
+		turn_add(f);
+	else if (!f->set_aside || !aside_takes(f))
+		wait_beside(f);
+	turn_pump(t);
+}
+
+void
+turn_end(struct firing *f)
+{
+	struct trigger *t = f->t;
+	bool was_full = t->ends-- == ENDED_MAX;
+	firing_free(f);
+	if (was_full && t->ts)
+		turn_pump(t);
+	trigger_free_if_idle(t);
+}
+
+/* ---- who may begin, who is forgotten --------------------------------------------------------------------------------- */
 
 bool
 turn_is_open(const struct trigger *t)
 {
 	int64_t now = loop_now(t->ts->env->loop);
-	bool idle = !t->queued && list_empty(&t->unwritten) && (!t->def.serial || (!t->in_window && list_empty(&t->running)));
+	bool idle = !t->queued && !t->beyond.n && list_empty(&t->unwritten) && (!t->def.serial || (!t->in_window && list_empty(&t->running)));
 	return !t->away && idle && rate_slot(t, now) <= now;
 }
 
@@ -129,9 +177,8 @@ turn_forget(struct trigger *t)
 		firing_free(LIST_FIRST(&t->queue, struct firing, link));
 	while (!list_empty(&t->waiting))
 		firing_free(LIST_FIRST(&t->waiting, struct firing, link));
-	t->queued = 0;
-	t->beyond = 0;
-	t->last = 0;
+	t->queued = t->waits = 0;
+	pages_forget(t);
 	gather_forget(t);
 }
 
@@ -189,75 +236,6 @@ read_back(struct firing *f)
 	store_read(f->t->ts->env->store, read_events, r, events_read);
 }
 
-/* ---- what is on disk alone --------------------------------------------------------------------------------------------- */
-
-struct page {
-	struct trigger *t;
-	struct arena *arena;
-	str ns, sensor, name;
-	int64_t after, until;
-	unsigned spills;
-	VEC(struct firing_row) rows;
-	size_t n;
-};
-
-static void
-keep_row(void *arg, const struct firing_row *r)
-{
-	struct page *p = arg;
-	struct firing_row *kept = VEC_PUSH(&p->rows);
-	*kept = *r;
-	kept->reason = arena_dup(p->arena, r->reason);
-}
-
-static int
-read_page(sqlite3 *db, void *arg, struct err *e)
-{
-	struct page *p = arg;
-	return firing_rows_pending(db, p->ns, p->sensor, p->name, p->after, p->until, QUEUE_LOW, &p->n, keep_row, p, e);
-}
-
-/* What came while it was read and is not in it stays beyond. */
-static void
-take_page(struct trigger *t, const struct page *p)
-{
-	for (size_t i = 0; i < p->rows.n; i++)
-		firing_resume(t, &p->rows.p[i]);
-	t->beyond = t->beyond > p->n ? t->beyond - p->n : 0;
-	if (p->n < QUEUE_LOW && p->spills == t->spills)
-		t->beyond = 0;
-	else if (!t->beyond)
-		t->beyond = 1; /* there may be more: the next page tells */
-}
-
-static void
-page_read(void *arg, const struct err *e)
-{
-	struct page *p = arg;
-	struct trigger *t = p->t;
-	t->reading = false;
-	if (e)
-		log_error("pending firings cannot be read", "trigger", t->key.p, "error", e->msg, NULL);
-	if (t->ts && !t->retired && !e)
-		take_page(t, p);
-	VEC_FREE(&p->rows);
-	arena_free(p->arena);
-	if (t->ts && !e)
-		turn_pump(t);
-	trigger_free_if_idle(t);
-}
-
-static void
-read_on(struct trigger *t)
-{
-	struct arena *a = arena_new();
-	struct page *p = ARENA_NEW(a, struct page);
-	*p = (struct page){ .t = t, .arena = a, .ns = arena_dup(a, t->def.ns), .sensor = arena_dup(a, t->def.sensor),
-		            .name = arena_dup(a, t->def.name), .after = t->last, .until = t->newest, .spills = t->spills };
-	t->reading = true;
-	store_read(t->ts->env->store, read_page, p, page_read);
-}
-
 /* ---- the window ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -287,7 +265,7 @@ turn_pump_soon(struct trigger *t)
 static bool
 has_room(const struct trigger *t)
 {
-	return t->in_window < (t->def.serial || t->away ? 1u : FIRING_WINDOW);
+	return t->in_window < (t->def.serial || t->away ? 1u : FIRING_WINDOW) && t->ends < ENDED_MAX;
 }
 
 static void
@@ -322,6 +300,6 @@ turn_pump(struct trigger *t)
 		begin(head);
 	}
 	t->pumping = false;
-	if (t->ts && !t->retired && t->beyond && !t->reading && t->queued < QUEUE_LOW)
-		read_on(t);
+	if (t->ts && !t->retired)
+		pages_read(t);
 }

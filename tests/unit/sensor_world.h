@@ -218,10 +218,10 @@ must(int rc, const struct err *e)
 static UNUSED void
 open_world(struct world *w)
 {
-	static const struct store_migration unset[7];
+	static const struct store_migration unset[8];
 	struct store_migration history[ARRAY_LEN(unset)] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql },
 	                                                         { 4, firing_schema_sql }, { 5, firing_gather_sql },
-	                                                         { 6, sensor_explain_sql }, { 7, kept_schema_sql } };
+	                                                         { 6, sensor_explain_sql }, { 7, kept_schema_sql }, { 8, firing_aside_sql } };
 	struct bus_limits limits = { 0 };
 	struct err e;
 	w->loop = loop_new();

@@ -128,6 +128,34 @@ an_outage_is_probed_one_at_a_time_without_atLeastOnce_too(void **state)
 	expect_body(w, 6, 0);
 }
 
+/* Counted, not measured: what an event of another sensor costs while a target is down, however many wait for it. */
+static void
+another_sensor_pays_nothing_for_an_outage(void **state)
+{
+	struct world *w = *state;
+	apply(w, HTTP("    atLeastOnce: true\n") "---\n" SENSOR("other") "  dependencies:\n" DEP("b") "  triggers:\n  - template: {name: u, log: {}}\n",
+	      listen_on_loopback(w));
+	fill_answers(w, 90, 503);
+	uint64_t alone = 0;
+	for (int waiting = 0; waiting <= 600; waiting += 300) {
+		for (int minute = 0; minute < 20; minute++) {
+			uint64_t before = store_jobs(w->store);
+			const char *id = emit(w, "b", "{}");
+			assert_string_equal(verdict(w, id, "u"), "fired");
+			alone = alone ? alone : store_jobs(w->store) - before;
+			assert_int_equal(store_jobs(w->store) - before, alone);
+			later(w, 70);
+			if (waiting)
+				wait_for_calls(w, w->calls_n + 1);
+		}
+		if (!waiting)
+			emit_numbers(w, 0, 1);
+		wait_for_calls(w, waiting ? w->calls_n : 1);
+		emit_numbers(w, waiting + 1, waiting + 301);
+		settle(w);
+	}
+}
+
 /* More than are kept in memory, before and after a restart, and some that come while they are worked off. */
 static void
 a_queue_beyond_memory_keeps_the_order(void **state)
@@ -401,7 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_rate_limit_delays_and_drops_nothing), TEST(a_rate_limit_holds_over_a_restart), TEST(a_rate_limit_makes_up_for_ten_unused_slots),
 		TEST(an_hour_of_outage_loses_nothing_and_keeps_the_order), TEST(an_outage_is_probed_one_at_a_time_without_atLeastOnce_too),
-		TEST(a_queue_beyond_memory_keeps_the_order), TEST(a_poisonous_event_does_not_hold_up_the_next), TEST(an_unresolvable_parameter_is_a_dead_letter_and_the_next_ones_flow),
+		TEST(another_sensor_pays_nothing_for_an_outage), TEST(a_queue_beyond_memory_keeps_the_order), TEST(a_poisonous_event_does_not_hold_up_the_next), TEST(an_unresolvable_parameter_is_a_dead_letter_and_the_next_ones_flow),
 		TEST(retry_after_is_honoured), TEST(compat_argo_counts_every_answer), TEST(a_dlq_trigger_takes_what_is_given_up),
 		TEST(a_dlq_trigger_has_its_own_retries_over_a_restart), TEST(a_batch_is_one_firing_with_lists),
 		TEST(a_batch_goes_on_over_a_restart), TEST(a_debounce_fires_once_with_the_last), TEST(a_debounce_of_all_sees_all),
