@@ -120,17 +120,6 @@ call_judge_told(struct firing *f, str what, const struct http_answer *ans, struc
 	return call_judge(f, what, ans, e) == 0 ? 0 : tell_body(f, ans, e);
 }
 
-/* Without what may be secret: user, password and query. */
-str
-call_public_url(struct arena *a, str url)
-{
-	size_t host = str_find(url, S("://"), 0), query = str_find_char(url, '?', 0);
-	host = host == SIZE_MAX ? 0 : host + 3;
-	size_t path = str_find_char(url, '/', host), at = str_find_char(str_slice(url, 0, path), '@', host);
-	str end = str_slice(url, at == SIZE_MAX ? host : at + 1, query);
-	return arena_fmt(a, "%.*s%.*s", (int)host, url.p, STR_ARG(end));
-}
-
 void
 call_done(struct firing *f, int status, const struct err *e)
 {

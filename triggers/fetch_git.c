@@ -217,7 +217,7 @@ put_creds(struct fetch *x, const struct git_source *g, struct err *e)
 		    S("!f() { printf 'username=%s\\npassword=%s\\n' \"$TIDEGATE_USER\" \"$TIDEGATE_PASSWORD\"; }; f"));
 	}
 	if (!n)
-		return err_set(e, ERR_INVALID, "source.git.creds are for http and https; for %.*s give an sshKeySecret", STR_ARG(call_public_url(a, g->url)));
+		return err_set(e, ERR_INVALID, "source.git.creds are for http and https; for %.*s give an sshKeySecret", STR_ARG(http_url_public(a, g->url)));
 	put(x, "GIT_CONFIG_COUNT", arena_fmt(a, "%d", n));
 	put(x, "TIDEGATE_USER", user);
 	put(x, "TIDEGATE_PASSWORD", password);
@@ -272,7 +272,7 @@ prepare(struct fetch *x, struct err *e)
 		return err_set(e, ERR_INVALID, "source.git: url and filePath must be given");
 	if (!env->children)
 		return err_set(e, ERR_UNSUPPORTED, "source.git: nothing is asked for over the network here");
-	r->name = arena_fmt(firing_arena(x->firing), "%.*s:%.*s", STR_ARG(call_public_url(firing_arena(x->firing), g->url)), STR_ARG(g->file_path));
+	r->name = arena_fmt(firing_arena(x->firing), "%.*s:%.*s", STR_ARG(http_url_public(firing_arena(x->firing), g->url)), STR_ARG(g->file_path));
 	r->folder = arena_fmt(firing_arena(x->firing), "%.*s/git-%.*s", STR_ARG(env->folder), STR_ARG(firing_id(x->firing))).p;
 	put_base(x);
 	return put_creds(x, g, e) < 0 ? -1 : put_ssh(x, g, e);

@@ -9,7 +9,7 @@ static void
 answered(void *arg, const struct http_answer *ans, const struct err *failure)
 {
 	struct fetch *x = arg;
-	str name = call_public_url(firing_arena(x->firing), x->from.url->path);
+	str name = http_url_public(firing_arena(x->firing), x->from.url->path);
 	struct err e = { 0 };
 	if (failure && failure->code == ERR_UNAUTHENTICATED)
 		err_set(&e, failure->code, "%s; verifyCert: false of the source would not look at it", failure->msg);

@@ -129,7 +129,7 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 	if (failure)
 		e = *failure;
 	else if (firing_allow(f) || !str_eq(t->compat, S("argo")))
-		(void)!call_judge(f, call_public_url(firing_arena(f), t->url), ans, &e); /* e says it */
+		(void)!call_judge(f, http_url_public(firing_arena(f), t->url), ans, &e); /* e says it */
 	call_done(f, ans ? ans->status : 0, &e);
 }
 

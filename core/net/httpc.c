@@ -54,19 +54,21 @@ transfer_failed(struct call *c, CURLcode code)
 	        code == CURLE_SSL_CACERT_BADFILE ? "; install ca-certificates, or name the authority" : "");
 }
 
-/* Method and URL without what may be secret: user, password and query. */
+str
+http_url_public(struct arena *a, str url)
+{
+	str shown = str_slice(url, 0, str_find_char(url, '?', 0));
+	size_t scheme = str_find(shown, S("://"), 0), host = scheme == SIZE_MAX ? 0 : scheme + 3, at = SIZE_MAX;
+	for (size_t i = host; i < shown.n && shown.p[i] != '/'; i++)
+		if (shown.p[i] == '@') /* a password may hold one, too */
+			at = i;
+	return at == SIZE_MAX ? shown : arena_fmt(a, "%.*s%.*s", STR_ARG(str_slice(shown, 0, host)), STR_ARG(str_slice(shown, at + 1, shown.n)));
+}
+
 static str
 describe(struct arena *a, str method, str url)
 {
-	str shown = str_slice(url, 0, str_find_char(url, '?', 0));
-	size_t host = str_find(shown, S("://"), 0);
-	if (host != SIZE_MAX) {
-		size_t slash = str_find_char(shown, '/', host + 3);
-		size_t at = str_find_char(str_slice(shown, 0, slash), '@', host + 3);
-		if (at != SIZE_MAX)
-			shown = arena_fmt(a, "%.*s%.*s", STR_ARG(str_slice(shown, 0, host + 3)), STR_ARG(str_slice(shown, at + 1, shown.n)));
-	}
-	return arena_fmt(a, "%.*s %.*s", STR_ARG(method), STR_ARG(str_slice(shown, 0, 200)));
+	return arena_fmt(a, "%.*s %.*s", STR_ARG(method), STR_ARG(str_slice(http_url_public(a, url), 0, 200)));
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------------- */

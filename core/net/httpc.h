@@ -46,6 +46,8 @@ void httpc_free(struct httpc *c);
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
 /* The calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_forget(struct httpc *c, void *arg);
+/* The URL without what may be secret: user, password and query. Part of `url`, or in `a`. */
+str http_url_public(struct arena *a, str url);
 /* The last header of that name, whatever its case; absent: none. Valid as long as the answer. */
 str http_answer_header(const struct http_answer *ans, const char *name);
 

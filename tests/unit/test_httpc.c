@@ -365,6 +365,25 @@ libcurl_is_loaded_by_the_first_call(void **state)
 	arena_free(a);
 }
 
+static void
+a_url_is_shown_without_what_may_be_secret(void **state UNUSED)
+{
+	static const struct {
+		const char *url, *shown;
+	} cases[] = {
+		{ "https://host:1/a/b?key=secret", "https://host:1/a/b" },
+		{ "https://user:pass@host/a@b", "https://host/a@b" },
+		{ "https://user:p@ss@host", "https://host" },
+		{ "https://host?x=a@b/c", "https://host" },
+		{ "git@host:a/b@c", "host:a/b@c" },
+		{ "no URL", "no URL" },
+	};
+	struct arena *a = arena_new();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(str_z(a, http_url_public(a, str_c(cases[i].url))), cases[i].shown);
+	arena_free(a);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -380,6 +399,7 @@ main(void)
 		WITH_SERVER(freeing_cancels_what_runs),
 		WITH_SERVER(unix_sockets_work),
 		WITH_SERVER(tls_is_verified_against_what_is_given),
+		cmocka_unit_test(a_url_is_shown_without_what_may_be_secret),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
