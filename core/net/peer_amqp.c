@@ -62,6 +62,10 @@ code_of(int reply)
 static int
 fail(int status, const char *what, struct err *e)
 {
+	if (status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED)
+		return err_set(e, ERR_UNAUTHENTICATED, "amqp: %s: the server's certificate is not by an authority that is trusted", what);
+	if (status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED)
+		return err_set(e, ERR_UNAUTHENTICATED, "amqp: %s: the server's certificate is for another name", what);
 	return err_set(e, ERR_UNAVAILABLE, "amqp: %s: %s", what, lib.error_string2(status));
 }
 
@@ -133,10 +137,12 @@ log_in(struct amqp *c, const struct peer_target *t, struct err *e)
 	struct timeval third = { .tv_sec = PEER_WAIT_MS / 3000 };
 	struct amqp_connection_info u;
 	amqp_socket_t *s;
+	struct peer_target secure = *t;
 	char *url = (char *)(uintptr_t)str_z(a, t->address); /* a copy of ours: parse_url cuts it in pieces */
 	if (lib.parse_url(url, &u))
 		return err_set(e, ERR_INVALID, "amqp: the URL must be amqp://user:password@host:port/vhost or amqps://...");
-	if (t->tls || u.ssl) {
+	secure.tls = t->tls || u.ssl;
+	if (secure.tls) {
 		if (open_tls(c, t, &s, e) < 0)
 			return -1;
 	} else {
@@ -148,8 +154,10 @@ log_in(struct amqp *c, const struct peer_target *t, struct err *e)
 	lib.set_handshake_timeout(c->c, &third);
 	lib.set_rpc_timeout(c->c, &third);
 	if (check_reply(lib.login(c->c, u.vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, t->user.p ? str_z(a, t->user) : u.user,
-	                          t->password.p ? str_z(a, t->password) : u.password), "logging in", e) < 0)
-		return -1;
+	                          t->password.p ? str_z(a, t->password) : u.password), "logging in", e) < 0) {
+		struct err why = *e;
+		return why.code == ERR_UNAVAILABLE ? err_set(e, why.code, "%s%s", why.msg, peer_tls_hint(&secure)) : -1;
+	}
 	lib.channel_open(c->c, CHANNEL);
 	if (check_reply(lib.get_rpc_reply(c->c), "opening a channel", e) < 0)
 		return -1;

@@ -62,6 +62,12 @@ peer_file(str text, int *fd, char path[32], struct err *e)
 	return 0;
 }
 
+const char *
+peer_tls_hint(const struct peer_target *t)
+{
+	return t->tls && !t->cert_pem.p ? " (the server may want a certificate of the client)" : "";
+}
+
 /* "host:port" or "[::1]:port". */
 static int
 split_host(str s, struct peer_url *out, struct err *e)

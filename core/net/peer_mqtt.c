@@ -30,6 +30,7 @@ struct mqtt {
 	MQTTClient client;
 	int version;
 	bool connected;
+	char tls_error[100]; /* OpenSSL's word on a connection that failed */
 };
 
 /* ---- connecting ------------------------------------------------------------------------------------------------------ */
@@ -50,6 +51,33 @@ fail(int version, int rc, const char *what, struct err *e)
 	if (v3 && rc > 0)
 		text = rc == 4 || rc == 5 ? "not authorised" : "the broker refuses";
 	return err_set(e, who ? ERR_UNAUTHENTICATED : ours ? ERR_INVALID : ERR_UNAVAILABLE, "mqtt: %s: %s", what, text);
+}
+
+/* A line of OpenSSL's error queue: "thread:error:code:library:function:reason:file:line:data". The first tells most. */
+static int
+on_tls_error(const char *line, size_t n, void *arg)
+{
+	struct mqtt *c = arg;
+	str rest = { line, n };
+	size_t at = str_find(rest, S("error:"), 0);
+	rest = at == SIZE_MAX ? rest : str_slice(rest, at + 6, rest.n);
+	for (int i = 0; i < 3 && at != SIZE_MAX; i++)
+		(void)str_cut(&rest, ':');
+	str reason = str_trim(str_cut(&rest, ':'));
+	if (reason.n && !c->tls_error[0])
+		snprintf(c->tls_error, sizeof c->tls_error, "%.*s", STR_ARG(reason));
+	return 1;
+}
+
+static int
+tls_failed(const struct mqtt *c, const struct peer_target *t, struct err *e)
+{
+	if (strstr(c->tls_error, "certificate verify failed"))
+		return err_set(e, ERR_UNAUTHENTICATED, "mqtt: connecting: the server's certificate is not by an authority that is trusted");
+	if (c->tls_error[0])
+		return err_set(e, ERR_UNAVAILABLE, "mqtt: connecting: TLS: %s%s", c->tls_error, peer_tls_hint(t));
+	return err_set(e, ERR_UNAVAILABLE, "mqtt: connecting: no connection%s, or the server's certificate is for another name than that of %.*s",
+	               peer_tls_hint(t), STR_ARG(t->address));
 }
 
 static int
@@ -100,7 +128,7 @@ connect_as(struct mqtt *c, int version, const struct peer_target *t, MQTTClient_
 		return 0;
 	lib.MQTTClient_destroy(&c->client);
 	c->client = NULL;
-	return fail(version, rc, "connecting", e);
+	return t->tls && rc == MQTTCLIENT_FAILURE ? tls_failed(c, t, e) : fail(version, rc, "connecting", e);
 }
 
 /* The paths of the certificates live as long as the call that connects. */
@@ -113,6 +141,9 @@ connect_client(struct mqtt *c, const struct peer_target *t, struct err *e)
 	if (peer_file(t->ca_pem, &ca, ca_path, e) < 0 || peer_file(t->cert_pem, &cert, cert_path, e) < 0 || peer_file(t->key_pem, &key, key_path, e) < 0)
 		return -1;
 	ssl.trustStore = ca >= 0 ? ca_path : NULL;
+	ssl.disableDefaultTrustStore = ca >= 0;
+	ssl.ssl_error_cb = on_tls_error;
+	ssl.ssl_error_context = c;
 	ssl.keyStore = cert >= 0 ? cert_path : NULL;
 	ssl.privateKey = key >= 0 ? key_path : NULL;
 	ssl.enableServerCertAuth = !t->insecure;

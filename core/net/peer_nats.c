@@ -137,8 +137,9 @@ nats_open(const struct peer_target *t, struct err *e)
 	lib.natsOptions_Destroy(o);
 	if (s == NATS_OK)
 		return c;
-	if (!e->code)
-		fail(s, "connecting", e);
+	struct err why = *e;
+	if (!e->code && fail(s, "connecting", &why) < 0)
+		err_set(e, why.code, "%s%s", why.msg, s == NATS_SSL_ERROR || why.code != ERR_UNAVAILABLE ? "" : peer_tls_hint(t));
 	nats_close(c);
 	return NULL;
 }

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import textwrap
 
@@ -40,6 +41,25 @@ class Broker:
     def environment(self):
         return os.environ
 
+    def run(self, *args):
+        return subprocess.run(args, cwd=self.dir, check=True, capture_output=True, text=True, timeout=300).stdout
+
+    def text(self, name):
+        with open(os.path.join(self.dir, name), encoding="utf-8") as f:
+            return f.read()
+
+    def certificates(self, names="DNS:localhost,IP:127.0.0.1"):
+        """Two authorities, ca and other, and by the first a certificate for the server, of these names, and one for a client."""
+        for name in ("ca", "other"):
+            self.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-days", "2",
+                     "-subj", f"/CN=test authority {name}")
+        for name, extension in (("server", "subjectAltName=" + names), ("client", "extendedKeyUsage=clientAuth")):
+            self.file(name + ".ext", extension + "\n")
+            self.run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            self.run("openssl", "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.crt",
+                     "-days", "2", "-extfile", f"{name}.ext")
+            os.chmod(os.path.join(self.dir, f"{name}.key"), 0o644)  # a broker may run as a user of its own
+
     def start(self):
         with open(os.path.join(self.dir, "log"), "ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
@@ -72,6 +92,10 @@ class Lines:
         self.s = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.f = self.s.makefile("rb")
 
+    def encrypt(self, context):
+        self.s = context.wrap_socket(self.s, server_hostname="localhost")
+        self.f = self.s.makefile("rb")
+
     def send(self, data):
         self.s.sendall(data)
 
@@ -84,12 +108,21 @@ class Lines:
 
 
 class Nats(Broker):
+    """With `secure`, all who connect need a certificate."""
+
     CONFIG = ""
+    secure = False
+
+    def context(self):
+        c = ssl.create_default_context(cafile=os.path.join(self.dir, "ca.crt"))
+        c.load_cert_chain(os.path.join(self.dir, "client.crt"), os.path.join(self.dir, "client.key"))
+        return c
 
     def command(self):
         path = self.file("nats.conf", f"""
             listen: 127.0.0.1:{self.port}
             jetstream {{ store_dir: "{self.dir}/js" }}
+            {'tls { cert_file: server.crt, key_file: server.key, ca_file: ca.crt, verify: true }' if self.secure else ''}
             {self.CONFIG}
             """)
         return [shutil.which("nats-server") or "/usr/sbin/nats-server", "-c", path]
@@ -97,6 +130,8 @@ class Nats(Broker):
     def connect(self, **login):
         c = Lines(self.port)
         c.line()  # INFO
+        if self.secure:
+            c.encrypt(self.context())
         c.send(b"CONNECT " + json.dumps(dict({"verbose": False, "headers": True, "no_responders": True}, **login)).encode() + b"\r\nPING\r\n")
         until(lambda: c.line() == "PONG", 30, "PONG")
         return c
@@ -179,6 +214,7 @@ class Mosquitto(Broker):
     """Keeps a session for `tests`, which is subscribed to t/# and misses nothing, wherever it is itself."""
 
     EXTRA = ""
+    secure = 0  # a port where all who connect need a certificate
 
     def command(self):
         return ["/usr/sbin/mosquitto", "-c", self.file("mosquitto.conf", f"""
@@ -190,6 +226,15 @@ class Mosquitto(Broker):
             autosave_on_changes true
             user root
             {self.EXTRA}
+            """) if not self.secure else self.file("mosquitto.conf", f"""
+            allow_anonymous true
+            user root
+            listener {self.port} 127.0.0.1
+            listener {self.secure} 127.0.0.1
+            cafile {self.dir}/ca.crt
+            certfile {self.dir}/server.crt
+            keyfile {self.dir}/server.key
+            require_certificate true
             """)]
 
     def tool(self, *args):
@@ -208,6 +253,8 @@ class Mosquitto(Broker):
 class Rabbit(Broker):
     """RabbitMQ with a port mapper of its own, which ends with it."""
 
+    secure = 0  # a port where all who connect need a certificate
+
     def __init__(self, directory):
         super().__init__(directory)
         self.epmd_port, self.dist_port, self.epmd = free_port(), free_port(), None
@@ -216,9 +263,19 @@ class Rabbit(Broker):
         return dict(os.environ, HOME=self.dir, RABBITMQ_NODENAME="t@localhost", RABBITMQ_NODE_IP_ADDRESS="127.0.0.1", RABBITMQ_NODE_PORT=str(self.port),
                     RABBITMQ_DIST_PORT=str(self.dist_port), ERL_EPMD_PORT=str(self.epmd_port), ERL_EPMD_ADDRESS="127.0.0.1",
                     RABBITMQ_MNESIA_BASE=self.dir, RABBITMQ_LOG_BASE=self.dir, RABBITMQ_PID_FILE=os.path.join(self.dir, "pid"),
-                    RABBITMQ_ENABLED_PLUGINS_FILE=self.file("plugins", "[].\n"), RABBITMQ_CONFIG_FILE=self.file("rabbitmq.conf", "")[:-5],
+                    RABBITMQ_ENABLED_PLUGINS_FILE=self.file("plugins", "[].\n"), RABBITMQ_CONFIG_FILE=self.file("rabbitmq.conf", self.settings())[:-5],
                     RABBITMQ_CONF_ENV_FILE=os.path.join(self.dir, "none"),
                     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}")
+
+    def settings(self):
+        return f"""
+            listeners.ssl.1 = 127.0.0.1:{self.secure}
+            ssl_options.cacertfile = {self.dir}/ca.crt
+            ssl_options.certfile = {self.dir}/server.crt
+            ssl_options.keyfile = {self.dir}/server.key
+            ssl_options.verify = verify_peer
+            ssl_options.fail_if_no_peer_cert = true
+            """ if self.secure else ""
 
     def command(self):
         if not self.epmd:
@@ -258,20 +315,6 @@ class Kafka(Broker):
     def java(self, *args):
         return ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(self.LIBS, "*"), *args]
 
-    def run(self, *args):
-        return subprocess.run(args, cwd=self.dir, check=True, capture_output=True, text=True, timeout=300).stdout
-
-    def certificates(self):
-        self.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=test authority")
-        self.run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-        self.file("san", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        self.run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.crt", "-days", "2",
-                 "-extfile", "san")
-        with open(os.path.join(self.dir, "server.pem"), "w", encoding="utf-8") as out:
-            for name in ("server.key", "server.crt", "ca.crt"):
-                with open(os.path.join(self.dir, name), encoding="utf-8") as f:
-                    out.write(f.read())
-
     def command(self):
         login = "org.apache.kafka.common.security"
         path = self.file("server.properties", f"""
@@ -299,6 +342,7 @@ class Kafka(Broker):
             """.replace("CONNECTION", "Endpoint=sb://localhost/;SharedAccessKeyName=send;SharedAccessKey=k3y="))
         if not self.formatted:
             self.certificates()
+            self.file("server.pem", self.text("server.key") + self.text("server.crt") + self.text("ca.crt"))
             self.run(*self.java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", path, "--add-scram",
                                 "SCRAM-SHA-256=[name=bob,password=bob-pw]", "--add-scram", "SCRAM-SHA-512=[name=bob,password=bob-pw]"))
             self.formatted = True

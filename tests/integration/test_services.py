@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers that call a service, each against a server of its kind on loopback: what arrives there, what its refusals come to, and that
-nothing is lost while it is away."""
+"""Triggers that call a service, each against a server of its kind on loopback: what arrives there, and what its refusals come to. That
+nothing is lost while one is away is in test_restarts.py."""
 import base64
 import email
 import email.header
@@ -234,22 +234,6 @@ class Lambda(Services):
         self.assertIn("answered 403: {\"message\":\"The request signature we calculated does not match\"}", verdict[1])
         self.assertNotIn("another", d.log())
 
-    def test_nothing_is_lost_while_it_is_away(self):
-        lam = self.serve(self.function)
-        d = self.start(lam)
-        self.send({"n": 0})
-        self.wait_for(d, 1)
-        lam.stop()
-        for n in range(1, 6):
-            self.send({"n": n})
-        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
-        d.kill()
-        d.start()
-        lam.start()
-        self.wait_for(d, 6)
-        by_id = {c["headers"]["X-Amz-Client-Context"]: json.loads(c["body"])["n"] for c in lam.good()}  # a kill may repeat one, with its id
-        self.assertEqual(sorted(by_id.values()), list(range(6)))
-
 
 # ---- OpenWhisk
 
@@ -277,16 +261,6 @@ class OpenWhisk(Services):
         self.assertEqual(whisk.calls[0]["headers"]["Authorization"], "Basic " + base64.b64encode(b"uuid:key").decode())
         self.assertEqual([json.loads(c["body"]) for c in whisk.calls], [{"n": 1}, {"n": 2}, {"n": 2}])
         self.assertEqual(whisk.calls[1]["headers"]["X-Tidegate-Firing-Id"], whisk.calls[2]["headers"]["X-Tidegate-Firing-Id"])
-
-    def test_nothing_is_lost_while_it_is_away(self):
-        whisk = self.serve(lambda call: (200, {}, b"{}"), start=False)
-        d = self.gateway(WHISK.replace("WHISK", str(whisk.port)), {"auth": "uuid:key"})
-        for n in range(5):
-            self.send({"n": n})
-        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
-        whisk.start()
-        self.wait_for(d, 5)
-        self.assertEqual(sorted(json.loads(c["body"])["n"] for c in whisk.good()), list(range(5)))
 
 
 # ---- mail
@@ -369,19 +343,6 @@ class Mail(Services):
         verdict = until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")[0]
         self.assertIn("STARTTLS", verdict[1])
         self.assertEqual(self.records(), [])
-
-    def test_nothing_is_lost_while_it_is_away(self):
-        smtp = self.smtp()
-        d = self.start(smtp)
-        self.send({"subject": "0", "text": "t"})
-        self.wait_for(d, 1)
-        smtp.stop()
-        for n in range(1, 6):
-            self.send({"subject": str(n), "text": "t"})
-        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
-        smtp.start()
-        self.wait_for(d, 6)
-        self.assertEqual(sorted(email.message_from_string(m["text"])["Subject"] for m in self.records()), list("012345"))
 
 
 # ---- Slack
@@ -529,19 +490,6 @@ class Custom(Services):
         self.send({"do": "it", "name": "n"})
         until(lambda: [v for v in self.verdicts(d) if v[0] == "failed"], 30, "a failure")
         self.assertEqual(len(self.records()), 3)
-
-    def test_nothing_is_lost_while_it_is_away(self):
-        server = self.server()
-        d = self.start(server)
-        self.send({"do": "0", "name": "n"})
-        self.wait_for(d, 1)
-        server.stop()
-        for n in range(1, 6):
-            self.send({"do": str(n), "name": "n"})
-        until(lambda: any(v[0] == "failed" for v in self.verdicts(d)), 30, "a failure")
-        server.start()
-        self.wait_for(d, 6)
-        self.assertEqual(sorted(json.loads(c["fields"]["2"])["do"] for c in self.records() if c["method"] == "Execute"), list("012345"))
 
 
 # ---- a command
