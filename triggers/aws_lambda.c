@@ -6,6 +6,7 @@
  */
 #include "core/base64.h"
 #include "triggers/aws.h"
+#include "triggers/aws_role.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
 
@@ -54,7 +55,8 @@ static const struct schema aws_lambda_trigger_schema = { "AWSLambdaTrigger", "Ca
 	FIELD_LIST(struct aws_lambda_trigger, payload, "payload", 0, &trigger_parameter_schema,
 		.doc = "Values from events that make up the body."),
 	FIELD(struct aws_lambda_trigger, region, "region", 0, .doc = "Region of the function."),
-	FIELD(struct aws_lambda_trigger, role_arn, "roleARN", LATER, .doc = "Role to take on."),
+	FIELD(struct aws_lambda_trigger, role_arn, "roleARN", 0,
+		.doc = "Role to take on: the keys ask STS for keys of the role, at AWS_ENDPOINT_URL_STS if the daemon's environment has that."),
 	FIELD_PTR(struct aws_lambda_trigger, secret_key, "secretKey", 0, &secret_ref_schema, .doc = "Secret key."),
 	FIELD_PTR(struct aws_lambda_trigger, session_token, "sessionToken", 0, &secret_ref_schema,
 		.doc = "Session token of temporary keys. Ours, not Argo's."),
@@ -132,6 +134,28 @@ invoke(struct firing *f, const struct sigv4_keys *keys)
 }
 
 static void
+invoke_or_fail(struct firing *f, const struct sigv4_keys *keys, const struct err *e)
+{
+	if (e)
+		firing_done(f, e, NULL);
+	else
+		invoke(f, keys);
+}
+
+static void
+forget(void *memory)
+{
+	aws_role_free(memory);
+}
+
+static void
+take_on(struct firing *f, const struct aws_lambda_trigger *t, const struct sigv4_keys *own)
+{
+	const struct sts_role role = { .arn = t->role_arn, .session = S("tidegate"), .region = t->region, .endpoint = str_c(getenv("AWS_ENDPOINT_URL_STS")) };
+	aws_role_keys((struct aws_role **)firing_memory(f), f, &role, own, invoke_or_fail);
+}
+
+static void
 fire(struct firing *f)
 {
 	const struct aws_lambda_trigger *t = firing_config(f);
@@ -140,11 +164,14 @@ fire(struct firing *f)
 	if (!firing_payload(f).n)
 		err_set(&e, ERR_INVALID, "the payload came to nothing: none of its values is in the events");
 	else if (aws_keys(f, t->access_key, t->secret_key, t->session_token, &keys, &e) == 0) {
-		invoke(f, &keys);
+		if (t->role_arn.n)
+			take_on(f, t, &keys);
+		else
+			invoke(f, &keys);
 		return;
 	}
 	firing_done(f, &e, NULL);
 }
 
 const struct trigger_ops trigger_awsLambda = { .kind = "awsLambda", .doc = "Calls a function of AWS Lambda.",
-	.schema = &aws_lambda_trigger_schema, .fire = fire };
+	.schema = &aws_lambda_trigger_schema, .fire = fire, .forget = forget };

@@ -235,6 +235,51 @@ class Lambda(Services):
         self.assertNotIn("another", d.log())
 
 
+class LambdaRole(Services):
+    """awsLambda with a roleARN: keys of the role from an STS that checks the signature with botocore."""
+
+    ROLE = "        roleARN: arn:aws:iam::123456789012:role/path/ROLE"
+    OWN = {"access": "AKID", "secret": "s3cr3t-key-of-tests", "token": "session/token=="}
+
+    def function(self, call):
+        signed = call["headers"]["Authorization"].endswith("Signature=" + aws_signature(call, "role-s3cr3t&key"))
+        ours = "Credential=ASIAROLE/" in call["headers"]["Authorization"] and call["headers"]["X-Amz-Security-Token"] == "role/token=="
+        return 200 if signed and ours else 403, {}, b"{}"
+
+    def start(self, role, seconds, secrets=None):
+        lam = self.serve(self.function)
+        sts = self.program("sts_server.py", os.path.join(self.directory, "records"), self.OWN["access"], self.OWN["secret"], str(seconds))
+        os.environ["AWS_ENDPOINT_URL_STS"] = f"http://127.0.0.1:{sts.port}"
+        self.addCleanup(os.environ.pop, "AWS_ENDPOINT_URL_STS", None)
+        text = LAMBDA.replace("ENDPOINT", f"http://127.0.0.1:{lam.port}").rstrip() + "\n" + self.ROLE.replace("ROLE", role)
+        return self.gateway(text, secrets or self.OWN)
+
+    def test_one_asks_for_all_until_the_keys_end(self):
+        d = self.start("runner", 3600)
+        for n in range(8):
+            self.send({"n": n})
+        self.wait_for(d, 8)
+        [asked] = self.records()
+        self.assertEqual((asked["RoleArn"], asked["DurationSeconds"]), ("arn:aws:iam::123456789012:role/path/runner", "3600"))
+
+    def test_keys_that_end_soon_are_asked_for_again(self):
+        d = self.start("runner", 60)
+        for n in range(3):
+            self.send({"n": n})
+            self.wait_for(d, n + 1)
+        self.assertEqual(len(self.records()), 3)
+
+    def test_a_refusal_is_told(self):
+        d = self.start("denied", 3600)
+        self.send({"n": 1})
+        until(lambda: [v for v in self.verdicts(d) if "STS answered 403: AccessDenied: not authorized to perform: sts:AssumeRole" in v[1]], 60, "a refusal")
+        d.stop()
+        d = self.start("runner", 3600, dict(self.OWN, secret="another-one"))
+        self.send({"n": 1})
+        until(lambda: [v for v in self.verdicts(d) if "SignatureDoesNotMatch" in v[1]], 60, "another refusal")
+        self.assertNotIn("another-one", d.log())
+
+
 # ---- OpenWhisk
 
 WHISK = """
