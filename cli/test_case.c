@@ -222,9 +222,13 @@ match_workflows(struct trial *t)
 	const struct val *first = t->c->submit ? submitted(t) : NULL;
 	if (first)
 		*VEC_PUSH(&made) = (struct made){ first, t->began };
-	for (size_t i = 0; i < t->firings.n; i++)
-		if (t->firings.p[i].workflow)
-			*VEC_PUSH(&made) = (struct made){ t->firings.p[i].workflow, t->firings.p[i].at };
+	for (size_t i = 0; i < t->firings.n; i++) {
+		const struct seen *s = &t->firings.p[i];
+		if (s->problem.p)
+			trial_differs(t, list, "firings[%zu] of %.*s would fail: %.*s", i, STR_ARG(s->trigger), STR_ARG(s->problem));
+		else if (s->workflow)
+			*VEC_PUSH(&made) = (struct made){ s->workflow, s->at };
+	}
 	if (made.n != x->workflows.n)
 		trial_differs(t, list, "expected %zu workflow%s, got %zu", x->workflows.n, x->workflows.n == 1 ? "" : "s", made.n);
 	for (size_t i = 0; i < made.n && i < x->workflows.n; i++)

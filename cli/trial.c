@@ -4,7 +4,6 @@
 #include "cli/files.h"
 #include "cli/kinds.h"
 #include "triggers/firing.h"
-#include "triggers/submit.h"
 
 void
 trial_differs(struct trial *t, const struct val *at, const char *fmt, ...)
@@ -224,6 +223,18 @@ copy(struct arena *a, const struct val *v)
 }
 
 static void
+submits(struct firing *f, struct seen *s, struct arena *a)
+{
+	const struct trigger_ops *kind = firing_kind(f);
+	const struct val *workflow = NULL;
+	struct err e;
+	if (kind->submits && kind->submits(f, &workflow, &e) < 0)
+		s->problem = arena_dup(a, str_c(e.msg));
+	else
+		s->workflow = copy(a, workflow);
+}
+
+static void
 fired(void *arg, struct firing *f)
 {
 	struct trial *t = arg;
@@ -233,7 +244,8 @@ fired(void *arg, struct firing *f)
 	struct seen *s = VEC_PUSH(&t->firings);
 	*s = (struct seen){ .sensor = arena_dup(a, firing_sensor(f)), .trigger = arena_dup(a, firing_trigger(f)), .payload = arena_dup(a, firing_payload(f)),
 		            .sends = firing_sends(f, a), .at = loop_now(firing_env(f)->loop), .settings = copy(a, firing_spec(f)),
-		            .resource = copy(a, firing_source(f)), .workflow = copy(a, trigger_submits(f)) };
+		            .resource = copy(a, firing_source(f)) };
+	submits(f, s, a);
 	s->events.p = ARENA_ARRAY(a, str, n);
 	for (size_t i = 0; i < n; i++)
 		s->events.p[s->events.n++] = arena_dup(a, events[i]->id);

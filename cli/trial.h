@@ -12,6 +12,7 @@ struct seen {
 	int64_t at;
 	const struct val *settings, *resource;
 	const struct val *workflow; /* what is submitted; NULL: nothing */
+	str problem;                /* why it would fail at that; absent: it would not */
 	struct strs events;
 };
 

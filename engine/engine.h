@@ -57,6 +57,8 @@ struct submit_options {
 int engine_submit(struct engine *g, const struct val *manifest, const struct submit_options *o, struct arena *a, str *name,
                   void (*created)(void *arg), void *arg, struct diags *d, struct err *e) MUST_CHECK;
 
+/* The manifest that engine_submit makes a workflow of: with what the options say. Shares with `manifest`. */
+const struct val *engine_with_options(struct arena *a, const struct val *manifest, const struct submit_options *o);
 /* A Workflow's spec with these values of its arguments' parameters, which come first. Shares with `spec`. */
 const struct val *engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given);
 /*

@@ -101,90 +101,13 @@ choose_name(struct engine *g, str ns, str name, str prefix, struct arena *a, str
 /* ---- completing the manifest ----------------------------------------------------------------------------------- */
 
 static const struct val *
-set_str(struct arena *a, const struct val *map, const char *key, str s)
-{
-	struct val v = val_str(arena_dup(a, s));
-	return s.p ? val_set(a, map, str_c(key), &v) : map;
-}
-
-static const struct val *
-set_pairs(struct arena *a, const struct val *meta, const char *key, const struct kvs *pairs)
-{
-	if (!pairs->n)
-		return meta;
-	const struct val *map = val_get(meta, str_c(key));
-	for (size_t i = 0; i < pairs->n; i++) {
-		struct val v = val_str(arena_dup(a, pairs->p[i].value));
-		map = val_set(a, map, arena_dup(a, pairs->p[i].key), &v);
-	}
-	return val_set(a, meta, str_c(key), map);
-}
-
-static bool
-among(const struct kvs *pairs, str name)
-{
-	for (size_t i = 0; i < pairs->n; i++)
-		if (str_eq(pairs->p[i].key, name))
-			return true;
-	return false;
-}
-
-/* Given parameters come first, in their order; those of the manifest that they override go (argo submit does the same). */
-const struct val *
-engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given)
-{
-	if (!given->n)
-		return spec;
-	const struct val *arguments = val_get(spec, S("arguments")), *old = val_get(arguments, S("parameters"));
-	struct val_list list = { 0 };
-	for (size_t i = 0; i < given->n; i++) {
-		struct val_map m = { 0 };
-		val_map_add(&m, S("name"), val_str(arena_dup(a, given->p[i].key)));
-		val_map_add(&m, S("value"), val_str(arena_dup(a, given->p[i].value)));
-		val_list_add(&list, val_map_end(&m, a));
-	}
-	for (size_t i = 0; val_is(old, VAL_LIST) && i < old->n; i++)
-		if (!among(given, val_get_str(val_at(old, i), "name")))
-			val_list_add(&list, *val_at(old, i));
-	struct val v = val_list_end(&list, a);
-	arguments = val_set(a, arguments, S("parameters"), &v);
-	return val_set(a, spec, S("arguments"), arguments);
-}
-
-static const struct val *
-apply_options(struct arena *a, const struct val *manifest, const struct submit_options *o)
-{
-	const struct val *meta = val_get(manifest, S("metadata")), *spec = val_get(manifest, S("spec"));
-	if (o->name.n)
-		meta = set_str(a, meta, "name", o->name);
-	if (o->generate_name.n) {
-		meta = val_unset(a, meta, S("name"));
-		meta = set_str(a, meta, "generateName", o->generate_name);
-	}
-	if (!val_get_str(meta, "namespace").n)
-		meta = set_str(a, meta, "namespace", o->ns.n ? o->ns : S("default"));
-	meta = set_pairs(a, meta, "labels", &o->labels);
-	meta = set_pairs(a, meta, "annotations", &o->annotations);
-	if (o->entrypoint.n)
-		spec = set_str(a, spec, "entrypoint", o->entrypoint);
-	if (o->service_account.n)
-		spec = set_str(a, spec, "serviceAccountName", o->service_account);
-	if (o->priority) {
-		struct val v = val_int(*o->priority);
-		spec = val_set(a, spec, S("priority"), &v);
-	}
-	spec = engine_with_parameters(a, spec, &o->parameters);
-	manifest = meta ? val_set(a, manifest, S("metadata"), meta) : manifest;
-	return spec ? val_set(a, manifest, S("spec"), spec) : manifest;
-}
-
-static const struct val *
 add_identity(struct engine *g, struct arena *a, const struct val *manifest, str name)
 {
 	const struct val *meta = val_get(manifest, S("metadata"));
-	meta = set_str(a, meta, "name", name);
-	meta = set_str(a, meta, "uid", new_uid(a));
-	meta = set_str(a, meta, "creationTimestamp", time_rfc3339(a, loop_now(g->loop)));
+	const struct val v[] = { val_str(arena_dup(a, name)), val_str(new_uid(a)), val_str(time_rfc3339(a, loop_now(g->loop))) };
+	meta = val_set(a, meta, S("name"), &v[0]);
+	meta = val_set(a, meta, S("uid"), &v[1]);
+	meta = val_set(a, meta, S("creationTimestamp"), &v[2]);
 	return val_set(a, manifest, S("metadata"), meta);
 }
 
@@ -244,7 +167,7 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
                 str *name, struct live **out, struct diags *d, struct err *e)
 {
 	struct run *r;
-	manifest = apply_options(a, manifest, o);
+	manifest = engine_with_options(a, manifest, o);
 	if (policy_check(g, manifest, e))
 		return -1;
 	manifest = policy_defaults(g, a, manifest);
@@ -266,7 +189,7 @@ submit_again(struct engine *g, const struct val *manifest, const struct submit_o
              const struct val *frozen, struct arena *a, str *name, struct live **out, struct err *e)
 {
 	struct run *r;
-	manifest = complete(g, apply_options(a, manifest, o), a, name, e);
+	manifest = complete(g, engine_with_options(a, manifest, o), a, name, e);
 	if (!manifest || run_again(&r, saved, state, frozen, manifest, &g->world, e))
 		return -1;
 	*out = enter(g, r, STR_NONE);

@@ -71,38 +71,51 @@ struct subject {
 	struct argo_args args;
 };
 
-/* `-n` goes before what the object says, as on the command line. */
-static void
-submit(struct firing *f, const struct val *object, const struct subject *s)
+/* `-n` goes before what the object says, as on the command line. *out points into `s`. */
+static const struct val *
+with_flags(struct firing *f, const struct val *object, const struct subject *s, struct submit_options *out)
 {
 	struct arena *a = firing_arena(f);
 	const struct argo_args *x = &s->args;
-	const struct submit_options o = { .parameters = x->parameters, .labels = x->labels, .annotations = x->annotations, .name = x->name,
-		                          .generate_name = x->generate_name, .entrypoint = x->entrypoint, .service_account = x->service_account,
-		                          .priority = x->has_priority ? &x->priority : NULL, .dry_run = x->dry_run };
+	*out = (struct submit_options){ .parameters = x->parameters, .labels = x->labels, .annotations = x->annotations, .name = x->name,
+		                        .generate_name = x->generate_name, .entrypoint = x->entrypoint, .service_account = x->service_account,
+		                        .priority = x->has_priority ? &x->priority : NULL, .dry_run = x->dry_run };
 	struct val ns = val_str(s->ns);
 	object = val_set(a, object, S("metadata"), val_set(a, val_get(object, S("metadata")), S("namespace"), &ns));
-	trigger_submit(f, trigger_labelled(f, object), &o);
+	return trigger_labelled(f, object);
 }
 
 static int
-submit_source(struct firing *f, const struct subject *s, struct err *e)
+check_source(const struct subject *s, struct err *e)
 {
 	if (!str_eq(s->kind, S("Workflow")))
 		return err_set(e, ERR_INVALID, "argoWorkflow submit: the source is of kind %.*s, a Workflow is expected", STR_ARG(s->kind));
 	if (!s->name.n && !val_get_str(val_get(s->object, S("metadata")), "generateName").n && !s->args.name.n && !s->args.generate_name.n)
 		return err_set(e, ERR_INVALID, "failed to trigger the workflow, neither name nor generateName is given");
-	submit(f, s->object, s);
+	return 0;
+}
+
+/* What submit and submit-from submit, without the flags. */
+static int
+submitted(struct firing *f, enum argo_operation op, const struct subject *s, const struct val **out, struct err *e)
+{
+	*out = s->object;
+	if (op == ARGO_SUBMIT)
+		return check_source(s, e);
+	if (workflow_from_kept(firing_env(f)->objects, s->kind, s->ns, s->name, firing_arena(f), out, e) < 0)
+		return err_wrap(e, "argoWorkflow submit-from");
 	return 0;
 }
 
 static int
-submit_from(struct firing *f, const struct subject *s, struct err *e)
+submit(struct firing *f, enum argo_operation op, const struct subject *s, struct err *e)
 {
-	const struct val *made;
-	if (workflow_from_kept(firing_env(f)->objects, s->kind, s->ns, s->name, firing_arena(f), &made, e) < 0)
-		return err_wrap(e, "argoWorkflow submit-from");
-	submit(f, made, s);
+	struct submit_options o;
+	const struct val *object;
+	if (submitted(f, op, s, &object, e) < 0)
+		return -1;
+	object = with_flags(f, object, s, &o);
+	trigger_submit(f, object, &o);
 	return 0;
 }
 
@@ -125,34 +138,61 @@ do_verb(struct firing *f, enum argo_operation op, const struct subject *s, struc
 }
 
 static int
-act(struct firing *f, enum argo_operation op, const struct subject *s, struct err *e)
+read_subject(struct firing *f, int *op, struct subject *s, struct err *e)
 {
-	if (op == ARGO_SUBMIT)
-		return submit_source(f, s, e);
-	if (!s->name.n)
-		return err_set(e, ERR_INVALID, "failed to execute the workflow %s operation, no name is given", operations[op + 1]);
-	return op == ARGO_SUBMIT_FROM ? submit_from(f, s, e) : do_verb(f, op, s, e);
+	const struct argo_workflow *t = firing_config(f);
+	const struct val *object = firing_source(f), *meta = val_get(object, S("metadata"));
+	size_t at;
+	*op = argo_operation(t->operation);
+	*s = (struct subject){ .kind = val_get_str(object, "kind"), .name = val_get_str(meta, "name"), .object = object };
+	if (*op < 0)
+		return err_set(e, ERR_INVALID, "unknown operation type %.*s", STR_ARG(t->operation));
+	if (argo_args_read((enum argo_operation)*op, &t->args, firing_arena(f), &s->args, &at, e) < 0)
+		return err_wrap(e, "args[%zu]", at);
+	str ns = val_get_str(meta, "namespace");
+	s->ns = s->args.ns.n ? s->args.ns : ns.n ? ns : firing_ns(f);
+	if (*op != ARGO_SUBMIT && !s->name.n)
+		return err_set(e, ERR_INVALID, "failed to execute the workflow %s operation, no name is given", operations[*op + 1]);
+	return 0;
+}
+
+static bool
+makes_one(int op)
+{
+	return op == ARGO_SUBMIT || op == ARGO_SUBMIT_FROM;
 }
 
 static void
 fire(struct firing *f)
 {
-	const struct argo_workflow *t = firing_config(f);
-	const struct val *object = firing_source(f), *meta = val_get(object, S("metadata"));
 	struct subject *s = ARENA_NEW(firing_arena(f), struct subject);
 	struct err e = { 0 };
-	size_t at;
-	int op = argo_operation(t->operation);
-	*s = (struct subject){ .kind = val_get_str(object, "kind"), .name = val_get_str(meta, "name"), .object = object };
-	if (op < 0)
-		err_set(&e, ERR_INVALID, "unknown operation type %.*s", STR_ARG(t->operation));
-	else if (argo_args_read((enum argo_operation)op, &t->args, firing_arena(f), &s->args, &at, &e) < 0)
-		(void)err_wrap(&e, "args[%zu]", at); /* it is set */
-	str ns = val_get_str(meta, "namespace");
-	s->ns = s->args.ns.n ? s->args.ns : ns.n ? ns : firing_ns(f);
-	if (e.code || act(f, (enum argo_operation)op, s, &e) < 0)
+	int op, rc = read_subject(f, &op, s, &e);
+	if (rc == 0)
+		rc = makes_one(op) ? submit(f, (enum argo_operation)op, s, &e) : do_verb(f, (enum argo_operation)op, s, &e);
+	if (rc < 0)
 		firing_done(f, &e, NULL);
 }
 
+static int
+submits(struct firing *f, const struct val **out, struct err *e)
+{
+	struct subject *s = ARENA_NEW(firing_arena(f), struct subject);
+	struct submit_options o;
+	int op;
+	*out = NULL;
+	if (!firing_source(f)) /* it lies elsewhere, and was not read */
+		return 0;
+	if (read_subject(f, &op, s, e) < 0 || (makes_one(op) && submitted(f, (enum argo_operation)op, s, out, e) < 0))
+		return -1;
+	if (!*out || s->args.dry_run) {
+		*out = NULL;
+		return 0;
+	}
+	const struct val *object = with_flags(f, *out, s, &o);
+	*out = engine_with_options(firing_arena(f), object, &o);
+	return 0;
+}
+
 const struct trigger_ops trigger_argoWorkflow = { .kind = "argoWorkflow", .doc = "Submits a Workflow to the built-in engine, or stops, suspends, "
-	"retries, ... one.", .schema = &argo_workflow_schema, .fire = fire, .inside = true, .resume = trigger_resume };
+	"retries, ... one.", .schema = &argo_workflow_schema, .fire = fire, .inside = true, .submits = submits, .resume = trigger_resume };

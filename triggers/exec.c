@@ -151,18 +151,27 @@ workflow_of(struct firing *f)
 	return with(a, w, "spec", *spec);
 }
 
+static int
+submits(struct firing *f, const struct val **out, struct err *e)
+{
+	if (firing_payload(f).n > PAYLOAD_MAX)
+		return err_set(e, ERR_LIMIT, "the payload has %zu bytes: %d are the most", firing_payload(f).n, PAYLOAD_MAX);
+	if (refuse_all_tags(firing_config(f), e) < 0)
+		return -1;
+	*out = trigger_labelled(f, workflow_of(f));
+	return 0;
+}
+
 static void
 fire(struct firing *f)
 {
+	const struct val *workflow;
 	struct err e = { 0 };
-	if (firing_payload(f).n > PAYLOAD_MAX)
-		err_set(&e, ERR_LIMIT, "the payload has %zu bytes: %d are the most", firing_payload(f).n, PAYLOAD_MAX);
-	else if (refuse_all_tags(firing_config(f), &e) == 0) {
-		trigger_submit(f, trigger_labelled(f, workflow_of(f)), NULL);
-		return;
-	}
-	firing_done(f, &e, NULL);
+	if (submits(f, &workflow, &e) == 0)
+		trigger_submit(f, workflow, NULL);
+	else
+		firing_done(f, &e, NULL);
 }
 
 const struct trigger_ops trigger_exec = { .kind = "exec", .doc = "Runs a command as a step of the built-in engine. Ours, not Argo's.",
-	.schema = &exec_schema, .fire = fire, .inside = true };
+	.schema = &exec_schema, .fire = fire, .inside = true, .submits = submits };

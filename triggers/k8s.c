@@ -341,5 +341,19 @@ fire(struct firing *f)
 		firing_done(f, &e, NULL);
 }
 
+static int
+submits(struct firing *f, const struct val **out, struct err *e)
+{
+	struct subject s;
+	*out = NULL;
+	if (!firing_source(f)) /* it lies elsewhere, and was not read */
+		return 0;
+	if (find_subject(f, &s, e) < 0)
+		return -1;
+	if (s.kind->instance && (!s.t->operation.n || str_eq(s.t->operation, S("create"))))
+		*out = trigger_labelled(f, s.object);
+	return 0;
+}
+
 const struct trigger_ops trigger_k8s = { .kind = "k8s", .doc = "Creates, updates, patches and deletes objects.", .schema = &k8s_schema, .fire = fire,
-	.inside = true, .object = live_object, .resume = trigger_resume };
+	.inside = true, .object = live_object, .submits = submits, .resume = trigger_resume };

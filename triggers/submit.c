@@ -29,15 +29,6 @@ trigger_labelled(struct firing *f, const struct val *object)
 	return val_set(a, object, S("metadata"), meta);
 }
 
-const struct val *
-trigger_submits(struct firing *f)
-{
-	const struct val *source = firing_source(f);
-	str operation = val_get_str(firing_spec(f), "operation");
-	bool makes = !operation.n || str_eq(operation, S("create")) || str_eq(operation, S("submit"));
-	return makes && str_eq(val_get_str(source, "kind"), S("Workflow")) ? trigger_labelled(f, source) : NULL;
-}
-
 /* ---- a new workflow ----------------------------------------------------------------------------------------------------- */
 
 static str

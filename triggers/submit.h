@@ -21,8 +21,6 @@ void trigger_submit(struct firing *f, const struct val *object, const struct sub
  */
 void trigger_verb(struct firing *f, enum verb v, str ns, str name, const struct verb_options *o, void (*missing)(struct firing *f));
 
-/* The Workflow, labelled, that the firing of a k8s or argoWorkflow trigger submits; NULL: it does something else. */
-const struct val *trigger_submits(struct firing *f);
 /*
  * The kind has done what it does to the object. Ends the firing, with what it is as result: at once, or as its policy.k8s says (labels.c). `kind`
  * lives as long as the firing's arena.

@@ -58,6 +58,11 @@ struct trigger_ops {
 	bool own_parameters;         /* `parameters` are not of the trigger's object: the kind applies them itself */
 	/* What the parameters are applied to in place of the object that `source` has; NULL: there is no such hook. NULL and `e`: the attempt fails. */
 	const struct val *(*object)(struct firing *f, const struct val *source, struct err *e);
+	/*
+	 * For trying out: the Workflow that firing would submit, in the firing's arena; *out NULL: none. -1: it would fail. NULL: the kind
+	 * submits none.
+	 */
+	int (*submits)(struct firing *f, const struct val **out, struct err *e);
 	void (*forget)(void *memory); /* frees what firing_memory holds; NULL: nothing is held */
 	const char *instead; /* not served: what to write instead; may be NULL */
 };

@@ -212,6 +212,38 @@ class Workflows(Base):
                    "status: {startedAt: '2026-03-01T01:00:10Z', finishedAt: '2026-03-01T01:00:11Z'}}}\n", head)
 
 
+class Made(Base):
+    """What the kinds of trigger that submit a Workflow would submit."""
+    def head(self, template):
+        return WORKFLOW.replace("---\n", "") + "- apiVersion: argoproj.io/v1alpha1\n  kind: Sensor\n  metadata: {name: s}\n  spec:\n" \
+            "    dependencies: [{name: push, eventSourceName: github, eventName: push}]\n    triggers:\n    - template: {name: t, " + template + "}\n---\n"
+
+    def test_flags_and_submit_from(self):
+        flags = "args: [-p, who=me, --labels, 'a=b', --generate-name, n-]"
+        object_ = "apiVersion: argoproj.io/v1alpha1, kind: %s, metadata: {%s}, spec: {workflowTemplateRef: {name: build}}"
+        want = "expect:\n  workflows:\n  - {phase: Running, nodes: {a: {inputs: {p: me}}}, resource: {metadata: {name: n-1, labels: {a: b, " \
+            "events.argoproj.io/sensor: s}}}}\n"
+        event = "events: [{source: github, event: push}]\nsteps: [{node: a, result: stay}]\n"
+        for operation, source in (("submit", object_ % ("Workflow", "generateName: x-")),
+                                  ("submit-from", "apiVersion: argoproj.io/v1alpha1, kind: WorkflowTemplate, metadata: {name: build}")):
+            with self.subTest(operation):
+                self.holds(event + want, self.head("argoWorkflow: {operation: %s, %s, source: {resource: {%s}}}" % (operation, flags, source)))
+
+    def test_what_would_fail_or_makes_none(self):
+        event = "events: [{source: github, event: push}]\nexpect: {workflows: []}\n"
+        source = "source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: %s, metadata: {name: %s}}}"
+        self.says(event, r"firings\[0\] of t would fail: argoWorkflow submit-from: .*none.*",
+                  head=self.head("argoWorkflow: {operation: submit-from, %s}" % (source % ("WorkflowTemplate", "none"))))
+        self.holds(event, self.head("argoWorkflow: {operation: stop, %s}" % (source % ("Workflow", "x"))))
+        self.holds(event, self.head("k8s: {operation: delete, %s}" % (source % ("Workflow", "x"))))
+        self.holds(event, self.head("k8s: {operation: create, source: {resource: {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}}}"))
+
+    def test_commands(self):
+        self.holds("events: [{source: github, event: push}]\nsteps: [{node: '*', exit: 7}]\nexpect:\n  workflows:\n"
+                   "  - {phase: Failed, resource: {metadata: {name: t-1, labels: {events.argoproj.io/trigger: t}}}}\n",
+                   self.head("exec: {image: busybox, command: [deploy]}"))
+
+
 class Elsewhere(Base):
     def test_a_source_that_lies_elsewhere_is_not_read(self):
         for place in ("file: {path: /none.yaml}", "url: {path: 'http://127.0.0.1:1/x'}", "git: {url: 'file:///none', cloneDirectory: x, filePath: y, "
