@@ -10,6 +10,9 @@
 #include "core/lang/gofmt.h"
 #include "core/lang/lua_impl.h"
 
+/* Whole numbers from the negative of it to below it fit an int64_t. */
+#define WHOLE_END 9223372036854775808.0
+
 enum { WIDEST = 99, ITEM_MAX = 512 /* of a number: 309 digits, a precision, a sign */ };
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------- */
@@ -51,7 +54,7 @@ add_spaces(struct lua_pieces *p, size_t n)
 static size_t
 number_text(char *to, size_t cap, double d)
 {
-	if (d >= -0x1p63 && d < 0x1p63 && d == floor(d))
+	if (d >= -WHOLE_END && d < WHOLE_END && d == floor(d))
 		return (size_t)text_format(to, cap, "%lld", (long long)d);
 	struct buf b = { 0 };
 	go_format_float(&b, d, 'g', -1);
@@ -249,7 +252,7 @@ static void
 add_whole(struct lua_pieces *p, const struct item *it, double d)
 {
 	char digits[40];
-	d = d != d ? 0 : d < -0x1p63 ? -0x1p63 : d >= 0x1p63 ? 0x1.fffffffffffffp62 : d;
+	d = isnan(d) ? 0 : d < -WHOLE_END ? -WHOLE_END : d >= WHOLE_END ? 9223372036854774784.0 : d;
 	if (d > -1 || !strchr("oxX", it->letter)) {
 		add_c(p, it, true, d);
 		return;

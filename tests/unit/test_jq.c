@@ -10,9 +10,7 @@ static struct jq_pool *pool;
 static struct event *event;
 
 /* Where gojq is not followed, and why. */
-static const struct {
-	const char *text, *why;
-} differences[] = {
+static const struct vectors_difference differences[] = {
 	{ ".l[1.7]", "a number that is no whole one is no place" },
 	{ ".s[0]", "a text has no places" },
 	{ "try .s[] catch .", "jq's own words" },
@@ -56,10 +54,7 @@ static const struct {
 static const char *
 difference(str text)
 {
-	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
-		if (str_eq(text, str_c(differences[i].text)))
-			return differences[i].why;
-	return NULL;
+	return vectors_difference(differences, ARRAY_LEN(differences), text);
 }
 
 struct answer {

@@ -235,9 +235,7 @@ test_budgets(void **state UNUSED)
 /* ---- vectors ------------------------------------------------------------------------------------------------------- */
 
 /* Where Argo's interpreter is not followed, and why. */
-static const struct {
-	const char *text, *why;
-} differences[] = {
+static const struct vectors_difference differences[] = {
 	{ "123456789012345 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
 	{ "1e14 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
 	{ "1e15 .. ''", "a number beside a text is written by Lua itself, with 14 digits" },
@@ -283,10 +281,7 @@ static const struct {
 static const char *
 difference(str text)
 {
-	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
-		if (str_eq(text, str_c(differences[i].text)))
-			return differences[i].why;
-	return NULL;
+	return vectors_difference(differences, ARRAY_LEN(differences), text);
 }
 
 static struct val first_line;

@@ -141,20 +141,9 @@ limits(void **state)
 }
 
 /* Where govaluate is not followed, and why. */
-static const struct {
-	const char *text, *why;
-} differences[] = {
+static const struct vectors_difference differences[] = {
 	{ "a in (a)", "a list of one is a list" },
 };
-
-static bool
-differs(str text)
-{
-	for (size_t i = 0; i < ARRAY_LEN(differences); i++)
-		if (differences[i].why && str_eq(text, str_c(differences[i].text)))
-			return true;
-	return false;
-}
 
 static const char *
 check(struct arena *a, const struct val *line)
@@ -166,7 +155,7 @@ check(struct arena *a, const struct val *line)
 	(void)a;
 	int rc = when_eval(val_get_str(line, "w"), &is, &e);
 	snprintf(msg, sizeof msg, "%s", rc ? e.msg : is ? "true" : "false");
-	return differs(val_get_str(line, "w")) || (rc ? !want : want && want->b == is) ? NULL : msg;
+	return vectors_difference(differences, ARRAY_LEN(differences), val_get_str(line, "w")) || (rc ? !want : want && want->b == is) ? NULL : msg;
 }
 
 /* Made by tests/oracle/workflows with the real library and Argo's way with bare words. */
@@ -191,9 +180,7 @@ lookup(void *arg, str name, struct val *out)
 }
 
 /* The same for names. */
-static const struct {
-	const char *text, *why;
-} name_differences[] = {
+static const struct vectors_difference name_differences[] = {
 	{ "s in (s)", "a list of one is a list" },
 	{ "s in ('heads')", "a list of one is a list" },
 	{ "s IN ('heads')", "a list of one is a list" },
@@ -207,10 +194,7 @@ static const struct {
 static const char *
 difference(str text)
 {
-	for (size_t i = 0; i < ARRAY_LEN(name_differences); i++)
-		if (str_eq(text, str_c(name_differences[i].text)))
-			return name_differences[i].why;
-	return NULL;
+	return vectors_difference(name_differences, ARRAY_LEN(name_differences), text);
 }
 
 static str

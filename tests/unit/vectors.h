@@ -30,6 +30,20 @@ vectors_read_file(struct arena *a, const char *path)
 	return s;
 }
 
+/* A case in which the real one is not followed, and why. */
+struct vectors_difference {
+	const char *text, *why;
+};
+/* The reason, NULL if it is followed. */
+static inline const char *
+vectors_difference(const struct vectors_difference *list, size_t n, str text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(text, str_c(list[i].text)))
+			return list[i].why;
+	return NULL;
+}
+
 static inline void
 vectors_replay(const char *path, const char *(*check)(struct arena *a, const struct val *line))
 {
