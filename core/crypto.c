@@ -13,6 +13,9 @@ static struct {
 	unsigned char *(*hmac)(const EVP_MD *md, const void *key, int key_n, const unsigned char *d, size_t n, unsigned char *out, unsigned *out_n);
 	int (*digest)(const void *data, size_t n, unsigned char *out, unsigned *out_n, const EVP_MD *md, ENGINE *engine);
 	const EVP_MD *(*sha1)(void), *(*sha256)(void), *(*sha512)(void);
+	EVP_PKEY *(*raw_key)(int type, ENGINE *engine, const unsigned char *key, size_t n);
+	int (*public_key)(const EVP_PKEY *key, unsigned char *out, size_t *n);
+	void (*key_free)(EVP_PKEY *key);
 	int (*memcmp)(const void *a, const void *b, size_t n);
 } crypto;
 
@@ -23,7 +26,9 @@ crypto_load(struct err *e)
 		const char *name;
 		void *to;
 	} symbols[] = { { "HMAC", &crypto.hmac }, { "EVP_Digest", &crypto.digest }, { "EVP_sha1", &crypto.sha1 },
-		        { "EVP_sha256", &crypto.sha256 }, { "EVP_sha512", &crypto.sha512 }, { "CRYPTO_memcmp", &crypto.memcmp } };
+		        { "EVP_sha256", &crypto.sha256 }, { "EVP_sha512", &crypto.sha512 }, { "CRYPTO_memcmp", &crypto.memcmp },
+		        { "EVP_PKEY_new_raw_private_key", &crypto.raw_key }, { "EVP_PKEY_get_raw_public_key", &crypto.public_key },
+		        { "EVP_PKEY_free", &crypto.key_free } };
 	if (crypto.library)
 		return 0;
 	void *library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
@@ -86,6 +91,18 @@ crypto_hash(const char *hash, str bytes, unsigned char out[CRYPTO_HASH_MAX])
 	assert(ok);
 	(void)ok;
 	return n;
+}
+
+int
+crypto_ed25519_public(const unsigned char private[32], unsigned char out[32], struct err *e)
+{
+	size_t n = 32;
+	if (crypto_load(e) < 0)
+		return -1;
+	EVP_PKEY *key = crypto.raw_key(EVP_PKEY_ED25519, NULL, private, 32);
+	int ok = key && crypto.public_key(key, out, &n) && n == 32;
+	crypto.key_free(key);
+	return ok ? 0 : err_set(e, ERR_INTERNAL, "Ed25519: no public key");
 }
 
 bool

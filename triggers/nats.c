@@ -3,6 +3,7 @@
  * nats: publishes to a NATS subject. The message has gone when the server has answered a ping behind it; with `jetStream` (our own) when the
  * stream has acknowledged it, and the firing's id is its Nats-Msg-Id: a repetition within the stream's window is dropped there.
  */
+#include "core/net/nkey.h"
 #include "triggers/broker.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
@@ -18,8 +19,7 @@ static const struct schema nats_auth_schema = { "NATSAuth", "How to identify.", 
 	(const struct field[]){
 	FIELD_PTR(struct nats_auth, basic, "basic", 0, &basic_auth_schema, .doc = "User name and password."),
 	FIELD_PTR(struct nats_auth, credential, "credential", 0, &secret_ref_schema, .doc = "Credentials file."),
-	FIELD_PTR(struct nats_auth, nkey, "nkey", LATER, &secret_ref_schema, .doc = "NKey.",
-		.hint = "a credentials file holds one, too: `credential`"),
+	FIELD_PTR(struct nats_auth, nkey, "nkey", 0, &secret_ref_schema, .doc = "NKey: the seed of a user, `SU...`."),
 	FIELD_PTR(struct nats_auth, token, "token", 0, &secret_ref_schema, .doc = "Token."),
 	FIELD_SRC(struct nats_auth, src),
 	{ 0 } } };
@@ -61,12 +61,22 @@ static const struct schema nats_trigger_schema = { "NATSTrigger", "Publishes to 
 	{ 0 } }, check };
 
 static int
+add_nkey(struct broker_call *b, const struct secret_ref *ref, struct err *e)
+{
+	char public[NKEY_PUBLIC_SIZE + 1];
+	if (call_secret(b->firing, ref, &b->target.nkey, e) < 0 || nkey_public(b->target.nkey, public, e) < 0)
+		return -1;
+	broker_option(b, S("nkey.public"), arena_dup(firing_arena(b->firing), str_c(public)));
+	return 0;
+}
+
+static int
 log_in(struct broker_call *b, const struct nats_auth *a, struct err *e)
 {
 	if (!a)
 		return 0;
-	if (a->nkey)
-		return err_set(e, ERR_UNSUPPORTED, "auth.nkey is not served yet: use credential");
+	if (a->nkey && add_nkey(b, a->nkey, e) < 0)
+		return -1;
 	if (broker_login(b, a->basic, e) < 0 || call_secret(b->firing, a->token, &b->target.token, e) < 0)
 		return -1;
 	return call_secret(b->firing, a->credential, &b->target.creds, e);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triggers that send to a message broker, each against the real one on loopback: what arrives there, what is refused, and whom they trust.
 That nothing is lost while a broker is away is in test_restarts.py."""
+import base64
+import binascii
 import json
 import os
 import unittest
@@ -152,6 +154,29 @@ class NatsTrigger(Brokers):
         self.send({"n": 1})
         until(lambda: any("uthorization" in v[1] or "uthentication" in v[1] for v in self.verdicts(d)), 60, "a refusal")
         self.assertNotIn("wrong-one", d.log())
+
+
+    def test_a_user_by_nkey(self):
+        """A pair of keys by OpenSSL, written as NATS writes them."""
+        b = self.broker(Nats)
+        b.run("openssl", "genpkey", "-algorithm", "ed25519", "-outform", "DER", "-out", "key.der")
+        b.run("openssl", "pkey", "-inform", "DER", "-in", "key.der", "-pubout", "-outform", "DER", "-out", "public.der")
+        def written(prefix, file):
+            with open(os.path.join(b.dir, file), "rb") as f:
+                raw = prefix + f.read()[-32:]
+            return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+        user = 20 << 3
+        seed, public = written(bytes([18 << 3 | user >> 5, (user & 31) << 3]), "key.der"), written(bytes([user]), "public.der")
+        b.CONFIG = 'authorization { users: [{nkey: "%s"}] }' % public
+        b.start()
+        trigger = f"      nats:\n        url: nats://127.0.0.1:{b.port}\n        subject: x\n        auth: {{nkey: {{name: keys, key: seed}}}}"
+        d = self.sends(trigger, seed=seed + "\n")
+        self.send({"n": 1})
+        self.wait_for(d, 1)
+        d.stop()
+        d = self.sends(trigger, seed="SU" + seed[2:][::-1])
+        self.send({"n": 2})
+        until(lambda: any("the NKey is not the seed of a user" in v[1] for v in self.verdicts(d)), 60, "a refusal")
 
 
 class RedisTrigger(Brokers):
