@@ -154,15 +154,36 @@ hooks_wait(struct run *r, struct node *n)
 
 /* ---- right after what was begun ------------------------------------------------------------------------------- */
 
+static void follow_on(struct run *r, struct rest *x);
+
+/* `mark`: of the news of its hooks. */
+static void
+follow_one(struct run *r, struct node *n, size_t mark)
+{
+	if (!node_fulfilled(n)) {
+		lifecycle_look(r, n);
+		return;
+	}
+	(void)hooks_wait(r, n);
+	if (r->interrupted.n) { /* a hook was left: that comes first */
+		run_rest(r, &(struct rest){ .go_on = follow_on, .node = n->boundary, .at = n->order, .mark = mark });
+		return;
+	}
+	run_settle_below(r, mark, n); /* it may have ended as it began: then the exit hook is next */
+	(void)hooks_wait(r, n);
+}
+
+static void
+follow_on(struct run *r, struct rest *x)
+{
+	follow_one(r, r->nodes.p[x->at], x->mark < r->news.n ? x->mark : r->news_at);
+}
+
 void
 hooks_follow(struct run *r, struct node *n)
 {
-	if (n->role != ROLE_STEP && n->role != ROLE_TASK && n->role != ROLE_ITEM)
-		return; /* nobody waits for it */
-	if (node_fulfilled(n))
-		(void)hooks_wait(r, n);
-	else
-		lifecycle_look(r, n);
+	if (n->role == ROLE_STEP || n->role == ROLE_TASK || n->role == ROLE_ITEM) /* else nobody waits for it */
+		follow_one(r, n, r->news.n);
 }
 
 static bool

@@ -46,7 +46,7 @@ def engine_view(answer):
         "boundary": nodes[n["boundaryID"]]["name"] if n.get("boundaryID") else "", "children": names(n, "children"),
         "outbound": names(n, "outboundNodes"), "template": n.get("templateName") or (n.get("templateRef") or {}).get("template", ""),
         "inputs": parameters(n.get("inputs")), "outputs": outputs_of(n.get("outputs")), "started": seconds(n.get("startedAt")),
-        "finished": seconds(n.get("finishedAt")), "flags": n.get("nodeFlag", {})} for i, n in nodes.items()}
+        "finished": seconds(n.get("finishedAt")), "flags": n.get("nodeFlag", {}), "memo": n.get("memoizationStatus")} for i, n in nodes.items()}
     view["(workflow)"] = {"phase": status.get("phase"), "message": status.get("message", ""), "finished": seconds(status.get("finishedAt")),
                           "outputs": parameters(status.get("outputs"))}
     view["(starts)"] = sorted(n[1:] for n in answer["notes"] if n[0] == "start")
@@ -64,7 +64,7 @@ def model_view(m):
             "type": n.type, "phase": n.phase, "message": n.message, "display": n.display(), "id": m.id(n.name),
             "boundary": n.boundary.name if n.boundary else "", "children": sorted(c.name for c in n.children),
             "outbound": sorted(c.name for c in n.outbound), "template": n.template_name, "inputs": n.inputs, "outputs": n.outputs,
-            "started": n.started, "finished": n.finished, "flags": flags}
+            "started": n.started, "finished": n.finished, "flags": flags, "memo": n.memo}
     view["(workflow)"] = {"phase": m.phase if m.finished is not None or m.phase == "Pending" else "Running", "message": m.message, "finished": (m.finished or 0) // 1000, "outputs": m.outputs}
     view["(starts)"] = sorted(n[1:] for n in m.notes if n[0] == "start")
     view["(refused verbs)"] = [str(m.refused)]

@@ -156,8 +156,8 @@ class All(Locks, Hooks):
 
 
 class Verbs(All):
-    """Everything together, and people who stop, pause and resume it at any moment; suspended nodes that wait for somebody, and steps that
-    take too long."""
+    """Everything together, and people who stop, pause and resume it at any moment; suspended nodes that wait for somebody, steps that
+    take too long, and results that are used again."""
     name = "verbs"
 
     def add_to(self, scenario, spec, docs):
@@ -169,9 +169,18 @@ class Verbs(All):
                 t["timeout"] = "%dms" % self.r2.randint(1000, 9000)
             elif "container" in t and self.often(0.15):
                 t["activeDeadlineSeconds"] = self.r2.randint(1, 5)
+            if "suspend" not in t and self.often(0.2):
+                t["memoize"] = self.memoize("inputs" in t)
         if self.often(0.1):
             spec["suspend"] = True
         scenario["verbs"] = self.people()
+
+    def memoize(self, with_input):
+        m = {"key": self.r2.choice(["one", "two", "not_a_key", "k-{{inputs.parameters.m}}", "k-{{inputs.parameters.m}}"][:None if with_input else 2]),
+             "cache": {"configMap": {"name": self.r2.choice(["here", "there"])}}}
+        if self.often(0.3):
+            m["maxAge"] = "%dms" % self.r2.randint(500, 9000)
+        return m
 
     def people(self):
         verbs, at = [], 0

@@ -18,7 +18,8 @@ class Hooks:
         if not hooks or node.untold:
             return not hooks
         known = self.hook_scope(n, node, step, kind)
-        return self.look_at_hooks(node, hooks, known, lambda name, hook: self.hook_call(n, name, hook))
+        whole = n if kind == "tasks" else self.nodes[node.name[:node.name.index("]", len(n.name)) + 1]]
+        return self.look_at_hooks(node, hooks, known, lambda name, hook: self.hook_call(n, name, hook), lambda why: self.will_be_error(whole, why))
 
     def hook_scope(self, n, node, step, kind):
         """What its exit hook knows; its own status is the node's, also of one that is tried again."""
@@ -26,7 +27,7 @@ class Hooks:
         known["%s.%s.status" % (kind, step["name"])] = node.phase
         return known
 
-    def look_at_hooks(self, node, hooks, known, make_call):
+    def look_at_hooks(self, node, hooks, known, make_call, cannot_begin):
         closed = True
         for key in hooks:
             hook, name = hooks[key], "%s.hooks.%s" % (node.name, key)
@@ -39,6 +40,8 @@ class Hooks:
             done = self.execute_hook(self.hook_calls[name])
             if done:
                 self.link(node, done)
+                if done.bubbles:
+                    cannot_begin(done.message)
             closed = closed and bool(done) and done.fulfilled
         return closed
 
@@ -53,7 +56,10 @@ class Hooks:
         """Those of the workflow see the state of its root as its status. Whether none that began is still open."""
         hooks = conditional(self.spec.get("hooks"))
         known = dict(self.globals(), **{"workflow.status": "Succeeded" if root.phase in ("Skipped", "Omitted") else root.phase})
-        return self.look_at_hooks(root, hooks, known, lambda name, hook: self.hook_call(None, name, hook)) if hooks else True
+        return not hooks or self.look_at_hooks(root, hooks, known, lambda name, hook: self.hook_call(None, name, hook), self.hook_wrong)
+
+    def hook_wrong(self, why):
+        self.hook_error = self.hook_error or why
 
     def hook_call(self, n, name, hook):
         if not n:

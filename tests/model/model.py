@@ -8,6 +8,7 @@ know whole seconds.
 """
 import copy
 import json
+import re
 from dataclasses import dataclass, field
 
 from hooks import Hooks
@@ -62,6 +63,7 @@ class Node:
         self.entered = False      # its body began
         self.backing_off = False  # of a Retry node: it waits for the time of its next attempt,
         self.called_off = False   # and need not any more
+        self.memo = None          # status.memoizationStatus
         self.untold = False       # it has ended together with others, and its turn to lead on has not come
 
     fulfilled = property(lambda self: self.phase in FULFILLED and not self.dying and not self.untold)
@@ -96,9 +98,12 @@ class Model(Locking, Hooks):
         self.outputs, self.notes, self.begun = {}, [], {}
         self.refused = 0          # verbs that came too late
         self.changed = False
+        self.limits = '"parallelism"' in json.dumps(docs) or '"failFast"' in json.dumps(docs)
         self.turn = False         # one of those that are subject to a limit may begin now
         self.waking = False       # a moment in which nobody is stopped
         self.began = 0            # when it got its own lock
+        self.hook_error = ""      # of a hook of the workflow that could not begin
+        self.kept = {}            # (cache, key) -> outputs, when
         self.hook_calls = {}      # of hooks with a condition that began
 
     # ---- the world: time, the executor, what people do ------------------------------------------------------------
@@ -144,7 +149,7 @@ class Model(Locking, Hooks):
     def settle_all_else(self):
         while True:
             self.quiet()
-            if self.suspended or self.finished is not None:
+            if self.suspended or self.finished is not None or not self.limits:
                 return
             if any(self.fail_fast(n) for n in list(self.nodes.values())):
                 continue
@@ -266,6 +271,9 @@ class Model(Locking, Hooks):
         self.phase = root.phase if root.phase in FAILED else "Succeeded"
         if not self.workflow_hooks(root):
             return
+        if self.hook_error and root.phase != "Error":
+            self.set(root, "Error", self.hook_error)
+        self.phase = root.phase if root.phase in FAILED else "Succeeded"
         handler = self.exit_handler(root)
         if handler and not handler.fulfilled:
             return
@@ -371,14 +379,15 @@ class Model(Locking, Hooks):
     def set(self, n, phase, message=None):
         if n.phase == phase and message in (None, n.message):
             return
-        self.changed = True
+        self.changed, before = True, n.fulfilled
         n.phase = phase
+        self.keep(n)
         task = n.boundary and n.boundary.type == "DAG" and not n.call.hooked and not n.call.attempt
         if phase == "Error" and n.bubbles and task and message:
             message = "task '%s' errored: %s" % (n.name, message)
         if message is not None:
             n.message = message
-        if n.fulfilled:
+        if n.fulfilled and not before:
             n.finished = self.now // 1000
             self.give_back(n)
 
@@ -413,7 +422,53 @@ class Model(Locking, Hooks):
         retried = template.get("retryStrategy", self.spec.get("retryStrategy")) is not None
         if not self.has_locks(call, template, inputs, "Retry" if retried else KINDS[self.kind(template)]):
             return self.nodes[call.name]
-        return self.retry(call, template, inputs) if retried else self.body(call, template, inputs)
+        kind = "Retry" if retried else KINDS[self.kind(template)]
+        had = self.had_before(call, template, inputs, kind) if "memoize" in template else None
+        if had:
+            return had
+        n = self.retry(call, template, inputs) if retried else self.body(call, template, inputs)
+        self.note_memo(n, template)
+        return n
+
+    # ---- results that are used again (spec 2.12) ---------------------------------------------------------------------
+
+    def had_before(self, call, template, inputs, kind):
+        """An earlier result ends the node as it begins, or as it gets its locks."""
+        n = self.nodes.get(call.name)
+        if n and n.entered:
+            return None
+        key, cache = self.memo_key(template)
+        if not re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]*", key):
+            if not n:
+                self.may_begin(call)
+            return self.cannot_begin(call, "invalid cache key: " + key)
+        outputs, when = self.kept.get((cache, key), (None, 0))
+        age = template["memoize"].get("maxAge")
+        if outputs is None or (age and self.now - when > duration(age)):
+            return None
+        if not n:
+            self.may_begin(call)
+            n = self.create(call, kind)
+        n.template, n.inputs, n.outputs, n.entered = template, inputs, copy.deepcopy(outputs), True
+        n.memo = {"hit": True, "key": key, "cacheName": cache}
+        self.lift(n)
+        self.set(n, "Succeeded", "")
+        return n
+
+    @staticmethod
+    def memo_key(template):
+        return template["memoize"]["key"], template["memoize"]["cache"]["configMap"]["name"]
+
+    def note_memo(self, n, template):
+        if "memoize" not in template or n.memo or n.type == "Suspend":
+            return
+        key, cache = self.memo_key(template)
+        n.memo = {"hit": False, "key": key, "cacheName": cache}
+        self.keep(n)
+
+    def keep(self, n):
+        if n.memo and not n.memo["hit"] and n.phase == "Succeeded" and n.type != "Retry":
+            self.kept[n.memo["cacheName"], n.memo["key"]] = copy.deepcopy(n.outputs), self.now
 
     @staticmethod
     def once(n, process):
@@ -1022,6 +1077,7 @@ class Model(Locking, Hooks):
             about_last = self.about_last(number, n.attempts[number - 1] if number else None)
             processed, _, again.inner = self.once(self.nodes.get(again.name), lambda: self.process(again, about_last))
             attempt = self.body(again, processed, inputs)
+            self.note_memo(attempt, processed)
         except Wrong as e:
             attempt = self.cannot_begin(again, str(e))
         except Blocked:
