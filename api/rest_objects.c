@@ -188,7 +188,7 @@ rest_put_answering(struct api *api, struct http_req *r, const struct val *v, str
 {
 	if (before)
 		object_ref(before); /* its identity goes into the answer, and its place in the set is taken before that is made */
-	v = kept_identity(http_req_arena(r), v, before, loop_now(api->env.loop));
+	v = kept_identity(api->env.objects, http_req_arena(r), v, before, loop_now(api->env.loop));
 	struct object *o = decode(api, r, v);
 	if (o) {
 		revisions_origin(api->env.revisions, origin);

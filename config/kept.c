@@ -2,6 +2,9 @@
 #include "config/kept.h"
 
 #include "core/event.h"
+#include "core/random.h"
+
+enum { SUFFIX = 5, NAME_TRIES = 20, NAME_MAX_DEFAULT = 253 };
 
 const char kept_schema_sql[] =
 	"CREATE TABLE object (kind TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, manifest BLOB NOT NULL, crc INTEGER NOT NULL,"
@@ -105,13 +108,28 @@ kept_load(struct store *s, struct objects *os, struct err *e)
 
 /* ---- manifests ------------------------------------------------------------------------------------------------------------ */
 
+/* The beginning gives way to what makes it another's, as in Kubernetes (apiserver/pkg/storage/names). */
+static str
+generate_name(const struct objects *os, struct arena *a, const struct val *v)
+{
+	const struct val *meta = val_get(v, S("metadata"));
+	const struct kind *k = objects_kind(os, val_get_str(v, "kind"));
+	str prefix = val_get_str(meta, "generateName"), name = STR_NONE;
+	if (!prefix.n || !k)
+		return STR_NONE;
+	prefix = str_slice(prefix, 0, (k->name_max ? k->name_max : NAME_MAX_DEFAULT) - SUFFIX);
+	for (int i = 0; i < NAME_TRIES && (!name.n || objects_find(os, k, val_get_str(meta, "namespace"), name)); i++)
+		name = arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(random_suffix(a, SUFFIX)));
+	return name;
+}
+
 const struct val *
-kept_identity(struct arena *a, const struct val *v, const struct object *before, int64_t now_ns)
+kept_identity(const struct objects *os, struct arena *a, const struct val *v, const struct object *before, int64_t now_ns)
 {
 	const struct val *meta = val_get(v, S("metadata")), *old = before ? val_get(before->manifest, S("metadata")) : NULL;
 	str name = val_get_str(meta, "name"), uid = val_get_str(old, "uid"), made = val_get_str(old, "creationTimestamp");
-	if (!name.n && val_get_str(meta, "generateName").n)
-		name = arena_fmt(a, "%.*s%.*s", STR_ARG(val_get_str(meta, "generateName")), STR_ARG(str_slice(event_random_id(a), 0, 5)));
+	if (!name.n)
+		name = generate_name(os, a, v);
 	if (!uid.n) {
 		str id = event_random_id(a);
 		uid = arena_fmt(a, "%.8s-%.4s-%.4s-%.4s-%.12s", id.p, id.p + 8, id.p + 12, id.p + 16, id.p + 20);

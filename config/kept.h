@@ -14,8 +14,11 @@ extern const char kept_schema_sql[]; /* table: object */
 /* Reads them all into `os`. At start, before the manifests' files. */
 int kept_load(struct store *s, struct objects *os, struct err *e) MUST_CHECK;
 
-/* The manifest with what a server adds: a uid and a time of creation, which stay, and a version, which grows. `before`: what it takes the place of, or NULL. */
-const struct val *kept_identity(struct arena *a, const struct val *manifest, const struct object *before, int64_t now_ns);
+/*
+ * The manifest with what a server adds: a name, if it has a generateName only, that no other has; a uid and a time of creation, which stay, and a
+ * version, which grows. `before`: what it takes the place of, or NULL. In `a`.
+ */
+const struct val *kept_identity(const struct objects *os, struct arena *a, const struct val *manifest, const struct object *before, int64_t now_ns);
 /* Decoded, and names in it looked up in `os`; NULL if there were errors. Findings go to `d`. */
 struct object *kept_decode(const struct objects *os, const struct val *manifest, str default_ns, struct diags *d);
 /*

@@ -204,12 +204,13 @@ static const struct {
 static const struct val *
 apply(struct arena *a, const struct val *doc, const struct val *in, struct err *e)
 {
-	struct operation o = { val_get_str(in, "op"), val_get_str(in, "path"), val_get_str(in, "from"), val_get(in, S("value")) };
+	struct operation *o = ARENA_NEW(a, struct operation);
+	*o = (struct operation){ val_get_str(in, "op"), val_get_str(in, "path"), val_get_str(in, "from"), val_get(in, S("value")) };
 	for (size_t i = 0; i < ARRAY_LEN(operations); i++) {
-		if (!str_eq(o.op, str_c(operations[i].name)))
+		if (!str_eq(o->op, str_c(operations[i].name)))
 			continue;
-		if (o.path.p && (o.from.p || !operations[i].from) && (o.value || !operations[i].value))
-			return operations[i].apply(a, doc, &o, e);
+		if (o->path.p && (o->from.p || !operations[i].from) && (o->value || !operations[i].value))
+			return operations[i].apply(a, doc, o, e);
 		err_set(e, ERR_INVALID, "%s needs path%s", operations[i].name, operations[i].value ? " and value" : operations[i].from ? " and from" : "");
 		return NULL;
 	}

@@ -286,6 +286,5 @@ int submit_manifest(struct engine *g, const struct val *manifest, const struct s
 /* What another run executed, once more (run_again): not validated anew, as the templates in force do not count. */
 int submit_again(struct engine *g, const struct val *manifest, const struct submit_options *o, const struct val *saved, const struct val *state,
                  const struct val *frozen, struct arena *a, str *name, struct live **out, struct err *e) MUST_CHECK;
-str random_suffix(struct arena *a, size_t n);
 
 #endif

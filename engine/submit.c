@@ -4,36 +4,14 @@
  * overrides), decoded, validated as Argo validates on create (spec 6), and started, all in this turn.
  */
 #include "core/event.h"
+#include "core/random.h"
 #include "engine/shell.h"
-
-#include <sys/random.h>
 
 enum { NAME_TRIES = 8, SUFFIX = 5 };
 
 static const struct kind *const workflow_kinds[] = { &kind_workflow };
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
-
-static void
-random_bytes(unsigned char *p, size_t n)
-{
-	ssize_t got = getrandom(p, n, 0); /* up to 256 bytes never come short */
-	assert(got == (ssize_t)n);
-	(void)got;
-}
-
-str
-random_suffix(struct arena *a, size_t n)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-	unsigned char bytes[64];
-	assert(n <= sizeof bytes);
-	random_bytes(bytes, n);
-	char *p = arena_alloc(a, n + 1, 1);
-	for (size_t i = 0; i < n; i++)
-		p[i] = letters[bytes[i] % (sizeof letters - 1)];
-	return (str){ p, n };
-}
 
 /* Version 7: it begins with the time, so that the index over uids grows at its end. */
 static str

@@ -71,7 +71,7 @@ struct subject {
 	struct argo_args args;
 };
 
-/* `-n` goes before what the object says, as on the command line. *out points into `s`. */
+/* *out points into `s`. */
 static const struct val *
 with_flags(struct firing *f, const struct val *object, const struct subject *s, struct submit_options *out)
 {
@@ -137,6 +137,15 @@ do_verb(struct firing *f, enum argo_operation op, const struct subject *s, struc
 	return 0;
 }
 
+/* As with the argo command: `-n` goes before what the trigger gives it, but not before what a Workflow itself says. */
+static str
+namespace_of(struct firing *f, int op, str of_object, str of_args)
+{
+	if (op == ARGO_SUBMIT && of_object.n)
+		return of_object;
+	return of_args.n ? of_args : of_object.n ? of_object : firing_ns(f);
+}
+
 static int
 read_subject(struct firing *f, int *op, struct subject *s, struct err *e)
 {
@@ -149,8 +158,7 @@ read_subject(struct firing *f, int *op, struct subject *s, struct err *e)
 		return err_set(e, ERR_INVALID, "unknown operation type %.*s", STR_ARG(t->operation));
 	if (argo_args_read((enum argo_operation)*op, &t->args, firing_arena(f), &s->args, &at, e) < 0)
 		return err_wrap(e, "args[%zu]", at);
-	str ns = val_get_str(meta, "namespace");
-	s->ns = s->args.ns.n ? s->args.ns : ns.n ? ns : firing_ns(f);
+	s->ns = namespace_of(f, *op, val_get_str(meta, "namespace"), s->args.ns);
 	if (*op != ARGO_SUBMIT && !s->name.n)
 		return err_set(e, ERR_INVALID, "failed to execute the workflow %s operation, no name is given", operations[*op + 1]);
 	return 0;

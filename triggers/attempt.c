@@ -376,6 +376,8 @@ firing_done(struct firing *f, const struct err *e, const struct val *result)
 	struct trigger *t = f->t;
 	assert(f->busy);
 	f->busy = false;
+	t->beside -= f->beside;
+	f->beside = false;
 	if (!t->ts) { /* shut down meanwhile: the row is pending and the next daemon tries again */
 		firing_free(f);
 		trigger_free_if_idle(t);

@@ -24,6 +24,7 @@ enum {
 	WAITING_MAX = 1024, /* firings of a trigger that wait beside the queue in memory; more are on disk alone until they are due */
 	WAITING_PAGE = 256,
 	ENDED_MAX = 1024,   /* firings of a trigger that have ended and whose end is not on disk: then no more begin */
+	BESIDE_MAX = 1000, /* firings per trigger that began in the turn of their event and have not ended, beside those of the window */
 	/* beyond these a gathering firing closes before its time */
 	GATHER_EVENTS_MAX = 10000,
 	GATHER_BYTES_MAX = 16 << 20,
@@ -97,6 +98,7 @@ struct trigger {
 	struct link ended;   /* that it has ended is not on disk yet */
 	struct open_firing open;
 	size_t queued, waits, in_window, ends; /* in queue, waiting, the window, ended */
+	size_t beside; /* firings that began in the turn of their event and have not ended */
 	struct beyond beyond;
 	struct aside aside;
 	int64_t rate_next_ns; /* when rateLimit lets the next one through; 0: it let none through yet */
@@ -118,6 +120,7 @@ struct firing {
 	bool holds_up;    /* failed: those behind it wait, too */
 	bool set_aside;   /* failed: its row is marked as set aside */
 	bool buried;      /* a dead letter */
+	bool beside;      /* counted in its trigger's */
 	struct timer timer;
 	struct arena *arena; /* of the events' bookkeeping */
 	size_t n;            /* events; 0: not in memory */

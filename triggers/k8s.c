@@ -176,7 +176,7 @@ keep(const struct subject *s, const struct val *manifest, struct err *e)
 	if (check_room(s, manifest, e) < 0)
 		return -1;
 	diags_init(&d);
-	manifest = kept_identity(a, manifest, s->now, loop_now(env->loop));
+	manifest = kept_identity(env->objects, a, manifest, s->now, loop_now(env->loop));
 	struct object *o = kept_decode(env->objects, manifest, s->ns, &d);
 	int rc = o ? 0 : sum_up(&d, e);
 	diags_free(&d);

@@ -385,6 +385,8 @@ fire_inside(struct firing *f, struct arena *a, struct firing_outcome *out)
 	if (out->verdict != FIRING_PENDING)
 		return;
 	f->sync = NULL;
+	f->beside = true;
+	f->t->beside++;
 	if (!f->stored)
 		firing_keep_mark(f, STR_NONE);
 }

@@ -166,7 +166,7 @@ turn_is_open(const struct trigger *t)
 {
 	int64_t now = loop_now(t->ts->env->loop);
 	bool idle = !t->queued && !t->beyond.n && list_empty(&t->unwritten) && (!t->def.serial || (!t->in_window && list_empty(&t->running)));
-	return !t->away && idle && rate_slot(t, now) <= now;
+	return !t->away && idle && t->beside < BESIDE_MAX && rate_slot(t, now) <= now;
 }
 
 void

@@ -210,6 +210,31 @@ class Operations(TestCase):
         until(lambda: "fired" in d.cli("events", "-o", "json").stdout, what="the end of the firing")
         self.assertEqual(len(self.workflows()), 2)
 
+    def test_each_event_makes_one_object_however_often_the_daemon_is_killed(self):
+        """Read from a file, and so after the event is on disk."""
+        events, kills = scaled(20, 300), scaled(3, 12)
+        path = os.path.join(self.directory, "map.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: made-}, data: {n: none}}\n")
+        d = self.serve(sensor("make", f"""
+      k8s:
+        source: {{file: {{path: {path}}}}}
+        parameters: [{{src: {{dependencyName: d, dataKey: body.n}}, dest: data.n}}]
+"""))
+        for i in range(events):
+            if i % max(1, events // kills) == 1:
+                d.kill()
+                d.start()
+            self.send("make", n=i)
+
+        def made():
+            with sqlite3.connect(os.path.join(d.state, "tidegate.db")) as db:
+                rows = db.execute("SELECT manifest FROM object WHERE kind = 'ConfigMap'").fetchall()
+                left = db.execute("SELECT count(*) FROM firing").fetchone()[0]
+            return not left and len(rows) >= events and sorted(int(json.loads(r[0])["data"]["n"]) for r in rows)
+
+        self.assertEqual(until(made, seconds=300, what="the last firing"), list(range(events)))
+
     def test_each_event_resubmits_once_however_often_the_daemon_is_killed(self):
         events, kills = scaled(20, 300), scaled(3, 12)
         d = self.serve("""

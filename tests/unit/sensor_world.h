@@ -41,7 +41,7 @@ static struct {
 	struct ordered {
 		enum verb verb;
 		const char *name, *text; /* "ns/name"; message or node selector */
-	} verbs[50];
+	} verbs[1200];
 	size_t verbs_n;
 	enum err_code refuse_verb;
 	const char *labels; /* of every workflow, as JSON */

@@ -101,6 +101,12 @@ static void
 args_may_name_another_namespace(void **state)
 {
 	struct world *w = *state;
+	apply(w, TEMPLATE("argoWorkflow") "        operation: submit\n        args: [-n, other]\n        source: {resource: {apiVersion: argoproj.io/v1alpha1, "
+	      "kind: Workflow, metadata: {generateName: x-}}}\n        parameters: [{src: {dependencyName: a, dataKey: ns, value: \"\"}, dest: metadata.namespace}]\n");
+	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "fired");
+	assert_string_equal(submitted(w, 0, "metadata.namespace"), "\"other\"");
+	assert_string_equal(verdict(w, emit(w, "a", "{\"ns\":\"third\"}"), "t"), "fired");
+	assert_string_equal(submitted(w, 1, "metadata.namespace"), "\"third\"");
 	apply(w, TEMPLATE("argoWorkflow") "        operation: stop\n        args: [-n, other]\n" WORKFLOW_NAMED);
 	wait_for_verdict(w, emit(w, "a", "{}"), "t", "fired");
 	assert_string_equal(engine.verbs[0].name, "other/x");
@@ -204,6 +210,25 @@ a_workflow_that_ended_otherwise_is_not_waited_for(void **state)
 	wait_for_verdict(w, id, "t", "dead-letter: policy.k8s: Workflow wf-0 has ended without its labels: workflows.argoproj.io/phase=Failed, not Succeeded");
 }
 
+/* Beyond a thousand that wait, firings stay in the queue, and go on when some have ended. */
+static void
+those_that_wait_are_bounded(void **state)
+{
+	struct world *w = *state;
+	engine.labels = RUNNING;
+	apply(w, TEMPLATE("argoWorkflow") "        operation: suspend\n" WORKFLOW_NAMED POLICY(""));
+	for (int i = 0; i < 1100; i++)
+		emit(w, "a", "{}");
+	settle(w);
+	assert_in_range(engine.verbs_n, 1000, 1016);
+	engine.labels = SUCCEEDED;
+	for (int i = 0; i < 20 && engine.verbs_n < 1100; i++) {
+		later(w, 10);
+		settle(w);
+	}
+	assert_int_equal(engine.verbs_n, 1100);
+}
+
 /* What was done is not done again; the wait goes on. */
 static void
 a_restart_while_labels_are_waited_for(void **state)
@@ -250,6 +275,18 @@ create_update_and_delete_a_config_map(void **state)
 	assert_string_equal(kept(w, "ConfigMap", "c", "data"), "");
 	assert_null(row_of_c(w).p);
 	assert_string_equal(verdict(w, emit(w, "a", "{}"), "t"), "fired"); /* there is nothing to delete */
+}
+
+/* A name of its own for each. */
+static void
+a_generated_name_is_nobody_elses(void **state)
+{
+	struct world *w = *state;
+	apply(w, TEMPLATE("k8s") "        source: {resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: made-}, data: {a: x}}}\n");
+	for (int i = 0; i < 300; i++)
+		emit(w, "a", "{}");
+	settle(w);
+	assert_int_equal(objects_count(w->objects), 301);
 }
 
 static void
@@ -415,8 +452,10 @@ main(void)
 		TEST(a_policy_waits_for_the_labels),
 		TEST(labels_that_do_not_come_are_a_failure_only_if_the_policy_says_so),
 		TEST(a_workflow_that_ended_otherwise_is_not_waited_for),
+		TEST(those_that_wait_are_bounded),
 		TEST(a_restart_while_labels_are_waited_for),
 		TEST(create_update_and_delete_a_config_map),
+		TEST(a_generated_name_is_nobody_elses),
 		TEST(update_and_patch_of_what_there_is_not_create_it),
 		TEST(patches_of_each_strategy),
 		TEST(a_live_object_gets_the_parameters),
