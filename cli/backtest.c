@@ -49,7 +49,7 @@ static int
 open_side(struct backtest *b, enum side side, struct object *sensor, const struct manifest_set *m, struct err *e)
 {
 	struct backtest_side *s = &b->sides[side];
-	struct tryout_listener listener = { fired, decided, s };
+	struct tryout_listener listener = { fired, decided, s, .brief = true };
 	s->of = b;
 	s->side = side;
 	s->objects = objects_new(tidegate_kinds, tidegate_kinds_n);

@@ -3,47 +3,50 @@
 
 #include "bus/bus.h"
 
-enum { PAGE_EVENTS = 500 };
+enum { PAGE_EVENTS = 64 }; /* a statement reads so many: short, and their memory is used again */
 
-struct page {
+struct pages {
 	struct bus_query query;
-	struct arena *arena;
-	struct event **events;
-	size_t n;
+	int64_t until;
+	void (*fn)(void *arg, struct event *ev);
+	void *arg;
 };
-
-static int
-read_page(sqlite3 *db, void *arg, struct err *e)
-{
-	struct page *p = arg;
-	return bus_read(db, &p->query, &p->events, &p->n, p->arena, e);
-}
 
 /* True: there may be more. Times hardly go back, so a page that begins behind `until` is the last. */
 static bool
-pass_on(struct page *p, int64_t until, void (*fn)(void *arg, struct event *ev), void *arg)
+pass_on(struct pages *p, struct event *const *events, size_t n)
 {
-	bool more = p->n == PAGE_EVENTS && p->events[0]->time <= until;
-	for (size_t i = 0; i < p->n; i++) {
-		p->query.after_seq = p->events[i]->seq;
-		if (p->events[i]->time <= until)
-			fn(arg, p->events[i]);
-		event_unref(p->events[i]);
+	bool more = n == PAGE_EVENTS && events[0]->time <= p->until;
+	for (size_t i = 0; i < n; i++) {
+		p->query.after_seq = events[i]->seq;
+		if (events[i]->time <= p->until)
+			p->fn(p->arg, events[i]);
+		event_unref(events[i]);
 	}
-	arena_reset(p->arena);
 	return more;
+}
+
+static int
+read_pages(sqlite3 *db, void *arg, struct err *e)
+{
+	struct pages *p = arg;
+	struct arena *a = arena_new();
+	struct event **events;
+	size_t n;
+	int rc;
+	do {
+		arena_reset(a);
+		rc = bus_read(db, &p->query, &events, &n, a, e);
+	} while (rc == 0 && pass_on(p, events, n));
+	arena_free(a);
+	return rc;
 }
 
 int
 stored_events(str state, str ns, str bus, int64_t since, int64_t until, void (*fn)(void *arg, struct event *ev), void *arg, struct err *e)
 {
-	struct page p = { .query = { .ns = ns, .bus = bus, .since_ns = since, .limit = PAGE_EVENTS }, .arena = arena_new() };
-	int rc;
-	do
-		rc = store_look(state, read_page, &p, e);
-	while (rc == 0 && pass_on(&p, until, fn, arg));
-	arena_free(p.arena);
-	return rc;
+	struct pages p = { { .ns = ns, .bus = bus, .since_ns = since, .limit = PAGE_EVENTS }, until, fn, arg };
+	return store_look(state, read_pages, &p, e);
 }
 
 struct lookup {

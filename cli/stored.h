@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stored: the events of a state directory, read by the side (store_look): whether a daemon runs on it or not, it does not notice. Other
- * than by the interface they come with their data.
+ * than by the interface they come with their data. Many are read page by page, so that nobody waits for us.
  */
 #ifndef TIDEGATE_CLI_STORED_H
 #define TIDEGATE_CLI_STORED_H

@@ -26,6 +26,20 @@ fired(void *arg, struct firing *f)
 	firing_done(f, NULL, NULL);
 }
 
+static bool
+is_busy(const struct tryout *t)
+{
+	return store_pending(t->store) || (t->sensors && (sensors_under_way(t->sensors) || triggers_under_way(sensors_triggers(t->sensors))));
+}
+
+/* Until nothing goes on before time passes. */
+static void
+settle(struct tryout *t)
+{
+	while (is_busy(t) || loop_next_timer(t->loop) <= loop_now(t->loop))
+		loop_turn(t->loop, is_busy(t) ? 20 : 0);
+}
+
 int
 tryout_new(struct objects *objects, int64_t now, const struct tryout_listener *listener, struct tryout **out, struct err *e)
 {
@@ -42,34 +56,19 @@ tryout_new(struct objects *objects, int64_t now, const struct tryout_listener *l
 	}
 	struct trigger_env env = { .loop = t->loop, .store = t->store, .objects = objects, .instead = fired, .arg = t };
 	t->sensors = sensors_new(&env, no_bus, t);
-	sensors_try_out(t->sensors, listener->decided, listener->arg);
+	sensors_try_out(t->sensors, listener->decided, listener->arg, listener->brief);
 	if (sensors_apply(t->sensors, e) < 0) {
 		tryout_free(t);
 		return -1;
 	}
-	tryout_until(t, now);
+	settle(t);
 	*out = t;
 	return 0;
-}
-
-static bool
-is_busy(const struct tryout *t)
-{
-	return store_pending(t->store) || (t->sensors && (sensors_under_way(t->sensors) || triggers_under_way(sensors_triggers(t->sensors))));
-}
-
-/* Until nothing goes on before time passes. */
-static void
-settle(struct tryout *t)
-{
-	while (is_busy(t) || loop_next_timer(t->loop) <= loop_now(t->loop))
-		loop_turn(t->loop, is_busy(t) ? 20 : 0);
 }
 
 void
 tryout_until(struct tryout *t, int64_t at)
 {
-	settle(t);
 	for (int64_t due; (due = loop_next_timer(t->loop)) <= at;) {
 		loop_set_clock(t->loop, due);
 		settle(t);

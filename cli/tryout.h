@@ -18,6 +18,7 @@ struct tryout_listener {
 	void (*fired)(void *arg, struct firing *f);
 	sensors_told *decided;
 	void *arg;
+	bool brief; /* why a filter stopped an event is not wanted: decisions do not say it */
 };
 
 /* The Sensor objects of `objects`, which must outlive it, at the time `now` (ns). ERR_INVALID: one of them cannot run. */

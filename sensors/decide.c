@@ -28,7 +28,7 @@ tell(struct sensor *s, struct decision *d)
 	if (!s->version && !ss->told)
 		s->version = version_save(ss->rows, s->id, s->prog, d->time_ns);
 	d->version = s->version;
-	if (ss->trace.n && !ss->trace_told)
+	if (ss->trace.n && !ss->trace_told && !ss->told)
 		d->trace = trace_write(&ss->trace, ss->tmp);
 	ss->trace_told = true;
 	rows_decide(ss->rows, s->id, d);
@@ -175,7 +175,7 @@ filtered_out(struct sensor *s, size_t dep, const struct event *ev, const struct 
 	struct decision d = decision_about(s, ev, dep, NULL);
 	d.verdict = "filtered";
 	d.why = (int64_t)(s->prog->deps[dep].first_check + why->check);
-	if (s->ss->told)
+	if (s->ss->told && !s->ss->brief)
 		d.reason = reason_of(s, dep, why); /* it is read now */
 	tell(s, &d);
 }

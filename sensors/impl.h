@@ -34,6 +34,7 @@ struct sensors {
 	uint64_t round;     /* of apply: marks what is still there */
 	sensors_told *told; /* trying out (try.c); NULL: in earnest */
 	void *told_arg;
+	bool brief;
 };
 
 struct sensor {

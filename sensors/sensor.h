@@ -25,9 +25,10 @@ struct sensors *sensors_new(const struct trigger_env *env, struct bus *(*bus_of)
 typedef void sensors_told(void *arg, str ns, str sensor, enum rows_how how, const struct decision *d);
 /*
  * For trying out, before sensors_apply: the sensors subscribe to nothing (`bus_of` is not called), what they decide is told instead
- * of written, and events come by sensors_take. With env.instead nothing has an effect outside.
+ * of written, and events come by sensors_take. `brief`: without the reasons of filtered events, which cost the most. With env.instead
+ * nothing has an effect outside.
  */
-void sensors_try_out(struct sensors *ss, sensors_told *told, void *arg);
+void sensors_try_out(struct sensors *ss, sensors_told *told, void *arg, bool brief);
 /* The event as if it had come from the bus of its namespace, to all sensors there that depend on it; returns how many do. Its seq grows. */
 size_t sensors_take(struct sensors *ss, struct event *ev);
 /* Follows the Sensor objects: starts, stops, keeps the state of triggers whose dependencies and conditions did not change. */

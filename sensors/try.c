@@ -15,9 +15,10 @@ tell(void *arg, enum rows_how how, int64_t id, const struct decision *d)
 }
 
 void
-sensors_try_out(struct sensors *ss, sensors_told *told, void *arg)
+sensors_try_out(struct sensors *ss, sensors_told *told, void *arg, bool brief)
 {
 	ss->told = told;
+	ss->brief = brief;
 	ss->told_arg = arg;
 	rows_tell(ss->rows, tell, ss);
 }
