@@ -152,7 +152,8 @@ eval_comparison(struct eval *x, const struct when_tree *t, const struct val *a, 
 		return 0;
 	}
 	if (a->kind != VAL_FLOAT || b->kind != VAL_FLOAT)
-		return mistyped(x, a->kind != VAL_FLOAT ? a : b, op, "comparator", "number");
+		return mistyped(x, a->kind != VAL_FLOAT ? a : b, op, "comparator",
+			t->left->date || t->right->date ? "number, as a quoted date is one (of seconds since 1970)" : "number");
 	*out = op == OP_LT ? a->f < b->f : op == OP_LE ? a->f <= b->f : op == OP_GT ? a->f > b->f : a->f >= b->f;
 	return 0;
 }

@@ -93,6 +93,7 @@ refused(void **state)
 		{ "1e5 == 1", "Cannot transition token types" },
 		{ "1 && true", "Value '1' cannot be used with the logical operator '&&', it is not a bool" },
 		{ "a < 1", "cannot be used with the comparator '<', it is not a number" },
+		{ "x < '2024-01-15'", "it is not a number, as a quoted date is one (of seconds since 1970)" },
 		{ "a - b == 1", "cannot be used with the modifier '-'" },
 		{ "!1", "cannot be used with the prefix '!'" },
 		{ "a.b == c", "Unable to access a field" },

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -109,7 +110,7 @@ func run(script string) (line map[string]any) {
 	l.SetGlobal("event", table(l, e))
 	if err := l.DoString(script); err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\n")
-		return map[string]any{"e": text}
+		return map[string]any{"e": regexp.MustCompile("0x[0-9a-f]+").ReplaceAllString(text, "0x")} // no addresses: they change
 	}
 	last := l.Get(-1)
 	if t, ok := last.(*lua.LTable); ok {
