@@ -2,6 +2,8 @@
 /* Connections to SQLite. A statement is prepared once a connection, and found by the address of its text. */
 #include "core/store_impl.h"
 
+#define REST_CACHE (256 << 10) /* bytes of cached pages that a connection may keep through a quiet time */
+
 #define BUSY_MS 10000
 #define STATEMENTS_MIN 64
 
@@ -174,4 +176,12 @@ conn_close(struct conn *c)
 	int rc = sqlite3_close(c->db);
 	assert(rc == SQLITE_OK);
 	(void)rc;
+}
+
+void
+conn_rest(struct conn *c)
+{
+	int used = 0, most;
+	if (sqlite3_db_status(c->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK && used > REST_CACHE)
+		(void)sqlite3_db_release_memory(c->db); /* as much as can be had */
 }

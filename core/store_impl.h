@@ -107,6 +107,8 @@ struct conn *conn_enter(struct conn *c);
 void conn_leave(struct conn *outer);
 /* A query not read to its end would hold its snapshot, and with it the log. */
 void conn_reset(struct conn *c);
+/* Its cached pages go if a busy time left many: they lie between what was freed since, of which malloc then can return nothing. */
+void conn_rest(struct conn *c);
 
 /* ---- store_writer.c ------------------------------------------------------------------------------------------------ */
 

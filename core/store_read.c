@@ -21,6 +21,34 @@ take_reader(struct store *s, struct err *e)
 	return NULL;
 }
 
+static void
+give_reader(struct store *s, struct conn *c)
+{
+	pthread_mutex_lock(&s->lock);
+	c->next = s->readers;
+	s->readers = c;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+store_rest(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct conn *c = s->readers, *next;
+	s->readers = NULL;
+	pthread_mutex_unlock(&s->lock);
+	for (bool kept = false; c; c = next, kept = true) {
+		next = c->next;
+		if (!kept) {
+			conn_rest(c);
+			give_reader(s, c);
+			continue;
+		}
+		conn_close(c);
+		free(c);
+	}
+}
+
 static int
 read_file(struct store *s, store_fn *fn, void *arg, struct err *e)
 {
@@ -29,10 +57,7 @@ read_file(struct store *s, store_fn *fn, void *arg, struct err *e)
 		return -1;
 	int rc = conn_run(c, fn, arg, e);
 	conn_reset(c);
-	pthread_mutex_lock(&s->lock);
-	c->next = s->readers;
-	s->readers = c;
-	pthread_mutex_unlock(&s->lock);
+	give_reader(s, c);
 	return rc;
 }
 

@@ -203,6 +203,7 @@ housekeeping(struct store *s)
 	pthread_mutex_unlock(&s->lock);
 	if (s->writer.wal_pages >= WAL_IDLE_PAGES)
 		store_checkpoint(s);
+	conn_rest(&s->writer);
 	reserve_wal(s, WAL_RESERVE);
 	pthread_mutex_lock(&s->lock);
 }

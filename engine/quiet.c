@@ -25,6 +25,7 @@ look(void *arg)
 {
 	struct engine *g = arg;
 	if (g->saves == g->saves_before) {
+		store_rest(g->store);
 		loop_work(g->loop, trim, trimmed, NULL);
 		return;
 	}

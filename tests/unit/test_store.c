@@ -533,6 +533,51 @@ in_memory_is_the_same(void **state UNUSED)
 	loop_free(l);
 }
 
+/* What the connection has of the file in memory, after a look at all of it. */
+static int
+cached(sqlite3 *db, void *arg, struct err *e)
+{
+	int64_t n;
+	int most;
+	if (count(db, &n, e) < 0)
+		return -1;
+	return sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, arg, &most, 0) == SQLITE_OK ? 0 : -1;
+}
+
+static int
+cached_now(sqlite3 *db, void *arg, struct err *e UNUSED)
+{
+	int most;
+	return sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, arg, &most, 0) == SQLITE_OK ? 0 : -1;
+}
+
+static int
+insert_much(sqlite3 *db, void *arg, struct err *e)
+{
+	static char text[2000];
+	memset(text, 'x', sizeof text);
+	return store_exec(db, e, "INSERT INTO log (nr, text) VALUES (?, ?)", "is", (int64_t)(intptr_t)arg, (str){ text, sizeof text });
+}
+
+static void
+rest_gives_back_what_was_read(void **state)
+{
+	struct place *p = *state;
+	struct err e;
+	int before = 0, after = 0;
+	open_place(p, 2);
+	for (intptr_t i = 0; i < 500; i++)
+		store_write(p->store, insert_much, (void *)i, NULL);
+	store_flush(p->store);
+	assert_int_equal(store_read_now(p->store, cached, &before, &e), 0);
+	assert_true(before > 512 << 10);
+	store_rest(p->store);
+	assert_int_equal(store_read_now(p->store, cached_now, &after, &e), 0);
+	assert_true(after < 64 << 10);
+	assert_int_equal(rows(p->store), 500); /* it reads on */
+	close_place(p);
+}
+
 static int
 bind_all(sqlite3 *db, void *arg UNUSED, struct err *e)
 {
@@ -603,6 +648,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_failed_transaction_ends_the_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(kill_loses_nothing_that_was_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_see_what_is_done_and_cannot_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(rest_gives_back_what_was_read, setup, teardown),
 		cmocka_unit_test(in_memory_is_the_same),
 		cmocka_unit_test(values_come_back_as_they_went),
 		cmocka_unit_test(crc32c_is_castagnolis),
