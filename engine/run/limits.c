@@ -246,6 +246,7 @@ begin(struct run *r, struct call *c)
 {
 	struct frame *f = frame_around(c);
 	bool dropped = c->held && run_shut(r, c->exiting); /* nothing new is begun any more */
+	struct node *n = NULL;
 	limit_leaves(c);
 	limit_note(f);
 	c->admitted = !dropped;
@@ -253,7 +254,9 @@ begin(struct run *r, struct call *c)
 	if (dropped)
 		dag_task_dropped(r, f);
 	else
-		(void)call_begin(r, c);
+		n = call_begin(r, c);
+	if (n)
+		steps_child_begun(r, n);
 	r->behind = false;
 }
 

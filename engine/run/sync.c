@@ -157,6 +157,7 @@ go_on(struct run *r, struct node *n)
 		return;
 	}
 	(void)call_begin(r, n->call);
+	steps_child_begun(r, n);
 	if (n->lock && n->lock->state == LOCK_GRANTED)
 		n->lock->state = LOCK_HELD;
 }

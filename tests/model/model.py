@@ -442,7 +442,7 @@ class Model(Locking, Hooks):
             if not n:
                 self.may_begin(call)
             return self.cannot_begin(call, "invalid cache key: " + key)
-        outputs, when = self.kept.get((cache, key), (None, 0))
+        outputs, global_names, when = self.kept.get((cache, key), (None, {}, 0))
         age = template["memoize"].get("maxAge")
         if outputs is None or (age and self.now - when > duration(age)):
             return None
@@ -451,7 +451,7 @@ class Model(Locking, Hooks):
             n = self.create(call, kind)
         n.template, n.inputs, n.outputs, n.entered = template, inputs, copy.deepcopy(outputs), True
         n.memo = {"hit": True, "key": key, "cacheName": cache}
-        self.lift(n)
+        self.outputs.update((g, n.outputs["parameters"][p]) for p, g in global_names.items())
         self.set(n, "Succeeded", "")
         return n
 
@@ -468,7 +468,9 @@ class Model(Locking, Hooks):
 
     def keep(self, n):
         if n.memo and not n.memo["hit"] and n.phase == "Succeeded" and n.type != "Retry":
-            self.kept[n.memo["cacheName"], n.memo["key"]] = copy.deepcopy(n.outputs), self.now
+            global_names = {p["name"]: p["globalName"] for p in n.template.get("outputs", {}).get("parameters", [])
+                            if "globalName" in p and p["name"] in n.outputs.get("parameters", {})}
+            self.kept[n.memo["cacheName"], n.memo["key"]] = copy.deepcopy(n.outputs), global_names, self.now
 
     @staticmethod
     def once(n, process):
