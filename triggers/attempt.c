@@ -283,7 +283,8 @@ may_retry(const struct firing *f, const struct err *e)
 static int64_t
 retry_wait(const struct firing *f)
 {
-	double random = (double)arc4random() / 4294967296.0;
+	/* Who tries out wants the same each time. */
+	double random = firing_env(f)->instead ? 0 : (double)arc4random() / 4294967296.0;
 	if (f->t->def.retry)
 		return backoff_wait_ns(f->t->def.retry, f->attempt, random);
 	int64_t s = f->attempt > 6 ? WAIT_MAX_S : INT64_C(1) << (f->attempt - 1);

@@ -101,6 +101,39 @@ class Files(Base):
         self.holds(text % ("599s", "waiting"))
         self.holds(text % ("10m1s", "expired"))
 
+    def test_what_time_brings(self):
+        """rateLimit, batch, and retries up to a dlqTrigger, which come without a random part."""
+        head = """\
+manifests:
+- apiVersion: argoproj.io/v1alpha1
+  kind: Sensor
+  metadata: {name: s}
+  spec:
+    dependencies: [{name: a, eventSourceName: h, eventName: a}]
+    triggers:
+    - {template: {name: slow, log: {}}, rateLimit: {unit: Minute, requestsPerUnit: 1}}
+    - template: {name: many, http: {url: "http://x/", payload: [{src: {dependencyName: a, dataKey: "#.body.n", useRawData: true}, dest: n}]}}
+      batch: {size: 3, within: 30s}
+    - template: {name: bad, log: {}}
+      parameters: [{src: {dependencyName: a, dataKey: body.none}, dest: log.intervalSeconds}]
+      retryStrategy: {steps: 3, duration: 11s}
+      dlqTrigger: {template: {name: dlq, log: {}}, atLeastOnce: true}
+      atLeastOnce: true
+---
+"""
+        text = "events:\n" + "".join("- {source: h, event: a, body: {n: %d}%s}\n" % (n, ", at: 5s" if n == 4 else "") for n in range(1, 5))
+        self.holds(text + "until: 1h\nexpect:\n  firings:\n"
+                   "  - {trigger: slow, at: 0s, events: [event-1]}\n"
+                   "  - {trigger: many, at: 0s, events: [event-1, event-2, event-3], payload: {n: [1, 2, 3]}}\n"
+                   "  - {trigger: bad/dlqTrigger, at: 22s, events: [event-1]}\n"
+                   "  - {trigger: many, at: 35s, payload: {n: [4]}}\n"
+                   "  - {trigger: bad/dlqTrigger, at: 44s, events: [event-2]}\n"
+                   "  - {trigger: slow, at: 1m, events: [event-2]}\n"
+                   "  - {trigger: bad/dlqTrigger, at: 66s, events: [event-3]}\n"
+                   "  - {trigger: bad/dlqTrigger, at: 88s, events: [event-4]}\n"
+                   "  - {trigger: slow, at: 2m, events: [event-3]}\n"
+                   "  - {trigger: slow, at: 3m, events: [event-4]}\n", head)
+
     def test_where_the_data_comes_from(self):
         self.write("body.json", '{"ref": "main", "n": 5}')
         self.write("data.json", '{"body": {"ref": "main", "n": 5}}')
