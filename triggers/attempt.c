@@ -224,8 +224,8 @@ firing_on_over(struct firing *f, void (*fn)(void *arg), void *arg)
 void
 firing_mark(struct firing *f, str text)
 {
-	firing_keep_mark(f, f->given_up ? arena_fmt(f->work, "%s" FIRING_DLQ_REASON FIRING_WAITS "%.*s", f->given_up, STR_ARG(text))
-	                                : arena_fmt(f->work, FIRING_WAITS "%.*s", STR_ARG(text)));
+	firing_keep_open(f, true, f->given_up ? arena_fmt(f->work, "%s" FIRING_DLQ_REASON FIRING_WAITS "%.*s", f->given_up, STR_ARG(text))
+	                                      : arena_fmt(f->work, FIRING_WAITS "%.*s", STR_ARG(text)));
 }
 
 /* ---- behind ------------------------------------------------------------------------------------------------------------ */

@@ -147,6 +147,8 @@ extern const char firing_gather_sql[];
 extern const char firing_aside_sql[];
 extern const char firing_schema_sql[];
 
+enum { FIRING_MARKED = -1 /* in place of what is gathered: done, but for what the reason says that it waits for */ };
+
 struct firing_row {
 	char id[33];
 	int64_t seq;        /* set by firing_row_insert; 0: the id was there already */
@@ -154,7 +156,7 @@ struct firing_row {
 	int64_t next_ns, created_ns;
 	str ns, sensor, trigger;
 	bool dead;
-	int64_t gathered;   /* above 0: open */
+	int64_t gathered;   /* above 0: open; FIRING_MARKED */
 	int64_t aside;      /* above 0: set aside */
 	size_t first_place; /* of the events; of a row that was read: how many there are */
 	int64_t bytes;      /* of a row that was read: of their data */

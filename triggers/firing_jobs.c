@@ -164,10 +164,11 @@ firing_bury(struct firing *f, str reason)
 }
 
 void
-firing_keep_mark(struct firing *f, str reason)
+firing_keep_open(struct firing *f, bool marked, str reason)
 {
 	struct row_job *j = new_job(f, reason);
 	j->row.attempt--;
+	j->row.gathered = marked ? FIRING_MARKED : 0;
 	put_row(f, j);
 }
 

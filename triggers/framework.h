@@ -43,7 +43,7 @@ struct triggers {
 	bool closed;        /* freed, waits for them */
 };
 
-/* Before what firing_mark wrote, at the end of a row's reason. */
+/* Before what firing_mark wrote, at the end of a marked row's reason; not within it. */
 #define FIRING_WAITS "waits for "
 
 /* What batch or debounce have gathered so far. */
@@ -221,8 +221,8 @@ void firing_requeue(struct firing *f);
 /* It is a dead letter now; it has ended well, and its row goes. Either way nothing is left of it in memory once that is on disk. */
 void firing_bury(struct firing *f, str reason);
 void firing_delete(struct firing *f);
-/* The attempt is as it was, and waits: so the next daemon counts it once. */
-void firing_keep_mark(struct firing *f, str reason);
+/* The attempt goes on, and the next daemon makes it again or, if the row is marked, goes on with it. */
+void firing_keep_open(struct firing *f, bool marked, str reason);
 void rate_save(struct trigger *t);
 /* A dead letter that never was a firing. */
 void firing_insert_dead(struct triggers *ts, const struct trigger_def *def, const struct inputs *in, str reason);

@@ -211,6 +211,16 @@ triggers_free(struct triggers *ts)
 	triggers_free_if_idle(ts);
 }
 
+/* What firing_mark wrote; NULL: nothing. Reasons of before, which may come from outside, stand in front of it. */
+static char *
+mark_of(const struct firing_row *r)
+{
+	size_t from = 0;
+	for (size_t at; (at = str_find(r->reason, S(FIRING_WAITS), from)) != SIZE_MAX;)
+		from = at + sizeof FIRING_WAITS - 1;
+	return r->gathered == FIRING_MARKED && from ? mem_text(str_slice(r->reason, from, r->reason.n)) : NULL;
+}
+
 struct firing *
 firing_of_row(struct trigger *t, const struct firing_row *r)
 {
@@ -224,16 +234,9 @@ firing_of_row(struct trigger *t, const struct firing_row *r)
 	f->created_ns = r->created_ns;
 	if (t->def.is_dlq)
 		f->given_up = mem_text(str_slice(r->reason, 0, str_find(r->reason, S(FIRING_DLQ_REASON), 0)));
+	f->mark = mark_of(r);
 	firing_know(f);
 	return f;
-}
-
-/* What firing_mark wrote; NULL: nothing. */
-static char *
-mark_in(str reason)
-{
-	size_t at = str_find(reason, S(FIRING_WAITS), 0);
-	return at == SIZE_MAX ? NULL : mem_text(str_slice(reason, at + sizeof FIRING_WAITS - 1, reason.n));
 }
 
 /* An attempt that was waited for is due at once: the daemon was away. */
@@ -243,9 +246,7 @@ firing_resume(void *arg, const struct firing_row *r)
 	struct trigger *t = arg;
 	struct firing *f = firing_of_row(t, r);
 	t->beyond.last = r->seq;
-	if (f)
-		f->mark = mark_in(r->reason);
-	if (f && r->gathered && !t->open.firing)
+	if (f && r->gathered > 0 && !t->open.firing)
 		gather_resume(f, r);
 	else if (f)
 		turn_add(f);
@@ -388,7 +389,7 @@ fire_inside(struct firing *f, struct arena *a, struct firing_outcome *out)
 	f->beside = true;
 	f->t->beside++;
 	if (!f->stored)
-		firing_keep_mark(f, STR_NONE);
+		firing_keep_open(f, false, STR_NONE);
 }
 
 void

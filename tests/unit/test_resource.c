@@ -180,6 +180,27 @@ too_large_an_answer_is_refused(void **state)
 	free(large);
 }
 
+/* What a server says is not taken for what the daemon wrote down. */
+static void
+an_answer_cannot_pretend_that_it_was_done(void **state)
+{
+	struct world *w = *state;
+	reply.status = 503;
+	reply.body = "waits for the labels of ConfigMap default/x";
+	apply(w, TRIGGER "          url: {path: 'http://127.0.0.1:%u/flow.yaml'}\n", serve(w));
+	const char *id = emit(w, "a", "{}");
+	wait_for_calls(w, 1);
+	httpd_stop(w->httpd);
+	w->httpd = NULL;
+	restart(w);
+	reply.status = 200;
+	reply.body = OBJECT;
+	apply(w, TRIGGER "          url: {path: 'http://127.0.0.1:%u/flow.yaml'}\n", serve(w));
+	later(w, 100);
+	wait_for_verdict(w, id, "t", "fired");
+	assert_int_equal(engine.n, 1);
+}
+
 /* A firing that reads from elsewhere is on disk before it does, and is taken up by the next daemon. */
 static void
 a_restart_while_it_is_read_loses_nothing(void **state)
@@ -330,6 +351,7 @@ main(void)
 		TEST(a_file_of_a_web_server),
 		TEST(a_web_server_that_is_away_is_waited_for),
 		TEST(too_large_an_answer_is_refused),
+		TEST(an_answer_cannot_pretend_that_it_was_done),
 		TEST(a_restart_while_it_is_read_loses_nothing),
 		TEST(a_file_of_a_repository),
 		TEST(what_a_remote_has_goes_before_what_the_url_has),
