@@ -73,7 +73,7 @@ static const struct schema expected_decision_schema = { "ExpectedDecision", "Wha
 	FIELD(struct expected_decision, reason, "reason", 0, .doc = "Part of the reason."),
 	FIELD(struct expected_decision, sensor, "sensor", 0, .doc = "Name of the Sensor."),
 	FIELD(struct expected_decision, trigger, "trigger", 0, .doc = "Name of the trigger; what filters decide has none."),
-	FIELD(struct expected_decision, verdict, "verdict", REQ, .doc = "filtered, error, waiting, superseded, expired, reset, evicted, pending, fired, "
+	FIELD(struct expected_decision, verdict, "verdict", REQ, .doc = "filtered, error, unused, waiting, superseded, expired, reset, evicted, pending, fired, "
 		"failed or dead-letter; `none`: no decision fits the rest."),
 	FIELD_SRC(struct expected_decision, src),
 	{ 0 } } };

@@ -118,6 +118,14 @@ void engine_list(struct engine *g, const struct list_query *q,
 void engine_label_keys(struct engine *g, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg);
 void engine_label_values(struct engine *g, str key, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg);
 
+/*
+ * Why a workflow waits, skipped or failed: {name, namespace, phase, waits, summary, reasons: [{node, phase, place, text, advice}]}. done()
+ * runs exactly once, later: `v` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
+ */
+void engine_explain(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *v, const struct err *e), void *arg);
+/* {kind, namespace, name, place, schedule, timezone, last, next: [...], held, text} of a CronWorkflow, in `a`. ERR_NOT_FOUND. */
+int engine_schedule(struct engine *g, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
 /* Called for every change of a workflow's phase or nodes, at most once a turn and workflow: for watches and the live tree.
  * Returns a handle for engine_unwatch. `ns`/`name` absent: all. */
 struct watch;

@@ -21,7 +21,7 @@ static int
 compile(const struct filters *s, struct checks *checks, void **out, struct err *e)
 {
 	struct lua_filter *l = ARENA_NEW(checks->arena, struct lua_filter);
-	l->check = checks_add(checks, "script", S(""), S(""), "did not return true", s->src);
+	l->check = checks_add(checks, "script", S(""), S(""), "did not return true", val_get(s->src, S("script")));
 	*out = l;
 	return script_compile(s->script, &l->script, e);
 }

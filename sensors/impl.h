@@ -9,6 +9,7 @@
  *     again.c      dead letters that come back
  *     try.c        trying out: without a bus, and without rows
  *     status.c     how it is
+ *     explain_live.c  the same, for those who ask why
  */
 #ifndef TIDEGATE_SENSORS_IMPL_H
 #define TIDEGATE_SENSORS_IMPL_H
@@ -90,6 +91,11 @@ void joining_arm(struct sensor *s, int64_t from);
 
 /* For dead_letters_on_again; `arg` is the set. */
 bool again(void *arg, const struct dead_again *x);
+
+/* ---- status.c ---------------------------------------------------------------------------------------------------- */
+
+/* One sensor of sensors_status. */
+struct val sensor_status(const struct sensor *s, struct arena *a);
 
 /* ---- load.c ------------------------------------------------------------------------------------------------------ */
 

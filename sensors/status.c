@@ -23,7 +23,7 @@ trigger_status(const struct program *p, const struct program_trigger *t, struct 
 	return val_map_end(&m, a);
 }
 
-static struct val
+struct val
 sensor_status(const struct sensor *s, struct arena *a)
 {
 	const struct program *p = s->prog;

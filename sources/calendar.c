@@ -13,7 +13,7 @@
 #include "sources/webhook_context.h"
 
 #define LATE_MAX (24 * 3600 * NS_PER_SEC)
-enum { TICKS_A_TURN = 64 };
+enum { TICKS_A_TURN = 64, SLOTS_SHOWN = 3 };
 
 struct catchup {
 	bool enabled;
@@ -124,6 +124,7 @@ struct calendar {
 	bool catch_up;
 	int64_t late_max_ns;
 	int64_t last;        /* the last tick that fired, or where counting begins */
+	int64_t fired;       /* the last tick that fired, as far as is known; 0: none */
 	struct timer timer;
 };
 
@@ -170,7 +171,7 @@ fire(struct calendar *c, int64_t tick)
 	json_write_opts(&b, &data, JSON_HTML);
 	ev->data = arena_dup(a, buf_str(&b));
 	ev->dedup = time_rfc3339(a, tick);
-	c->last = tick;
+	c->last = c->fired = tick;
 	source_emit(c->source, ev, NULL);
 	source_write_mark(c->source, tick);
 }
@@ -204,6 +205,7 @@ begin(struct source *s, int64_t mark)
 {
 	struct calendar *c = source_data(s);
 	int64_t now = loop_now(source_loop(s));
+	c->fired = mark;
 	if (mark > now - (c->catch_up ? c->late_max_ns : 0) && mark < now + LATE_MAX)
 		c->last = mark;
 	else if (mark && c->catch_up && mark <= now)
@@ -296,5 +298,36 @@ stop(struct source *s)
 	source_stopped(s);
 }
 
+/* The slot at or before `now` that falls on no excluded day. */
+static int64_t
+last_slot(const struct calendar *c, int64_t now)
+{
+	int64_t tick = now + 1;
+	do
+		tick = cron_prev(&c->cron, c->zone, tick);
+	while (tick != INT64_MIN && is_excluded(c, tick));
+	return tick;
+}
+
+static void
+describe(const struct source *s, struct val_map *m, struct arena *a)
+{
+	const struct calendar *c = source_data(s);
+	const struct calendar_source *config = source_config(s);
+	int64_t now = loop_now(source_loop(s)), tick = c->interval_ns ? c->last : now, last;
+	struct val_list next = { 0 };
+	if (!c->last)
+		return; /* the mark has not been read yet */
+	val_map_add(m, S("schedule"), val_str(arena_dup(a, config->schedule.n ? config->schedule : config->interval)));
+	val_map_add(m, S("timezone"), val_str(arena_dup(a, tz_name(c->zone))));
+	if (!c->interval_ns && (last = last_slot(c, now)) != INT64_MIN)
+		val_map_add(m, S("last"), val_str(time_rfc3339(a, last)));
+	if (c->fired)
+		val_map_add(m, S("lastTick"), val_str(time_rfc3339(a, c->fired)));
+	for (int i = 0; i < SLOTS_SHOWN && (tick = next_tick(c, tick)) != INT64_MAX; i++)
+		val_list_add(&next, val_str(time_rfc3339(a, tick)));
+	val_map_add(m, S("next"), val_list_end(&next, a));
+}
+
 const struct source_ops source_calendar = { .kind = "calendar", .doc = "Events by the clock.", .schema = &calendar_source_schema,
-	.start = start, .pause = on_pause, .stop = stop };
+	.start = start, .pause = on_pause, .stop = stop, .describe = describe };

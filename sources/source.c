@@ -65,7 +65,8 @@ struct source {
 	void *data;
 	enum state state;
 	int64_t since;
-	char error[sizeof((struct err *)0)->msg];
+	char error[sizeof((struct err *)0)->msg], last_error[sizeof((struct err *)0)->msg];
+	int64_t failed_at; /* when last_error came; 0: never */
 	bool paused, started, stopping, stopped, seen;
 	size_t under_way; /* events published and not answered, reads of the mark */
 	int64_t retry_ns;
@@ -186,15 +187,26 @@ free_if_over(struct source *s)
 }
 
 static void
+note_error(struct source *s, const char *error)
+{
+	if (!*error)
+		return;
+	snprintf(s->last_error, sizeof s->last_error, "%s", error);
+	s->failed_at = loop_now(s->owner->loop);
+}
+
+static void
 set_state(struct source *s, enum state state, const char *error)
 {
 	/* An attempt that fails as the one before did is no news. */
 	bool news = strcmp(s->error, error) != 0 || (state == RUNNING && s->state != RUNNING);
+	if (state != s->state)
+		s->since = loop_now(s->owner->loop);
 	s->state = state;
 	if (!news)
 		return;
-	s->since = loop_now(s->owner->loop);
 	snprintf(s->error, sizeof s->error, "%s", error);
+	note_error(s, error);
 	const char *ns = s->object->ns.p;
 	if (state == FAILED)
 		log_warn("source does not run", "namespace", ns, "eventsource", s->name_z, "event", s->event_z, "error", s->error, NULL);
@@ -622,24 +634,43 @@ sources_free(struct sources *ss)
 
 /* ---- looking and emitting ------------------------------------------------------------------------------------- */
 
+/* "file:line" of the entry; absent if it came from no file. */
+static str
+place_of(const struct source *s, struct arena *a)
+{
+	const struct val *kinds = val_get(s->object->manifest, S("spec")), *at = val_get(val_get(kinds, str_c(s->ops->kind)), s->entry->name);
+	return at && at->line && s->object->file.n ? arena_fmt(a, "%.*s:%u", STR_ARG(s->object->file), at->line) : STR_NONE;
+}
+
+static struct val
+source_status(const struct source *s, struct arena *a)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, S("namespace"), val_str(arena_dup(a, s->object->ns)));
+	val_map_add(&m, S("eventSource"), val_str(arena_dup(a, s->object->name)));
+	val_map_add(&m, S("event"), val_str(arena_dup(a, s->entry->name)));
+	val_map_add(&m, S("type"), val_cstr(s->ops->kind));
+	val_map_add_str(&m, S("place"), place_of(s, a));
+	val_map_add(&m, S("state"), val_cstr(s->paused && s->state == RUNNING ? "paused" : state_names[s->state]));
+	val_map_add(&m, S("since"), val_str(time_rfc3339(a, s->since)));
+	val_map_add_str(&m, S("error"), arena_dup(a, str_c(s->error)));
+	val_map_add_str(&m, S("url"), arena_dup(a, s->url));
+	if (s->failed_at) {
+		val_map_add(&m, S("lastError"), val_str(arena_dup(a, str_c(s->last_error))));
+		val_map_add(&m, S("lastErrorTime"), val_str(time_rfc3339(a, s->failed_at)));
+	}
+	if (s->ops->describe && s->started)
+		s->ops->describe(s, &m, a);
+	return val_map_end(&m, a);
+}
+
 struct val
 sources_status(struct sources *ss, struct arena *a)
 {
 	struct val_list list = { 0 };
-	LIST_EACH(&ss->all, struct source, link, s) {
-		if (s->stopping)
-			continue;
-		struct val_map m = { 0 };
-		val_map_add(&m, S("namespace"), val_str(arena_dup(a, s->object->ns)));
-		val_map_add(&m, S("eventSource"), val_str(arena_dup(a, s->object->name)));
-		val_map_add(&m, S("event"), val_str(arena_dup(a, s->entry->name)));
-		val_map_add(&m, S("type"), val_cstr(s->ops->kind));
-		val_map_add(&m, S("state"), val_cstr(s->paused && s->state == RUNNING ? "paused" : state_names[s->state]));
-		val_map_add(&m, S("since"), val_str(time_rfc3339(a, s->since)));
-		val_map_add_str(&m, S("error"), arena_dup(a, str_c(s->error)));
-		val_map_add_str(&m, S("url"), arena_dup(a, s->url));
-		val_list_add(&list, val_map_end(&m, a));
-	}
+	LIST_EACH(&ss->all, struct source, link, s)
+		if (!s->stopping)
+			val_list_add(&list, source_status(s, a));
 	return val_list_end(&list, a);
 }
 

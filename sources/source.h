@@ -36,6 +36,8 @@ struct source_ops {
 	 * would refuse. NULL: the body is the data.
 	 */
 	int (*wrap)(struct source *s, struct arena *a, str body, str *out, struct err *e);
+	/* Adds what only the kind knows of its state, in `a`: a calendar's ticks. May be NULL. */
+	void (*describe)(const struct source *s, struct val_map *m, struct arena *a);
 };
 
 const void *source_config(const struct source *s); /* the struct of ops->schema */
@@ -98,7 +100,10 @@ struct webhook_servers *sources_webhooks(struct sources *ss);
 struct httpc *sources_httpc(struct sources *ss);
 /* The bus of that name, as the sources get it; NULL: there is none. */
 struct bus *sources_bus(struct sources *ss, str ns, str name);
-/* A list of {namespace, eventSource, event, type, state, since, error, url}; state: starting, running, paused, failed. */
+/*
+ * A list of {namespace, eventSource, event, type, place, state, since, error, url, lastError, lastErrorTime}, and what the kind adds;
+ * state: starting, running, paused, failed, and since when it is in that. The last error stays when all is well again.
+ */
 struct val sources_status(struct sources *ss, struct arena *a);
 /* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */
 int sources_emit(struct sources *ss, str ns, str source, str event, str data, void (*stored)(void *arg, struct event *ev, enum bus_result how),

@@ -42,6 +42,9 @@ struct dead_choice {
  */
 int dead_letters_read(sqlite3 *db, const struct dead_choice *c, bool data, struct arena *a, struct val *out, struct err *e);
 
+/* For a store_fn: the dead letter of the trigger (empty: of the dependency alone) that has the event; absent: there is none. In `a`. */
+int dead_letter_of(sqlite3 *db, str ns, str sensor, str trigger, str event, struct arena *a, str *id, struct err *e);
+
 struct dead_done {
 	size_t n;       /* dropped, or on their way again */
 	size_t skipped; /* whose sensor or trigger there is not now */

@@ -100,6 +100,11 @@ size_t triggers_under_way(const struct triggers *ts);
 size_t trigger_pending(const struct trigger *t);
 /* Firings in memory, of all triggers, for tests: however many are pending, there is a limit to it. */
 size_t triggers_in_memory(const struct triggers *ts);
+/*
+ * What it waits for: {pending, away, rateLimitUntil, gathering: {id, occasions, events, fires}, head: {id, attempts, next}}; what is not
+ * so is absent. `head` is the first that has not ended. In `a`.
+ */
+struct val trigger_shown(const struct trigger *t, struct arena *a);
 
 /* ---- for the kinds, beside what trigger.h has ------------------------------------------------------------------- */
 
@@ -192,6 +197,8 @@ int firing_rate_write(sqlite3 *db, struct firing_row *r, struct err *e);
 int firing_rate_read(sqlite3 *db, str ns, str sensor, str trigger, int64_t *next_ns, struct err *e);
 /* How many there are in the queue behind p->after. */
 int firing_rows_beyond(sqlite3 *db, const struct firing_page *p, size_t *n, struct err *e);
+/* {id, state: pending or dead, trigger, attempts, next, since, reason, gathered, before: how many are pending before it}; empty: it has ended. */
+int firing_shown(sqlite3 *db, str id, struct arena *a, struct val *out, struct err *e);
 /* The firing's events, in `a`, each with one reference. */
 int firing_row_events(sqlite3 *db, const char *id, struct arena *a, str **dependencies, struct event ***events, size_t *n, struct err *e);
 

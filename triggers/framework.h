@@ -8,6 +8,7 @@
  *     pages.c      firings that are on disk alone: how they get there, and come back in pages
  *     gather.c     batch and debounce
  *     dead.c       dead letters: how many, tried again, dropped
+ *     status.c     what a trigger and a firing wait for
  *     firing_jobs.c firing_rows.c dead_rows.c    rows: what is written when, and how it lies there
  */
 #ifndef TIDEGATE_TRIGGERS_FRAMEWORK_H
@@ -189,6 +190,8 @@ void turn_return(struct firing *f);
 void turn_end(struct firing *f);
 /* Whether a firing could be tried now, before everything else. */
 bool turn_is_open(const struct trigger *t);
+/* When rateLimit lets the next firing leave; now or before, if it may at once. */
+int64_t turn_rate_slot(const struct trigger *t, int64_t now);
 /* It is tried now: rateLimit counts it. */
 void turn_count(struct trigger *t);
 /* What waits is forgotten here; it is on disk. */
@@ -242,6 +245,11 @@ void gather(struct firing *f, const struct inputs *in, struct arena *a, struct f
 void gather_resume(struct firing *f, const struct firing_row *r);
 void gather_close(struct trigger *t);
 void gather_forget(struct trigger *t);
+
+/* ---- status.c ------------------------------------------------------------------------------------------------------ */
+
+/* Why a firing of now is not tried at once; absent: it is. Before it is in the queue. In `a`. */
+str trigger_held(const struct trigger *t, struct arena *a);
 
 /* ---- dead.c -------------------------------------------------------------------------------------------------------- */
 

@@ -397,12 +397,15 @@ trigger_fire(struct trigger *t, const struct inputs *in, struct arena *a, struct
 {
 	struct firing *f = new_firing(t, in);
 	*out = (struct firing_outcome){ .verdict = FIRING_PENDING, .id = arena_dup(a, str_c(f->id)) };
-	if (gather_is_on(&t->def.gather))
+	if (gather_is_on(&t->def.gather)) {
 		gather(f, in, a, out);
-	else if ((attempt_is_inside(&t->def) || t->ts->env->instead) && turn_is_open(t))
+		out->held = trigger_held(t, a);
+	} else if ((attempt_is_inside(&t->def) || t->ts->env->instead) && turn_is_open(t)) {
 		fire_inside(f, a, out);
-	else
+	} else {
+		out->held = trigger_held(t, a);
 		firing_insert(f);
+	}
 }
 
 bool

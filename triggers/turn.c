@@ -34,6 +34,12 @@ rate_slot(const struct trigger *t, int64_t now)
 	return later_of(next, now - RATE_SLACK * every);
 }
 
+int64_t
+turn_rate_slot(const struct trigger *t, int64_t now)
+{
+	return rate_slot(t, now);
+}
+
 void
 turn_count(struct trigger *t)
 {

@@ -366,3 +366,17 @@ limit_deadline(struct run *r)
 			retry_called_off(r, n); /* it may wait for a backoff that is not worth waiting for */
 	}
 }
+
+/* ---- looking ---------------------------------------------------------------------------------------------------- */
+
+void
+run_each_limited(const struct run *r, void (*fn)(void *arg, str around, int64_t limit, size_t held), void *arg)
+{
+	if (r->line.v.n && run_full(r))
+		fn(arg, S(""), r->parallelism, r->line.v.n);
+	for (size_t i = 0; i < r->nodes.n; i++) {
+		const struct frame *f = r->nodes.p[i]->frame;
+		if (f && f->parked.v.n && f->tmpl->parallelism.set)
+			fn(arg, r->nodes.p[i]->name, f->tmpl->parallelism.v, f->parked.v.n);
+	}
+}

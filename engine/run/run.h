@@ -271,6 +271,11 @@ const struct locking *run_holds(const struct run *r, size_t *i, str *node_id);
 bool run_queued(const struct run *r);      /* it waits to be let run */
 int64_t run_priority(const struct run *r); /* spec.priority; 0 */
 str node_id(const struct node *n);
+/*
+ * Calls that wait because a limit of `parallelism` is reached: for each such limit the name of the node whose template has it (empty: the
+ * workflow's), the limit, and how many wait.
+ */
+void run_each_limited(const struct run *r, void (*fn)(void *arg, str around, int64_t limit, size_t held), void *arg);
 uint32_t node_order(const struct node *n); /* place in the order of creation, from 0; never changes */
 bool node_recovered(const struct node *n); /* its pod was open when it was read back: it may run already */
 enum phase node_phase(const struct node *n);

@@ -64,6 +64,28 @@ class Examples(TestCase):
         d.cli("wait", name)
         self.assertIn("Hello, world!", d.cli("logs", name).stdout)
 
+    def test_a_sensor_explains_itself(self):
+        d = self.daemon({"review.yaml": read("explain", "review.yaml").replace('"12000"', f'"{free_port()}"')})
+
+        def asked(entry, data, code, *texts):
+            event = d.cli("emit", f"hooks/{entry}", "-d", json.dumps(data)).stdout.strip()
+
+            def answer():
+                done = d.cli("explain", "review", "--event", event, check=False)
+                return done.stdout if done.returncode == code else None
+            shown = until(answer, 20, f"exit code {code} for {data}")
+            for text in texts:
+                self.assertIn(text, shown)
+            return event
+
+        pull = {"number": 7, "action": "closed", "draft": False}
+        asked("pull", pull, 3, "exprs filter !draft: holds with draft = false", 'data filter body.action: want "opened" or "reopened", got "closed"', "review.yaml:")
+        asked("pull", {**pull, "draft": True}, 3, "exprs filter !draft: does not hold with draft = true", "not looked at")
+        opened = asked("pull", {**pull, "action": "opened"}, 3, "did not fire: it waits for approval (key 7)")
+        asked("approval", {"number": 7}, 0, "fired")
+        self.assertIn("fired", d.cli("explain", "review", "--event", opened).stdout)
+        self.assertIn("joins: 0 keys", d.cli("explain", "review").stdout)
+
     def test_calendar_ticks(self):
         d = self.daemon({"calendar.yaml": read("calendar", "calendar.yaml").replace("interval: 10s", "interval: 1s")})
         until(lambda: len(d.cli("events", "clock/tick", "-o", "json").stdout.splitlines()) >= 2, 20, "two ticks")
