@@ -18,30 +18,36 @@ read_since(struct http_req *r, int64_t *out)
 	return false;
 }
 
+/* What is read on a pool thread for a request, and answered then. */
+struct answer {
+	struct http_req *req;
+	struct val out;
+};
+
+static void
+answered(void *arg, const struct err *e)
+{
+	struct answer *x = arg;
+	if (e)
+		rest_fail(x->req, e);
+	else
+		rest_reply(x->req, &x->out);
+}
+
 /* ---- sensors ------------------------------------------------------------------------------------------------------- */
 
 struct sensor_read {
-	struct http_req *req;
+	struct answer answer; /* first */
 	struct explain_query query;
-	struct val out;
 };
 
 static int
 read_sensor(sqlite3 *db, void *arg, struct err *e)
 {
 	struct sensor_read *x = arg;
-	struct arena *a = http_req_arena(x->req);
-	return x->query.event.n ? explain_event(db, &x->query, a, &x->out, e) : explain_sensor(db, &x->query, a, &x->out, e);
-}
-
-static void
-sensor_read(void *arg, const struct err *e)
-{
-	struct sensor_read *x = arg;
-	if (e)
-		rest_fail(x->req, e);
-	else
-		rest_reply(x->req, &x->out);
+	struct arena *a = http_req_arena(x->answer.req);
+	struct val *out = &x->answer.out;
+	return x->query.event.n ? explain_event(db, &x->query, a, out, e) : explain_sensor(db, &x->query, a, out, e);
 }
 
 void
@@ -49,30 +55,29 @@ explain_a_sensor(struct api *api, struct http_req *r, const struct resource *res
 {
 	struct sensor_read *x = ARENA_NEW(http_req_arena(r), struct sensor_read);
 	struct err e;
-	*x = (struct sensor_read){ .req = r, .query = { .ns = rest_ns(api, r, true), .sensor = http_req_var(r, "name"),
+	*x = (struct sensor_read){ .answer = { .req = r }, .query = { .ns = rest_ns(api, r, true), .sensor = http_req_var(r, "name"),
 		.event = http_req_arg(r, "event"), .now_ns = loop_now(api->env.loop) } };
 	if (!read_since(r, &x->query.since_ns))
 		return;
 	if (explain_live(api->env.sensors, x->query.ns, x->query.sensor, http_req_arena(r), &x->query.live, &e) < 0)
 		rest_fail(r, &e);
 	else
-		store_read(api->env.store, read_sensor, x, sensor_read);
+		store_read(api->env.store, read_sensor, x, answered);
 }
 
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 
 struct source_read {
-	struct http_req *req;
+	struct answer answer; /* first */
 	str ns, name;
 	struct val sources; /* as sources_status has them */
-	struct val out;
 };
 
 /* The entry's last event. */
 static int
 add_last_event(sqlite3 *db, const struct source_read *x, const struct val *source, struct val_map *m, struct err *e)
 {
-	struct arena *a = http_req_arena(x->req);
+	struct arena *a = http_req_arena(x->answer.req);
 	const struct bus_query q = { .ns = x->ns, .source = x->name, .subject = val_get_str(source, "event"), .limit = 1, .newest_first = true };
 	struct event **events;
 	size_t n;
@@ -106,7 +111,7 @@ static int
 read_sources(sqlite3 *db, void *arg, struct err *e)
 {
 	struct source_read *x = arg;
-	struct arena *a = http_req_arena(x->req);
+	struct arena *a = http_req_arena(x->answer.req);
 	struct val_list list = { 0 };
 	struct val_map all = { 0 };
 	bool connected = true;
@@ -123,18 +128,8 @@ read_sources(sqlite3 *db, void *arg, struct err *e)
 	}
 	val_map_add(&all, S("connected"), val_bool(connected && x->sources.n));
 	val_map_add(&all, S("sources"), val_list_end(&list, a));
-	x->out = val_map_end(&all, a);
+	x->answer.out = val_map_end(&all, a);
 	return rc;
-}
-
-static void
-sources_read(void *arg, const struct err *e)
-{
-	struct source_read *x = arg;
-	if (e)
-		rest_fail(x->req, e);
-	else
-		rest_reply(x->req, &x->out);
 }
 
 /* The entries of the EventSource, or the one that `event` names. */
@@ -165,10 +160,10 @@ void
 explain_a_source(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
 	struct source_read *x = ARENA_NEW(http_req_arena(r), struct source_read);
-	*x = (struct source_read){ .req = r, .ns = rest_ns(api, r, true), .name = http_req_var(r, "name") };
+	*x = (struct source_read){ .answer = { .req = r }, .ns = rest_ns(api, r, true), .name = http_req_var(r, "name") };
 	x->sources = chosen_sources(api, r, x->ns, x->name);
 	if (x->sources.n)
-		store_read(api->env.store, read_sources, x, sources_read);
+		store_read(api->env.store, read_sources, x, answered);
 	else
 		no_source(api, r, x->ns, x->name);
 }

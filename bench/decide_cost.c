@@ -60,7 +60,7 @@ main(int argc, char **argv)
 {
 	size_t sensors = argc > 1 ? strtoul(argv[1], NULL, 10) : 100, events = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
 	struct store_migration history[] = { { 1, bus_schema_sql }, { 2, sensor_schema_sql }, { 3, sensor_waiting_sql }, { 4, firing_schema_sql },
-		                             { 5, firing_gather_sql }, { 6, sensor_explain_sql } };
+		                             { 5, firing_gather_sql }, { 6, sensor_explain_sql }, { 7, firing_aside_sql } };
 	struct bus_limits limits = { 0 };
 	struct arena *a = arena_new();
 	struct objects *objects = objects_new(kinds, ARRAY_LEN(kinds));

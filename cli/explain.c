@@ -76,6 +76,9 @@ print_way(const struct val *w, struct arena *a)
 		print_sign(val_get_str(c, "verdict"));
 		printf(" %.*s\n", STR_ARG(val_get_str(c, "text")));
 	}
+	str note = val_get_str(w, "note");
+	if (note.n)
+		printf("  %.*s\n", STR_ARG(note));
 	EACH(decisions, d)
 		print_decision(d, a);
 }

@@ -20,7 +20,7 @@ struct explain_query {
 int explain_live(struct sensors *ss, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 /*
  * For a store_fn. The way of one event: {sensor, namespace, place, event, fired, summary, ways: [{dependency, place, version, checks:
- * [{kind, what, want, got, verdict, place, decides, text}], decisions: [{trigger, verdict, reason, time, attempts, tries, firing, result,
+ * [{kind, what, want, got, verdict, place, decides, text}], note, decisions: [{trigger, verdict, reason, time, attempts, tries, firing, result,
  * advice, text}]}]}. Verdicts of checks: passed, missed, error, "not looked at". ERR_NOT_FOUND: nobody knows of such an event.
  */
 int explain_event(sqlite3 *db, const struct explain_query *q, struct arena *a, struct val *out, struct err *e) MUST_CHECK;

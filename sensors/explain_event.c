@@ -273,6 +273,20 @@ sum_up(struct explaining *x, const struct row *r)
 	x->fired |= fired;
 }
 
+/* The evaluation failed, and the event went on all the same. */
+static str
+went_on(struct explaining *x, const struct row *first, const struct val *dep)
+{
+	struct trace t;
+	trace_read(first->trace, &t);
+	bool failed = false;
+	for (size_t i = 0; i < t.n; i++)
+		failed |= t.looks[i].verdict == FILTER_ERROR;
+	if (!failed || !str_eq(val_get_str(dep, "onError"), S("pass")) || str_eq(first->t.verdict, S("filtered")))
+		return STR_NONE;
+	return arena_fmt(x->a, "onError: pass let it go on all the same (%.*s)", STR_ARG(val_get_str(dep, "place")));
+}
+
 static int
 way_shown(struct explaining *x, const struct way *w, struct val *out, struct err *e)
 {
@@ -300,10 +314,12 @@ way_shown(struct explaining *x, const struct way *w, struct val *out, struct err
 	(void)val_to_i64(val_get(&x->q->live, S("version")), &now);
 	val_map_add(&m, S("dependency"), val_str(w->dependency));
 	val_map_add_str(&m, S("place"), val_get_str(dep, "place"));
-	val_map_add(&m, S("version"), val_str(arena_fmt(x->a, "%016llx", (unsigned long long)first->version)));
+	if (first->version)
+		val_map_add(&m, S("version"), val_str(arena_fmt(x->a, "%016llx", (unsigned long long)first->version)));
 	if (now && now != first->version)
 		val_map_add(&m, S("changedSince"), val_bool(true));
 	val_map_add(&m, S("checks"), checks);
+	val_map_add_str(&m, S("note"), went_on(x, first, dep));
 	val_map_add(&m, S("decisions"), val_list_end(&decisions, x->a));
 	*out = val_map_end(&m, x->a);
 	return 0;

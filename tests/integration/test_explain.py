@@ -262,6 +262,8 @@ class Explaining(TestCase):
         def look():
             x = self.explain(sensor_name, event)
             got = [d["verdict"] for w in x["ways"] for d in w["decisions"]]
+            if got and got != wanted and not set(got) & {"pending", "failed", "waiting", "dead-letter"}:
+                raise AssertionError(f"{sensor_name}: {got} and no more, not")
             return x if got == wanted else None
         try:
             return until(look, 60, f"{sensor_name}: {wanted} {what or ''}")
@@ -295,6 +297,7 @@ class Matrix(Explaining):
         x = self.settled(name, event, ["fired" if goes_on else "error" if verdict == ERROR else "filtered"])
         self.assertEqual(x["fired"], goes_on)
         self.assertEqual(len(x["ways"]), 1)
+        self.assertEqual("note" in x["ways"][0], verdict == ERROR and goes_on)
         self.judge_trace(i, case, seen, x["ways"][0]["checks"])
         if not goes_on:
             self.judge_reason(i, seen, verdict, x)
