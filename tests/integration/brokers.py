@@ -112,6 +112,7 @@ class Nats(Broker):
 
     CONFIG = ""
     secure = False
+    streams = True
 
     def context(self):
         c = ssl.create_default_context(cafile=os.path.join(self.dir, "ca.crt"))
@@ -121,7 +122,7 @@ class Nats(Broker):
     def command(self):
         path = self.file("nats.conf", f"""
             listen: 127.0.0.1:{self.port}
-            jetstream {{ store_dir: "{self.dir}/js" }}
+            {f'jetstream {{ store_dir: "{self.dir}/js" }}' if self.streams else ''}
             {'tls { cert_file: server.crt, key_file: server.key, ca_file: ca.crt, verify: true }' if self.secure else ''}
             {self.CONFIG}
             """)
