@@ -36,7 +36,7 @@ without_entities(str s, struct arena *a)
 	return arena_dup(a, buf_str(&b));
 }
 
-/* What is between <name> and </name>; absent if there are none. */
+/* What is between <name> and </name>; absent if there are none, or it is no text. */
 static str
 element(str xml, const char *name, struct arena *a)
 {
@@ -45,7 +45,9 @@ element(str xml, const char *name, struct arena *a)
 	if (from == SIZE_MAX)
 		return STR_NONE;
 	size_t to = str_find(xml, shut, from + open.n);
-	return to == SIZE_MAX ? STR_NONE : without_entities(str_trim(str_slice(xml, from + open.n, to)), a);
+	str text = str_slice(xml, from + open.n, to);
+	bool is_text = to != SIZE_MAX && str_find_char(text, 0, 0) == SIZE_MAX; /* XML 1.0, 2.2 */
+	return is_text ? without_entities(str_trim(text), a) : STR_NONE;
 }
 
 int
