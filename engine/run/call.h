@@ -87,6 +87,9 @@ struct frame {
 	size_t open;  /* reachable tasks that are not settled */
 	size_t begun; /* tasks that are ready and not settled */
 	size_t held;  /* those of them that wait to begin */
+	size_t news;  /* tasks whose end is in the queue of news */
+	VEC(size_t) due; /* tasks that depend on nothing open any more, from due_at on: they begin when that queue has none of ours */
+	size_t due_at;
 	str error;    /* fails the DAG when its tasks are done */
 };
 

@@ -212,6 +212,7 @@ dag_frame_free(struct frame *f)
 		VEC_FREE(&f->tasks[i].dependents);
 	}
 	f->tasks_n = 0;
+	VEC_FREE(&f->due);
 }
 
 /* By way of the walk; false says nothing. */
@@ -657,22 +658,37 @@ dag_task_dropped(struct run *r, struct frame *f)
 	end_if_over(r, f);
 }
 
-/* Those that depend on x->task, from x->at on. */
+static int
+as_written(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Of those that ended together all were told: what they let begin does so in the order in which it is written. */
 static void
-tell_dependents(struct run *r, struct rest *x)
+begin_due(struct run *r, struct rest *x)
 {
 	struct frame *f = x->node->frame;
-	const struct task *t = &f->tasks[x->task];
-	for (; x->at < t->dependents.n; x->at++) {
-		struct task *d = &f->tasks[t->dependents.p[x->at]];
+	if (f->news || node_fulfilled(f->node))
+		return;
+	if (f->due.n - f->due_at > 1)
+		qsort(f->due.p + f->due_at, f->due.n - f->due_at, sizeof *f->due.p, as_written);
+	while (f->due_at < f->due.n) {
 		if (run_is_tired(r)) {
 			run_rest(r, x);
 			return;
 		}
-		if (--d->waiting == 0 && d->reachable)
-			ready(r, f, t->dependents.p[x->at]);
+		ready(r, f, f->due.p[f->due_at++]);
 	}
+	f->due.n = f->due_at = 0;
 	end_if_over(r, f);
+}
+
+void
+dag_go_on(struct run *r, struct frame *f)
+{
+	begin_due(r, &(struct rest){ .go_on = begin_due, .node = f->node });
 }
 
 /* The tasks that depend on none, from x->at on. */
@@ -704,7 +720,12 @@ dag_task_settled(struct run *r, struct node *dag, struct node *n)
 	t->node = n;
 	f->open--;
 	f->begun--;
-	tell_dependents(r, &(struct rest){ .go_on = tell_dependents, .node = dag, .task = n->slot });
+	for (size_t i = 0; i < t->dependents.n; i++) {
+		struct task *d = &f->tasks[t->dependents.p[i]];
+		if (--d->waiting == 0 && d->reachable)
+			*VEC_PUSH(&f->due) = t->dependents.p[i];
+	}
+	dag_go_on(r, f);
 }
 
 void

@@ -43,7 +43,7 @@ has_listener(const struct node *n)
 }
 
 static void
-tell(struct run *r, struct node *n)
+tell_listener(struct run *r, struct node *n)
 {
 	if (!has_listener(n))
 		return;
@@ -101,14 +101,24 @@ tell(struct run *r, struct node *n)
 	}
 }
 
+static void
+tell(struct run *r, struct node *n)
+{
+	struct frame *f = n->counted ? n->owner->frame : NULL;
+	n->queued = n->counted = false;
+	if (f)
+		f->news--;
+	tell_listener(r, n);
+	if (f)
+		dag_go_on(r, f);
+}
+
 static bool
 tell_next(struct run *r)
 {
 	if (r->news_at == r->news.n)
 		return false;
-	struct node *n = r->news.p[r->news_at++];
-	n->queued = false;
-	tell(r, n);
+	tell(r, r->news.p[r->news_at++]);
 	return true;
 }
 
@@ -140,7 +150,6 @@ run_settle_below(struct run *r, size_t mark, struct node *n)
 			own = n;
 			continue;
 		}
-		x->queued = false;
 		tell(r, x);
 	}
 	if (r->interrupted.n) /* places were left: they come first */

@@ -398,6 +398,9 @@ node_announce(struct node *n)
 		return;
 	n->queued = true;
 	*VEC_PUSH(&n->run->news) = n;
+	n->counted = n->role == ROLE_TASK && n->owner && n->owner->frame;
+	if (n->counted)
+		n->owner->frame->news++;
 }
 
 const struct work *

@@ -75,6 +75,7 @@ struct node {
 	bool exiting;         /* part of an exit handler: spared by Stop and by the workflow's deadline */
 	bool gone;            /* taken away by a retry; its row says so */
 	bool dirty, queued;
+	bool counted;         /* it is queued, and its frame counts that */
 	bool recovered;       /* an open pod that was read back */
 	bool met;             /* it was made or called since this run is in memory */
 	bool bubbles; /* its error is its caller's too (an error of executeTemplate, not a result) */

@@ -15,7 +15,7 @@ node_forget(struct node *n)
 	n->frame = NULL;
 	n->waiting = 0;
 	n->error = STR_NONE;
-	n->exit_begun = n->queued = n->told = n->told_ready = false;
+	n->exit_begun = n->queued = n->counted = n->told = n->told_ready = false;
 	n->hooks_open = 0;
 	n->hooks = NULL;
 	n->met = false;

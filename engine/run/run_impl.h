@@ -327,6 +327,7 @@ void steps_child_begun(struct run *r, struct node *n); /* if it is an error alre
 void steps_error(struct node *group, str why); /* it will end as an Error; no further step of it begins */
 void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
 void dag_task_settled(struct run *r, struct node *dag, struct node *n);
+void dag_go_on(struct run *r, struct frame *f); /* begins what is due, if no end of a task is still to be told */
 void dag_item_settled(struct node *group);
 void dag_task_dropped(struct run *r, struct frame *f); /* a task that was held will not begin */
 void dag_error(struct frame *f, str why); /* it will end as an Error: the first in time counts */
