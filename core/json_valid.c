@@ -328,7 +328,7 @@ block(struct check *c, struct nesting *s, struct brackets *f, struct kinds k, co
 {
 	uint64_t escaped = json_escaped(k.backslash, &c->escaped);
 	uint64_t quote = k.quote & ~escaped, inside = json_prefix_xor_clmul(quote) ^ c->inside;
-	c->inside = (uint64_t)((int64_t)inside >> 63);
+	c->inside = 0 - (inside >> 63);
 	c->wrong |= (k.control & inside) | (k.backslash & ~inside);
 	for (uint64_t rest = escaped; rest; rest &= rest - 1)
 		c->wrong |= !escape_ok(at + __builtin_ctzll(rest), c->end);

@@ -106,7 +106,7 @@ end_of(uint64_t open, uint64_t close, uint64_t *depth)
 	attributes static inline unsigned name(struct masks m, struct carry *c)                        \
 	{                                                                                              \
 		uint64_t inside = prefix_xor(m.quote & ~json_escaped(m.backslash, &c->escaped)) ^ c->inside; \
-		c->inside = (uint64_t)((int64_t)inside >> 63);                                         \
+		c->inside = 0 - (inside >> 63);                                         \
 		uint64_t open = m.open & ~inside, close = m.close & ~inside;                           \
 		unsigned closes = (unsigned)__builtin_popcountll(close);                               \
 		if (closes >= c->depth)                                                                \
