@@ -406,11 +406,23 @@ inode_of(const struct world *w, const char *fmt, ...)
 	return fstatat(w->x->tasks_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
 }
 
+static ino_t
+folder_of(const struct world *w, pid_t spare)
+{
+	return inode_of(w, ".ahead/%d", spare);
+}
+
+static ino_t
+log_of(const struct world *w, pid_t spare)
+{
+	return inode_of(w, ".ahead/%d/.log", spare);
+}
+
 /* The spare that is there when `ended` is gone, with all its files. */
 static pid_t
 next_spare(struct world *w, pid_t ended)
 {
-	WAIT_FOR(w, only_child(w) && only_child(w) != ended && inode_of(w, ".ahead/%d/.log", only_child(w)));
+	WAIT_FOR(w, only_child(w) && only_child(w) != ended && log_of(w, only_child(w)));
 	return only_child(w);
 }
 
@@ -428,22 +440,22 @@ files_made_ahead_become_those_of_the_step(void **state)
 	}
 	/* The workflow has its folder: what works in it comes along, and the rest goes. */
 	pid_t spare = next_spare(w, (pid_t)strtol(e->result, NULL, 10));
-	ino_t log = inode_of(w, ".ahead/%d/.log", spare), work = inode_of(w, ".ahead/%d/.dir", spare);
+	ino_t log = log_of(w, spare), work = inode_of(w, ".ahead/%d/.dir", spare);
 	step_init(&s, "second", "echo $PPID; pwd");
 	assert_succeeded(run(w, &s));
 	assert_int_equal(inode_of(w, "default/wf/second.log"), log);
 	assert_int_equal(inode_of(w, "default/wf/second"), work);
-	WAIT_FOR(w, !inode_of(w, ".ahead/%d", spare));
+	WAIT_FOR(w, !folder_of(w, spare));
 	/* It has none. */
 	spare = next_spare(w, spare);
 	executor_remove(w->x, S("default"), S("wf"));
-	ino_t folder = inode_of(w, ".ahead/%d", spare);
-	log = inode_of(w, ".ahead/%d/.log", spare);
+	ino_t folder = folder_of(w, spare);
+	log = log_of(w, spare);
 	step_init(&s, "third", "echo $PPID; pwd");
 	assert_succeeded(run(w, &s));
 	assert_int_equal(inode_of(w, "default/wf"), folder);
 	assert_int_equal(inode_of(w, "default/wf/third.log"), log);
-	assert_int_equal(inode_of(w, "default/wf/.log") + inode_of(w, "default/wf/.dir") + inode_of(w, ".ahead/%d", spare), 0);
+	assert_int_equal(inode_of(w, "default/wf/.log") + inode_of(w, "default/wf/.dir") + folder_of(w, spare), 0);
 	world_free(w);
 }
 
@@ -465,10 +477,10 @@ what_a_dead_spare_made_is_swept_up(void **state)
 	WAIT_FOR(w, !only_child(w));
 	step_init(&s, "second", "echo there");
 	assert_succeeded(run(w, &s));
-	assert_true(inode_of(w, ".ahead/%d/.log", spare) != 0);
+	assert_true(log_of(w, spare) != 0);
 	executor_free(w->x);
 	open_executor(w);
-	assert_int_equal(inode_of(w, ".ahead/%d", spare), 0);
+	assert_int_equal(folder_of(w, spare), 0);
 	world_free(w);
 }
 
