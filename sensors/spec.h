@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spec: a Sensor manifest as C structs; sensor_schema.c has their tables and the checks of spec events 5.4. */
+/* spec: a Sensor manifest as C structs; sensor_schema.c, filter_schema.c and trigger_schema.c have their tables and the checks of spec events 5.4. */
 #ifndef TIDEGATE_SENSORS_SPEC_H
 #define TIDEGATE_SENSORS_SPEC_H
 
