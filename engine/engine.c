@@ -626,6 +626,7 @@ task_progress_came(void *arg, const struct task_id *id, str text)
 struct engine *
 engine_new(struct loop *l, struct store *s, struct objects *objects, const struct settings *settings)
 {
+	quiet_prepare();
 	struct engine *g = MEM_NEW(struct engine);
 	g->loop = l;
 	g->store = s;

@@ -134,6 +134,8 @@ void measure_due(const struct due *d);
 void watches_free(struct engine *g);
 
 /* ---- quiet.c */
+/* Has malloc keep little of what was freed. For the whole process; the same again is fine. */
+void quiet_prepare(void);
 /* A save is done: gives memory back when there has been none for a moment. */
 void quiet_awaited(struct engine *g);
 
