@@ -1128,6 +1128,7 @@ class Model(Locking, Hooks):
             if n.backing_off:
                 self.set(n, n.phase, "Backoff for " + human(wait))
                 return False
+            self.set(n, n.phase, "")   # that is over, also when the next attempt has to wait for something else
         if not allowed:
             return end(last.phase, last.message)
         if not more:
