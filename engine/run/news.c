@@ -65,6 +65,7 @@ tell_listener(struct run *r, struct node *n)
 		steps_group_done(r, n);
 		break;
 	case ROLE_STEP:
+		steps_child_begun(r, n); /* an error is one from now on, not from when its hooks have ended */
 		if (!hooks_wait(r, n))
 			steps_child_settled(r, n->owner, n);
 		break;
