@@ -73,7 +73,7 @@ struct frame {
 	struct heap parked;  /* calls that wait for this template's own limits */
 	struct link waiting; /* all its calls that wait, in whatever line */
 	size_t offered;      /* how many of them are in the run's line */
-	bool noted;          /* is in run->noted */
+	struct heap_node noted; /* in run->noted */
 	/* steps */
 	size_t current;
 	struct node *group;

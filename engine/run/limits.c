@@ -218,13 +218,27 @@ limit_withdraw(struct node *group)
 	}
 }
 
+static struct frame *
+noted_at(struct heap_node *x)
+{
+	return CONTAINER_OF(x, struct frame, noted);
+}
+
+/* Of several that may end at one moment the one that was made first does so first, as their nodes do. */
+static bool
+is_older(struct heap_node *x, struct heap_node *y)
+{
+	return noted_at(x)->node->order < noted_at(y)->node->order;
+}
+
 void
 limit_note(struct frame *f)
 {
-	if (!f || f->noted || !has_limits(f))
+	if (!f || f->noted.at || !has_limits(f))
 		return;
-	f->noted = true;
-	*VEC_PUSH(&f->node->run->noted) = f;
+	struct heap *all = &f->node->run->noted;
+	all->before = is_older;
+	heap_add(all, &f->noted);
 }
 
 /*
@@ -316,15 +330,15 @@ fail_fast(struct frame *f)
 bool
 limit_due(const struct run *r)
 {
-	return r->noted.n || (heap_top(&r->line) && !run_full(r));
+	return heap_top(&r->noted) || (heap_top(&r->line) && !run_full(r));
 }
 
 bool
 limit_settle(struct run *r)
 {
-	while (r->noted.n) {
-		struct frame *f = r->noted.p[--r->noted.n];
-		f->noted = false;
+	while (heap_top(&r->noted)) {
+		struct frame *f = noted_at(heap_top(&r->noted));
+		heap_del(&r->noted, &f->noted);
 		if (fail_fast(f))
 			return true;
 		offer(r, f);

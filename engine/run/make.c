@@ -251,7 +251,7 @@ run_drop_frames(struct run *r)
 		dag_frame_free(r->frames.p[i]);
 	}
 	VEC_FREE(&r->frames);
-	VEC_FREE(&r->noted);
+	heap_free(&r->noted);
 	heap_free(&r->line);
 }
 

@@ -139,7 +139,7 @@ struct run {
 	bool entered;               /* the root was called since this run is in memory */
 	struct locking *lock;       /* those of spec.synchronization; NULL: none (yet) */
 	struct heap line;           /* calls that begin in their turn: see limits.c */
-	VEC(struct frame *) noted;  /* frames with limits in which somebody ended or failed */
+	struct heap noted;          /* frames with limits in which somebody ended or failed, by age */
 	VEC(struct frame *) frames; /* to be freed */
 	uint32_t visits;
 	struct evaluator *evaluator; /* NULL until there is an expression */
