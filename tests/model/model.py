@@ -63,6 +63,7 @@ class Node:
         self.entered = False      # its body began
         self.backing_off = False  # of a Retry node: it waits for the time of its next attempt,
         self.called_off = False   # and need not any more
+        self.woken = 0            # of a DAG: which waking it has gone on after
         self.memo = None          # status.memoizationStatus
         self.untold = False       # it has ended together with others, and its turn to lead on has not come
 
@@ -101,6 +102,7 @@ class Model(Locking, Hooks):
         self.limits = '"parallelism"' in json.dumps(docs) or '"failFast"' in json.dumps(docs)
         self.turn = False         # one of those that are subject to a limit may begin now
         self.waking = False       # a moment in which nobody is stopped
+        self.wakes = 0            # how often there was one
         self.began = 0            # when it got its own lock
         self.hook_error = ""      # of a hook of the workflow that could not begin
         self.kept = {}            # (cache, key) -> outputs, when
@@ -241,7 +243,7 @@ class Model(Locking, Hooks):
         if self.suspended:
             self.suspended = False
             self.ask_again()
-            self.waking = True
+            self.waking, self.wakes = True, self.wakes + 1
             self.settle_all_else()   # what ended meanwhile leads on first
             self.waking = False
 
@@ -825,6 +827,8 @@ class Model(Locking, Hooks):
             return self.go_on(n)
         tasks = {t["name"]: t for t in n.template["dag"]["tasks"]}
         reachable = self.reachable(tasks, self.targets(n))
+        if self.waking and n.woken < self.wakes and not self.call_again(n, tasks, reachable):
+            return self.go_on(n)
         changed = True
         while changed:
             changed, self.changed = False, self.changed
@@ -841,6 +845,21 @@ class Model(Locking, Hooks):
         if not settled or (len(begun) < len(reachable) and not self.shut(n.call.exiting)):
             return
         self.end_dag(n, tasks)
+
+    def call_again(self, n, tasks, reachable):
+        """As it goes on after it was suspended: from its first tasks on, each with its hooks, then those that the settled ones lead to.
+        Whether it may decide anything."""
+        n.woken, called = self.wakes, set()
+        wave = [t for t in tasks.values() if not self.needs(t)]
+        while wave:
+            for t in wave:
+                called.add(t["name"])
+                if t["name"] in reachable:
+                    self.task(n, tasks, t)
+                if self.frozen(n):
+                    return False
+            wave = [t for t in tasks.values() if t["name"] not in called and all(d in called and self.settled(n, tasks[d]) for d in self.needs(t))]
+        return True
 
     def end_dag(self, n, tasks):
         targets = self.targets(n)
