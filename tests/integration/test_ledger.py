@@ -213,7 +213,7 @@ class LedgerTest(TestCase):
         port = free_port()
         d = self.daemon({"source.yaml": SOURCE.replace("PORT", str(port)), "sensor.yaml": SENSOR_WORKFLOW})
         ledger = self.send_all(d, port)
-        until(lambda: sum(self.workflow_numbers(d).values()) >= EVENTS, 120, "the workflows")
+        until(lambda: sum(self.workflow_numbers(d).values()) >= EVENTS, 600, "the workflows")
         double = self.report("workflow trigger", ledger, self.workflow_numbers(d))
         self.assertEqual(double, {})
 
