@@ -46,6 +46,8 @@ ahead_make(const struct setup *s)
 	char path[4096];
 	snprintf(made.base, sizeof made.base, TASK_AHEAD "/%d", (int)getpid());
 	made.own = mkdirat(s->tasks_fd, made.base, 0755) == 0;
+	if (!made.own)
+		made.base[0] = 0; /* perhaps those of a dead spare that had our pid: not ours to use */
 	if (made.own && below(path, made.base, ".dir") && mkdirat(s->tasks_fd, path, 0755) == 0 && below(path, made.base, ".log"))
 		made.log_fd = openat(s->tasks_fd, path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
 	if (made.log_fd < 0)
