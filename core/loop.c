@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A deferred call may defer again; past so many rounds the rest waits for the next turn. */
+/* A deferred call may defer again. Past so many rounds others are served, and the transaction stays open: half of it must not be committed. */
 #define DEFER_ROUNDS 16
 
 struct call {
@@ -233,13 +233,15 @@ loop_defer(struct loop *l, void (*fn)(void *arg), void *arg)
 	*VEC_PUSH(&l->deferred) = (struct call){ fn, arg };
 }
 
-static void
+/* False: there is more to come. */
+static bool
 run_deferred(struct loop *l)
 {
 	for (int round = 0; l->deferred.n && round < DEFER_ROUNDS; round++) {
 		swap_calls(&l->deferred, &l->deferred_taken);
 		run_calls(&l->deferred_taken);
 	}
+	return l->deferred.n == 0;
 }
 
 void
@@ -248,18 +250,25 @@ loop_after_turn(struct loop *l, void (*fn)(void *arg), void *arg)
 	*VEC_PUSH(&l->after) = (struct call){ fn, arg };
 }
 
+/* What was decided, with what the deferred calls add to it, is one transaction. False: it is not whole yet. */
+static bool
+hand_over(struct loop *l)
+{
+	if (!run_deferred(l))
+		return false;
+	if (l->turn_end)
+		l->turn_end(l->turn_end_arg);
+	return true;
+}
+
 static void
 end_turn(struct loop *l)
 {
-	run_deferred(l);
-	if (l->turn_end)
-		l->turn_end(l->turn_end_arg);
-	if (!l->after.n)
+	if (!hand_over(l) || !l->after.n)
 		return;
 	swap_calls(&l->after, &l->after_taken);
 	run_calls(&l->after_taken);
-	if (l->turn_end)
-		l->turn_end(l->turn_end_arg);
+	(void)hand_over(l);
 }
 
 void
@@ -401,7 +410,7 @@ loop_free(struct loop *l)
 	uv_walk(&l->uv, close_handle, NULL);
 	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
 		continue;
-	run_deferred(l); /* some only let go of what they hold */
+	(void)run_deferred(l); /* some only let go of what they hold */
 	run_calls(&l->after); /* likewise */
 	int rc = uv_loop_close(&l->uv);
 	assert(rc == 0);

@@ -38,7 +38,10 @@ void loop_set_clock(struct loop *l, int64_t ns);
 void loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Runs `fn` at the end of this turn, after everything that was ready and before the turn's transaction is handed over. */
 void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
-/* Runs `fn` once this turn's transaction was handed over, so that the disk works meanwhile; what it writes goes with a transaction of its own. */
+/*
+ * Runs `fn` once this turn's transaction was handed over, so that the disk works meanwhile; what it writes goes with a transaction of its own,
+ * and so does what it defers.
+ */
 void loop_after_turn(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Runs `work` on a pool thread, then `done` on the loop. */
 void loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void *arg);
@@ -59,7 +62,9 @@ void timer_stop(struct timer *t);
 /* When the first of the timers is due; INT64_MAX: none is armed. For who sets the clock. */
 int64_t loop_next_timer(const struct loop *l);
 
-/* What the store hooks into: called at the end of every turn, last. One hook. */
+/*
+ * What the store hooks into: called at the end of every turn, and after loop_after_turn's calls, when no deferred call is left. One hook.
+ */
 void loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg);
 
 #endif

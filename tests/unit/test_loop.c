@@ -200,6 +200,65 @@ calls_after_a_turn_have_an_end_of_their_own(void **state UNUSED)
 	loop_free(l);
 }
 
+static void
+defer_note(void *arg)
+{
+	struct mark *m = arg;
+	note(m);
+	loop_defer(m->trace->loop, note, m);
+}
+
+/* An event published by a call after the turn, and what deferred calls make of it, must not be two transactions. */
+static void
+what_calls_after_a_turn_defer_comes_before_their_end(void **state UNUSED)
+{
+	struct loop *l = loop_new();
+	struct trace t = { .loop = l };
+	struct mark after = { .trace = &t, .id = 2 };
+	loop_on_turn_end(l, note_end, &t);
+	loop_after_turn(l, defer_note, &after);
+	loop_turn(l, -1);
+	static const int expected[] = { 99, 2, 2, 99 };
+	assert_int_equal(t.n, 4);
+	assert_memory_equal(t.seen, expected, sizeof expected);
+	loop_free(l);
+}
+
+struct chain {
+	struct loop *loop;
+	int left, ends;
+};
+
+static void
+defer_next(void *arg)
+{
+	struct chain *c = arg;
+	if (--c->left > 0)
+		loop_defer(c->loop, defer_next, c);
+}
+
+static void
+count_end(void *arg)
+{
+	struct chain *c = arg;
+	c->ends++;
+}
+
+static void
+a_turn_ends_with_its_last_deferred_call_however_long_the_chain(void **state UNUSED)
+{
+	struct loop *l = loop_new();
+	struct chain c = { .loop = l, .left = 100 };
+	loop_on_turn_end(l, count_end, &c);
+	loop_defer(l, defer_next, &c);
+	while (c.left > 0) {
+		assert_int_equal(c.ends, 0);
+		loop_turn(l, -1); /* does not wait */
+	}
+	assert_int_equal(c.ends, 1);
+	loop_free(l);
+}
+
 struct poster {
 	struct loop *loop;
 	pthread_t thread;
@@ -304,6 +363,8 @@ main(void)
 		cmocka_unit_test(a_timer_wakes_the_loop_by_the_real_clock),
 		cmocka_unit_test(deferred_calls_run_in_their_turn_before_its_end),
 		cmocka_unit_test(calls_after_a_turn_have_an_end_of_their_own),
+		cmocka_unit_test(what_calls_after_a_turn_defer_comes_before_their_end),
+		cmocka_unit_test(a_turn_ends_with_its_last_deferred_call_however_long_the_chain),
 		cmocka_unit_test(posts_of_each_thread_keep_their_order),
 		cmocka_unit_test(work_runs_elsewhere_and_ends_here),
 		cmocka_unit_test(a_turn_waits_no_longer_than_told),
