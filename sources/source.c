@@ -14,20 +14,18 @@
 #include "core/map.h"
 #include "core/metrics.h"
 #include "core/net/httpc.h"
+#include "sources/backoff.h"
 #include "sources/eventsource.h"
 #include "sources/filter.h"
 #include "sources/webhook_context.h"
 #include "sources/webhook_server.h"
 
-#define RETRY_MIN (1 * NS_PER_SEC)
-#define RETRY_MAX (60 * NS_PER_SEC)
-
 const char sources_schema_sql[] =
 	"CREATE TABLE source_mark (ns TEXT NOT NULL, source TEXT NOT NULL, event TEXT NOT NULL, mark INTEGER NOT NULL,"
 	" PRIMARY KEY (ns, source, event)) STRICT, WITHOUT ROWID;";
 
-enum state { STARTING, RUNNING, FAILED };
-static const char *const state_names[] = { "starting", "running", "failed" };
+enum state { STARTING, CONNECTING, RUNNING, FAILED };
+static const char *const state_names[] = { "starting", "connecting", "running", "failed" };
 
 /* A bus and who of us publishes to it, so that a full one pauses them. */
 struct bus_watch {
@@ -69,7 +67,7 @@ struct source {
 	int64_t failed_at; /* when last_error came; 0: never */
 	bool paused, started, stopping, stopped, seen;
 	size_t under_way; /* events published and not answered, reads of the mark */
-	int64_t retry_ns;
+	struct backoff_state waits;
 	struct timer retry;
 };
 
@@ -221,6 +219,13 @@ source_state(struct source *s, bool connected, const struct err *e)
 	set_state(s, connected ? RUNNING : FAILED, e ? e->msg : "");
 }
 
+void
+source_connecting(struct source *s)
+{
+	if (s->state == STARTING)
+		s->state = CONNECTING;
+}
+
 /* The expression of the entry, if its kind filters by expression. */
 static str
 filter_of(const struct source_entry *entry)
@@ -262,7 +267,7 @@ start(void *arg)
 	s->state = STARTING;
 	if (try_start(s, &e) == 0) {
 		s->started = true;
-		s->retry_ns = 0;
+		backoff_reset(&s->waits);
 		s->paused = bus_is_full(s->bus);
 		if (s->state == STARTING) /* else the kind has said more */
 			set_state(s, RUNNING, "");
@@ -271,8 +276,7 @@ start(void *arg)
 		return;
 	}
 	set_state(s, FAILED, e.msg);
-	s->retry_ns = s->retry_ns * 2 < RETRY_MIN ? RETRY_MIN : s->retry_ns * 2 > RETRY_MAX ? RETRY_MAX : s->retry_ns * 2;
-	timer_start(s->owner->loop, &s->retry, loop_now(s->owner->loop) + s->retry_ns, start, s);
+	timer_start(s->owner->loop, &s->retry, loop_now(s->owner->loop) + backoff_next(&s->waits, NULL), start, s);
 }
 
 static void

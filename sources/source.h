@@ -59,6 +59,8 @@ int source_secret(struct source *s, const struct secret_ref *ref, struct arena *
  * source's filter drops is acknowledged as if stored, and counted.
  */
 void source_emit(struct source *s, struct event *ev, void *token);
+/* start() succeeds, and the connection is not there yet: source_state will say when it is. */
+void source_connecting(struct source *s);
 /* Connection state, for `tidegate status` and metrics; logged when it changes. e NULL: all is well. */
 void source_state(struct source *s, bool connected, const struct err *e);
 void source_stopped(struct source *s);
@@ -102,7 +104,7 @@ struct httpc *sources_httpc(struct sources *ss);
 struct bus *sources_bus(struct sources *ss, str ns, str name);
 /*
  * A list of {namespace, eventSource, event, type, place, state, since, error, url, lastError, lastErrorTime}, and what the kind adds;
- * state: starting, running, paused, failed, and since when it is in that. The last error stays when all is well again.
+ * state: starting, connecting, running, paused, failed, and since when it is in that. The last error stays when all is well again.
  */
 struct val sources_status(struct sources *ss, struct arena *a);
 /* Publishes `data` as if the named entry had received it: `emit`. ERR_NOT_FOUND names the near miss. */

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two sides touch a feed: the loop, which starts and joins the thread, takes events in and hears of their commits; and the thread of the
+ * connection. What both touch is below `lock`. Messages stand in `given` in the order in which they came, and are settled from its
+ * front: a message that is done before an older one (its filter dropped it, say) waits, because many protocols can only be told "up to here".
+ */
+#include "sources/feed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "sources/backoff.h"
+
+enum {
+	STACK = 512 << 10,
+	SETTLE_BATCH = 256,
+	STEADY_S = 10,       /* a connection that held so long makes the next wait short again */
+	REFUSED_EVERY_S = 60 /* a line about messages that can be no events, at most so often */
+};
+
+/* A message on its way to the disk. */
+struct item {
+	struct link link;  /* in feed.given: below the lock */
+	struct link held;  /* in feed.held: the loop's */
+	struct feed *feed;
+	struct event *ev;  /* while it is held: one reference */
+	size_t bytes;
+	union feed_handle handle;
+	bool done;         /* on disk, dropped or refused: below the lock */
+	bool given_up;     /* will not be on disk: below the lock */
+	bool forgotten;    /* its connection is gone: below the lock */
+};
+
+struct feed {
+	struct source *source;
+	const struct feed_ops *ops;
+	struct loop *loop;
+	const struct backoff *backoff;
+	int64_t rate_every_ns; /* 0: no limit */
+
+	/* the loop's */
+	struct backoff_state waits;
+	struct timer again;
+	struct link held;      /* the bus had no room for them, nor for those behind them */
+	bool thread_runs, stopping;
+	int64_t connected_at;  /* ns; 0: not connected */
+	int64_t refused_told;
+	uint64_t refused;
+
+	/* the connection's: made by the loop before the thread, freed after it */
+	struct arena *arena;
+	struct peer_target target;
+	pthread_t thread;
+	void *conn;            /* the thread's */
+
+	pthread_mutex_t lock;
+	pthread_cond_t room;
+	struct link given;
+	size_t with_loop, bytes; /* items that the loop has not answered, also of connections that are gone; and their bytes */
+	size_t unsettled;        /* in `given` */
+	bool paused, ending, broken, woken;
+	int64_t end_by_ms;
+	int64_t rate_next_ns;
+	struct err why;          /* of `broken` */
+	int wake_fd;
+};
+
+/* ---- both sides ------------------------------------------------------------------------------------------------------ */
+
+static int64_t
+monotonic_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
+const void *
+feed_config(const struct feed *f)
+{
+	return source_config(f->source);
+}
+
+struct source *
+feed_source(const struct feed *f)
+{
+	return f->source;
+}
+
+/* Below the lock. */
+static void
+wake(struct feed *f)
+{
+	if (f->woken)
+		return;
+	f->woken = true;
+	uint64_t one = 1;
+	(void)!write(f->wake_fd, &one, sizeof one);
+}
+
+void
+feed_wake(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	wake(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+feed_break(struct feed *f, const struct err *e)
+{
+	pthread_mutex_lock(&f->lock);
+	if (!f->broken)
+		f->why = *e;
+	f->broken = true;
+	wake(f);
+	pthread_cond_broadcast(&f->room);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Below the lock. */
+static bool
+has_room(const struct feed *f)
+{
+	return !f->paused && !f->ending && !f->broken && f->with_loop < FEED_WINDOW && f->bytes < FEED_WINDOW_BYTES;
+}
+
+bool
+feed_wants(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	bool wants = has_room(f) && (!f->rate_every_ns || f->rate_next_ns <= monotonic_ns());
+	pthread_mutex_unlock(&f->lock);
+	return wants;
+}
+
+/* Below the lock. */
+static void
+wait_for_rate(struct feed *f)
+{
+	struct timespec t = { .tv_sec = f->rate_next_ns / NS_PER_SEC, .tv_nsec = f->rate_next_ns % NS_PER_SEC };
+	pthread_cond_timedwait(&f->room, &f->lock, &t);
+}
+
+bool
+feed_room(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	for (;;) {
+		if (f->ending || f->broken)
+			break;
+		if (!has_room(f))
+			pthread_cond_wait(&f->room, &f->lock);
+		else if (f->rate_every_ns && f->rate_next_ns > monotonic_ns())
+			wait_for_rate(f);
+		else
+			break;
+	}
+	bool there = !f->ending && !f->broken;
+	pthread_mutex_unlock(&f->lock);
+	return there;
+}
+
+static struct item *
+new_item(struct feed *f, size_t bytes, union feed_handle handle)
+{
+	struct item *i = MEM_NEW(struct item);
+	*i = (struct item){ .feed = f, .bytes = bytes, .handle = handle };
+	pthread_mutex_lock(&f->lock);
+	list_add_tail(&f->given, &i->link);
+	f->with_loop++;
+	f->bytes += bytes;
+	f->unsettled++;
+	if (f->rate_every_ns) {
+		int64_t now = monotonic_ns();
+		f->rate_next_ns = (f->rate_next_ns > now - f->rate_every_ns ? f->rate_next_ns : now - f->rate_every_ns) + f->rate_every_ns;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return i;
+}
+
+void
+feed_give(struct feed *f, struct event *ev, union feed_handle handle)
+{
+	struct item *i = new_item(f, ev->data.n, handle);
+	source_emit(f->source, ev, i);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------------ */
+
+/* Takes what may be settled from the front. */
+static size_t
+take_done(struct feed *f, struct item **out)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&f->lock);
+	while (n < SETTLE_BATCH && !list_empty(&f->given)) {
+		struct item *i = LIST_FIRST(&f->given, struct item, link);
+		if (!i->done)
+			break;
+		list_del(&i->link);
+		f->unsettled--;
+		out[n++] = i;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+static int
+settle(struct feed *f, struct err *e)
+{
+	struct item *items[SETTLE_BATCH];
+	union feed_handle handles[SETTLE_BATCH];
+	int rc = 0;
+	for (size_t n; rc == 0 && (n = take_done(f, items)) > 0;) {
+		for (size_t i = 0; i < n; i++) {
+			handles[i] = items[i]->handle;
+			free(items[i]);
+		}
+		if (f->ops->settle)
+			rc = f->ops->settle(f->conn, handles, n, e);
+	}
+	return rc;
+}
+
+/* 1: the connection is to end; -1: it is of no use. */
+static int
+is_over(struct feed *f, struct err *e)
+{
+	pthread_mutex_lock(&f->lock);
+	int over = f->broken ? -1 : f->ending && (!f->unsettled || monotonic_ns() / NS_PER_MS >= f->end_by_ms) ? 1 : 0;
+	if (f->broken)
+		*e = f->why;
+	pthread_mutex_unlock(&f->lock);
+	return over;
+}
+
+static int
+sooner(int a, int64_t b)
+{
+	int ms = b < 0 ? 0 : b > 60000 ? 60000 : (int)b;
+	return a < 0 || ms < a ? ms : a;
+}
+
+/* Waits until there is something to do. */
+static void
+wait_for_work(struct feed *f)
+{
+	struct pollfd fds[2] = { { .fd = f->wake_fd, .events = POLLIN }, { .fd = -1 } };
+	short events = POLLIN;
+	int timeout = -1, fd = f->ops->wait ? f->ops->wait(f->conn, &events, &timeout) : -1;
+	pthread_mutex_lock(&f->lock);
+	if (has_room(f)) {
+		int64_t rest = f->rate_every_ns ? f->rate_next_ns - monotonic_ns() : 0;
+		if (rest > 0)
+			timeout = sooner(timeout, rest / NS_PER_MS + 1);
+		else
+			fds[1] = (struct pollfd){ .fd = fd, .events = events };
+	}
+	if (f->ending)
+		timeout = sooner(timeout, f->end_by_ms - monotonic_ns() / NS_PER_MS);
+	pthread_mutex_unlock(&f->lock);
+	(void)poll(fds, 2, timeout);
+	pthread_mutex_lock(&f->lock);
+	uint64_t n;
+	if (f->woken)
+		(void)!read(f->wake_fd, &n, sizeof n);
+	f->woken = false;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static int
+serve(struct feed *f, struct err *e)
+{
+	for (;;) {
+		int over = settle(f, e) < 0 ? -1 : is_over(f, e);
+		if (over)
+			return over;
+		if (f->ops->receive && f->ops->receive(f->conn, f, e) < 0)
+			return -1;
+		wait_for_work(f);
+	}
+}
+
+/* What is on its way to the disk yet belongs to no connection from here on. */
+static void
+forget_all(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->broken = true; /* whoever waits for room goes */
+	pthread_cond_broadcast(&f->room);
+	while (!list_empty(&f->given)) {
+		struct item *i = LIST_FIRST(&f->given, struct item, link);
+		list_del(&i->link);
+		if (f->ops->forget)
+			f->ops->forget(f->conn, i->handle);
+		i->forgotten = true;
+		if (i->done || i->given_up)
+			free(i);
+	}
+	f->unsettled = 0;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void connected(void *arg);
+static void ended(void *arg);
+
+static void *
+feed_main(void *arg)
+{
+	struct feed *f = arg;
+	struct err e = { 0 };
+	int rc = -1;
+	f->conn = f->ops->open(f, &f->target, &e);
+	if (f->conn) {
+		loop_post(f->loop, connected, f);
+		rc = serve(f, &e);
+		forget_all(f);
+		f->ops->close(f->conn);
+		f->conn = NULL;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->why = e;
+	if (rc < 0 && !e.code)
+		err_set(&f->why, ERR_UNAVAILABLE, "%s: the connection broke", f->ops->name);
+	pthread_mutex_unlock(&f->lock);
+	loop_post(f->loop, ended, f);
+	return NULL;
+}
+
+/* ---- the loop: connections ------------------------------------------------------------------------------------------- */
+
+static int
+start_thread(struct feed *f)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = pthread_create(&f->thread, &attr, feed_main, f);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+static void connect_feed(void *arg);
+
+static void
+connect_later(struct feed *f, const struct err *e)
+{
+	source_state(f->source, false, e);
+	timer_start(f->loop, &f->again, loop_now(f->loop) + backoff_next(&f->waits, f->backoff), connect_feed, f);
+}
+
+static void
+connect_feed(void *arg)
+{
+	struct feed *f = arg;
+	struct err e = { 0 };
+	f->arena = arena_new();
+	f->target = (struct peer_target){ 0 };
+	f->broken = f->woken = false;
+	if (f->ops->target(f->source, f->arena, &f->target, &e) == 0 && start_thread(f) == 0) {
+		f->thread_runs = true;
+		return;
+	}
+	if (!e.code)
+		err_set(&e, ERR_UNAVAILABLE, "%s: no thread can be started", f->ops->name);
+	arena_free(f->arena);
+	f->arena = NULL;
+	connect_later(f, &e);
+}
+
+static void
+connected(void *arg)
+{
+	struct feed *f = arg;
+	f->connected_at = loop_now(f->loop);
+	if (!f->stopping)
+		source_state(f->source, true, NULL);
+}
+
+static void
+free_if_over(struct feed *f)
+{
+	if (!f->stopping || f->thread_runs || f->with_loop)
+		return;
+	struct source *s = f->source;
+	source_set_data(s, NULL);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->room);
+	close(f->wake_fd);
+	free(f);
+	source_stopped(s);
+}
+
+static void
+ended(void *arg)
+{
+	struct feed *f = arg;
+	pthread_join(f->thread, NULL);
+	f->thread_runs = false;
+	arena_free(f->arena);
+	f->arena = NULL;
+	uint64_t n;
+	if (f->woken)
+		(void)!read(f->wake_fd, &n, sizeof n);
+	if (f->connected_at && loop_now(f->loop) - f->connected_at >= STEADY_S * NS_PER_SEC)
+		backoff_reset(&f->waits);
+	f->connected_at = 0;
+	if (!f->stopping)
+		connect_later(f, &f->why);
+	free_if_over(f);
+}
+
+int
+feed_start(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, struct err *e)
+{
+	pthread_condattr_t clock;
+	struct feed *f = MEM_NEW(struct feed);
+	*f = (struct feed){ .source = s, .ops = ops, .loop = source_loop(s), .backoff = b, .paused = source_is_paused(s),
+	                    .rate_every_ns = per_second > 0 ? NS_PER_SEC / per_second : 0 };
+	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->wake_fd < 0) {
+		free(f);
+		return err_errno(e, "%s: eventfd", ops->name);
+	}
+	list_init(&f->held);
+	list_init(&f->given);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->room, &clock);
+	pthread_condattr_destroy(&clock);
+	source_set_data(s, f);
+	source_connecting(s);
+	connect_feed(f);
+	return 0;
+}
+
+/* ---- the loop: messages ---------------------------------------------------------------------------------------------- */
+
+/* The loop has nothing more to do with it. */
+static void
+answered(struct feed *f, struct item *i)
+{
+	pthread_mutex_lock(&f->lock);
+	bool was_full = !has_room(f);
+	f->with_loop--;
+	f->bytes -= i->bytes;
+	i->done = true;
+	if (i->forgotten)
+		free(i);
+	else if (f->given.next == &i->link || (f->ending && f->thread_runs))
+		wake(f);
+	if (was_full && has_room(f)) {
+		wake(f);
+		pthread_cond_broadcast(&f->room);
+	}
+	pthread_mutex_unlock(&f->lock);
+	free_if_over(f);
+}
+
+/* It will not be on disk: the broker has it yet, and sends it again. So what came behind it is not settled either, and the end is near. */
+static void
+give_up(struct feed *f, struct item *i)
+{
+	event_unref(i->ev);
+	pthread_mutex_lock(&f->lock);
+	f->with_loop--;
+	f->bytes -= i->bytes;
+	f->end_by_ms = 0;
+	i->given_up = true;
+	if (i->forgotten)
+		free(i);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+feed_ack(struct source *s, struct event *ev, void *token, bool duplicate UNUSED, const struct err *e)
+{
+	struct item *i = token;
+	struct feed *f = i->feed;
+	assert(source_data(s) == f);
+	if (!e) {
+		answered(f, i);
+		return;
+	}
+	i->ev = event_ref(ev);
+	if (f->stopping)
+		give_up(f, i);
+	else
+		list_add_tail(&f->held, &i->held);
+}
+
+/* In their order; what finds no room again is held again. */
+static void
+give_held(struct feed *f)
+{
+	struct link again;
+	list_init(&again);
+	while (!list_empty(&f->held)) {
+		struct item *i = LIST_FIRST(&f->held, struct item, held);
+		list_del(&i->held);
+		list_add_tail(&again, &i->held);
+	}
+	while (!list_empty(&again)) {
+		struct item *i = LIST_FIRST(&again, struct item, held);
+		struct event *ev = i->ev;
+		list_del(&i->held);
+		i->ev = NULL;
+		source_emit(f->source, ev, i);
+	}
+}
+
+void
+feed_pause(struct source *s, bool on)
+{
+	struct feed *f = source_data(s);
+	if (!f)
+		return;
+	if (!on)
+		give_held(f);
+	pthread_mutex_lock(&f->lock);
+	f->paused = on;
+	if (!on) {
+		wake(f);
+		pthread_cond_broadcast(&f->room);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+feed_stop(struct source *s)
+{
+	struct feed *f = source_data(s);
+	f->stopping = true;
+	timer_stop(&f->again);
+	pthread_mutex_lock(&f->lock);
+	f->ending = true;
+	f->end_by_ms = monotonic_ns() / NS_PER_MS + FEED_SETTLE_MS;
+	wake(f);
+	pthread_cond_broadcast(&f->room);
+	pthread_mutex_unlock(&f->lock);
+	while (!list_empty(&f->held)) {
+		struct item *i = LIST_FIRST(&f->held, struct item, held);
+		list_del(&i->held);
+		give_up(f, i);
+	}
+	free_if_over(f);
+}
+
+/* ---- the loop: messages that can be no events ---------------------------------------------------------------------------- */
+
+struct refusal {
+	struct item *item;
+	struct err err;
+};
+
+static void
+refused(void *arg)
+{
+	struct refusal *r = arg;
+	struct feed *f = r->item->feed;
+	int64_t now = loop_now(f->loop);
+	source_count_failure(f->source);
+	f->refused++;
+	if (!f->refused_told || now - f->refused_told >= REFUSED_EVERY_S * NS_PER_SEC) {
+		str name = source_name(f->source), event = source_event_name(f->source);
+		log_warn("messages that cannot be events are dropped", "eventsource", name.p, "event", event.p, "error", r->err.msg, NULL);
+		f->refused_told = now;
+	}
+	answered(f, r->item);
+	free(r);
+}
+
+void
+feed_refuse(struct feed *f, union feed_handle handle, const struct err *e)
+{
+	struct refusal *r = MEM_NEW(struct refusal);
+	*r = (struct refusal){ new_item(f, 0, handle), *e };
+	loop_post(f->loop, refused, r);
+}
+
+/* ---- the loop: what kinds ask ------------------------------------------------------------------------------------------ */
+
+void
+feed_describe(const struct source *s, struct val_map *m, struct arena *a UNUSED)
+{
+	struct feed *f = source_data(s);
+	pthread_mutex_lock(&f->lock);
+	size_t under_way = f->with_loop;
+	pthread_mutex_unlock(&f->lock);
+	val_map_add(m, S("underWay"), val_int((int64_t)under_way));
+	if (f->refused)
+		val_map_add(m, S("refused"), val_int((int64_t)f->refused));
+}
+
+int
+feed_secret(struct source *s, const struct secret_ref *ref, struct arena *a, str *out, struct err *e)
+{
+	*out = STR_NONE;
+	return ref ? source_secret(s, ref, a, out, e) : 0;
+}
+
+int
+feed_login(struct source *s, const struct basic_auth *auth, struct arena *a, struct peer_target *t, struct err *e)
+{
+	if (!auth)
+		return 0;
+	if (feed_secret(s, auth->username, a, &t->user, e) < 0)
+		return -1;
+	return feed_secret(s, auth->password, a, &t->password, e);
+}
+
+int
+feed_tls(struct source *s, const struct tls_config *tls, struct arena *a, struct peer_target *t, struct err *e)
+{
+	if (!tls)
+		return 0;
+	t->tls = true;
+	t->insecure = tls->insecure_skip_verify;
+	if (feed_secret(s, tls->ca_cert, a, &t->ca_pem, e) < 0 || feed_secret(s, tls->client_cert, a, &t->cert_pem, e) < 0)
+		return -1;
+	return feed_secret(s, tls->client_key, a, &t->key_pem, e);
+}

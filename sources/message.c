@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sources/message.h"
+
+#include "core/base64.h"
+#include "sources/go_json.h"
+#include "sources/webhook_server.h"
+
+void
+message_begin(struct message *m)
+{
+	*m = (struct message){ .ev = event_new() };
+	buf_addc(&m->b, '{');
+}
+
+static void
+name_member(struct message *m, const char *name)
+{
+	buf_addf(&m->b, "%s\"%s\":", m->b.n > 1 ? "," : "", name);
+}
+
+void
+message_str(struct message *m, const char *name, str value)
+{
+	name_member(m, name);
+	json_quote(&m->b, value, JSON_HTML);
+}
+
+void
+message_int(struct message *m, const char *name, int64_t value)
+{
+	name_member(m, name);
+	buf_addf(&m->b, "%lld", (long long)value);
+}
+
+void
+message_raw(struct message *m, const char *name, str json)
+{
+	name_member(m, name);
+	buf_add(&m->b, json);
+}
+
+/* What Go's Marshal of a RawMessage says of text that is no JSON. */
+static int
+refuse(struct message *m, str payload, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "jsonBody: %.*s", STR_ARG(go_json_error(m->ev->arena, payload)));
+}
+
+static void
+add_json(struct message *m, const char *name, str payload)
+{
+	name_member(m, name);
+	go_json_compact(&m->b, payload);
+}
+
+int
+message_body(struct message *m, const char *name, str payload, bool json_body, struct err *e)
+{
+	if (json_body && !json_valid(payload))
+		return refuse(m, payload, e);
+	if (json_body)
+		add_json(m, name, payload);
+	else
+		message_str(m, name, base64_encode(m->ev->arena, payload));
+	return 0;
+}
+
+int
+message_text_body(struct message *m, const char *name, str payload, bool json_body, struct err *e)
+{
+	if (json_body && !json_valid(payload))
+		return refuse(m, payload, e);
+	if (json_body)
+		add_json(m, name, payload);
+	else
+		message_str(m, name, payload);
+	return 0;
+}
+
+void
+message_map(struct message *m, const char *name, const struct kvs *map)
+{
+	name_member(m, name);
+	webhook_metadata_json(&m->b, map);
+}
+
+void
+message_metadata(struct message *m, const struct kvs *metadata)
+{
+	if (metadata->n)
+		message_map(m, "metadata", metadata);
+}
+
+struct event *
+message_end(struct message *m)
+{
+	struct event *ev = m->ev;
+	buf_addc(&m->b, '}');
+	ev->data = arena_dup(ev->arena, buf_str(&m->b));
+	ev->checked = EVENT_JSON;
+	free_buf(&m->b);
+	m->ev = NULL;
+	return ev;
+}
+
+void
+message_drop(struct message *m)
+{
+	free_buf(&m->b);
+	event_unref(m->ev);
+	m->ev = NULL;
+}
