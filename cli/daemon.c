@@ -24,7 +24,7 @@ enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[19];
+	static struct store_migration history[20];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -44,6 +44,7 @@ migrations(size_t *n)
 	history[16] = (struct store_migration){ 17, firing_gather_sql };
 	history[17] = (struct store_migration){ 18, sensor_explain_sql };
 	history[18] = (struct store_migration){ 19, firing_aside_sql };
+	history[19] = (struct store_migration){ 20, resource_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }
@@ -232,6 +233,59 @@ change_is_due(void *arg)
 	d->change_is_due = true;
 }
 
+/* ---- workflows for sources of kind resource ------------------------------------------------------------------ */
+
+static void
+workflow_saving(void *arg, const struct workflow_saving *w)
+{
+	struct daemon *d = arg;
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct val body;
+	struct workflow_news news = { .change = w->removed ? OBJECT_DELETE : w->added ? OBJECT_ADD : OBJECT_UPDATE, .id = w->id, .ns = w->ns, .name = w->name };
+	if (w->run) {
+		body = engine_saving_workflow(w, a);
+		news.body = &body;
+	}
+	if (d->sources)
+		sources_tell(d->sources, &news);
+}
+
+static void
+watch_workflows(void *arg, bool on)
+{
+	struct daemon *d = arg;
+	d->workflows_watched += on ? 1 : (size_t)-1;
+	engine_on_save(d->engine, d->workflows_watched ? workflow_saving : NULL, d);
+}
+
+static int64_t
+newest_workflow(void *arg)
+{
+	const struct daemon *d = arg;
+	return engine_newest(d->engine);
+}
+
+struct workflow_page {
+	struct stored_workflow *items;
+	size_t n;
+};
+
+static void
+add_to_page(void *arg, int64_t id, str ns, str name, const struct val *workflow)
+{
+	struct workflow_page *p = arg;
+	p->items[p->n++] = (struct stored_workflow){ id, ns, name, workflow ? *workflow : val_null() };
+}
+
+static int
+page_of_workflows(sqlite3 *db, str ns, int64_t from, int64_t to, size_t limit, struct arena *a, struct stored_workflow *out, size_t *n, struct err *e)
+{
+	struct workflow_page p = { out, 0 };
+	int rc = engine_stored_page(db, ns, from, to, limit, a, add_to_page, &p, e);
+	*n = p.n;
+	return rc;
+}
+
 int
 daemon_start_events(struct daemon *d, struct err *e)
 {
@@ -243,6 +297,8 @@ daemon_start_events(struct daemon *d, struct err *e)
 	if (sensors_apply(d->sensors, e))
 		return -1;
 	d->sources = sources_new(d->loop, d->store, d->objects, STR_NONE, bus_of, d);
+	d->workflows = (struct workflow_feed){ watch_workflows, newest_workflow, engine_stored, page_of_workflows, d };
+	sources_set_workflows(d->sources, &d->workflows);
 	sources_apply(d->sources);
 	return 0;
 }

@@ -17,7 +17,7 @@
 #include "engine/engine.h"
 #include "engine/exec/executor.h"
 #include "sensors/sensor.h"
-#include "sources/source.h"
+#include "sources/resource.h"
 
 struct daemon {
 	struct arena *arena;
@@ -37,6 +37,8 @@ struct daemon {
 	struct peers *peers;
 	struct children *children;
 	bool change_is_due; /* of objects, by a trigger */
+	struct workflow_feed workflows; /* for sources of kind resource ... */
+	size_t workflows_watched;       /* ... so many of them */
 };
 
 /* Settings from `config` (NULL: defaults) with what the command line says on top (NULL: nothing). Prints findings. On an error

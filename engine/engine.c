@@ -265,6 +265,12 @@ make_job(struct live *l)
 }
 
 static void
+save_late(void *arg)
+{
+	live_changed(arg);
+}
+
+static void
 save(struct live *l)
 {
 	measure_phase(l, true);
@@ -272,8 +278,11 @@ save(struct live *l)
 		l->finished = 0;
 	else if (!l->finished)
 		l->finished = loop_now(l->engine->loop);
+	const int64_t again = show_saving(l);
 	struct save_job *j = make_job(l);
 	timer_stop(&l->later);
+	if (again)
+		timer_start(l->engine->loop, &l->later, again, save_late, l);
 	l->inserted = true;
 	l->spec_version = run_spec_version(l->run);
 	l->dirty.n = l->actions.n = l->waiters.n = l->dues.n = 0;
@@ -513,12 +522,6 @@ live_room(struct live *l, const struct stimulus *s)
 	advance(l, s);
 	if (l->dirty.n || l->actions.n || run_finished(l->run))
 		live_changed(l);
-}
-
-static void
-save_late(void *arg)
-{
-	live_changed(arg);
 }
 
 /*

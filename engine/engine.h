@@ -132,6 +132,29 @@ struct watch;
 struct watch *engine_watch(struct engine *g, str ns, str name, void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg);
 void engine_unwatch(struct watch *w);
 
+struct run;
+/* A workflow whose rows are about to be written in this turn's transaction. */
+struct workflow_saving {
+	int64_t id;            /* grows with every workflow */
+	str ns, name;
+	bool added, removed;
+	const struct run *run; /* NULL: it is removed, and not in memory */
+};
+/*
+ * saving() is called in the turn that decided a change, before its write is queued: what it writes is in the same transaction, and what it
+ * reads within a write job is the workflow as it was. A change of nothing but nodes is told of once a second. One hook; NULL: none.
+ */
+void engine_on_save(struct engine *g, void (*saving)(void *arg, const struct workflow_saving *w), void *arg);
+/* The Workflow as it is being saved. */
+struct val engine_saving_workflow(const struct workflow_saving *w, struct arena *a);
+/* The id of the newest workflow; 0: there never was one. */
+int64_t engine_newest(const struct engine *g);
+/* Within a store_fn: the Workflow as it is stored, in `a`: ERR_NOT_FOUND; and of up to `limit` with from <= id <= to, of a namespace ("": of all),
+ * with `workflow` NULL for one whose rows are damaged. */
+int engine_stored(sqlite3 *db, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+int engine_stored_page(sqlite3 *db, str ns, int64_t from, int64_t to, size_t limit, struct arena *a,
+                       void (*row)(void *arg, int64_t id, str ns, str name, const struct val *workflow), void *arg, struct err *e) MUST_CHECK;
+
 /* Logs: lines of the pods of a workflow, merged by time. `pod`, `container`, `grep` (RE2 regexp) may be absent. */
 struct log_query {
 	str ns, name, pod, container, grep, selector;

@@ -121,6 +121,7 @@ expiry_delete(struct engine *g, int64_t id, str ns, str name, void (*done)(void 
 	struct end *x = end_new(g, &none, id, ns, name);
 	x->done = done;
 	x->arg = arg;
+	show_removing(g, id, ns, name);
 	store_write(g->store, delete_rows, x, rows_deleted);
 }
 

@@ -43,6 +43,8 @@ struct live {
 	bool deleted;
 	int64_t queued_at;        /* measure_clock, while queued */
 	enum phase phase_told;    /* what total_count has of it */
+	enum phase phase_shown;   /* what engine_on_save's hook saw of it last ... */
+	int64_t shown;            /* ... and when, ns */
 	bool tagged;              /* its tags are queued or written: it was finished when it was saved last */
 	int64_t finished;         /* when that was seen first, ns; 0: not yet */
 };
@@ -81,6 +83,8 @@ struct engine {
 	VEC(struct live *) changed; /* in this turn */
 	struct map baselines;     /* "ns/kind/template" -> struct baseline, see baseline.c */
 	struct link watches;
+	void (*saving)(void *arg, const struct workflow_saving *w); /* NULL: nobody */
+	void *saving_arg;
 	struct arena *scratch;    /* of one stimulus */
 	struct custom_metrics *metrics;
 	struct grants *grants;    /* locks, and who waits to be told of them */
@@ -132,6 +136,10 @@ void measure_due(const struct due *d);
 
 /* ---- watch.c */
 void watches_free(struct engine *g);
+/* It is about to be saved. Not 0: nobody was told, as it was told of a moment ago; again at that time. */
+int64_t show_saving(struct live *l);
+/* One that is not in memory is about to be removed. */
+void show_removing(struct engine *g, int64_t id, str ns, str name);
 
 /* ---- quiet.c */
 /* Has malloc keep little of what was freed. For the whole process; the same again is fine. */

@@ -17,6 +17,7 @@
 #include "sources/backoff.h"
 #include "sources/eventsource.h"
 #include "sources/filter.h"
+#include "sources/resource.h"
 #include "sources/webhook_context.h"
 #include "sources/webhook_server.h"
 
@@ -46,6 +47,7 @@ struct sources {
 	struct link watches;
 	struct webhook_servers *webhooks;
 	struct httpc *httpc; /* NULL until somebody asks */
+	const struct workflow_feed *workflows; /* NULL: there are none */
 	bool closed;
 };
 
@@ -121,6 +123,38 @@ sources_httpc(struct sources *ss)
 	if (!ss->httpc && !ss->closed)
 		ss->httpc = httpc_new(ss->loop);
 	return ss->httpc;
+}
+
+struct store *
+sources_store(const struct sources *ss)
+{
+	return ss->store;
+}
+
+struct objects *
+sources_objects(const struct sources *ss)
+{
+	return ss->objects;
+}
+
+void
+sources_set_workflows(struct sources *ss, const struct workflow_feed *feed)
+{
+	ss->workflows = feed;
+}
+
+const struct workflow_feed *
+sources_workflows(const struct sources *ss)
+{
+	return ss->workflows;
+}
+
+void
+sources_each(struct sources *ss, const struct source_ops *kind, void (*fn)(struct source *s, void *arg), void *arg)
+{
+	LIST_EACH(&ss->all, struct source, link, s)
+		if (s->ops == kind && s->started && !s->stopping)
+			fn(s, arg);
 }
 
 void
@@ -604,6 +638,9 @@ sources_apply(struct sources *ss)
 		if (!s->seen)
 			stop(s);
 	each_entry(ss, add_new);
+	LIST_EACH(&ss->all, struct source, link, told)
+		if (told->ops->objects_changed && told->started && !told->stopping)
+			told->ops->objects_changed(told);
 }
 
 void

@@ -36,6 +36,8 @@ struct source_ops {
 	 * would refuse. NULL: the body is the data.
 	 */
 	int (*wrap)(struct source *s, struct arena *a, str body, str *out, struct err *e);
+	/* The objects in force may have changed, in this turn. May be NULL. */
+	void (*objects_changed)(struct source *s);
 	/* Adds what only the kind knows of its state, in `a`: a calendar's ticks. May be NULL. */
 	void (*describe)(const struct source *s, struct val_map *m, struct arena *a);
 };
@@ -100,6 +102,11 @@ void sources_free(struct sources *ss);
 struct webhook_servers *sources_webhooks(struct sources *ss);
 /* The HTTP client of the sources, made with its first use; NULL while the set is being freed. */
 struct httpc *sources_httpc(struct sources *ss);
+/* What the sources were made with. */
+struct store *sources_store(const struct sources *ss);
+struct objects *sources_objects(const struct sources *ss);
+/* Calls fn(s, arg) for each source of a kind that has started and was not stopped. */
+void sources_each(struct sources *ss, const struct source_ops *kind, void (*fn)(struct source *s, void *arg), void *arg);
 /* The bus of that name, as the sources get it; NULL: there is none. */
 struct bus *sources_bus(struct sources *ss, str ns, str name);
 /*
