@@ -64,8 +64,6 @@ $(B)/tidegate-jq: $(wildcard sensors/jq/*.[ch])
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now -o $@ $(wildcard sensors/jq/*.c) -ljq -lseccomp
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
-# Words that belong together must not be written as one vector and read one by one: that costs a third of the speed (core/json_valid.c).
-$(B)/core/json_valid.o: CFLAGS_ALL += -fno-tree-slp-vectorize
 LIBS_test_json = -ljansson
 LIBS_test_httpc = -lcrypto
 $(B)/unit/%: tests/unit/%.c $(B)/lib.a

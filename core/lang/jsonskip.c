@@ -50,7 +50,7 @@ classify_sse2(const char *p)
 	return m;
 }
 
-#define WAY_AVX2 "avx2,popcnt,bmi,pclmul"
+#define WAY_AVX2 "avx2,popcnt,bmi,bmi2,pclmul"
 #define WAY_AVX512 WAY_AVX2 ",avx512f,avx512bw"
 
 __attribute__((target(WAY_AVX2))) static inline struct masks
@@ -101,18 +101,35 @@ end_of(uint64_t open, uint64_t close, uint64_t *depth)
 	return 0;
 }
 
+/* How many containers a block may close that were open before it, at most. */
+static inline unsigned
+outer_closes(uint64_t open, uint64_t close)
+{
+	(void)open;
+	return (unsigned)__builtin_popcountll(close);
+}
+
+#if defined(__x86_64__)
+/* The same, without pairs that have no bracket between them: else there would be hardly a block of small objects in a list that could not be its end. */
+__attribute__((target(WAY_AVX2))) static inline unsigned
+outer_closes_pext(uint64_t open, uint64_t close)
+{
+	uint64_t both = open | close, pairs = _pext_u64(open, both) & _pext_u64(close, both) >> 1;
+	return (unsigned)__builtin_popcountll(close) - (unsigned)__builtin_popcountll(pairs);
+}
+#endif
+
 /* The offset behind the container's closing bracket, if it is in the block with these masks; 0: it is not. */
-#define ENDS_IN(name, attributes, prefix_xor)                                                          \
-	attributes static inline unsigned name(struct masks m, struct carry *c)                        \
-	{                                                                                              \
-		uint64_t inside = prefix_xor(m.quote & ~json_escaped(m.backslash, &c->escaped)) ^ c->inside; \
-		c->inside = 0 - (inside >> 63);                                         \
-		uint64_t open = m.open & ~inside, close = m.close & ~inside;                           \
-		unsigned closes = (unsigned)__builtin_popcountll(close);                               \
-		if (closes >= c->depth)                                                                \
-			return end_of(open, close, &c->depth);                                         \
-		c->depth = c->depth + (unsigned)__builtin_popcountll(open) - closes;                   \
-		return 0;                                                                              \
+#define ENDS_IN(name, attributes, prefix_xor, outer)                                                                                \
+	attributes static inline unsigned name(struct masks m, struct carry *c)                                                     \
+	{                                                                                                                           \
+		uint64_t inside = prefix_xor(m.quote & ~json_escaped(m.backslash, &c->escaped)) ^ c->inside;                        \
+		c->inside = 0 - (inside >> 63);                                                                                     \
+		uint64_t open = m.open & ~inside, close = m.close & ~inside;                                                        \
+		if (outer(open, close) >= c->depth)                                                                                 \
+			return end_of(open, close, &c->depth);                                                                      \
+		c->depth = c->depth + (unsigned)__builtin_popcountll(open) - (unsigned)__builtin_popcountll(close);                 \
+		return 0;                                                                                                           \
 	}
 
 #define SKIP_CONTAINER(name, attributes, classify, ends_in)                        \
@@ -128,24 +145,18 @@ end_of(uint64_t open, uint64_t close, uint64_t *depth)
 		return (at = ends_in(classify(tail), &c)) ? i + at : n;            \
 	}
 
-ENDS_IN(ends_in, , json_prefix_xor)
+ENDS_IN(ends_in, , json_prefix_xor, outer_closes)
 SKIP_CONTAINER(skip_plain, , classify_plain, ends_in)
 #if defined(__x86_64__)
 SKIP_CONTAINER(skip_sse2, , classify_sse2, ends_in)
-ENDS_IN(ends_in_clmul, __attribute__((target(WAY_AVX2))), json_prefix_xor_clmul)
+ENDS_IN(ends_in_clmul, __attribute__((target(WAY_AVX2))), json_prefix_xor_clmul, outer_closes_pext)
 SKIP_CONTAINER(skip_avx2, __attribute__((target(WAY_AVX2))), classify_avx2, ends_in_clmul)
 SKIP_CONTAINER(skip_avx512, __attribute__((target(WAY_AVX512))), classify_avx512, ends_in_clmul)
 
 static bool
-has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("pclmul");
-}
-
-static bool
 has_avx512(void)
 {
-	return has_avx2() && __builtin_cpu_supports("avx512bw");
+	return json_has_avx2() && __builtin_cpu_supports("avx512bw");
 }
 #endif
 
@@ -158,7 +169,7 @@ always(void)
 const struct jsonskip_way jsonskip_ways[] = {
 #if defined(__x86_64__)
 	{ "avx512", has_avx512, skip_avx512 },
-	{ "avx2", has_avx2, skip_avx2 },
+	{ "avx2", json_has_avx2, skip_avx2 },
 	{ "sse2", always, skip_sse2 },
 #endif
 	{ "plain", always, skip_plain },

@@ -414,6 +414,58 @@ all_ways_agree_on_texts(void **state)
 	assert_true(valid > rounds / 5 && valid < rounds * 4 / 5);
 }
 
+/* Texts of many parts and groups of tokens, most of which go wrong late if at all. */
+static void
+all_ways_agree_on_long_texts(void **state)
+{
+	(void)state;
+	size_t valid = 0, rounds = 1500;
+	seed = 17;
+	for (size_t round = 0; round < rounds; round++) {
+		struct buf b = { 0 };
+		bool object = pick(2);
+		buf_addc(&b, object ? '{' : '[');
+		for (size_t i = 0, n = 3000 + pick(9000); b.n < n; i++) {
+			buf_add(&b, i ? S(",") : S(""));
+			buf_add(&b, object ? S("\"k\":") : S(""));
+			add_value(&b, 1 + pick(5));
+		}
+		buf_addc(&b, object ? '}' : ']');
+		size_t n = b.n;
+		for (unsigned i = pick(3); i && n; i--)
+			spoil(b.p, &n);
+		valid += ask_all(b.p, n);
+		buf_free(&b);
+	}
+	assert_true(valid > rounds / 5 && valid < rounds * 4 / 5);
+}
+
+/* Every row of tokens up to a length, behind so many others that it lies across the border of what is looked at together, or not. */
+static void
+all_ways_agree_on_rows_of_tokens(void **state)
+{
+	(void)state;
+	static const char *const tokens[] = { "{", "}", "[", "]", ",", ":", "\"\"", "0" };
+	static const struct {
+		const char *open, *close;
+		unsigned zeros, length;
+	} rows[] = { { "", "", 0, 6 }, { "[", "]", 0, 6 }, { "{\"\":", "}", 0, 6 }, { "[", "]", 30, 5 }, { "[[", "]]", 30, 5 }, { "[{\"\":[", "]}]", 28, 5 } };
+	size_t valid = 0;
+	for (size_t r = 0; r < ARRAY_LEN(rows); r++)
+		for (unsigned length = 1; length <= rows[r].length; length++)
+			for (unsigned number = 0; number < 1u << 3 * length; number++) {
+				char text[160];
+				int n = snprintf(text, sizeof text, "%s", rows[r].open);
+				for (unsigned i = 0; i < rows[r].zeros; i++)
+					n += snprintf(text + n, sizeof text - (size_t)n, "0,");
+				for (unsigned i = 0; i < length; i++)
+					n += snprintf(text + n, sizeof text - (size_t)n, "%s", tokens[number >> 3 * i & 7]);
+				n += snprintf(text + n, sizeof text - (size_t)n, "%s", rows[r].close);
+				valid += ask_all(text, (size_t)n);
+			}
+	assert_true(valid > 200);
+}
+
 /* Whatever stands in the tables stands at every place of a block, within lists, objects and strings. */
 static void
 all_ways_agree_at_every_place(void **state)
@@ -486,6 +538,6 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = { TEST(accepts_what_is_json), TEST(refuses_what_is_not), TEST(agrees_with_jansson), TEST(says_where),
 		TEST(keeps_positions_and_flags), TEST(has_limits), TEST(prints_floats_as_go), TEST(writes_with_options),
-		TEST(all_ways_agree_on_texts), TEST(all_ways_agree_at_every_place), TEST(all_ways_agree_on_utf8), TEST(all_ways_keep_the_limits) };
+		TEST(all_ways_agree_on_texts), TEST(all_ways_agree_on_long_texts), TEST(all_ways_agree_on_rows_of_tokens), TEST(all_ways_agree_at_every_place), TEST(all_ways_agree_on_utf8), TEST(all_ways_keep_the_limits) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
