@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/aws.h"
 
-#include <stdlib.h>
-
 #include "core/crypto.h"
 #include "triggers/call.h"
-
-static struct sigv4_keys
-keys_around(void)
-{
-	return (struct sigv4_keys){ str_c(getenv("AWS_ACCESS_KEY_ID")), str_c(getenv("AWS_SECRET_ACCESS_KEY")), str_c(getenv("AWS_SESSION_TOKEN")) };
-}
-
-bool
-aws_keys_are_around(void)
-{
-	struct sigv4_keys k = keys_around();
-	return k.access_key.n && k.secret_key.n;
-}
 
 int
 aws_keys(struct firing *f, const struct secret_ref *access, const struct secret_ref *secret, const struct secret_ref *session,
@@ -30,8 +15,7 @@ aws_keys(struct firing *f, const struct secret_ref *access, const struct secret_
 		                       call_secret(f, session, &out->session_token, e) < 0
 		               ? -1
 		               : 0;
-	*out = keys_around();
-	if (out->access_key.n && out->secret_key.n)
+	if (sigv4_keys_around(out))
 		return 0;
 	return err_set(e, ERR_INVALID, "accessKey and secretKey are not given, nor are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
 }

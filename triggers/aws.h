@@ -12,7 +12,5 @@
  */
 int aws_keys(struct firing *f, const struct secret_ref *access, const struct secret_ref *secret, const struct secret_ref *session,
              struct sigv4_keys *out, struct err *e) MUST_CHECK;
-/* Whether the environment has keys. */
-bool aws_keys_are_around(void);
 
 #endif

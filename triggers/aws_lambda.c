@@ -66,15 +66,6 @@ static const struct schema aws_lambda_trigger_schema = { "AWSLambdaTrigger", "Ca
 /* ---- the call ------------------------------------------------------------------------------------------------------ */
 
 static str
-base_url(struct arena *a, const struct aws_lambda_trigger *t)
-{
-	bool china = str_starts(t->region, S("cn-"));
-	if (!t->endpoint.n)
-		return arena_fmt(a, "https://lambda.%.*s.amazonaws.com%s", STR_ARG(t->region), china ? ".cn" : "");
-	return str_ends(t->endpoint, S("/")) ? str_slice(t->endpoint, 0, t->endpoint.n - 1) : t->endpoint;
-}
-
-static str
 invocation_type(const struct aws_lambda_trigger *t)
 {
 	return t->invocation_type.n ? t->invocation_type : S("RequestResponse");
@@ -108,7 +99,7 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 	if (call_judge_told(f, what(f), ans, &e) == 0 && error.n) {
 		firing_alone(f);
 		err_set(&e, ERR_UNAVAILABLE, "%.*s ended with an error (%.*s): %.*s", STR_ARG(what(f)), STR_ARG(error),
-		        STR_ARG(call_excerpt(firing_arena(f), ans->body)));
+		        STR_ARG(http_excerpt(firing_arena(f), ans->body)));
 	}
 	call_done(f, ans->status, &e);
 }
@@ -122,7 +113,7 @@ invoke(struct firing *f, const struct sigv4_keys *keys)
 	const struct http_header headers[] = { { S("Content-Type"), S("application/json") },
 		                               { S("X-Amz-Invocation-Type"), invocation_type(t) },
 		                               { S("X-Amz-Client-Context"), client_context(f) } };
-	str base = base_url(a, t), host = str_slice(base, str_find(base, S("://"), 0) + 3, base.n);
+	str base = sigv4_endpoint(a, t->endpoint, "lambda", t->region), host = sigv4_host(base);
 	struct sigv4_request r = { .method = S("POST"), .host = host, .headers = headers, .body = firing_payload(f), .region = t->region,
 		                   .service = S("lambda") };
 	r.headers_n = ARRAY_LEN(headers) - !str_eq(invocation_type(t), S("RequestResponse"));

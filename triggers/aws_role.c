@@ -3,8 +3,6 @@
 
 #include "triggers/call.h"
 
-#define EARLY (5 * 60 * NS_PER_SEC) /* so long before they end the keys are no longer used */
-
 struct waiting {
 	struct firing *firing;
 	void (*done)(struct firing *f, const struct sigv4_keys *keys, const struct err *e);
@@ -46,7 +44,7 @@ keep(struct aws_role *r, struct firing *f, const struct http_answer *ans, struct
 	struct arena *a = firing_arena(f);
 	if (call_judge_read(f, S("STS"), ans, e) < 0) {
 		struct err status = *e;
-		str why = call_excerpt(a, sts_read_refusal(ans->body, a));
+		str why = http_excerpt(a, sts_read_refusal(ans->body, a));
 		return why.n ? err_set(e, status.code, "STS answered %d: %.*s", ans->status, STR_ARG(why)) : -1;
 	}
 	return sts_read_keys(ans->body, r->arena, &r->keys, &r->until_ns, e);
@@ -118,7 +116,7 @@ aws_role_keys(struct aws_role **place, struct firing *f, const struct sts_role *
 		firing_alone(f);
 		err_set(&e, ERR_UNAVAILABLE, "keys of another role are being asked for");
 		done(f, NULL, &e);
-	} else if (loop_now(firing_env(f)->loop) < r->until_ns - EARLY) {
+	} else if (loop_now(firing_env(f)->loop) < r->until_ns - STS_EARLY) {
 		done(f, &r->keys, NULL);
 	} else {
 		*VEC_PUSH(&r->waiting) = (struct waiting){ f, done };

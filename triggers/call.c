@@ -3,8 +3,6 @@
 
 #include "core/lang/gotime.h"
 
-enum { EXCERPT = 200 /* bytes of an answer that are shown in a reason */ };
-
 /* Without the newline at its end that editors leave there. */
 static int
 read_key(struct firing *f, const struct secret_ref *ref, __typeof__(&secret_key) read, str *out, struct err *e)
@@ -44,16 +42,6 @@ is_allowed(const struct val *allow, int status)
 		if (val_to_i64(val_at(allow, i), &v) && v == status)
 			return true;
 	return false;
-}
-
-str
-call_excerpt(struct arena *a, str text)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	text = str_trim(text);
-	for (size_t i = 0; i < text.n && i < EXCERPT; i++)
-		buf_addc(&b, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7F ? ' ' : text.p[i]);
-	return arena_dup(a, buf_str(&b));
 }
 
 /* A Retry-After of seconds or of a date (RFC 9110 10.2.3), as a point in time; 0 if there is none that can be read. */
@@ -101,7 +89,7 @@ static int
 tell_body(struct firing *f, const struct http_answer *ans, struct err *e)
 {
 	struct err status = *e;
-	str body = call_excerpt(firing_arena(f), ans->body);
+	str body = http_excerpt(firing_arena(f), ans->body);
 	return body.n ? err_set(e, status.code, "%s: %.*s", status.msg, STR_ARG(body)) : -1;
 }
 

@@ -17,8 +17,6 @@ int call_judge(struct firing *f, str what, const struct http_answer *ans, struct
 int call_judge_told(struct firing *f, str what, const struct http_answer *ans, struct err *e) MUST_CHECK;
 /* The same for an answer that is the source of a resource: 200 will do, nothing else (policy.status is not about it). */
 int call_judge_read(struct firing *f, str what, const struct http_answer *ans, struct err *e) MUST_CHECK;
-/* The beginning of a text from outside as one line, to be shown in a reason. */
-str call_excerpt(struct arena *a, str text);
 /* Ends the firing with {"status": status} as result; `e` as firing_done takes it. */
 void call_done(struct firing *f, int status, const struct err *e);
 

@@ -117,7 +117,7 @@ judged(struct exchange *x, str message)
 	struct err e;
 	if (!find_field(x, message, 1, &success) || !find_field(x, message, 2, &text))
 		return;
-	str shown = call_excerpt(firing_arena(x->f), text.bytes);
+	str shown = http_excerpt(firing_arena(x->f), text.bytes);
 	if (success.integer) {
 		firing_done(x->f, NULL, NULL);
 		return;

@@ -78,7 +78,7 @@ complaint(struct arena *a, str text)
 		if (!str_starts(line, S("warning: ")) && !str_starts(line, S("hint: ")))
 			buf_addf(&b, "%.*s\n", STR_ARG(line));
 	}
-	return call_excerpt(a, buf_str(&b));
+	return http_excerpt(a, buf_str(&b));
 }
 
 static str

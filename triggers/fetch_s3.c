@@ -3,6 +3,7 @@
  * The object as one of S3, or of what speaks like it: a signed GET (core/net/sigv4.h). Buckets of AWS are addressed by host, as it wants
  * them, those of other services by path. A service that has the bucket in another region says which; then it is asked once more.
  */
+#include "core/xml.h"
 #include "triggers/aws.h"
 #include "triggers/call.h"
 #include "triggers/fetch.h"
@@ -75,9 +76,8 @@ static str
 region_named(struct arena *a, const struct http_answer *ans)
 {
 	str region = http_answer_header(ans, "X-Amz-Bucket-Region");
-	size_t from = str_find(ans->body, S("<Region>"), 0), to = from == SIZE_MAX ? SIZE_MAX : str_find(ans->body, S("</Region>"), from);
-	if (!region.n && to != SIZE_MAX)
-		region = str_slice(ans->body, from + 8, to);
+	if (!region.n)
+		region = xml_find(ans->body, "Region", a);
 	for (size_t i = 0; i < region.n; i++)
 		if (!((region.p[i] >= 'a' && region.p[i] <= 'z') || (region.p[i] >= '0' && region.p[i] <= '9') || region.p[i] == '-'))
 			return STR_NONE;
@@ -123,7 +123,7 @@ prepare(struct fetch *x, struct s3_reading *r, struct err *e)
 		return err_set(e, ERR_INVALID, "source.s3: endpoint, bucket.name and bucket.key must be given");
 	r->name = arena_fmt(firing_arena(x->firing), "s3 %.*s/%.*s", STR_ARG(s->bucket.name), STR_ARG(s->bucket.key));
 	r->region = s->region.n ? s->region : S("us-east-1");
-	r->signed_ = s->access_key || aws_keys_are_around();
+	r->signed_ = s->access_key || sigv4_keys_around(&r->keys);
 	if (call_secret(x->firing, s->ca, &r->ca, e) < 0)
 		return -1;
 	return r->signed_ ? aws_keys(x->firing, s->access_key, s->secret_key, NULL, &r->keys, e) : 0;

@@ -251,9 +251,9 @@ judge(struct firing *f, const struct http_answer *ans, struct val *body, struct 
 		return -1;
 	firing_alone(f);
 	if (json_read(firing_arena(f), ans->body, body, e) < 0)
-		return err_set(e, ERR_UNAVAILABLE, "Slack's answer is no JSON: %.*s", STR_ARG(call_excerpt(firing_arena(f), ans->body)));
+		return err_set(e, ERR_UNAVAILABLE, "Slack's answer is no JSON: %.*s", STR_ARG(http_excerpt(firing_arena(f), ans->body)));
 	const struct val *ok = val_get(body, S("ok"));
-	str error = call_excerpt(firing_arena(f), val_get_str(body, "error"));
+	str error = http_excerpt(firing_arena(f), val_get_str(body, "error"));
 	if (ok && ok->kind == VAL_BOOL && ok->b)
 		return 0;
 	enum err_code code = is_one_of(error, passing, ARRAY_LEN(passing)) ? ERR_UNAVAILABLE

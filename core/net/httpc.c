@@ -17,6 +17,7 @@
 #define CONNECTIONS_MAX 256L /* at once; further calls wait for one */
 #define CONNECTIONS_HOST 64L /* of them to one host: one that does not answer leaves room for the others */
 #define CONNECTIONS_KEPT 32L
+#define EXCERPT ((size_t)200) /* bytes of an answer that are shown in a reason */
 
 /* A socket that libcurl watches. */
 struct watched {
@@ -63,6 +64,16 @@ http_url_public(struct arena *a, str url)
 		if (shown.p[i] == '@') /* a password may hold one, too */
 			at = i;
 	return at == SIZE_MAX ? shown : arena_fmt(a, "%.*s%.*s", STR_ARG(str_slice(shown, 0, host)), STR_ARG(str_slice(shown, at + 1, shown.n)));
+}
+
+str
+http_excerpt(struct arena *a, str text)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	text = str_trim(text);
+	for (size_t i = 0; i < text.n && i < EXCERPT; i++)
+		buf_addc(&b, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7F ? ' ' : text.p[i]);
+	return arena_dup(a, buf_str(&b));
 }
 
 static str

@@ -48,6 +48,8 @@ void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void
 void httpc_forget(struct httpc *c, void *arg);
 /* The URL without what may be secret: user, password and query. Part of `url`, or in `a`. */
 str http_url_public(struct arena *a, str url);
+/* The beginning of a text from outside as one line, in `a`: to be shown in a reason. */
+str http_excerpt(struct arena *a, str text);
 /* The last header of that name, whatever its case; absent: none. Valid as long as the answer. */
 str http_answer_header(const struct http_answer *ans, const char *name);
 

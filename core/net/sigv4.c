@@ -23,6 +23,29 @@ sigv4_encode(struct arena *a, str text, bool slash)
 	return arena_dup(a, buf_str(&b));
 }
 
+bool
+sigv4_keys_around(struct sigv4_keys *out)
+{
+	*out = (struct sigv4_keys){ str_c(getenv("AWS_ACCESS_KEY_ID")), str_c(getenv("AWS_SECRET_ACCESS_KEY")), str_c(getenv("AWS_SESSION_TOKEN")) };
+	return out->access_key.n && out->secret_key.n;
+}
+
+str
+sigv4_endpoint(struct arena *a, str given, const char *service, str region)
+{
+	bool china = str_starts(region, S("cn-"));
+	if (!given.n)
+		return arena_fmt(a, "https://%s.%.*s.amazonaws.com%s", service, STR_ARG(region), china ? ".cn" : "");
+	return str_ends(given, S("/")) ? str_slice(given, 0, given.n - 1) : given;
+}
+
+str
+sigv4_host(str endpoint)
+{
+	size_t scheme = str_find(endpoint, S("://"), 0);
+	return scheme == SIZE_MAX ? endpoint : str_slice(endpoint, scheme + 3, endpoint.n);
+}
+
 /* ---- the canonical request --------------------------------------------------------------------------------------- */
 
 static str

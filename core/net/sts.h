@@ -10,6 +10,7 @@
 #include "core/net/sigv4.h"
 
 enum { STS_SECONDS = 3600 /* that the keys are asked for: what every role allows */ };
+#define STS_EARLY (5 * 60 * NS_PER_SEC) /* so long before they end they are no longer used */
 
 struct sts_role {
 	str arn, session; /* session: a name for AWS's own records, of letters, digits and _+=,.@- */
