@@ -130,12 +130,16 @@ $(B)/images.yaml: tests/images/settings.sh
 # make test: everything that needs only Debian's packages, quickest first
 test: layers unit scenario docs-fresh fuzz-replay lint-test cli-test
 # make integration: what needs more time, and the counterparts that are not Debian packages
-integration: all build/npm/.installed build/kafka/.installed build/s3/.installed
+integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
-build/npm/.installed: tests/integration/npm/package.json tests/integration/npm/package-lock.json
+build/npm/.installed build/azurite/.installed: build/%/.installed: tests/integration/%/package.json tests/integration/%/package-lock.json
 	$(call say,NPM,$@) mkdir -p $(@D); cp $^ $(@D); npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@
-# a Kafka broker and an S3 server, for the tests of triggers
+build/moto/.installed: tests/integration/moto/requirements.txt
+	$(call say,PIP,$@) mkdir -p $(@D); python3 -m venv --clear $(@D)/env && $(@D)/env/bin/pip install -q --disable-pip-version-check --require-hashes --no-deps -r $< && touch $@
+build/pubsub/.installed: $(wildcard tests/integration/pubsub/*)
+	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/pubsub && go build -mod=readonly -o $(CURDIR)/$(@D)/pstest . && touch $(CURDIR)/$@
+# a Kafka broker, an S3 server and a server of SQS
 build/%/.installed: tests/integration/%/pom.xml
 	$(call say,MVN,$@) mkdir -p $(@D); mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)/libs && touch $@
 # make check: test, and what else must hold before anything lands

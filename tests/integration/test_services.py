@@ -2,6 +2,7 @@
 """Triggers that call a service, each against a server of its kind on loopback: what arrives there, and what its refusals come to. That
 nothing is lost while one is away is in test_restarts.py."""
 import base64
+import contextlib
 import email
 import email.header
 import hashlib
@@ -56,20 +57,19 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.0"  # no connection outlives stop()
 
-            def do_GET(self):
-                self.do_POST()
-
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                call = {"path": self.path, "headers": self.headers, "body": body}
+                call = {"method": self.command, "path": self.path, "headers": self.headers, "body": body}
                 status, headers, text = outer.answer(call)
                 outer.calls.append(dict(call, status=status))
                 self.send_response(status)
-                for k, v in headers.items():
+                for k, v in dict({"Content-Length": str(len(text))}, **headers).items():
                     self.send_header(k, v)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                with contextlib.suppress(OSError):  # who asked may be gone
+                    self.end_headers()
+                    self.wfile.write(text)
+
+            do_GET = do_PUT = do_DELETE = do_POST
 
             def log_message(self, *args):
                 pass

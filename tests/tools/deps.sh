@@ -11,8 +11,9 @@ for goal in "$@"; do
 	case $goal in
 	demo | test | check | unit | conformance | fuzz*) groups="$groups test" ;;
 	integration)
-		groups="$groups test kafka"
+		groups="$groups test kafka queues"
 		command -v npm >/dev/null || groups="$groups integration" # wherever it came from
+		command -v go >/dev/null || groups="$groups go"
 		;;
 	bench) groups="$groups test bench" ;;
 	lint) groups="$groups lint" ;;
