@@ -24,7 +24,7 @@ enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[20];
+	static struct store_migration history[21];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -45,6 +45,7 @@ migrations(size_t *n)
 	history[17] = (struct store_migration){ 18, sensor_explain_sql };
 	history[18] = (struct store_migration){ 19, firing_aside_sql };
 	history[19] = (struct store_migration){ 20, resource_schema_sql };
+	history[20] = (struct store_migration){ 21, sources_rows_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/check.h"
 
+#include "core/lang/regex.h"
+
 void
 source_need(str value, const struct val *in, struct decode *c, const char *field)
 {
@@ -57,6 +59,9 @@ const struct schema watch_path_schema = { "WatchPathConfig", "Files to watch.", 
 void
 source_check_watch(str directory, str path, str path_regexp, const struct val *in, struct decode *c)
 {
+	struct regex *regex;
+	struct err e;
+
 	if (!directory.n)
 		decode_error(c, in, NULL, "directory is required");
 	else if (directory.p[0] != '/')
@@ -67,6 +72,10 @@ source_check_watch(str directory, str path, str path_regexp, const struct val *i
 		decode_error(c, in, "pathRegexp", "path and pathRegexp cannot be specified together");
 	if (path.n && path.p[0] == '/')
 		decode_error(c, in, "path", "path must be a relative file path");
+	if (path_regexp.n && regex_compile(path_regexp, &regex, &e) < 0)
+		decode_error(c, in, "pathRegexp", "%s", e.msg);
+	else if (path_regexp.n)
+		regex_free(regex);
 }
 
 void

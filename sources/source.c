@@ -218,6 +218,31 @@ free_if_over(struct source *s)
 	}
 }
 
+struct store *
+source_store(const struct source *s)
+{
+	return s->owner->store;
+}
+
+void
+source_hold(struct source *s)
+{
+	s->under_way++;
+}
+
+void
+source_release(struct source *s)
+{
+	s->under_way--;
+	free_if_over(s);
+}
+
+bool
+source_is_stopping(const struct source *s)
+{
+	return s->stopping;
+}
+
 static void
 note_error(struct source *s, const char *error)
 {

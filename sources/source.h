@@ -78,16 +78,37 @@ void source_read_mark(struct source *s, void (*done)(struct source *s, int64_t m
 /* Sets it in this turn's transaction: together with what is emitted in this turn. */
 void source_write_mark(struct source *s, int64_t mark);
 
+/*
+ * More than a number: rows that survive restarts, key to value, a set of its own for each entry. Keys and values are bytes. The kind bounds
+ * how many there are, and reads them once, when it starts.
+ */
+struct source_row {
+	str key, value; /* absent value: the row goes */
+};
+/*
+ * Reads them all, in order of their keys, and calls `done` in a later turn unless the source was stopped meanwhile; they are valid during
+ * it. `e`: they cannot be read: no reason to forget them.
+ */
+void source_read_rows(struct source *s, void (*done)(void *arg, const struct source_row *rows, size_t n, const struct err *e), void *arg);
+/* Sets and removes rows in this turn's transaction: together with what is emitted in this turn. `anew`: all that were there before go. */
+void source_write_rows(struct source *s, bool anew, const struct source_row *rows, size_t n);
+
 /* All kinds, in order of sources.def. */
 extern const struct source_ops *const source_kinds[];
 extern const size_t source_kinds_n;
 /* The schema of the EventSource object and its cross-field checks (spec events 5.1 to 5.3). */
 extern const struct kind kind_eventsource;
 
+/* For what belongs to the framework (rows.c): the store; keeps the source in memory, also when it has stopped, until it is released. */
+struct store *source_store(const struct source *s);
+void source_hold(struct source *s);
+void source_release(struct source *s);
+bool source_is_stopping(const struct source *s);
+
 /* ---- the set that runs --------------------------------------------------------------------------------------- */
 
-/* Table of marks: SQL for one migration step of the state file. */
-extern const char sources_schema_sql[];
+/* Tables of marks and rows: SQL for one migration step of the state file each. */
+extern const char sources_schema_sql[], sources_rows_sql[];
 /*
  * Runs the sources of all EventSource objects in `objects`, publishing to the buses that `bus_of` gives (NULL: there is no such bus;
  * the source waits for it). `address` is where webhooks listen; absent: everywhere.
