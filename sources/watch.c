@@ -5,9 +5,8 @@
  */
 #include <inttypes.h>
 
-#include "core/log.h"
+#include "sources/message.h"
 #include "sources/watch_impl.h"
-#include "sources/webhook_server.h"
 
 /* Reads the number at the beginning of *rest. */
 static int64_t
@@ -43,15 +42,10 @@ watch_new(struct source *s, const struct watch_options *o, void (*idle)(void *ar
 {
 	struct arena *a = arena_new();
 	struct watch *w = ARENA_NEW(a, struct watch);
-	struct buf metadata CLEANUP(free_buf) = { 0 };
 	str unknown;
-	if (o->metadata->n)
-		webhook_metadata_json(&metadata, o->metadata);
-	else
-		buf_add(&metadata, S("null"));
 	*w = (struct watch){ .source = s, .arena = a, .match = o->match, .directory = arena_dup(a, o->directory), .place = arena_dup(a, o->place),
 	                     .wanted = watch_ops(o->type, &unknown), .rules = o->rules, .settle_ns = o->settle_ns,
-	                     .metadata = arena_dup(a, buf_str(&metadata)), .waiting = arena_new(), .idle = idle, .arg = arg };
+	                     .metadata = o->metadata, .waiting = arena_new(), .idle = idle, .arg = arg };
 	return w;
 }
 
@@ -105,6 +99,12 @@ watch_name_drop(struct watch *w, struct watch_name *n)
 	free(n);
 }
 
+bool
+watch_is_new(const struct watch *w)
+{
+	return w->first;
+}
+
 const struct watch_match *
 watch_matcher(const struct watch *w)
 {
@@ -123,16 +123,17 @@ watch_held(const struct watch *w)
 	return w->held;
 }
 
-int
-watch_held_names(const struct watch *w, struct watch_look *k, struct err *e)
+struct watch_look *
+watch_held_names(const struct watch *w)
 {
+	struct watch_look *k = watch_look_new();
 	size_t i = 0;
 	for (struct map_slot *slot; w->held && (slot = map_next((struct map *)(uintptr_t)&w->names, &i));) {
 		const struct watch_name *n = slot->value;
-		if (n->held && watch_look_add(k, &(struct watch_seen){ n->name, n->last, WATCH_NOT_SURE, false }, e) < 0)
-			return -1;
+		if (n->held)
+			*VEC_PUSH(&k->seen) = (struct watch_seen){ .name = arena_dup(k->arena, n->name), .stamp = n->last };
 	}
-	return 0;
+	return k;
 }
 
 void
@@ -185,30 +186,36 @@ watch_push(struct watch *w, str name, unsigned ops, const struct watch_stamp *st
 		c->stamp = *stamp;
 }
 
+/* As events call the name. */
+static void
+add_path(struct buf *b, const struct watch *w, str name)
+{
+	size_t slash = name.n;
+	while (!w->directory.p && slash && name.p[slash - 1] != '/')
+		slash--;
+	if (w->directory.p) {
+		buf_add(b, w->directory);
+		buf_add(b, str_ends(w->directory, S("/")) ? S("") : S("/"));
+		slash = 0;
+	}
+	buf_add(b, str_slice(name, slash, name.n));
+}
+
 /* {"name":"/in/a","op":1,"metadata":null}: members in the order of Argo's struct. */
 static void
 emit(struct watch *w, const struct watch_change *c)
 {
-	struct buf b CLEANUP(free_buf) = { 0 };
 	struct buf path CLEANUP(free_buf) = { 0 };
-	if (w->directory.p) {
-		buf_add(&path, w->directory);
-		buf_add(&path, str_ends(w->directory, S("/")) ? S("") : S("/"));
-		buf_add(&path, c->name);
-	} else {
-		size_t slash = c->name.n;
-		while (slash && c->name.p[slash - 1] != '/')
-			slash--;
-		buf_add(&path, str_slice(c->name, slash, c->name.n));
-	}
-	buf_add(&b, S("{\"name\":"));
-	json_quote(&b, buf_str(&path), JSON_HTML);
-	buf_addf(&b, ",\"op\":%u,\"metadata\":", w->rules & WATCH_ALL_OPS ? c->ops : c->ops & w->wanted);
-	buf_add(&b, w->metadata);
-	buf_addc(&b, '}');
-	struct event *ev = event_new();
-	ev->data = arena_dup(ev->arena, buf_str(&b));
-	source_emit(w->source, ev, NULL);
+	struct message m;
+	add_path(&path, w, c->name);
+	message_begin(&m);
+	message_str(&m, "name", buf_str(&path));
+	message_int(&m, "op", w->rules & WATCH_ALL_OPS ? c->ops : c->ops & w->wanted);
+	if (w->metadata->n)
+		message_metadata(&m, w->metadata);
+	else
+		message_raw(&m, "metadata", S("null"));
+	source_emit(w->source, message_end(&m), NULL);
 }
 
 static void announce(void *arg);

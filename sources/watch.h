@@ -93,6 +93,8 @@ struct watch *watch_new(struct source *s, const struct watch_options *o, void (*
 void watch_free(struct watch *w); /* NULL is fine */
 /* Reads what was announced before this start; once. Unless the source stops meanwhile, `ready` is called in a later turn. */
 void watch_load(struct watch *w, void (*ready)(void *arg, const struct err *e));
+/* There was no look yet, in no life of the daemon. */
+bool watch_is_new(const struct watch *w);
 /* Compares, takes the look, and begins to announce. Only when watch_is_idle. */
 void watch_compare(struct watch *w, struct watch_look *look);
 /* What is announced waits no more (source_ops.pause with false). */
@@ -103,8 +105,8 @@ const struct watch_match *watch_matcher(const struct watch *w);
 size_t watch_count(const struct watch *w);
 /* Names that are held back. */
 size_t watch_held(const struct watch *w);
-/* Adds them to `k`, with the stamps they had. */
-int watch_held_names(const struct watch *w, struct watch_look *k, struct err *e) MUST_CHECK;
+/* Which ones, with the stamps they had: the caller's to free. */
+struct watch_look *watch_held_names(const struct watch *w);
 /* source_ops.describe: how many names, and how many of them are held back. */
 void watch_describe(const struct watch *w, struct val_map *m, struct arena *a);
 

@@ -37,7 +37,7 @@ struct watch {
 	str directory, place;
 	unsigned wanted, rules;
 	int64_t settle_ns;
-	str metadata; /* as JSON */
+	const struct kvs *metadata; /* of the source's configuration */
 	bool first;   /* there was no look yet */
 	uint64_t looks;
 	struct map names; /* -> struct watch_name */
