@@ -110,7 +110,6 @@ failed(struct file *f, const struct err *e)
 	source_state(f->source, false, e);
 	f->open_due = true;
 	f->not_before = loop_now(source_loop(f->source)) + backoff_next(&f->backoff, NULL);
-	next(f);
 }
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------------- */
@@ -123,28 +122,38 @@ mask_of(const struct file *f)
 }
 
 static void
+wait_for_directory(struct file *f, const struct file_job *j)
+{
+	f->awaited_text.n = 0;
+	buf_add(&f->awaited_text, str_c(j->awaited));
+	f->awaited = f->awaited_text.p;
+	f->maybe_old = 0;
+	source_state(f->source, false, &j->err);
+}
+
+static void
 looked(struct file *f, struct file_job *j)
 {
 	f->wd = j->wd >= 0 ? j->wd : f->wd;
 	f->took_ns = j->took_ns;
 	f->awaited = NULL;
-	if (j->away) {
-		f->awaited_text.n = 0;
-		buf_add(&f->awaited_text, str_c(j->awaited));
-		f->awaited = f->awaited_text.p;
-		f->maybe_old = 0;
-		source_state(f->source, false, &j->err);
-		next(f);
-		return;
-	}
-	if (j->err.code) {
+	if (j->away)
+		wait_for_directory(f, j);
+	else if (j->err.code)
 		failed(f, &j->err);
+	else
+		source_state(f->source, true, NULL);
+	if (j->err.code) {
+		/* What will be in a directory that was not there is new. */
+		if (j->err.code == ERR_NOT_FOUND && watch_is_new(f->watch))
+			watch_compare(f->watch, watch_look_new());
+		else
+			next(f);
 		return;
 	}
 	backoff_reset(&f->backoff);
 	f->maybe_old = j->queued;
 	f->looked_at = loop_now(source_loop(f->source));
-	source_state(f->source, true, NULL);
 	watch_compare(f->watch, j->look);
 	j->look = NULL;
 }
@@ -194,6 +203,7 @@ run(struct file *f, struct file_job *j)
 		return;
 	file_job_free(j);
 	failed(f, &e);
+	next(f);
 }
 
 static struct file_job *
@@ -207,10 +217,8 @@ static void
 look_again(struct file *f)
 {
 	struct file_job *j = job(f, FILE_NAMES);
-	struct watch_look *held = watch_look_new();
-	struct err e;
+	struct watch_look *held = watch_held_names(f->watch);
 	size_t n;
-	(void)watch_held_names(f->watch, held, &e); /* no more than the set can have */
 	const struct watch_seen *seen = watch_look_seen(held, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct file_fact *x = VEC_PUSH(&j->facts);
@@ -401,6 +409,7 @@ start(struct source *s, struct err *e)
 	                                 .rules = f->immediate ? WATCH_AT_ONCE : WATCH_CONTENT_WRITTEN };
 	f->watch = watch_new(s, &options, all_announced, f);
 	source_set_data(s, f);
+	source_connecting(s);
 	load(f);
 	return 0;
 }

@@ -121,10 +121,12 @@ sources(void **state)
 		  "5:13 spec.file.e: type must be specified: set eventType\n"
 		  "5:43 spec.file.e.watchPathConfig.directory: directory must be an absolute file path\n"
 		  "5:70 spec.file.e.watchPathConfig.pathRegexp: path and pathRegexp cannot be specified together\n"
-		  "5:54 spec.file.e.watchPathConfig.path: path must be a relative file path\n"
-		  "5:43 warning spec.file.e.watchPathConfig.directory: nothing matches path unless directory ends in \"/\"\n" },
-		{ "  file: {e: {eventType: CREATE, watchPathConfig: {directory: /tmp, path: x}}}\n",
-		  "5:62 warning spec.file.e.watchPathConfig.directory: nothing matches path unless directory ends in \"/\"\n" },
+		  "5:54 spec.file.e.watchPathConfig.path: path must be a relative file path\n" },
+		{ "  file: {e: {eventType: \"CREATE|WRITE\", watchPathConfig: {directory: /tmp, path: x}}}\n", "" },
+		{ "  file: {e: {eventType: \"CREATE|made\", watchPathConfig: {directory: /tmp, pathRegexp: \"(?=x)\"}}}\n",
+		  "5:25 spec.file.e.eventType: unknown type \"made\", which nothing matches: CREATE, WRITE, REMOVE, RENAME or CHMOD, or several with | "
+		  "between\n"
+		  "5:87 spec.file.e.watchPathConfig.pathRegexp: regular expression at 1: look-ahead and look-behind are not part of RE2's language\n" },
 		{ "  file: {e: {eventType: CREATE}}\n",
 		  "5:13 spec.file.e: watchPathConfig is missing: write watchPathConfig: {directory: /path/, path: name}\n" },
 		{ "  generic: {e: {}}\n",
