@@ -544,6 +544,8 @@ bool
 json_valid(str text)
 {
 	const struct json_valid_way *w = json_valid_ways;
+	if (!text.n)
+		return false; /* it may be absent, and nothing is behind its start then */
 	while (!w->usable()) /* a few loads and tests: the processor was asked when the program started */
 		w++;
 	return w->valid(text);

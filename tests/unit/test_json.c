@@ -113,6 +113,7 @@ refuses_what_is_not(void **state)
 		assert_false(json_valid(text));
 		free((void *)(uintptr_t)text.p);
 	}
+	assert_false(json_valid(STR_NONE));
 }
 
 /* What jansson and we make of the same text must agree, but for what is known to differ. */
