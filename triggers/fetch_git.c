@@ -8,6 +8,7 @@
 
 #include "core/child.h"
 #include "core/files.h"
+#include "core/net/http_path.h"
 #include "triggers/call.h"
 #include "triggers/fetch.h"
 
@@ -38,8 +39,14 @@ static const char script[] =
 	"esac\n"
 	"exec git cat-file blob \"refs/tidegate/it:$4\"\n";
 
+/* Where a repository is, and who may read it there: empty for everybody. */
+struct git_place {
+	str url, user, password;
+};
+
 struct git_reading {
 	const char *folder;
+	struct git_place it, remote; /* without a remote its url is empty */
 	const char *env[ENV_MAX];
 	size_t env_n;
 	str name;
@@ -189,38 +196,85 @@ origin_of(str url)
 	return str_slice(url, 0, str_find_char(url, '/', host));
 }
 
+/* As it is written where a '%' means nothing. */
 static str
-remote_of(const struct git_source *g)
+unescaped(struct arena *a, str s)
 {
-	return g->remote && g->remote->urls.n ? g->remote->urls.p[0] : S("");
+	str out = http_unescape(a, s, false);
+	return out.p ? out : s;
 }
 
-/* A credential helper for each of the two hosts and for no other: a redirect elsewhere does not get them. */
+/*
+ * Takes user and password out of the URL, since everybody may read the command lines of processes. In one of ssh the user stays; git knows
+ * no password there.
+ */
+static struct git_place
+place_of(struct arena *a, str url)
+{
+	struct git_place p = { .url = url };
+	size_t scheme = str_find(url, S("://"), 0), host = scheme + 3, at = SIZE_MAX;
+	str rest = scheme == SIZE_MAX ? STR_NONE : str_slice(url, host, url.n), authority = str_cut(&rest, '/');
+	for (size_t i = 0; i < authority.n; i++)
+		at = authority.p[i] == '@' ? i : at;
+	if (at == SIZE_MAX)
+		return p;
+	bool http = origin_of(url).n > 0;
+	str password = str_slice(authority, 0, at), user = str_cut(&password, ':');
+	p.url = arena_fmt(a, "%.*s%.*s%s%.*s", STR_ARG(str_slice(url, 0, host)), STR_ARG(http ? S("") : user), http ? "" : "@",
+	                  STR_ARG(str_slice(url, host + at + 1, url.n)));
+	if (http) {
+		p.user = unescaped(a, user);
+		p.password = unescaped(a, password);
+	}
+	return p;
+}
+
+static bool
+has_line_break(str s)
+{
+	return str_find_char(s, '\n', 0) != SIZE_MAX;
+}
+
+/* A credential helper for the host and for no other: a redirect elsewhere does not get them. */
+static int
+put_place(struct fetch *x, const struct git_place *p, int n, struct err *e)
+{
+	struct arena *a = firing_arena(x->firing);
+	if (has_line_break(p->user) || has_line_break(p->password))
+		return err_set(e, ERR_INVALID, "source.git: a line break is not allowed in user name and password");
+	put(x, arena_fmt(a, "GIT_CONFIG_KEY_%d", n).p, arena_fmt(a, "credential.%.*s.helper", STR_ARG(origin_of(p->url))));
+	put(x, arena_fmt(a, "GIT_CONFIG_VALUE_%d", n).p,
+	    arena_fmt(a, "!f() { printf 'username=%%s\\npassword=%%s\\n' \"$TIDEGATE_USER_%d\" \"$TIDEGATE_PASSWORD_%d\"; }; f", n, n));
+	put(x, arena_fmt(a, "TIDEGATE_USER_%d", n).p, p->user);
+	put(x, arena_fmt(a, "TIDEGATE_PASSWORD_%d", n).p, p->password);
+	return 0;
+}
+
+/* The secrets of creds go before what the URLs say, as in Argo. */
 static int
 put_creds(struct fetch *x, const struct git_source *g, struct err *e)
 {
-	struct arena *a = firing_arena(x->firing);
-	const str origins[] = { origin_of(g->url), origin_of(remote_of(g)) };
+	struct git_reading *r = x->own;
+	struct git_place *const places[] = { &r->it, &r->remote };
 	str user, password;
 	int n = 0;
-	if (!g->creds)
-		return 0;
-	if (call_secret(x->firing, g->creds->username, &user, e) < 0 || call_secret(x->firing, g->creds->password, &password, e) < 0)
+	if (g->creds && (call_secret(x->firing, g->creds->username, &user, e) < 0 || call_secret(x->firing, g->creds->password, &password, e) < 0))
 		return -1;
-	if (str_find_char(user, '\n', 0) != SIZE_MAX || str_find_char(password, '\n', 0) != SIZE_MAX)
-		return err_set(e, ERR_INVALID, "source.git.creds: a line break is not allowed in user name and password");
-	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
-		if (!origins[i].n)
-			continue;
-		put(x, arena_fmt(a, "GIT_CONFIG_KEY_%d", n).p, arena_fmt(a, "credential.%.*s.helper", STR_ARG(origins[i])));
-		put(x, arena_fmt(a, "GIT_CONFIG_VALUE_%d", n++).p,
-		    S("!f() { printf 'username=%s\\npassword=%s\\n' \"$TIDEGATE_USER\" \"$TIDEGATE_PASSWORD\"; }; f"));
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct git_place *p = places[i];
+		bool http = origin_of(p->url).n > 0;
+		if (g->creds && http) {
+			p->user = user;
+			p->password = password;
+		}
+		if (http && (p->user.n || p->password.n) && put_place(x, p, n++, e) < 0)
+			return -1;
 	}
-	if (!n)
-		return err_set(e, ERR_INVALID, "source.git.creds are for http and https; for %.*s give an sshKeySecret", STR_ARG(http_url_public(a, g->url)));
-	put(x, "GIT_CONFIG_COUNT", arena_fmt(a, "%d", n));
-	put(x, "TIDEGATE_USER", user);
-	put(x, "TIDEGATE_PASSWORD", password);
+	if (g->creds && !n)
+		return err_set(e, ERR_INVALID, "source.git.creds are for http and https; for %.*s give an sshKeySecret",
+		               STR_ARG(http_url_public(firing_arena(x->firing), g->url)));
+	if (n)
+		put(x, "GIT_CONFIG_COUNT", arena_fmt(firing_arena(x->firing), "%d", n));
 	return 0;
 }
 
@@ -273,6 +327,8 @@ prepare(struct fetch *x, struct err *e)
 	if (!env->children)
 		return err_set(e, ERR_UNSUPPORTED, "source.git: nothing is asked for over the network here");
 	r->name = arena_fmt(firing_arena(x->firing), "%.*s:%.*s", STR_ARG(http_url_public(firing_arena(x->firing), g->url)), STR_ARG(g->file_path));
+	r->it = place_of(firing_arena(x->firing), g->url);
+	r->remote = place_of(firing_arena(x->firing), g->remote && g->remote->urls.n ? g->remote->urls.p[0] : S(""));
 	r->folder = arena_fmt(firing_arena(x->firing), "%.*s/git-%.*s", STR_ARG(env->folder), STR_ARG(firing_id(x->firing))).p;
 	put_base(x);
 	return put_creds(x, g, e) < 0 ? -1 : put_ssh(x, g, e);
@@ -313,8 +369,8 @@ fetch_git(struct fetch *x)
 		return;
 	}
 	const struct git_source *g = x->from.git;
-	const char *const argv[] = { "sh", "-c", script, "sh", r->folder, str_z(a, g->url), str_z(a, full_ref(a, g)),
-		                     str_z(a, path_in_tree(a, g->file_path)), str_z(a, remote_of(g)), NULL };
+	const char *const argv[] = { "sh", "-c", script, "sh", r->folder, str_z(a, r->it.url), str_z(a, full_ref(a, g)),
+		                     str_z(a, path_in_tree(a, g->file_path)), str_z(a, r->remote.url), NULL };
 	const struct child_spec spec = { .argv = argv, .env = r->env, .out_max = RESOURCE_MAX, .timeout_ms = TIMEOUT_MS };
 	child_run(env->children(env->arg), &spec, ended, x);
 }

@@ -34,6 +34,20 @@ TRIGGER = """
 """
 
 
+def command_lines(text):
+    """The processes whose command line has the text: anybody may read that."""
+    found = set()
+    for pid in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                line = f.read().decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            found.add(line)
+    return found
+
+
 class Git(http.server.BaseHTTPRequestHandler):
     """git's own program for http behind a server of Python; wants a user and a password."""
 
@@ -41,6 +55,7 @@ class Git(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         self.server.asked.append(self.path)
+        self.server.commands |= command_lines(f":{self.server.server_port}/repo.git")
         wanted = "Basic " + base64.b64encode(b"ann:p w'd").decode()
         if self.headers.get("Authorization") != wanted:
             self.send_response(401)
@@ -92,7 +107,7 @@ class Sources(Services):
     def git_server(self, port):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Git)
         server.daemon_threads = True
-        server.root, server.asked, server.sent = self.directory, [], 0
+        server.root, server.asked, server.sent, server.commands = self.directory, [], 0, set()
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
         def stop():
@@ -118,6 +133,18 @@ class Sources(Services):
         self.wait_for(d, 1)
         self.assertEqual(self.value(d), ("from-git", "1"))
         self.assertLess(server.sent, 1000000)  # of the large file nothing was fetched
+
+    def test_git_over_http_with_a_password_in_the_url(self):
+        self.repository()
+        server = self.git_server(free_port())
+        url = f"127.0.0.1:{server.server_port}/repo.git"
+        d = self.gateway(f"git: {{url: 'http://ann:p%20w%27d@{url}', branch: main, filePath: flows/one.yaml, remote: {{name: other, urls: "
+                         f"['http://ann:p%20w%27d@{url}']}}}}", {})
+        self.send({"n": "1"})
+        self.wait_for(d, 1)
+        self.assertEqual(self.value(d), ("from-git", "1"))
+        self.assertTrue(any("ls-remote" in c for c in server.commands), server.commands)
+        self.assertFalse([c for c in server.commands if "w'd" in c or "w%27d" in c or "ann" in c])
 
     def test_git_over_http_with_a_wrong_password_or_none(self):
         self.repository()
