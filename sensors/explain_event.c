@@ -7,7 +7,7 @@
 #include "sensors/explain_impl.h"
 #include "triggers/dead.h"
 
-enum { KEY_BITS = 40, ROWS_MAX = 1000 /* decisions about one event that are shown */ };
+enum { ROWS_MAX = 1000 /* decisions about one event that are shown */ };
 
 /* A row of sensor_decision, its texts in the arena. */
 struct row {
@@ -94,8 +94,8 @@ read_rows(struct explaining *x, struct err *e)
 	if (!q)
 		return -1;
 	sqlite3_bind_text(q, 1, x->q->event.p, (int)x->q->event.n, SQLITE_STATIC);
-	sqlite3_bind_int64(q, 2, x->sensor << KEY_BITS);
-	sqlite3_bind_int64(q, 3, ((x->sensor + 1) << KEY_BITS) - 1);
+	sqlite3_bind_int64(q, 2, x->sensor << ROWS_KEY_BITS);
+	sqlite3_bind_int64(q, 3, ((x->sensor + 1) << ROWS_KEY_BITS) - 1);
 	sqlite3_bind_int64(q, 4, ROWS_MAX);
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW)
 		add_row(x, q);
@@ -357,8 +357,8 @@ read_ring(struct explaining *x, int64_t *n, int64_t *oldest, struct err *e)
 	sqlite3_stmt *q = store_prepare(x->db, "SELECT count(*), ifnull(min(time_ns), 0) FROM sensor_decision WHERE key BETWEEN ? AND ?", e);
 	if (!q)
 		return -1;
-	sqlite3_bind_int64(q, 1, x->sensor << KEY_BITS);
-	sqlite3_bind_int64(q, 2, ((x->sensor + 1) << KEY_BITS) - 1);
+	sqlite3_bind_int64(q, 1, x->sensor << ROWS_KEY_BITS);
+	sqlite3_bind_int64(q, 2, ((x->sensor + 1) << ROWS_KEY_BITS) - 1);
 	int rc = sqlite3_step(q);
 	*n = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
 	*oldest = rc == SQLITE_ROW ? sqlite3_column_int64(q, 1) : 0;

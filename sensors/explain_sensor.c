@@ -3,7 +3,7 @@
 #include "core/map.h"
 #include "sensors/explain_impl.h"
 
-enum { KEY_BITS = 40, REASONS_MAX = 200 /* different ones that are told apart; what is beyond is counted as one */, SIGNATURE_MAX = 160 };
+enum { REASONS_MAX = 200 /* different ones that are told apart; what is beyond is counted as one */, SIGNATURE_MAX = 160 };
 
 /* Decisions of one kind. */
 struct reason {
@@ -89,8 +89,8 @@ count_all(sqlite3 *db, int64_t sensor, const struct explain_query *x, struct cou
 	int rc;
 	if (!q)
 		return -1;
-	sqlite3_bind_int64(q, 1, sensor << KEY_BITS);
-	sqlite3_bind_int64(q, 2, ((sensor + 1) << KEY_BITS) - 1);
+	sqlite3_bind_int64(q, 1, sensor << ROWS_KEY_BITS);
+	sqlite3_bind_int64(q, 2, ((sensor + 1) << ROWS_KEY_BITS) - 1);
 	sqlite3_bind_int64(q, 3, x->since_ns);
 	sqlite3_bind_int64(q, 4, ROWS_RING);
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW)

@@ -111,6 +111,9 @@ held(struct arena *a, const struct told *t)
 	if (until.n)
 		return arena_fmt(a, "rateLimit: nothing may leave before %.*sZ, and %lld are before it%.*s", STR_ARG(until), (long long)before,
 		                 STR_ARG(place_of(a, t, "rateLimit")));
+	if (count_of(live, "full"))
+		return arena_fmt(a, "%lld of its trigger wait for what they have made%.*s, and %lld are before it", (long long)count_of(live, "full"),
+		                 STR_ARG(place_of(a, t, "policy")), (long long)before);
 	if (before && val_is_true(val_get(live, S("away"))))
 		return arena_fmt(a, "the target cannot be reached, and %lld are before it", (long long)before);
 	return before ? arena_fmt(a, "%lld of its trigger are before it", (long long)before) : S("it is on disk, and being tried");

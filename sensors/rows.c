@@ -11,7 +11,6 @@ const char sensor_waiting_sql[] = ROWS_WAITING_SQL;
 const char sensor_explain_sql[] = ROWS_EXPLAIN_SQL VERSION_SCHEMA_SQL;
 
 enum {
-	KEY_BITS = 40,
 	TRIM_EVERY = 1000,
 	BATCH_MAX = 8, /* then it is passed on: the writer works while a long turn goes on */
 };
@@ -143,7 +142,7 @@ rows_free(struct rows *r)
 static int
 trim(sqlite3 *db, const struct change *c, struct err *e)
 {
-	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key >= ? AND key <= ?", "ii", c->sensor << KEY_BITS, c->key - ROWS_RING);
+	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key >= ? AND key <= ?", "ii", c->sensor << ROWS_KEY_BITS, c->key - ROWS_RING);
 }
 
 /* Most are about an event that the filters stopped, and such a row has few columns. */
@@ -183,7 +182,7 @@ update_decision(sqlite3 *db, const struct change *c, struct err *e)
 	                  "UPDATE sensor_decision SET verdict = ?, reason = ?, result = ?, firing = ?, held = ?, attempts = nullif(?, 0), ended_ns = ?"
 	                  " WHERE key = (SELECT max(key) FROM sensor_decision WHERE event = ? AND key BETWEEN ? AND ? AND dependency = ? AND trigger IS ?)",
 	                  "sssssiisiiss", str_c(d->verdict), d->reason, d->result, d->firing, d->held, (int64_t)d->attempts, d->time_ns, d->event,
-	                  c->sensor << KEY_BITS, ((c->sensor + 1) << KEY_BITS) - 1, d->dependency, d->trigger);
+	                  c->sensor << ROWS_KEY_BITS, ((c->sensor + 1) << ROWS_KEY_BITS) - 1, d->dependency, d->trigger);
 }
 
 static int
@@ -230,8 +229,8 @@ delete_sensor(sqlite3 *db, const struct change *c, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		if (store_exec(db, e, tables[i], "i", c->sensor) < 0)
 			return -1;
-	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key BETWEEN ? AND ?", "ii", c->sensor << KEY_BITS,
-	                  ((c->sensor + 1) << KEY_BITS) - 1);
+	return store_exec(db, e, "DELETE FROM sensor_decision WHERE key BETWEEN ? AND ?", "ii", c->sensor << ROWS_KEY_BITS,
+	                  ((c->sensor + 1) << ROWS_KEY_BITS) - 1);
 }
 
 /* Versions that no decision in the ring was made with. */
@@ -243,7 +242,7 @@ insert_version(sqlite3 *db, const struct change *c, struct err *e)
 {
 	static const char *const gone[] = { "DELETE FROM sensor_check" UNUSED_VERSIONS, "DELETE FROM sensor_version" UNUSED_VERSIONS };
 	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
-		if (store_exec(db, e, gone[i], "iiii", c->sensor, c->d.version, c->sensor << KEY_BITS, ((c->sensor + 1) << KEY_BITS) - 1) < 0)
+		if (store_exec(db, e, gone[i], "iiii", c->sensor, c->d.version, c->sensor << ROWS_KEY_BITS, ((c->sensor + 1) << ROWS_KEY_BITS) - 1) < 0)
 			return -1;
 	return store_exec(db, e, "INSERT OR IGNORE INTO sensor_version (sensor, version, time_ns, outline) VALUES (?, ?, ?, ?)", "iiis", c->sensor,
 	                  c->d.version, c->d.time_ns, c->outline);
@@ -316,7 +315,7 @@ rows_decide(struct rows *r, int64_t sensor, const struct decision *d)
 	if (only_told(r, ROWS_NEW, sensor, d))
 		return;
 	struct change *c = deciding(r, sensor, d, insert_decision);
-	c->key = sensor << KEY_BITS | ++head_of(r, sensor)->count;
+	c->key = sensor << ROWS_KEY_BITS | ++head_of(r, sensor)->count;
 }
 
 void
@@ -428,11 +427,11 @@ find_sensor(sqlite3 *db, void *arg, struct err *e)
 	q = store_prepare(db, "SELECT ifnull(max(key), 0) FROM sensor_decision WHERE key BETWEEN ? AND ?", e);
 	if (!q)
 		return -1;
-	sqlite3_bind_int64(q, 1, f->id << KEY_BITS);
-	sqlite3_bind_int64(q, 2, ((f->id + 1) << KEY_BITS) - 1);
+	sqlite3_bind_int64(q, 1, f->id << ROWS_KEY_BITS);
+	sqlite3_bind_int64(q, 2, ((f->id + 1) << ROWS_KEY_BITS) - 1);
 	if (one_number(q, &key) < 0)
 		return read_failed(db, e);
-	f->count = key & ((INT64_C(1) << KEY_BITS) - 1);
+	f->count = key & ((INT64_C(1) << ROWS_KEY_BITS) - 1);
 	return 0;
 }
 

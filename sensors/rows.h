@@ -11,7 +11,10 @@
 #include "core/store.h"
 #include "sensors/trace.h"
 
-enum { ROWS_RING = 10000 /* decisions kept per sensor */ };
+enum {
+	ROWS_RING = 10000,  /* decisions kept per sensor */
+	ROWS_KEY_BITS = 40, /* of a decision's key, its number; above them is the number of its sensor */
+};
 
 /* What happened to an event at a dependency (trigger absent) or a trigger. */
 struct decision {

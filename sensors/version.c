@@ -46,7 +46,7 @@ static struct val
 trigger_outline(const struct program *p, const struct program_trigger *t, struct arena *a)
 {
 	static const char *const of_template[] = { "conditions", "conditionsReset", "join", "joinKey", "joinMax", "within" };
-	static const char *const of_trigger[] = { "rateLimit", "batch", "debounce", "retryStrategy", "atLeastOnce", "dlqTrigger" };
+	static const char *const of_trigger[] = { "rateLimit", "batch", "debounce", "retryStrategy", "atLeastOnce", "dlqTrigger", "policy" };
 	const struct val *template = t->spec->template ? t->spec->template->src : NULL;
 	struct val_map m = { 0 };
 	struct val_list uses = { 0 };

@@ -101,8 +101,8 @@ size_t trigger_pending(const struct trigger *t);
 /* Firings in memory, of all triggers, for tests: however many are pending, there is a limit to it. */
 size_t triggers_in_memory(const struct triggers *ts);
 /*
- * What it waits for: {pending, away, rateLimitUntil, gathering: {id, occasions, events, fires}, head: {id, attempts, next}}; what is not
- * so is absent. `head` is the first that has not ended. In `a`.
+ * What it waits for: {pending, away, full, rateLimitUntil, gathering: {id, occasions, events, fires}, head: {id, attempts, next}}; what is not
+ * so is absent. `full`: so many wait for what they have made that no more begin. `head` is the first that has not ended. In `a`.
  */
 struct val trigger_shown(const struct trigger *t, struct arena *a);
 

@@ -38,6 +38,8 @@ trigger_held(const struct trigger *t, struct arena *a)
 		return arena_fmt(a, "the target cannot be reached: %zu before it", n);
 	if (slot > now)
 		return arena_fmt(a, "rateLimit: not before %.*s, and %zu before it", STR_ARG(time_rfc3339_nano(a, slot)), n);
+	if (t->beside >= BESIDE_MAX)
+		return arena_fmt(a, "%zu wait for what they have made, as its policy says, and %zu before it", t->beside, n);
 	if (t->def.serial && n)
 		return arena_fmt(a, "atLeastOnce: one after the other, and %zu before it", n);
 	return n > FIRING_WINDOW ? arena_fmt(a, "%zu before it", n) : STR_NONE;
@@ -72,6 +74,8 @@ trigger_shown(const struct trigger *t, struct arena *a)
 	val_map_add(&m, S("pending"), val_int((int64_t)trigger_pending(t)));
 	if (t->away)
 		val_map_add(&m, S("away"), val_bool(true));
+	if (t->beside >= BESIDE_MAX)
+		val_map_add(&m, S("full"), val_int((int64_t)t->beside));
 	if (slot > now)
 		add_time(&m, "rateLimitUntil", slot, a);
 	if (t->open.firing)

@@ -52,7 +52,34 @@ clock_to(struct world *w, int64_t ns)
 	settle(w);
 }
 
+static int
+read_held(sqlite3 *db, void *arg, struct err *e)
+{
+	struct asked *x = arg;
+	sqlite3_stmt *q = store_prepare(db, "SELECT held FROM sensor_decision WHERE event = ?", e);
+	if (!q)
+		return -1;
+	sqlite3_bind_text(q, 1, x->q.event.p, (int)x->q.event.n, SQLITE_STATIC);
+	if (sqlite3_step(q) == SQLITE_ROW)
+		x->out = val_str(arena_dup(x->a, store_text(q, 0)));
+	sqlite3_reset(q);
+	return 0;
+}
+
+/* What the event's decision says it was held up by, up to how many are before it. */
+static const char *
+recorded(struct world *w, const char *event)
+{
+	struct asked x = { .a = w->arena, .q = { .event = str_c(event) } };
+	struct err e;
+	settle(w);
+	must(store_read_now(w->store, read_held, &x, &e), &e);
+	return str_z(w->arena, str_slice(val_text(&x.out), 0, str_find(val_text(&x.out), S(", and "), 0)));
+}
+
 #define LOG "      log: {}\n"
+#define FILTERED(value) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    filters:\n      data:\n" \
+	"      - {path: v, type: string, value: [" value "]}\n  triggers:\n  - template:\n      name: t\n" LOG
 #define JOINED(more) SENSOR("s") "  dependencies:\n" DEP("a") DEP("b") "  triggers:\n  - template:\n      name: t\n" more LOG
 
 static void
@@ -83,6 +110,41 @@ firings_that_wait_for_their_time(void **state)
 	assert_string_equal(says(w, third, "text"), "has not fired yet: rateLimit: nothing may leave before 2026-07-15T10:02:00Z, and 0 are before it (sensor.yaml:11)");
 }
 
+/* More would have begun, but no more may wait for what they have made. */
+static void
+a_firing_behind_many_that_wait_for_labels(void **state)
+{
+	struct world *w = *state;
+	engine.labels = "{}";
+	apply(w, SENSOR("s") "  dependencies:\n" DEP("a") "  triggers:\n  - template:\n      name: t\n      argoWorkflow:\n        operation: suspend\n"
+	      "        source: {resource: {apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {name: x}}}\n"
+	      "    policy: {k8s: {labels: {done: yes}, backoff: {duration: 10s, steps: 4, jitter: 0}}}\n");
+	const char *first = emit(w, "a", "{}"), *last = first;
+	for (int i = 0; i < 1100; i++)
+		last = emit(w, "a", "{}");
+	const char *text = says(w, last, "text");
+	assert_non_null(strstr(text, "has not fired yet: 1000 of its trigger wait for what they have made (sensor.yaml:13), and "));
+	assert_string_equal(recorded(w, last), "1000 wait for what they have made, as its policy says");
+	engine.labels = "{\"done\":\"yes\"}";
+	for (int64_t at = 10; at <= 200; at += 10)
+		clock_to(w, START + at * NS_PER_SEC);
+	wait_for_verdict(w, last, "t", "fired");
+}
+
+static void
+decisions_that_are_not_kept(void **state)
+{
+	struct world *w = *state;
+	apply(w, FILTERED("x"));
+	const char *first = emit(w, "a", "{\"v\":\"n\"}");
+	assert_non_null(strstr(says(w, first, "text"), "did not fire: filtered"));
+	w->now = START + NS_PER_SEC;
+	loop_set_clock(w->loop, w->now);
+	for (int i = 0; i < 12000; i++)
+		(void)emit(w, "a", "{}");
+	assert_string_equal(says(w, first, "text"), "the decision about it is not kept any more: they are the last 10000, since 2026-07-15T10:00:01Z");
+}
+
 static void
 a_firing_between_two_attempts(void **state)
 {
@@ -103,9 +165,6 @@ a_firing_between_two_attempts(void **state)
 	const struct val *tries = val_get(val_at(val_get(val_at(val_get(&v, S("ways")), 0), S("decisions")), 0), S("tries"));
 	assert_non_null(strstr(str_z(w->arena, val_get_str(val_at(tries, 0), "error")), "answered 503"));
 }
-
-#define FILTERED(value) SENSOR("s") "  dependencies:\n  - name: a\n    eventSourceName: hook\n    eventName: a\n    filters:\n      data:\n" \
-	"      - {path: v, type: string, value: [" value "]}\n  triggers:\n  - template:\n      name: t\n" LOG
 
 struct counted {
 	const char *sql;
@@ -199,7 +258,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, new_world, end_world)
 	const struct CMUnitTest tests[] = {
-		T(an_event_that_a_reset_forgot), T(firings_that_wait_for_their_time), T(a_firing_between_two_attempts), T(manifests_that_changed),
+		T(an_event_that_a_reset_forgot), T(firings_that_wait_for_their_time), T(a_firing_behind_many_that_wait_for_labels), T(decisions_that_are_not_kept),
+		T(a_firing_between_two_attempts), T(manifests_that_changed),
 		T(reasons_that_differ_in_values_are_one), T(names_that_there_are_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
