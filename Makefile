@@ -129,6 +129,14 @@ $(B)/images.yaml: tests/images/settings.sh
 
 # make test: everything that needs only Debian's packages, quickest first
 test: layers unit scenario docs-fresh fuzz-replay lint-test cli-test
+# the kind of source that docs/new-source.md shows, in a daemon of its own: for the test of that page
+NEW_SOURCE = $(B)/new-source
+new-source: all
+	$(Q)mkdir -p $(NEW_SOURCE)/sources
+	$(Q)awk '/^```c$$/ { on = 1; next } /^```/ { on = 0 } on' docs/new-source.md >$(NEW_SOURCE)/udp.c
+	$(Q)cp sources/sources.def $(NEW_SOURCE)/sources/; echo 'SOURCE(udp)' >>$(NEW_SOURCE)/sources/sources.def
+	$(Q)$(CC) -I$(NEW_SOURCE) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $(NEW_SOURCE)/tidegate $(NEW_SOURCE)/udp.c sources/eventsource.c $(B)/cli/main.o $(B)/lib.a $(LIBS)
+	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
@@ -199,4 +207,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: model bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
+.PHONY: new-source model bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
