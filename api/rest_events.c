@@ -6,6 +6,7 @@
  */
 #include "api/rest.h"
 #include "bus/bus.h"
+#include "core/base64.h"
 #include "sensors/sensor.h"
 #include "sources/source.h"
 
@@ -16,7 +17,7 @@ struct events_watch {
 	struct arena *arena; /* of the query */
 	struct bus_query query;
 	struct timer timer;
-	bool follow, closed, reading;
+	bool follow, closed, reading, data;
 	unsigned waited;     /* looks at an event without a decision, so far */
 	struct arena *told_arena;
 	struct map told;     /* ids of the events with the time that query.since_ns has: they were told */
@@ -34,12 +35,26 @@ struct look {
 	struct arena *arena;
 	struct bus_query query;
 	VEC(struct shown) events;
+	bool data;      /* with what the events carry */
 	bool settle;    /* stop before an event that no sensor has decided about yet */
 	bool unsettled;
 };
 
+/* The data as a value, or as base64 where it is no JSON. */
+static void
+add_data(struct val_map *m, const struct event *ev, struct arena *a)
+{
+	struct val v;
+	struct err e;
+	str copy = arena_dup(a, ev->data);
+	if (json_read(a, copy, &v, &e) == 0)
+		val_map_add(m, S("data"), v);
+	else
+		val_map_add(m, S("data_base64"), val_str(base64_encode(a, copy)));
+}
+
 static struct val
-event_shown(const struct event *ev, const struct val *decisions, struct arena *a)
+event_shown(const struct event *ev, const struct val *decisions, bool data, struct arena *a)
 {
 	struct val_map m = { 0 };
 	val_map_add(&m, S("seq"), val_int(ev->seq));
@@ -53,6 +68,8 @@ event_shown(const struct event *ev, const struct val *decisions, struct arena *a
 	val_map_add_str(&m, S("replayOf"), arena_dup(a, event_ext(ev, EVENT_REPLAY_OF)));
 	val_map_add_str(&m, S("replayFor"), arena_dup(a, event_ext(ev, EVENT_REPLAY_FOR)));
 	val_map_add_str(&m, S("likeOf"), arena_dup(a, event_ext(ev, EVENT_LIKE)));
+	if (data)
+		add_data(&m, ev, a);
 	val_map_add(&m, S("decisions"), *decisions);
 	return val_map_end(&m, a);
 }
@@ -81,7 +98,7 @@ read_events(sqlite3 *db, void *arg, struct err *e)
 		if (!failed && !l->unsettled && (failed = sensor_decisions(db, ev->ns, ev->id, l->arena, &decisions, e)) == 0) {
 			l->unsettled = l->settle && still_open(&decisions);
 			if (!l->unsettled) {
-				*VEC_PUSH(&l->events) = (struct shown){ event_shown(ev, &decisions, l->arena), arena_dup(l->arena, ev->id), ev->time };
+				*VEC_PUSH(&l->events) = (struct shown){ event_shown(ev, &decisions, l->data, l->arena), arena_dup(l->arena, ev->id), ev->time };
 			}
 		}
 		event_unref(ev);
@@ -156,7 +173,7 @@ look(struct events_watch *w)
 {
 	struct arena *a = arena_new();
 	struct look *l = ARENA_NEW(a, struct look);
-	*l = (struct look){ .w = w, .arena = a, .query = w->query, .settle = w->follow && w->waited < SETTLE_LOOKS };
+	*l = (struct look){ .w = w, .arena = a, .query = w->query, .data = w->data, .settle = w->follow && w->waited < SETTLE_LOOKS };
 	w->reading = true;
 	store_read(w->stream.api->env.store, read_events, l, looked);
 }
@@ -186,6 +203,7 @@ list_events(struct api *api, struct http_req *r, const struct resource *res UNUS
 	w->arena = arena_new();
 	w->told_arena = arena_new();
 	w->follow = rest_flag(r, "watch");
+	w->data = rest_flag(r, "data");
 	w->query = (struct bus_query){
 		.ns = arena_dup(w->arena, rest_ns(api, r, false)), .source = arena_dup(w->arena, http_req_arg(r, "source")),
 		.subject = arena_dup(w->arena, http_req_arg(r, "event")), .id = arena_dup(w->arena, http_req_arg(r, "id")), .since_ns = since_ns,

@@ -9,7 +9,8 @@ struct events_opts {
 	struct cli_common common;
 	const char *source, *event, *since, *output;
 	struct cli_int limit;
-	bool watch, all_namespaces;
+	const char *id;
+	bool watch, all_namespaces, data;
 };
 
 static const char *const event_outputs[] = { "json", "wide", NULL };
@@ -22,6 +23,17 @@ print_trace(const struct val *ev)
 	for (size_t i = 0; i < ARRAY_LEN(traces); i++)
 		if (val_get(ev, str_c(traces[i][0])))
 			printf("  %s %.*s", traces[i][1], STR_ARG(val_get_str(ev, traces[i][0])));
+}
+
+/* What it carries, if that was asked for. */
+static void
+print_data(const struct val *ev, struct arena *a)
+{
+	const struct val *data = val_get(ev, S("data")), *bytes = val_get(ev, S("data_base64"));
+	if (data)
+		printf("    data: %.*s\n", STR_ARG(json_write(a, data)));
+	else if (bytes)
+		printf("    data, base64: %.*s\n", STR_ARG(val_text(bytes)));
 }
 
 /* The event itself in a line, each decision indented below it: sensor/trigger, verdict, and the reason. */
@@ -51,6 +63,7 @@ print_event(const struct val *ev, struct arena *a)
 			printf(" -> %.*s", STR_ARG(json_write(a, result)));
 		putchar('\n');
 	}
+	print_data(ev, a);
 	fflush(stdout);
 }
 
@@ -89,6 +102,8 @@ run_events(const void *opts, char **args, int n)
 	url_query(&path, "source", source);
 	url_query(&path, "event", event);
 	url_query(&path, "limit", o->limit.set && !o->watch ? arena_fmt(c.arena, "%lld", (long long)o->limit.v) : STR_NONE);
+	url_query(&path, "id", o->id ? str_c(o->id) : STR_NONE);
+	url_query(&path, "data", o->data ? S("true") : STR_NONE);
 	url_query(&path, "watch", o->watch ? S("true") : STR_NONE);
 	if (o->since) {
 		dur d;
@@ -108,11 +123,14 @@ const struct command command_events = {
 	.summary = "What came in, and what became of it.",
 	.examples = "  tidegate events                  the last ones, oldest first, with what each sensor decided and why\n"
 	            "  tidegate events -w               and those to come\n"
-	            "  tidegate events github/push --since 1h\n",
+	            "  tidegate events github/push --since 1h\n"
+	            "  tidegate events --id 01a218fdb73d714ca1dc7950cb864e75 --data\n",
 	.options = (const struct cli_option[]){
 		OPTION(struct events_opts, watch, "watch", 'w', NULL, "Go on with those to come."),
 		OPTION(struct events_opts, limit, "limit", 0, "N", "At most so many (20); with --watch: end after so many."),
 		OPTION(struct events_opts, since, "since", 0, "DURATION", "Those that came since, as 1h."),
+		OPTION(struct events_opts, id, "id", 0, "ID", "The one with that id."),
+		OPTION(struct events_opts, data, "data", 'd', NULL, "With what they carry."),
 		OPTION(struct events_opts, all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace."),
 		OPTION(struct events_opts, output, "output", 'o', "FORMAT", "json: one object a line.", .choices = event_outputs),
 		{ 0 },

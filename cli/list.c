@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tidegate list, get: what the daemon has. Without a daemon's kind in front these are about workflows, as argo's are. */
+#include "cli/listeners.h"
 #include "cli/output.h"
 #include "cli/tree.h"
 #include "cli/workflows.h"
@@ -194,6 +195,8 @@ run_get(const void *opts, char **args, int n)
 	struct err e = { 0 };
 	int worst = EXIT_DONE;
 	client_init(&c, &o->common);
+	if (is_listeners(args[0]))
+		return get_listeners(&c, o->output, args, n);
 	for (int i = 0; i < n; i++) {
 		struct val workflow;
 		if (client_call(&c, "GET", workflow_path(&c, str_c(args[i]), ""), NULL, &workflow, &e)) {
@@ -209,9 +212,10 @@ run_get(const void *opts, char **args, int n)
 
 const struct command command_get = {
 	.name = "get",
-	.args = "WORKFLOW...",
-	.summary = "Show workflows with their steps.",
-	.examples = "  tidegate get build-x7k2f\n  tidegate get @latest             the newest one\n  tidegate get @latest -o json\n",
+	.args = "WORKFLOW...|eventsources [NAME...]|sensors [NAME...]",
+	.summary = "Show workflows with their steps, event sources, or sensors.",
+	.examples = "  tidegate get build-x7k2f\n  tidegate get @latest             the newest one\n  tidegate get @latest -o json\n"
+	            "  tidegate get eventsources        whether each is connected, since when, and its last error\n",
 	.options = (const struct cli_option[]){
 		OPTION(struct get_opts, output, "output", 'o', "FORMAT", "name, json, yaml, wide or short.", .choices = workflow_outputs),
 		OPTION(struct get_opts, status, "status", 0, "PHASE", "Only the steps in this phase."),

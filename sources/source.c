@@ -248,6 +248,7 @@ note_error(struct source *s, const char *error)
 {
 	if (!*error)
 		return;
+	metric_add(METRIC_SOURCE_FAILURES, 1, s->name_z, s->event_z, NULL);
 	snprintf(s->last_error, sizeof s->last_error, "%s", error);
 	s->failed_at = loop_now(s->owner->loop);
 }
@@ -260,6 +261,7 @@ set_state(struct source *s, enum state state, const char *error)
 	if (state != s->state)
 		s->since = loop_now(s->owner->loop);
 	s->state = state;
+	metric_set(METRIC_SOURCE_UP, state == RUNNING, s->name_z, s->event_z, NULL);
 	if (!news)
 		return;
 	snprintf(s->error, sizeof s->error, "%s", error);
@@ -346,6 +348,7 @@ stop(struct source *s)
 	s->stopping = true;
 	map_del(&s->owner->running, s->key);
 	timer_stop(&s->retry);
+	metric_set(METRIC_SOURCE_UP, 0, s->name_z, s->event_z, NULL);
 	log_info("source stops", "namespace", s->object->ns.p, "eventsource", s->name_z, "event", s->event_z, NULL);
 	if (s->started)
 		s->ops->stop(s);
@@ -363,7 +366,8 @@ source_stopped(struct source *s)
 static void
 count_from_zero(struct source *s)
 {
-	static const enum metric_id ids[] = { METRIC_EVENTS_SENT, METRIC_EVENTS_FAILED, METRIC_EVENTS_DUPLICATE, METRIC_EVENTS_FILTERED };
+	static const enum metric_id ids[] = { METRIC_EVENTS_SENT, METRIC_EVENTS_FAILED, METRIC_EVENTS_DUPLICATE, METRIC_EVENTS_FILTERED,
+	                                      METRIC_SOURCE_UP, METRIC_SOURCE_FAILURES };
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		metric_add(ids[i], 0, s->name_z, s->event_z, NULL);
 }
