@@ -240,7 +240,7 @@ static UNUSED void
 settle(struct world *w)
 {
 	for (int quiet = 0, rounds = 0; quiet < 3 && rounds < 2000; rounds++) {
-		bool busy = store_pending(w->store) > 0 || (w->sensors && sensors_under_way(w->sensors));
+		bool busy = store_pending(w->store) > 0 || store_reading(w->store) > 0 || (w->sensors && sensors_under_way(w->sensors));
 		loop_turn(w->loop, busy ? 20 : 2);
 		quiet = busy ? 0 : quiet + 1;
 	}
