@@ -12,6 +12,7 @@ struct redis_trigger {
 	str address, username, channel, stream, list;
 	int64_t db, max_length;
 	struct secret_ref *password;
+	struct tls_config *tls;
 	LIST_OF(struct trigger_parameter) parameters;
 	LIST_OF(struct trigger_parameter) payload;
 	const struct val *src;
@@ -22,8 +23,6 @@ check(void *obj, const struct val *in, struct decode *c)
 {
 	const struct redis_trigger *t = obj;
 	trigger_need(t->address, in, c, "hostAddress");
-	if (str_starts(t->address, S("rediss://")))
-		decode_error(c, in, "hostAddress", "TLS to Redis is not served: hiredis of Debian 12 has none");
 	if (!t->channel.n && !t->stream.n && !t->list.n)
 		decode_error(c, in, NULL, "one of channel, stream and list must be specified");
 	if (t->max_length && !t->stream.n)
@@ -35,13 +34,14 @@ static const struct schema redis_schema = { "RedisTrigger", "Publishes on a chan
 	sizeof(struct redis_trigger), (const struct field[]){
 	FIELD(struct redis_trigger, channel, "channel", 0, .one_of = "where", .doc = "Channel to publish on. Redis keeps nothing for who does not listen."),
 	FIELD(struct redis_trigger, db, "db", 0, .min = 0, .max = INT32_MAX, .doc = "Number of the database."),
-	FIELD(struct redis_trigger, address, "hostAddress", 0, .doc = "Host and port of the server."),
+	FIELD(struct redis_trigger, address, "hostAddress", 0, .doc = "Host and port of the server; rediss://host:port with TLS."),
 	FIELD(struct redis_trigger, list, "list", 0, .one_of = "where", .doc = "List to push onto, at its end."),
 	FIELD(struct redis_trigger, max_length, "maxLength", 0, .min = 0, .max = INT64_MAX, .doc = "About how many entries the stream keeps; 0: all."),
 	FIELD_LIST(struct redis_trigger, parameters, "parameters", 0, &trigger_parameter_schema, .doc = "Values from events to put into this trigger."),
 	FIELD_PTR(struct redis_trigger, password, "password", 0, &secret_ref_schema, .doc = "Password."),
 	FIELD_LIST(struct redis_trigger, payload, "payload", 0, &trigger_payload_schema, .doc = "Values from events that make up the body."),
 	FIELD(struct redis_trigger, stream, "stream", 0, .one_of = "where", .doc = "Stream to append to, as field `payload`."),
+	FIELD_PTR(struct redis_trigger, tls, "tls", 0, &tls_config_schema, .doc = "TLS settings."),
 	FIELD(struct redis_trigger, username, "username", 0, .doc = "User name; without one the password is the server's."),
 	FIELD_SRC(struct redis_trigger, src),
 	{ 0 } }, check };
@@ -69,7 +69,8 @@ fire(struct firing *f)
 		broker_option(b, S("db"), arena_fmt(firing_arena(f), "%lld", (long long)t->db));
 	if (t->max_length)
 		broker_option(b, S("maxlen"), arena_fmt(firing_arena(f), "%lld", (long long)t->max_length));
-	bool ready = call_secret(f, t->password, &b->target.password, &e) == 0 && broker_header(b, S(FIRING_HEADER), firing_id(f), &e) == 0;
+	bool ready = call_secret(f, t->password, &b->target.password, &e) == 0 && broker_tls(b, t->tls, &e) == 0 &&
+	             broker_header(b, S(FIRING_HEADER), firing_id(f), &e) == 0;
 	broker_send(b, ready ? NULL : &e);
 }
 

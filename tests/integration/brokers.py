@@ -173,8 +173,12 @@ class Nats(Broker):
 
 
 class Redis(Broker):
+    secure = 0  # a port with TLS besides, where all who connect need a certificate
+
     def command(self):
-        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", "pw", "--appendonly", "yes", "--dir", self.dir]
+        tls = ["--tls-port", str(self.secure), "--tls-cert-file", "server.crt", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.crt"]
+        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", "pw", "--appendonly", "yes", "--dir", self.dir,
+                *(tls if self.secure else [])]
 
     def ready(self):
         try:

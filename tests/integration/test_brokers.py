@@ -72,10 +72,10 @@ class Tls(Brokers):
         event = json.loads(d.cli("events", "-o", "json").stdout.splitlines()[-1])
         return {x["trigger"]: (x["verdict"], x.get("reason", "")) for x in event.get("decisions", []) if x.get("trigger") in self.CASES}
 
-    def check(self, b, trigger):
+    def check(self, b, trigger, **more):
         """`trigger`: with HOST, TLS and CASE in it."""
         self.hook = free_port()
-        secrets = {"ca": b.text("ca.crt"), "other": b.text("other.crt"), "cert": b.text("client.crt"), "key": b.text("client.key"), "user": "guest"}
+        secrets = {"ca": b.text("ca.crt"), "other": b.text("other.crt"), "cert": b.text("client.crt"), "key": b.text("client.key"), "user": "guest", **more}
         triggers = "\n".join(f"  - retryStrategy: {{steps: 1}}\n    template:\n      name: {case}\n" +
                              trigger.replace("HOST", host).replace("TLS", "{" + tls + "}").replace("CASE", case) + PAYLOAD.rstrip()
                              for case, (host, tls, _) in self.CASES.items())
@@ -108,6 +108,11 @@ class Tls(Brokers):
         b.listen()
         self.check(b, f"      mqtt:\n        url: tcp://HOST:{b.secure}\n        topic: t/CASE\n        tls: TLS")
         self.assertEqual({m["topic"] for m in b.messages(2)}, {"t/good", "t/unverified"})
+
+    def test_redis(self):
+        b = self.secured(Redis, free_port())
+        self.check(b, f"      redis:\n        hostAddress: HOST:{b.secure}\n        password: {ref('pw')}\n        list: l\n        tls: TLS", pw="pw")
+        self.assertEqual(b.call("LLEN", "l"), 2)
 
     def test_amqp(self):
         b = self.secured(Rabbit, free_port())
