@@ -43,6 +43,7 @@ struct feed {
 	struct loop *loop;
 	const struct backoff *backoff;
 	int64_t rate_every_ns; /* 0: no limit */
+	int64_t number;        /* the kind's */
 
 	/* the loop's */
 	struct backoff_state waits;
@@ -424,9 +425,22 @@ ended(void *arg)
 int
 feed_start(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, struct err *e)
 {
+	return feed_start_with(s, ops, b, per_second, 0, e);
+}
+
+int64_t
+feed_number(const struct source *s)
+{
+	const struct feed *f = source_data(s);
+	return f->number;
+}
+
+int
+feed_start_with(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, int64_t number, struct err *e)
+{
 	pthread_condattr_t clock;
 	struct feed *f = MEM_NEW(struct feed);
-	*f = (struct feed){ .source = s, .ops = ops, .loop = source_loop(s), .backoff = b, .paused = source_is_paused(s),
+	*f = (struct feed){ .source = s, .ops = ops, .loop = source_loop(s), .backoff = b, .paused = source_is_paused(s), .number = number,
 	                    .rate_every_ns = per_second > 0 ? NS_PER_SEC / per_second : 0 };
 	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->wake_fd < 0) {

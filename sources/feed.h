@@ -61,6 +61,10 @@ struct feed_ops {
 
 /* Begins to connect; becomes the data of the source. `b`: connectionBackoff, or NULL. `per_second`: most messages a second; 0: no limit. */
 int feed_start(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, struct err *e) MUST_CHECK;
+/* The same with a number of the kind's own, such as its mark, for target() to ask for (feed_number). */
+int feed_start_with(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, int64_t number,
+                    struct err *e) MUST_CHECK;
+int64_t feed_number(const struct source *s);
 /* source_ops.ack, .pause and .stop. */
 void feed_ack(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
 void feed_pause(struct source *s, bool on);

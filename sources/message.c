@@ -103,6 +103,15 @@ message_end(struct message *m)
 	return ev;
 }
 
+str
+message_text(struct message *m, struct arena *a)
+{
+	struct event *ev = message_end(m);
+	str text = arena_dup(a, ev->data);
+	event_unref(ev);
+	return text;
+}
+
 void
 message_drop(struct message *m)
 {

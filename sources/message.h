@@ -39,6 +39,8 @@ void message_map(struct message *m, const char *name, const struct kvs *map);
 void message_metadata(struct message *m, const struct kvs *metadata);
 /* An event with that data and one reference. */
 struct event *message_end(struct message *m);
+/* Only the data, in `a`, for source_ops.wrap. */
+str message_text(struct message *m, struct arena *a);
 /* Frees what was begun, in place of message_end. */
 void message_drop(struct message *m);
 

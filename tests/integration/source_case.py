@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of event sources that take messages from a broker share: a daemon with one entry, its events as they are on disk, its state, and a
+publisher of MQTT that waits for the broker's word."""
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import struct
+import time
+
+from harness import until
+from test_services import Services
+
+TEXT = """apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: es}
+spec:
+  KIND:
+    e:
+"""
+SECRET = """apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData:
+"""
+
+
+def ref(key):
+    return "{name: keys, key: " + key + "}"
+
+
+class SourceCase(Services):
+    def broker(self, kind, start=True):
+        b = kind(os.path.join(self.directory, "broker"))
+        self.addCleanup(b.close)
+        return b.start() if start else b
+
+    @staticmethod
+    def secret(keys):
+        return SECRET + "".join(f"  {k}: {json.dumps(v)}\n" for k, v in keys.items())
+
+    @staticmethod
+    def entry(kind, lines):
+        return TEXT.replace("KIND", kind) + "".join(f"      {x}\n" for x in lines.strip().splitlines())
+
+    def source(self, kind, lines, start=True, **secrets):
+        """A daemon with one entry of that kind, whose fields are `lines`."""
+        return self.daemon({"source.yaml": self.entry(kind, lines), "keys.yaml": self.secret(dict({"unused": "x"}, **secrets))}, start=start)
+
+    @staticmethod
+    def rows(d, columns="id, data"):
+        path = f"{d.state}/tidegate.db"
+        if not os.path.exists(path):
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return db.execute(f"SELECT {columns} FROM bus_event ORDER BY key").fetchall()
+
+    def events(self, d):
+        """The data of all events, oldest first."""
+        return [json.loads(x) for _, x in self.rows(d)]
+
+    def count(self, d):
+        return self.rows_count(d, "1=1")
+
+    @staticmethod
+    def rows_count(d, where):
+        with contextlib.closing(sqlite3.connect(f"file:{d.state}/tidegate.db?mode=ro", uri=True)) as db:
+            return db.execute("SELECT COUNT(*) FROM bus_event WHERE " + where).fetchone()[0]
+
+    def wait_events(self, d, n, seconds=60):
+        until(lambda: self.count(d) >= n, seconds, f"{n} events")
+        return self.events(d)
+
+    @staticmethod
+    def state(d):
+        return json.loads(d.cli("status", "-o", "json").stdout)["sources"][0]
+
+    def wait_state(self, d, state, reason=""):
+        return until(lambda: (s := self.state(d))["state"] == state and reason in s.get("error", "") and s, 60, f"{state} {reason}")
+
+    @staticmethod
+    def lines(d):
+        """What the log says of the source."""
+        return [x for x in d.log().splitlines() if "eventsource=es" in x]
+
+
+class MqttPublisher:
+    """Sends bodies with QoS 1 or 2, so many at a time, until the broker has said of each that it has it; over new connections when one breaks."""
+
+    def __init__(self, port, topic, qos, window=100):
+        self.port, self.topic, self.qos, self.window = port, topic.encode(), qos, window
+        self.sock, self.data, self.acked, self.repeated = None, b"", 0, set()
+
+    def packet(self, first, body):
+        n, length = len(body), b""
+        while True:
+            length += bytes([n & 127 | (128 if n > 127 else 0)])
+            n >>= 7
+            if not n:
+                return bytes([first]) + length + body
+
+    def connect(self):
+        self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        self.data = b""
+        self.sock.sendall(self.packet(0x10, b"\0\4MQTT\4\2\0\0\0\0"))
+        kind, body = self.read()
+        if kind != 0x20 or body[1]:
+            raise OSError("refused")
+
+    def read(self):
+        while True:
+            if len(self.data) >= 2 and len(self.data) >= 2 + self.data[1]:  # acknowledgements are short
+                kind, body = self.data[0], self.data[2:2 + self.data[1]]
+                self.data = self.data[2 + self.data[1]:]
+                return kind, body
+            got = self.sock.recv(65536)
+            if not got:
+                raise OSError("closed")
+            self.data += got
+
+    def close(self):
+        if self.sock:
+            self.sock.close()
+        self.sock = None
+
+    def send_window(self, bodies):
+        """Sends them; `bodies` keeps those that the broker has not spoken of."""
+        waiting, out = {}, b""
+        for i, body in enumerate(bodies):
+            waiting[i + 1] = body
+            out += self.packet(0x30 | self.qos << 1, struct.pack(">H", len(self.topic)) + self.topic + struct.pack(">H", i + 1) + body)
+        self.sock.sendall(out)
+        while waiting:
+            kind, body = self.read()
+            ident = struct.unpack(">H", body[:2])[0]
+            if kind == 0x50:
+                self.sock.sendall(self.packet(0x62, body[:2]))
+            else:
+                bodies.remove(waiting.pop(ident))
+                self.acked += 1
+
+    def publish(self, bodies, seconds=600):
+        end = time.monotonic() + seconds
+        rest = []
+        source = iter(bodies)
+        while True:
+            while len(rest) < self.window and (b := next(source, None)) is not None:
+                rest.append(b)
+            if not rest:
+                return
+            try:
+                if not self.sock:
+                    self.connect()
+                self.send_window(rest)
+            except OSError:
+                self.repeated.update(rest)  # the broker may have them
+                self.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
