@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/test_case.h"
 #include "cli/test_record.h"
+#include "cli/test_report.h"
 #include "config/config.h"
 #include "core/log.h"
 #include "core/val.h"
@@ -17,12 +18,11 @@ struct test_opts {
 	struct cli_common common;
 	const char *only;
 	struct cli_texts record;
+	const char *output;
 	bool verbose;
 };
 
-struct tally {
-	size_t n, hold;
-};
+static const char *const outputs[] = { "text", "json", "junit", NULL };
 
 static bool
 is_wanted(const struct test_opts *o, str name)
@@ -33,7 +33,7 @@ is_wanted(const struct test_opts *o, str name)
 /* ---- JSON lines ----------------------------------------------------------------------------------------------------------------- */
 
 static void
-run_line(const char *path, size_t line, str text, const struct test_opts *o, struct tally *t)
+run_line(const char *path, size_t line, str text, const struct test_opts *o, struct test_report *t)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct val c;
@@ -48,16 +48,11 @@ run_line(const char *path, size_t line, str text, const struct test_opts *o, str
 		return;
 	if (!why)
 		why = case_run(a, &c);
-	t->n++;
-	t->hold += !why;
-	if (why)
-		printf("%s:%zu: %.*s: %s\n", path, line, STR_ARG(name), why);
-	else if (o->verbose)
-		printf("%s:%zu: %.*s: holds\n", path, line, STR_ARG(name));
+	report_case(t, path, line, name, why ? arena_fmt(a, "%s:%zu: %.*s: %s\n", path, line, STR_ARG(name), why) : S(""));
 }
 
 static int
-run_lines(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+run_lines(const char *path, const struct test_opts *o, struct test_report *t, struct err *e)
 {
 	FILE *f = fopen(path, "re");
 	char *line = NULL;
@@ -75,23 +70,18 @@ run_lines(const char *path, const struct test_opts *o, struct tally *t, struct e
 /* ---- test files ------------------------------------------------------------------------------------------------------------------ */
 
 static void
-run_case(const struct test_file *f, size_t i, const struct test_opts *o, struct tally *t)
+run_case(const struct test_file *f, size_t i, const struct test_opts *o, struct test_report *t)
 {
 	struct buf out CLEANUP(free_buf) = { 0 };
 	const struct test_case *c = &f->cases.p[i];
 	if (!c->expect || !is_wanted(o, c->name))
 		return;
-	bool holds = test_case_run(f, i, &out);
-	t->n++;
-	t->hold += holds;
-	if (!holds)
-		printf("%.*s", STR_ARG(buf_str(&out)));
-	else if (o->verbose)
-		printf("%.*s:%u: %.*s: holds\n", STR_ARG(f->path), c->src->line, STR_ARG(c->name));
+	(void)test_case_run(f, i, &out); /* what it writes says whether it holds */
+	report_case(t, f->path.p, c->src->line, c->name, buf_str(&out));
 }
 
 static int
-run_cases(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+run_cases(const char *path, const struct test_opts *o, struct test_report *t, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct test_file f;
@@ -113,12 +103,12 @@ run_cases(const char *path, const struct test_opts *o, struct tally *t, struct e
 enum { FOLDER_DEPTH_MAX = 32 };
 
 static int
-run_file(const char *path, const struct test_opts *o, struct tally *t, struct err *e)
+run_file(const char *path, const struct test_opts *o, struct test_report *t, struct err *e)
 {
 	return str_ends(str_c(path), S(".jsonl")) ? run_lines(path, o, t, e) : run_cases(path, o, t, e);
 }
 
-static int run_path(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e);
+static int run_path(const char *path, unsigned depth, const struct test_opts *o, struct test_report *t, struct err *e);
 
 static int
 by_name(const struct dirent **a, const struct dirent **b)
@@ -128,7 +118,7 @@ by_name(const struct dirent **a, const struct dirent **b)
 
 /* Of a folder the files *.test.yaml and *.test.yml, and those of the folders in it; hidden ones are left out. */
 static int
-run_folder(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e)
+run_folder(const char *path, unsigned depth, const struct test_opts *o, struct test_report *t, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct dirent **list;
@@ -148,7 +138,7 @@ run_folder(const char *path, unsigned depth, const struct test_opts *o, struct t
 }
 
 static int
-run_path(const char *path, unsigned depth, const struct test_opts *o, struct tally *t, struct err *e)
+run_path(const char *path, unsigned depth, const struct test_opts *o, struct test_report *t, struct err *e)
 {
 	struct stat st;
 	bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -159,20 +149,23 @@ static int
 run(const void *opts, char **args, int n)
 {
 	const struct test_opts *o = opts;
-	struct tally t = { 0 };
+	struct test_report t = { .form = o->output ? o->output : "text", .verbose = o->verbose };
 	struct err e;
 	log_setup(LOG_ERROR + 1, LOG_LOGFMT); /* what went wrong is in the result of its case */
+	if (o->record.n && o->output)
+		return cli_usage(&command_test, "--record prints a test file: --output is for the results of tests");
 	if (o->record.n)
 		return test_record(&o->common, &o->record, args, n, &e) < 0 ? cli_fail(&e) : EXIT_DONE;
 	for (int i = 0; i < n; i++)
 		if (run_path(args[i], 0, o, &t, &e) < 0)
 			return cli_fail(&e);
-	printf("%zu of %zu hold\n", t.hold, t.n);
+	report_end(&t, stdout);
 	return t.hold == t.n ? EXIT_DONE : EXIT_FAILED;
 }
 
 static const struct cli_option options[] = {
 	OPTION(struct test_opts, only, "only", 0, "TEXT", "Only the cases whose name has this text."),
+	OPTION(struct test_opts, output, "output", 'o', "FORMAT", "text (a line as each thing differs), json, or junit (XML, for CI).", .choices = outputs),
 	OPTION(struct test_opts, record, "record", 0, "ID", "Print a test file of this stored event and what FILE, manifests, makes of it; may be repeated."),
 	OPTION(struct test_opts, verbose, "verbose", 'v', NULL, "Print the cases that hold, too."),
 	{ 0 },
@@ -185,6 +178,7 @@ const struct command command_test = {
 	.examples = "  tidegate test sensor.test.yaml\n"
 		    "  tidegate test manifests/                 # every *.test.yaml below it\n"
 		    "  tidegate test --only 'main branch' -v sensor.test.yaml\n"
+		    "  tidegate test -o junit manifests/ >results.xml\n"
 		    "  tidegate test --record 019c0b2a8d2f7a64b1c1a5f3f0f0a4d1 sensor.yaml >sensor.test.yaml\n",
 	.doc = "A YAML file has a case a document: manifests, events and when they come, and what must be fired, decided and made of it. With what steps\n"
 	       "come to, the workflows are played, too. docs/testing-manifests.md shows how, docs/reference/test.md has every field.\n"

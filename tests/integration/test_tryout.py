@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """tidegate test: what files of ours say holds or does not, and where it says so."""
 import glob
+import json
 import os
 import re
 import subprocess
+import xml.etree.ElementTree
 
 from harness import ROOT, TIDEGATE, TestCase
 
@@ -60,6 +62,45 @@ class Base(TestCase):
 
     def holds(self, text, head=SENSOR):
         self.assertEqual(self.case(text, head), (True, []))
+
+
+class Reports(Base):
+    """What programs read: a document with each case and what differs, whatever is in it."""
+
+    def test_json_and_junit(self):
+        text = SENSOR + "name: holds\nevents:\n" + PUSH + "expect: {decisions: []}\n---\nname: 'a \"<case>\" & ''more'''\n" \
+            "events: [{source: github, event: push, body: {ref: main, n: \"\\u0001]]>\\n&\"}, id: p}, {source: github, event: ok}]\n" \
+            "expect: {firings: [{trigger: call, payload: {n: x}}]}\n"
+        first = self.write("tests/a.test.yaml", text)
+        second = self.write("tests/b.test.yaml", SENSOR + "name: also\nevents:\n" + PUSH + "expect: {decisions: []}\n")
+        folder = os.path.dirname(first)
+        lines = run(folder).stdout.splitlines()
+        self.assertRegex(lines[-1], "^2 of 3 hold$")
+        done = run("-o", "json", folder)
+        got = json.loads(done.stdout)
+        self.assertEqual((done.returncode, got["cases"], got["hold"]), (1, 3, 2), done.stderr)
+        name = "a \"<case>\" & 'more'"
+        self.assertEqual([(r["file"], r["name"], r["holds"]) for r in got["results"]], [(first, "holds", True), (first, name, False), (second, "also", True)])
+        self.assertEqual(got["results"][1]["differs"], lines[:-1])
+        self.assertEqual(text.splitlines()[got["results"][1]["line"] - 1].split(":")[0], "name")
+        done = run("-o", "junit", folder)
+        root = xml.etree.ElementTree.fromstring(done.stdout)
+        self.assertEqual((done.returncode, root.tag, root.get("tests"), root.get("failures")), (1, "testsuites", "3", "1"))
+        self.assertEqual([(s.get("name"), s.get("tests"), s.get("failures")) for s in root], [(first, "2", "1"), (second, "1", "0")])
+        self.assertEqual([c.get("name") for c in root.iter("testcase")], ["holds", name, "also"])
+        failure, = root.iter("failure")
+        self.assertEqual([failure.get("message"), failure.text.splitlines()], [lines[0], lines[:-1]])
+        self.assertEqual(run("-o", "junit", second).returncode, 0)
+
+    def test_json_lines_and_wrong_calls(self):
+        path = self.write("a.jsonl", '{"name": "bad \\u0001 <"}\n')
+        failure, = xml.etree.ElementTree.fromstring(run("-o", "junit", path).stdout).iter("failure")
+        self.assertIn("bad ? <", failure.text)
+        self.assertEqual(json.loads(run("-o", "json", path).stdout)["results"][0]["name"], "bad \x01 <")
+        done = run("-o", "xml", path)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("junit", done.stderr)
+        self.assertEqual(run("-o", "json", "--record", "x", path).returncode, 2)
 
 
 class Files(Base):
