@@ -31,7 +31,9 @@ static void
 check_expr(void *obj, const struct val *in, struct decode *c)
 {
 	const struct expr_filter *f = obj;
+	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct err e;
+	str name, date;
 
 	if (!f->expr.n)
 		decode_error(c, in, NULL, "one of expr filters is not valid: expr must not be empty");
@@ -39,6 +41,9 @@ check_expr(void *obj, const struct val *in, struct decode *c)
 		decode_warn(c, in, NULL, "is not looked at: an expression needs fields");
 	else if (when_check_names(f->expr, &e) < 0)
 		decode_error(c, in, "expr", "%s", e.msg);
+	else if (when_compares_date(f->expr, a, &name, &date))
+		decode_warn(c, in, "expr", "%.*s is a number here, the seconds since 1970, which a text is never equal to; if %.*s is a text, use a data filter, or =~ and a pattern "
+			"as '^2024-01-15$'", STR_ARG(date), STR_ARG(name));
 	for (size_t i = 0; i < f->fields.n; i++)
 		if (!f->fields.p[i].path.n || !f->fields.p[i].name.n)
 			decode_error(c, in, "fields", "one of expr filters is not valid: path and name must not be "

@@ -153,7 +153,7 @@ eval_comparison(struct eval *x, const struct when_tree *t, const struct val *a, 
 	}
 	if (a->kind != VAL_FLOAT || b->kind != VAL_FLOAT)
 		return mistyped(x, a->kind != VAL_FLOAT ? a : b, op, "comparator",
-			t->left->date || t->right->date ? "number, as a quoted date is one (of seconds since 1970)" : "number");
+			t->left->date.n || t->right->date.n ? "number, as a quoted date is one (of seconds since 1970)" : "number");
 	*out = op == OP_LT ? a->f < b->f : op == OP_LE ? a->f <= b->f : op == OP_GT ? a->f > b->f : a->f >= b->f;
 	return 0;
 }
@@ -350,6 +350,35 @@ when_check_names(str text, struct err *e)
 	int rc = when_compile(text, a, &w, e);
 	when_free(w);
 	return rc;
+}
+
+static bool
+compares_date(const struct when_tree *t, str *name, str *date)
+{
+	const struct when_tree *l = t ? t->left : NULL, *r = t ? t->right : NULL;
+	if (!t)
+		return false;
+	if (l && (t->op == OP_EQ || t->op == OP_NE) && ((l->op == OP_NAME && r->date.n) || (r->op == OP_NAME && l->date.n))) {
+		*name = val_text(l->op == OP_NAME ? &l->value : &r->value);
+		*date = l->date.n ? l->date : r->date;
+		return true;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		if (compares_date(t->items[i], name, date))
+			return true;
+	return compares_date(l, name, date) || compares_date(r, name, date);
+}
+
+bool
+when_compares_date(str text, struct arena *a, str *name, str *date)
+{
+	struct when *w;
+	struct err e;
+	if (when_compile(text, a, &w, &e) < 0)
+		return false;
+	bool does = compares_date(w->root, name, date);
+	when_free(w);
+	return does;
 }
 
 /* ---- a step's condition --------------------------------------------------------------------------------------------- */

@@ -43,5 +43,7 @@ int when_value(const struct when *w, bool (*lookup)(void *arg, str name, struct 
 /* `v` with its numbers as VAL_FLOAT, in `a`; shares what has none. */
 struct val when_number_values(struct arena *a, const struct val *v);
 int when_check_names(str text, struct err *e) MUST_CHECK;
+/* The first name that `==` or `!=` compares with a quoted date, which a text is never equal to: in `a`, the date as it is written. False: none. */
+bool when_compares_date(str text, struct arena *a, str *name, str *date);
 
 #endif

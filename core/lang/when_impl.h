@@ -49,7 +49,7 @@ struct when_tree {
 	struct when_tree **items;       /* LIST */
 	size_t n;
 	bool in_parens;                 /* directly */
-	bool date;                      /* a leaf that was written as a quoted date */
+	str date;                       /* a leaf that was written as a quoted date: as it was written */
 	const struct regex *pattern;    /* MATCH, NOMATCH with a constant on the right */
 };
 

@@ -341,11 +341,12 @@ leaf(struct parser *p)
 	if (p->kind != TOKEN_VALUE && p->kind != TOKEN_TEXT && p->kind != TOKEN_TIME && p->kind != TOKEN_NAME)
 		return unexpected(p);
 	struct when_tree *t = node(p, p->kind == TOKEN_NAME ? OP_NAME : OP_NONE, NULL, NULL);
-	t->date = p->kind == TOKEN_TIME;
+	if (p->kind == TOKEN_TIME)
+		t->date = p->seen;
 	t->value = p->value;
 	if (next(p))
 		return NULL;
-	if (t->date && p->kind == TOKEN_OP && is_choice(p->op)) {
+	if (t->date.n && p->kind == TOKEN_OP && is_choice(p->op)) {
 		(void)fail(p, "Cannot transition token types from a date to", p->seen);
 		return NULL;
 	}
