@@ -102,6 +102,13 @@ class Events(TestCase):
         self.assertEqual([(s["name"], s["fired"]) for s in status["sensors"]], [("greeter", 1)])
         self.assertRegex(self.d.cli("status").stdout, r"default/hooks/hello +webhook +running")
 
+    def test_a_wrong_jq_program_is_told_before_any_event(self):
+        self.d.write("other.yaml", SENSOR.replace("greeter", "wrong").replace("      filters:", "      transform: {jq: '.body | nothing(1)'}\n      filters:"))
+        self.d.process.send_signal(signal.SIGHUP)
+        line = until(lambda: [x for x in self.d.log().splitlines() if "jq program" in x], 60, "the log")[0]
+        for part in ("level=error", "sensor=default/wrong", "dependency=hello", "nothing/1 is not defined"):
+            self.assertIn(part, line)
+
     def test_hangup_reads_again(self):
         self.d.process.send_signal(signal.SIGHUP)
         until(lambda: "manifests read again" in self.d.log(), 20, "the reading")

@@ -4,6 +4,7 @@ import datetime
 import http.server
 import itertools
 import json
+import os
 import threading
 import unittest
 import zoneinfo
@@ -432,6 +433,13 @@ class Waiting(Explaining):
         x = self.explain("alone", event)
         self.assertFalse(x["fired"])
         self.assertRegex(x["summary"], r"no dependency names hooks/nobody: a is for hooks/alone-a \(.*alone\.yaml:6\)")
+        self.d.write("far.yaml", source(["near"]).replace("hooks", "far").replace("spec:\n", "spec:\n  eventBusName: second\n", 1))
+        self.d.write("second.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: {name: second}\nspec: {nats: {native: {}}}\n")
+        self.d.write("apart.yaml", joined("apart", [], ("a",)).replace("eventSourceName: hooks, eventName: apart-a", "eventSourceName: far, eventName: near"))
+        self.d.process.send_signal(1)
+        until(lambda: self.d.api("GET", "/tidegate/v1/explain/sensors/default/apart")[0] == 200, 30, "the sensor")
+        event = until(lambda: (lambda a: a[0] == 200 and a[1]["id"])(self.d.api("POST", "/tidegate/v1/emit/default/far/near", {})), 30, "the source")
+        self.assertRegex(self.explain("apart", event)["summary"], r"the event is on bus second, and the sensor reads bus default \(.*apart\.yaml:\d+\)")
         early = self.emit("nobody", {})
         self.d.write("late.yaml", joined("late", [], ("a",)).replace("late-a", "nobody"))
         self.d.process.send_signal(1)
@@ -570,6 +578,29 @@ class CommandLine(Explaining):
         self.assertEqual([r["text"] for r in x["reasons"] if "wait to begin" in r["text"]], ["2 wait to begin: parallelism is 1 in spec"])
         self.d.cli("terminate", "wide")
         self.assertIn("suspended", self.told(self.explained("held", "ok", "  suspend: true\n"), "it is suspended")["summary"])
+
+    def test_workflows_in_the_queue_and_steps_in_their_line(self):
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write("workflowParallelism: 2\nparallelism: 1\n")
+        self.d.stop()
+        self.d = self.daemon({}, "--config", settings)
+        long = "  - name: long\n    container: {image: busybox, command: [sleep, '1000']}\n"
+        self.told(self.explained("first", "long", long), "it runs")
+        look = self.explained("second", "long", long)
+        x = self.told(look, "waits for a place among the steps that run: 1 run and 1 wait")
+        self.assertEqual([(r["node"], r["phase"]) for r in x["reasons"] if "place" in r["text"]], [("last", "Pending")])
+        self.assertIn("parallelism: 1", x["reasons"][-1]["advice"])
+        look = self.explained("third", "ok")
+        x = self.told(look, "waits to be let run: 2 workflows run and 1 wait")
+        self.assertEqual([r["node"] for r in x["reasons"]], ["the workflow"])
+        self.assertIn("workflowParallelism: 2", x["reasons"][0]["advice"])
+        self.assertEqual(self.d.cli("explain", "workflow", "third", check=False).returncode, 3)
+        self.d.kill()
+        self.d.start()
+        self.told(look, "waits to be let run")
+        self.d.cli("terminate", "first", "second")
+        self.told(look, "it succeeded")
 
     def test_workflows(self):
         look = self.explained("fails", "bad")
