@@ -4,19 +4,22 @@
  * {"headers":{...},"body":{...},"metadata":{...}} with the kind of event and the delivery id put into the body, and is known
  * by that id: a redelivery is the same event.
  */
-#include "core/crypto.h"
 #include "sources/check.h"
 #include "sources/github.h"
 #include "sources/go_json.h"
-#include "sources/secure.h"
-#include "sources/webhook_server.h"
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
 static bool
 registers_hooks(const struct github_source *s)
 {
-	return (s->api_token || s->app) && s->webhook && s->webhook->url.n;
+	return (s->api_token || s->app) && s->common.webhook && s->common.webhook->url.n;
+}
+
+bool
+github_registers(const struct source *s)
+{
+	return registers_hooks(source_config(s));
 }
 
 static void
@@ -39,12 +42,12 @@ check(void *obj, const struct val *in, struct decode *c)
 		decode_error(c, in, "events", "events to register the hook for are needed");
 	else if (registers && !s->api_token)
 		decode_later(c, in, "githubApp", "registering the hook as an app is not served yet: give an apiToken");
-	if (!s->secret)
+	if (!s->common.secret)
 		decode_warn(c, in, NULL, "without webhookSecret anybody who reaches the port can send events");
-	webhook_context_required(s->webhook, in, c);
+	webhook_context_required(s->common.webhook, in, c);
 }
 
-static const struct schema owned_repositories_schema = { "OwnedRepositories", "Repositories of an owner.",
+const struct schema owned_repositories_schema = { "OwnedRepositories", "Repositories of an owner.",
 	sizeof(struct owned_repositories), (const struct field[]){
 	FIELD(struct owned_repositories, names, "names", 0, .doc = "Names of the repositories."),
 	FIELD(struct owned_repositories, owner, "owner", 0, .doc = "User or organization."),
@@ -72,23 +75,17 @@ static const struct schema github_source_schema = { "GithubEventSource", "Webhoo
 	FIELD(struct github_source, upload_url, "githubUploadURL", 0, .doc = "URL for uploads of GitHub Enterprise."),
 	FIELD(struct github_source, id, "id", 0, .doc = "Id of the hook; means nothing."),
 	FIELD(struct github_source, insecure, "insecure", 0, .doc = "A registered hook does not check our certificate."),
-	FIELD(struct github_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
+	FIELD(struct github_source, common.metadata, "metadata", 0, .doc = "Copied into the data of each event."),
 	FIELD(struct github_source, organizations, "organizations", 0, .doc = "Organizations to register with."),
 	FIELD(struct github_source, owner, "owner", DEPRECATED, .hint = "write repositories", .doc = "Owner of `repository`."),
 	FIELD_LIST(struct github_source, repositories, "repositories", 0, &owned_repositories_schema,
 		.doc = "Repositories to register with."),
 	FIELD(struct github_source, repository, "repository", DEPRECATED, .hint = "write repositories", .doc = "Repository."),
-	FIELD_PTR(struct github_source, webhook, "webhook", 0, &webhook_context_schema, .doc = "The endpoint."),
-	FIELD_PTR(struct github_source, secret, "webhookSecret", 0, &secret_ref_schema,
+	FIELD_PTR(struct github_source, common.webhook, "webhook", 0, &webhook_context_schema, .doc = "The endpoint."),
+	FIELD_PTR(struct github_source, common.secret, "webhookSecret", 0, &secret_ref_schema,
 		.doc = "Secret that signs the deliveries; without it anything is accepted."),
 	FIELD_SRC(struct github_source, src),
 	{ 0 } }, check };
-
-/* What runs. */
-struct github {
-	struct webhook_route *route;
-	struct github_hooks *hooks; /* NULL: none are registered */
-};
 
 /* ---- a delivery ----------------------------------------------------------------------------------------------- */
 
@@ -125,22 +122,6 @@ payload_of(struct http_req *r, str *out, struct err *e)
 	return 0;
 }
 
-static int
-check_signature(struct source *s, struct http_req *r, struct err *e)
-{
-	const struct github_source *c = source_config(s);
-	if (!c->secret)
-		return 0;
-	str secret, signature = http_req_header(r, "X-Hub-Signature-256");
-	if (source_secret(s, c->secret, http_req_arena(r), &secret, e) < 0)
-		return -1;
-	if (secret.n == 0)
-		return err_set(e, ERR_NOT_FOUND, "webhookSecret %.*s/%.*s is empty", STR_ARG(c->secret->name), STR_ARG(c->secret->key));
-	if (signature.n == 0)
-		signature = http_req_header(r, "X-Hub-Signature");
-	return secure_check_github(signature, secret, http_req_body(r), e);
-}
-
 /* Appends the body as sensors see it: members sorted, kind of event and delivery id among them. */
 static int
 add_body(struct buf *b, struct arena *a, str payload, str event, str delivery, struct err *e)
@@ -161,38 +142,26 @@ add_body(struct buf *b, struct arena *a, str payload, str event, str delivery, s
 }
 
 static void
-add_metadata(struct buf *b, const struct github_source *c)
-{
-	if (c->metadata.n) {
-		buf_add(b, S(",\"metadata\":"));
-		webhook_metadata_json(b, &c->metadata);
-	}
-	buf_addc(b, '}');
-}
-
-static void
 handle(struct source *s, struct http_req *r)
 {
-	const struct github_source *c = source_config(s);
-	struct arena *a = http_req_arena(r);
 	struct err e = { 0 };
-	str payload, delivery = http_req_header(r, "X-GitHub-Delivery");
-	if (http_req_too_large(r) || http_req_body(r).n > (size_t)c->webhook->max_payload) {
-		webhook_refuse(s, r, S("http: request body too large"));
+	str payload, id, delivery = http_req_header(r, "X-GitHub-Delivery");
+	if (!signed_size_ok(s, r))
 		return;
-	}
-	struct buf data CLEANUP(free_buf) = { 0 };
-	buf_add(&data, S("{\"headers\":"));
-	webhook_headers_json(&data, r);
-	buf_add(&data, S(",\"body\":"));
-	if (payload_of(r, &payload, &e) < 0 || check_signature(s, r, &e) < 0 ||
-	    add_body(&data, a, payload, http_req_header(r, "X-GitHub-Event"), delivery, &e) < 0) {
+	if (payload_of(r, &payload, &e) < 0) {
 		webhook_refuse(s, r, str_c(e.msg));
 		return;
 	}
-	add_metadata(&data, c);
-	const struct github *g = source_data(s);
-	webhook_emit(s, g->route, r, buf_str(&data), delivery);
+	if (!signed_passes(s, r, &id))
+		return;
+	struct buf data CLEANUP(free_buf) = { 0 };
+	signed_open(&data, r);
+	if (add_body(&data, http_req_arena(r), payload, http_req_header(r, "X-GitHub-Event"), delivery, &e) < 0) {
+		webhook_refuse(s, r, str_c(e.msg));
+		return;
+	}
+	signed_close(&data, s);
+	webhook_emit(s, signed_route(s), r, buf_str(&data), id);
 }
 
 static int
@@ -206,45 +175,19 @@ wrap(struct source *s, struct arena *a, str body, str *out, struct err *e)
 	buf_add(&b, S("{\"headers\":{\"Content-Type\":[\"application/json\"]},\"body\":"));
 	if (add_body(&b, a, body, val_is(event, VAL_STR) ? val_text(event) : S(""), STR_NONE, e) < 0)
 		return -1;
-	add_metadata(&b, source_config(s));
+	signed_close(&b, s);
 	*out = arena_dup(a, buf_str(&b));
 	return 0;
 }
 
-/* The secret must be there from the start: a source that checks nothing because it could not read it would be a hole. */
+static const struct signed_kind github = { .signature = &signatures[SIGNED_GITHUB], .secret = "webhookSecret", .handle = handle,
+	.hooks = &github_hooks, .registers = github_registers };
+
 static int
 start(struct source *s, struct err *e)
 {
-	const struct github_source *c = source_config(s);
-	struct webhook_route *route;
-	if (c->secret) {
-		struct arena *a CLEANUP(free_arena) = arena_new();
-		str secret;
-		if (source_secret(s, c->secret, a, &secret, e) < 0 || crypto_load(e) < 0)
-			return err_wrap(e, "webhookSecret");
-	}
-	if (webhook_serve(s, c->webhook, handle, &route, e) < 0)
-		return -1;
-	struct github *g = MEM_NEW(struct github);
-	g->route = route;
-	source_set_data(s, g);
-	if (registers_hooks(c))
-		g->hooks = github_hooks_start(s);
-	return 0;
-}
-
-static void
-stop(struct source *s)
-{
-	struct github *g = source_data(s);
-	struct github_hooks *hooks = g->hooks;
-	webhook_unserve(g->route);
-	free(g);
-	if (hooks)
-		github_hooks_stop(hooks);
-	else
-		source_stopped(s);
+	return signed_start(s, &github, 0, e);
 }
 
 const struct source_ops source_github = { .kind = "github", .doc = "Webhooks of GitHub.", .schema = &github_source_schema,
-	.rolling = true, .start = start, .ack = webhook_ack, .stop = stop, .wrap = wrap };
+	.rolling = true, .start = start, .ack = webhook_ack, .stop = signed_stop, .wrap = wrap };

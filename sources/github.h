@@ -3,8 +3,7 @@
 #ifndef TIDEGATE_SOURCES_GITHUB_H
 #define TIDEGATE_SOURCES_GITHUB_H
 
-#include "sources/source.h"
-#include "sources/webhook_context.h"
+#include "sources/signed.h"
 
 struct owned_repositories {
 	struct strs names;
@@ -15,7 +14,9 @@ struct github_app {
 	struct secret_ref *private_key;
 	const struct val *src;
 };
+extern const struct schema owned_repositories_schema;
 struct github_source {
+	struct signed_config common;
 	bool active;
 	struct secret_ref *api_token;
 	str content_type;
@@ -26,25 +27,20 @@ struct github_source {
 	str base_url, upload_url;
 	struct opt_int id;
 	bool insecure;
-	struct kvs metadata;
 	struct strs organizations;
 	str owner;
 	LIST_OF(struct owned_repositories) repositories;
 	str repository;
-	struct webhook_context *webhook;
-	struct secret_ref *secret;
 	const struct val *src;
 };
 
-struct github_hooks;
-
 /*
- * Makes sure that every organization and repository of the source has a hook that delivers to webhook.url: lists them, and creates
- * one where there is none with that URL and those events (argo-events eventsources/sources/github/start.go). Looks again every
- * minute until ten rounds in a row went well, because somebody else who stops may take the hook with him.
+ * GitHub's API of hooks: every organization and repository of the source gets one that delivers to webhook.url, unless there is one with
+ * that URL and those events (argo-events eventsources/sources/github/start.go). Looked at again every minute until ten rounds in a row
+ * went well, because somebody else who stops may take the hook with him.
  */
-struct github_hooks *github_hooks_start(struct source *s);
-/* Deletes the hooks if the source says so, then calls source_stopped. */
-void github_hooks_stop(struct github_hooks *h);
+extern const struct hook_api github_hooks;
+/* Whether the manifest asks for hooks. */
+bool github_registers(const struct source *s);
 
 #endif

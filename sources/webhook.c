@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* webhook: an HTTP endpoint whose requests become events: {"header":{...},"body":...,"metadata":{...}} (spec events 1.A1). */
+/*
+ * webhook: an HTTP endpoint whose requests become events: {"header":{...},"body":...,"metadata":{...}} (spec events 1.A1), and only
+ * those that are signed if the manifest says how.
+ */
 #include "sources/go_json.h"
-#include "sources/webhook_server.h"
+#include "sources/signed.h"
+#include "sources/webhook_signature.h"
 
 struct webhook_source {
 	struct webhook_context context;
 	struct source_filter *filter;
+	struct webhook_signature *signature;
 	const struct val *src;
 };
+
+/* What a GET says stands in its query, which nobody signs. */
+static void
+check(void *obj, const struct val *in, struct decode *c)
+{
+	const struct webhook_source *s = obj;
+
+	if (s->signature && str_eq(s->context.method, S("GET")))
+		decode_error(c, in, "signature", "the query of a GET is not signed: have it sent by POST");
+}
 
 static const struct schema webhook_source_schema = { "WebhookEventSource", "An HTTP endpoint whose requests become events.",
 	sizeof(struct webhook_source), (const struct field[]){
 	FIELD_OBJ(struct webhook_source, context, "", INLINE, &webhook_context_schema, .doc = "The endpoint."),
 	FIELD_PTR(struct webhook_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct webhook_source, signature, "signature", 0, &webhook_signature_schema, .doc = "How the sender signs: nothing else is let in."),
 	FIELD_SRC(struct webhook_source, src),
-	{ 0 } } };
+	{ 0 } }, check };
+
+/* What runs. */
+struct webhook {
+	struct arena *arena;
+	struct webhook_route *route;
+	const struct signature *signature; /* NULL: nothing is signed */
+};
 
 enum body_result { BODY_OK, BODY_ANSWERED };
 
@@ -48,10 +71,16 @@ add_json(struct buf *b, struct source *s, struct http_req *r)
 	return BODY_ANSWERED;
 }
 
+static bool
+is_too_large(struct source *s, struct http_req *r)
+{
+	const struct webhook_source *c = source_config(s);
+	return http_req_too_large(r) || http_req_body(r).n > (size_t)c->context.max_payload;
+}
+
 static enum body_result
 add_body(struct buf *b, struct source *s, struct http_req *r)
 {
-	const struct webhook_source *c = source_config(s);
 	str method = http_req_method(r);
 	if (str_eq(method, S("GET"))) {
 		add_query(b, r);
@@ -61,7 +90,7 @@ add_body(struct buf *b, struct source *s, struct http_req *r)
 		webhook_refuse(s, r, arena_fmt(http_req_arena(r), "unsupoorted method: %.*s", STR_ARG(method)));
 		return BODY_ANSWERED;
 	}
-	if (http_req_too_large(r) || http_req_body(r).n > (size_t)c->context.max_payload) {
+	if (is_too_large(s, r)) {
 		/* Argo writes the text once when it reads the body and once when it gives up. */
 		webhook_refuse(s, r, S("failed to parse request body, http: request body too large"
 		                       "failed to parse request body, http: request body too large"));
@@ -73,14 +102,28 @@ add_body(struct buf *b, struct source *s, struct http_req *r)
 	return BODY_OK;
 }
 
+/* A body that was cut is refused for that, with the words that everybody gets. */
+static bool
+passes(struct source *s, struct http_req *r, str *id)
+{
+	const struct webhook_source *c = source_config(s);
+	const struct webhook *own = source_data(s);
+	*id = STR_NONE;
+	return !own->signature || is_too_large(s, r) || signed_by(s, r, own->signature, c->signature->secret, "signature.secret", id);
+}
+
 static void
 handle(struct source *s, struct http_req *r)
 {
 	const struct webhook_source *c = source_config(s);
+	const struct webhook *own = source_data(s);
+	str id;
 	if (!str_eq(c->context.method, http_req_method(r))) {
 		webhook_refuse(s, r, S("http method does not match"));
 		return;
 	}
+	if (!passes(s, r, &id))
+		return;
 	struct buf data CLEANUP(free_buf) = { 0 };
 	(void)buf_room(&data, http_req_body(r).n + 1024); /* mostly enough: the buffer need not grow */
 	buf_add(&data, S("{\"header\":"));
@@ -93,7 +136,7 @@ handle(struct source *s, struct http_req *r)
 		webhook_metadata_json(&data, &c->context.metadata);
 	}
 	buf_addc(&data, '}');
-	webhook_emit(s, source_data(s), r, buf_str(&data), STR_NONE);
+	webhook_emit(s, own->route, r, buf_str(&data), id);
 }
 
 static int
@@ -119,16 +162,23 @@ start(struct source *s, struct err *e)
 {
 	const struct webhook_source *c = source_config(s);
 	struct webhook_route *route;
+	if (c->signature && signed_secret_there(s, c->signature->secret, "signature.secret", e) < 0)
+		return -1;
 	if (webhook_serve(s, &c->context, handle, &route, e) < 0)
 		return -1;
-	source_set_data(s, route);
+	struct arena *a = arena_new();
+	struct webhook *own = ARENA_NEW(a, struct webhook);
+	*own = (struct webhook){ a, route, c->signature ? webhook_signature_row(c->signature, a) : NULL };
+	source_set_data(s, own);
 	return 0;
 }
 
 static void
 stop(struct source *s)
 {
-	webhook_unserve(source_data(s));
+	struct webhook *own = source_data(s);
+	webhook_unserve(own->route);
+	arena_free(own->arena);
 	source_stopped(s);
 }
 

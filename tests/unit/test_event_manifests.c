@@ -141,7 +141,8 @@ sources(void **state)
 		{ "  gitlab: {e: {events: [PushEvents]}}\n",
 		  "5:15 spec.gitlab.e.gitlabBaseURL: gitlabBaseURL must be specified\n"
 		  "5:15 spec.gitlab.e.accessToken: accessToken must be specified: {name: <secret>, key: <key>}\n"
-		  "5:15 spec.gitlab.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n" },
+		  "5:15 spec.gitlab.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n"
+		  "5:15 warning spec.gitlab.e: without secretToken anybody who reaches the port can send events\n" },
 		{ "  hdfs: {e: {type: MAKE, directory: /d/, path: x, addresses: [a], krbKeytabSecret: " KEY "}}\n",
 		  "5:20 spec.hdfs.e.type: unknown type \"MAKE\": CREATE, WRITE, REMOVE, RENAME or CHMOD\n"
 		  "5:13 spec.hdfs.e.krbUsername: krbUsername must be specified\n"
