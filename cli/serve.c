@@ -286,12 +286,14 @@ greet(const struct serve *s)
 	while (colon && host.p[colon - 1] != ':')
 		colon--;
 	host = colon > 1 ? str_slice(host, 0, colon - 1) : S("127.0.0.1");
-	fprintf(stderr, "tidegate %s  pid %d  state %.*s  sandbox: %s\n", TIDEGATE_VERSION, (int)getpid(), STR_ARG(s->d.state), executor_sandbox(s->d.executor));
-	fprintf(stderr, "listening on http://%.*s:%u", STR_ARG(host), httpd_port(s->tcp));
+	struct buf b CLEANUP(free_buf) = { 0 };
+	buf_addf(&b, "tidegate %s  pid %d  state %.*s  sandbox: %s\n", TIDEGATE_VERSION, (int)getpid(), STR_ARG(s->d.state), executor_sandbox(s->d.executor));
+	buf_addf(&b, "listening on http://%.*s:%u", STR_ARG(host), httpd_port(s->tcp));
 	if (open)
-		fputs("  without a token: whoever reaches it rules it\n", stderr);
+		buf_addf(&b, "  without a token: whoever reaches it rules it\n");
 	else
-		fprintf(stderr, "  token %.*s (also in %.*s/token)\n", STR_ARG(s->token), STR_ARG(s->d.state));
+		buf_addf(&b, "  token %.*s (also in %.*s/token)\n", STR_ARG(s->token), STR_ARG(s->d.state));
+	fwrite(b.p, 1, b.n, stderr); /* at once: who waits for it must not see half of it */
 	fflush(stderr);
 }
 
