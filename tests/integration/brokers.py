@@ -2,6 +2,7 @@
 """Real message brokers on loopback, and what the tests see of them: small clients of their own for NATS and Redis, the brokers' own tools
 for the others. Each may be stopped, and started again with what it had."""
 import base64
+import binascii
 import json
 import os
 import shutil
@@ -113,6 +114,7 @@ class Nats(Broker):
     CONFIG = ""
     secure = False
     streams = True
+    OPERATOR, ACCOUNT, USER = 14 << 3, 0, 20 << 3  # kinds of keys, as the first byte of a public one
 
     def context(self):
         c = ssl.create_default_context(cafile=os.path.join(self.dir, "ca.crt"))
@@ -164,6 +166,43 @@ class Nats(Broker):
         answer = json.loads(self.message(c)[2])
         c.close()
         return answer
+
+    def key(self, name, kind):
+        """A pair of keys by OpenSSL, written as NATS writes them: (seed, public key); name.der stays for sign()."""
+        self.run("openssl", "genpkey", "-algorithm", "ed25519", "-outform", "DER", "-out", name + ".der")
+        self.run("openssl", "pkey", "-inform", "DER", "-in", name + ".der", "-pubout", "-outform", "DER", "-out", name + ".pub")
+        def written(prefix, file):
+            with open(os.path.join(self.dir, file), "rb") as f:
+                raw = prefix + f.read()[-32:]
+            return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+        return written(bytes([18 << 3 | kind >> 5, (kind & 31) << 3]), name + ".der"), written(bytes([kind]), name + ".pub")
+
+    def token(self, signer, issuer, subject, claims):
+        """A token of NATS: what `issuer`, whose key is signer.der, says of `subject`."""
+        def part(value):
+            return base64.urlsafe_b64encode(value).decode().rstrip("=")
+        body = {"jti": "T", "iat": 1700000000, "iss": issuer, "name": "t", "sub": subject, "nats": dict(claims, version=2)}
+        text = part(b'{"typ":"JWT","alg":"ed25519-nkey"}') + "." + part(json.dumps(body).encode())
+        self.file("text", text)
+        self.run("openssl", "pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", signer + ".der", "-in", "text", "-out", "signature")
+        with open(os.path.join(self.dir, "signature"), "rb") as f:
+            return text + "." + part(f.read())
+
+    def by_credentials(self):
+        """Lets in whom an account vouches for: (credentials of a user, those of another account's, the user's seed)."""
+        self.streams = False  # they need an account of the system then
+        (_, operator), (_, account), (seed, user) = self.key("operator", self.OPERATOR), self.key("account", self.ACCOUNT), self.key("user", self.USER)
+        _, other = self.key("other", self.ACCOUNT)
+        no_limits = {"subs": -1, "data": -1, "payload": -1}
+        more = {"imports": -1, "exports": -1, "conn": -1, "leaf": -1, "wildcards": True}
+        said = self.token("operator", operator, account, {"type": "account", "limits": dict(no_limits, **more)})
+        self.CONFIG = (f"operator: {self.token('operator', operator, operator, {'type': 'operator'})}\n            resolver: MEMORY\n"
+                       f"            resolver_preload: {{ {account}: {said} }}")
+        def credentials(signer, issuer):
+            token = self.token(signer, issuer, user, dict(no_limits, type="user"))
+            return (f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+                    f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n")
+        return credentials("account", account), credentials("other", other), seed
 
     def stored(self, stream):
         """What the stream has: [(headers as text, body)]."""

@@ -89,7 +89,7 @@ class MqttPublisher:
     """Sends bodies with QoS 1 or 2, so many at a time, until the broker has said of each that it has it; over new connections when one breaks."""
 
     def __init__(self, port, topic, qos, window=100):
-        self.port, self.topic, self.qos, self.window = port, topic.encode(), qos, window
+        self.port, self.topic, self.qos, self.window = port, topic.encode(), qos, window if qos < 2 else 20  # of QoS 2 mosquitto takes no more
         self.sock, self.data, self.acked, self.repeated = None, b"", 0, set()
 
     def packet(self, first, body):
@@ -140,7 +140,7 @@ class MqttPublisher:
                 bodies.remove(waiting.pop(ident))
                 self.acked += 1
 
-    def publish(self, bodies, seconds=600):
+    def publish(self, bodies, seconds=300):
         end = time.monotonic() + seconds
         rest = []
         source = iter(bodies)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triggers that send to a message broker, each against the real one on loopback: what arrives there, what is refused, and whom they trust.
 That nothing is lost while a broker is away is in test_restarts.py."""
-import base64
-import binascii
 import json
 import os
 import unittest
@@ -121,9 +119,6 @@ class Tls(Brokers):
         self.assertEqual(len(b.take()), 2)
 
 
-OPERATOR, ACCOUNT, USER = 14 << 3, 0, 20 << 3  # kinds of keys, as the first byte of a public one
-
-
 class NatsTrigger(Brokers):
     def test_a_message_reaches_who_listens_with_its_id(self):
         b = self.broker(Nats).start()
@@ -164,33 +159,12 @@ class NatsTrigger(Brokers):
         self.assertNotIn("wrong-one", d.log())
 
 
-    def key(self, b, name, kind):
-        """A pair of keys by OpenSSL, written as NATS writes them: (seed, public key); name.der stays for sign()."""
-        b.run("openssl", "genpkey", "-algorithm", "ed25519", "-outform", "DER", "-out", name + ".der")
-        b.run("openssl", "pkey", "-inform", "DER", "-in", name + ".der", "-pubout", "-outform", "DER", "-out", name + ".pub")
-        def written(prefix, file):
-            with open(os.path.join(b.dir, file), "rb") as f:
-                raw = prefix + f.read()[-32:]
-            return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
-        return written(bytes([18 << 3 | kind >> 5, (kind & 31) << 3]), name + ".der"), written(bytes([kind]), name + ".pub")
-
-    def token(self, b, signer, issuer, subject, claims):
-        """A token of NATS: what `issuer`, whose key is signer.der, says of `subject`."""
-        def part(value):
-            return base64.urlsafe_b64encode(value).decode().rstrip("=")
-        body = {"jti": "T", "iat": 1700000000, "iss": issuer, "name": "t", "sub": subject, "nats": dict(claims, version=2)}
-        text = part(b'{"typ":"JWT","alg":"ed25519-nkey"}') + "." + part(json.dumps(body).encode())
-        b.file("text", text)
-        b.run("openssl", "pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", signer + ".der", "-in", "text", "-out", "signature")
-        with open(os.path.join(b.dir, "signature"), "rb") as f:
-            return text + "." + part(f.read())
-
     def auth(self, b, kind):
         return f"      nats:\n        url: nats://127.0.0.1:{b.port}\n        subject: x\n        auth: {{{kind}: {{name: keys, key: it}}}}"
 
     def test_a_user_by_nkey(self):
         b = self.broker(Nats)
-        seed, public = self.key(b, "user", USER)
+        seed, public = b.key("user", b.USER)
         b.CONFIG = 'authorization { users: [{nkey: "%s"}] }' % public
         b.start()
         d = self.sends(self.auth(b, "nkey"), it=seed + "\n")
@@ -203,24 +177,13 @@ class NatsTrigger(Brokers):
 
     def test_a_user_by_credentials(self):
         b = self.broker(Nats)
-        b.streams = False  # they need an account of the system then
-        (_, operator), (_, account), (seed, user) = self.key(b, "operator", OPERATOR), self.key(b, "account", ACCOUNT), self.key(b, "user", USER)
-        no_limits = {"subs": -1, "data": -1, "payload": -1}
-        more = {"imports": -1, "exports": -1, "conn": -1, "leaf": -1, "wildcards": True}
-        said = self.token(b, "operator", operator, account, {"type": "account", "limits": dict(no_limits, **more)})
-        b.CONFIG = (f"operator: {self.token(b, 'operator', operator, operator, {'type': 'operator'})}\n            resolver: MEMORY\n"
-                    f"            resolver_preload: {{ {account}: {said} }}")
+        right, other, seed = b.by_credentials()
         b.start()
-        def credentials(signer, issuer):
-            token = self.token(b, signer, issuer, user, dict(no_limits, type="user"))
-            return (f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
-                    f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n")
-        d = self.sends(self.auth(b, "credential"), it=credentials("account", account))
+        d = self.sends(self.auth(b, "credential"), it=right)
         self.send({"n": 1})
         self.wait_for(d, 1)
         d.stop()
-        _, other = self.key(b, "other", ACCOUNT)
-        d = self.sends(self.auth(b, "credential"), it=credentials("other", other))
+        d = self.sends(self.auth(b, "credential"), it=other)
         self.send({"n": 2})
         until(lambda: any("uthorization" in v[1] or "uthentication" in v[1] for v in self.verdicts(d)), 60, "a refusal")
         self.assertNotIn(seed, d.log())

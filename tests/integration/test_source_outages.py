@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of a broker while the broker is stopped and started again five times and the daemon is killed -9 five times. A publisher sends each until the
+broker has said that it has it. 2,000 messages in `make test`, 100,000 in `make integration`.
+
+row              counterpart                                  what must come of it
+---------------  -------------------------------------------  ----------------------------------------------------------------
+mqtt-qos-1       mosquitto, a session that stays              none is lost; those under way at a kill or a break may come again,
+mqtt-qos-2       mosquitto, a session that stays              as other events: MQTT has no identity that lasts
+nats-jetstream   nats-server, a stream on disk                none is lost, and none is an event twice: the same message, the same id
+mqtt-qos-0       mosquitto                                    at most once: what came is some of it, in order; after an outage it
+nats-subject     nats-server                                  goes on
+
+The brokers are stopped with SIGTERM, since mosquitto writes its sessions when it ends: what a broker loses when it is killed, nobody
+behind it can have. At most 20 lines in the log tell of an outage.
+
+A row is a class: `make` gives the broker, `source` the fields of the entry, `publish` sends bodies, `again` how many messages may come again."""
+import collections
+import json
+import threading
+import time
+import unittest
+
+from brokers import Mosquitto, Nats
+from harness import FULL, scaled, until
+from source_case import MqttPublisher, SourceCase
+
+OUTAGES = 5
+LINES = 20
+
+
+class Row:
+    kind = broker = None       # of the source; class of brokers.py
+    fields = ""                # of the entry; PORT is the broker's
+    at_most_once = False
+    needs_full = False
+    secrets = {}
+
+    def __init__(self, test):
+        self.test, self.b = test, test.broker(self.broker)
+        self.prepare()
+
+    def prepare(self):
+        """After the broker's first start."""
+
+    def publisher(self):
+        """publish(bodies): returns when the broker has them all. repeated: those that it may have twice, because a connection broke."""
+        raise NotImplementedError
+
+    def again(self):
+        """How many messages may come again, at each kill and each break."""
+        return 0
+
+
+class Sessions(Mosquitto):
+    """Keeps sessions with all that is sent to them, and writes them when it ends."""
+
+    def command(self):
+        return ["/usr/sbin/mosquitto", "-c", self.file("mosquitto.conf", f"""
+            listener {self.port} 127.0.0.1
+            allow_anonymous true
+            persistence true
+            persistence_location {self.dir}/
+            max_queued_messages 0
+            user root
+            """)]
+
+
+class MqttQos1(Row):
+    kind, broker, qos = "mqtt", Sessions, 1
+    fields = "url: tcp://127.0.0.1:PORT\ntopic: t/#\nclientId: c1\njsonBody: true\nqos: 1\ncleanSession: false"
+
+    def publisher(self):
+        return MqttPublisher(self.b.port, "t/a", self.qos)
+
+    def again(self):
+        return 20  # mosquitto has no more under way
+
+
+class MqttQos2(MqttQos1):
+    qos = 2
+    fields = MqttQos1.fields.replace("qos: 1", "qos: 2")
+
+
+class MqttQos0(MqttQos1):
+    at_most_once = True
+    fields = "url: tcp://127.0.0.1:PORT\ntopic: t/#\nclientId: c1\njsonBody: true"
+
+
+class NatsPublisher:
+    """Waits for the stream's acknowledgement of each; Nats-Msg-Id makes a repetition none."""
+
+    def __init__(self, broker, subject, stream, window=100):
+        self.b, self.subject, self.stream, self.window = broker, subject, stream, window
+        self.c, self.repeated, self.acked = None, set(), 0
+
+    def connect(self):
+        self.c = self.b.connect()
+        self.c.send(b"SUB acks.* 1\r\n")
+
+    def close(self):
+        if self.c:
+            self.c.close()
+        self.c = None
+
+    def send(self, bodies):
+        """Removes those from `bodies` that the stream has."""
+        out = b""
+        for i, body in enumerate(bodies):
+            head = f"NATS/1.0\r\nNats-Msg-Id: {body.decode()}\r\n\r\n".encode()
+            out += f"HPUB {self.subject} acks.{i} {len(head)} {len(head) + len(body)}\r\n".encode() + head + body + b"\r\n"
+        self.c.send(out + b"PING\r\n")
+        waiting = dict(enumerate(bodies))
+        while waiting:
+            line = self.c.line()
+            if not line:
+                raise OSError("closed")
+            words = line.split(" ")
+            if words[0] == "PING":
+                self.c.send(b"PONG\r\n")
+            if words[0] == "PONG" and not self.stream:
+                bodies.clear()
+                return
+            if words[0] in ("MSG", "HMSG"):
+                data = self.c.f.read(int(words[-1]) + 2)
+                if words[0] == "HMSG" or b'"error"' in data:
+                    raise OSError("the stream is not there yet")
+                bodies.remove(waiting.pop(int(words[1].split(".")[1])))
+                self.acked += 1
+
+    def publish(self, bodies, seconds=1200):
+        end, rest, source = time.monotonic() + seconds, [], iter(bodies)
+        while True:
+            while len(rest) < self.window and (b := next(source, None)) is not None:
+                rest.append(b)
+            if not rest:
+                return
+            try:
+                if not self.c:
+                    self.connect()
+                self.send(rest)
+            except (OSError, ValueError, IndexError, AssertionError):
+                self.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+
+class NatsJetStream(Row):
+    kind, broker = "nats", Nats
+    fields = "url: nats://127.0.0.1:PORT\nsubject: s.x\njsonBody: true\njetStream: {stream: S, durable: d, ackWait: 2s}"
+
+    def prepare(self):
+        made = self.b.request("$JS.API.STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"], "storage": "file"})
+        self.test.assertNotIn("error", made)
+
+    def publisher(self):
+        return NatsPublisher(self.b, "s.x", True)
+
+
+class NatsSubject(Row):
+    kind, broker, at_most_once = "nats", Nats, True
+    fields = "url: nats://127.0.0.1:PORT\nsubject: s.x\njsonBody: true"
+
+    def publisher(self):
+        return NatsPublisher(self.b, "s.x", False)
+
+
+ROWS = {"mqtt-qos-1": MqttQos1, "mqtt-qos-2": MqttQos2, "mqtt-qos-0": MqttQos0, "nats-jetstream": NatsJetStream, "nats-subject": NatsSubject}
+
+
+class Outages(SourceCase):
+    N = scaled(2000, 100000)
+
+    def bodies(self, publisher, sent):
+        """One after the other; `sent` counts them, so that outages fall between them."""
+        for i in range(self.N):
+            while self.hold.is_set() and not self.go_on.is_set():
+                time.sleep(0.01)
+            sent[0] = i
+            yield b"%d" % i
+
+    def through(self, make):
+        row = make(self)
+        d = self.source(row.kind, row.fields.replace("PORT", str(row.b.port)), **row.secrets)
+        self.wait_state(d, "running")
+        publisher, sent = row.publisher(), [0]
+        self.hold, self.go_on = threading.Event(), threading.Event()
+        failed = []
+        def run():
+            try:
+                publisher.publish(self.bodies(publisher, sent))
+            except Exception as e:  # told below
+                failed.append(e)
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            for k in range(2 * OUTAGES):
+                self.outage(d, row, k, sent, failed)
+        finally:
+            self.go_on.set()
+        thread.join(1800)
+        publisher.close()
+        self.assertEqual(failed, [])
+        self.ends(d, row, publisher)
+
+    def outage(self, d, row, k, sent, failed):
+        """The broker and the daemon in turn, evenly among the messages, and while they come."""
+        until(lambda: sent[0] >= (k + 1) * self.N // (2 * OUTAGES + 1) or failed, 1200, "the publisher")
+        lines = len(self.lines(d))
+        if k % 2:
+            d.kill()
+            d.start()
+        else:
+            row.b.stop()
+            row.b.start()
+        self.wait_state(d, "running")
+        self.assertLessEqual(len(self.lines(d)) - lines, LINES, d.log()[-5000:])
+
+    def got(self, d):
+        return [int(x["body"]) for x in self.events(d)]
+
+    def ends(self, d, row, publisher):
+        if row.at_most_once:
+            before = len(self.got(d))
+            end = row.publisher()
+            end.publish([b"%d" % (self.N + i) for i in range(10)])
+            end.close()
+            until(lambda: self.got(d)[-1] == self.N + 9, 60, "what came after")
+            got = [n for n in self.got(d) if n < self.N]
+            self.assertGreater(before, 0)
+            self.assertEqual(len(got) - len(publisher.repeated & {b"%d" % n for n in got}), len(set(got) - {int(n) for n in publisher.repeated}))
+            return
+        until(lambda: len(set(self.got(d))) == self.N, 1200, "all")
+        times = collections.Counter(self.got(d))
+        repeated = {int(x) for x in publisher.repeated}
+        twice = sum(times[n] - 1 for n in times if n not in repeated)
+        self.assertLessEqual(twice, row.again() * 2 * OUTAGES)
+
+
+def case(make):
+    def test(self):
+        self.through(make)
+    return unittest.skipUnless(FULL or not make.needs_full, "its counterpart is not a package of Debian's: make integration")(test)
+
+
+for row_name, row_class in ROWS.items():
+    setattr(Outages, "test_" + row_name.replace("-", "_"), case(row_class))
+
+if __name__ == "__main__":
+    unittest.main()
