@@ -40,8 +40,8 @@ check(void *obj, const struct val *in, struct decode *c)
 			"both githubBaseURL and githubUploadURL are needed for GitHub Enterprise");
 	if (registers && !s->events.n)
 		decode_error(c, in, "events", "events to register the hook for are needed");
-	else if (registers && !s->api_token)
-		decode_later(c, in, "githubApp", "registering the hook as an app is not served yet: give an apiToken");
+	if (s->app && (!s->app->app_id.set || !s->app->installation_id.set || !s->app->private_key))
+		decode_error(c, in, "githubApp", "appID, installationID and privateKey are needed");
 	if (!s->common.secret)
 		decode_warn(c, in, NULL, "without webhookSecret anybody who reaches the port can send events");
 	webhook_context_required(s->common.webhook, in, c);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GitHub's API of hooks: repositories and organizations have the same. */
+#include "core/log.h"
+#include "core/net/jwt.h"
 #include "sources/github.h"
 
 enum { PAGE = 100 };
@@ -26,12 +28,69 @@ begin(struct hook_site *site, struct err *e UNUSED)
 	return 0;
 }
 
+/* ---- who we are ----------------------------------------------------------------------------------------------- */
+
+/* GitHub takes a token for ten minutes at most, and counts by its own clock. */
+enum { ISSUED_BEFORE = 60, GOOD_FOR = 540, GOOD_FOR_YET = 60 /* seconds */ };
+
+static int
+app_token(struct hook_site *site, struct arena *a, str *out, struct err *e)
+{
+	const struct github_app *app = config(site)->app;
+	int64_t now = loop_now(source_loop(site->source)) / NS_PER_SEC;
+	str key;
+	if (source_secret(site->source, app->private_key, a, &key, e) < 0)
+		return err_wrap(e, "githubApp.privateKey");
+	str claims = arena_fmt(a, "{\"iat\":%lld,\"exp\":%lld,\"iss\":\"%lld\"}", (long long)(now - ISSUED_BEFORE), (long long)(now + GOOD_FOR),
+	                       (long long)app->app_id.v);
+	return jwt_rs256(key, claims, a, out, e) < 0 ? err_wrap(e, "githubApp.privateKey") : 0;
+}
+
+/* An app asks for a token of its installation, which is good for an hour. */
+static int
+login(struct hook_site *site, struct hook_request *q, struct err *e)
+{
+	const struct github_source *c = config(site);
+	str token;
+	if (c->api_token || site->login.until > loop_now(source_loop(site->source)) + GOOD_FOR_YET * NS_PER_SEC)
+		return 0;
+	if (app_token(site, q->arena, &token, e) < 0)
+		return -1;
+	hook_call(q, "POST", STR_NONE, site, "/app/installations/%lld/access_tokens", (long long)c->app->installation_id.v);
+	hook_header(q, "Accept", S("application/vnd.github+json"));
+	hook_header(q, "Authorization", arena_fmt(q->arena, "Bearer %.*s", STR_ARG(token)));
+	return 1;
+}
+
+static int
+logged_in(struct hook_site *site, str answer, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct val v;
+	if (json_read(a, answer, &v, e) == 0 && val_get_str(&v, "token").n &&
+	    time_parse_rfc3339(val_get_str(&v, "expires_at"), &site->login.until, e) == 0) {
+		arena_free(site->login.arena);
+		site->login.arena = a;
+		site->login.token = arena_dup(a, val_get_str(&v, "token"));
+		log_mask(site->login.token);
+		return 0;
+	}
+	arena_free(a);
+	return err_set(e, ERR_INVALID, "GitHub's answer has no token of the installation");
+}
+
 static int
 authorize(struct hook_site *site, struct hook_request *q, struct err *e)
 {
+	const struct github_source *c = config(site);
 	hook_header(q, "Accept", S("application/vnd.github+json"));
-	return hook_authorize(q, site, "Bearer", config(site)->api_token, e);
+	if (c->api_token)
+		return hook_authorize(q, site, "Bearer", c->api_token, e);
+	hook_header(q, "Authorization", arena_fmt(q->arena, "Bearer %.*s", STR_ARG(site->login.token)));
+	return 0;
 }
+
+/* ---- hooks ---------------------------------------------------------------------------------------------------- */
 
 static bool
 list(struct hook_site *site, const struct hook_target *t, unsigned page, struct hook_request *q)
@@ -79,5 +138,6 @@ create(struct hook_site *site, const struct hook_target *t, struct hook_request 
 	return 0;
 }
 
-const struct hook_api github_hooks = { .forge = "GitHub", .rounds = 10, .begin = begin, .authorize = authorize, .list = list, .find = find,
+const struct hook_api github_hooks = { .forge = "GitHub", .rounds = 10, .begin = begin, .login = login,
+	.logged_in = logged_in, .authorize = authorize, .list = list, .find = find,
 	.create = create, .remove = hook_delete };

@@ -55,6 +55,19 @@ hook_call(struct hook_request *q, const char *method, str body, const struct hoo
 }
 
 void
+hook_form(struct hook_request *q, str form, const struct hook_site *site, const char *path, ...)
+{
+	va_list ap;
+	va_start(ap, path);
+	str rest = arena_vfmt(q->arena, path, ap);
+	va_end(ap);
+	q->method = "POST";
+	q->url = arena_fmt(q->arena, "%.*s%.*s", STR_ARG(site->base), STR_ARG(rest));
+	q->body = form;
+	hook_header(q, "Content-Type", S("application/x-www-form-urlencoded"));
+}
+
+void
 hook_header(struct hook_request *q, const char *name, str value)
 {
 	assert(q->headers_n < HOOK_HEADERS);
@@ -68,6 +81,30 @@ hook_authorize(struct hook_request *q, const struct hook_site *site, const char 
 	if (source_secret(site->source, ref, q->arena, &token, e) < 0)
 		return -1;
 	hook_header(q, "Authorization", arena_fmt(q->arena, "%s %.*s", scheme, STR_ARG(token)));
+	return 0;
+}
+
+int
+hook_basic(struct hook_request *q, const struct hook_site *site, const struct secret_ref *user, const struct secret_ref *password,
+           struct err *e)
+{
+	return source_secret(site->source, user, q->arena, &q->user, e) < 0 ? -1
+	                                                                    : source_secret(site->source, password, q->arena, &q->password, e);
+}
+
+int
+hook_tls(struct source *s, const struct tls_config *tls, struct arena *a, struct http_call *call, struct err *e)
+{
+	if (!tls)
+		return 0;
+	const struct {
+		const struct secret_ref *ref;
+		str *to;
+	} parts[] = { { tls->ca_cert, &call->ca_pem }, { tls->client_cert, &call->cert_pem }, { tls->client_key, &call->key_pem } };
+	call->insecure = tls->insecure_skip_verify;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (parts[i].ref && source_secret(s, parts[i].ref, a, parts[i].to, e) < 0)
+			return err_wrap(e, "tls");
 	return 0;
 }
 
@@ -132,9 +169,14 @@ called(void *arg, const struct http_answer *answer, const struct err *e)
 static void
 send_request(struct hooks *h, struct httpc *client, struct hook_flight *f, struct hook_request *q)
 {
+	struct err e = { 0 };
 	hook_header(q, "User-Agent", S("tidegate"));
 	struct http_call call = { .method = str_c(q->method), .url = q->url, .headers = q->headers, .headers_n = q->headers_n, .body = q->body,
-		                  .user = q->user, .password = q->password, .insecure = h->site.insecure, .ca_pem = h->site.ca_pem };
+		                  .user = q->user, .password = q->password };
+	if (hook_tls(h->site.source, h->site.tls, q->arena, &call, &e) < 0) {
+		called(f, NULL, &e);
+		return;
+	}
 	h->calling = true;
 	httpc_send(client, &call, called, f);
 }
@@ -260,6 +302,8 @@ listed(struct hooks *h, const struct http_answer *answer, struct arena *a)
 		h->page++;
 		work(h);
 	} else {
+		if (found != HOOK_STALE)
+			target(h)->id = STR_NONE; /* somebody took away what was there */
 		create(h);
 	}
 }
@@ -330,8 +374,9 @@ hooks_start(struct source *s, const struct hook_api *api, const struct webhook_c
 	struct hooks *h = ARENA_NEW(a, struct hooks);
 	*h = (struct hooks){ .site = { .source = s, .arena = a }, .api = api, .page = 1, .every_ns = every_ns ? every_ns : ROUND_EVERY };
 	h->site.url = arena_fmt(a, "%.*s%.*s", STR_ARG(w->url), STR_ARG(w->endpoint));
-	if (api->begin(&h->site, e) == 0 && h->site.targets.n) {
-		later(h, 0);
+	if (api->begin(&h->site, e) == 0 && (h->site.targets.n || api->idle)) {
+		if (h->site.targets.n)
+			later(h, 0);
 		return h;
 	}
 	if (!h->site.targets.n && !e->code)
@@ -346,6 +391,7 @@ deleted(struct hooks *h, const struct http_answer *answer, struct arena *a UNUSE
 	if (answer && !is_good(answer) && answer->status != 404)
 		complain_of(h, answer);
 	target(h)->id = STR_NONE;
+	h->site.delete_at_end &= answer != NULL; /* nobody is asked ten thousand times who does not answer */
 	hooks_stop(h);
 }
 
@@ -360,13 +406,32 @@ logged_in_to_delete(struct hooks *h, const struct http_answer *answer, struct ar
 }
 
 void
+hooks_set_target(struct hooks *h, int what, str path)
+{
+	size_t i = 0;
+	while (i < h->site.targets.n && h->site.targets.p[i].what != what)
+		i++;
+	if (i == h->site.targets.n)
+		hook_add_target(&h->site, what, "%.*s", STR_ARG(path));
+	else if (!str_eq(h->site.targets.p[i].path, path))
+		h->site.targets.p[i].path = arena_dup(h->site.arena, path);
+	else
+		return;
+	h->rounds = 0;
+	h->failed |= h->at > 0; /* the round that is under way may be past it: it is not the last */
+	if (!h->calling && h->at == 0)
+		later(h, 0);
+}
+
+void
 hooks_stop(struct hooks *h)
 {
 	h->stopping = true;
 	timer_stop(&h->timer);
 	if (h->calling) /* its end brings us back */
 		return;
-	for (h->at = 0; h->site.delete_at_end && h->api->remove && h->at < h->site.targets.n; h->at++) {
+	bool ends = h->site.delete_at_end && !sources_closing(source_owner(h->site.source));
+	for (h->at = 0; ends && h->site.delete_at_end && h->api->remove && h->at < h->site.targets.n; h->at++) {
 		if (!target(h)->id.n)
 			continue;
 		struct err e = { 0 };

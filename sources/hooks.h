@@ -26,8 +26,7 @@ struct hook_site {
 	struct arena *arena; /* lives as long */
 	str url;             /* where hooks are to deliver */
 	str base;            /* of the API, without a slash at its end */
-	bool insecure;       /* the API's certificate is not verified ... */
-	str ca_pem;          /* ... or against this; absent: the system's */
+	const struct tls_config *tls; /* for the API; NULL: as the system has it */
 	bool delete_at_end;
 	VEC(struct hook_target) targets;
 	struct {
@@ -52,8 +51,16 @@ struct hook_request {
 };
 void hook_call(struct hook_request *q, const char *method, str body, const struct hook_site *site, const char *path, ...) PRINTF_LIKE(5, 6);
 void hook_header(struct hook_request *q, const char *name, str value);
+/* A POST of a form, "a=1&b=2". */
+void hook_form(struct hook_request *q, str form, const struct hook_site *site, const char *path, ...) PRINTF_LIKE(4, 5);
 /* "Authorization: <scheme> <the secret>". */
 int hook_authorize(struct hook_request *q, const struct hook_site *site, const char *scheme, const struct secret_ref *ref, struct err *e) MUST_CHECK;
+
+/* Basic authorization. */
+int hook_basic(struct hook_request *q, const struct hook_site *site, const struct secret_ref *user, const struct secret_ref *password,
+               struct err *e) MUST_CHECK;
+/* The secrets of `tls` (NULL is fine) into the call, in `a`. */
+int hook_tls(struct source *s, const struct tls_config *tls, struct arena *a, struct http_call *call, struct err *e) MUST_CHECK;
 
 enum hook_found {
 	HOOK_NONE,  /* there is none: create it */
@@ -65,6 +72,7 @@ enum hook_found {
 struct hook_api {
 	const char *forge;   /* "GitHub": for the log */
 	unsigned rounds;     /* that must go well in a row before it is at rest; 0: it looks again for ever */
+	bool idle;           /* there may be nothing to register at first: targets may come later */
 	/* Fills base, delete_at_end and the targets. ERR_INVALID: it cannot. */
 	int (*begin)(struct hook_site *site, struct err *e);
 	/* A call that has to be made before the others: 1; 0 if none has. Its answer goes to logged_in. May be NULL. */
@@ -88,7 +96,9 @@ struct hooks;
 
 /* Begins in a later turn. `every_ns`: the pause between rounds; 0: a minute. NULL, and the error, if there is nothing to register. */
 struct hooks *hooks_start(struct source *s, const struct hook_api *api, const struct webhook_context *w, int64_t every_ns, struct err *e);
-/* Deletes the hooks if the manifest says so, then calls source_stopped. */
+/* The one target of that kind is this from now on: it is created, and tried again if that fails. */
+void hooks_set_target(struct hooks *h, int what, str path);
+/* Deletes the hooks if the manifest says so and the daemon goes on, then calls source_stopped. */
 void hooks_stop(struct hooks *h);
 
 /* ---- what rows have in common ---------------------------------------------------------------------------------- */

@@ -10,6 +10,9 @@ struct signed_source {
 	const struct signed_kind *kind;
 	struct webhook_route *route;
 	struct hooks *hooks; /* NULL: none are registered */
+	void *data;
+	struct link errands;
+	size_t errands_n;
 };
 
 static const struct signed_config *
@@ -30,6 +33,27 @@ signed_route(const struct source *s)
 {
 	const struct signed_source *own = source_data(s);
 	return own->route;
+}
+
+struct hooks *
+signed_hooks(const struct source *s)
+{
+	const struct signed_source *own = source_data(s);
+	return own->hooks;
+}
+
+void
+signed_set_data(struct source *s, void *data)
+{
+	struct signed_source *own = source_data(s);
+	own->data = data;
+}
+
+void *
+signed_data(const struct source *s)
+{
+	const struct signed_source *own = source_data(s);
+	return own->data;
 }
 
 /* ---- the check ------------------------------------------------------------------------------------------------ */
@@ -159,6 +183,67 @@ signed_wrap(struct source *s, struct arena *a, str body, str *out, struct err *e
 	return 0;
 }
 
+/* ---- errands -------------------------------------------------------------------------------------------------- */
+
+enum { ERRANDS_MAX = 64 };
+
+struct errand {
+	struct link link; /* in signed_source.errands */
+	struct source *source;
+	struct http_req *req;
+	void (*done)(struct source *s, struct http_req *r, void *arg, const struct http_answer *answer, const struct err *e);
+	void *arg;
+};
+
+static void
+later(struct http_req *r)
+{
+	http_reply_header(r, "Retry-After", S("1"));
+	webhook_text(r, 503, S("try again"));
+}
+
+static void
+errand_done(void *arg, const struct http_answer *answer, const struct err *e)
+{
+	struct errand *x = arg;
+	struct signed_source *own = source_data(x->source);
+	list_del(&x->link);
+	own->errands_n--;
+	x->done(x->source, x->req, x->arg, answer, e);
+	free(x);
+}
+
+void
+signed_ask(struct source *s, struct http_req *r, const struct http_call *call,
+           void (*done)(struct source *s, struct http_req *r, void *arg, const struct http_answer *answer, const struct err *e), void *arg)
+{
+	struct signed_source *own = source_data(s);
+	struct httpc *client = sources_httpc(source_owner(s));
+	if (!client || own->errands_n == ERRANDS_MAX) {
+		later(r);
+		return;
+	}
+	struct errand *x = MEM_NEW(struct errand);
+	*x = (struct errand){ .source = s, .req = r, .done = done, .arg = arg };
+	list_add_tail(&own->errands, &x->link);
+	own->errands_n++;
+	httpc_send(client, call, errand_done, x);
+}
+
+static void
+forget_errands(struct source *s)
+{
+	struct signed_source *own = source_data(s);
+	struct httpc *client = sources_httpc(source_owner(s));
+	LIST_EACH(&own->errands, struct errand, link, x) {
+		list_del(&x->link);
+		if (client)
+			httpc_forget(client, x);
+		later(x->req);
+		free(x);
+	}
+}
+
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
 int
@@ -179,7 +264,8 @@ signed_start(struct source *s, const struct signed_kind *kind, int64_t every_ns,
 		}
 	}
 	struct signed_source *own = MEM_NEW(struct signed_source);
-	*own = (struct signed_source){ kind, route, hooks };
+	*own = (struct signed_source){ .kind = kind, .route = route, .hooks = hooks };
+	list_init(&own->errands);
 	source_set_data(s, own);
 	return 0;
 }
@@ -189,6 +275,7 @@ signed_stop(struct source *s)
 {
 	struct signed_source *own = source_data(s);
 	struct hooks *hooks = own->hooks;
+	forget_errands(s);
 	webhook_unserve(own->route);
 	free(own);
 	if (hooks)

@@ -32,6 +32,10 @@ void signed_stop(struct source *s);
 int signed_wrap(struct source *s, struct arena *a, str body, str *out, struct err *e);
 
 struct webhook_route *signed_route(const struct source *s);
+struct hooks *signed_hooks(const struct source *s); /* NULL: none are registered */
+/* What the kind keeps beside; its own to free. */
+void signed_set_data(struct source *s, void *data);
+void *signed_data(const struct source *s);
 
 /* Checks the secret against what is there now; before the port is opened, so that nothing is let in unchecked. */
 int signed_secret_there(struct source *s, const struct secret_ref *ref, const char *field, struct err *e) MUST_CHECK;
@@ -42,6 +46,13 @@ int signed_secret_there(struct source *s, const struct secret_ref *ref, const ch
 bool signed_by(struct source *s, struct http_req *r, const struct signature *sig, const struct secret_ref *ref, const char *field, str *id);
 /* The same by the kind's row. */
 bool signed_passes(struct source *s, struct http_req *r, str *id);
+
+/*
+ * Asks somebody else on behalf of a request, which waits. `done` gets the answer, or NULL and the error; it answers the request, or asks
+ * on. It is not called if the source stops meanwhile, or too many wait: then the request is answered with 503.
+ */
+void signed_ask(struct source *s, struct http_req *r, const struct http_call *call,
+                void (*done)(struct source *s, struct http_req *r, void *arg, const struct http_answer *answer, const struct err *e), void *arg);
 
 /* Checks, and makes an event of a body that is JSON; "invalid event" if it is not. */
 void signed_handle(struct source *s, struct http_req *r);

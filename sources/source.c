@@ -157,6 +157,12 @@ sources_each(struct sources *ss, const struct source_ops *kind, void (*fn)(struc
 			fn(s, arg);
 }
 
+bool
+sources_closing(const struct sources *ss)
+{
+	return ss->closed;
+}
+
 void
 source_set_data(struct source *s, void *data)
 {
@@ -683,13 +689,13 @@ sources_free(struct sources *ss)
 	}
 	list_init(&ss->watches);
 	struct source *last = NULL; /* keeps the set alive until all are told */
+	ss->closed = true;
 	LIST_EACH(&ss->all, struct source, link, s) {
 		if (!last)
 			(last = s)->under_way++;
 		stop(s);
 	}
 	map_free(&ss->running);
-	ss->closed = true;
 	struct httpc *httpc = ss->httpc;
 	ss->httpc = NULL;
 	httpc_free(httpc); /* what is under way ends now, and with it the sources that wait for it */

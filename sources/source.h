@@ -123,6 +123,8 @@ void sources_free(struct sources *ss);
 struct webhook_servers *sources_webhooks(struct sources *ss);
 /* The HTTP client of the sources, made with its first use; NULL while the set is being freed. */
 struct httpc *sources_httpc(struct sources *ss);
+/* The set ends, and with it the daemon, not the manifest: what is registered elsewhere stays. */
+bool sources_closing(const struct sources *ss);
 /* What the sources were made with. */
 struct store *sources_store(const struct sources *ss);
 struct objects *sources_objects(const struct sources *ss);

@@ -37,12 +37,18 @@ struct webhook_route {
 	const struct webhook_context *context;
 	struct regex *pattern; /* NULL: the endpoint as it stands */
 	void (*handle)(struct source *s, struct http_req *r);
+	const char *content_type; /* of the answer when all went well */
+	str success;
 };
 
 /* What webhook_ack gets as token. In the request's arena. */
 struct waiting {
 	struct http_req *req;
 	struct server *server;
+	const char *content_type;
+	str success;
+	size_t left;        /* events that are not on disk yet */
+	enum err_code worst;
 };
 
 /* ---- answers -------------------------------------------------------------------------------------------------- */
@@ -236,12 +242,9 @@ on_request(struct http_req *r, void *arg)
 
 static void close_if_over(struct server *srv);
 
-void
-webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, str data, str dedup)
+static void
+emit(struct source *s, struct waiting *w, str data, str dedup)
 {
-	struct waiting *w = ARENA_NEW(http_req_arena(r), struct waiting);
-	*w = (struct waiting){ r, route->server };
-	w->server->waiting++;
 	struct event *ev = event_new();
 	ev->data = arena_dup(ev->arena, data);
 	ev->dedup = dedup.n ? arena_dup(ev->arena, dedup) : STR_NONE;
@@ -250,19 +253,50 @@ webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, 
 }
 
 void
+webhook_emit_all(struct source *s, struct webhook_route *route, struct http_req *r, const struct webhook_event *events, size_t n)
+{
+	if (n == 0) {
+		http_reply(r, 200, route->content_type, route->success);
+		return;
+	}
+	struct waiting *w = ARENA_NEW(http_req_arena(r), struct waiting);
+	*w = (struct waiting){ r, route->server, route->content_type, route->success, n, ERR_NONE };
+	w->server->waiting++;
+	for (size_t i = 0; i < n; i++) /* the last may answer, and end the request, at once */
+		emit(s, w, events[i].data, events[i].dedup);
+}
+
+void
+webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, str data, str dedup)
+{
+	const struct webhook_event event = { data, dedup };
+	webhook_emit_all(s, route, r, &event, 1);
+}
+
+void
+webhook_set_success(struct webhook_route *route, const char *content_type, str text)
+{
+	route->content_type = content_type;
+	route->success = text;
+}
+
+void
 webhook_ack(struct source *s UNUSED, struct event *ev, void *token, bool duplicate UNUSED, const struct err *e)
 {
 	struct waiting *w = token;
 	struct server *srv = w->server;
-	if (!e) {
-		if (ev->seq)
-			http_reply_header(w->req, "X-Tidegate-Event-Id", ev->id);
-		webhook_text(w->req, 200, S("success"));
-	} else if (e->code == ERR_UNAVAILABLE) {
+	if (e && w->worst != ERR_UNAVAILABLE)
+		w->worst = e->code;
+	else if (!e && ev->seq)
+		http_reply_header(w->req, "X-Tidegate-Event-Id", ev->id);
+	if (--w->left)
+		return;
+	if (w->worst == ERR_NONE)
+		http_reply(w->req, 200, w->content_type, w->success);
+	else if (w->worst == ERR_UNAVAILABLE)
 		reply_full(w->req);
-	} else {
+	else
 		webhook_text(w->req, 500, S("failed to record event"));
-	}
 	srv->waiting--;
 	close_if_over(srv);
 }
@@ -369,7 +403,8 @@ webhook_serve(struct source *s, const struct webhook_context *w, void (*handle)(
 		return -1;
 	}
 	struct webhook_route *route = MEM_NEW(struct webhook_route);
-	*route = (struct webhook_route){ .server = srv, .source = s, .context = w, .pattern = pattern, .handle = handle };
+	*route = (struct webhook_route){ .server = srv, .source = s, .context = w, .pattern = pattern, .handle = handle,
+	                                 .content_type = "text/plain; charset=utf-8", .success = S("success") };
 	list_add_tail(&srv->routes, &route->link);
 	set_limit(srv);
 	str address = sources_webhooks(source_owner(s))->address;

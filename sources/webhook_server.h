@@ -33,6 +33,13 @@ void webhook_text(struct http_req *r, int status, str text);
 void webhook_refuse(struct source *s, struct http_req *r, str text);
 /* The request becomes an event with that data, which must be JSON; webhook_ack answers it. `dedup` may be absent. */
 void webhook_emit(struct source *s, struct webhook_route *route, struct http_req *r, str data, str dedup);
+struct webhook_event {
+	str data, dedup; /* as of webhook_emit */
+};
+/* Several events of one request, which is answered once all are on disk, by the worst that happened. None: "success". */
+void webhook_emit_all(struct source *s, struct webhook_route *route, struct http_req *r, const struct webhook_event *events, size_t n);
+/* What senders are answered, instead of "success". A literal. */
+void webhook_set_success(struct webhook_route *route, const char *content_type, str text);
 /* source_ops.ack of the family: 200 "success" with the event's id, 503 if the bus is full, 500 otherwise. */
 void webhook_ack(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
 

@@ -110,10 +110,12 @@ sources(void **state)
 		{ "  azureServiceBus: {e: {topicName: t}}\n",
 		  "5:24 spec.azureServiceBus.e: must specify connectionString or fullyQualifiedNamespace\n" },
 		{ "  bitbucket: {e: {auth: {oauthToken: " KEY "}, webhook: {endpoint: /a, port: '1', url: u}}}\n",
-		  "5:18 spec.bitbucket.e: at least one repository must be listed in repositories\n" },
+		  "5:18 spec.bitbucket.e: at least one repository must be listed in repositories\n"
+		  "5:18 warning spec.bitbucket.e: without webhookSecret anybody who reaches the port can send events\n" },
 		{ "  bitbucketserver: {e: {" WEBHOOK ", checkInterval: soon}}\n",
 		  "5:24 spec.bitbucketserver.e.bitbucketserverBaseURL: bitbucketserverBaseURL must be specified\n"
-		  "5:94 spec.bitbucketserver.e.checkInterval: not a duration: \"soon\"; write it like 30s, 5m or 1h30m\n" },
+		  "5:94 spec.bitbucketserver.e.checkInterval: not a duration: \"soon\"; write it like 30s, 5m or 1h30m\n"
+		  "5:24 warning spec.bitbucketserver.e: without webhookSecret anybody who reaches the port can send events\n" },
 		{ "  emitter: {e: {broker: b}}\n",
 		  "5:16 spec.emitter.e.channelName: channelName must be specified\n"
 		  "5:16 spec.emitter.e.channelKey: channelKey must be specified\n" },
@@ -137,7 +139,8 @@ sources(void **state)
 		  "5:15 spec.gerrit.e.events: at least one of events must be specified\n"
 		  "5:15 spec.gerrit.e.gerritBaseURL: gerritBaseURL must be specified\n"
 		  "5:22 spec.gerrit.e.auth: username missing\n"
-		  "5:15 spec.gerrit.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n" },
+		  "5:15 spec.gerrit.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n"
+		  "5:15 warning spec.gerrit.e: Gerrit signs nothing: anybody who reaches the port and knows the endpoint can send events\n" },
 		{ "  gitlab: {e: {events: [PushEvents]}}\n",
 		  "5:15 spec.gitlab.e.gitlabBaseURL: gitlabBaseURL must be specified\n"
 		  "5:15 spec.gitlab.e.accessToken: accessToken must be specified: {name: <secret>, key: <key>}\n"
@@ -188,13 +191,17 @@ sources(void **state)
 		  "5:14 spec.slack.e.token: token must be specified: {name: <secret>, key: <key>}\n"
 		  "5:14 spec.slack.e.signingSecret: signingSecret must be specified: {name: <secret>, key: <key>}\n" },
 		{ "  sns: {e: {topicArn: t, region: r}}\n",
-		  "5:12 spec.sns.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n" },
+		  "5:12 spec.sns.e: webhook is missing: write webhook: {endpoint: /path, port: \"12000\", method: POST}\n"
+		  "5:12 warning spec.sns.e: without validateSignature anybody who reaches the port can send events\n" },
 		{ "  sqs: {e: {region: r}}\n",
 		  "5:12 spec.sqs.e.queue: queue must be specified\n" },
 		{ "  storageGrid: {e: {" WEBHOOK ", topicArn: t, apiURL: u, bucket: b, events: [x]}}\n",
-		  "5:20 spec.storageGrid.e.authToken: authToken must be specified: {name: <secret>, key: <key>}\n" },
+		  "5:20 spec.storageGrid.e.authToken: authToken must be specified: {name: <secret>, key: <key>}\n"
+		  "5:20 warning spec.storageGrid.e: StorageGRID signs nothing: anybody who reaches the port and knows the endpoint can send events\n" },
 		{ "  stripe: {e: {" WEBHOOK ", createWebhook: true}}\n",
-		  "5:15 spec.stripe.e: api key can't be empty: apiKey is needed to create the webhook\n" },
+		  "5:15 spec.stripe.e: api key can't be empty: apiKey is needed to create the webhook\n"
+		  "5:16 warning spec.stripe.e.webhook: without url, where Stripe reaches the endpoint, none is created\n"
+		  "5:15 warning spec.stripe.e: without signingSecret anybody who reaches the port can send events: give the endpoint's whsec_... secret\n" },
 		{ "  webhook: {e: {endpoint: a, port: http}}\n",
 		  "5:27 spec.webhook.e.endpoint: endpoint \"a\" never matches a request: must begin with \"/\"\n"
 		  "5:36 spec.webhook.e.port: failed to parse server port \"http\": must be a number\n" },
@@ -229,6 +236,7 @@ event_sources(void **state)
 		  "7:19 spec.webhook.y.endpoint: \"x\" already serves /a on port 1: this one would never get an event\n" },
 		{ "  webhook: {x: {endpoint: /a, port: '1', method: POST}}\n"
 		  "  stripe: {y: {webhook: {endpoint: /b, port: '1'}}}\n",
+		  "6:15 warning spec.stripe.y: without signingSecret anybody who reaches the port can send events: give the endpoint's whsec_... secret\n"
 		  "6:46 warning spec.stripe.y.webhook.port: port 1 is shared with kind webhook: Argo Events cannot serve two kinds on one port\n" },
 		{ "  webhok: {x: {}}\n",
 		  "5:3 spec.webhok: unknown field \"webhok\"; did you mean \"webhook\"?\n" },

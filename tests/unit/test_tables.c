@@ -87,7 +87,7 @@ static void
 kinds_are_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(source_kinds_n, 34);
+	assert_int_equal(source_kinds_n, 35);
 	assert_int_equal(trigger_kinds_n, 18);
 	for (size_t i = 0; i < source_kinds_n; i++) {
 		const struct source_ops *o = source_kinds[i];
