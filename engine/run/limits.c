@@ -126,10 +126,11 @@ limiting_frame(const struct run *r, const struct call *c)
 	return f && has_limits(f) && !node_named(r, c->name) ? f : NULL;
 }
 
+/* Who asks for its locks has its place until it is told: else those behind it would take it each time. */
 static bool
 run_full(const struct run *r)
 {
-	return r->parallelism >= 0 && r->active_pods >= r->parallelism;
+	return r->parallelism >= 0 && (int64_t)r->active_pods + r->asks >= r->parallelism;
 }
 
 /* How many more children it may have; SIZE_MAX: any number. */

@@ -56,6 +56,7 @@ struct lock_news {
 /* The locks that a node or a workflow asked for. */
 struct locking {
 	enum lock_state { LOCK_WAITING, LOCK_GRANTED, LOCK_HELD } state; /* GRANTED: about to begin */
+	bool asked;                /* and has not been told yet: WAITING */
 	struct lock_id *ids;
 	size_t n;
 	str waiting;               /* name of the lock it waits for; may be absent */

@@ -133,6 +133,7 @@ struct run {
 		size_t n, cap;
 	} by_name, by_id;
 	uint32_t active_pods, done, total;
+	uint32_t asks;              /* nodes that have asked for their locks and not been told: each may be about to begin */
 	struct usage usage;
 	struct image_uses images;
 	struct node *root, *on_exit;

@@ -60,9 +60,20 @@ locking_new(struct run *r, const struct locking *before)
 }
 
 static void
-ask(struct run *r, struct node *n, const struct locking *l)
+told(struct run *r, struct locking *l)
+{
+	if (!l || !l->asked)
+		return;
+	l->asked = false;
+	r->asks--;
+}
+
+static void
+ask(struct run *r, struct node *n, struct locking *l)
 {
 	run_effect(r, EFFECT_LOCK, n)->locks = l;
+	r->asks += n && !l->asked;
+	l->asked |= n != NULL;
 }
 
 /* ---- of a node --------------------------------------------------------------------------------------------------- */
@@ -82,6 +93,7 @@ wait_for(struct run *r, struct call *c, const struct processed *p, struct lockin
 	if (!n)
 		return NULL;
 	bool first = !n->lock && n->phase == PHASE_PENDING;
+	told(r, n->lock);
 	n->lock = l;
 	if (first)
 		limit_count_waits(n, true);
@@ -138,6 +150,7 @@ void
 sync_release(struct run *r, struct node *n)
 {
 	run_effect(r, EFFECT_UNLOCK, n);
+	told(r, n->lock);
 	n->lock = NULL;
 	if (n->call)
 		limit_leaves(n->call);
@@ -201,6 +214,7 @@ sync_tell_refusal(struct run *r)
 static void
 node_told(struct run *r, struct node *n, const struct lock_news *news)
 {
+	told(r, n->lock);
 	if (!n->lock || n->lock->state != LOCK_WAITING)
 		return;
 	if (news->granted) {
@@ -291,6 +305,8 @@ sync_told(struct run *r, const struct stimulus *s)
 		workflow_told(r, s->lock);
 	else if (n && !node_fulfilled(n))
 		node_told(r, n, s->lock);
+	else if (n)
+		told(r, n->lock);
 }
 
 static int
@@ -329,8 +345,10 @@ void
 sync_suspend(struct run *r)
 {
 	for (size_t i = 0; i < r->nodes.n; i++)
-		if (sync_waits(r->nodes.p[i]))
+		if (sync_waits(r->nodes.p[i])) {
 			run_effect(r, EFFECT_UNLOCK, r->nodes.p[i]);
+			told(r, r->nodes.p[i]->lock);
+		}
 }
 
 /* They come into the line again, and show how it is then. */

@@ -86,6 +86,30 @@ class Locks(Family):
         return o
 
 
+class Crowded(Locks):
+    """Locks where few may run at once, in the workflow and in templates. Who waits for a lock takes no place of the workflow's."""
+    name = "crowded"
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.limits = True   # nothing else may depend on the order in which things begin
+
+    def add_to(self, scenario, spec, docs):
+        super().add_to(scenario, spec, docs)
+        if self.often(0.6):
+            spec["parallelism"] = self.r2.randint(1, 3)
+
+    def synchronization(self, prefix, with_input):
+        """Without what cannot be asked for."""
+        s = super().synchronization(prefix, with_input)
+        for m in s.get("mutexes", [])[:]:
+            if s["mutexes"].count(m) > 1:
+                s["mutexes"].remove(m)
+        for semaphore in s.get("semaphores", []):
+            semaphore["configMapKeyRef"]["name"] = "limits"
+        return s
+
+
 class Hooks(Family):
     """Hooks with conditions: of steps, of tasks and of the workflow; exit hooks that have one."""
     name = "hooks"
@@ -190,4 +214,4 @@ class Verbs(All):
         return verbs + [{"at": at + more, "do": "resume"} for more in (10, 20, 30, 50)]
 
 
-FAMILIES = {f.name: f for f in (Core, Locks, Hooks, All, Verbs)}
+FAMILIES = {f.name: f for f in (Core, Locks, Crowded, Hooks, All, Verbs)}

@@ -88,7 +88,7 @@ def names_of(synchronization, namespace="default"):
 
 class Locking:
     """The part of the model that asks for locks. A node's `lock` is "waiting", "granted" (and not yet made use of), "held" or, while the
-    workflow is suspended, "out". The workflow's own is self.lock.
+    workflow is suspended, "out"; "crowded out" is who got them when as many ran as may. The workflow's own is self.lock.
 
     Who asks is answered when everything else that can be decided at that moment is decided, in the order of asking; those whom
     somebody let in by giving something back come after them.
@@ -135,6 +135,8 @@ class Locking:
         except Wrong as e:
             self.answers.append((holder, None, str(e)))
         self.put_lock(node, "waiting")
+        if node:
+            node.asked = True
 
     def ask_for_workflow(self):
         if wants_any(self.spec.get("synchronization")):
@@ -164,6 +166,7 @@ class Locking:
             self.lock, self.began = "held", self.now
 
     def tell_node(self, n, had, message):
+        n.asked = False
         if n.fulfilled or n.lock != "waiting":
             return
         if had is None:
@@ -200,12 +203,18 @@ class Locking:
             n = self.create(call, kind)
             n.template, n.inputs = template, inputs
             self.ask(n, template["synchronization"])
+        if n.lock == "granted" and self.full():   # it cannot use them now
+            self.leave_line(n)
+            n.lock = "crowded out"
+        if n.lock == "crowded out":
+            self.may_ask_again()
+            self.ask(n, template["synchronization"])
         if n.lock == "granted":
             n.lock = "held"
         return n.lock in ("", "held")
 
     def waits(self, n):
-        return n.open and n.lock in ("waiting", "out")
+        return n.open and n.lock in ("waiting", "out", "crowded out")
 
     def give_back(self, n):
         if n.lock:
@@ -213,7 +222,7 @@ class Locking:
             self.table.give_back("default/%s/%s" % (self.name, n.name))
 
     def leave_line(self, n):
-        n.lock = "out"
+        n.lock, n.asked = "out", False
         self.table.give_back("default/%s/%s" % (self.name, n.name))
 
     def leave_lines(self):

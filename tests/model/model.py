@@ -60,6 +60,7 @@ class Node:
         self.plan = None          # of a group or loop: what there is to begin
         self.error = ""           # of a group or DAG: what it will fail with
         self.lock = ""            # see locks.py
+        self.asked = False        # for its locks, and was not told yet
         self.entered = False      # its body began
         self.backing_off = False  # of a Retry node: it waits for the time of its next attempt,
         self.called_off = False   # and need not any more
@@ -522,6 +523,17 @@ class Model(Locking, Hooks):
         else:
             self.start(n)
 
+    def full(self):
+        """Who waits for a lock has no pod yet, nor has who has just got it; but who has asked for it and was not told has a place meanwhile."""
+        pods = sum(n.open and n.asked or n.type == "Pod" and n.active and not self.waits(n) and n.lock != "granted" for n in self.nodes.values())
+        return "parallelism" in self.spec and pods >= self.spec["parallelism"]
+
+    def may_ask_again(self):
+        """It got its locks when the workflow was full: it stands in line like one that is to begin."""
+        if not self.turn or self.full():
+            raise Blocked()
+        self.turn = False
+
     def may_begin(self, call):
         """Parallelism of the workflow and of the template around; failFast of the latter (spec 2.8, 1.2)."""
         around = call.boundary
@@ -530,8 +542,7 @@ class Model(Locking, Hooks):
             limits = limits or "parallelism" in around.template or around.template.get("failFast")
         if not limits:
             return
-        pods = [n for n in self.nodes.values() if n.type == "Pod" and n.active]
-        if not self.turn or ("parallelism" in self.spec and len(pods) >= self.spec["parallelism"]):
+        if not self.turn or self.full():
             raise Blocked()
         if around:
             inside = [n for n in self.nodes.values() if n.boundary is around and n.type in ("Pod", "Steps", "DAG")]
