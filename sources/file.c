@@ -355,23 +355,6 @@ load(void *arg)
 	watch_load(f->watch, on_loaded);
 }
 
-/* The directory of the names, and the pattern for them: `path` may have directories in it. */
-static int
-find_place(struct file *f, const struct watch_path *config, struct err *e)
-{
-	str directory = watch_clean(f->arena, config->directory), path = config->path;
-	if (path.n) {
-		str whole = watch_clean(f->arena, arena_fmt(f->arena, "%.*s/%.*s", STR_ARG(directory), STR_ARG(path)));
-		size_t slash = whole.n;
-		while (slash && whole.p[slash - 1] != '/')
-			slash--;
-		path = str_slice(whole, slash, whole.n);
-		directory = slash > 1 ? str_slice(whole, 0, slash - 1) : S("/");
-	}
-	f->directory = directory;
-	return watch_match_new(path, config->path_regexp, &f->match, e);
-}
-
 static int
 open_queue(struct file *f, struct err *e)
 {
@@ -395,15 +378,18 @@ static int
 start(struct source *s, struct err *e)
 {
 	const struct file_source *config = source_config(s);
+	const struct watch_path *path = config->watch_path_config;
 	struct arena *a = arena_new();
 	struct file *f = ARENA_NEW(a, struct file);
+	str name;
 	*f = (struct file){ .arena = a, .source = s, .fd = -1, .wd = -1, .polling = config->polling, .immediate = config->immediate };
-	if (find_place(f, config->watch_path_config, e) < 0 || (!f->polling && open_queue(f, e) < 0)) {
+	f->directory = watch_place(a, path->directory, path->path, &name);
+	if (watch_match_new(name, path->path_regexp, &f->match, e) < 0 || (!f->polling && open_queue(f, e) < 0)) {
 		file_free(f);
 		return -1;
 	}
-	str place = arena_fmt(a, "file\n%.*s\n%.*s\n%.*s", STR_ARG(f->directory), STR_ARG(config->watch_path_config->path),
-	                      STR_ARG(config->watch_path_config->path_regexp));
+	str place = arena_fmt(a, "file\n%.*s\n%.*s\n%.*s", STR_ARG(f->directory), STR_ARG(path->path),
+	                      STR_ARG(path->path_regexp));
 	struct watch_options options = { .match = watch_match_ref(f->match), .directory = f->polling ? STR_NONE : f->directory, .place = place,
 	                                 .type = config->event_type, .metadata = &config->metadata, .settle_ns = SETTLE,
 	                                 .rules = f->immediate ? WATCH_AT_ONCE : WATCH_CONTENT_WRITTEN };

@@ -157,14 +157,21 @@ take_row(struct watch *w, const struct source_row *r)
 	n->known = true;
 }
 
-/* The first row has the empty name and says what the others are of. */
+/* Keys of rows that are no names: what the set is of, which is the first of all, and the text that is kept. Names have no slash in front. */
+#define PLACE_ROW ""
+#define KEPT_ROW "/kept"
+
 static void
 on_rows(void *arg, const struct source_row *rows, size_t n, const struct err *e)
 {
 	struct watch *w = arg;
 	w->first = !n || rows[0].key.n || !str_eq(rows[0].value, w->place);
-	for (size_t i = 1; i < n && !w->first; i++)
-		take_row(w, &rows[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(rows[i].key, S(KEPT_ROW)))
+			w->kept = arena_dup(w->arena, rows[i].value);
+		else if (!w->first && rows[i].key.n)
+			take_row(w, &rows[i]);
+	}
 	w->ready(w->arg, e);
 }
 
@@ -173,6 +180,19 @@ watch_load(struct watch *w, void (*ready)(void *arg, const struct err *e))
 {
 	w->ready = ready;
 	source_read_rows(w->source, on_rows, w);
+}
+
+void
+watch_keep(struct watch *w, str text)
+{
+	w->kept = arena_dup(w->arena, text);
+	source_write_rows(w->source, false, &(struct source_row){ S(KEPT_ROW), w->kept }, 1);
+}
+
+str
+watch_kept(const struct watch *w)
+{
+	return w->kept;
 }
 
 /* ---- announcing ------------------------------------------------------------------------------------------------------ */
@@ -416,7 +436,9 @@ begin(struct watch *w, const struct watch_look *k)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	VEC(struct source_row) rows = { 0 };
 	forget_names(w);
-	*VEC_PUSH(&rows) = (struct source_row){ S(""), w->place };
+	*VEC_PUSH(&rows) = (struct source_row){ S(PLACE_ROW), w->place };
+	if (w->kept.p)
+		*VEC_PUSH(&rows) = (struct source_row){ S(KEPT_ROW), w->kept };
 	for (size_t i = 0; i < k->seen.n && !(w->rules & WATCH_FIRST_IS_NEWS); i++) {
 		struct watch_name *n = watch_name_add(w, k->seen.p[i].name);
 		n->told = k->seen.p[i].stamp;

@@ -29,6 +29,8 @@ enum {
 unsigned watch_ops(str type, str *unknown);
 /* A directory as Go's filepath.Clean leaves an absolute path: no //, no /./, no /../, no slash at the end but that of the root. */
 str watch_clean(struct arena *a, str path);
+/* Where the names are: the clean directory, with the directories that `path` may have in it; *name is its last part, absent if `path` is. */
+str watch_place(struct arena *a, str directory, str path, str *name);
 
 /* ---- which names ---------------------------------------------------------------------------------------------------- */
 
@@ -93,6 +95,9 @@ struct watch *watch_new(struct source *s, const struct watch_options *o, void (*
 void watch_free(struct watch *w); /* NULL is fine */
 /* Reads what was announced before this start; once. Unless the source stops meanwhile, `ready` is called in a later turn. */
 void watch_load(struct watch *w, void (*ready)(void *arg, const struct err *e));
+/* One more text that is kept with the set, beside the names: absent if there is none. From the next turn's end on it survives restarts. */
+void watch_keep(struct watch *w, str text);
+str watch_kept(const struct watch *w);
 /* There was no look yet, in no life of the daemon. */
 bool watch_is_new(const struct watch *w);
 /* Compares, takes the look, and begins to announce. Only when watch_is_idle. */

@@ -39,6 +39,7 @@ struct watch {
 	int64_t settle_ns;
 	const struct kvs *metadata; /* of the source's configuration */
 	bool first;   /* there was no look yet */
+	str kept;     /* in the arena */
 	uint64_t looks;
 	struct map names; /* -> struct watch_name */
 	size_t held;

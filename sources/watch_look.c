@@ -53,6 +53,21 @@ watch_clean(struct arena *a, str path)
 	return b.n ? arena_dup(a, buf_str(&b)) : S("/");
 }
 
+str
+watch_place(struct arena *a, str directory, str path, str *name)
+{
+	*name = STR_NONE;
+	directory = watch_clean(a, directory);
+	if (!path.n)
+		return directory;
+	str whole = watch_clean(a, arena_fmt(a, "%.*s/%.*s", STR_ARG(directory), STR_ARG(path)));
+	size_t slash = whole.n;
+	while (slash && whole.p[slash - 1] != '/')
+		slash--;
+	*name = str_slice(whole, slash, whole.n);
+	return slash > 1 ? str_slice(whole, 0, slash - 1) : S("/");
+}
+
 /* ---- which names ---------------------------------------------------------------------------------------------------- */
 
 struct watch_match {

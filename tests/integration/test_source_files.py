@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The source `file` on a real directory: thousands of files by other processes, slow writers, renames, deletes, a burst larger than the kernel's
 queue, a directory that comes and goes; and the daemon killed and started again while it goes on: nothing lost, nothing twice."""
-import contextlib
-import json
 import os
-import random
-import sqlite3
 import subprocess
 import sys
 import time
 import unittest
 
-from harness import TestCase, scaled, until
-
-CREATE, WRITE, REMOVE, RENAME, CHMOD = 1, 2, 4, 8, 16
+from harness import scaled, until
+from watched import CHMOD, CREATE, REMOVE, RENAME, WRITE, Watched
 
 # Makes files one after the other as programs do: written in place, now and then slowly, or elsewhere and moved in; says what it made.
 WRITER = """
@@ -48,61 +43,17 @@ for i in range(n):
 """
 
 
-class Files(TestCase):
+class Files(Watched):
     def setUp(self):
         super().setUp()
-        self.dir = os.path.join(self.directory, "in")
         self.aside = os.path.join(self.directory, "aside")
-        os.mkdir(self.dir)
         os.mkdir(self.aside)
 
-    def serve(self, start=True, **entries):
-        """A daemon with an entry of `file` for each: {name: (eventType, pattern, more)}."""
-        lines = []
-        for name, (kind, pattern, *more) in entries.items():
-            lines.append(f"    {name}: {{eventType: '{kind}', watchPathConfig: {{directory: {self.dir}, {pattern}}}{''.join(', ' + m for m in more)}}}")
-        text = "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: files}\nspec:\n  file:\n" + "\n".join(lines) + "\n"
-        self.d = self.daemon({"files.yaml": text}, start=start)
-        if start:
-            self.looked()
-        return self.d
-
-    def sources(self):
-        return {s["event"]: s for s in json.loads(self.d.cli("status", "-o", "json").stdout)["sources"]}
-
-    def looked(self):
-        """Waits until each source has had its first look, or waits for its directory."""
-        until(lambda: all(s["state"] == "failed" or "lastLook" in s for s in self.sources().values()), 60, "the first look")
-
-    def rows(self, sql, *args):
-        with contextlib.closing(sqlite3.connect(f"file:{self.d.state}/tidegate.db?mode=ro", uri=True, timeout=60)) as db:
-            return [r[0] for r in db.execute(sql, args)]
-
-    def announced(self, event):
-        """[(op, name without the directory)] as they are in the log, on disk."""
-        got = [json.loads(x) for x in self.rows("SELECT data FROM bus_event WHERE source = 'files' AND subject = ? ORDER BY key", event)]
-        return [(x["op"], os.path.relpath(x["name"], self.dir) if x["name"].startswith("/") else x["name"]) for x in got]
-
-    def wait_for(self, event, want, in_order=True):
-        """Waits until so much was announced, and no more."""
-        until(lambda: len(self.announced(event)) >= len(want), 60, f"{want} of {event}")
-        got = self.announced(event)
-        self.assertEqual(got if in_order else sorted(got), want if in_order else sorted(want))
-
-    def write(self, name, text="x"):
-        with open(os.path.join(self.dir, name), "w", encoding="utf-8") as f:
-            f.write(text)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def last(self, *events):
-        """A file whose announcement says that all before it was read."""
-        name = f"last-{random.getrandbits(64):x}"
-        self.write(name)
-        for event in events:
-            until(lambda e=event: any(n == name for _, n in self.announced(e)), 60, "the last file")
-        return name
+    def serve(self, **entries):
+        """A daemon with an entry for each: {name: (eventType, pattern, more)}."""
+        self.gateway("file", {name: f"{{eventType: '{kind}', watchPathConfig: {{directory: {self.dir}, {pattern}}}{''.join(', ' + m for m in more)}}}"
+                              for name, (kind, pattern, *more) in entries.items()})
+        self.looked()
 
     # ---- what is announced, and how
 
@@ -225,6 +176,7 @@ class Files(TestCase):
         want = sorted(f"w{i}-{k:05d}" for i in range(writers) for k in range(n))
         until(lambda: len(self.announced("new")) >= len(want), 120, "all files")
         self.assertEqual(sorted(self.announced("new")), [(CREATE, x) for x in want])
+        self.knows("gone", len(want))
         for name in want:
             os.unlink(self.path(name))
         self.d.kill()
@@ -321,10 +273,8 @@ class Files(TestCase):
         self.serve(new=("CREATE", "pathRegexp: ."))
         self.write("a")
         self.wait_for("new", [(CREATE, "a")])
-        with open(os.path.join(self.d.manifests, "files.yaml"), encoding="utf-8") as f:
-            text = f.read()
-        self.d.write("files.yaml", text.replace("pathRegexp: .", "pathRegexp: b"))
-        until(lambda: self.d.log().count("source stops") == 1 and "lastLook" in self.sources()["new"], what="the new manifest")
+        self.change("pathRegexp: .", "pathRegexp: b")
+        self.looked()
         self.write("c")
         self.write("b")
         self.wait_for("new", [(CREATE, "a"), (CREATE, "b")])

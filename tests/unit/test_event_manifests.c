@@ -186,7 +186,13 @@ sources(void **state)
 		  "5:84 spec.resource.e.filter.labels[0]: key can't be empty for a selector\n" },
 		{ "  sftp: {e: {eventType: CREATE, pollIntervalDuration: 5, watchPathConfig: {path: x}}}\n",
 		  "5:55 spec.sftp.e.pollIntervalDuration: expected a string, not an integer; put it in quotes: \"5\"\n"
-		  "5:75 spec.sftp.e.watchPathConfig: directory is required\n" },
+		  "5:75 spec.sftp.e.watchPathConfig: directory is required\n"
+		  "5:13 warning spec.sftp.e: without address and username nothing can be connected to\n" },
+		{ "  sftp: {e: {eventType: RENAME, pollIntervalDuration: 50ms, watchPathConfig: {directory: /d, path: x}, address: " KEY
+		  ", username: " KEY ", hostKeyFingerprint: abc, knownHostsSecret: " KEY "}}\n",
+		  "5:25 spec.sftp.e.eventType: type \"RENAME\" matches nothing: CREATE, WRITE, REMOVE or CHMOD, or several with | between\n"
+		  "5:55 spec.sftp.e.pollIntervalDuration: 50ms: must be 100ms at least\n"
+		  "5:181 spec.sftp.e.hostKeyFingerprint: must be SHA256:... as `ssh-keygen -l` prints it\n" },
 		{ "  slack: {e: {" WEBHOOK "}}\n",
 		  "5:14 spec.slack.e.token: token must be specified: {name: <secret>, key: <key>}\n"
 		  "5:14 spec.slack.e.signingSecret: signingSecret must be specified: {name: <secret>, key: <key>}\n" },
