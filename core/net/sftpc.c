@@ -279,7 +279,7 @@ static int
 meet(struct sftpc *c, const struct sftpc_target *t, const char *known_hosts, struct err *e)
 {
 	int rc = 0;
-	struct err first = { 0 }, later;
+	struct err first = { 0 }, later = { 0 };
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct err *to = i ? &later : &first;
 		rc = shake_hands(c, t, known_hosts, families[i], to);

@@ -152,6 +152,10 @@ sources(void **state)
 		  "5:13 spec.hdfs.e.krbRealm: krbRealm must be specified\n"
 		  "5:13 spec.hdfs.e.krbServicePrincipalName: krbServicePrincipalName must be specified\n"
 		  "5:13 spec.hdfs.e.krbConfigConfigMap: krbConfigConfigMap must be specified: {name: <secret>, key: <key>}\n" },
+		{ "  hdfs: {e: {type: CREATE, directory: /d, path: x, addresses: ['nn:9870', 'nn:8020'], hdfsUser: u, checkInterval: 1ms}}\n",
+		  "5:115 spec.hdfs.e.checkInterval: 1ms: must be 100ms at least\n"
+		  "5:52 warning spec.hdfs.e.addresses: nn:8020 looks like the name node's RPC port: write the address of its WebHDFS, such as "
+		  "http://namenode:9870\n" },
 		{ "  kafka: {e: {url: u, topic: t}}\n",
 		  "5:14 spec.kafka.e: consumerGroup or partition must be specified\n" },
 		{ "  kafka: {e: {url: u, topic: t, partition: '0', sasl: {mechanism: NONE}, awsMskIamAuth: {}}}\n",
