@@ -266,7 +266,7 @@ class Streams(Case):
         self.add("s", "k", "1")
         self.wait_events(d, 1)
         self.b.call("XGROUP", "DESTROY", "s", "argo-events-cg")
-        self.wait_state(d, "failed", "NOGROUP")
+        until(lambda: "NOGROUP" in self.state(d).get("lastError", ""), 30, "the reason")
         self.wait_state(d, "running")
         self.add("s", "k", "2")
         self.wait_events(d, 2)
