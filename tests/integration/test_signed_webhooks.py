@@ -19,7 +19,7 @@ import unittest
 import urllib.parse
 
 from forge import Forge, Hooks
-from harness import TestCase, free_port, post, until
+from harness import FULL, ROOT, TestCase, free_port, post, until
 
 SECRETS = """
 apiVersion: v1
@@ -57,6 +57,10 @@ class Case(TestCase):
             text = f.read()
         self.assertIn(old, text)
         self.d.write("source.yaml", text.replace(old, new))
+
+    def gone(self):
+        """The manifest is taken away: the source stops."""
+        self.d.write("source.yaml", SECRETS.replace("KEYS", self.keys) + "  webhook: {}\n")
 
     def send(self, body, headers):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -274,10 +278,6 @@ class HookManagement(Case):
         forge = Forge([route for h in hooks for route in h.routes()])
         self.addCleanup(forge.stop)
         return forge
-
-    def gone(self):
-        """The manifest is taken away: the source stops."""
-        self.d.write("source.yaml", SECRETS.replace("KEYS", self.keys) + "  webhook: {}\n")
 
     def test_gitlab(self):
         project, group = Hooks("/api/v4/projects/team%2Fapp/hooks"), Hooks("/api/v4/groups/team/hooks")
@@ -611,9 +611,58 @@ class Sns(Case):
         until(lambda: any(b"ConfirmSubscription" in b and b"Token=t-1" in b for _, _, b, _ in list(self.aws.calls)), 30, "the confirmation")
         self.assertFalse(any(b"t-2" in b for _, _, b, _ in self.aws.calls))
         self.assertEqual(self.events(), [])
-        self.d.write("source.yaml", SECRETS.replace("KEYS", self.keys) + "  webhook: {}\n")
+        self.gone()
         until(lambda: any(b"Unsubscribe" in b for _, _, b, _ in list(self.aws.calls)), 30, "the end")
         self.assertEqual(call(-1)["SubscriptionArn"], self.TOPIC + ":sub")
+
+
+@unittest.skipUnless(FULL, "make integration")
+class Senders(Case):
+    """The senders' own libraries and servers, as far as they are to be had."""
+
+    def test_stripe_s_own_library_signs(self):
+        self.run_kind("stripe", f"signingSecret: {HOOK}\nwebhook: {{WEBHOOK}}")
+        text = json.dumps({"id": "evt_7", "object": "event", "type": "customer.created", "data": {"object": {"id": "cus_1"}}})
+        program = ("import sys, time, stripe\nat, text = int(time.time()), sys.stdin.read()\n"
+                   "made = 't=%d,v1=%s' % (at, stripe.WebhookSignature._compute_signature('%d.%s' % (at, text), 's3cret'))\n"
+                   "stripe.Webhook.construct_event(text, made, 's3cret')\nprint(made)")
+        done = subprocess.run([os.path.join(ROOT, "build", "signers", "env", "bin", "python"), "-c", program], input=text, check=True,
+                              capture_output=True, text=True)
+        self.assertEqual(self.send(text.encode(), {"Stripe-Signature": done.stdout.strip()}), (200, b"success"))
+        self.assertEqual(self.events()[0]["event"]["id"], "evt_7")
+
+    def test_sns_of_moto(self):
+        """moto subscribes and publishes as SNS does; it signs nothing, and asks for no confirmation."""
+        port, url = free_port(), "http://127.0.0.1:%d/"
+        log = open(os.path.join(self.directory, "moto.log"), "wb")  # pylint: disable=consider-using-with
+        self.addCleanup(log.close)
+        moto = subprocess.Popen([os.path.join(ROOT, "build", "moto", "env", "bin", "python"), "-m", "moto.server", "-H", "127.0.0.1", "-p",  # pylint: disable=consider-using-with
+                                 str(port)], stdout=log, stderr=log)
+        self.addCleanup(lambda: (moto.kill(), moto.wait()))
+
+        def call(action, **more):
+            headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/sns/aws4_request, SignedHeaders=host, Signature=0",
+                       "Content-Type": "application/x-www-form-urlencoded"}
+            status, text = post(port, "/", urllib.parse.urlencode({"Action": action, "Version": "2010-03-31", **more}), headers)
+            return text.decode() if status == 200 else None
+
+        def ready():
+            try:
+                return call("CreateTopic", Name="t")
+            except OSError:
+                return None
+
+        topic = until(ready, 60, "moto").split("<TopicArn>")[1].split("<")[0]
+        self.keys = "access: AKID, secret: SECRET"
+        self.port = free_port()
+        self.run_kind("sns", f"topicArn: {topic}\nregion: eu-west-1\nendpoint: {url % port}\naccessKey: {{name: s, key: access}}\n"
+                      "secretKey: {name: s, key: secret}\nwebhook: {WEBHOOK, url: 'http://127.0.0.1:PORT'}")
+        until(lambda: f"http://127.0.0.1:{self.port}/hook" in (call("ListSubscriptionsByTopic", TopicArn=topic) or ""), 30, "the subscription")
+        self.assertTrue(call("Publish", TopicArn=topic, Message="hello", Subject="s"))
+        event, = until(self.events, 30, "the event")
+        self.assertEqual((event["body"]["Type"], event["body"]["Message"], event["body"]["TopicArn"]), ("Notification", "hello", topic))
+        self.gone()
+        until(lambda: "127.0.0.1" not in (call("ListSubscriptionsByTopic", TopicArn=topic) or "127.0.0.1"), 30, "the end")
 
 
 PUSH = """
