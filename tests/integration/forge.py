@@ -53,10 +53,11 @@ class Forge:
     def answer(self, method, path, body, headers):
         with self.lock:
             self.calls.append((method, path, body, dict(headers)))
-            for wanted, pattern, answer in self.routes:
-                match = re.fullmatch(pattern, path)
-                if wanted == method and match:
-                    return answer(match, body, headers) if callable(answer) else answer
+            routes = list(self.routes)
+        for wanted, pattern, answer in routes:
+            match = re.fullmatch(pattern, path)
+            if wanted == method and match:
+                return answer(match, body, headers) if callable(answer) else answer
         return 404, {"message": "no such thing"}
 
     def seen(self, method=None):

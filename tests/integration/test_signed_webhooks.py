@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import unittest
 import urllib.parse
@@ -594,6 +595,39 @@ class Sns(Case):
         self.again()
         self.assertEqual(self.sent(good), (200, b"success"))
         self.assertEqual(len(self.events()), 5)
+
+    def waiting(self):
+        """Sends a message whose certificate is long in coming, and returns where its answer will be."""
+        held, answers = threading.Event(), []
+        self.addCleanup(held.set)
+        with self.aws.lock:
+            self.aws.routes.append(("GET", "/slow.pem", lambda *_: (held.wait(60), (200, b""))[1]))
+        message = self.message(SigningCertURL=f"http://127.0.0.1:{self.aws.port}/slow.pem")
+
+        def send():
+            try:
+                answers.append(self.sent(message)[0])
+            except (OSError, http.client.HTTPException):
+                answers.append(0)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        self.addCleanup(sender.join)
+        until(lambda: "GET /slow.pem" in self.aws.seen(), 30, "the question")
+        return answers
+
+    def test_a_message_that_waits_when_the_source_goes(self):
+        self.start()
+        answers = self.waiting()
+        self.gone()
+        self.assertEqual(until(lambda: answers, 30, "the answer"), [503])
+        self.assertEqual(self.events(), [])
+
+    def test_a_message_that_waits_when_the_daemon_ends(self):
+        self.start()
+        answers = self.waiting()
+        self.assertEqual(self.d.stop(), 0)
+        self.assertIn(until(lambda: answers, 30, "the end")[0], (0, 503))
 
     def test_subscription(self):
         self.start("webhook: {WEBHOOK, url: 'https://here'}")
