@@ -13,10 +13,10 @@ config(const struct hook_site *site)
 
 /* A repository may be named twice: by itself, and by its project. */
 static void
-add_repository(struct hook_site *site, str project, str slug)
+add_repository(struct hook_site *site, str project, str slug, struct arena *a)
 {
-	str path = arena_fmt(site->arena, "api/1.0/projects/%.*s/repos/%.*s/webhooks", STR_ARG(sigv4_encode(site->arena, project, false)),
-	                     STR_ARG(sigv4_encode(site->arena, slug, false)));
+	str path = arena_fmt(a, "api/1.0/projects/%.*s/repos/%.*s/webhooks", STR_ARG(sigv4_encode(a, project, false)),
+	                     STR_ARG(sigv4_encode(a, slug, false)));
 	for (size_t i = 0; i < site->targets.n; i++)
 		if (str_eq(site->targets.p[i].path, path))
 			return;
@@ -33,9 +33,9 @@ begin(struct hook_site *site, struct err *e UNUSED)
 	for (size_t i = 0; i < c->projects.n; i++)
 		hook_add_target(site, PROJECT, "api/1.0/projects/%.*s/repos", STR_ARG(sigv4_encode(site->arena, c->projects.p[i], false)));
 	for (size_t i = 0; i < c->repositories.n; i++)
-		add_repository(site, c->repositories.p[i].project_key, c->repositories.p[i].repository_slug);
+		add_repository(site, c->repositories.p[i].project_key, c->repositories.p[i].repository_slug, site->arena);
 	if (c->project_key.n && c->repository_slug.n)
-		add_repository(site, c->project_key, c->repository_slug);
+		add_repository(site, c->project_key, c->repository_slug, site->arena);
 	return 0;
 }
 
@@ -56,13 +56,13 @@ list(struct hook_site *site, const struct hook_target *t, unsigned page, struct 
 
 /* The project of a target "api/1.0/projects/<key>/repos", decoded again by nobody: the answer has it too. */
 static void
-add_repositories(struct hook_site *site, const struct val *list)
+add_repositories(struct hook_site *site, const struct val *list, struct arena *a)
 {
 	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
 		const struct val *key = val_path(&list->items[i], "project.key");
 		str slug = val_get_str(&list->items[i], "slug");
 		if (val_is(key, VAL_STR) && slug.n)
-			add_repository(site, val_text(key), slug);
+			add_repository(site, val_text(key), slug, a);
 	}
 }
 
@@ -76,7 +76,7 @@ find(struct hook_site *site, size_t target, str answer, struct arena *a, str *id
 	const struct val *list = val_get(&all, S("values")), *last = val_get(&all, S("isLastPage"));
 	bool more = last && !val_is_true(last);
 	if (site->targets.p[target].what == PROJECT) {
-		add_repositories(site, list);
+		add_repositories(site, list, a);
 		return more ? HOOK_MORE : HOOK_OURS;
 	}
 	const struct val *hook = hook_with_url(list, "url", site->url);

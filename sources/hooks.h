@@ -17,6 +17,7 @@ struct hook_target {
 	str path; /* of its hooks within the API, without a slash before it: "repos/octocat/hello/hooks" */
 	int what; /* the row's own */
 	str id;   /* of our hook; absent: not known */
+	char *own; /* what path is in, if it may change; NULL: the site's arena */
 	uint64_t complaint; /* hash of what was logged last; 0: nothing is wrong */
 };
 

@@ -44,7 +44,7 @@ static const struct schema sns_source_schema = { "SNSEventSource", "Messages of 
 	{ 0 } }, check };
 
 /* What runs, beside what all signed kinds have. */
-enum { CERTIFICATES = 8, CERTIFICATE_MAX = 64 * 1024 };
+enum { CERTIFICATES = 8, CERTIFICATE_MAX = 64 * 1024, TOKEN_MAX = 4096 };
 struct sns {
 	struct {
 		str url, pem; /* own */
@@ -75,7 +75,11 @@ take(struct source *s, struct http_req *r, const struct sns_message *m)
 		emit(s, r, m);
 		return;
 	}
-	if (m->type == SNS_SUBSCRIPTION && m->token.n)
+	if (m->type == SNS_SUBSCRIPTION && (!m->token.n || m->token.n > TOKEN_MAX)) {
+		webhook_refuse(s, r, S("bad request, not a token of SNS"));
+		return;
+	}
+	if (m->type == SNS_SUBSCRIPTION)
 		sns_confirm(s, m->token);
 	webhook_text(r, 200, S("success"));
 }

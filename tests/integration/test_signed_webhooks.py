@@ -641,6 +641,7 @@ class Sns(Case):
         self.assertRegex(self.aws.header("Authorization"), r"^AWS4-HMAC-SHA256 Credential=AKID/\d+/eu-west-1/sns/aws4_request, ")
         confirm = self.message(Type="SubscriptionConfirmation", Token="t-1", SubscribeURL="https://x", Subject=None)
         self.assertEqual(self.sent(dict(confirm, Token="t-2"))[0], 400)
+        self.assertEqual(self.sent(self.message(Type="SubscriptionConfirmation", Token="t" * 5000, SubscribeURL="https://x", Subject=None))[0], 400)
         self.assertEqual(self.sent(confirm)[0], 200)
         until(lambda: any(b"ConfirmSubscription" in b and b"Token=t-1" in b for _, _, b, _ in list(self.aws.calls)), 30, "the confirmation")
         self.assertFalse(any(b"t-2" in b for _, _, b, _ in self.aws.calls))
