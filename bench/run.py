@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import feeds
 import scale
 import sensors
 from common import (BIN, ROUNDS, RT, SECONDS, TIDEGATE, Server, fan_makefile, fan_out, free_port, notes, number, out, run_workflow,
@@ -216,6 +217,9 @@ MEASURES = [
     ("condition", "condition of 8 dependencies", ARGO, "ns", 1, sensors.condition, False, 0.5, 0.2),
     ("sensors", "event with 10,000 sensors, one matches", "with one sensor", "us", 1, sensors.many, False, 1.5, 1.15),
     ("backtest", "backtest of 100,000 events", "SQLite alone, and one filter", "s", 1, sensors.backtest, False, 6.0, 3.0),
+    ("mqtt", "MQTT QoS 1 to the durable bus", "bare paho", "msg/s", 1, feeds.mqtt, True, 0.15, 0.25),
+    ("sources-idle", "memory of 30 idle sources (Pss)", "no sources", "MiB", 1 / 1024, feeds.idle, False, 4.0, 2.5),
+    ("storm", "200 sources come back", "the longest wait between attempts", "s", 1, feeds.storm, False, 2.0, 1.2),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]
