@@ -2,7 +2,7 @@
 /* See grpc.h. The wire is that of gRPC's "gRPC over HTTP2" and protobuf's "Encoding". */
 #include "core/net/grpc.h"
 
-enum { FRAME = 5 /* bytes before a message: compressed?, length */ };
+enum { FRAME = 5 /* bytes before a message: compressed?, length */, MESSAGE_MAX = 16 << 20 };
 enum wire { WIRE_VARINT, WIRE_64, WIRE_BYTES, WIRE_32 = 5 };
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
@@ -172,8 +172,9 @@ status_error(struct waiting *w, int64_t status, str message, struct err *e)
 	return err_set(e, code, "%.*s: %.*s%s%.*s", STR_ARG(w->what), STR_ARG(shown), text.n ? ": " : "", STR_ARG(text));
 }
 
+/* 0: the server's status is OK. */
 static int
-read_answer(struct waiting *w, const struct http_answer *ans, str *message, bool *told, struct err *e)
+read_status(struct waiting *w, const struct http_answer *ans, bool *told, struct err *e)
 {
 	int64_t status;
 	if (!str_to_i64(http_answer_header(ans, "grpc-status"), &status)) {
@@ -181,8 +182,14 @@ read_answer(struct waiting *w, const struct http_answer *ans, str *message, bool
 		return err_set(e, code, "%.*s: the server answered %d, without a status of gRPC", STR_ARG(w->what), ans->status);
 	}
 	*told = status != 0;
-	if (status)
-		return status_error(w, status, http_answer_header(ans, "grpc-message"), e);
+	return status ? status_error(w, status, http_answer_header(ans, "grpc-message"), e) : 0;
+}
+
+static int
+read_answer(struct waiting *w, const struct http_answer *ans, str *message, bool *told, struct err *e)
+{
+	if (read_status(w, ans, told, e) < 0)
+		return -1;
 	return grpc_unframe(ans->body, message, e) < 0 ? err_wrap(e, "%.*s", STR_ARG(w->what)) : 0;
 }
 
@@ -202,21 +209,125 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 	arena_free(w->arena);
 }
 
+/* The request that carries the call; its texts lie in `a`, `headers` must last until it is sent. */
+static struct http_call
+request_of(const struct grpc_call *call, struct http_header headers[4], struct arena *a)
+{
+	size_t n = 0;
+	headers[n++] = (struct http_header){ S("Content-Type"), S("application/grpc") };
+	headers[n++] = (struct http_header){ S("TE"), S("trailers") };
+	if (call->id.n)
+		headers[n++] = (struct http_header){ S("X-Tidegate-Firing-Id"), call->id };
+	if (call->token.p)
+		headers[n++] = (struct http_header){ S("Authorization"), arena_fmt(a, "Bearer %.*s", STR_ARG(call->token)) };
+	str server = str_starts(call->server, S("dns:///")) ? str_slice(call->server, 7, call->server.n) : call->server;
+	size_t colon = str_find_char(server, ':', 0);
+	str host = call->server_name.n ? arena_fmt(a, "%.*s%.*s", STR_ARG(call->server_name), STR_ARG(str_slice(server, colon, server.n))) : server;
+	struct http_call http = { .method = S("POST"), .headers = headers, .headers_n = n, .timeout_ms = call->timeout_ms, .ca_pem = call->ca_pem,
+		                  .http2 = true, .body = grpc_frame(a, call->message) };
+	http.url = arena_fmt(a, "%s://%.*s/%.*s", call->secure ? "https" : "http", STR_ARG(host), STR_ARG(call->method));
+	if (call->server_name.n)
+		http.connect_to = server;
+	return http;
+}
+
 void
 grpc_send(struct httpc *h, const struct grpc_call *call, void (*done)(void *arg, str message, bool told, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
 	struct waiting *w = ARENA_NEW(a, struct waiting);
-	struct http_header headers[] = { { S("Content-Type"), S("application/grpc") }, { S("TE"), S("trailers") },
-		                         { S("X-Tidegate-Firing-Id"), call->id } };
-	str server = str_starts(call->server, S("dns:///")) ? str_slice(call->server, 7, call->server.n) : call->server;
-	size_t colon = str_find_char(server, ':', 0);
-	str host = call->server_name.n ? arena_fmt(a, "%.*s%.*s", STR_ARG(call->server_name), STR_ARG(str_slice(server, colon, server.n))) : server;
-	struct http_call http = { .method = S("POST"), .headers = headers, .headers_n = call->id.n ? 3 : 2, .timeout_ms = call->timeout_ms,
-		                  .ca_pem = call->ca_pem, .http2 = true, .body = grpc_frame(a, call->message) };
+	struct http_header headers[4];
+	struct http_call http = request_of(call, headers, a);
 	*w = (struct waiting){ a, arena_dup(a, call->method), done, arg };
-	http.url = arena_fmt(a, "%s://%.*s/%.*s", call->secure ? "https" : "http", STR_ARG(host), STR_ARG(call->method));
-	if (call->server_name.n)
-		http.connect_to = server;
 	httpc_send(h, &http, answered, w);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------------------------------- */
+
+struct grpc_stream {
+	struct waiting waiting; /* for the words of errors */
+	const struct grpc_stream_ops *ops;
+	void *arg;
+	struct buf in; /* the beginning of a message */
+	struct err wrong;
+};
+
+int
+grpc_next(str in, str *message, size_t *used, struct err *e)
+{
+	uint64_t n = 0;
+	for (size_t i = 1; i < FRAME && i < in.n; i++)
+		n = n << 8 | (unsigned char)in.p[i];
+	if (in.n && in.p[0])
+		return err_set(e, ERR_UNSUPPORTED, "a message is compressed, though nobody asked for it");
+	if (in.n >= FRAME && n > MESSAGE_MAX)
+		return err_set(e, ERR_LIMIT, "a message of %llu bytes: more than 16 MiB", (unsigned long long)n);
+	if (in.n < FRAME || in.n - FRAME < n)
+		return 0;
+	*message = str_slice(in, FRAME, FRAME + (size_t)n);
+	*used = FRAME + (size_t)n;
+	return 1;
+}
+
+/* Whole messages that lie in a piece are not copied. */
+static bool
+stream_piece(void *arg, str bytes)
+{
+	struct grpc_stream *s = arg;
+	bool kept = s->in.n > 0;
+	if (kept)
+		buf_add(&s->in, bytes);
+	str rest = kept ? buf_str(&s->in) : bytes, message;
+	size_t used;
+	int rc;
+	bool more = true;
+	while (more && (rc = grpc_next(rest, &message, &used, &s->wrong)) > 0) {
+		more = s->ops->message(s->arg, message);
+		rest = str_slice(rest, used, rest.n);
+	}
+	if (!more || rc < 0)
+		return false;
+	struct buf left = { 0 };
+	buf_add(&left, rest);
+	buf_free(&s->in);
+	s->in = left;
+	return true;
+}
+
+static void
+stream_opened(void *arg, int status, const struct http_answer *head UNUSED)
+{
+	struct grpc_stream *s = arg;
+	if (!status && s->ops->connected)
+		s->ops->connected(s->arg);
+}
+
+static void
+stream_done(void *arg, const struct http_answer *ans, const struct err *failure)
+{
+	struct grpc_stream *s = arg;
+	struct err e = failure ? *failure : (struct err){ 0 };
+	bool told = false;
+	int rc = failure ? -1 : read_status(&s->waiting, ans, &told, &e);
+	if (s->wrong.code) {
+		e = s->wrong;
+		rc = err_wrap(&e, "%.*s", STR_ARG(s->waiting.what));
+	}
+	s->ops->done(s->arg, rc < 0 ? &e : NULL);
+	buf_free(&s->in);
+	arena_free(s->waiting.arena);
+}
+
+struct grpc_stream *
+grpc_listen(struct httpc *h, const struct grpc_call *call, const struct grpc_stream_ops *ops, void *arg)
+{
+	struct arena *a = arena_new();
+	struct grpc_stream *s = ARENA_NEW(a, struct grpc_stream);
+	struct http_header headers[4];
+	struct http_call http = request_of(call, headers, a);
+	*s = (struct grpc_stream){ .waiting = { .arena = a, .what = arena_dup(a, call->method) }, .ops = ops, .arg = arg };
+	http.piece = stream_piece;
+	http.opened = stream_opened;
+	httpc_send(h, &http, stream_done, s);
+	return s;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * grpc: unary calls of gRPC over HTTP/2, on the client of core/net/httpc.h, and as much of the protobuf encoding as messages of strings,
+ * grpc: calls of gRPC, unary and with a stream of answers, over HTTP/2, on the client of core/net/httpc.h, and as much of the protobuf encoding as messages of strings,
  * bytes and numbers need.
  */
 #ifndef TIDEGATE_CORE_NET_GRPC_H
@@ -30,6 +30,7 @@ struct grpc_call {
 	str ca_pem;
 	str server_name; /* expected in the certificate, if it is not the host */
 	str id;          /* of the call, the same when it is repeated: metadata x-tidegate-firing-id; absent: none */
+	str token;       /* sent as authorization: Bearer; absent: none */
 	int64_t timeout_ms; /* 0: 60 s */
 };
 /*
@@ -38,6 +39,20 @@ struct grpc_call {
  * PERMISSION_DENIED as ERR_DENIED, all others ERR_INVALID; *told is true then), or what httpc_send knows. httpc_free counts.
  */
 void grpc_send(struct httpc *h, const struct grpc_call *call, void (*done)(void *arg, str message, bool told, const struct err *e), void *arg);
+/*
+ * Calls a method that answers with a stream of messages, of 16 MiB at most each. connected() when the server is reached; message() for each as it comes,
+ * false: the stream ends with ERR_INVALID. done() once, when it ends: e NULL: the server ended it with OK; else as for grpc_send. `h` is this
+ * stream's alone: httpc_pause(h, grpc_stream's return, ...) holds it back, and httpc_free ends it. May be called again when it has ended.
+ */
+struct grpc_stream;
+struct grpc_stream_ops {
+	void (*connected)(void *arg);
+	bool (*message)(void *arg, str message);
+	void (*done)(void *arg, const struct err *e);
+};
+struct grpc_stream *grpc_listen(struct httpc *h, const struct grpc_call *call, const struct grpc_stream_ops *ops, void *arg);
+/* Takes the next whole message off the front of `in`. 1: *message lies in it, *used bytes of it are done with; 0: more is needed; -1: ERR_LIMIT, ERR_UNSUPPORTED. */
+int grpc_next(str in, str *message, size_t *used, struct err *e) MUST_CHECK;
 /* The frame around a message, and the message in a frame: ERR_INVALID, ERR_UNSUPPORTED (compressed). */
 str grpc_frame(struct arena *a, str message);
 int grpc_unframe(str frame, str *message, struct err *e) MUST_CHECK;

@@ -89,6 +89,7 @@ finish(struct call *c, const struct http_answer *ans)
 {
 	struct curl *curl = &c->client->curl;
 	list_del(&c->link);
+	timer_stop(&c->idle);
 	if (c->easy) {
 		curl->multi_remove_handle(c->client->multi, c->easy);
 		curl->easy_cleanup(c->easy);
@@ -121,7 +122,9 @@ on_result(struct httpc *h, CURL *easy, CURLcode code)
 	long status = 0;
 	h->curl.easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
 	h->curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	if (c->too_large)
+	if (c->enough)
+		err_set(&c->err, ERR_INVALID, "%.*s: the receiver wants no more", STR_ARG(c->what));
+	else if (c->too_large)
 		err_set(&c->err, ERR_LIMIT, "%.*s: the answer is larger than %zu bytes", STR_ARG(c->what), c->max_response);
 	else if (code != CURLE_OK && c->refused)
 		c->refused(c, code, status);
@@ -141,6 +144,101 @@ collect(struct httpc *h)
 	for (CURLMsg *m; (m = h->curl.multi_info_read(h->multi, &left));)
 		if (m->msg == CURLMSG_DONE)
 			on_result(h, m->easy_handle, m->data.result);
+}
+
+/* ---- answers in pieces ----------------------------------------------------------------------------------------- */
+
+static void
+went_idle(void *arg)
+{
+	struct call *c = arg;
+	err_set(&c->err, ERR_TIMEOUT, "%.*s: nothing came for %lld s", STR_ARG(c->what), (long long)(c->idle_ms + 999) / 1000);
+	finish(c, NULL);
+}
+
+static void
+await_piece(struct call *c)
+{
+	struct loop *l = c->client->loop;
+	if (c->idle_ms && !c->paused)
+		timer_start(l, &c->idle, loop_now(l) + c->idle_ms * NS_PER_MS, went_idle, c);
+	else
+		timer_stop(&c->idle);
+}
+
+static long
+status_of(struct call *c)
+{
+	long status = 0;
+	c->client->curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static bool
+is_good(long status)
+{
+	return status >= 200 && status < 300;
+}
+
+/* The empty line behind a head, or behind trailers. */
+static void
+head_is_there(struct call *c)
+{
+	long status = status_of(c);
+	if (!c->opened || c->told_head || !is_good(status))
+		return;
+	struct http_answer head = { .status = (int)status, .headers = c->headers.p, .headers_n = c->headers.n };
+	c->told_head = true;
+	await_piece(c);
+	c->opened(c->arg, (int)status, &head);
+}
+
+static int
+connected(void *arg, char *remote UNUSED, char *local UNUSED, int remote_port UNUSED, int local_port UNUSED)
+{
+	struct call *c = arg;
+	c->opened(c->arg, 0, NULL);
+	return CURL_PREREQFUNC_OK;
+}
+
+/* A peer that is gone without a word is noticed in two minutes, also where silence is no sign. */
+static void
+set_pieces(struct call *c, const struct http_call *call)
+{
+	struct curl *curl = &c->client->curl;
+	c->piece = call->piece;
+	c->opened = call->opened;
+	c->idle_ms = call->idle_ms;
+	curl->easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, 0L);
+	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPIDLE, 45L);
+	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPINTVL, 10L);
+	if (c->opened) {
+		curl->easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, connected);
+		curl->easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
+	}
+	await_piece(c);
+}
+
+static size_t
+take_piece(struct call *c, str bytes)
+{
+	await_piece(c);
+	c->enough = !c->piece(c->arg, bytes);
+	return c->enough ? 0 : bytes.n;
+}
+
+void
+httpc_pause(struct httpc *h, void *arg, bool on)
+{
+	LIST_EACH(&h->calls, struct call, link, c)
+	{
+		if (c->arg != arg || !c->piece || c->paused == on)
+			continue;
+		c->paused = on;
+		await_piece(c);
+		h->curl.easy_pause(c->easy, on ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+	}
 }
 
 /* ---- libcurl on the loop ------------------------------------------------------------------------------------- */
@@ -246,6 +344,8 @@ on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct call *c = arg;
 	n *= size;
+	if (c->piece && is_good(status_of(c)))
+		return take_piece(c, (str){ p, n });
 	if (n > c->max_response - c->body.n) {
 		c->too_large = true;
 		return 0;
@@ -272,6 +372,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 		return line.n;
 	}
 	str value = str_trim(line);
+	if (!value.n)
+		head_is_there(c);
 	str name = str_cut(&value, ':');
 	if (name.n)
 		*VEC_PUSH(&c->headers) = (struct http_header){ arena_dup(c->arena, name), arena_dup(c->arena, str_trim(value)) };
@@ -470,6 +572,8 @@ prepare(struct call *c, const struct http_call *call, struct err *e)
 		return -1;
 	set_peer(c, call);
 	set_body(c, call);
+	if (call->piece)
+		set_pieces(c, call);
 	return set_headers(c, call, e);
 }
 

@@ -11,6 +11,7 @@
 #include "core/net/httpd.h" /* struct http_header */
 
 struct httpc;
+struct http_answer;
 
 struct http_call {
 	str method, url;
@@ -26,6 +27,15 @@ struct http_call {
 	str unix_socket;       /* connect to this path instead */
 	str connect_to;        /* connect to this "host:port" instead; certificate and Host stay those of the URL */
 	bool http2;            /* HTTP/2, without asking first where there is no TLS; trailers come with the headers */
+	/*
+	 * NULL, or for an answer that comes in pieces: called for each as it comes, if the status is 2xx (else the body is collected as ever).
+	 * Then max_response does not count, and instead of a limit on the whole there is one on the time without a piece, `idle_ms` (0: none;
+	 * timeout_ms has no meaning). false: enough, done() gets ERR_INVALID. It must not end or forget calls.
+	 */
+	bool (*piece)(void *arg, str bytes);
+	/* With `piece`: the connection stands, and the request is being sent (status 0); then the head of the answer has come. May be NULL. */
+	void (*opened)(void *arg, int status, const struct http_answer *head);
+	int64_t idle_ms;
 };
 struct http_answer {
 	int status;
@@ -46,6 +56,8 @@ void httpc_free(struct httpc *c);
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
 /* The calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_forget(struct httpc *c, void *arg);
+/* Calls with `piece` and that `arg` take in nothing for now (idle_ms does not count then), or go on; pieces may come at once. Not from within one that is to go on. */
+void httpc_pause(struct httpc *c, void *arg, bool on);
 /* The URL without what may be secret: user, password and query. Part of `url`, or in `a`. */
 str http_url_public(struct arena *a, str url);
 /* The beginning of a text from outside as one line, in `a`: to be shown in a reason. */

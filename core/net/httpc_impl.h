@@ -10,7 +10,7 @@
 
 /* The functions used: X(name without curl_). */
 #define CURL_FUNCTIONS(X)                                                                                                  \
-	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(slist_append)        \
+	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_pause) X(easy_strerror) X(slist_append)        \
 	X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
 	X(multi_info_read) X(multi_assign) X(multi_cleanup)
 
@@ -33,6 +33,11 @@ struct call {
 	struct buf body;
 	VEC(struct http_header) headers;
 	bool too_large;
+	bool (*piece)(void *arg, str bytes); /* see httpc.h */
+	void (*opened)(void *arg, int status, const struct http_answer *head);
+	bool told_head, enough, paused;
+	int64_t idle_ms;
+	struct timer idle;
 	struct err err;
 	char curl_error[CURL_ERROR_SIZE];
 	/* a mail */

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sources of objects: `resource` over workflows and the other objects of the daemon itself, through kills at any moment."""
+"""Sources of objects: `resource` over workflows and the other objects of the daemon itself, through kills at any moment; `generic` with a server by
+grpcio, which is one more client's idea of the protocol and not a peer of our own."""
+import base64
 import contextlib
 import json
 import os
 import sqlite3
+import subprocess
 import unittest
 
-from harness import TestCase, scaled, until
+from brokers import Broker
+from harness import TestCase, free_port, scaled, until
 
 SOURCE = """apiVersion: argoproj.io/v1alpha1
 kind: EventSource
@@ -197,6 +201,116 @@ class Resource(TestCase):
                 f.write(SOURCE + f"    e: {{{entry}, eventTypes: [ADD]}}\n")
             d = self.daemon({}, start=False)
             self.assertIn(text, d.cli("lint", path, check=False).stdout + d.cli("lint", path, check=False).stderr)
+
+
+class Eventing(Broker):
+    """The server of grpc_events.py; its events are lines of a file."""
+
+    def __init__(self, directory, tls=False):
+        super().__init__(directory)
+        self.tls, self.calls_path = tls, os.path.join(directory, "calls")
+        if tls:
+            self.certificates()
+
+    def start(self):
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "grpc_events.py")
+        files = [os.path.join(self.dir, "server.crt"), os.path.join(self.dir, "server.key")] if self.tls else []
+        self.process = subprocess.Popen(["/usr/bin/python3", program, str(self.port), self.calls_path, *files], stdout=subprocess.PIPE)
+        if not self.process.stdout.readline():
+            raise AssertionError("the server of gRPC does not start: python3-grpcio is needed")
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(60)
+            self.process.stdout.close()
+            self.process = None
+
+    def send(self, *payloads):
+        with open(self.calls_path + ".events", "ab") as f:
+            f.write(b"".join(p + b"\n" for p in payloads))
+
+    def calls(self):
+        if not os.path.exists(self.calls_path):
+            return []
+        with open(self.calls_path, encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+
+
+class Generic(TestCase):
+    def eventing(self, tls=False):
+        server = Eventing(os.path.join(self.directory, "eventing"), tls)
+        self.addCleanup(server.stop)
+        server.start()
+        return server
+
+    @staticmethod
+    def source(port, more, host="127.0.0.1"):
+        return ("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {token: sesame, wrong: other, ca: $CA}\n---\n"
+                "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: g}\n"
+                f"spec:\n  generic:\n    e: {{url: \"{host}:{port}\", {more}}}\n")
+
+    def bodies(self, d):
+        return [e["body"] for e in events(d, "e")]
+
+    def state(self, d):
+        return json.loads(d.cli("get", "eventsources", "-o", "json").stdout)
+
+    def test_events_through_restarts_of_both(self):
+        server = self.eventing()
+        d = self.daemon({"m.yaml": self.source(server.port, "insecure: true, config: \"a: <b>\", jsonBody: true, metadata: {k: v},"
+                                                            " authSecret: {name: s, key: token}")})
+        server.send(b'{"n": 1.50, "t": "<"}', b"no JSON", b'"two"')
+        until(lambda: len(self.bodies(d)) == 2, what="two events")
+        self.assertEqual(events(d, "e")[0], {"body": {"n": 1.5, "t": "<"}, "metadata": {"k": "v"}})
+        self.assertEqual(server.calls(), [{"token": "Bearer sesame", "name": "e", "config": "a: <b>"}])
+        self.assertIn("invalid character 'o' in literal null", d.log())
+        for i in range(scaled(2, 5)):
+            server.stop()
+            server.send(f'"while it was away {i}"'.encode())
+            server.start()
+            until(lambda: f"while it was away {i}" in self.bodies(d), 120, "what came meanwhile")
+            d.kill()
+            server.send(f'"while nobody asked {i}"'.encode())
+            d.start()
+            server.send(f'"and then {i}"'.encode())
+            until(lambda: f"and then {i}" in self.bodies(d), 120, "what came then")
+        self.assertEqual(len(self.bodies(d)), len(set(json.dumps(b) for b in self.bodies(d))))
+
+    def test_a_burst_comes_whole_and_in_order(self):
+        server, n = self.eventing(), scaled(20000, 200000)
+        d = self.daemon({"m.yaml": self.source(server.port, f"insecure: true, config: burst {n}, jsonBody: true")})
+        until(lambda: len(self.bodies(d)) >= n, 300, "all of them")
+        self.assertEqual([b["n"] for b in self.bodies(d)], list(range(n)))
+
+    def test_large_events_and_bodies_as_base64(self):
+        server = self.eventing()
+        d = self.daemon({"m.yaml": self.source(server.port, "insecure: true, config: huge 3000000")})
+        until(lambda: self.bodies(d), 60, "the event")
+        self.assertEqual(base64.b64decode(self.bodies(d)[0]), b'"' + b"x" * 3000000 + b'"')
+
+    def test_an_outage_is_a_few_lines_of_log(self):
+        d = self.daemon({"m.yaml": self.source(free_port(), "insecure: true, config: c")})
+        until(lambda: "Could not connect" in d.log() or "Couldn't connect" in d.log() or "Failed to connect" in d.log(), what="the reason")
+        until(lambda: "failed" in d.cli("status").stdout, what="the state")
+        self.assertLess(d.log().count("source does not run"), 3)
+
+    def test_a_wrong_token_is_named(self):
+        server = self.eventing()
+        d = self.daemon({"m.yaml": self.source(server.port, "insecure: true, config: c, authSecret: {name: s, key: wrong}")})
+        until(lambda: "UNAUTHENTICATED: who are you?" in d.log(), what="the server's words")
+
+    def test_tls_is_verified(self):
+        server = self.eventing(tls=True)
+        ca = json.dumps(server.text("ca.crt"))
+        d = self.daemon({"m.yaml": self.source(server.port, "config: c, jsonBody: true, caCertificate: {name: s, key: ca}").replace("$CA", ca)})
+        server.send(b'"secret"')
+        until(lambda: self.bodies(d) == ["secret"], what="the event over TLS")
+        d.stop()
+        d.write("m.yaml", self.source(server.port, "config: c, jsonBody: true"))
+        d.start()
+        until(lambda: "certificate" in d.log(), what="the refusal")
+        self.assertEqual(len(server.calls()), 1)
 
 
 if __name__ == "__main__":

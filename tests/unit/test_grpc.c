@@ -77,6 +77,42 @@ frames(void **state UNUSED)
 		assert_int_equal(grpc_unframe(wrong[i], &message, &e), -1);
 }
 
+static void
+messages_of_a_stream_come_in_any_pieces(void **state UNUSED)
+{
+	struct arena *a = arena_new();
+	struct buf all = { 0 };
+	static const char *const texts[] = { "first", "", "a third one" };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		buf_add(&all, grpc_frame(a, str_c(texts[i])));
+	/* Whatever the place where it is cut, the same messages come out. */
+	for (size_t cut = 0; cut <= all.n; cut++) {
+		size_t found = 0, at = 0, used;
+		str message;
+		struct err e;
+		for (size_t end = cut;; end = all.n) {
+			int rc;
+			while ((rc = grpc_next((str){ all.p + at, end - at }, &message, &used, &e)) > 0) {
+				assert_true(str_eq(message, str_c(texts[found++])));
+				at += used;
+			}
+			assert_int_equal(rc, 0);
+			if (end == all.n)
+				break;
+		}
+		assert_int_equal(found, ARRAY_LEN(texts));
+	}
+	size_t used;
+	str message;
+	struct err e;
+	assert_int_equal(grpc_next((str){ "\1", 1 }, &message, &used, &e), -1);
+	assert_int_equal(e.code, ERR_UNSUPPORTED);
+	assert_int_equal(grpc_next((str){ "\0\x7f\0\0\0", 5 }, &message, &used, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	buf_free(&all);
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -85,6 +121,7 @@ main(void)
 		cmocka_unit_test(a_long_field_has_a_long_length),
 		cmocka_unit_test(what_is_no_message_is_refused),
 		cmocka_unit_test(frames),
+		cmocka_unit_test(messages_of_a_stream_come_in_any_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ struct fixture {
 	int answers, status;
 	struct buf body, headers;
 	struct err err;
+	struct pieces *pieces;
 };
 
 static void
@@ -340,6 +341,164 @@ tls_is_verified_against_what_is_given(void **state)
 	arena_free(a);
 }
 
+/* ---- answers in pieces ----------------------------------------------------------------------------------------- */
+
+struct pieces {
+	struct fixture *f;
+	struct http_stream *server; /* the server's end */
+	struct buf got;
+	int connected, heads, limit;
+	bool server_closed;
+};
+static struct pieces *streaming;
+
+static void
+client_gone(struct http_stream *st UNUSED, void *arg UNUSED)
+{
+	streaming->server_closed = true;
+}
+
+static void
+stream(struct http_req *r, void *arg UNUSED)
+{
+	http_reply_header(r, "X-Back", S("yes"));
+	streaming->server = http_stream_start(r, 200, "text/plain", client_gone, NULL);
+}
+
+static bool
+piece(void *arg, str bytes)
+{
+	struct pieces *p = ((struct fixture *)arg)->pieces;
+	buf_add(&p->got, bytes);
+	return !p->limit || p->got.n < (size_t)p->limit;
+}
+
+static void
+opened(void *arg, int status, const struct http_answer *head)
+{
+	struct pieces *p = ((struct fixture *)arg)->pieces;
+	if (!status) {
+		p->connected++;
+		return;
+	}
+	p->heads++;
+	assert_int_equal(status, 200);
+	assert_true(str_eq(http_answer_header(head, "x-back"), S("yes")));
+}
+
+static void
+begin(struct fixture *f, struct pieces *p, struct arena *a, const char *path, int64_t idle_ms)
+{
+	*p = (struct pieces){ .f = f };
+	f->pieces = streaming = p;
+	struct http_call c = { .method = S("GET"), .url = url(f, a, path), .piece = piece, .opened = opened, .idle_ms = idle_ms, .timeout_ms = 1 };
+	httpd_route(f->httpd, "*", "/stream", stream, f);
+	httpc_send(f->client, &c, done, f);
+}
+
+static void
+turn_until_n(struct fixture *f, struct pieces *p, size_t n)
+{
+	while (p->got.n < n)
+		loop_turn(f->loop, 1000);
+}
+
+static void
+an_answer_may_come_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *a = arena_new();
+	struct pieces p;
+	begin(f, &p, a, "/stream", 0);
+	while (!p.server)
+		loop_turn(f->loop, 1000);
+	assert_int_equal(http_stream_write(p.server, S("one")), 0);
+	turn_until_n(f, &p, 3);
+	assert_int_equal(p.connected, 1);
+	assert_int_equal(p.heads, 1);
+	assert_int_equal(http_stream_write(p.server, S("two")), 0);
+	turn_until_n(f, &p, 6);
+	assert_int_equal(f->answers, 0);
+	http_stream_end(p.server);
+	while (!f->answers)
+		loop_turn(f->loop, 1000);
+	expect_body(f, 200, ""); /* it was given away */
+	assert_true(str_eq(buf_str(&p.got), S("onetwo")));
+	/* One that is refused is an answer as any other. */
+	begin(f, &p, a, "/nothing", 0);
+	while (f->answers < 2)
+		loop_turn(f->loop, 1000);
+	expect_body(f, 404, "404 page not found\n");
+	assert_int_equal(p.heads, 0);
+	buf_free(&p.got);
+	arena_free(a);
+}
+
+static void
+silence_ends_an_answer_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *a = arena_new();
+	struct pieces p;
+	int64_t now = 1784109600 * NS_PER_SEC;
+	loop_set_clock(f->loop, now);
+	begin(f, &p, a, "/stream", 10000);
+	while (!p.server)
+		loop_turn(f->loop, 1000);
+	for (size_t i = 1; i <= 3; i++) { /* each piece counts anew */
+		loop_set_clock(f->loop, now += 9 * NS_PER_SEC);
+		assert_int_equal(http_stream_write(p.server, S(".")), 0);
+		turn_until_n(f, &p, i);
+	}
+	/* While it is held back nobody waits for it. */
+	httpc_pause(f->client, f, true);
+	loop_set_clock(f->loop, now += 60 * NS_PER_SEC);
+	assert_int_equal(http_stream_write(p.server, S("held")), 0);
+	for (int i = 0; i < 5; i++)
+		loop_turn(f->loop, 0);
+	assert_int_equal(f->answers, 0);
+	assert_int_equal(p.got.n, 3);
+	httpc_pause(f->client, f, false);
+	turn_until_n(f, &p, 7);
+	loop_set_clock(f->loop, now + 11 * NS_PER_SEC);
+	while (!f->answers)
+		loop_turn(f->loop, 1000);
+	assert_int_equal(f->err.code, ERR_TIMEOUT);
+	assert_non_null(strstr(f->err.msg, "nothing came for 10 s"));
+	while (!p.server_closed)
+		loop_turn(f->loop, 1000);
+	buf_free(&p.got);
+	arena_free(a);
+}
+
+static void
+who_has_enough_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *a = arena_new();
+	struct pieces p;
+	begin(f, &p, a, "/stream", 0);
+	p.limit = 5;
+	while (!p.server)
+		loop_turn(f->loop, 1000);
+	assert_int_equal(http_stream_write(p.server, S("123456789")), 0);
+	while (!f->answers)
+		loop_turn(f->loop, 1000);
+	assert_int_equal(f->err.code, ERR_INVALID);
+	/* And who is freed ends it. */
+	begin(f, &p, a, "/stream", 1000);
+	while (!p.server)
+		loop_turn(f->loop, 1000);
+	httpc_free(f->client);
+	f->client = NULL;
+	assert_int_equal(f->answers, 2);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	while (!p.server_closed)
+		loop_turn(f->loop, 1000);
+	buf_free(&p.got);
+	arena_free(a);
+}
+
 /* ---- what is not used costs nothing ---------------------------------------------------------------------------- */
 
 static bool
@@ -399,6 +558,9 @@ main(void)
 		WITH_SERVER(freeing_cancels_what_runs),
 		WITH_SERVER(unix_sockets_work),
 		WITH_SERVER(tls_is_verified_against_what_is_given),
+		WITH_SERVER(an_answer_may_come_in_pieces),
+		WITH_SERVER(silence_ends_an_answer_in_pieces),
+		WITH_SERVER(who_has_enough_says_so),
 		cmocka_unit_test(a_url_is_shown_without_what_may_be_secret),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
