@@ -8,6 +8,7 @@
 #include "sources/check.h"
 #include "sources/feed.h"
 #include "sources/message.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
 struct amqp_consume {
@@ -103,6 +104,7 @@ struct amqp_source {
 	str exchange_name;
 	str exchange_type;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	bool json_body;
 	struct kvs metadata;
 	struct amqp_bind *queue_bind;
@@ -140,6 +142,8 @@ static const struct schema amqp_source_schema = { "AMQPEventSource",
 		.doc = "Exchange to bind to; the default exchange if empty."),
 	FIELD(struct amqp_source, exchange_type, "exchangeType", 0, .doc = "direct, fanout, topic or headers."),
 	FIELD_PTR(struct amqp_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct amqp_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct amqp_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),
 	FIELD(struct amqp_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kafka: Messages of a Kafka topic. Not served yet: the table is what lint knows. */
 #include "sources/check.h"
+#include "sources/s3_event.h"
 #include "sources/source.h"
 #include "sources/webhook_context.h"
 
@@ -49,6 +50,7 @@ struct kafka_source {
 	struct backoff *connection_backoff;
 	struct kafka_group *consumer_group;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	bool json_body;
 	int64_t limit_events_per_second;
 	struct kvs metadata;
@@ -85,6 +87,8 @@ static const struct schema kafka_source_schema = { "KafkaEventSource", "Messages
 	FIELD_PTR(struct kafka_source, consumer_group, "consumerGroup", 0, &kafka_group_schema,
 		.doc = "Consume as a member of a group."),
 	FIELD_PTR(struct kafka_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct kafka_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct kafka_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),
 	FIELD(struct kafka_source, limit_events_per_second, "limitEventsPerSecond", 0, .min = 0, .max = INT32_MAX,

@@ -7,6 +7,7 @@
 #include "core/net/stream.h"
 #include "sources/check.h"
 #include "sources/mqtt_feed.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
 struct mqtt_source {
@@ -15,6 +16,7 @@ struct mqtt_source {
 	str client_id;
 	struct backoff *connection_backoff;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	bool json_body;
 	struct kvs metadata;
 	int64_t protocol_version, qos;
@@ -47,6 +49,8 @@ static const struct schema mqtt_source_schema = { "MQTTEventSource", "Messages o
 	FIELD_PTR(struct mqtt_source, connection_backoff, "connectionBackoff", 0, &backoff_schema,
 		.doc = "Waits between attempts to connect."),
 	FIELD_PTR(struct mqtt_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct mqtt_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct mqtt_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),
 	FIELD(struct mqtt_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),

@@ -9,6 +9,7 @@
 #include "sources/check.h"
 #include "sources/message.h"
 #include "sources/nats_feed.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
 struct nats_auth {
@@ -73,6 +74,7 @@ struct nats_source {
 	struct jet_stream *jet_stream;
 	struct backoff *connection_backoff;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	bool json_body;
 	struct kvs metadata;
 	str queue;
@@ -105,6 +107,8 @@ static const struct schema nats_source_schema = { "NATSEventsSource", "Messages 
 	FIELD_PTR(struct nats_source, connection_backoff, "connectionBackoff", 0, &backoff_schema,
 		.doc = "Waits between attempts to connect."),
 	FIELD_PTR(struct nats_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct nats_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD_PTR(struct nats_source, jet_stream, "jetStream", 0, &jet_stream_schema,
 		.doc = "Read a stream, at least once; the same message is the same event. Else the subject as it is, at most once."),
 	FIELD(struct nats_source, json_body, "jsonBody", 0,

@@ -8,6 +8,7 @@
 #include "sources/feed.h"
 #include "sources/message.h"
 #include "sources/redis_target.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
 enum { ASK_AFTER_MS = 20000 }; /* of silence; as much again, and the server is taken for gone */
@@ -16,6 +17,7 @@ struct redis_source {
 	struct strs channels;
 	int64_t db;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	str host_address;
 	bool json_body;
 	struct kvs metadata;
@@ -43,6 +45,8 @@ static const struct schema redis_source_schema = { "RedisEventSource", "Messages
 	FIELD(struct redis_source, channels, "channels", 0, .doc = "Channels to subscribe to."),
 	FIELD(struct redis_source, db, "db", 0, .min = 0, .max = INT32_MAX, .doc = "Number of the database."),
 	FIELD_PTR(struct redis_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct redis_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct redis_source, host_address, "hostAddress", 0, .doc = "Host and port of the server; rediss://host:port with TLS."),
 	FIELD(struct redis_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),

@@ -18,6 +18,7 @@
 #include "sources/eventsource.h"
 #include "sources/filter.h"
 #include "sources/resource.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 #include "sources/webhook_server.h"
 
@@ -293,17 +294,22 @@ source_connecting(struct source *s)
 		s->state = CONNECTING;
 }
 
+/* What a member of that schema says, wherever the kind has it; NULL: nothing. */
+static const void *
+member_of(const struct source_entry *entry, const struct schema *schema)
+{
+	for (const struct field *f = entry->ops->schema->fields; f->kind != FIELD_END; f++)
+		if (f->kind == FIELD_PTR_ && f->schema == schema)
+			return *(const void *const *)(const void *)((const char *)entry->config + f->offset);
+	return NULL;
+}
+
 /* The expression of the entry, if its kind filters by expression. */
 static str
 filter_of(const struct source_entry *entry)
 {
-	for (const struct field *f = entry->ops->schema->fields; f->kind != FIELD_END; f++) {
-		if (f->kind != FIELD_PTR_ || f->schema != &source_filter_schema)
-			continue;
-		const struct source_filter *const *filter = (const void *)((const char *)entry->config + f->offset);
-		return *filter ? (*filter)->expression : STR_NONE;
-	}
-	return STR_NONE;
+	const struct source_filter *filter = member_of(entry, &source_filter_schema);
+	return filter ? filter->expression : STR_NONE;
 }
 
 static void watch_bus(struct sources *ss, struct bus *b);
@@ -429,6 +435,20 @@ name_event(struct source *s, struct event *ev)
 	ev->time = loop_now(s->owner->loop);
 }
 
+/* A notification of S3 gets the shape that those of minio have. False: there is nothing in it to tell. */
+static bool
+is_told(struct source *s, struct event *ev)
+{
+	const struct s3_events *s3 = member_of(s->entry, &s3_events_schema);
+	str data = STR_NONE;
+	int rc = s3 ? s3_events_unwrap(s3, ev->arena, ev->data, &data) : -1;
+	if (rc > 0)
+		ev->data = data;
+	else if (rc == 0)
+		metric_add(METRIC_EVENTS_FILTERED, 1, s->name_z, s->event_z, NULL);
+	return rc != 0;
+}
+
 static bool
 filtered_out(struct source *s, struct event *ev)
 {
@@ -455,7 +475,7 @@ take_in(struct source *s, struct event *ev, void *token)
 		return;
 	}
 	name_event(s, ev);
-	if (filtered_out(s, ev)) {
+	if (!is_told(s, ev) || filtered_out(s, ev)) {
 		answer(s, ev, token, false, NULL);
 		return;
 	}
@@ -785,6 +805,7 @@ sources_emit(struct sources *ss, str ns, str source, str event, str data,
 	ev->data = arena_dup(ev->arena, data);
 	int rc = s->ops->wrap ? s->ops->wrap(s, ev->arena, ev->data, &ev->data, e) : 0;
 	if (rc == 0) {
+		(void)is_told(s, ev); /* also what the keys would leave out: it was asked for */
 		name_event(s, ev);
 		bus_publish(s->bus, ev, told, arg);
 	}

@@ -10,6 +10,7 @@
 #include "sources/check.h"
 #include "sources/message.h"
 #include "sources/pull.h"
+#include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
 enum { MOST = 10 /* messages in a call, both ways */, HIDDEN_S = 120, WAIT_S = 3, ANSWER_S = 20 /* longer than it waits, for an answer */ };
@@ -19,6 +20,7 @@ struct sqs_source {
 	bool dlq;
 	str endpoint;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	bool json_body;
 	struct kvs metadata;
 	str queue;
@@ -51,6 +53,8 @@ static const struct schema sqs_source_schema = { "SQSEventSource", "Messages of 
 		.doc = "With jsonBody: leave a message that is no JSON in the queue, so that its redrive policy moves it; else it is deleted."),
 	FIELD(struct sqs_source, endpoint, "endpoint", 0, .doc = "URL of the service, if it is not AWS."),
 	FIELD_PTR(struct sqs_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct sqs_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct sqs_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),
 	FIELD(struct sqs_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),

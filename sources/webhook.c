@@ -4,12 +4,14 @@
  * those that are signed if the manifest says how.
  */
 #include "sources/go_json.h"
+#include "sources/s3_event.h"
 #include "sources/signed.h"
 #include "sources/webhook_signature.h"
 
 struct webhook_source {
 	struct webhook_context context;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	struct webhook_signature *signature;
 	const struct val *src;
 };
@@ -28,6 +30,8 @@ static const struct schema webhook_source_schema = { "WebhookEventSource", "An H
 	sizeof(struct webhook_source), (const struct field[]){
 	FIELD_OBJ(struct webhook_source, context, "", INLINE, &webhook_context_schema, .doc = "The endpoint."),
 	FIELD_PTR(struct webhook_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct webhook_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD_PTR(struct webhook_source, signature, "signature", 0, &webhook_signature_schema, .doc = "How the sender signs: nothing else is let in."),
 	FIELD_SRC(struct webhook_source, src),
 	{ 0 } }, check };

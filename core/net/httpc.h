@@ -30,10 +30,10 @@ struct http_call {
 	/*
 	 * NULL, or for an answer that comes in pieces: called for each as it comes, if the status is 2xx (else the body is collected as ever).
 	 * Then max_response does not count, and instead of a limit on the whole there is one on the time without a piece, `idle_ms` (0: none;
-	 * timeout_ms has no meaning). false: enough, done() gets ERR_INVALID. It must not end or forget calls.
+	 * timeout_ms has no meaning). false: enough, done() gets ERR_INVALID. It must not send, end or forget calls.
 	 */
 	bool (*piece)(void *arg, str bytes);
-	/* With `piece`: the connection stands, and the request is being sent (status 0); then the head of the answer has come. May be NULL. */
+	/* With `piece`: the connection stands, and the request is being sent (status 0); then the head of the answer has come. As for `piece`. May be NULL. */
 	void (*opened)(void *arg, int status, const struct http_answer *head);
 	int64_t idle_ms;
 };

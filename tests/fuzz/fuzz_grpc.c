@@ -4,9 +4,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A stream ends within its text, and each message takes some of it. */
+static void
+stream(str in)
+{
+	str message;
+	struct err e;
+	size_t used;
+	while (grpc_next(in, &message, &used, &e) > 0) {
+		assert(used > 0 && used <= in.n && message.n < used);
+		in = str_slice(in, used, in.n);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	stream((str){ (const char *)data, size });
 	str in = { (const char *)data, size }, message;
 	struct err e;
 	if (grpc_unframe(in, &message, &e) < 0)

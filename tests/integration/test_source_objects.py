@@ -9,8 +9,9 @@ import sqlite3
 import subprocess
 import unittest
 
-from brokers import Broker
-from harness import TestCase, free_port, scaled, until
+from brokers import Broker, Redis
+from harness import FULL, TestCase, free_port, post, scaled, until
+from minio_stub import Minio
 
 SOURCE = """apiVersion: argoproj.io/v1alpha1
 kind: EventSource
@@ -311,6 +312,246 @@ class Generic(TestCase):
         d.start()
         until(lambda: "certificate" in d.log(), what="the refusal")
         self.assertEqual(len(server.calls()), 1)
+
+
+class Bucket(TestCase):
+    """`minio` against minio_stub.py, a peer of these tests."""
+
+    def stub(self, **options):
+        stub = Minio(**options)
+        self.addCleanup(stub.stop)
+        stub.start()
+        return stub
+
+    @staticmethod
+    def source(stub, more="insecure: true", secret="s3cr3t", ca="none", events='["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]'):
+        return ("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {access: AKID, secret: " + secret + ", ca: " + ca + "}\n---\n"
+                "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: m}\n"
+                f"spec:\n  minio:\n    e: {{endpoint: \"127.0.0.1:{stub.port}\", bucket: {{name: in-box}}, accessKey: {{name: s, key: access}},"
+                f" secretKey: {{name: s, key: secret}}, events: {events}, {more}}}\n")
+
+    @staticmethod
+    def told(d):
+        return [(e["notification"][0]["eventName"].split(":")[1], e["notification"][0]["s3"]["object"]["key"]) for e in events(d, "e")]
+
+    def listening(self, stub):
+        until(stub.listeners, 60, "a listener")
+
+    def test_notifications(self):
+        stub = self.stub()
+        d = self.daemon({"m.yaml": self.source(stub, "insecure: true, metadata: {k: v}, filter: {prefix: in/, suffix: .csv}")})
+        self.listening(stub)
+        stub.put("in/a b<ü>.csv", b"12345")
+        stub.put("out/b.csv")
+        stub.put("in/b.txt")
+        stub.say(b"\n \n{\"Records\": null}\nno JSON\n")
+        stub.remove("in/a b<ü>.csv")
+        until(lambda: len(self.told(d)) == 2, what="two events")
+        self.assertEqual(self.told(d), [("ObjectCreated", "in%2Fa+b%3C%C3%BC%3E.csv"), ("ObjectRemoved", "in%2Fa+b%3C%C3%BC%3E.csv")])
+        first = events(d, "e")[0]
+        self.assertEqual((list(first), first["metadata"]), (["notification", "metadata"], {"k": "v"}))
+        record = first["notification"][0]
+        self.assertEqual(list(record), ["eventVersion", "eventSource", "awsRegion", "eventTime", "eventName", "userIdentity", "requestParameters", "responseElements",
+                                        "s3", "source"])
+        self.assertEqual(list(record["s3"]["object"]), ["key", "size", "eTag", "contentType", "userMetadata", "sequencer"])
+        self.assertEqual(list(events(d, "e")[1]["notification"][0]["s3"]["object"]), ["key", "sequencer"])
+        until(lambda: "a notification cannot be read" in d.log(), what="the word about the broken line")
+        self.assertIn("events=s3%3AObjectCreated%3A%2A&events=s3%3AObjectRemoved%3A%2A&ping=10&prefix=in%2F&suffix=.csv", stub.calls[0])
+
+    def test_what_was_missed_is_found_once(self):
+        """Through breaks of the stream, restarts of the server and kills of the daemon; the listing comes in pages."""
+        stub = self.stub()
+        stub.page = 3
+        for i in range(8):
+            stub.put(f"before-{i}.csv", at=1784109600 + i)
+        d = self.daemon({"m.yaml": self.source(stub, "insecure: true, filter: {suffix: .csv}")})
+        wanted = []
+
+        def put(name, n):
+            for i in range(n):
+                wanted.append(f"{name}-{i}.csv")
+                stub.put(wanted[-1], name.encode())
+                stub.put(f"{name}-{i}.txt")
+
+        def settled():
+            until(lambda: len(self.told(d)) >= len(wanted), 90, "all of them")
+            self.assertEqual(sorted(k for _, k in self.told(d)), sorted(wanted))
+
+        self.listening(stub)
+        until(lambda: "source runs" in d.log(), what="the connection")
+        for i in range(scaled(3, 8)):
+            put(f"live{i}", 3)
+            settled()
+            stub.stop()
+            put(f"away{i}", 5)
+            stub.start()
+            self.listening(stub)
+            put(f"back{i}", 2)
+            settled()
+            d.kill()
+            until(lambda: not stub.listeners() or stub.break_streams() is None, what="the end of the stream")
+            put(f"killed{i}", 5)
+            d.start()
+            self.listening(stub)
+            settled()
+            stub.break_streams()
+            put(f"broken{i}", 4)
+            self.listening(stub)
+            settled()
+        found = next(e["notification"][0] for e in events(d, "e") if e["notification"][0]["s3"]["object"]["key"] == "away0-0.csv")
+        self.assertEqual((found["eventName"], found["s3"]["configurationId"], found["s3"]["object"]["size"]), ("s3:ObjectCreated:Put", "tidegate-listing", 5))
+        self.assertLess(d.log().count("source does not run"), 20 * scaled(3, 8))
+
+    def test_only_creations_are_looked_for_if_they_are_asked_for(self):
+        stub = self.stub()
+        d = self.daemon({"m.yaml": self.source(stub, events='["s3:ObjectRemoved:*"]')})
+        self.listening(stub)
+        stub.put("a")
+        stub.break_streams()
+        stub.put("b")
+        self.listening(stub)
+        stub.remove("a")
+        until(lambda: self.told(d), what="the removal")
+        self.assertEqual(self.told(d), [("ObjectRemoved", "a")])
+
+    def test_a_burst_comes_whole_and_in_order(self):
+        stub, n = self.stub(), scaled(20000, 100000)
+        d = self.daemon({"m.yaml": self.source(stub)})
+        self.listening(stub)
+        line = json.dumps({"Records": [stub.record("KEY", "s3:ObjectCreated:Put", 1784109600, {"eTag": "e"})]}).encode() + b"\n"
+        for i in range(0, n, 500):
+            stub.say(b"".join(line.replace(b"KEY", b"%d" % k) for k in range(i, i + 500)))
+        until(lambda: len(self.told(d)) >= n, 300, "all of them")
+        self.assertEqual([int(k) for _, k in self.told(d)], list(range(n)))
+
+    def test_refusals_say_why(self):
+        stub = self.stub()
+        d = self.daemon({"m.yaml": self.source(stub, secret="wrong")})
+        until(lambda: "403: SignatureDoesNotMatch: Check your key & method." in d.log(), what="the server's words")
+        d.write("m.yaml", self.source(stub).replace("in-box", "out-box"))
+        until(lambda: "404: NoSuchBucket" in d.log(), what="the other refusal")
+
+    def test_a_listing_that_is_refused_leaves_the_stream(self):
+        stub = self.stub()
+        d = self.daemon({"m.yaml": self.source(stub)})
+        self.listening(stub)
+        stub.put("a")
+        until(lambda: len(self.told(d)) == 1, what="the first")
+        stub.listing_fails = True
+        stub.break_streams()
+        stub.put("missed")
+        self.listening(stub)
+        until(lambda: "notifications that were missed are not known yet" in d.log(), what="the word about it")
+        stub.put("b")
+        until(lambda: len(self.told(d)) == 2, what="the next")
+        d.kill()
+        stub.listing_fails = False
+        d.start()
+        until(lambda: len(self.told(d)) == 3, 60, "what was missed")
+        self.assertEqual([k for _, k in self.told(d)], ["a", "b", "missed"])
+
+    def test_tls_is_verified(self):
+        made = Broker(os.path.join(self.directory, "certificates"))
+        made.certificates()
+        stub = self.stub(tls=(os.path.join(made.dir, "server.crt"), os.path.join(made.dir, "server.key")))
+        d = self.daemon({"m.yaml": self.source(stub, "caCertificate: {name: s, key: ca}", ca=json.dumps(made.text("ca.crt")))})
+        self.listening(stub)
+        stub.put("secret")
+        until(lambda: self.told(d), what="the event over TLS")
+        d.write("m.yaml", self.source(stub, "caCertificate: {name: s, key: ca}", ca=json.dumps(made.text("other.crt"))))
+        until(lambda: "certificate" in d.log() or stub.break_streams(), 60, "the refusal")
+
+    @unittest.skipUnless(FULL, "waits until a silent server is given up")
+    def test_a_server_that_holds_everything_back_is_listed(self):
+        """As some builds of MinIO do, until they have a few KiB."""
+        stub = self.stub()
+        stub.silent = True
+        d = self.daemon({"m.yaml": self.source(stub)})
+        self.listening(stub)
+        until(lambda: len([c for c in stub.calls if "ping" in c]) == 2, 120, "the second attempt")
+        stub.put("a")
+        until(lambda: self.told(d) == [("ObjectCreated", "a")], 120, "the object")
+
+    def test_lint(self):
+        d = self.daemon({}, start=False)
+        path = os.path.join(self.directory, "m.yaml")
+        for change, text in ((("endpoint: \"", "endpoint: \"https://"), "without a scheme"), (("bucket: {name: in-box}, ", ""), "bucket: must be given"),
+                             (("127.0.0.1:1", "s3.amazonaws.com"), "has no such notifications")):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(self.source(type("Stub", (), {"port": 1})).replace(*change))
+            done = d.cli("lint", path, check=False)
+            self.assertIn(text, done.stdout + done.stderr)
+
+
+class NotificationsByOtherWays(TestCase):
+    """One sensor for notifications of S3, whatever the way they come."""
+
+    MANIFEST = """apiVersion: v1
+kind: Secret
+metadata: {name: s}
+stringData: {pw: pw}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: s3}
+spec:
+  redis:
+    e: {hostAddress: "127.0.0.1:REDIS", password: {name: s, key: pw}, namespace: default, channels: [s3], s3Events: {suffix: .csv}, metadata: {way: redis}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: hook}
+spec:
+  webhook:
+    e: {endpoint: /s3, port: "PORT", method: POST, s3Events: {suffix: .csv}, filter: {expression: 'notification[0].s3.bucket.name == "in-box"'}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: files}
+spec:
+  dependencies: [{name: a, eventSourceName: s3, eventName: e}, {name: b, eventSourceName: hook, eventName: e}]
+  triggers:
+""" + "".join("""
+  - template:
+      name: NAME
+      conditions: NAME
+      argoWorkflow:
+        operation: submit
+        parameters: [{src: {dependencyName: NAME, dataKey: notification.0.s3.object.key}, dest: spec.arguments.parameters.0.value}]
+        source:
+          resource:
+            apiVersion: argoproj.io/v1alpha1
+            kind: Workflow
+            metadata: {generateName: file-}
+            spec:
+              entrypoint: main
+              arguments: {parameters: [{name: key, value: ""}]}
+              templates: [{name: main, suspend: {duration: "0"}}]
+""".replace("NAME", name) for name in "ab")
+
+    def test_by_webhook_and_by_redis(self):
+        redis, port = Redis(os.path.join(self.directory, "redis")), free_port()
+        redis.start()
+        self.addCleanup(redis.stop)
+        d = self.daemon({"m.yaml": self.MANIFEST.replace("REDIS", str(redis.port)).replace("PORT", str(port))})
+
+        def keys():
+            return sorted(w["spec"]["arguments"]["parameters"][0]["value"] for w in d.list())
+
+        def notification(key, bucket="in-box"):
+            return json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}}}]})
+
+        until(lambda: post(port, "/s3", notification("out/1.csv", "other"))[0] == 200, what="the endpoint")
+        self.assertEqual(post(port, "/s3", json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})), (200, b"success"))
+        self.assertEqual(post(port, "/s3", notification("in/1.txt"))[0], 200)
+        self.assertEqual(post(port, "/s3", notification("in/1.csv"))[0], 200)
+        self.assertEqual(post(port, "/s3", json.dumps({"Type": "Notification", "Message": notification("in/2.csv")}))[0], 200)
+        until(lambda: keys() == ["in/1.csv", "in/2.csv"], what="the first two")
+        until(lambda: int(redis.call("PUBSUB", "NUMSUB", "s3")[1]), what="the subscription")
+        redis.call("PUBLISH", "s3", notification("in/3.csv"))
+        until(lambda: "in/3.csv" in keys(), what="the third")
+        self.assertEqual(events(d, "e")[-1]["metadata"], {"way": "redis"})
+        self.assertEqual(sorted(set(keys())), ["in/1.csv", "in/2.csv", "in/3.csv"])
 
 
 if __name__ == "__main__":

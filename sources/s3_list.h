@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* s3_list: a page of ListObjectsV2 (asked for with encoding-type=url), and the words of an error of S3. */
+#ifndef TIDEGATE_SOURCES_S3_LIST_H
+#define TIDEGATE_SOURCES_S3_LIST_H
+
+#include "core/base.h"
+
+struct s3_object {
+	str key, etag;    /* decoded; without quotes */
+	int64_t modified; /* ns */
+	int64_t size;
+};
+struct s3_page {
+	struct s3_object *objects; /* in the arena of s3_list_read, as their texts */
+	size_t n;
+	str next; /* continuation token; absent: this was the last page */
+};
+enum { S3_PAGE_MAX = 1000 };
+/* ERR_INVALID: it is none, or one of more than a thousand objects. */
+int s3_list_read(struct arena *a, str xml, struct s3_page *out, struct err *e) MUST_CHECK;
+/* "AccessDenied: Access Denied." of an answer's body; absent: there is none. In `a`. */
+str s3_error_text(struct arena *a, str xml);
+
+#endif
