@@ -261,6 +261,19 @@ find_records(struct arena *a, const struct val *sent, struct val *records, int d
 	return find_records(a, &inner, records, depth + 1);
 }
 
+/* Ceph says keys as they are: encoded here, as all others have them. */
+static const struct val *
+with_encoded_key(struct arena *a, const struct val *record)
+{
+	const struct val *s3_ = val_get(record, S("s3")), *object_ = val_get(s3_, S("object"));
+	str key = val_get_str(object_, "key");
+	if (!key.p || !str_starts(val_get_str(record, "eventSource"), S("ceph:")))
+		return record;
+	struct val *encoded = ARENA_NEW(a, struct val);
+	*encoded = val_str(s3_key_encode(a, key));
+	return val_set(a, record, S("s3"), val_set(a, s3_, S("object"), val_set(a, object_, S("key"), encoded)));
+}
+
 static bool
 key_passes(const struct s3_events *s, struct arena *a, const struct val *record)
 {
@@ -282,10 +295,11 @@ s3_events_unwrap(const struct s3_events *s, struct arena *a, str data, str *out)
 		return found;
 	buf_add(&b, S("{\"notification\":["));
 	for (size_t i = 0; i < records.n; i++) {
-		if (!key_passes(s, a, &records.items[i]))
+		const struct val *record = with_encoded_key(a, &records.items[i]);
+		if (!key_passes(s, a, record))
 			continue;
 		buf_add(&b, n++ ? S(",") : S(""));
-		s3_record_json(&b, &records.items[i]);
+		s3_record_json(&b, record);
 	}
 	buf_addc(&b, ']');
 	const struct val *metadata = val_get(&event, S("metadata"));

@@ -4,6 +4,7 @@
  * subscribes itself and confirms. validateSignature works (Argo's refuses what is genuine): the certificate is fetched from SNS by HTTPS,
  * once, while the message waits. What is of another topic, or older than SNS goes on trying, is refused.
  */
+#include "sources/s3_event.h"
 #include "sources/sns.h"
 
 #include "core/base64.h"
@@ -32,6 +33,8 @@ static const struct schema sns_source_schema = { "SNSEventSource", "Messages of 
 	FIELD_PTR(struct sns_source, access_key, "accessKey", 0, &secret_ref_schema, .doc = "Access key."),
 	FIELD(struct sns_source, endpoint, "endpoint", 0, .doc = "URL of the service, if it is not AWS."),
 	FIELD_PTR(struct sns_source, filter, "filter", 0, &source_filter_schema, .doc = "Which events are let in."),
+	FIELD_PTR(struct sns_source, s3_events, "s3Events", 0, &s3_events_schema,
+		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD(struct sns_source, common.metadata, "metadata", 0, .doc = "Copied into the data of each event."),
 	FIELD(struct sns_source, region, "region", 0, .doc = "Region of the topic."),
 	FIELD(struct sns_source, role_arn, "roleARN", 0, .doc = "Role to take on."),

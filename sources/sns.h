@@ -10,6 +10,7 @@ struct sns_source {
 	struct secret_ref *access_key;
 	str endpoint;
 	struct source_filter *filter;
+	struct s3_events *s3_events;
 	str region;
 	str role_arn;
 	struct secret_ref *secret_key;

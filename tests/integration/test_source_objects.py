@@ -10,6 +10,7 @@ import subprocess
 import unittest
 
 from brokers import Broker, Redis
+from ceph import Ceph
 from harness import FULL, TestCase, free_port, post, scaled, until
 from minio_stub import Minio
 
@@ -552,6 +553,26 @@ spec:
         until(lambda: "in/3.csv" in keys(), what="the third")
         self.assertEqual(events(d, "e")[-1]["metadata"], {"way": "redis"})
         self.assertEqual(sorted(set(keys())), ["in/1.csv", "in/2.csv", "in/3.csv"])
+
+    @unittest.skipUnless(FULL, "Ceph takes half a minute to start")
+    def test_a_bucket_of_ceph_pushes_to_a_webhook(self):
+        """Real notifications of a real bucket, by radosgw; also after a kill of the daemon."""
+        port, ceph = free_port(), Ceph(os.path.join(self.directory, "ceph"))
+        self.addCleanup(ceph.stop)
+        ceph.start()
+        d = self.daemon({"m.yaml": ("apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hook}\nspec:\n  webhook:\n    e: {endpoint: /s3,"
+                                    f" port: \"{port}\", method: POST, s3Events: {{prefix: \"in/a b\", suffix: .csv}}}}\n")})
+        ceph.notify("in-box", f"http://127.0.0.1:{port}/s3")
+        for path in ("in/a%20b-1.csv", "in/a%20b-1.txt", "out/a%20b.csv"):
+            ceph.request("PUT", "/in-box/" + path, b"123")
+        d.kill()
+        d.start()
+        ceph.request("PUT", "/in-box/in/a%20b-2.csv", b"1234")
+        ceph.request("DELETE", "/in-box/in/a%20b-1.csv")
+        until(lambda: len(events(d, "e")) == 3, 60, "three events")
+        told = [e["notification"][0] for e in events(d, "e")]
+        self.assertEqual([(r["eventName"], r["s3"]["object"]["key"], r["s3"]["object"]["size"]) for r in told],
+                         [("ObjectCreated:Put", "in%2Fa+b-1.csv", 3), ("ObjectCreated:Put", "in%2Fa+b-2.csv", 4), ("ObjectRemoved:Delete", "in%2Fa+b-1.csv", 3)])
 
 
 if __name__ == "__main__":

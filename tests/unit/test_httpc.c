@@ -424,6 +424,7 @@ an_answer_may_come_in_pieces(void **state)
 		loop_turn(f->loop, 1000);
 	expect_body(f, 200, ""); /* it was given away */
 	assert_true(str_eq(buf_str(&p.got), S("onetwo")));
+	buf_free(&p.got);
 	/* One that is refused is an answer as any other. */
 	begin(f, &p, a, "/nothing", 0);
 	while (f->answers < 2)
@@ -485,6 +486,7 @@ who_has_enough_says_so(void **state)
 	while (!f->answers)
 		loop_turn(f->loop, 1000);
 	assert_int_equal(f->err.code, ERR_INVALID);
+	buf_free(&p.got);
 	/* And who is freed ends it. */
 	begin(f, &p, a, "/stream", 1000);
 	while (!p.server)

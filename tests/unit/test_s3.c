@@ -69,6 +69,19 @@ events_of_eventbridge_become_records(void **state UNUSED)
 	       "\"object\":{\"key\":\"an+example\",\"size\":5,\"eTag\":\"b1\",\"versionId\":\"IY\",\"sequencer\":\"00\"}},\"source\":{\"host\":\"\",\"port\":\"\",\"userAgent\":\"\"}}]}");
 }
 
+/* Ceph sends keys as they are called. */
+static void
+keys_of_ceph_are_encoded(void **state UNUSED)
+{
+	const struct s3_events some = { .prefix = S("in/a+b %41"), .suffix = S(".csv") };
+	expect(&some, S("{\"body\":{\"Records\":[{\"eventVersion\":\"2.2\",\"eventSource\":\"ceph:s3\",\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"bucket\":{\"name\":\"b\","
+	                "\"id\":\"x\"},\"object\":{\"key\":\"in/a+b %41.csv\",\"size\":3,\"metadata\":[],\"tags\":[]}},\"eventId\":\"1\",\"opaqueData\":\"\"}]}}"), 1,
+	       "{\"notification\":[{\"eventVersion\":\"2.2\",\"eventSource\":\"ceph:s3\",\"awsRegion\":\"\",\"eventTime\":\"\",\"eventName\":\"ObjectCreated:Put\","
+	       "\"userIdentity\":{\"principalId\":\"\"},\"requestParameters\":null,\"responseElements\":null,\"s3\":{\"s3SchemaVersion\":\"\",\"configurationId\":\"\","
+	       "\"bucket\":{\"name\":\"b\",\"ownerIdentity\":{\"principalId\":\"\"},\"arn\":\"\"},\"object\":{\"key\":\"in%2Fa%2Bb+%2541.csv\",\"size\":3,\"sequencer\":\"\"}},"
+	       "\"source\":{\"host\":\"\",\"port\":\"\",\"userAgent\":\"\"}}]}");
+}
+
 static void
 what_is_no_notification_is_left_alone(void **state UNUSED)
 {
@@ -143,6 +156,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_out_of_every_envelope),
 		cmocka_unit_test(events_of_eventbridge_become_records),
+		cmocka_unit_test(keys_of_ceph_are_encoded),
 		cmocka_unit_test(what_is_no_notification_is_left_alone),
 		cmocka_unit_test(listings_are_read),
 		cmocka_unit_test(keys_are_encoded_as_records_have_them),
