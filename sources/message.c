@@ -84,6 +84,33 @@ message_map(struct message *m, const char *name, const struct kvs *map)
 	webhook_metadata_json(&m->b, map);
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct message_pair *x = a, *y = b;
+	int order = str_cmp(x->name, y->name);
+	return order ? order : x->place < y->place ? -1 : 1;
+}
+
+void
+message_lists(struct message *m, const char *name, struct message_pair *pairs, size_t n)
+{
+	if (n)
+		qsort(pairs, n, sizeof *pairs, by_name);
+	name_member(m, name);
+	buf_addc(&m->b, '{');
+	for (size_t i = 0; i < n; i++) {
+		bool again = i && str_eq(pairs[i - 1].name, pairs[i].name);
+		if (!again) {
+			buf_add(&m->b, i ? S("],") : S(""));
+			json_quote(&m->b, pairs[i].name, JSON_HTML);
+		}
+		buf_add(&m->b, again ? S(",") : S(":["));
+		json_quote(&m->b, pairs[i].value, JSON_HTML);
+	}
+	buf_add(&m->b, n ? S("]}") : S("}"));
+}
+
 void
 message_metadata(struct message *m, const struct kvs *metadata)
 {

@@ -35,6 +35,12 @@ int message_body(struct message *m, const char *name, str payload, bool json_bod
 int message_text_body(struct message *m, const char *name, str payload, bool json_body, struct err *e) MUST_CHECK;
 /* {"key":"value"} in order of keys; {} if there are none. */
 void message_map(struct message *m, const char *name, const struct kvs *map);
+/* {"name":["value",...]} in order of names; a name may come several times, its values stay in their order. `pairs` is sorted in place. */
+struct message_pair {
+	str name, value;
+	size_t place; /* among the others, from 0 */
+};
+void message_lists(struct message *m, const char *name, struct message_pair *pairs, size_t n);
 /* `metadata`, which is left out if it is empty. */
 void message_metadata(struct message *m, const struct kvs *metadata);
 /* An event with that data and one reference. */

@@ -49,43 +49,15 @@ mqtt_feed_open(const struct peer_target *t, const struct mqtt_hello *h, str topi
 
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
 
-struct pair {
-	str name, text;
-	size_t place;
-};
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct pair *x = a, *y = b;
-	int order = str_cmp(x->name, y->name);
-	return order ? order : x->place < y->place ? -1 : 1;
-}
-
-/* {"name":["text",...]} in order of names; a name may come several times. */
 static void
 add_user_properties(struct message *m, str properties)
 {
-	struct buf b CLEANUP(free_buf) = { 0 };
 	struct mqtt_property p;
-	VEC(struct pair) pairs = { 0 };
+	VEC(struct message_pair) pairs = { 0 };
 	while (mqtt_property(&properties, &p))
 		if (p.id == MQTT_USER_PROPERTY)
-			*VEC_PUSH(&pairs) = (struct pair){ p.name, p.text, pairs.n };
-	if (pairs.n)
-		qsort(pairs.p, pairs.n, sizeof *pairs.p, by_name);
-	buf_addc(&b, '{');
-	for (size_t i = 0; i < pairs.n; i++) {
-		bool again = i && str_eq(pairs.p[i - 1].name, pairs.p[i].name);
-		if (!again) {
-			buf_add(&b, i ? S("],") : S(""));
-			json_quote(&b, pairs.p[i].name, JSON_HTML);
-		}
-		buf_add(&b, again ? S(",") : S(":["));
-		json_quote(&b, pairs.p[i].text, JSON_HTML);
-	}
-	buf_add(&b, pairs.n ? S("]}") : S("}"));
-	message_raw(m, "userProperties", buf_str(&b));
+			*VEC_PUSH(&pairs) = (struct message_pair){ p.name, p.text, pairs.n };
+	message_lists(m, "userProperties", pairs.p, pairs.n);
 	VEC_FREE(&pairs);
 }
 

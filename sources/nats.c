@@ -85,7 +85,7 @@ struct nats_source {
 	const struct val *src;
 };
 
-static struct event *make(const void *config, str subject, const struct nats_header *headers, size_t n, str body, struct err *e);
+static struct event *make(const void *config, str subject, struct message_pair *headers, size_t n, str body, struct err *e);
 
 static void
 check(void *obj, const struct val *in, struct decode *c)
@@ -123,28 +123,8 @@ static const struct schema nats_source_schema = { "NATSEventsSource", "Messages 
 
 /* ---- events ---------------------------------------------------------------------------------------------------------- */
 
-/* {"Name":["value",...]}; Go leaves it out if it is empty. */
-static void
-add_headers(struct message *m, const struct nats_header *headers, size_t n)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	if (!n)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		bool again = i && str_eq(headers[i - 1].name, headers[i].name);
-		buf_add(&b, again ? S(",") : i ? S("],") : S("{"));
-		if (!again) {
-			json_quote(&b, headers[i].name, JSON_HTML);
-			buf_add(&b, S(":["));
-		}
-		json_quote(&b, headers[i].value, JSON_HTML);
-	}
-	buf_add(&b, S("]}"));
-	message_raw(m, "header", buf_str(&b));
-}
-
 static struct event *
-make(const void *config, str subject, const struct nats_header *headers, size_t n, str body, struct err *e)
+make(const void *config, str subject, struct message_pair *headers, size_t n, str body, struct err *e)
 {
 	const struct nats_source *c = config;
 	struct message m;
@@ -154,7 +134,8 @@ make(const void *config, str subject, const struct nats_header *headers, size_t 
 		message_drop(&m);
 		return NULL;
 	}
-	add_headers(&m, headers, n);
+	if (n) /* else Go leaves them out */
+		message_lists(&m, "header", headers, n);
 	message_metadata(&m, &c->metadata);
 	return message_end(&m);
 }

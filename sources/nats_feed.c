@@ -121,16 +121,7 @@ nats_place(str reply, struct nats_place *out)
 	return true;
 }
 
-/* Names and values, in the order in which Go writes a map: by name. NULL: there are none. */
-static int
-by_name(const void *a, const void *b)
-{
-	const struct nats_header *x = a, *y = b;
-	int order = str_cmp(x->name, y->name);
-	return order ? order : x->place < y->place ? -1 : 1;
-}
-
-typedef VEC(struct nats_header) nats_headers;
+typedef VEC(struct message_pair) nats_headers;
 
 static void
 read_headers(natsMsg *msg, nats_headers *out)
@@ -142,13 +133,11 @@ read_headers(natsMsg *msg, nats_headers *out)
 	for (int i = 0; i < n; i++) {
 		if (nats_lib.natsMsgHeader_Values(msg, keys[i], &values, &m) == NATS_OK)
 			for (int k = 0; k < m; k++)
-				*VEC_PUSH(out) = (struct nats_header){ str_c(keys[i]), str_c(values[k]), out->n };
+				*VEC_PUSH(out) = (struct message_pair){ str_c(keys[i]), str_c(values[k]), out->n };
 		free(values);
 		values = NULL;
 	}
 	free(keys);
-	if (out->n)
-		qsort(out->p, out->n, sizeof *out->p, by_name);
 }
 
 static void
@@ -270,7 +259,7 @@ open_consumer(struct conn *c, struct err *e)
 	else if (code == JSConsumerNotFoundErr)
 		s = add_consumer(c, stream, durable, a, &code);
 	nats_lib.jsConsumerInfo_Destroy(info);
-	if (s != NATS_OK && s == NATS_NO_RESPONDERS)
+	if (s == NATS_NO_RESPONDERS)
 		return err_set(e, ERR_UNAVAILABLE, "nats: stream %s: the server has no JetStream, or not yet", stream);
 	return s == NATS_OK ? rc : nats_fail(s, arena_fmt(a, "stream %s", stream).p, e);
 }

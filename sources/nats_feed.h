@@ -4,6 +4,7 @@
 #define TIDEGATE_SOURCES_NATS_FEED_H
 
 #include "sources/feed.h"
+#include "sources/message.h"
 
 /* A pull consumer that the server keeps: what it has not been told is done, it gives again. */
 struct nats_stream {
@@ -13,16 +14,11 @@ struct nats_stream {
 	const struct val *src;
 };
 
-struct nats_header {
-	str name, value;
-	size_t place;
-};
-
 struct nats_session {
 	str subject, queue;               /* queue: absent, or shared with others of that name */
 	const struct nats_stream *stream; /* NULL: the subject as it is, at most once */
 	/* The data of an event; NULL: it can be none. Any thread. */
-	struct event *(*make)(const void *config, str subject, const struct nats_header *headers, size_t n, str body, struct err *e);
+	struct event *(*make)(const void *config, str subject, struct message_pair *headers, size_t n, str body, struct err *e);
 };
 /* feed_ops.open: what `s` points to lives as long as the source. */
 void *nats_feed_open(struct feed *f, const struct peer_target *t, const struct nats_session *s, struct err *e);

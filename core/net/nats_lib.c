@@ -19,7 +19,7 @@ nats_fail(natsStatus s, const char *what, struct err *e)
 	bool denied = s == NATS_CONNECTION_AUTH_FAILED || s == NATS_SSL_ERROR || s == NATS_NOT_PERMITTED;
 	bool ours = s == NATS_INVALID_ARG || s == NATS_INVALID_SUBJECT || s == NATS_ADDRESS_MISSING;
 	enum err_code code = denied ? ERR_UNAUTHENTICATED : ours ? ERR_INVALID : ERR_UNAVAILABLE;
-	if (detail && str_starts(str_c(detail), S("Error: (")) && strstr(detail, "): "))
+	if (detail && detail[0] == '(' && strstr(detail, "): "))
 		detail = strstr(detail, "): ") + 3; /* a place in the library's source */
 	bool more = detail && *detail && of == s;
 	return err_set(e, code, "nats: %s: %s%s%s", what, lib.natsStatus_GetText(s), more ? ": " : "", more ? detail : "");

@@ -32,6 +32,7 @@ enum {
 
 struct stream {
 	const char *name;
+	const char *hint; /* what a server may have against us that has said nothing yet */
 	CURL *easy;
 	int fd;
 	bool is_ws;
@@ -53,14 +54,14 @@ static const struct {
 };
 
 static int
-fail(struct stream *s, CURLcode code, const char *doing, const struct peer_target *t, struct err *e)
+fail(struct stream *s, CURLcode code, const char *doing, struct err *e)
 {
 	enum err_code err = ERR_UNAVAILABLE;
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (codes[i].code == code)
 			err = codes[i].err;
-	const char *hint = t && (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR) ? peer_tls_hint(t) : "";
-	return err_set(e, err, "%s: %s: %s%s", s->name, doing, *s->curl_error ? s->curl_error : lib.curl_easy_strerror(code), hint);
+	bool hint = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+	return err_set(e, err, "%s: %s: %s%s", s->name, doing, *s->curl_error ? s->curl_error : lib.curl_easy_strerror(code), hint ? s->hint : "");
 }
 
 static void
@@ -94,7 +95,7 @@ connect_stream(struct stream *s, const struct stream_to *to, const struct peer_t
 	if (code == CURLE_OK)
 		code = lib.curl_easy_getinfo(s->easy, CURLINFO_ACTIVESOCKET, &fd);
 	if (code != CURLE_OK)
-		return fail(s, code, "connecting", t, e);
+		return fail(s, code, "connecting", e);
 	s->fd = (int)fd;
 	return 0;
 }
@@ -111,11 +112,12 @@ read_raw(struct stream *s, struct buf *in, size_t max, struct err *e)
 		if (code == CURLE_AGAIN)
 			break;
 		if (code != CURLE_OK)
-			return fail(s, code, "receiving", NULL, e);
+			return fail(s, code, "receiving", e);
 		if (!n && in->n > before) /* told with the next call */
 			break;
 		if (!n)
-			return err_set(e, ERR_UNAVAILABLE, "%s: the server closed the connection", s->name);
+			return err_set(e, ERR_UNAVAILABLE, "%s: the server closed the connection%s", s->name, s->hint);
+		s->hint = "";
 		in->n += n;
 	}
 	return (ssize_t)(in->n - before);
@@ -134,7 +136,7 @@ flush(struct stream *s, struct err *e)
 	if (done)
 		memmove(s->out.p, s->out.p + done, s->out.n - done);
 	s->out.n -= done;
-	return code == CURLE_OK || code == CURLE_AGAIN ? 0 : fail(s, code, "sending", NULL, e);
+	return code == CURLE_OK || code == CURLE_AGAIN ? 0 : fail(s, code, "sending", e);
 }
 
 ssize_t
@@ -250,7 +252,7 @@ stream_open(const char *name, const struct stream_to *to, const struct peer_targ
 		return NULL;
 	lib.curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, any thread (libcurl 7.84); stays until the process ends */
 	struct stream *s = MEM_NEW(struct stream);
-	*s = (struct stream){ .name = name, .easy = lib.curl_easy_init(), .fd = -1 };
+	*s = (struct stream){ .name = name, .hint = peer_tls_hint(t), .easy = lib.curl_easy_init(), .fd = -1 };
 	assert(s->easy);
 	if (connect_stream(s, to, t, e) == 0 && (!to->ws_path.p || begin_ws(s, to, e) == 0))
 		return s;

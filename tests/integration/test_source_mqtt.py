@@ -12,7 +12,7 @@ import threading
 import unittest
 
 from brokers import Mosquitto
-from harness import free_port, scaled, until
+from harness import TIDEGATE, free_ports, scaled, until
 from source_case import MqttPublisher, SourceCase, ref
 
 
@@ -21,7 +21,7 @@ class Broker(Mosquitto):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.login, self.tls, self.ws = free_port(), free_port(), free_port()
+        self.port, self.login, self.tls, self.ws = free_ports(4)
         self.certificates("DNS:localhost")
         self.run("mosquitto_passwd", "-c", "-b", os.path.join(directory, "users"), "ann", "right")
 
@@ -227,6 +227,9 @@ class Mqtt(SourceCase):
         p.close()
         d.start()
         until(lambda: self.count(d) == n, 300, "all")
+        with open(TIDEGATE, "rb") as f:
+            if b"__asan_" in f.read():  # which keeps what was freed
+                return
         with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
             peak = int(next(x for x in f if x.startswith("VmHWM")).split()[1])
         self.assertLess(peak - idle, 80 << 10, "KiB more than idle")

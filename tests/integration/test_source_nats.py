@@ -9,7 +9,7 @@ import signal
 import unittest
 
 from brokers import Nats
-from harness import free_port, scaled, until
+from harness import FULL, scaled, until
 from source_case import SourceCase, ref
 
 
@@ -76,6 +76,21 @@ class Subject(NatsCase):
         c.close()
         self.assertTrue(0 < theirs < 200, theirs)
         self.wait_events(d, 200 - theirs)
+
+    @unittest.skipUnless(FULL, "some hundred megabytes: make integration")
+    def test_slow_consumer(self):
+        """More than the client keeps while the disk is behind: NATS drops it, and the source says so and goes on."""
+        self.b.start()
+        d = self.running()
+        big, sent = b"x" * 900000, 0
+        while "refused" not in self.state(d):
+            self.assertLess(sent, 4000, "nothing was dropped")
+            self.b.publish("s.a", *[big] * 200)
+            sent += 200
+        self.assertIn("slow consumer", d.log())
+        self.assertLess(self.count(d), sent)
+        self.b.publish("s.b", b"after")
+        until(lambda: self.rows_count(d, "CAST(data AS TEXT) LIKE '%\"s.b\"%'") or self.b.publish("s.b", b"after"), 120, "what came after")
 
     def test_reconnects(self):
         self.b.start()

@@ -195,7 +195,7 @@ class Outages(SourceCase):
         failed = []
         def run():
             try:
-                publisher.publish(self.bodies(d, row, sent))
+                publisher.publish(self.bodies(d, row, sent), seconds=1800)
             except Exception as e:  # told below
                 failed.append(e)
         thread = threading.Thread(target=run, daemon=True)
