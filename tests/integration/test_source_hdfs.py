@@ -219,7 +219,8 @@ class Hadoop(Watched):
         self.dir = "/data/in"
         self.rpc, self.port = free_port(), free_port()
         self.conf = os.path.join(self.directory, "conf")
-        os.mkdir(self.conf)
+        for role in ("hdfs", "datanode"):  # their pages, which are not in the jars
+            os.makedirs(os.path.join(self.conf, "webapps", role))
         options = {
             "fs.defaultFS": f"hdfs://127.0.0.1:{self.rpc}", "dfs.replication": "1", "dfs.permissions.enabled": "false",
             "dfs.namenode.http-address": f"127.0.0.1:{self.port}", "dfs.namenode.name.dir": f"{self.directory}/name",
@@ -231,6 +232,8 @@ class Hadoop(Watched):
         for name in ("core-site.xml", "hdfs-site.xml"):
             with open(os.path.join(self.conf, name), "w", encoding="utf-8") as f:
                 f.write(text)
+        with open(os.path.join(self.conf, "log4j.properties"), "w", encoding="utf-8") as f:
+            f.write("log4j.rootLogger=WARN,out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\nlog4j.appender.out.layout=org.apache.log4j.SimpleLayout\n")
         self.java("namenode.NameNode", "-format", "-nonInteractive").wait()
         self.name_node = self.start_name_node()
         self.java("datanode.DataNode")
@@ -288,7 +291,7 @@ class Hadoop(Watched):
         until(lambda: "lastLook" in self.sources()["all"], 120, "a look")
         want = []
         for batch in range(4):
-            for i in range(60):
+            for i in range(25):
                 name = f"deep/f{batch}-{i}" if i % 2 else f"f{batch}-{i}"
                 self.done("PUT", f"/data/in/{name}", "CREATE", b"x" * i, overwrite="false")
                 want.append((CREATE, name))

@@ -280,6 +280,17 @@ test_directories_are_cleaned_as_in_go(void **state)
 }
 
 static void
+test_a_path_may_have_directories(void **state)
+{
+	struct world *w = *state;
+	str name;
+	assert_true(str_eq(watch_place(w->arena, S("/in/"), S("x"), &name), S("/in")) && str_eq(name, S("x")));
+	assert_true(str_eq(watch_place(w->arena, S("/in"), S("./a//b/x"), &name), S("/in/a/b")) && str_eq(name, S("x")));
+	assert_true(str_eq(watch_place(w->arena, S("/"), S("x"), &name), S("/")) && str_eq(name, S("x")));
+	assert_true(str_eq(watch_place(w->arena, S("/in//"), STR_NONE, &name), S("/in")) && !name.p);
+}
+
+static void
 test_matches(void **state UNUSED)
 {
 	struct watch_match *m;
@@ -543,6 +554,27 @@ test_another_place_begins_anew(void **state)
 	assert_announced(w, "4 /in/b");
 }
 
+static void
+test_a_text_is_kept_beside_the_names(void **state)
+{
+	struct world *w = *state;
+	set(w, ALL, 0, at_once);
+	assert_null(watch_kept(w->watch).p);
+	watch_keep(w->watch, S("key"));
+	sees(w, "a", 1, 5, 1, WATCH_COMPLETE);
+	compare(w);
+	begin(w);
+	assert_true(str_eq(watch_kept(w->watch), S("key")));
+	assert_int_equal(watch_count(w->watch), 1);
+	/* Also where another set begins. */
+	w->options.place = S("elsewhere");
+	begin(w);
+	compare(w);
+	begin(w);
+	assert_true(str_eq(watch_kept(w->watch), S("key")));
+	assert_int_equal(watch_count(w->watch), 0);
+}
+
 /* ---- portions ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -746,6 +778,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_types),
 		TEST(test_directories_are_cleaned_as_in_go),
+		TEST(test_a_path_may_have_directories),
 		TEST(test_matches),
 		TEST(test_what_is_there_at_first_is_known),
 		TEST(test_first_look_as_news),
@@ -762,6 +795,7 @@ main(void)
 		TEST(test_what_came_while_down_is_announced_once),
 		TEST(test_what_was_not_announced_yet_comes_after_a_restart),
 		TEST(test_another_place_begins_anew),
+		TEST(test_a_text_is_kept_beside_the_names),
 		TEST(test_a_full_bus_is_waited_for),
 		TEST(test_many_come_in_portions),
 		TEST(test_names_are_limited),
