@@ -297,7 +297,9 @@ take(struct file *f, struct file_job *j, const struct inotify_event *ev, bool ma
 		return; /* of a watch that is no more */
 	if (ev->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED) || (f->awaited && str_eq(name, str_c(f->awaited))))
 		f->open_due = true;
-	if (f->awaited || !name.n || watch_matches(f->match, name, &e) <= 0) /* what is too much for the expression is said by the next look */
+	int matches = f->awaited || !name.n ? 0 : watch_matches(f->match, name, &e);
+	f->list_due |= matches < 0; /* too much work for the expression: the look will say so */
+	if (matches <= 0)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
 		if (!(ev->mask & facts[i].mask))

@@ -135,7 +135,7 @@ list(struct file_job *j)
 		struct watch_seen seen = { .name = str_c(d->d_name) };
 		if (str_eq(seen.name, S(".")) || str_eq(seen.name, S("..")))
 			continue;
-		rc = watch_matches(j->match, seen.name, &j->err);
+		rc = watch_look_count(j->look, &j->err) < 0 ? -1 : watch_matches(j->match, seen.name, &j->err);
 		if (rc > 0)
 			rc = look_at(fd, d->d_name, true, &seen) ? watch_look_add(j->look, &seen, &j->err) : 0;
 	}

@@ -89,6 +89,8 @@ take_status(struct hdfs_walk *w, const struct val *status, struct err *e)
 {
 	str base = w->directories.p[w->at], suffix = text_of(status, S("pathSuffix"));
 	bool is_directory = str_eq(text_of(status, S("type")), S("DIRECTORY"));
+	if (watch_look_count(w->seen, e) < 0)
+		return -1;
 	if (!suffix.n || str_find_char(suffix, '/', 0) != SIZE_MAX)
 		return err_set(e, ERR_INVALID, "it is no directory");
 	str name = arena_fmt(w->arena, "%.*s%s%.*s", STR_ARG(base), base.n ? "/" : "", STR_ARG(suffix));

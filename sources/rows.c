@@ -67,13 +67,21 @@ rows_read(void *arg, const struct err *e)
 	job_over(j);
 }
 
+/* What a source of the same name has written before, perhaps in this very turn, is on disk. */
+static void
+all_written(void *arg)
+{
+	struct job *j = arg;
+	store_read(source_store(j->source), read_rows, j, rows_read);
+}
+
 void
 source_read_rows(struct source *s, void (*done)(void *arg, const struct source_row *rows, size_t n, const struct err *e), void *arg)
 {
 	struct job *j = job_new(s);
 	j->done = done;
 	j->arg = arg;
-	store_read(source_store(s), read_rows, j, rows_read);
+	store_after_commit(source_store(s), all_written, j);
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------------------- */

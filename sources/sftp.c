@@ -110,9 +110,9 @@ static int
 see(void *arg, const struct sftpc_entry *x, struct err *e)
 {
 	struct look_job *j = arg;
-	if (x->is_directory) /* as Argo */
-		return 0;
-	int rc = watch_matches(j->match, x->name, e);
+	if (watch_look_count(j->look, e) < 0)
+		return -1;
+	int rc = x->is_directory ? 0 : watch_matches(j->match, x->name, e); /* no directories, as Argo */
 	if (rc <= 0)
 		return rc;
 	struct watch_seen seen = { .name = x->name, .stamp = { .size = x->size, .mtime = x->mtime, .mode = x->mode } };

@@ -22,6 +22,7 @@ enum { WATCH_CREATE = 1, WATCH_WRITE = 2, WATCH_REMOVE = 4, WATCH_RENAME = 8, WA
 enum {
 	WATCH_NAMES_MAX = 100000,
 	WATCH_NAME_MAX = 4096,          /* bytes of a name; a longer one is an error of the look */
+	WATCH_ENTRIES_MAX = 1000000,    /* entries of a directory, whether they match or not */
 	WATCH_PORTION = 256,            /* changes announced in a turn */
 };
 
@@ -64,6 +65,8 @@ struct watch_seen {
 struct watch_look;
 struct watch_look *watch_look_new(void);
 void watch_look_free(struct watch_look *k); /* NULL is fine */
+/* One more entry was read, whatever it is. ERR_LIMIT: too many. */
+int watch_look_count(struct watch_look *k, struct err *e) MUST_CHECK;
 /* The name is copied. ERR_LIMIT: too many, or too long a name. */
 int watch_look_add(struct watch_look *k, const struct watch_seen *seen, struct err *e) MUST_CHECK;
 /* All of it; valid as long as the look. */

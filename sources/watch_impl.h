@@ -9,6 +9,7 @@
 struct watch_look {
 	struct arena *arena;
 	VEC(struct watch_seen) seen;
+	size_t entries; /* read, whether they match or not */
 };
 
 struct watch_name {

@@ -143,6 +143,14 @@ watch_look_free(struct watch_look *k)
 }
 
 int
+watch_look_count(struct watch_look *k, struct err *e)
+{
+	if (++k->entries <= WATCH_ENTRIES_MAX)
+		return 0;
+	return err_set(e, ERR_LIMIT, "more than %d entries: only so many are looked at", WATCH_ENTRIES_MAX);
+}
+
+int
 watch_look_add(struct watch_look *k, const struct watch_seen *seen, struct err *e)
 {
 	if (k->seen.n == WATCH_NAMES_MAX)

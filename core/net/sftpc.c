@@ -349,8 +349,7 @@ login(struct sftpc *c, const struct sftpc_target *t, struct err *e)
 		return -1;
 	if (rc == SSH_AUTH_ERROR)
 		return fail(c, t, ERR_UNAVAILABLE, "", e);
-	return err_set(e, ERR_UNAUTHENTICATED, "sftp %.*s:%d: the server refuses user %.*s with this %s", STR_ARG(t->host), t->port,
-	               STR_ARG(t->user), t->key.p ? "key" : "password");
+	return err_set(e, ERR_UNAUTHENTICATED, "sftp %.*s:%d: the server refuses this user with this %s", STR_ARG(t->host), t->port, t->key.p ? "key" : "password");
 }
 
 static int

@@ -269,6 +269,32 @@ class Files(Watched):
         until(lambda: (CREATE, "again") in self.announced("new"), 60, "it to be found again")
         self.assertEqual(self.announced("gone"), [(REMOVE, "old")])
 
+    def test_changes_of_the_manifest_while_files_come(self):
+        """The next source of the name begins where the last one was, also with what that one had not on disk yet."""
+        self.serve(new=("CREATE", "pathRegexp: '^w'", "metadata: {n: '0'}"))
+        n = scaled(600, 4000)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, "7", self.dir, self.aside, str(n)])
+        self.addCleanup(writer.wait)
+        self.addCleanup(writer.kill)
+        changes = 0
+        while writer.poll() is None or changes < 3:
+            self.change(f"n: '{changes}'", f"n: '{changes + 1}'")
+            changes += 1
+        want = [f"w7-{k:05d}" for k in range(n)]
+        until(lambda: {x for _, x in self.announced("new")} >= set(want), 120, "all files")
+        got = sorted(x for _, x in self.announced("new") if not x.endswith(".part"))
+        self.assertEqual(got, want)
+
+    def test_names_that_are_no_text(self):
+        self.serve(new=("CREATE", "pathRegexp: ."))
+        with open(os.fsencode(self.dir) + b"/a\xff\n\"<", "wb"):
+            pass
+        self.wait_for("new", [(CREATE, 'a\ufffd\n"<')])
+        self.d.kill()
+        self.d.start()
+        self.last("new")
+        self.assertEqual(len(self.announced("new")), 2)
+
     def test_a_change_of_the_manifest_begins_anew(self):
         self.serve(new=("CREATE", "pathRegexp: ."))
         self.write("a")

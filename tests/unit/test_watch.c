@@ -630,6 +630,9 @@ test_names_are_limited(void **state)
 	assert_int_equal(e.code, ERR_LIMIT);
 	watch_look_free(k);
 	k = watch_look_new();
+	for (int i = 0; i <= WATCH_ENTRIES_MAX; i++)
+		assert_int_equal(watch_look_count(k, &e), i == WATCH_ENTRIES_MAX ? -1 : 0);
+	assert_int_equal(e.code, ERR_LIMIT);
 	struct watch_seen seen = { .name = { arena_alloc(w->arena, WATCH_NAME_MAX + 1, 1), WATCH_NAME_MAX + 1 } };
 	assert_int_equal(watch_look_add(k, &seen, &e), -1);
 	assert_int_equal(e.code, ERR_LIMIT);
