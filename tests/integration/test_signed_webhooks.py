@@ -446,6 +446,19 @@ class HookManagement(Case):
         until(lambda: not repo.hooks, 30, "the end")
         self.assertEqual(len([x for x in forge.seen("POST") if "access_tokens" in x]), 1, "one token will do")
 
+    def test_a_hook_on_the_second_page(self):
+        pages = {"1": [{"id": n, "config": {"url": f"https://else/{n}"}} for n in range(50)],
+                 "2": [{"id": 77, "config": {"url": "https://here/hook"}}]}
+        forge = Forge([("GET", r"/api/v1/repos/ann/app/hooks\?limit=50&page=(\d)", lambda match, *_: (200, pages[match[1]])),
+                       ("DELETE", "/api/v1/repos/ann/app/hooks/77", (204, b""))])
+        self.addCleanup(forge.stop)
+        self.run_kind("gitea", f"giteaBaseURL: http://127.0.0.1:{forge.port}\naccessToken: {TOKEN}\nevents: [push]\nwebhookSecret: {HOOK}\n"
+                      "repositories: [{owner: ann, names: [app]}]\ndeleteHookOnFinish: true\nwebhook: {WEBHOOK, url: 'https://here'}")
+        until(lambda: len(forge.seen("GET")) == 2, 30, "the pages")
+        self.gone()
+        until(lambda: forge.seen("DELETE"), 30, "the end")
+        self.assertEqual(forge.seen("POST"), [])
+
     def test_trouble_is_logged_once_and_tried_again(self):
         repo = Hooks("/api/v1/repos/ann/app/hooks")
         forge = Forge([("GET", ".*", (500, {"message": "later"}))])
