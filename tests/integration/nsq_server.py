@@ -246,3 +246,42 @@ class Lookupd:
             self.server.shutdown()
             self.server.server_close()
         self.server = None
+
+
+class NsqBroker:
+    """Both, as a broker that the test of outages stops and starts."""
+
+    def __init__(self, directory):
+        self.nsqd = Nsqd()
+        self.lookupd = Lookupd(self.nsqd)
+        self.port, self.up = self.lookupd.port, False
+        self.nsqd.publish("t")
+
+    def start(self):
+        self.nsqd.start()
+        self.lookupd.start()
+        self.up = True
+        return self
+
+    def stop(self):
+        self.up = False
+        self.nsqd.stop()
+        self.lookupd.stop()
+
+    close = stop
+
+
+class NsqPublisher:
+    """Puts messages into the nsqd while it is up."""
+
+    def __init__(self, broker, topic):
+        self.b, self.topic, self.repeated = broker, topic, set()
+
+    def publish(self, bodies):
+        for body in bodies:
+            while not self.b.up:
+                time.sleep(0.01)
+            self.b.nsqd.publish(self.topic, body)
+
+    def close(self):
+        pass

@@ -8,6 +8,9 @@ mqtt-qos-1       mosquitto, a session that stays              none is lost; thos
 mqtt-qos-2       mosquitto, a session that stays              as other events: MQTT has no identity that lasts. mosquitto 2.0.11 has
                                                               all under way that waits in a session which it has read from disk (20
                                                               more with each acknowledgement), so no more than 500 wait here
+redis-stream     redis-server, appendfsync always             none is lost, and none is an event twice: stream and id
+amqp             RabbitMQ, a durable queue                    none is lost, and none is an event twice: message-id and data
+nsq              nsqd and nsqlookupd of the tests' own        none is lost, and none is an event twice: nsqd and id
 nats-jetstream   nats-server, a stream on disk                none is lost, and none is an event twice: the same message, the same id
 mqtt-qos-0       mosquitto                                    at most once: what came is some of it, in order; after an outage it
 nats-subject     nats-server                                  goes on
@@ -17,14 +20,17 @@ behind it can have. At most 20 lines in the log tell of an outage.
 
 A row is a class: of the broker, of the fields of the entry, of the publisher, and of what may come again."""
 import collections
+import itertools
 import json
 import threading
 import time
 import unittest
 
-from brokers import Mosquitto, Nats
+from amqp_client import Publisher as AmqpPublisher
+from brokers import Mosquitto, Nats, Rabbit, Redis
 from harness import FULL, scaled, until
-from source_case import MqttPublisher, SourceCase
+from nsq_server import NsqBroker, NsqPublisher
+from source_case import MqttPublisher, SourceCase, ref
 
 OUTAGES = 5
 LINES = 20
@@ -173,7 +179,70 @@ class NatsSubject(Row):
         return NatsPublisher(self.b, "s.x", False)
 
 
-ROWS = {"mqtt-qos-1": MqttQos1, "mqtt-qos-2": MqttQos2, "mqtt-qos-0": MqttQos0, "nats-jetstream": NatsJetStream, "nats-subject": NatsSubject}
+class SafeRedis(Redis):
+    def command(self):
+        return super().command() + ["--appendfsync", "always"]
+
+
+class RedisPublisher:
+    """Adds entries, so many at a time, until the server has said of each that it has it."""
+
+    def __init__(self, broker, stream, window=100):
+        self.b, self.stream, self.window, self.c, self.repeated = broker, stream, window, None, set()
+
+    def close(self):
+        if self.c:
+            self.c.close()
+        self.c = None
+
+    def send(self, bodies):
+        self.c = self.c or self.b.connect()
+        self.c.send(b"".join(self.b.encode("XADD", self.stream, "*", "body", b.decode()) for b in bodies))
+        for _ in range(len(bodies)):
+            self.b.reply(self.c)
+            bodies.pop(0)
+
+    def publish(self, bodies, seconds=1200):
+        end, source = time.monotonic() + seconds, iter(bodies)
+        while some := list(itertools.islice(source, self.window)):
+            while some:
+                try:
+                    self.send(some)
+                except (OSError, ValueError, IndexError):
+                    self.repeated.update(some)
+                    self.close()
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.05)
+
+
+class RedisStream(Row):
+    kind, broker, secrets = "redisStream", SafeRedis, {"pw": "pw"}
+    fields = f"hostAddress: 127.0.0.1:PORT\npassword: {ref('pw')}\nstreams: [s]\nmaxMsgCountPerRead: 100"
+
+    def publisher(self):
+        return RedisPublisher(self.b, "s")
+
+
+class Amqp(Row):
+    kind, broker = "amqp", Rabbit
+    fields = ("url: amqp://guest:guest@127.0.0.1:PORT\nexchangeName: x\nexchangeType: direct\nroutingKey: r\njsonBody: true\n"
+              "exchangeDeclare: {durable: true}\nqueueDeclare: {name: outages, durable: true}")
+
+    def publisher(self):
+        return AmqpPublisher(self.b.port, "x", "r")
+
+
+class Nsq(Row):
+    kind, broker = "nsq", NsqBroker
+    fields = "hostAddress: 127.0.0.1:PORT\ntopic: t\nchannel: c\njsonBody: true"
+
+    def publisher(self):
+        return NsqPublisher(self.b, "t")
+
+
+ROWS = {"mqtt-qos-1": MqttQos1, "mqtt-qos-2": MqttQos2, "mqtt-qos-0": MqttQos0, "nats-jetstream": NatsJetStream, "nats-subject": NatsSubject,
+        "redis-stream": RedisStream, "amqp": Amqp, "nsq": Nsq}
 
 
 class Outages(SourceCase):
@@ -221,7 +290,7 @@ class Outages(SourceCase):
         self.assertLessEqual(len(self.lines(d)) - lines, LINES, d.log()[-5000:])
 
     def got(self, d):
-        return [int(x["body"]) for x in self.events(d)]
+        return [int(x["body"] if "body" in x else x["values"]["body"]) for x in self.events(d)]
 
     def ends(self, d, row, publisher):
         if row.at_most_once:
