@@ -147,7 +147,7 @@ static int
 wait_for(void *conn, short *events UNUSED, int *timeout_ms)
 {
 	const struct reader *r = conn;
-	*timeout_ms = NSQ_LOOK_MS;
+	*timeout_ms = nsq_consumer_wait_ms(r->nsq);
 	return nsq_consumer_fd(r->nsq);
 }
 

@@ -113,13 +113,30 @@ take(void *arg, struct nsq *n, const struct nsq_message *m)
 	c->p->message(c->p->arg, nsq_where(n), m, h);
 }
 
+/* A message is touched when a third of its time is over. */
+static int64_t
+touch_after_ms(const struct nsq *n)
+{
+	return nsq_timeout_ms(n) / 3;
+}
+
+int
+nsq_consumer_wait_ms(const struct nsq_consumer *c)
+{
+	int64_t ms = NSQ_LOOK_MS;
+	for (size_t i = 0; i < c->n && !list_empty(&c->held); i++)
+		if (touch_after_ms(c->nsqds[i]) / 2 < ms)
+			ms = touch_after_ms(c->nsqds[i]) / 2;
+	return ms > 10 ? (int)ms : 10;
+}
+
 /* What takes its time to get to the disk is kept from being sent again. */
 static void
 touch(struct nsq_consumer *c)
 {
 	int64_t now = peer_now_ms();
 	LIST_EACH(&c->held, struct held, link, h) {
-		if (!h->from || now - h->touched_ms < nsq_timeout_ms(h->from) / 3)
+		if (!h->from || now - h->touched_ms < touch_after_ms(h->from))
 			continue;
 		nsq_touch(h->from, h->id);
 		h->touched_ms = now;

@@ -13,7 +13,7 @@ struct nsq_consumer;
 enum {
 	NSQ_WINDOW = 256,         /* messages under way, of all nsqds together */
 	NSQ_NSQDS_MAX = 128,      /* that are connected to */
-	NSQ_LOOK_MS = 5000,       /* nsq_consumer_receive is to be called as often */
+	NSQ_LOOK_MS = 5000,       /* nsq_consumer_receive is to be called as often, at least */
 	NSQ_SEARCH_MS = 10000,    /* who has the topic is asked so often while an nsqd is missing, or none has it */
 	NSQ_REFRESH_MS = 60000,   /* and else */
 };
@@ -37,6 +37,8 @@ void nsq_leave(struct nsq_consumer *c);
 /* Takes in what is there; looks for nsqds, which may block for moments. -1: the last nsqd is gone. */
 int nsq_consumer_receive(struct nsq_consumer *c, struct err *e) MUST_CHECK;
 int nsq_consumer_fd(const struct nsq_consumer *c);
+/* In so many milliseconds nsq_consumer_receive is to be called, at the latest. */
+int nsq_consumer_wait_ms(const struct nsq_consumer *c);
 /* The message is done with, which nsq_consumer_tell tells the nsqds; one that cannot be told sends it again. */
 void nsq_consumer_finish(void *handle);
 void nsq_consumer_tell(struct nsq_consumer *c);
