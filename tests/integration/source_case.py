@@ -31,6 +31,10 @@ def ref(key):
 
 
 class SourceCase(Services):
+    def setUp(self):
+        super().setUp()
+        os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8")  # memory is looked at
+
     def broker(self, kind, start=True):
         b = kind(os.path.join(self.directory, "broker"))
         self.addCleanup(b.close)
@@ -71,6 +75,43 @@ class SourceCase(Services):
     def wait_events(self, d, n, seconds=60):
         until(lambda: self.count(d) >= n, seconds, f"{n} events")
         return self.events(d)
+
+    def text(self, d, i):
+        """The data of an event as it is on disk."""
+        data = self.rows(d)[i][1]
+        return data if isinstance(data, str) else data.decode()
+
+    @staticmethod
+    def memory(d):
+        """The most that the daemon has had, in KiB."""
+        with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
+            return int(next(x for x in f if x.startswith("VmHWM")).split()[1])
+
+    def check_trust(self, kind, broker, fields, **secrets):
+        """An entry for each way to trust a broker that wants a certificate of whoever connects: two run, the others say why not. `fields`: those of an
+        entry, with HOST in it."""
+        ours = f"clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}"
+        secrets.update({"ca": broker.text("ca.crt"), "other": broker.text("other.crt"), "cert": broker.text("client.crt"), "key": broker.text("client.key")})
+        cases = {
+            "good": ("localhost", f"caCertSecret: {ref('ca')}, {ours}", "running", ""),
+            "unverified": ("127.0.0.1", f"insecureSkipVerify: true, {ours}", "running", ""),
+            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", "authority that is trusted"),
+            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", "authority that is trusted"),
+            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", "for another name"),
+            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", "may want a certificate of the client"),
+        }
+        text = self.entry(kind, "").split("    e:\n")[0]
+        for case, (host, tls, _, _) in cases.items():
+            text += f"    {case}: {{{fields.replace('HOST', host)}, tls: {{{tls}}}}}\n"
+        d = self.daemon({"source.yaml": text, "keys.yaml": self.secret(secrets)})
+        def settled():
+            got = {s["event"]: s for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]}
+            return all(s["state"] in ("running", "failed") for s in got.values()) and got
+        got = until(settled, 90, "an end of all")
+        for case, (_, _, state, reason) in cases.items():
+            self.assertEqual(got[case]["state"], state, got[case])
+            self.assertIn(reason, got[case].get("error", ""), case)
+        return d
 
     @staticmethod
     def state(d):

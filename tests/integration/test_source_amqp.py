@@ -28,10 +28,6 @@ class Case(SourceCase):
         self.wait_state(d, "running")
         return d
 
-    def text(self, d, i):
-        data = self.rows(d)[i][1]
-        return data if isinstance(data, str) else data.decode()
-
     def client(self):
         c = Amqp(self.b.port)
         self.addCleanup(c.close)
@@ -154,27 +150,7 @@ class OneBroker(Case):
         self.wait_state(d, "running")
 
     def test_tls(self):
-        ours = f"clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}"
-        secrets = {"ca": self.b.text("ca.crt"), "other": self.b.text("other.crt"), "cert": self.b.text("client.crt"), "key": self.b.text("client.key")}
-        cases = {
-            "good": ("localhost", f"caCertSecret: {ref('ca')}, {ours}", "running", ""),
-            "unverified": ("127.0.0.1", f"insecureSkipVerify: true, {ours}", "running", ""),
-            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", "authority that is trusted"),
-            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", "authority that is trusted"),
-            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", "for another name"),
-            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", "may want a certificate of the client"),
-        }
-        head = self.entry("amqp", "").split("    e:\n")[0]
-        for case, (host, tls, _, _) in cases.items():
-            head += f"    {case}: {{url: 'amqps://guest:guest@{host}:{self.b.secure}', tls: {{{tls}}}, exchangeName: tls, exchangeType: direct, routingKey: r}}\n"
-        d = self.daemon({"source.yaml": head, "keys.yaml": self.secret(secrets)})
-        def settled():
-            got = {s["event"]: s for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]}
-            return all(s["state"] in ("running", "failed") for s in got.values()) and got
-        got = until(settled, 90, "an end of all")
-        for case, (_, _, state, reason) in cases.items():
-            self.assertEqual(got[case]["state"], state, got[case])
-            self.assertIn(reason, got[case].get("error", ""), case)
+        d = self.check_trust("amqp", self.b, f"url: 'amqps://guest:guest@HOST:{self.b.secure}', exchangeName: tls, exchangeType: direct, routingKey: r")
         self.client().publish("tls", "r", b"x" * 300000)
         self.assertEqual([len(e["body"]) for e in self.wait_events(d, 2)], [400000] * 2)
 
@@ -218,11 +194,6 @@ class OneBroker(Case):
         d.start()
         until(lambda: self.count(d) == n, 300, "all")
         self.assertLess(self.memory(d) - idle, 80 << 10, "KiB more than idle")
-
-    @staticmethod
-    def memory(d):
-        with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
-            return int(next(x for x in f if x.startswith("VmHWM")).split()[1])
 
 
 class Restarts(Case):

@@ -40,35 +40,9 @@ class Case(SourceCase):
         self.wait_state(d, "running")
         return d
 
-    def text(self, d, i):
-        data = self.rows(d)[i][1]
-        return data if isinstance(data, str) else data.decode()
-
     def check_tls(self, lines):
-        """One entry for each case, which tells whom it trusts."""
         self.server(Secured)
-        ours = f"clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}"
-        secrets = {"ca": self.b.text("ca.crt"), "other": self.b.text("other.crt"), "cert": self.b.text("client.crt"), "key": self.b.text("client.key"), "pw": "pw"}
-        cases = {
-            "good": ("localhost", f"caCertSecret: {ref('ca')}, {ours}", "running", ""),
-            "unverified": ("127.0.0.1", f"insecureSkipVerify: true, {ours}", "running", ""),
-            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", "authority that is trusted"),
-            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", "authority that is trusted"),
-            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", "for another name"),
-            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", "may want a certificate of the client"),
-        }
-        head = self.entry(self.KIND, "").split("    e:\n")[0]
-        for case, (host, tls, _, _) in cases.items():
-            head += f"    {case}: {{hostAddress: '{host}:{self.b.secure}', password: {ref('pw')}, tls: {{{tls}}}, {lines}}}\n"
-        d = self.daemon({"source.yaml": head, "keys.yaml": self.secret(secrets)})
-        def settled():
-            got = {s["event"]: s for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]}
-            return all(s["state"] in ("running", "failed") for s in got.values()) and got
-        got = until(settled, 60, "an end of all")
-        for case, (_, _, state, reason) in cases.items():
-            self.assertEqual(got[case]["state"], state, got[case])
-            self.assertIn(reason, got[case].get("error", ""), case)
-        return d
+        return self.check_trust(self.KIND, self.b, f"hostAddress: 'HOST:{self.b.secure}', password: {ref('pw')}, {lines}", pw="pw")
 
 
 class Channels(Case):
@@ -301,11 +275,6 @@ class Streams(Case):
         d.start()
         until(lambda: self.count(d) == n, 300, "all")
         self.assertLess(self.memory(d) - idle, 80 << 10, "KiB more than idle")
-
-    @staticmethod
-    def memory(d):
-        with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
-            return int(next(x for x in f if x.startswith("VmHWM")).split()[1])
 
     def test_tls(self):
         d = self.check_tls("streams: [s], consumerGroup: g")
