@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The source `sftp` against OpenSSH's server, with keys of the test's own: files through restarts of sshd and of the daemon (kill -9), nothing lost and
-nothing twice; whose key the server has; what goes wrong."""
+nothing twice; whose key the server has; what goes wrong. Passwords are asked for by a server of paramiko, another implementation."""
 import contextlib
 import getpass
 import os
@@ -217,6 +217,26 @@ class Sftp(Watched):
         for kind in ("ed25519", "ecdsa", "rsa"):
             self.serve({"new": self.entry("CREATE", "pathRegexp: .")}, key=self.text(f"user-{kind}"))
             self.assertIn("lastLook", self.sources()["new"], kind)
+            self.d.stop()
+
+    def test_passwords(self):
+        """By another server, which cannot be sshd: that asks the machine's own users."""
+        for method in ("password", "keyboard-interactive"):
+            p = subprocess.Popen(["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "sftp_server.py"), method, self.dir,
+                                  os.path.join(self.directory, "host-ecdsa")], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(p.stdout.close)
+            self.addCleanup(p.wait)
+            self.addCleanup(p.kill)
+            address = f"127.0.0.1:{p.stdout.readline().strip()}"
+            entry = self.entry("CREATE", "pathRegexp: .", login="password: {name: s, key: password}").replace(self.dir, "/in")
+            self.serve({"new": entry}, address=address, user="ann", password="wrong")
+            self.failed("new", "the server refuses this user with this password")
+            self.d.stop()
+            self.serve({"new": entry}, address=address, user="ann", password="p w")
+            until(lambda: "lastLook" in self.sources()["new"], 60, "a look")
+            self.write(method)
+            until(lambda m=method: (CREATE, m) in self.announced("new"), 60, "the file")
+            self.assertNotIn("p w", self.d.log())
             self.d.stop()
 
     def test_what_is_wrong_is_said(self):
