@@ -184,7 +184,7 @@ demo: all
 
 # make tsan: the parts with more than one thread under ThreadSanitizer
 tsan:
-	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c tests/unit/test_peer.c tests/unit/test_feed.c)" unit
+	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c tests/unit/test_peer.c tests/unit/test_feed.c tests/unit/test_aside.c)" unit
 
 # make lint: static analysis; make format: the layout of .clang-format
 LINT_SRC = $(LIB_SRC) cli/main.c

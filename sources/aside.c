@@ -4,21 +4,16 @@
 #include <pthread.h>
 #include <signal.h>
 
-#define STACK (256 << 10)
+#define STACK (512 << 10) /* resolvers and libssh keep buffers there */
+
+/* One for all: whoever comes last frees the call, and a lock in it would go while the other one is still giving it back. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct aside {
-	pthread_mutex_t lock;
 	struct loop *loop;
 	struct aside_job job;
 	bool left; /* nobody waits; under the lock */
 };
-
-static void
-aside_free(struct aside *a)
-{
-	pthread_mutex_destroy(&a->lock);
-	free(a);
-}
 
 /* On the loop. */
 static void
@@ -27,7 +22,7 @@ arrived(void *arg)
 	struct aside *a = arg;
 	void (*end)(void *) = a->left ? a->job.drop : a->job.done;
 	void *job_arg = a->job.arg;
-	aside_free(a);
+	free(a);
 	end(job_arg);
 }
 
@@ -36,15 +31,15 @@ run(void *arg)
 {
 	struct aside *a = arg;
 	a->job.work(a->job.arg);
-	/* Under the lock: who leaves may free the loop as soon as it has it. */
-	pthread_mutex_lock(&a->lock);
+	/* Under the lock: who leaves may free the loop as soon as it has it. Posted, the call is the loop's. */
+	pthread_mutex_lock(&lock);
 	bool left = a->left;
 	if (!left)
 		loop_post(a->loop, arrived, a);
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&lock);
 	if (left) {
 		a->job.drop(a->job.arg);
-		aside_free(a);
+		free(a);
 	}
 	return NULL;
 }
@@ -73,11 +68,10 @@ aside_start(struct loop *l, const struct aside_job *job, struct err *e)
 	struct aside *a = MEM_NEW(struct aside);
 	a->loop = l;
 	a->job = *job;
-	pthread_mutex_init(&a->lock, NULL);
 	int rc = start_thread(a);
 	if (rc == 0)
 		return a;
-	aside_free(a);
+	free(a);
 	err_set(e, ERR_UNAVAILABLE, "starting a thread: %s", strerror(rc));
 	return NULL;
 }
@@ -87,7 +81,7 @@ aside_leave(struct aside *a)
 {
 	if (!a)
 		return;
-	pthread_mutex_lock(&a->lock);
+	pthread_mutex_lock(&lock);
 	a->left = true;
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&lock);
 }
