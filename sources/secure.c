@@ -99,14 +99,10 @@ signature_time(str text, int64_t *out_ns)
 	int64_t n;
 	if (!str_to_i64(text, &n))
 		return time_parse_rfc3339(text, out_ns, &e) == 0;
-	if (n < 0 || n > INT64_MAX / NS_PER_SEC * 1000)
+	int64_t unit = n < milliseconds_from ? NS_PER_SEC : NS_PER_MS;
+	if (n < 0 || n > INT64_MAX / unit)
 		return false;
-	if (n < milliseconds_from)
-		*out_ns = n * NS_PER_SEC;
-	else if (n <= INT64_MAX / NS_PER_MS)
-		*out_ns = n * NS_PER_MS;
-	else
-		return false;
+	*out_ns = n * unit;
 	return true;
 }
 
@@ -125,10 +121,12 @@ item_of(str list, char separator, const char *prefix)
 static bool
 is_fresh(const struct signature *sig, str timestamp, int64_t now_ns)
 {
-	int64_t at;
+	int64_t at, away;
 	if (!sig->tolerance_ns)
 		return true;
-	return signature_time(timestamp, &at) && at >= now_ns - sig->tolerance_ns && at <= now_ns + sig->tolerance_ns;
+	if (!signature_time(timestamp, &at) || __builtin_sub_overflow(at, now_ns, &away))
+		return false;
+	return away >= -sig->tolerance_ns && away <= sig->tolerance_ns;
 }
 
 /* ---- what is signed ------------------------------------------------------------------------------------------- */
