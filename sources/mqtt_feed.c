@@ -6,6 +6,8 @@
 #include "core/net/stream.h"
 #include "sources/message.h"
 
+enum { BATCH = 256 }; /* messages until something else has its turn: acknowledgements, and a sign of life */
+
 struct mqtt_session {
 	struct mqtt *mqtt;
 	struct mqtt_form form;
@@ -107,12 +109,15 @@ mqtt_feed_receive(void *conn, struct feed *f, struct err *e)
 	struct mqtt_session *c = conn;
 	struct mqtt_packet p;
 	bool wants, too_large;
-	int rc = 0;
-	while ((wants = feed_wants(f)) && (rc = mqtt_next(c->mqtt, &p, &too_large, e)) == 1) {
+	int rc = 0, n = 0;
+	while ((wants = feed_wants(f)) && n < BATCH && (rc = mqtt_next(c->mqtt, &p, &too_large, e)) == 1) {
 		if (is_error(c, &p))
 			return err_set(e, ERR_DENIED, "the broker says: %.*s", STR_ARG(str_slice(p.payload, 0, 300)));
 		take(c, f, &p, too_large);
+		n++;
 	}
+	if (n == BATCH)
+		feed_wake(f); /* the rest may be in memory already, where no descriptor tells of it */
 	return rc < 0 ? -1 : mqtt_flush(c->mqtt, wants, e);
 }
 

@@ -248,6 +248,59 @@ class Mqtt(SourceCase):
         self.assertIn("amqp:// is none of tcp, mqtt", done.stdout + done.stderr)
 
 
+class Peer(SourceCase):
+    """A server that does as it is told, with a keep-alive of a second (MQTT 5)."""
+
+    def serve(self, talk):
+        def serve():
+            while True:
+                try:
+                    c, _ = listener.accept()
+                except OSError:
+                    return
+                with c:
+                    c.recv(1000)
+                    c.sendall(b"\x20\x06\0\0\x03\x13\0\1")
+                    c.recv(1000)
+                    c.sendall(b"\x90\4\0\1\0\0")
+                    try:
+                        talk(c)
+                    except OSError:
+                        pass
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        threading.Thread(target=serve, daemon=True).start()
+        return self.source("mqtt", f"url: tcp://127.0.0.1:{listener.getsockname()[1]}\ntopic: t\nclientId: c\nprotocolVersion: 5")
+
+    def test_silent_server(self):
+        """It is asked, and given up."""
+        got = []
+        def talk(c):
+            while data := c.recv(1000):
+                got.append(data)
+        d = self.serve(talk)
+        until(lambda: "mqtt: the server is silent" in self.state(d).get("lastError", ""), 60, "the reason")
+        self.assertIn(b"\xc0\0", got[0])
+
+    def test_sign_of_life_in_a_flood(self):
+        """Who receives without a pause says that it lives, too."""
+        pings, over = [], threading.Event()
+        self.addCleanup(over.set)
+        def talk(c):
+            while not over.is_set():
+                c.settimeout(None)
+                c.sendall(b"\x30\x05\0\1t\0x" * 500)
+                c.settimeout(0.0001)
+                try:
+                    pings.append(c.recv(1000))
+                except TimeoutError:
+                    pass
+        d = self.serve(talk)
+        until(lambda: len(pings) >= 3, 60, "pings")
+        self.assertEqual(set(b"".join(pings)), {0xc0, 0})
+        self.assertGreater(self.count(d), 0)
+
+
 class Emitter(SourceCase):
     def test_data(self):
         b = self.broker(Broker)
