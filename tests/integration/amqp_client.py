@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A publisher of AMQP 0-9-1 with confirmations, and the few other methods that tests need: what amqp-tools cannot say (message-id and the other
 properties). By the protocol's specification."""
-import itertools
 import socket
 import struct
-import time
+
+from source_case import Publisher
 
 PROPERTIES = ("content_type", "content_encoding", "headers", "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id",
               "timestamp", "type", "user_id", "app_id")
@@ -127,35 +127,18 @@ class Amqp:
         self.sock.close()
 
 
-class Publisher:
-    """Publishes bodies, which are their message-ids as well, until the broker has confirmed each, over new connections when one breaks."""
+class AmqpPublisher(Publisher):
+    """The bodies are their message-ids as well."""
 
-    def __init__(self, port, exchange, key, window=200):
-        self.port, self.exchange, self.key, self.window, self.c, self.repeated = port, exchange, key, window, None, set()
+    def __init__(self, port, exchange, key):
+        super().__init__(200)
+        self.port, self.exchange, self.key = port, exchange, key
 
     def send(self, bodies):
         self.c = self.c or Amqp(self.port)
         self.c.sock.sendall(b"".join(self.c.message(self.exchange, self.key, b, message_id=b.decode(), delivery_mode=2) for b in bodies))
         self.c.confirm()
-
-    def publish(self, bodies, seconds=900):
-        end, source = time.monotonic() + seconds, iter(bodies)
-        while some := list(itertools.islice(source, self.window)):
-            while some:
-                try:
-                    self.send(some)
-                    some = []
-                except OSError:
-                    self.repeated.update(some)
-                    self.close()
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(0.1)
-
-    def close(self):
-        if self.c:
-            self.c.close()
-        self.c = None
+        bodies.clear()
 
 
 def numbers(*limits):

@@ -277,9 +277,12 @@ class NsqPublisher:
     def __init__(self, broker, topic):
         self.b, self.topic, self.repeated = broker, topic, set()
 
-    def publish(self, bodies):
+    def publish(self, bodies, seconds=1200):
+        end = time.monotonic() + seconds
         for body in bodies:
             while not self.b.up:
+                if time.monotonic() > end:
+                    raise OSError("the nsqd is down")
                 time.sleep(0.01)
             self.b.nsqd.publish(self.topic, body)
 

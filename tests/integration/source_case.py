@@ -2,6 +2,7 @@
 """What the tests of event sources that take messages from a broker share: a daemon with one entry, its events as they are on disk, its state, and a
 publisher of MQTT that waits for the broker's word."""
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -124,6 +125,35 @@ class SourceCase(Services):
     def lines(d):
         """What the log says of the source."""
         return [x for x in d.log().splitlines() if "eventsource=es" in x]
+
+
+class Publisher:
+    """Sends bodies, so many at a time, until the broker has said of each that it has it, over new connections when one breaks. `send` takes them out of
+    the list as the broker speaks of them; `repeated` are those that it may have twice."""
+
+    def __init__(self, window):
+        self.window, self.c, self.repeated = window, None, set()
+
+    def send(self, bodies):
+        raise NotImplementedError
+
+    def close(self):
+        if self.c:
+            self.c.close()
+        self.c = None
+
+    def publish(self, bodies, seconds=1200):
+        end, source = time.monotonic() + seconds, iter(bodies)
+        while some := list(itertools.islice(source, self.window)):
+            while some:
+                try:
+                    self.send(some)
+                except (OSError, ValueError, IndexError):
+                    self.repeated.update(some)
+                    self.close()
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.05)
 
 
 class MqttPublisher:

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from amqp_client import Amqp, Publisher, numbers
+from amqp_client import Amqp, AmqpPublisher, numbers
 from brokers import Rabbit
 from harness import free_port, scaled, until
 from source_case import SourceCase, ref
@@ -158,7 +158,7 @@ class OneBroker(Case):
         """Argo acknowledges as it is sent: here what was not on disk comes again, and what was is the same event."""
         d = self.running("jsonBody: true\n" + DURABLE.replace("q1", "killed"), "killed")
         n = scaled(3000, 20000)
-        p = Publisher(self.b.port, "killed", "r")
+        p = AmqpPublisher(self.b.port, "killed", "r")
         sender = threading.Thread(target=p.publish, args=(numbers(n),))
         sender.start()
         for part in (5, 3, 2):
@@ -177,7 +177,7 @@ class OneBroker(Case):
     def test_auto_ack(self):
         """Written down explicitly it is as in Argo."""
         d = self.running("jsonBody: true\nconsume: {autoAck: true}\n" + DURABLE.replace("q1", "auto"), "auto")
-        p = Publisher(self.b.port, "auto", "r")
+        p = AmqpPublisher(self.b.port, "auto", "r")
         p.publish(numbers(2000))
         p.close()
         self.assertEqual([e["body"] for e in self.wait_events(d, 2000)], list(range(2000)))
@@ -200,7 +200,7 @@ class Restarts(Case):
     def test_restart_of_the_broker(self):
         self.b = self.broker(Rabbit)
         d = self.running("jsonBody: true\n" + DURABLE)
-        p = Publisher(self.b.port, "x", "r")
+        p = AmqpPublisher(self.b.port, "x", "r")
         p.publish(numbers(100))
         self.wait_events(d, 100)
         self.b.stop()

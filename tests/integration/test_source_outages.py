@@ -20,17 +20,16 @@ behind it can have. At most 20 lines in the log tell of an outage.
 
 A row is a class: of the broker, of the fields of the entry, of the publisher, and of what may come again."""
 import collections
-import itertools
 import json
 import threading
 import time
 import unittest
 
-from amqp_client import Publisher as AmqpPublisher
+from amqp_client import AmqpPublisher
 from brokers import Mosquitto, Nats, Rabbit, Redis
 from harness import FULL, scaled, until
 from nsq_server import NsqBroker, NsqPublisher
-from source_case import MqttPublisher, SourceCase, ref
+from source_case import MqttPublisher, Publisher, SourceCase, ref
 
 OUTAGES = 5
 LINES = 20
@@ -184,36 +183,17 @@ class SafeRedis(Redis):
         return super().command() + ["--appendfsync", "always"]
 
 
-class RedisPublisher:
-    """Adds entries, so many at a time, until the server has said of each that it has it."""
-
-    def __init__(self, broker, stream, window=100):
-        self.b, self.stream, self.window, self.c, self.repeated = broker, stream, window, None, set()
-
-    def close(self):
-        if self.c:
-            self.c.close()
-        self.c = None
+class RedisPublisher(Publisher):
+    def __init__(self, broker, stream):
+        super().__init__(100)
+        self.b, self.stream = broker, stream
 
     def send(self, bodies):
         self.c = self.c or self.b.connect()
         self.c.send(b"".join(self.b.encode("XADD", self.stream, "*", "body", b.decode()) for b in bodies))
-        for _ in range(len(bodies)):
+        while bodies:
             self.b.reply(self.c)
-            bodies.pop(0)
-
-    def publish(self, bodies, seconds=1200):
-        end, source = time.monotonic() + seconds, iter(bodies)
-        while some := list(itertools.islice(source, self.window)):
-            while some:
-                try:
-                    self.send(some)
-                except (OSError, ValueError, IndexError):
-                    self.repeated.update(some)
-                    self.close()
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(0.05)
+            del bodies[0]
 
 
 class RedisStream(Row):
