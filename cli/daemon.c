@@ -236,17 +236,18 @@ change_is_due(void *arg)
 
 /* ---- workflows for sources of kind resource ------------------------------------------------------------------ */
 
+static struct val
+workflow_body(const struct workflow_news *news, struct arena *a)
+{
+	return engine_saving_workflow(news->of, a);
+}
+
 static void
 workflow_saving(void *arg, const struct workflow_saving *w)
 {
 	struct daemon *d = arg;
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct val body;
-	struct workflow_news news = { .change = w->removed ? OBJECT_DELETE : w->added ? OBJECT_ADD : OBJECT_UPDATE, .id = w->id, .ns = w->ns, .name = w->name };
-	if (w->run) {
-		body = engine_saving_workflow(w, a);
-		news.body = &body;
-	}
+	struct workflow_news news = { .change = w->removed ? OBJECT_DELETE : w->added ? OBJECT_ADD : OBJECT_UPDATE, .id = w->id, .ns = w->ns,
+		                      .name = w->name, .body = w->run ? workflow_body : NULL, .of = w };
 	if (d->sources)
 		sources_tell(d->sources, &news);
 }

@@ -13,7 +13,9 @@ struct workflow_news {
 	enum object_change { OBJECT_ADD, OBJECT_UPDATE, OBJECT_DELETE } change;
 	int64_t id;      /* grows with each workflow */
 	str ns, name;
-	const struct val *body; /* NULL: as it is stored (of one that is deleted) */
+	/* The Workflow as it is about to be written, in `a`: asked for only if somebody wants it. NULL: as it is stored (of one that is deleted). */
+	struct val (*body)(const struct workflow_news *news, struct arena *a);
+	const void *of; /* for body() */
 };
 struct stored_workflow {
 	int64_t id;
@@ -89,6 +91,8 @@ struct object_news {
 	bool below;       /* only if it is below the mark */
 };
 struct resource_news *resource_news_new(struct source *s, struct store *store, struct resource_match *match);
+/* Whether nothing can come of it, whatever the object is: then it need not be read. */
+bool resource_news_is_idle(const struct resource_news *n, const struct object_news *o);
 /* Decides, in this turn's transaction, whether it becomes an event. */
 void resource_news_add(struct resource_news *n, const struct object_news *o);
 /* Ends; `ended` runs now or later, when nothing is under way any more, and `n` is freed. */

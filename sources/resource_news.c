@@ -210,9 +210,8 @@ judged(void *arg)
 	end_if_over(n);
 }
 
-/* Whether nothing can come of it: then the workflow is not read. */
-static bool
-is_idle(const struct resource_news *n, const struct object_news *o)
+bool
+resource_news_is_idle(const struct resource_news *n, const struct object_news *o)
 {
 	bool by_labels = n->config->filter && n->config->filter->labels.n;
 	return o->id && !o->advance && !n->types[o->change] && !(o->change == OBJECT_UPDATE && by_labels);
@@ -221,7 +220,7 @@ is_idle(const struct resource_news *n, const struct object_news *o)
 void
 resource_news_add(struct resource_news *n, const struct object_news *o)
 {
-	if (is_idle(n, o))
+	if (resource_news_is_idle(n, o))
 		return;
 	struct arena *a = arena_new();
 	struct change_job *j = ARENA_NEW(a, struct change_job);

@@ -40,28 +40,43 @@ tell_object(struct resource *r, enum object_change change, str key, str body, st
 	resource_news_add(r->news, &o);
 }
 
+/* That is what it is now. */
+static void
+is_now(struct known *k, struct object *o)
+{
+	k->seen = true;
+	object_unref(k->object);
+	k->object = object_ref(o);
+}
+
+static void
+look_at_known(struct resource *r, struct known *k, struct object *o, str body)
+{
+	if (!str_eq(k->body, body)) {
+		tell_object(r, OBJECT_UPDATE, k->key, body, k->body, false);
+		str_disown(k->body);
+		k->body = str_own(body);
+	}
+	is_now(k, o);
+}
+
 static void
 look_at(struct resource *r, struct object *o, bool silent)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	str key = arena_fmt(a, "%.*s/%.*s", STR_ARG(o->ns), STR_ARG(o->name));
 	struct known *k = map_get(&r->known, key);
-	if (k)
+	if (k && k->object == o) {
 		k->seen = true;
-	if (k && k->object == o)
 		return;
-	str body = resource_body(a, o->manifest);
-	if (!k) {
-		tell_object(r, OBJECT_ADD, key, body, STR_NONE, silent);
-		k = known_add(r, key, body);
-		k->seen = true;
-	} else if (!str_eq(k->body, body)) {
-		tell_object(r, OBJECT_UPDATE, key, body, k->body, false);
-		str_disown(k->body);
-		k->body = str_own(body);
 	}
-	object_unref(k->object);
-	k->object = object_ref(o);
+	str body = resource_body(a, o->manifest);
+	if (k) {
+		look_at_known(r, k, o, body);
+		return;
+	}
+	tell_object(r, OBJECT_ADD, key, body, STR_NONE, silent);
+	is_now(known_add(r, key, body), o);
 }
 
 static void

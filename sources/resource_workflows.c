@@ -147,10 +147,16 @@ tell_workflow(struct source *s, void *arg)
 		r->again = true;
 		return;
 	}
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct object_news o = { .change = w->change, .id = w->id, .ns = w->ns, .name = w->name, .body = w->body ? resource_body(a, w->body) : STR_NONE };
+	struct object_news o = { .change = w->change, .id = w->id, .ns = w->ns, .name = w->name };
 	o.advance = w->change == OBJECT_ADD && !resource_is_after_start(r) && r->placed && r->at > r->to;
 	o.below = !r->placed && w->id <= r->to;
+	if (resource_news_is_idle(r->news, &o))
+		return;
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	if (w->body) {
+		struct val body = w->body(w, a);
+		o.body = resource_body(a, &body);
+	}
 	resource_news_add(r->news, &o);
 }
 
