@@ -359,7 +359,7 @@ call_begin(struct run *r, struct call *c)
 		node_announce(n);
 		return n;
 	}
-	if ((!n || sync_unbegun(n)) && limit_parks(r, c)) {
+	if ((!n || (sync_unbegun(n) && !sync_queued(n))) && limit_parks(r, c)) {
 		if (n)
 			sync_give_back(r, n);
 		return n;

@@ -179,6 +179,13 @@ sync_unbegun(const struct node *n)
 	return n->lock && n->lock->state != LOCK_HELD;
 }
 
+/* It stands in line for its locks, and not in the run's: also after a restart, when it asks again. */
+static inline bool
+sync_queued(const struct node *n)
+{
+	return n->lock && n->lock->state == LOCK_WAITING && n->lock->waiting.n;
+}
+
 const char *node_type_name(enum node_type t);
 enum node_type node_type_of(str name); /* NODE_TYPES if there is none */
 enum phase phase_of(str name);         /* PHASE_NONE if there is none */
