@@ -321,10 +321,13 @@ open_consumer(struct feed *f, const struct peer_target *t, struct err *e)
 }
 
 static int
-receive(void *conn, struct feed *f UNUSED, struct err *e)
+receive(void *conn, struct feed *f, struct err *e)
 {
 	struct consumer *c = conn;
-	return rabbit_receive(c->rabbit, e);
+	int rc = rabbit_receive(c->rabbit, e);
+	if (rc > 0)
+		feed_wake(f);
+	return rc < 0 ? -1 : 0;
 }
 
 static int

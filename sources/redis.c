@@ -11,7 +11,10 @@
 #include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
-enum { ASK_AFTER_MS = 20000 }; /* of silence; as much again, and the server is taken for gone */
+enum {
+	ASK_AFTER_MS = 20000, /* of silence; as much again, and the server is taken for gone */
+	BATCH = 256,          /* messages until something else has its turn */
+};
 
 struct redis_source {
 	struct strs channels;
@@ -195,7 +198,8 @@ static int
 receive(void *conn, struct feed *f, struct err *e)
 {
 	struct subscriber *s = conn;
-	while (feed_wants(f)) {
+	int n = 0;
+	while (feed_wants(f) && n++ < BATCH) {
 		redisReply *reply;
 		if (redis_look(s->r, &reply, e) < 0)
 			return -1;
@@ -208,6 +212,8 @@ receive(void *conn, struct feed *f, struct err *e)
 		s->asked = false;
 		s->silent_since_ms = peer_now_ms();
 	}
+	if (n > BATCH)
+		feed_wake(f); /* the rest may be in memory already, where no descriptor tells of it */
 	s->silent_since_ms = peer_now_ms(); /* whom nobody listens to is not silent */
 	s->asked = false;
 	return 0;

@@ -216,10 +216,13 @@ open_consumer(struct feed *f, const struct peer_target *t, struct err *e)
 }
 
 static int
-receive(void *conn, struct feed *f UNUSED, struct err *e)
+receive(void *conn, struct feed *f, struct err *e)
 {
 	struct consumer *c = conn;
-	return redis_group_read(c->group, e);
+	int rc = redis_group_read(c->group, e);
+	if (rc > 0)
+		feed_wake(f);
+	return rc < 0 ? -1 : 0;
 }
 
 static int

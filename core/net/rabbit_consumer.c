@@ -194,7 +194,8 @@ beat(struct rabbit_consumer *c, struct err *e)
 int
 rabbit_receive(struct rabbit_consumer *c, struct err *e)
 {
-	while (c->p->wants(c->p->arg)) {
+	int n = 0;
+	while (c->p->wants(c->p->arg) && n++ < RABBIT_BATCH) {
 		const struct timeval at_once = { 0 };
 		amqp_frame_t frame;
 		rabbit.maybe_release_buffers(c->c);
@@ -206,7 +207,7 @@ rabbit_receive(struct rabbit_consumer *c, struct err *e)
 		if (handle(c, &frame, e) < 0)
 			return -1;
 	}
-	return beat(c, e);
+	return beat(c, e) < 0 ? -1 : n > RABBIT_BATCH;
 }
 
 int

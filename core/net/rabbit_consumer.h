@@ -10,6 +10,7 @@ struct rabbit_consumer;
 
 enum { RABBIT_BEAT_MS = 4000 }; /* we let hear of us so often; the broker, of itself, every RABBIT_HEARTBEAT_S */
 enum { RABBIT_HEARTBEAT_S = 10 };
+enum { RABBIT_BATCH = 256 }; /* deliveries in one call */
 
 struct rabbit_delivery {
 	uint64_t tag;
@@ -43,7 +44,7 @@ struct rabbit_consumer *rabbit_consume(const struct peer_target *t, const struct
 void rabbit_leave(struct rabbit_consumer *c);
 /*
  * Delivers what is there, while it is wanted, without waiting for more than the rest of a message, and keeps the connection alive: to be called
- * every RABBIT_BEAT_MS. -1: the connection is of no use.
+ * every RABBIT_BEAT_MS. 1: there may be more, of which no descriptor tells; -1: the connection is of no use.
  */
 int rabbit_receive(struct rabbit_consumer *c, struct err *e) MUST_CHECK;
 int rabbit_fd(const struct rabbit_consumer *c);

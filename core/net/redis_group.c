@@ -125,7 +125,7 @@ ask(struct redis_group *g, struct err *e)
 static int
 read_all(struct redis_group *g, struct err *e)
 {
-	for (;;) {
+	for (int n = 0; n < REDIS_ANSWERS_MAX; n++) {
 		redisReply *reply = NULL;
 		if (!g->waits && !g->m->wants(g->m->arg))
 			return 0;
@@ -141,6 +141,7 @@ read_all(struct redis_group *g, struct err *e)
 		if (rc < 0)
 			return -1;
 	}
+	return 1;
 }
 
 /* ---- taking over ----------------------------------------------------------------------------------------------------- */
@@ -205,9 +206,10 @@ claim_abandoned(struct redis_group *g, struct err *e)
 int
 redis_group_read(struct redis_group *g, struct err *e)
 {
-	if (read_all(g, e) < 0)
+	int rc = read_all(g, e);
+	if (rc < 0 || (!has_pending(g) && claim_abandoned(g, e) < 0))
 		return -1;
-	return has_pending(g) ? 0 : claim_abandoned(g, e);
+	return rc;
 }
 
 int

@@ -15,6 +15,7 @@ struct redis_group;
 enum {
 	REDIS_STREAMS_MAX = 256,
 	REDIS_ACKS_MAX = 256,       /* in one call */
+	REDIS_ANSWERS_MAX = 16,     /* in one call */
 	REDIS_BLOCK_MS = 20000,     /* a wait of the server; one that says nothing for twice as long is gone */
 	REDIS_ABANDONED_MS = 60000, /* an entry that its consumer has had so long is taken over; looked for as often */
 };
@@ -41,7 +42,7 @@ struct redis_member {
 struct redis_group *redis_group_join(const struct peer_target *t, const struct redis_member *m, struct err *e);
 /* NULL is fine. */
 void redis_group_leave(struct redis_group *g);
-/* Gives what is there, without waiting, and asks for more. -1: the connection is of no use. */
+/* Gives what is there, without waiting, and asks for more. 1: there may be more, of which no descriptor tells; -1: the connection is of no use. */
 int redis_group_read(struct redis_group *g, struct err *e) MUST_CHECK;
 /* The descriptor of the answers; redis_group_read is to be called REDIS_BLOCK_MS later at the latest. */
 int redis_group_fd(const struct redis_group *g);

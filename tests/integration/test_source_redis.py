@@ -79,6 +79,19 @@ class Channels(Case):
         done = d.cli("emit", "es/e", "-d", "{", check=False)
         self.assertEqual(done.returncode, 2, done.stderr)
 
+    def test_flood(self):
+        """What is never quiet leaves the thread its turns; all that a server with room for it sends is there, in order."""
+        self.server()
+        self.b.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0")
+        d = self.running()
+        n, c = scaled(20000, 200000), self.b.connect()
+        for i in range(0, n, 1000):
+            c.send(b"".join(self.b.encode("PUBLISH", "a", str(i + k)) for k in range(1000)))
+            self.assertEqual([self.b.reply(c) for _ in range(1000)], [1] * 1000)
+        c.close()
+        self.wait_events(d, n, 120)
+        self.assertEqual([e["body"] for e in self.events(d)], [str(i) for i in range(n)])
+
     def test_hears_again_after_a_restart(self):
         self.server()
         d = self.running()
