@@ -20,6 +20,7 @@
 enum {
 	STACK = 512 << 10,
 	SETTLE_BATCH = 256,
+	GIVE_BATCH = 256,
 	STEADY_S = 10,       /* a connection that held so long makes the next wait short again */
 	REFUSED_EVERY_S = 60 /* a line about messages that can be no events, at most so often */
 };
@@ -40,6 +41,7 @@ struct item {
 struct feed {
 	struct source *source;
 	const struct feed_ops *ops;
+	struct feed_context context;
 	struct loop *loop;
 	const struct backoff *backoff;
 	int64_t rate_every_ns; /* 0: no limit */
@@ -141,6 +143,17 @@ feed_wants(struct feed *f)
 	return wants;
 }
 
+size_t
+feed_wanted(struct feed *f, size_t most)
+{
+	pthread_mutex_lock(&f->lock);
+	size_t n = has_room(f) ? FEED_WINDOW - f->with_loop : 0;
+	if (n && f->rate_every_ns)
+		n = f->rate_next_ns <= monotonic_ns();
+	pthread_mutex_unlock(&f->lock);
+	return n < most ? n : most;
+}
+
 /* Below the lock. */
 static void
 wait_for_rate(struct feed *f)
@@ -168,12 +181,12 @@ feed_room(struct feed *f)
 	return there;
 }
 
+/* Below the lock. */
 static struct item *
-new_item(struct feed *f, size_t bytes, union feed_handle handle)
+add_item(struct feed *f, size_t bytes, union feed_handle handle)
 {
 	struct item *i = MEM_NEW(struct item);
 	*i = (struct item){ .feed = f, .bytes = bytes, .handle = handle };
-	pthread_mutex_lock(&f->lock);
 	list_add_tail(&f->given, &i->link);
 	f->with_loop++;
 	f->bytes += bytes;
@@ -182,6 +195,14 @@ new_item(struct feed *f, size_t bytes, union feed_handle handle)
 		int64_t now = monotonic_ns();
 		f->rate_next_ns = (f->rate_next_ns > now - f->rate_every_ns ? f->rate_next_ns : now - f->rate_every_ns) + f->rate_every_ns;
 	}
+	return i;
+}
+
+static struct item *
+new_item(struct feed *f, size_t bytes, union feed_handle handle)
+{
+	pthread_mutex_lock(&f->lock);
+	struct item *i = add_item(f, bytes, handle);
 	pthread_mutex_unlock(&f->lock);
 	return i;
 }
@@ -191,6 +212,22 @@ feed_give(struct feed *f, struct event *ev, union feed_handle handle)
 {
 	struct item *i = new_item(f, ev->data.n, handle);
 	source_emit(f->source, ev, i);
+}
+
+void
+feed_give_all(struct feed *f, struct event *const *events, const union feed_handle *handles, size_t n)
+{
+	struct event *ev[GIVE_BATCH];
+	void *items[GIVE_BATCH];
+	for (size_t from = 0; from < n; from += GIVE_BATCH) {
+		size_t now = n - from < GIVE_BATCH ? n - from : GIVE_BATCH;
+		memcpy(ev, events + from, now * sizeof *ev);
+		pthread_mutex_lock(&f->lock);
+		for (size_t i = 0; i < now; i++)
+			items[i] = add_item(f, ev[i]->data.n, handles[from + i]);
+		pthread_mutex_unlock(&f->lock);
+		source_emit_all(f->source, ev, items, now);
+	}
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------ */
@@ -257,13 +294,11 @@ wait_for_work(struct feed *f)
 	short events = POLLIN;
 	int timeout = -1, fd = f->ops->wait ? f->ops->wait(f->conn, &events, &timeout) : -1;
 	pthread_mutex_lock(&f->lock);
-	if (has_room(f)) {
-		int64_t rest = f->rate_every_ns ? f->rate_next_ns - monotonic_ns() : 0;
-		if (rest > 0)
-			timeout = sooner(timeout, rest / NS_PER_MS + 1);
-		else
-			fds[1] = (struct pollfd){ .fd = fd, .events = events };
-	}
+	int64_t rest = has_room(f) && f->rate_every_ns ? f->rate_next_ns - monotonic_ns() : 0;
+	if (rest > 0)
+		timeout = sooner(timeout, rest / NS_PER_MS + 1);
+	if (f->ops->tends || (has_room(f) && rest <= 0))
+		fds[1] = (struct pollfd){ .fd = fd, .events = events };
 	if (f->ending)
 		timeout = sooner(timeout, f->end_by_ms - monotonic_ns() / NS_PER_MS);
 	pthread_mutex_unlock(&f->lock);
@@ -389,6 +424,33 @@ connected(void *arg)
 		source_state(f->source, true, NULL);
 }
 
+/* ---- the loop: what the library says of its broker -------------------------------------------------------------------- */
+
+struct news {
+	struct feed *feed;
+	bool connected;
+	struct err err;
+};
+
+static void
+tell_news(void *arg)
+{
+	struct news *n = arg;
+	if (!n->feed->stopping)
+		source_state(n->feed->source, n->connected, n->connected ? NULL : &n->err);
+	free(n);
+}
+
+void
+feed_state(struct feed *f, const struct err *e)
+{
+	struct news *n = MEM_NEW(struct news);
+	*n = (struct news){ .feed = f, .connected = !e };
+	if (e)
+		n->err = *e;
+	loop_post(f->loop, tell_news, n);
+}
+
 static void
 free_if_over(struct feed *f)
 {
@@ -399,6 +461,8 @@ free_if_over(struct feed *f)
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->room);
 	close(f->wake_fd);
+	if (f->context.free)
+		f->context.free(f->context.p);
 	free(f);
 	source_stopped(s);
 }
@@ -422,6 +486,35 @@ ended(void *arg)
 	free_if_over(f);
 }
 
+static int
+start_feed(struct source *s, const struct feed_ops *ops, struct feed_context context, int64_t number, const struct backoff *b, int64_t per_second,
+           struct err *e)
+{
+	pthread_condattr_t clock;
+	struct feed *f = MEM_NEW(struct feed);
+	*f = (struct feed){ .source = s, .ops = ops, .context = context, .number = number, .loop = source_loop(s), .backoff = b,
+	                    .paused = source_is_paused(s),
+	                    .rate_every_ns = per_second > 0 ? NS_PER_SEC / per_second : 0 };
+	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->wake_fd < 0) {
+		if (context.free)
+			context.free(context.p);
+		free(f);
+		return err_errno(e, "%s: eventfd", ops->name);
+	}
+	list_init(&f->held);
+	list_init(&f->given);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->room, &clock);
+	pthread_condattr_destroy(&clock);
+	source_set_data(s, f);
+	source_connecting(s);
+	connect_feed(f);
+	return 0;
+}
+
 int
 feed_start(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, struct err *e)
 {
@@ -438,26 +531,21 @@ feed_number(const struct source *s)
 int
 feed_start_with(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, int64_t number, struct err *e)
 {
-	pthread_condattr_t clock;
-	struct feed *f = MEM_NEW(struct feed);
-	*f = (struct feed){ .source = s, .ops = ops, .loop = source_loop(s), .backoff = b, .paused = source_is_paused(s), .number = number,
-	                    .rate_every_ns = per_second > 0 ? NS_PER_SEC / per_second : 0 };
-	f->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->wake_fd < 0) {
-		free(f);
-		return err_errno(e, "%s: eventfd", ops->name);
-	}
-	list_init(&f->held);
-	list_init(&f->given);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->room, &clock);
-	pthread_condattr_destroy(&clock);
-	source_set_data(s, f);
-	source_connecting(s);
-	connect_feed(f);
-	return 0;
+	return start_feed(s, ops, (struct feed_context){ 0 }, number, b, per_second, e);
+}
+
+int
+feed_start_context(struct source *s, const struct feed_ops *ops, struct feed_context context, const struct backoff *b, int64_t per_second,
+                   struct err *e)
+{
+	return start_feed(s, ops, context, 0, b, per_second, e);
+}
+
+void *
+feed_context(const struct source *s)
+{
+	const struct feed *f = source_data(s);
+	return f->context.p;
 }
 
 /* ---- the loop: messages ---------------------------------------------------------------------------------------------- */
@@ -556,6 +644,10 @@ void
 feed_stop(struct source *s)
 {
 	struct feed *f = source_data(s);
+	if (!f) {
+		source_stopped(s);
+		return;
+	}
 	f->stopping = true;
 	timer_stop(&f->again);
 	pthread_mutex_lock(&f->lock);
@@ -610,6 +702,8 @@ void
 feed_describe(const struct source *s, struct val_map *m, struct arena *a UNUSED)
 {
 	struct feed *f = source_data(s);
+	if (!f)
+		return;
 	pthread_mutex_lock(&f->lock);
 	size_t under_way = f->with_loop;
 	pthread_mutex_unlock(&f->lock);

@@ -55,6 +55,14 @@ struct feed_ops {
 	/* Frees a handle that will never be settled because its connection is gone; called before close(). May be NULL. */
 	void (*forget)(void *conn, union feed_handle handle);
 	void (*close)(void *conn);
+	/* receive is also called when the descriptor is readable while there is no room: it has more to do there than to give. */
+	bool tends;
+};
+
+/* What a kind keeps beside its configuration while the source runs. */
+struct feed_context {
+	void *p;
+	void (*free)(void *p); /* once neither side uses it any more, right before source_stopped; may be NULL */
 };
 
 /* ---- the kind's: loop ------------------------------------------------------------------------------------------------ */
@@ -65,7 +73,12 @@ int feed_start(struct source *s, const struct feed_ops *ops, const struct backof
 int feed_start_with(struct source *s, const struct feed_ops *ops, const struct backoff *b, int64_t per_second, int64_t number,
                     struct err *e) MUST_CHECK;
 int64_t feed_number(const struct source *s);
-/* source_ops.ack, .pause and .stop. */
+/* The same with a context, which is taken over also if this fails. */
+int feed_start_context(struct source *s, const struct feed_ops *ops, struct feed_context context, const struct backoff *b, int64_t per_second,
+                       struct err *e) MUST_CHECK;
+/* Of a source that runs, from target() on; any thread. */
+void *feed_context(const struct source *s);
+/* source_ops.ack, .pause and .stop; also right while there is no feed yet. */
 void feed_ack(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
 void feed_pause(struct source *s, bool on);
 void feed_stop(struct source *s);
@@ -84,6 +97,8 @@ const void *feed_config(const struct feed *f);
 struct source *feed_source(const struct feed *f);
 /* A message has come: takes the reference. In the order in which the events are to be. */
 void feed_give(struct feed *f, struct event *ev, union feed_handle handle);
+/* Several at once, which costs a fraction: `events` and `handles` are `n` each. */
+void feed_give_all(struct feed *f, struct event *const *events, const union feed_handle *handles, size_t n);
 /*
  * A message that can never be an event (a body that is no JSON where it must be): counted and logged once in a while. It is settled in its
  * place, or the broker would send it for ever.
@@ -91,10 +106,14 @@ void feed_give(struct feed *f, struct event *ev, union feed_handle handle);
 void feed_refuse(struct feed *f, union feed_handle handle, const struct err *e);
 /* There is room in the window, the bus, and the rate. */
 bool feed_wants(struct feed *f);
+/* How many messages there is room for, up to `most`. */
+size_t feed_wanted(struct feed *f, size_t most);
 /* For threads of a library: waits until feed_wants; false: the connection ends. Not on the feed's thread. */
 bool feed_room(struct feed *f);
 /* receive is to be called. */
 void feed_wake(struct feed *f);
+/* The library is without its broker, and connects again by itself: why; NULL: it is back. For who reports changes only. */
+void feed_state(struct feed *f, const struct err *e);
 /* The connection is of no use: as if receive had returned -1. */
 void feed_break(struct feed *f, const struct err *e);
 

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kafka: Messages of a Kafka topic. Not served yet: the table is what lint knows. */
+/*
+ * kafka: messages of a Kafka topic, as a member of a group, or of one partition (sources/kafka_feed.h). Where we differ from Argo, on purpose:
+ * one partition is read on from where it was left, and not from its end again; a group that is new keeps the place where it began; errors are
+ * shown and tried again for ever; certificates are verified. A message whose value is null has a null body.
+ */
+#include "core/net/kafka_conf.h"
+#include "core/net/kafka_config.h"
+#include "core/tz.h"
 #include "sources/check.h"
+#include "sources/kafka_feed.h"
+#include "sources/message.h"
 #include "sources/s3_event.h"
-#include "sources/source.h"
 #include "sources/webhook_context.h"
+
+enum { OPTIONS = 6 }; /* beside those of `config` */
 
 struct kafka_msk {
 	str region;
@@ -21,11 +31,12 @@ struct kafka_group {
 	str rebalance_strategy;
 	const struct val *src;
 };
+static const char *const strategies[] = { "range", "roundrobin", "sticky", NULL };
 static const struct schema kafka_group_schema = { "KafkaConsumerGroup", "A group of consumers.",
 	sizeof(struct kafka_group), (const struct field[]){
 	FIELD(struct kafka_group, group_name, "groupName", 0, .doc = "Name of the group."),
 	FIELD(struct kafka_group, oldest, "oldest", 0, .doc = "Begin with the oldest message if the group is new."),
-	FIELD(struct kafka_group, rebalance_strategy, "rebalanceStrategy", 0,
+	FIELD(struct kafka_group, rebalance_strategy, "rebalanceStrategy", 0, .choices = strategies, .dflt = "range",
 		.doc = "sticky, roundrobin or range (default)."),
 	FIELD_SRC(struct kafka_group, src),
 	{ 0 } } };
@@ -65,23 +76,61 @@ struct kafka_source {
 };
 
 static void
+check_sasl(const struct kafka_source *s, const struct val *in, struct decode *c)
+{
+	if (s->sasl && !kafka_mechanism_served(s->sasl->mechanism))
+		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\"",
+			STR_ARG(s->sasl->mechanism));
+}
+
+static void
+check_partition(const struct kafka_source *s, const struct val *in, struct decode *c)
+{
+	int32_t partition;
+	struct err e;
+
+	if (!s->partition.n && !s->consumer_group)
+		decode_error(c, in, NULL, "consumerGroup or partition must be specified");
+	else if (s->partition.n && s->consumer_group)
+		decode_warn(c, in, "partition", "has no effect beside consumerGroup: a group shares all partitions");
+	else if (s->partition.n && kafka_partition_parse(s->partition, &partition, &e) < 0)
+		decode_error(c, in, "partition", "%s", e.msg);
+	if (s->consumer_group)
+		source_need(s->consumer_group->group_name, s->consumer_group->src, c, "groupName");
+}
+
+static void
+check_config(const struct kafka_source *s, const struct val *in, struct decode *c)
+{
+	struct kafka_config config = { .arena = c->arena };
+	kafka_config_read(&config, s->config);
+	for (size_t i = 0; i < config.findings.n; i++) {
+		const struct kafka_finding *f = &config.findings.p[i];
+		diag_into_text(c->diags, (f->wrong ? decode_error : decode_warn)(c, in, "config", "%.*s", STR_ARG(f->text)), f->line);
+	}
+	kafka_config_free(&config);
+}
+
+static void
 check(void *obj, const struct val *in, struct decode *c)
 {
 	const struct kafka_source *s = obj;
 
 	source_need(s->url, in, c, "url");
 	source_need(s->topic, in, c, "topic");
-	if (!s->partition.n && !s->consumer_group)
-		decode_error(c, in, NULL, "consumerGroup or partition must be specified");
+	check_partition(s, in, c);
+	check_sasl(s, in, c);
+	check_config(s, in, c);
 	if (s->aws_msk_iam_auth && !s->aws_msk_iam_auth->region.n)
 		decode_error(c, s->aws_msk_iam_auth->src, NULL, "region must be specified");
 }
 
 static const struct schema kafka_source_schema = { "KafkaEventSource", "Messages of a Kafka topic.",
 	sizeof(struct kafka_source), (const struct field[]){
-	FIELD_PTR(struct kafka_source, aws_msk_iam_auth, "awsMskIamAuth", 0, &kafka_msk_schema,
-		.doc = "Identify by AWS IAM."),
-	FIELD(struct kafka_source, config, "config", 0, .doc = "Settings of the client, YAML."),
+	FIELD_PTR(struct kafka_source, aws_msk_iam_auth, "awsMskIamAuth", LATER, &kafka_msk_schema,
+		.doc = "Identify by AWS IAM.", .hint = "use sasl with SCRAM-SHA-512, which the service has as well"),
+	FIELD(struct kafka_source, config, "config", 0,
+		.doc = "Settings of the client, YAML: names of Sarama's Config, or librdkafka's own."),
 	FIELD_PTR(struct kafka_source, connection_backoff, "connectionBackoff", 0, &backoff_schema,
 		.doc = "Waits between attempts to connect."),
 	FIELD_PTR(struct kafka_source, consumer_group, "consumerGroup", 0, &kafka_group_schema,
@@ -96,14 +145,181 @@ static const struct schema kafka_source_schema = { "KafkaEventSource", "Messages
 	FIELD(struct kafka_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
 	FIELD(struct kafka_source, partition, "partition", 0, .doc = "Partition to read, without a group."),
 	FIELD_PTR(struct kafka_source, sasl, "sasl", 0, &sasl_config_schema, .doc = "SASL settings."),
-	FIELD_PTR(struct kafka_source, schema_registry, "schemaRegistry", 0, &kafka_registry_schema,
-		.doc = "Registry of Avro schemas."),
+	FIELD_PTR(struct kafka_source, schema_registry, "schemaRegistry", LATER, &kafka_registry_schema,
+		.doc = "Registry of Avro schemas.", .hint = "leave it and jsonBody out: the body is then the message in base64"),
 	FIELD_PTR(struct kafka_source, tls, "tls", 0, &tls_config_schema, .doc = "TLS settings."),
 	FIELD(struct kafka_source, topic, "topic", 0, .doc = "Topic to read."),
 	FIELD(struct kafka_source, url, "url", 0, .doc = "Addresses of the brokers, comma between."),
-	FIELD(struct kafka_source, version, "version", 0, .dflt = "1.0.0", .doc = "Version of the protocol."),
+	FIELD(struct kafka_source, version, "version", NOEFFECT, .doc = "Version of the protocol.",
+		.hint = "client and broker agree on it by themselves"),
 	FIELD_SRC(struct kafka_source, src),
 	{ 0 } }, check };
 
-const struct source_ops source_kafka = { .kind = "kafka", .doc = "Messages of a Kafka topic.",
-	.schema = &kafka_source_schema };
+/* ---- events ----------------------------------------------------------------------------------------------------------- */
+
+struct header {
+	struct kv kv;
+	size_t order;
+};
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct header *x = a, *y = b;
+	int order = str_cmp(x->kv.key, y->kv.key);
+	return order ? order : x->order < y->order ? -1 : 1;
+}
+
+/* Of several with one name the last counts. */
+static void
+add_headers(struct message *m, const struct kafka_record *r)
+{
+	struct arena *a = m->ev->arena;
+	struct header *all = ARENA_ARRAY(a, struct header, r->headers_n);
+	struct kvs map = { ARENA_ARRAY(a, struct kv, r->headers_n), 0 };
+	for (size_t i = 0; i < r->headers_n; i++)
+		all[i] = (struct header){ { r->headers[i].name, r->headers[i].value }, i };
+	qsort(all, r->headers_n, sizeof *all, by_name);
+	for (size_t i = 0; i < r->headers_n; i++)
+		if (i + 1 == r->headers_n || !str_eq(all[i].kv.key, all[i + 1].kv.key))
+			map.p[map.n++] = all[i].kv;
+	message_map(m, "headers", &map);
+}
+
+/* What Go's zero time prints, of messages from before there were times. */
+static str
+time_text(const struct kafka_reader *r, struct arena *a, int64_t ms)
+{
+	return ms < 0 ? S("0001-01-01 00:00:00 +0000 UTC") : tz_go_string(a, r->zone, ms * NS_PER_MS);
+}
+
+static int
+add_body(struct message *m, str value, bool json, struct err *e)
+{
+	if (value.n > PEER_MESSAGE_MAX)
+		return err_set(e, ERR_LIMIT, "a message of %zu bytes: %d at most", value.n, PEER_MESSAGE_MAX);
+	if (value.p)
+		return message_body(m, "body", value, json, e);
+	message_raw(m, "body", S("null"));
+	return 0;
+}
+
+static struct event *
+make_event(const struct kafka_reader *r, const struct kafka_record *record, struct err *e)
+{
+	const struct kafka_source *s = source_config(r->source);
+	struct message m;
+	message_begin(&m);
+	message_str(&m, "topic", s->topic);
+	message_str(&m, "key", record->key);
+	message_int(&m, "partition", record->partition);
+	if (add_body(&m, record->value, s->json_body, e) < 0) {
+		message_drop(&m);
+		return NULL;
+	}
+	message_str(&m, "timestamp", time_text(r, m.ev->arena, record->timestamp_ms));
+	add_headers(&m, record);
+	message_metadata(&m, &s->metadata);
+	struct event *ev = message_end(&m);
+	kafka_reader_name(r, record, ev);
+	return ev;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------------ */
+
+static int
+log_in(struct source *s, const struct sasl_config *sasl, struct arena *a, struct peer_target *t, struct err *e)
+{
+	if (!sasl)
+		return 0;
+	if (feed_secret(s, sasl->user, a, &t->user, e) < 0)
+		return -1;
+	return feed_secret(s, sasl->password, a, &t->password, e);
+}
+
+static void
+add_place(const struct kafka_source *s, const struct kafka_reader *r, struct arena *a, struct peer_target *t, struct http_header *room)
+{
+	const struct kafka_group *g = s->consumer_group;
+	bool sticky = g && str_eq(g->rebalance_strategy, S("sticky"));
+	if (g) {
+		kafka_option(t, room, "group.id", g->group_name);
+		kafka_option(t, room, "auto.offset.reset", g->oldest ? S("earliest") : S("latest"));
+		kafka_option(t, room, "partition.assignment.strategy", sticky ? S("cooperative-sticky") : g->rebalance_strategy);
+	} else {
+		kafka_option(t, room, "partition", s->partition);
+		kafka_option(t, room, "auto.offset.reset", S("earliest")); /* of a place that is gone */
+		if (r->next >= 0)
+			kafka_option(t, room, "offset", arena_fmt(a, "%lld", (long long)r->next));
+	}
+}
+
+static int
+target(struct source *src, struct arena *a, struct peer_target *t, struct err *e)
+{
+	const struct kafka_source *s = source_config(src);
+	struct kafka_config config = { .arena = a };
+	kafka_config_read(&config, s->config);
+	struct http_header *room = ARENA_ARRAY(a, struct http_header, config.settings.n + OPTIONS);
+	for (size_t i = 0; i < config.settings.n; i++)
+		kafka_option(t, room, str_z(a, config.settings.p[i].name), config.settings.p[i].value);
+	kafka_config_free(&config);
+	kafka_option(t, room, "topic", arena_dup(a, s->topic));
+	add_place(s, feed_context(src), a, t, room);
+	if (s->sasl)
+		kafka_option(t, room, "sasl.mechanism", s->sasl->mechanism);
+	t->address = s->url;
+	return log_in(src, s->sasl, a, t, e) < 0 ? -1 : feed_tls(src, s->tls, a, t, e);
+}
+
+static const struct feed_ops feed = { KAFKA_FEED_OPS, .target = target };
+
+static str
+mark_name(const struct kafka_source *s, struct arena *a)
+{
+	return arena_fmt(a, "%.*s:%.*s", STR_ARG(s->topic), STR_ARG(s->partition));
+}
+
+static void
+begin(struct source *src, int64_t mark)
+{
+	const struct kafka_source *s = source_config(src);
+	struct kafka_reader *r;
+	struct err e = { 0 };
+	str rest = s->url, broker = str_cut(&rest, ',');
+	if (kafka_reader_new(src, broker, s->topic, make_event, &r, &e) == 0) {
+		if (!s->consumer_group)
+			r->mark = mark_name(s, r->arena);
+		r->next = mark - 1;
+		struct feed_context context = { r, kafka_reader_free };
+		if (feed_start_context(src, &feed, context, s->connection_backoff, s->limit_events_per_second, &e) == 0)
+			return;
+	}
+	source_state(src, false, &e);
+}
+
+/* Without a group: only where the source was is known by its mark. */
+static int
+start(struct source *src, struct err *e UNUSED)
+{
+	const struct kafka_source *s = source_config(src);
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	source_connecting(src);
+	if (s->consumer_group)
+		begin(src, 0);
+	else
+		source_read_named_mark(src, mark_name(s, a), begin);
+	return 0;
+}
+
+/* For `emit`: as if a producer had sent it to partition 0. */
+static int
+wrap(struct source *src, struct arena *a, str body, str *out, struct err *e)
+{
+	const struct kafka_source *s = source_config(src);
+	const struct kafka_record record = { .value = body, .timestamp_ms = loop_now(source_loop(src)) / NS_PER_MS };
+	return kafka_reader_wrap(src, s->topic, make_event, &record, a, out, e);
+}
+
+const struct source_ops source_kafka = { .kind = "kafka", .doc = "Messages of a Kafka topic.", .schema = &kafka_source_schema,
+	.start = start, .ack = feed_ack, .pause = feed_pause, .stop = feed_stop, .wrap = wrap, .describe = kafka_feed_describe };

@@ -405,6 +405,7 @@ struct emitted {
 	struct source *source;
 	struct event *ev; /* one reference, while it travels to the loop */
 	void *token;
+	struct emitted *next; /* what travels with it */
 };
 
 static void
@@ -488,23 +489,38 @@ take_in(struct source *s, struct event *ev, void *token)
 static void
 arrived(void *arg)
 {
-	struct emitted *m = arg;
-	struct event *ev = m->ev;
-	take_in(m->source, ev, m->token);
-	event_unref(ev);
+	for (struct emitted *m = arg, *next; m; m = next) {
+		struct event *ev = m->ev;
+		next = m->next;
+		take_in(m->source, ev, m->token);
+		event_unref(ev);
+	}
 }
 
 void
 source_emit(struct source *s, struct event *ev, void *token)
 {
-	if (pthread_equal(pthread_self(), s->owner->thread)) {
-		take_in(s, ev, token);
-		event_unref(ev);
+	if (!pthread_equal(pthread_self(), s->owner->thread)) {
+		source_emit_all(s, &ev, &token, 1);
 		return;
 	}
-	struct emitted *m = ARENA_NEW(ev->arena, struct emitted);
-	*m = (struct emitted){ s, ev, token };
-	loop_post(s->owner->loop, arrived, m);
+	take_in(s, ev, token);
+	event_unref(ev);
+}
+
+void
+source_emit_all(struct source *s, struct event *const *ev, void *const *tokens, size_t n)
+{
+	struct emitted *first = NULL, **end = &first;
+	for (size_t i = 0; i < n; i++) {
+		*end = ARENA_NEW(ev[i]->arena, struct emitted);
+		**end = (struct emitted){ .source = s, .ev = ev[i], .token = tokens[i] };
+		end = &(*end)->next;
+	}
+	if (pthread_equal(pthread_self(), s->owner->thread))
+		arrived(first);
+	else if (first)
+		loop_post(s->owner->loop, arrived, first);
 }
 
 /* ---- marks ---------------------------------------------------------------------------------------------------- */
@@ -517,13 +533,20 @@ struct mark_job {
 	void (*done)(struct source *s, int64_t mark);
 };
 
+/* A mark with a name has its own row: names of entries have no line feed. */
+static str
+row_name(struct source *s, struct arena *a, str name)
+{
+	return name.n ? arena_fmt(a, "%.*s\n%.*s", STR_ARG(s->entry->name), STR_ARG(name)) : arena_dup(a, s->entry->name);
+}
+
 static struct mark_job *
-new_mark_job(struct source *s)
+new_mark_job(struct source *s, str name)
 {
 	struct arena *a = arena_new();
 	struct mark_job *j = ARENA_NEW(a, struct mark_job);
 	*j = (struct mark_job){ .arena = a, .source = s, .ns = arena_dup(a, s->object->ns), .name = arena_dup(a, s->object->name),
-	                        .event = arena_dup(a, s->entry->name) };
+	                        .event = row_name(s, a, name) };
 	s->under_way++;
 	return j;
 }
@@ -570,7 +593,13 @@ mark_read(void *arg, const struct err *e)
 void
 source_read_mark(struct source *s, void (*done)(struct source *s, int64_t mark))
 {
-	struct mark_job *j = new_mark_job(s);
+	source_read_named_mark(s, STR_NONE, done);
+}
+
+void
+source_read_named_mark(struct source *s, str name, void (*done)(struct source *s, int64_t mark))
+{
+	struct mark_job *j = new_mark_job(s, name);
 	j->done = done;
 	store_read(s->owner->store, read_mark, j, mark_read);
 }
@@ -593,7 +622,13 @@ mark_written(void *arg)
 void
 source_write_mark(struct source *s, int64_t mark)
 {
-	struct mark_job *j = new_mark_job(s);
+	source_write_named_mark(s, STR_NONE, mark);
+}
+
+void
+source_write_named_mark(struct source *s, str name, int64_t mark)
+{
+	struct mark_job *j = new_mark_job(s, name);
 	j->mark = mark;
 	store_write(s->owner->store, write_mark, j, mark_written);
 }

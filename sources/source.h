@@ -61,6 +61,8 @@ int source_secret(struct source *s, const struct secret_ref *ref, struct arena *
  * source's filter drops is acknowledged as if stored, and counted.
  */
 void source_emit(struct source *s, struct event *ev, void *token);
+/* Several, in their order and in one turn, for the price of one journey to the loop: `ev` and `tokens` are `n` each, not kept. */
+void source_emit_all(struct source *s, struct event *const *ev, void *const *tokens, size_t n);
 /* start() succeeds, and the connection is not there yet: source_state will say when it is. */
 void source_connecting(struct source *s);
 /* Connection state, for `tidegate status` and metrics; logged when it changes. e NULL: all is well. */
@@ -77,6 +79,9 @@ void source_count_failure(struct source *s);
 void source_read_mark(struct source *s, void (*done)(struct source *s, int64_t mark));
 /* Sets it in this turn's transaction: together with what is emitted in this turn. */
 void source_write_mark(struct source *s, int64_t mark);
+/* The same for one of several marks of an entry, known by its name: the partition of a topic whose offset it is. */
+void source_read_named_mark(struct source *s, str name, void (*done)(struct source *s, int64_t mark));
+void source_write_named_mark(struct source *s, str name, int64_t mark);
 
 /*
  * More than a number: rows that survive restarts, key to value, a set of its own for each entry. Keys and values are bytes. The kind bounds

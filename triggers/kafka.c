@@ -4,6 +4,7 @@
  * (Argo reports success before it is sent, and an error only to its log), certificates are verified, and flushFrequency is in
  * milliseconds, as its description says (Argo takes nanoseconds). Every message carries the firing's id as a header.
  */
+#include "core/net/kafka_conf.h"
 #include "triggers/broker.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
@@ -41,12 +42,6 @@ struct kafka_trigger {
 	const struct val *src;
 };
 
-static bool
-is_served(str mechanism)
-{
-	return str_eq(mechanism, S("PLAIN")) || str_starts(mechanism, S("SCRAM-SHA-"));
-}
-
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -55,7 +50,7 @@ check(void *obj, const struct val *in, struct decode *c)
 	trigger_need(t->url, in, c, "url");
 	trigger_need_payload(t->payload.n, in, c);
 	trigger_need(t->topic, in, c, "topic");
-	if (t->sasl && !is_served(t->sasl->mechanism))
+	if (t->sasl && !kafka_mechanism_served(t->sasl->mechanism))
 		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\"",
 			STR_ARG(t->sasl->mechanism));
 }
@@ -94,7 +89,7 @@ log_in(struct broker_call *b, const struct sasl_config *s, struct err *e)
 {
 	if (!s)
 		return 0;
-	if (!is_served(s->mechanism))
+	if (!kafka_mechanism_served(s->mechanism))
 		return err_set(e, ERR_UNSUPPORTED, "sasl mechanism %.*s is not served: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are", STR_ARG(s->mechanism));
 	broker_option(b, S("sasl.mechanism"), s->mechanism);
 	if (call_secret(b->firing, s->user, &b->target.user, e) < 0)

@@ -7,57 +7,15 @@
  * that messages of one key stay in the partition where Argo Events put them; without a key it is any.
  * number[0] is the partition, number[1] the offset.
  */
-#include <librdkafka/rdkafka.h>
-
-#include "core/net/peer.h"
-
-#define KAFKA_FUNCTIONS(X)                                                                                                  \
-	X(conf_new) X(conf_set) X(conf_destroy) X(conf_set_dr_msg_cb) X(conf_set_error_cb) X(conf_set_log_cb) X(conf_set_opaque) X(new) X(destroy) \
-	X(produceva) X(poll) X(err2str) X(metadata) X(metadata_destroy) X(purge) X(fatal_error) X(error_code) X(error_string) X(error_destroy)
-
-static struct {
-#define X(name) __typeof__(&rd_kafka_##name) name;
-	KAFKA_FUNCTIONS(X)
-#undef X
-} rk;
-
-static const struct peer_function functions[] = {
-#define X(name) { "rd_kafka_" #name, (void **)&rk.name },
-	KAFKA_FUNCTIONS(X)
-#undef X
-};
+#include "core/net/kafka_conf.h"
 
 struct kafka {
+	const struct kafka_api *api;
 	rd_kafka_t *rk;
 	size_t under_way; /* of the batch: not reported yet */
 	bool denied;      /* the last error was about who we are */
 	char last[400];   /* last error of the connection: says why messages time out */
 };
-
-/* What the broker says about a message that will not be said otherwise about the same message: no use to send it again. */
-static enum err_code
-code_of(rd_kafka_resp_err_t err)
-{
-	switch ((int)err) {
-	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-	case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-	case RD_KAFKA_RESP_ERR_INVALID_MSG:
-	case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-	case RD_KAFKA_RESP_ERR__INVALID_ARG:
-		return ERR_INVALID;
-	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-		return ERR_DENIED;
-	case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-	case RD_KAFKA_RESP_ERR__SSL:
-		return ERR_UNAUTHENTICATED;
-	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-		return ERR_NOT_FOUND;
-	default:
-		return ERR_UNAVAILABLE;
-	}
-}
 
 static void
 on_report(rd_kafka_t *c, const rd_kafka_message_t *r, void *opaque)
@@ -71,7 +29,7 @@ on_report(rd_kafka_t *c, const rd_kafka_message_t *r, void *opaque)
 	bool connection = r->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || r->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || r->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 	m->settled = !connection;
 	if (r->err && !connection)
-		err_set(&m->err, code_of(r->err), "kafka: topic %.*s: %s", STR_ARG(m->to), rk.err2str(r->err));
+		err_set(&m->err, kafka_error_code(r->err), "kafka: topic %.*s: %s", STR_ARG(m->to), k->api->err2str(r->err));
 }
 
 static void
@@ -81,7 +39,7 @@ on_error(rd_kafka_t *c, int err, const char *reason, void *opaque)
 	(void)c;
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && *k->last)
 		return; /* says less than what came before it */
-	k->denied = code_of(err) == ERR_UNAUTHENTICATED;
+	k->denied = kafka_error_code(err) == ERR_UNAUTHENTICATED;
 	snprintf(k->last, sizeof k->last, "%s", reason);
 }
 
@@ -101,29 +59,15 @@ connection_error(const struct kafka *k, const char *otherwise, struct err *e)
 /* ---- settings ------------------------------------------------------------------------------------------------------- */
 
 static int
-set(rd_kafka_conf_t *conf, struct arena *a, const char *name, str value, struct err *e)
-{
-	char why[300];
-	if (!value.p)
-		return 0;
-	if (rk.conf_set(conf, name, str_z(a, value), why, sizeof why) == RD_KAFKA_CONF_OK)
-		return 0;
-	bool secret = strstr(name, "password") || strstr(name, "pem"); /* the reason may show the value */
-	return err_set(e, ERR_INVALID, "kafka: %s: %s", name, secret ? "cannot be used" : why);
-}
-
-static int
-configure(rd_kafka_conf_t *conf, const struct peer_target *t, struct err *e)
+configure(const struct kafka_api *api, rd_kafka_conf_t *conf, const struct peer_target *t, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	str acks = peer_option(t, "acks"), mechanism = peer_option(t, "sasl.mechanism");
+	str acks = peer_option(t, "acks");
 	bool idempotent = !acks.p || str_eq(acks, S("all"));
 	const struct {
 		const char *name;
 		str value;
 	} settings[] = {
-		{ "bootstrap.servers", t->address },
-		{ "client.id", S("tidegate") },
 		{ "acks", acks.p ? acks : S("all") },
 		{ "enable.idempotence", idempotent ? S("true") : S("false") },
 		{ "compression.codec", peer_option(t, "compression") },
@@ -131,23 +75,13 @@ configure(rd_kafka_conf_t *conf, const struct peer_target *t, struct err *e)
 		{ "partitioner", S("fnv1a_random") },
 		{ "message.timeout.ms", arena_fmt(a, "%d", PEER_WAIT_MS) },
 		{ "message.max.bytes", arena_fmt(a, "%d", PEER_MESSAGE_MAX + (1 << 20)) },
-		{ "socket.keepalive.enable", S("true") },
 		{ "reconnect.backoff.ms", S("50") },
 		{ "reconnect.backoff.max.ms", S("1000") },
-		{ "security.protocol", mechanism.p ? (t->tls ? S("sasl_ssl") : S("sasl_plaintext")) : (t->tls ? S("ssl") : S("plaintext")) },
-		{ "sasl.mechanism", mechanism },
-		{ "sasl.username", mechanism.p ? t->user : STR_NONE },
-		{ "sasl.password", mechanism.p ? t->password : STR_NONE },
-		{ "ssl.ca.pem", t->ca_pem },
-		{ "ssl.certificate.pem", t->cert_pem },
-		{ "ssl.key.pem", t->key_pem },
-		{ "enable.ssl.certificate.verification", t->insecure ? S("false") : S("true") },
-		{ "ssl.endpoint.identification.algorithm", t->insecure ? S("none") : S("https") },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-		if (set(conf, a, settings[i].name, settings[i].value, e) < 0)
+		if (kafka_conf_set(api, conf, a, settings[i].name, settings[i].value, e) < 0)
 			return -1;
-	return 0;
+	return kafka_conf_target(api, conf, a, t, e);
 }
 
 /* ---- the connection ------------------------------------------------------------------------------------------------- */
@@ -157,8 +91,8 @@ kafka_close(void *conn)
 {
 	struct kafka *k = conn;
 	if (k->rk) {
-		rk.purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-		rk.destroy(k->rk);
+		k->api->purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+		k->api->destroy(k->rk);
 	}
 	free(k);
 }
@@ -169,13 +103,13 @@ reach(struct kafka *k, struct err *e)
 {
 	const struct rd_kafka_metadata *md;
 	for (int waited = 0; waited < PEER_WAIT_MS; waited += 1000) {
-		rd_kafka_resp_err_t err = rk.metadata(k->rk, 0, NULL, &md, 1000);
+		rd_kafka_resp_err_t err = k->api->metadata(k->rk, 0, NULL, &md, 1000);
 		if (!err) {
-			rk.metadata_destroy(md);
+			k->api->metadata_destroy(md);
 			*k->last = 0;
 			return 0;
 		}
-		rk.poll(k->rk, 0);
+		k->api->poll(k->rk, 0);
 		if (k->denied || (*k->last && waited >= 2000))
 			break;
 	}
@@ -185,25 +119,26 @@ reach(struct kafka *k, struct err *e)
 static void *
 kafka_open(const struct peer_target *t, struct err *e)
 {
-	static bool loaded;
 	char why[300];
-	if (peer_load(&loaded, "librdkafka.so.1", "librdkafka1", functions, ARRAY_LEN(functions), e) < 0)
+	const struct kafka_api *api = kafka_load(e);
+	if (!api)
 		return NULL;
 	struct kafka *k = MEM_NEW(struct kafka);
-	rd_kafka_conf_t *conf = rk.conf_new();
-	rk.conf_set_opaque(conf, k);
-	rk.conf_set_dr_msg_cb(conf, on_report);
-	rk.conf_set_error_cb(conf, on_error);
-	rk.conf_set_log_cb(conf, on_log);
-	if (configure(conf, t, e) < 0) {
-		rk.conf_destroy(conf);
+	k->api = api;
+	rd_kafka_conf_t *conf = api->conf_new();
+	api->conf_set_opaque(conf, k);
+	api->conf_set_dr_msg_cb(conf, on_report);
+	api->conf_set_error_cb(conf, on_error);
+	api->conf_set_log_cb(conf, on_log);
+	if (configure(api, conf, t, e) < 0) {
+		api->conf_destroy(conf);
 		free(k);
 		return NULL;
 	}
-	k->rk = rk.new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+	k->rk = api->new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
 	if (!k->rk) {
 		err_set(e, ERR_INVALID, "kafka: %s", why);
-		rk.conf_destroy(conf);
+		api->conf_destroy(conf);
 	} else if (reach(k, e) == 0) {
 		return k;
 	}
@@ -226,14 +161,14 @@ produce(struct kafka *k, struct peer_message *m)
 	for (size_t i = 0; i < m->headers_n; i++)
 		v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_HEADER,
 			                  .u.header = { str_z(a, m->headers[i].name), m->headers[i].value.p, (ssize_t)m->headers[i].value.n } };
-	rd_kafka_error_t *err = rk.produceva(k->rk, v, n);
+	rd_kafka_error_t *err = k->api->produceva(k->rk, v, n);
 	if (!err) {
 		k->under_way++;
 		return;
 	}
 	m->settled = true;
-	err_set(&m->err, code_of(rk.error_code(err)), "kafka: topic %.*s: %s", STR_ARG(m->to), rk.error_string(err));
-	rk.error_destroy(err);
+	err_set(&m->err, kafka_error_code(k->api->error_code(err)), "kafka: topic %.*s: %s", STR_ARG(m->to), k->api->error_string(err));
+	k->api->error_destroy(err);
 }
 
 static int
@@ -245,10 +180,10 @@ kafka_send(void *conn, struct peer_message *const *m, size_t n, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		produce(k, m[i]);
 	while (k->under_way) /* ends: message.timeout.ms bounds every message */
-		rk.poll(k->rk, 1000);
+		k->api->poll(k->rk, 1000);
 	for (size_t i = 0; i < n; i++)
 		all &= m[i]->settled;
-	if (rk.fatal_error(k->rk, why, sizeof why))
+	if (k->api->fatal_error(k->rk, why, sizeof why))
 		return err_set(e, ERR_UNAVAILABLE, "kafka: %s", why);
 	return all ? 0 : connection_error(k, "the broker did not confirm in time", e);
 }

@@ -3,6 +3,7 @@
 for the others. Each may be stopped, and started again with what it had."""
 import base64
 import binascii
+import ctypes
 import json
 import os
 import shutil
@@ -399,3 +400,81 @@ class Kafka(Broker):
         """All it has: [{topic, partition, offset, key, payload, headers}]."""
         out = self.run("kcat", "-b", f"127.0.0.1:{self.port}", "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")
         return [json.loads(x) for x in out.splitlines()]
+
+
+class MockKafka:
+    """librdkafka's own broker, which lives in this process: what it lacks is TLS and logins, a disk, and other people's code."""
+
+    class Value(ctypes.Structure):
+        """rd_kafka_vu_t"""
+        class Union(ctypes.Union):
+            class Memory(ctypes.Structure):
+                _fields_ = [("p", ctypes.c_void_p), ("n", ctypes.c_size_t)]
+
+            class Header(ctypes.Structure):
+                _fields_ = [("name", ctypes.c_char_p), ("p", ctypes.c_void_p), ("n", ctypes.c_ssize_t)]
+
+            _fields_ = [("text", ctypes.c_char_p), ("i32", ctypes.c_int32), ("i", ctypes.c_int), ("i64", ctypes.c_int64), ("mem", Memory),
+                        ("header", Header), ("pad", ctypes.c_char * 64)]
+
+        _fields_ = [("type", ctypes.c_int), ("u", Union)]
+
+    TOPIC, PARTITION, VALUE, KEY, FLAGS, TIMESTAMP, HEADER = 1, 3, 4, 5, 7, 8, 9
+
+    def __init__(self, brokers=1):
+        self.lib = lib = ctypes.CDLL("librdkafka.so.1")
+        for name, result in (("conf_new", ctypes.c_void_p), ("new", ctypes.c_void_p), ("mock_cluster_new", ctypes.c_void_p),
+                             ("mock_cluster_bootstraps", ctypes.c_char_p), ("produceva", ctypes.c_void_p)):
+            getattr(lib, "rd_kafka_" + name).restype = result
+        self.brokers, self.owner = brokers, self.client(b"test.mock.num.brokers", b"0")
+        self.cluster = ctypes.c_void_p(lib.rd_kafka_mock_cluster_new(self.owner, brokers))
+        self.address = lib.rd_kafka_mock_cluster_bootstraps(self.cluster).decode()
+        self.producer = self.client(b"bootstrap.servers", self.address.encode())
+
+    def client(self, name, value):
+        conf, why = ctypes.c_void_p(self.lib.rd_kafka_conf_new()), ctypes.create_string_buffer(500)
+        for setting in ((name, value), (b"linger.ms", b"5"), (b"log_level", b"0")):
+            assert self.lib.rd_kafka_conf_set(conf, *setting, why, 500) == 0, why.value
+        return ctypes.c_void_p(self.lib.rd_kafka_new(0, conf, why, 500))
+
+    def topic(self, name, partitions):
+        assert self.lib.rd_kafka_mock_topic_create(self.cluster, name.encode(), partitions, 1) == 0
+
+    def send(self, topic, value, key=None, partition=-1, headers=(), timestamp=0):
+        """Bytes, or None for null."""
+        parts = []
+        def add(kind, **fields):
+            v = self.Value(type=kind)
+            for name, field in fields.items():
+                setattr(v.u, name, field)
+            parts.append(v)
+        memory = self.Value.Union.Memory
+        def bytes_of(b):
+            return memory(ctypes.cast(ctypes.c_char_p(b), ctypes.c_void_p) if b is not None else None, len(b or b""))
+        add(self.TOPIC, text=topic.encode())
+        add(self.PARTITION, i32=partition)
+        add(self.VALUE, mem=bytes_of(value))
+        add(self.FLAGS, i=2)  # copy
+        if key is not None:
+            add(self.KEY, mem=bytes_of(key))
+        if timestamp:
+            add(self.TIMESTAMP, i64=timestamp)
+        for name, text in headers:
+            add(self.HEADER, header=self.Value.Union.Header(name.encode(), ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p), len(text)))
+        error = self.lib.rd_kafka_produceva(self.producer, (self.Value * len(parts))(*parts), len(parts))
+        assert not error, topic
+
+    def flush(self):
+        assert self.lib.rd_kafka_flush(self.producer, 60000) == 0
+
+    def down(self, down):
+        """Connections break, and nobody answers."""
+        for i in range(self.brokers):
+            call = self.lib.rd_kafka_mock_broker_set_down if down else self.lib.rd_kafka_mock_broker_set_up
+            assert call(self.cluster, i + 1) == 0
+
+    def close(self):
+        self.lib.rd_kafka_purge(self.producer, 3)
+        self.lib.rd_kafka_destroy(self.producer)
+        self.lib.rd_kafka_mock_cluster_destroy(self.cluster)
+        self.lib.rd_kafka_destroy(self.owner)

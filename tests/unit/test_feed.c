@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "sources/feed.h"
@@ -39,6 +40,9 @@ static struct {
 	int next, last;        /* numbers to give: next .. last */
 	int bad;               /* this one can be no event; 0: none */
 	bool die;              /* receive fails */
+	bool together;         /* all that there is, in one go */
+	int received;          /* calls */
+	int fd;                /* what to wait for */
 	int64_t settled[MAX];
 	int settled_n, forgotten;
 } broker = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -92,6 +96,13 @@ source_emit(struct source *s, struct event *ev, void *token)
 	loop_post(s->loop, arrived, a);
 }
 
+void
+source_emit_all(struct source *s, struct event *const *ev, void *const *tokens, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		source_emit(s, ev[i], tokens[i]);
+}
+
 /* ---- the protocol ---------------------------------------------------------------------------------------------------- */
 
 static int
@@ -134,11 +145,29 @@ give_next(struct feed *f)
 	feed_give(f, ev, h);
 }
 
+/* All there is room for, at once. */
+static void
+give_together(struct feed *f)
+{
+	struct event *events[MAX];
+	union feed_handle handles[MAX];
+	size_t n = 0, most = feed_wanted(f, MAX);
+	for (; n < most && broker.next <= broker.last; n++) {
+		events[n] = event_new();
+		events[n]->data = arena_fmt(events[n]->arena, "%d", broker.next);
+		handles[n].number[0] = broker.next++;
+	}
+	feed_give_all(f, events, handles, n);
+}
+
 static int
 receive(void *conn UNUSED, struct feed *f, struct err *e)
 {
 	int rc = 0;
 	pthread_mutex_lock(&broker.lock);
+	broker.received++;
+	if (broker.together)
+		give_together(f);
 	while (broker.next <= broker.last && feed_wants(f))
 		give_next(f);
 	if (broker.die)
@@ -157,6 +186,12 @@ settle(void *conn UNUSED, const union feed_handle *handles, size_t n, struct err
 	return 0;
 }
 
+static int
+wait_fd(void *conn UNUSED, short *events UNUSED, int *timeout_ms UNUSED)
+{
+	return broker.fd;
+}
+
 static void
 forget(void *conn UNUSED, union feed_handle handle UNUSED)
 {
@@ -171,6 +206,9 @@ close_broker(void *conn UNUSED)
 }
 
 static const struct feed_ops ops = { "test", target, open_broker, receive, NULL, settle, forget, close_broker };
+
+static const struct feed_ops tending = { .name = "test", .target = target, .open = open_broker, .receive = receive, .wait = wait_fd, .settle = settle,
+	.forget = forget, .close = close_broker, .tends = true };
 
 /* ---- the test's hand on it ---------------------------------------------------------------------------------------------- */
 
@@ -245,6 +283,8 @@ setup(void **state)
 	s->loop = loop_new();
 	loop_set_clock(s->loop, now);
 	broker.opens = broker.closes = broker.refuse_opens = broker.targets = broker.bad = broker.settled_n = broker.forgotten = 0;
+	broker.together = false;
+	broker.received = 0;
 	offer(1, 0);
 	*state = s;
 	return 0;
@@ -438,6 +478,80 @@ a_stop_settles_nothing_behind_what_the_bus_never_took(void **state)
 	assert_true(settled() <= 1); /* the first, if the thread came to it */
 }
 
+static void
+what_is_given_together_is_one_after_the_other(void **state)
+{
+	struct source *s = *state;
+	broker.together = true;
+	offer(1, 2 * FEED_WINDOW + 7);
+	start(s, 0);
+	TURN_UNTIL(s, s->came.n == FEED_WINDOW);
+	nudge();
+	loop_turn(s->loop, 5);
+	assert_int_equal(s->came.n, FEED_WINDOW); /* not one more */
+	TURN_UNTIL(s, (answer_all(s), settled() == 2 * FEED_WINDOW + 7));
+	for (int i = 0; i < 2 * FEED_WINDOW + 7; i++)
+		assert_int_equal(broker.settled[i], i + 1);
+}
+
+static void
+a_library_that_connects_by_itself_says_how_it_is(void **state)
+{
+	struct source *s = *state;
+	struct err away;
+	err_set(&away, ERR_UNAVAILABLE, "test: away");
+	start(s, 0);
+	TURN_UNTIL(s, s->connected);
+	feed_state(broker.feed, &away);
+	TURN_UNTIL(s, !s->connected);
+	assert_string_equal(s->error, "test: away");
+	feed_state(broker.feed, NULL);
+	TURN_UNTIL(s, s->connected);
+	assert_int_equal(broker.targets, 1); /* the connection is the same */
+}
+
+static int
+received(void)
+{
+	pthread_mutex_lock(&broker.lock);
+	int n = broker.received;
+	pthread_mutex_unlock(&broker.lock);
+	return n;
+}
+
+static int freed;
+
+static void
+free_context(void *p)
+{
+	assert_string_equal(p, "context");
+	freed++;
+}
+
+static void
+a_protocol_with_more_to_do_is_woken_while_there_is_no_room(void **state)
+{
+	struct source *s = *state;
+	struct err e;
+	int pipe_fds[2];
+	assert_int_equal(pipe(pipe_fds), 0);
+	broker.fd = pipe_fds[0];
+	freed = 0;
+	assert_int_equal(feed_start_context(s, &tending, (struct feed_context){ (void *)(uintptr_t)"context", free_context }, NULL, 0, &e), 0);
+	assert_string_equal(feed_context(s), "context");
+	TURN_UNTIL(s, s->connected);
+	feed_pause(s, true);
+	TURN_UNTIL(s, received() > 0);
+	int before = received();
+	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+	TURN_UNTIL(s, received() > before);
+	feed_stop(s);
+	TURN_UNTIL(s, s->stopped);
+	assert_int_equal(freed, 1);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
 int
 main(void)
 {
@@ -452,6 +566,9 @@ main(void)
 		TEST(a_rate_is_kept),
 		TEST(a_stop_waits_for_what_is_on_its_way_to_the_disk),
 		TEST(a_stop_settles_nothing_behind_what_the_bus_never_took),
+		TEST(what_is_given_together_is_one_after_the_other),
+		TEST(a_library_that_connects_by_itself_says_how_it_is),
+		TEST(a_protocol_with_more_to_do_is_woken_while_there_is_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

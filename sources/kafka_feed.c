@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sources/kafka_feed.h"
+
+#include <stdatomic.h>
+
+#include "core/tz.h"
+
+enum { BATCH = 256 };
+
+/* ---- readers -------------------------------------------------------------------------------------------------------- */
+
+int
+kafka_reader_new(struct source *s, str broker, str topic, kafka_event_fn *event, struct kafka_reader **out, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct kafka_reader *r = ARENA_NEW(a, struct kafka_reader);
+	str name = source_name(s), event_name = source_event_name(s);
+	*r = (struct kafka_reader){ .arena = a, .source = s, .event = event, .topic = arena_dup(a, topic), .next = -1 };
+	r->id_prefix = arena_fmt(a, "%.*s:%.*s:%.*s:%.*s:", STR_ARG(name), STR_ARG(event_name), STR_ARG(broker), STR_ARG(topic));
+	if (tz_open(a, S("Local"), &r->zone, e) < 0) {
+		arena_free(a);
+		return -1;
+	}
+	*out = r;
+	return 0;
+}
+
+void
+kafka_reader_free(void *reader)
+{
+	struct kafka_reader *r = reader;
+	arena_free(r->arena);
+}
+
+/*
+ * The id is Argo's. The same message is known by its time, too: a topic that was deleted and made anew counts its offsets from the
+ * beginning, and nothing of it is to be taken for what was there before.
+ */
+void
+kafka_reader_name(const struct kafka_reader *r, const struct kafka_record *record, struct event *ev)
+{
+	long long offset = record->offset;
+	ev->id = arena_fmt(ev->arena, "%.*s%d:%lld", STR_ARG(r->id_prefix), record->partition, offset);
+	ev->dedup = arena_fmt(ev->arena, "%.*s:%d:%lld:%lld", STR_ARG(r->topic), record->partition, offset, (long long)record->timestamp_ms);
+}
+
+int
+kafka_reader_wrap(struct source *s, str topic, kafka_event_fn *event, const struct kafka_record *record, struct arena *a, str *out, struct err *e)
+{
+	struct kafka_reader *r;
+	if (kafka_reader_new(s, STR_NONE, topic, event, &r, e) < 0)
+		return -1;
+	struct event *ev = event(r, record, e);
+	if (ev)
+		*out = arena_dup(a, ev->data);
+	event_unref(ev);
+	kafka_reader_free(r);
+	return ev ? 0 : -1;
+}
+
+void
+kafka_option(struct peer_target *t, struct http_header *room, const char *name, str value)
+{
+	room[t->options_n++] = (struct http_header){ str_c(name), value };
+	t->options = room;
+}
+
+/* ---- the place in one partition ------------------------------------------------------------------------------------------ */
+
+/* On the loop. A mark is one more than the offset: 0 is none. */
+static void
+keep_place(void *arg)
+{
+	struct kafka_reader *r = arg;
+	atomic_store(&r->told, false);
+	r->next = atomic_load(&r->settled);
+	source_write_named_mark(r->source, r->mark, r->next + 1);
+}
+
+static void
+settled_to(struct feed *f, struct kafka_reader *r, int64_t next)
+{
+	atomic_store(&r->settled, next);
+	if (!atomic_exchange(&r->told, true))
+		loop_post(source_loop(feed_source(f)), keep_place, r);
+}
+
+/* ---- the feed --------------------------------------------------------------------------------------------------------- */
+
+struct kafka_conn {
+	struct kafka_consumer *consumer;
+	struct kafka_reader *reader;
+	struct feed *feed;
+	bool reads; /* as was told */
+};
+
+void *
+kafka_feed_open(struct feed *f, const struct peer_target *t, struct err *e)
+{
+	struct kafka_consumer *c = kafka_consumer_open(t, e);
+	if (!c)
+		return NULL;
+	struct kafka_conn *k = MEM_NEW(struct kafka_conn);
+	*k = (struct kafka_conn){ c, feed_context(feed_source(f)), f, true };
+	if (k->reader->mark.p && !peer_option(t, "offset").p)
+		settled_to(f, k->reader, kafka_consumer_begin(c));
+	return k;
+}
+
+static void
+tell_state(struct kafka_conn *k)
+{
+	struct err why;
+	bool reads = kafka_consumer_reads(k->consumer, &why);
+	atomic_store(&k->reader->partitions, kafka_consumer_partitions(k->consumer));
+	if (reads == k->reads)
+		return;
+	k->reads = reads;
+	feed_state(k->feed, reads ? NULL : &why);
+}
+
+static union feed_handle
+handle_of(const struct kafka_record *r)
+{
+	return (union feed_handle){ .number = { (int64_t)r->turn << 32 | (uint32_t)r->partition, r->offset } };
+}
+
+/* In their order: what was gathered goes before what is refused. */
+static void
+give(struct kafka_conn *k, const struct kafka_record *records, size_t n)
+{
+	struct event *events[BATCH];
+	union feed_handle handles[BATCH];
+	struct err e;
+	size_t gathered = 0;
+	for (size_t i = 0; i < n; i++) {
+		events[gathered] = k->reader->event(k->reader, &records[i], &e);
+		handles[gathered] = handle_of(&records[i]);
+		if (events[gathered]) {
+			gathered++;
+			continue;
+		}
+		feed_give_all(k->feed, events, handles, gathered);
+		feed_refuse(k->feed, handles[gathered], &e);
+		gathered = 0;
+	}
+	feed_give_all(k->feed, events, handles, gathered);
+}
+
+int
+kafka_feed_receive(void *conn, struct feed *f, struct err *e)
+{
+	struct kafka_conn *k = conn;
+	const struct kafka_record *records;
+	size_t n;
+	do {
+		if (kafka_consumer_take(k->consumer, feed_wanted(f, BATCH), &records, &n, e) < 0)
+			return -1;
+		give(k, records, n);
+		tell_state(k);
+	} while (n);
+	return 0;
+}
+
+int
+kafka_feed_wait(void *conn, short *events UNUSED, int *timeout_ms)
+{
+	struct kafka_conn *k = conn;
+	*timeout_ms = kafka_consumer_wait_ms(k->consumer);
+	return kafka_consumer_fd(k->consumer);
+}
+
+int
+kafka_feed_settle(void *conn, const union feed_handle *handles, size_t n, struct err *e UNUSED)
+{
+	struct kafka_conn *k = conn;
+	struct kafka_place places[BATCH];
+	if (k->reader->mark.p) {
+		settled_to(k->feed, k->reader, handles[n - 1].number[1] + 1);
+		return 0;
+	}
+	for (size_t from = 0, some; from < n; from += some) {
+		some = n - from < BATCH ? n - from : BATCH;
+		for (size_t i = 0; i < some; i++) {
+			const int64_t *number = handles[from + i].number;
+			places[i] = (struct kafka_place){ (int32_t)(uint32_t)number[0], (uint32_t)(number[0] >> 32), number[1] };
+		}
+		kafka_consumer_store(k->consumer, places, some);
+	}
+	return 0;
+}
+
+void
+kafka_feed_close(void *conn)
+{
+	struct kafka_conn *k = conn;
+	kafka_consumer_close(k->consumer);
+	atomic_store(&k->reader->partitions, 0);
+	free(k);
+}
+
+void
+kafka_feed_describe(const struct source *s, struct val_map *m, struct arena *a)
+{
+	if (!source_data(s))
+		return; /* it does not know yet where to go on */
+	struct kafka_reader *r = feed_context(s);
+	val_map_add(m, S("partitions"), val_int((int64_t)atomic_load(&r->partitions)));
+	feed_describe(s, m, a);
+}
