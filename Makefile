@@ -171,6 +171,7 @@ $(B)/bench/%: bench/%.c $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/lib.a $(LIBS) $(LIBS_bench_$*)
 LIBS_bench_json = -ljansson
 LIBS_bench_mqtt_bare = -lpaho-mqtt3c
+LIBS_bench_kafka = -lrdkafka
 $(B)/bench/mark: bench/mark.c
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
 # make bench-json: reading JSON, against jansson

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import feeds
+import kafka
 import scale
 import sensors
 from common import (BIN, ROUNDS, RT, SECONDS, TIDEGATE, Server, fan_makefile, fan_out, free_port, notes, number, out, run_workflow,
@@ -216,6 +217,7 @@ MEASURES = [
     *FILTERS,
     ("condition", "condition of 8 dependencies", ARGO, "ns", 1, sensors.condition, False, 0.5, 0.2),
     ("sensors", "event with 10,000 sensors, one matches", "with one sensor", "us", 1, sensors.many, False, 1.5, 1.15),
+    ("kafka", "Kafka topic to durable log", "librdkafka's bare consumer, group commit", "msg/s", 1, kafka.kafka, True, 0.15, 0.3),
     ("backtest", "backtest of 100,000 events", "SQLite alone, and one filter", "s", 1, sensors.backtest, False, 6.0, 3.0),
     ("mqtt", "MQTT QoS 1 to the durable bus", "bare paho", "msg/s", 1, feeds.mqtt, True, 0.15, 0.25),
     ("sources-idle", "memory of 30 idle sources (Pss)", "no sources", "MiB", 1 / 1024, feeds.idle, False, 4.0, 2.5),

@@ -396,14 +396,25 @@ class Kafka(Broker):
     def ready(self):
         return answers(self.port) and subprocess.run(["kcat", "-b", f"127.0.0.1:{self.port}", "-L", "-m", "2"], capture_output=True).returncode == 0
 
+    def send(self, topic, lines, partition=None, key=None):
+        """A message a line."""
+        where = ["-p", str(partition)] if partition is not None else []
+        subprocess.run(["kcat", "-b", f"127.0.0.1:{self.port}", "-P", "-t", topic, *where, *(["-k", key] if key else [])],
+                       input="".join(x + "\n" for x in lines), text=True, check=True, capture_output=True, timeout=300)
+
+    def delete(self, topic, partition, before):
+        """As retention does: all before that offset."""
+        path = self.file("delete.json", json.dumps({"version": 1, "partitions": [{"topic": topic, "partition": partition, "offset": before}]}))
+        self.run(*self.java("org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", f"127.0.0.1:{self.port}", "--offset-json-file", path))
+
     def topic(self, topic):
         """All it has: [{topic, partition, offset, key, payload, headers}]."""
         out = self.run("kcat", "-b", f"127.0.0.1:{self.port}", "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")
         return [json.loads(x) for x in out.splitlines()]
 
 
-class MockKafka:
-    """librdkafka's own broker, which lives in this process: what it lacks is TLS and logins, a disk, and other people's code."""
+class KafkaProducer:
+    """librdkafka's producer: idempotent, and it sends until the broker has it. At most `ahead` messages wait for that."""
 
     class Value(ctypes.Structure):
         """rd_kafka_vu_t"""
@@ -421,24 +432,18 @@ class MockKafka:
 
     TOPIC, PARTITION, VALUE, KEY, FLAGS, TIMESTAMP, HEADER = 1, 3, 4, 5, 7, 8, 9
 
-    def __init__(self, brokers=1):
+    def __init__(self, address, ahead=100000):
         self.lib = lib = ctypes.CDLL("librdkafka.so.1")
-        for name, result in (("conf_new", ctypes.c_void_p), ("new", ctypes.c_void_p), ("mock_cluster_new", ctypes.c_void_p),
-                             ("mock_cluster_bootstraps", ctypes.c_char_p), ("produceva", ctypes.c_void_p)):
-            getattr(lib, "rd_kafka_" + name).restype = result
-        self.brokers, self.owner = brokers, self.client(b"test.mock.num.brokers", b"0")
-        self.cluster = ctypes.c_void_p(lib.rd_kafka_mock_cluster_new(self.owner, brokers))
-        self.address = lib.rd_kafka_mock_cluster_bootstraps(self.cluster).decode()
-        self.producer = self.client(b"bootstrap.servers", self.address.encode())
+        for name in ("conf_new", "new", "produceva", "mock_cluster_new"):
+            getattr(lib, "rd_kafka_" + name).restype = ctypes.c_void_p
+        self.producer = self.client({"bootstrap.servers": address, "linger.ms": "5", "enable.idempotence": "true", "message.timeout.ms": "0",
+                                     "queue.buffering.max.messages": str(ahead), "reconnect.backoff.max.ms": "1000"}) if address else None
 
-    def client(self, name, value):
+    def client(self, settings):
         conf, why = ctypes.c_void_p(self.lib.rd_kafka_conf_new()), ctypes.create_string_buffer(500)
-        for setting in ((name, value), (b"linger.ms", b"5"), (b"log_level", b"0")):
-            assert self.lib.rd_kafka_conf_set(conf, *setting, why, 500) == 0, why.value
+        for name, value in dict({"log_level": "0"}, **settings).items():
+            assert self.lib.rd_kafka_conf_set(conf, name.encode(), value.encode(), why, 500) == 0, why.value
         return ctypes.c_void_p(self.lib.rd_kafka_new(0, conf, why, 500))
-
-    def topic(self, name, partitions):
-        assert self.lib.rd_kafka_mock_topic_create(self.cluster, name.encode(), partitions, 1) == 0
 
     def send(self, topic, value, key=None, partition=-1, headers=(), timestamp=0):
         """Bytes, or None for null."""
@@ -454,7 +459,7 @@ class MockKafka:
         add(self.TOPIC, text=topic.encode())
         add(self.PARTITION, i32=partition)
         add(self.VALUE, mem=bytes_of(value))
-        add(self.FLAGS, i=2)  # copy
+        add(self.FLAGS, i=2 | 4)  # copy; wait while the queue is full
         if key is not None:
             add(self.KEY, mem=bytes_of(key))
         if timestamp:
@@ -464,8 +469,28 @@ class MockKafka:
         error = self.lib.rd_kafka_produceva(self.producer, (self.Value * len(parts))(*parts), len(parts))
         assert not error, topic
 
-    def flush(self):
-        assert self.lib.rd_kafka_flush(self.producer, 60000) == 0
+    def flush(self, seconds=60):
+        assert self.lib.rd_kafka_flush(self.producer, seconds * 1000) == 0
+
+    def close(self):
+        self.lib.rd_kafka_purge(self.producer, 3)
+        self.lib.rd_kafka_destroy(self.producer)
+
+
+class MockKafka(KafkaProducer):
+    """librdkafka's own broker, which lives in this process: what it lacks is TLS and logins, a disk, and other people's code."""
+
+    def __init__(self, _directory="", brokers=1):
+        super().__init__(None)
+        self.lib.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+        self.brokers, self.owner = brokers, self.client({})
+        self.cluster = ctypes.c_void_p(self.lib.rd_kafka_mock_cluster_new(self.owner, brokers))
+        self.address = self.lib.rd_kafka_mock_cluster_bootstraps(self.cluster).decode()
+        self.port = int(self.address.rsplit(":", 1)[1])
+        super().__init__(self.address)
+
+    def topic(self, name, partitions):
+        assert self.lib.rd_kafka_mock_topic_create(self.cluster, name.encode(), partitions, 1) == 0
 
     def down(self, down):
         """Connections break, and nobody answers."""
@@ -473,8 +498,14 @@ class MockKafka:
             call = self.lib.rd_kafka_mock_broker_set_down if down else self.lib.rd_kafka_mock_broker_set_up
             assert call(self.cluster, i + 1) == 0
 
+    def stop(self):
+        self.down(True)
+
+    def start(self):
+        self.down(False)
+        return self
+
     def close(self):
-        self.lib.rd_kafka_purge(self.producer, 3)
-        self.lib.rd_kafka_destroy(self.producer)
+        super().close()
         self.lib.rd_kafka_mock_cluster_destroy(self.cluster)
         self.lib.rd_kafka_destroy(self.owner)

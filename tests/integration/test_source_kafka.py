@@ -31,6 +31,15 @@ PARTITION = """
       partition: "0"
       MORE
 """
+HUB = """
+  azureEventsHub:
+    e:
+      fqdn: localhost:PORT
+      hubName: hub
+      sharedAccessKeyName: {name: keys, key: name}
+      sharedAccessKey: {name: keys, key: key}
+      metadata: {a: b}
+"""
 
 
 def kafka(text, url, more="jsonBody: true"):
@@ -49,6 +58,20 @@ class Kafkas(Pulled):
 
     def wait_for_partitions(self, d, n):
         return until(lambda: self.source(d).get("partitions") == n, 120, f"{n} partitions")
+
+    def mark(self, d):
+        with contextlib.closing(sqlite3.connect(f"file:{d.state}/tidegate.db?mode=ro", uri=True)) as db:
+            return next((n for (n,) in db.execute("SELECT mark FROM source_mark WHERE event = 'e\nt:0'")), 0)
+
+    def numbers(self, *daemons):
+        return {number(x) for d in daemons for _, x in self.events(d)}
+
+    def apart(self, name, source, keys=None):
+        """A daemon with a directory of its own."""
+        text = f"apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {{name: es}}\nspec:\n{source}\n"
+        d = Daemon(os.path.join(self.directory, name), {"source.yaml": text, "keys.yaml": self.secret(keys or self.KEYS)})
+        self.addCleanup(self.end, d)
+        return d
 
 
 class KafkaSource(Kafkas):
@@ -137,10 +160,6 @@ class KafkaSource(Kafkas):
         d.start()
         self.once_each(d, range(15), number)
 
-    def mark(self, d):
-        with contextlib.closing(sqlite3.connect(f"file:{d.state}/tidegate.db?mode=ro", uri=True)) as db:
-            return next((n for (n,) in db.execute("SELECT mark FROM source_mark WHERE event = 'e\nt:0'")), 0)
-
     def test_a_broker_that_is_away(self):
         d = self.gateway(kafka(GROUP, self.b.address)).start()
         self.send(range(10))
@@ -163,9 +182,7 @@ class KafkaSource(Kafkas):
         one = self.gateway(source).start()
         self.send(range(100))
         self.wait_for(one, 100)
-        two = Daemon(self.directory + "/two", {"source.yaml": f"apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {{name: es}}\nspec:\n{source}\n"})
-        self.addCleanup(self.end, two)
-        two.start()
+        two = self.apart("two", source).start()
         until(lambda: 0 < self.source(two).get("partitions", 0) < 3 and self.source(one)["partitions"] + self.source(two)["partitions"] == 3, 120, "both")
         self.send(range(100, 200))
         until(lambda: len(self.numbers(one, two)) == 200, 120, "all messages")
@@ -173,9 +190,6 @@ class KafkaSource(Kafkas):
         self.send(range(200, 300))
         until(lambda: len(self.numbers(one, two)) == 300, 120, "all messages")
         self.assertLessEqual(max(collections.Counter(number(x) for _, x in self.events(one)).values()), 1)
-
-    def numbers(self, *daemons):
-        return {number(x) for d in daemons for _, x in self.events(d)}
 
     def test_members_that_share_by_range(self):
         self.members("range")
@@ -192,3 +206,129 @@ class KafkaSource(Kafkas):
             d.kill()
             d.start()
         self.once_each(d, range(n), number)
+
+
+SASL = """sasl:
+        mechanism: MECHANISM
+        userSecret: {name: keys, key: user}
+        passwordSecret: {name: keys, key: password}
+      tls: {caCertSecret: {name: keys, key: ca}}
+      jsonBody: true"""
+
+
+@unittest.skipUnless(FULL, "Kafka is not a package of Debian's: make integration")
+class ApacheKafka(Kafkas):
+    def setUp(self):
+        super().setUp()
+        self.b = self.broker(Kafka)
+
+    def url(self):
+        return f"127.0.0.1:{self.b.port}"
+
+    def send(self, numbers, topic="t", partition=None):
+        self.b.send(topic, [json.dumps({"i": i}) for i in numbers], partition)
+
+    def test_restarts_of_the_broker_and_kills(self):
+        n, rounds = 100000, 5
+        d = self.gateway(kafka(GROUP, self.url())).start()
+        for i in range(rounds):
+            self.send(range(i * n // rounds, (i + 1) * n // rounds))
+            self.wait_for(d, i * n // rounds + n // 50)
+            self.b.stop()
+            d.kill()
+            d.start()
+            self.wait_for_state(d, "failed", "Connection refused")
+            before = len(d.log().splitlines())
+            self.b.start()
+            self.wait_for_state(d, "running")
+            self.assertLess(len(d.log().splitlines()) - before, 20)
+        self.once_each(d, range(n), number)
+
+    def test_members_that_come_and_go(self):
+        for strategy in ("range", "roundrobin", "sticky"):
+            with self.subTest(strategy=strategy):
+                self.members(strategy)
+
+    def members(self, strategy):
+        source = kafka(GROUP, self.url()).replace("topic: t", "topic: " + strategy).replace("{groupName: g,", f"{{groupName: {strategy}, rebalanceStrategy: {strategy},")
+        daemons = [self.apart(strategy + name, source) for name in ("1", "2")]
+        daemons[0].start()
+        self.send(range(5000), strategy)
+        self.wait_for(daemons[0], 100)
+        daemons[1].start()
+        until(lambda: self.source(daemons[1]).get("partitions") == 2, 120, "its part")
+        self.send(range(5000, 10000), strategy)
+        until(lambda: len(self.numbers(*daemons)) == 10000, 120, "all messages")
+        daemons[0].stop()
+        self.wait_for_partitions(daemons[1], 4)
+        self.send(range(10000, 15000), strategy)
+        until(lambda: len(self.numbers(*daemons)) == 15000, 120, "all messages")
+        for d in daemons:
+            self.assertEqual(max(collections.Counter(number(x) for _, x in self.events(d)).values()), 1)
+            d.stop()
+
+    def test_one_partition_over_restarts(self):
+        self.send(range(1000, 1010), partition=0)
+        d = self.gateway(kafka(PARTITION, self.url())).start()
+        until(lambda: self.mark(d) == 11, 60, "the place where it began")
+        self.send(range(100), partition=0)
+        self.wait_for(d, 50)
+        d.kill()
+        self.send(range(100, 200), partition=0)
+        d.start()
+        self.wait_for(d, 150)
+        self.b.stop()
+        self.wait_for_state(d, "failed")
+        self.b.start()
+        self.send(range(200, 300), partition=0)
+        self.once_each(d, range(300), number)
+
+    def test_a_place_that_was_deleted(self):
+        """Retention took what stood there: the oldest there is comes next."""
+        self.send(range(10), partition=0)
+        d = self.gateway(kafka(PARTITION, self.url())).start()
+        until(lambda: self.mark(d) == 11, 60, "the place where it began")
+        d.stop()
+        self.send(range(10, 20), partition=0)
+        self.b.delete("t", 0, 15)
+        d.start()
+        self.once_each(d, range(15, 20), number)
+
+    def test_logins(self):
+        self.send(range(10))
+        ca = self.b.text("ca.crt")
+        for user, mechanism in (("ann", "PLAIN"), ("bob", "SCRAM-SHA-256"), ("bob", "SCRAM-SHA-512")):
+            with self.subTest(mechanism=mechanism):
+                source = kafka(GROUP, f"localhost:{self.b.sasl_port}", SASL.replace("MECHANISM", mechanism)).replace("groupName: g,", f"groupName: {mechanism},")
+                d = self.apart(mechanism, source, {"user": user, "password": user + "-pw", "ca": ca}).start()
+                self.once_each(d, range(10), number)
+                d.stop()
+
+    def test_a_password_that_is_wrong_and_then_right(self):
+        self.send(range(10))
+        keys = {"user": "ann", "password": "not-this-one", "ca": self.b.text("ca.crt")}
+        d = self.gateway(kafka(GROUP, f"localhost:{self.b.sasl_port}", SASL.replace("MECHANISM", "PLAIN")), keys).start()
+        self.wait_for_state(d, "failed", "Authentication failed")
+        self.assertNotIn("not-this-one", d.log())
+        d.write("keys.yaml", self.secret(dict(keys, password="ann-pw")))
+        self.wait_for_state(d, "running")
+        self.once_each(d, range(10), number)
+        self.assertLess(len(self.lines(d)), 10)
+
+    def test_a_certificate_of_another_authority(self):
+        keys = {"user": "ann", "password": "ann-pw", "ca": self.b.text("other.crt")}
+        d = self.gateway(kafka(GROUP, f"localhost:{self.b.sasl_port}", SASL.replace("MECHANISM", "PLAIN")), keys).start()
+        self.wait_for_state(d, "failed", "certificate verify failed")
+
+    def test_an_event_hub_by_its_kafka_endpoint(self):
+        os.environ["SSL_CERT_FILE"] = os.path.join(self.b.dir, "ca.crt")  # the system's authorities, for the daemon
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+        d = self.gateway(HUB.replace("PORT", str(self.b.sasl_port)), {"name": "send", "key": "k3y="}).start()
+        self.wait_for_partitions(d, 4)
+        self.b.send("hub", ["one"], 0, key="k")
+        (_, data), = self.wait_for(d, 1)
+        self.assertEqual(data, {"id": "0:0", "partitionKey": "k", "body": base64.b64encode(b"one").decode(), "metadata": {"a": "b"}})
+        d.kill()
+        self.b.send("hub", ["two"], 1)
+        d.start()
+        self.assertEqual(self.wait_for(d, 2)[1][1], {"id": "1:0", "body": base64.b64encode(b"two").decode(), "metadata": {"a": "b"}})
