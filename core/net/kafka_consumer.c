@@ -43,6 +43,7 @@ struct kafka_consumer {
 	bool down;                 /* no broker can be reached */
 	bool over;                 /* of no use: `why` */
 	bool ailing;               /* it goes on, but something is the matter: `why` */
+	bool unmade;               /* there was no such topic yet: all it will have is new */
 	struct err why;
 	int last_err;              /* of the connection */
 	char last[300];
@@ -98,6 +99,7 @@ take_error(struct kafka_consumer *c, const rd_kafka_message_t *m)
 	char reason[300];
 	kafka_reason(c->api->message_errstr(m), reason, sizeof reason);
 	c->ailing = true;
+	c->unmade |= m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 	err_set(&c->why, kafka_error_code(m->err), "kafka: topic %s: %s", c->topic, reason);
 }
 
@@ -156,7 +158,8 @@ own(struct kafka_consumer *c, int32_t partition)
 
 /*
  * A partition whose place the group does not know begins at its end, and that place is committed at once: what comes while nobody is there
- * is not skipped later. Without an answer the library's own rule counts, which is the same but for that.
+ * is not skipped later. It begins with its first message if the topic was made while we waited for it. Without an answer the library's own
+ * rule counts, which knows only of the end.
  */
 static rd_kafka_topic_partition_list_t *
 first_places(struct kafka_consumer *c, rd_kafka_topic_partition_list_t *parts)
@@ -172,8 +175,8 @@ first_places(struct kafka_consumer *c, rd_kafka_topic_partition_list_t *parts)
 		if (known->elems[i].err || known->elems[i].offset >= 0 ||
 		    k->query_watermark_offsets(c->rk, p->topic, p->partition, &low, &high, QUERY_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
 			continue;
-		p->offset = high;
-		k->topic_partition_list_add(first, p->topic, p->partition)->offset = high;
+		p->offset = c->unmade ? low : high;
+		k->topic_partition_list_add(first, p->topic, p->partition)->offset = p->offset;
 	}
 	k->topic_partition_list_destroy(known);
 	return first;
@@ -462,6 +465,18 @@ reach(struct kafka_consumer *c, struct err *e)
 	return -1;
 }
 
+/* Where brokers make topics for who asks for them, this one asks. */
+static void
+ask_for_topic(struct kafka_consumer *c)
+{
+	const struct rd_kafka_metadata *md;
+	rd_kafka_topic_t *topic = c->api->topic_new(c->rk, c->topic, NULL);
+	if (topic && c->api->metadata(c->rk, 0, topic, &md, QUERY_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		c->api->metadata_destroy(md);
+	if (topic)
+		c->api->topic_destroy(topic);
+}
+
 static int
 failed(const struct kafka_consumer *c, rd_kafka_resp_err_t err, struct err *e)
 {
@@ -471,6 +486,7 @@ failed(const struct kafka_consumer *c, rd_kafka_resp_err_t err, struct err *e)
 static int
 join_group(struct kafka_consumer *c, struct err *e)
 {
+	ask_for_topic(c);
 	rd_kafka_topic_partition_list_t *topics = c->api->topic_partition_list_new(1);
 	c->api->topic_partition_list_add(topics, c->topic, RD_KAFKA_PARTITION_UA);
 	rd_kafka_resp_err_t err = c->api->subscribe(c->rk, topics);

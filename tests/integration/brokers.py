@@ -492,6 +492,10 @@ class MockKafka(KafkaProducer):
     def topic(self, name, partitions):
         assert self.lib.rd_kafka_mock_topic_create(self.cluster, name.encode(), partitions, 1) == 0
 
+    def fail_topic(self, name, error):
+        """What is said of the topic, by Kafka's number; 0: all is well."""
+        self.lib.rd_kafka_mock_topic_set_error(self.cluster, name.encode(), error)
+
     def down(self, down):
         """Connections break, and nobody answers."""
         for i in range(self.brokers):
