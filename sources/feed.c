@@ -127,11 +127,11 @@ feed_break(struct feed *f, const struct err *e)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* Below the lock. */
+/* Below the lock. What is done and not settled counts, too: a receive that never runs dry must leave the thread time to settle. */
 static bool
 has_room(const struct feed *f)
 {
-	return !f->paused && !f->ending && !f->broken && f->with_loop < FEED_WINDOW && f->bytes < FEED_WINDOW_BYTES;
+	return !f->paused && !f->ending && !f->broken && f->with_loop < FEED_WINDOW && f->unsettled < 2 * FEED_WINDOW && f->bytes < FEED_WINDOW_BYTES;
 }
 
 bool
@@ -238,6 +238,7 @@ take_done(struct feed *f, struct item **out)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&f->lock);
+	bool was_full = !has_room(f);
 	while (n < SETTLE_BATCH && !list_empty(&f->given)) {
 		struct item *i = LIST_FIRST(&f->given, struct item, link);
 		if (!i->done)
@@ -246,6 +247,8 @@ take_done(struct feed *f, struct item **out)
 		f->unsettled--;
 		out[n++] = i;
 	}
+	if (was_full && has_room(f))
+		pthread_cond_broadcast(&f->room);
 	pthread_mutex_unlock(&f->lock);
 	return n;
 }
