@@ -78,13 +78,6 @@ forget_now(struct loop *l)
 	l->now_known = l->test_clock;
 }
 
-/* The wait is over after this: whoever asks for the time next shall get what it is then. */
-static void
-on_before_poll(uv_prepare_t *p)
-{
-	forget_now(p->data);
-}
-
 /* ---- timers ------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -308,6 +301,20 @@ loop_work(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void
 	struct work *w = MEM_NEW(struct work);
 	*w = (struct work){ .req.data = w, .work = work, .done = done, .arg = arg };
 	uv_queue_work(&l->uv, &w->req, on_work, on_worked);
+}
+
+/*
+ * The wait is over after this: whoever asks for the time next shall get what it is then. What libuv's own timers did just before (they are the
+ * HTTP client's) may have started a timer of ours, or deferred a call: then the clock is set for it, or the wait is none.
+ */
+static void
+on_before_poll(uv_prepare_t *p)
+{
+	struct loop *l = p->data;
+	arm_clock(l);
+	if (l->deferred.n || l->after.n)
+		uv_async_send(&l->wake);
+	forget_now(l);
 }
 
 /* ---- turns -------------------------------------------------------------------------------------------------- */

@@ -353,6 +353,53 @@ a_turn_waits_no_longer_than_told(void **state UNUSED)
 	loop_free(NULL);
 }
 
+/* ---- what timers of libuv's own begin ------------------------------------------------------------------------------------ */
+
+struct from_uv {
+	struct loop *loop;
+	struct timer timer;
+	bool by_timer, done;
+};
+
+static void
+is_done(void *arg)
+{
+	struct from_uv *f = arg;
+	f->done = true;
+}
+
+static void
+on_uv_timer(uv_timer_t *t)
+{
+	struct from_uv *f = t->data;
+	if (f->by_timer)
+		timer_start(f->loop, &f->timer, loop_now(f->loop) + NS_PER_MS, is_done, f);
+	else
+		loop_defer(f->loop, is_done, f);
+}
+
+/* They fire in the turn's call of libuv, before it waits: the HTTP client's do. */
+static void
+what_a_timer_of_libuv_begins_is_not_waited_over(void **state UNUSED)
+{
+	for (int by_timer = 0; by_timer < 2; by_timer++) {
+		struct loop *l = loop_new();
+		struct from_uv f = { .loop = l, .by_timer = by_timer };
+		struct timespec from, to;
+		uv_timer_t t;
+		t.data = &f;
+		uv_timer_init(loop_uv(l), &t);
+		uv_timer_start(&t, on_uv_timer, 0, 0);
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		for (int i = 0; i < 3 && !f.done; i++)
+			loop_turn(l, 60000);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		assert_true(f.done && to.tv_sec - from.tv_sec < 50);
+		uv_close((uv_handle_t *)&t, NULL);
+		loop_free(l);
+	}
+}
+
 int
 main(void)
 {
@@ -368,6 +415,7 @@ main(void)
 		cmocka_unit_test(posts_of_each_thread_keep_their_order),
 		cmocka_unit_test(work_runs_elsewhere_and_ends_here),
 		cmocka_unit_test(a_turn_waits_no_longer_than_told),
+		cmocka_unit_test(what_a_timer_of_libuv_begins_is_not_waited_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
