@@ -3,8 +3,10 @@
 #include "core/crypto.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 
 #include "core/log.h"
 
@@ -17,6 +19,14 @@ static struct {
 	int (*public_key)(const EVP_PKEY *key, unsigned char *out, size_t *n);
 	void (*key_free)(EVP_PKEY *key);
 	int (*memcmp)(const void *a, const void *b, size_t n);
+	BIO *(*bio)(const void *text, int n);
+	int (*bio_free)(BIO *b);
+	EVP_PKEY *(*read_key)(BIO *b, EVP_PKEY **key, pem_password_cb *password, void *arg);
+	int (*key_is)(const EVP_PKEY *key, const char *type);
+	EVP_MD_CTX *(*context)(void);
+	void (*context_free)(EVP_MD_CTX *c);
+	int (*sign_init)(EVP_MD_CTX *c, EVP_PKEY_CTX **pc, const EVP_MD *md, ENGINE *engine, EVP_PKEY *key);
+	int (*sign)(EVP_MD_CTX *c, unsigned char *out, size_t *n, const unsigned char *text, size_t text_n);
 } crypto;
 
 int
@@ -28,7 +38,9 @@ crypto_load(struct err *e)
 	} symbols[] = { { "HMAC", &crypto.hmac }, { "EVP_Digest", &crypto.digest }, { "EVP_sha1", &crypto.sha1 },
 		        { "EVP_sha256", &crypto.sha256 }, { "EVP_sha512", &crypto.sha512 }, { "CRYPTO_memcmp", &crypto.memcmp },
 		        { "EVP_PKEY_new_raw_private_key", &crypto.raw_key }, { "EVP_PKEY_get_raw_public_key", &crypto.public_key },
-		        { "EVP_PKEY_free", &crypto.key_free } };
+		        { "EVP_PKEY_free", &crypto.key_free }, { "BIO_new_mem_buf", &crypto.bio }, { "BIO_free", &crypto.bio_free },
+		        { "PEM_read_bio_PrivateKey", &crypto.read_key }, { "EVP_PKEY_is_a", &crypto.key_is }, { "EVP_MD_CTX_new", &crypto.context },
+		        { "EVP_MD_CTX_free", &crypto.context_free }, { "EVP_DigestSignInit", &crypto.sign_init }, { "EVP_DigestSign", &crypto.sign } };
 	if (crypto.library)
 		return 0;
 	void *library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
@@ -103,6 +115,43 @@ crypto_ed25519_public(const unsigned char private[32], unsigned char out[32], st
 	int ok = key && crypto.public_key(key, out, &n) && n == 32;
 	crypto.key_free(key);
 	return ok ? 0 : err_set(e, ERR_INTERNAL, "Ed25519: no public key");
+}
+
+/* Nobody is there to be asked for a password. */
+static int
+no_password(char *to UNUSED, int n UNUSED, int writing UNUSED, void *arg UNUSED)
+{
+	return -1;
+}
+
+static EVP_PKEY *
+rsa_key(str pem)
+{
+	BIO *b = pem.n && pem.n < INT_MAX ? crypto.bio(pem.p, (int)pem.n) : NULL;
+	EVP_PKEY *key = b ? crypto.read_key(b, NULL, no_password, NULL) : NULL;
+	if (b)
+		crypto.bio_free(b);
+	if (key && crypto.key_is(key, "RSA"))
+		return key;
+	crypto.key_free(key);
+	return NULL;
+}
+
+int
+crypto_rs256(str pem, str message, unsigned char out[CRYPTO_RSA_MAX], size_t *n, struct err *e)
+{
+	if (crypto_load(e) < 0)
+		return -1;
+	EVP_PKEY *key = rsa_key(pem);
+	if (!key)
+		return err_set(e, ERR_INVALID, "not an RSA key in PEM without a password");
+	EVP_MD_CTX *c = crypto.context();
+	*n = CRYPTO_RSA_MAX;
+	bool ok = c && crypto.sign_init(c, NULL, crypto.sha256(), NULL, key) == 1 &&
+	          crypto.sign(c, out, n, (const unsigned char *)message.p, message.n) == 1;
+	crypto.context_free(c);
+	crypto.key_free(key);
+	return ok ? 0 : err_set(e, ERR_INVALID, "no signature: the RSA key is too large, or not a whole one");
 }
 
 bool

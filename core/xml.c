@@ -346,3 +346,12 @@ xml_find(str text, const char *element, struct arena *a)
 	str out;
 	return find_open(&x, element, a, &e) > 0 && element_text(&x, a, &out, &e) == 0 ? out : STR_NONE;
 }
+
+void
+xml_escape(struct buf *b, str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		buf_add(b, c == '<' ? S("&lt;") : c == '>' ? S("&gt;") : c == '&' ? S("&amp;") : (str){ &text.p[i], 1 });
+	}
+}

@@ -43,4 +43,7 @@ int xml_record(struct xml_reader *x, const char *element, const struct xml_field
 /* The text of the first element of that name, in `a`; absent if there is none, or if `text` is broken before its end. */
 str xml_find(str text, const char *element, struct arena *a);
 
+/* Appends `text` as the content of an element. */
+void xml_escape(struct buf *b, str text);
+
 #endif

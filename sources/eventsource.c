@@ -69,7 +69,8 @@ decode_kind(const struct source_ops *ops, const struct val *map, const struct va
 		return;
 	}
 	if (!ops->start && map->n)
-		decode_later(c, in, ops->kind, "sources of kind %s are not served yet", ops->kind);
+		decode_later(c, in, ops->kind, "sources of kind %s are not served yet%s%s", ops->kind, ops->instead ? ": " : "",
+		             ops->instead ? ops->instead : "");
 	for (uint32_t i = 0; i < map->n; i++)
 		decode_entry(ops, &map->members[i], c, VEC_PUSH(out));
 }

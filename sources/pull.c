@@ -19,6 +19,7 @@ struct taken {
 	struct link link;   /* in kept, done or unwanted */
 	struct event *ev;   /* one reference: it holds this */
 	str receipt;
+	uint64_t number;    /* in order of arrival */
 	int64_t hidden_until;
 };
 
@@ -46,6 +47,7 @@ struct pull {
 	struct link done;         /* on disk: to be acknowledged */
 	struct link unwanted;     /* to be released */
 	size_t taken, bytes;
+	uint64_t numbers;         /* given so far */
 	size_t emitted;           /* on their way to the disk */
 	size_t found;             /* messages in the answer that is being read */
 	size_t askers;            /* calls for messages that may be under way */
@@ -103,6 +105,14 @@ pull_secret(struct pull *p, const struct secret_ref *ref, struct arena *a, str *
 	return ref ? source_secret(p->source, ref, a, out, e) : 0;
 }
 
+str
+pull_data(struct event *ev, struct arena *a)
+{
+	str data = arena_dup(a, ev->data);
+	event_unref(ev);
+	return data;
+}
+
 static enum err_code
 code_of(int status)
 {
@@ -145,10 +155,21 @@ static struct taken *
 new_taken(struct pull *p, struct event *ev, str receipt)
 {
 	struct taken *t = ARENA_NEW(ev->arena, struct taken);
-	*t = (struct taken){ .ev = ev, .receipt = arena_dup(ev->arena, receipt), .hidden_until = loop_now(p->loop) + p->ops->hidden_ns };
+	*t = (struct taken){ .ev = ev, .receipt = arena_dup(ev->arena, receipt), .number = p->numbers++,
+	                     .hidden_until = loop_now(p->loop) + p->ops->hidden_ns };
 	p->taken++;
 	p->bytes += ev->data.n;
 	return t;
+}
+
+/* Before those that came later. */
+static void
+keep(struct pull *p, struct taken *t)
+{
+	struct link *at = &p->kept;
+	while (at->prev != &p->kept && CONTAINER_OF(at->prev, struct taken, link)->number > t->number)
+		at = at->prev;
+	list_add_tail(at, &t->link);
 }
 
 static void
@@ -164,7 +185,7 @@ pull_take(struct pull *p, struct event *ev, str receipt)
 	struct taken *t = new_taken(p, ev, receipt);
 	p->found++;
 	if (source_is_paused(p->source) || !list_empty(&p->kept))
-		list_add_tail(&p->kept, &t->link);
+		keep(p, t);
 	else
 		emit(p, t);
 }
@@ -198,14 +219,14 @@ pull_ack(struct source *s, struct event *ev UNUSED, void *token, bool duplicate 
 	else if (p->stopping)
 		list_add_tail(&p->unwanted, &t->link);
 	else /* the bus is full: pull_pause says when it is not */
-		list_add_tail(&p->kept, &t->link);
+		keep(p, t);
 	soon(p);
 }
 
 static void
 emit_kept(struct pull *p)
 {
-	struct link all; /* what comes back goes behind, and waits */
+	struct link all; /* what comes back waits */
 	list_init(&all);
 	LIST_EACH(&p->kept, struct taken, link, t) {
 		list_del(&t->link);
@@ -214,7 +235,7 @@ emit_kept(struct pull *p)
 	LIST_EACH(&all, struct taken, link, next) {
 		list_del(&next->link);
 		if (source_is_paused(p->source))
-			list_add_tail(&p->kept, &next->link);
+			keep(p, next);
 		else
 			emit(p, next);
 	}

@@ -76,6 +76,9 @@ const void *pull_config(const struct pull *p);
 /* A secret, as source_secret; absent for a NULL reference. */
 int pull_secret(struct pull *p, const struct secret_ref *ref, struct arena *a, str *out, struct err *e) MUST_CHECK;
 
+/* The data of an event that is not to be taken in, in `a`: for wrap. The reference is given back. */
+str pull_data(struct event *ev, struct arena *a);
+
 /* ---- in answered() of ask -------------------------------------------------------------------------------------------- */
 
 /* A message: its event (the reference is taken), with ev->dedup its id, and what acknowledges it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pulsar: Messages of Pulsar topics. Not served yet: the table is what lint knows. */
+/* pulsar: Messages of Pulsar topics. Not served: Debian has no client library for its protocol. The table is what lint knows. */
 #include "sources/check.h"
 #include "sources/source.h"
 #include "sources/webhook_context.h"
@@ -59,4 +59,5 @@ static const struct schema pulsar_source_schema = { "PulsarEventSource", "Messag
 	{ 0 } }, check };
 
 const struct source_ops source_pulsar = { .kind = "pulsar", .doc = "Messages of Pulsar topics.",
-	.schema = &pulsar_source_schema };
+	.schema = &pulsar_source_schema,
+	.instead = "Debian has no client library for Pulsar; use kafka or mqtt with the broker's protocol handler (KoP, MoP), or an HTTP sink of the broker and webhook" };

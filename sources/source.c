@@ -211,7 +211,8 @@ try_start(struct source *s, struct err *e)
 		               STR_ARG(s->object->ns));
 	sources_watch_bus(s->owner, s->bus);
 	if (!s->ops->start)
-		return err_set(e, ERR_UNSUPPORTED, "sources of kind %s are not served yet", s->ops->kind);
+		return err_set(e, ERR_UNSUPPORTED, "sources of kind %s are not served yet%s%s", s->ops->kind, s->ops->instead ? ": " : "",
+		               s->ops->instead ? s->ops->instead : "");
 	str expression = filter_of(s->entry);
 	if (expression.p && !s->filter && filter_compile(expression, &s->filter, e) < 0)
 		return err_wrap(e, "filter.expression");

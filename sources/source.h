@@ -24,6 +24,7 @@ struct source_ops {
 	bool rolling;                /* spec events 1.0: may run several times; must not share an EventSource with the others */
 	/* Starts; source_config(s) is decoded and valid. Must not block. NULL: the kind is not served yet, and is refused as such. */
 	int (*start)(struct source *s, struct err *e);
+	const char *instead;         /* of a kind that is not served: why, and what to use; NULL: nothing to say */
 	/*
 	 * The event is on disk (e NULL), or could not be taken (e says why; ERR_UNAVAILABLE: the bus is full): reply, commit the
 	 * offset. Also after stop(), for what was under way. ev->seq is 0 if the filter dropped it. May be NULL.

@@ -160,7 +160,7 @@ role_taken(struct pull *p, const struct pull_call *c, const struct http_answer *
 {
 	struct sqs *q = pull_own(p);
 	if (ans->status >= 300) {
-		str why = sts_read_refusal(ans->body, c->arena);
+		str why = http_xml_refusal(c->arena, ans->body);
 		(void)!pull_judge(p, c, ans, why, e);
 		return err_wrap(e, "STS, for the keys of the role");
 	}
@@ -224,7 +224,7 @@ attributes_json(struct arena *a, const struct val *attributes)
 	static const char *const members[] = { "BinaryListValues", "BinaryValue", "DataType", "StringListValues", "StringValue" };
 	struct val_map all = { 0 };
 	struct buf b CLEANUP(free_buf) = { 0 };
-	if (!val_is(attributes, VAL_MAP) || !attributes->n)
+	if (!attributes || attributes->kind != VAL_MAP || !attributes->n)
 		return S("null");
 	for (uint32_t i = 0; i < attributes->n; i++) {
 		struct val_map one = { 0 };
@@ -369,8 +369,7 @@ wrap(struct source *s, struct arena *a, str body, str *out, struct err *e)
 	struct event *ev;
 	if (make_event(source_config(s), S(""), NULL, body, &ev, e) < 0)
 		return -1;
-	*out = arena_dup(a, ev->data);
-	event_unref(ev);
+	*out = pull_data(ev, a);
 	return 0;
 }
 

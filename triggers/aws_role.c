@@ -44,7 +44,7 @@ keep(struct aws_role *r, struct firing *f, const struct http_answer *ans, struct
 	struct arena *a = firing_arena(f);
 	if (call_judge_read(f, S("STS"), ans, e) < 0) {
 		struct err status = *e;
-		str why = http_excerpt(a, sts_read_refusal(ans->body, a));
+		str why = http_excerpt(a, http_xml_refusal(a, ans->body));
 		return why.n ? err_set(e, status.code, "STS answered %d: %.*s", ans->status, STR_ARG(why)) : -1;
 	}
 	return sts_read_keys(ans->body, r->arena, &r->keys, &r->until_ns, e);

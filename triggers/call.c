@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "triggers/call.h"
 
-#include "core/lang/gotime.h"
+#include "core/net/http_date.h"
 
 /* Without the newline at its end that editors leave there. */
 static int
@@ -48,14 +48,11 @@ is_allowed(const struct val *allow, int status)
 static int64_t
 retry_after(const struct http_answer *ans, int64_t now)
 {
-	struct go_time t;
-	int64_t seconds;
+	int64_t seconds, at = 0;
 	str v = http_answer_header(ans, "Retry-After");
 	if (str_to_i64(v, &seconds))
 		return seconds < 0 ? 0 : now + (seconds < 86400 ? seconds : 86400) * NS_PER_SEC;
-	if (!v.n || !go_time_parse(S("Mon, 02 Jan 2006 15:04:05 GMT"), v, &t))
-		return 0;
-	return civil_days(t.year, t.month, t.day) * 86400 * NS_PER_SEC + ((t.hour * 60 + t.minute) * 60 + t.second) * NS_PER_SEC;
+	return http_date_read(v, &at) ? at : 0;
 }
 
 /* What tells of the server, or of what stands before it, and not of this call. */

@@ -25,6 +25,15 @@ proto_add(struct buf *b, unsigned field, str bytes)
 	buf_add(b, bytes);
 }
 
+void
+proto_add_int(struct buf *b, unsigned field, uint64_t v)
+{
+	if (!v)
+		return;
+	add_varint(b, field << 3 | WIRE_VARINT);
+	add_varint(b, v);
+}
+
 static bool
 take_varint(str *rest, uint64_t *out)
 {
@@ -193,6 +202,19 @@ read_answer(struct waiting *w, const struct http_answer *ans, str *message, bool
 	return grpc_unframe(ans->body, message, e) < 0 ? err_wrap(e, "%.*s", STR_ARG(w->what)) : 0;
 }
 
+int
+grpc_answer(struct arena *a, str what, const struct http_answer *ans, str *message, int *status, struct err *e)
+{
+	struct waiting w = { .arena = a, .what = what };
+	bool told = false;
+	int64_t number = -1;
+	if (!str_to_i64(http_answer_header(ans, "grpc-status"), &number) || number < 0 || number > 99)
+		number = -1;
+	*status = (int)number;
+	*message = STR_NONE;
+	return read_answer(&w, ans, message, &told, e);
+}
+
 static void
 answered(void *arg, const struct http_answer *ans, const struct err *failure)
 {
@@ -229,6 +251,12 @@ request_of(const struct grpc_call *call, struct http_header headers[4], struct a
 	if (call->server_name.n)
 		http.connect_to = server;
 	return http;
+}
+
+void
+grpc_request(const struct grpc_call *call, struct arena *a, struct http_call *out)
+{
+	*out = request_of(call, ARENA_ARRAY(a, struct http_header, 4), a);
 }
 
 void

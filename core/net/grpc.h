@@ -12,6 +12,8 @@
 
 /* Appends a field of type string or bytes; nothing if it is empty, as proto3 has it. */
 void proto_add(struct buf *b, unsigned field, str bytes);
+/* Appends a field of type int32 (not below zero), uint64 or bool; nothing if it is 0. */
+void proto_add_int(struct buf *b, unsigned field, uint64_t v);
 struct proto_field {
 	unsigned number;
 	uint64_t integer; /* of a varint or a fixed number */
@@ -39,6 +41,13 @@ struct grpc_call {
  * PERMISSION_DENIED as ERR_DENIED, all others ERR_INVALID; *told is true then), or what httpc_send knows. httpc_free counts.
  */
 void grpc_send(struct httpc *h, const struct grpc_call *call, void (*done)(void *arg, str message, bool told, const struct err *e), void *arg);
+/* The same for those who send by httpc_send themselves: the call, in `a`. */
+void grpc_request(const struct grpc_call *call, struct arena *a, struct http_call *out);
+/*
+ * What it was answered: the message (part of the answer), and the number of the status in *status, -1 if the answer has none. What is not OK (0) is an
+ * error, as grpc_send gives it; `what` is in its text.
+ */
+int grpc_answer(struct arena *a, str what, const struct http_answer *ans, str *message, int *status, struct err *e) MUST_CHECK;
 /*
  * Calls a method that answers with a stream of messages, of 16 MiB at most each. connected() when the server is reached; message() for each as it comes,
  * false: the stream ends with ERR_INVALID. done() once, when it ends: e NULL: the server ended it with OK; else as for grpc_send. `h` is this

@@ -10,6 +10,8 @@
 
 #include <dlfcn.h>
 
+#include "core/xml.h"
+
 #define TIMEOUT_MS 60000
 #define CONNECT_MS 30000
 #define RESPONSE_MAX ((size_t)16 << 20)
@@ -74,6 +76,13 @@ http_excerpt(struct arena *a, str text)
 	for (size_t i = 0; i < text.n && i < EXCERPT; i++)
 		buf_addc(&b, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7F ? ' ' : text.p[i]);
 	return arena_dup(a, buf_str(&b));
+}
+
+str
+http_xml_refusal(struct arena *a, str body)
+{
+	str code = xml_find(body, "Code", a), message = xml_find(body, "Message", a);
+	return code.n ? arena_fmt(a, "%.*s: %.*s", STR_ARG(code), STR_ARG(message)) : STR_NONE;
 }
 
 static str

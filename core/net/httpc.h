@@ -62,6 +62,8 @@ void httpc_pause(struct httpc *c, void *arg, bool on);
 str http_url_public(struct arena *a, str url);
 /* The beginning of a text from outside as one line, in `a`: to be shown in a reason. */
 str http_excerpt(struct arena *a, str text);
+/* "Code: Message" of an answer in XML that refuses, as AWS, Azure and Alibaba write them; in `a`; absent if it has no such thing. */
+str http_xml_refusal(struct arena *a, str body);
 /* The last header of that name, whatever its case; absent: none. Valid as long as the answer. */
 str http_answer_header(const struct http_answer *ans, const char *name);
 

@@ -28,10 +28,3 @@ sts_read_keys(str xml, struct arena *a, struct sigv4_keys *out, int64_t *until_n
 		return err_wrap(e, "the Expiration in the answer of STS");
 	return 0;
 }
-
-str
-sts_read_refusal(str xml, struct arena *a)
-{
-	str code = xml_find(xml, "Code", a), message = xml_find(xml, "Message", a);
-	return code.n ? arena_fmt(a, "%.*s: %.*s", STR_ARG(code), STR_ARG(message)) : STR_NONE;
-}

@@ -22,7 +22,5 @@ struct sts_role {
 void sts_assume_role(const struct sts_role *r, const struct sigv4_keys *k, int64_t now_ns, struct arena *a, struct http_call *out);
 /* The keys in a good answer, in `a`, and until when they are good. ERR_INVALID if they are not in it. */
 int sts_read_keys(str xml, struct arena *a, struct sigv4_keys *out, int64_t *until_ns, struct err *e) MUST_CHECK;
-/* "AccessDenied: User ... is not authorized ..." of an answer that refuses; absent if it has no such thing. */
-str sts_read_refusal(str xml, struct arena *a);
 
 #endif

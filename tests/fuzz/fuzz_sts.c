@@ -16,7 +16,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(k.access_key.n && k.secret_key.n && k.session_token.n);
 	else
 		assert(e.code && e.msg[0]);
-	str why = sts_read_refusal(in, a);
+	str why = http_xml_refusal(a, in);
 	assert(!why.p || why.n >= 3);
 	arena_free(a);
 	return 0;

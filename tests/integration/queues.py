@@ -3,18 +3,22 @@
 peers of the tests' own, which speak as much of a protocol as is asked of them, check each signature anew from the provider's
 documentation, and can be told to refuse, to break off, and to give a message again."""
 import base64
+import contextlib
+import email.utils
 import hashlib
 import hmac
 import http.client
 import json
 import os
+import socket
 import threading
 import time
 import urllib.parse
 import uuid
+import xml.etree.ElementTree
 import xml.sax.saxutils
 
-from brokers import Broker
+from brokers import Broker, answers
 from harness import ROOT, free_port
 from test_services import aws_signature
 
@@ -98,9 +102,26 @@ class Peer:
             refuse = refuse(call)
         return refuse or self.answer(call)
 
+    @staticmethod
+    def acknowledges(call):
+        return call["method"] == "DELETE"
+
+    def refusal_of(self, answer):
+        """An answer, or what error() makes one of. One that looks good is given to nobody who acknowledges: it would be believed."""
+        answer = self.error(*answer[0]) if isinstance(answer[0], tuple) else answer
+        return lambda call: None if answer[0] < 300 and self.acknowledges(call) else answer
+
+    @property
+    def ACKNOWLEDGEMENTS_REFUSED(self):
+        return lambda call: (503, {}, b"later") if self.acknowledges(call) else None
+
 
 class SqsPeer(Peer):
     """SQS's JSON protocol."""
+
+    @staticmethod
+    def acknowledges(call):
+        return "DeleteMessage" in call["headers"]["X-Amz-Target"]
 
     def __init__(self, name="orders"):
         super().__init__()
@@ -150,6 +171,155 @@ class SqsPeer(Peer):
         return self.entries(body, self.queue.release)
 
 
+def escaped(text):
+    return xml.sax.saxutils.escape(text)
+
+
+def azure_signature(method, path, query, headers, account, key, size=0):
+    """Shared Key as Azure documents it, for requests with a body of that size and no other header that counts. `path` as it was sent."""
+    ours = "".join(f"{k.lower()}:{v}\n" for k, v in sorted(headers.items(), key=lambda x: x[0].lower()) if k.lower().startswith("x-ms-"))
+    asked = "".join(f"\n{k}:{v}" for k, v in sorted((k.lower(), v) for k, v in urllib.parse.parse_qsl(query)))
+    text = f"{method}\n\n\n{size or ''}" + "\n" * 9 + ours + f"/{account}{path}{asked}"
+    return base64.b64encode(hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()).decode()
+
+
+class AzurePeer(Peer):
+    """Azure's queues, with the account in the path as the emulator has it."""
+
+    ACCOUNT, KEY = "account", base64.b64encode(b"key of the account").decode()
+    NAME = "orders"
+
+    def error(self, status, code, text):
+        return status, {"Content-Type": "application/xml", "x-ms-error-code": code}, \
+            f'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{text}</Message></Error>'.encode("latin-1")
+
+    def answer(self, call):
+        path, _, query = call["path"].partition("?")
+        asked = dict(urllib.parse.parse_qsl(query))
+        wanted = f"SharedKey {self.ACCOUNT}:" + azure_signature(call["method"], path, query, call["headers"], self.ACCOUNT, self.KEY)
+        if asked.get("sig") != "good" and call["headers"].get("Authorization") != wanted:
+            return self.error(403, "AuthenticationFailed", "Server failed to authenticate the request.")
+        base = f"/{self.ACCOUNT}/{self.NAME}/messages"
+        if not path.startswith(base):
+            return self.error(404, "QueueNotFound", "The specified queue does not exist.")
+        if call["method"] == "GET":
+            got = self.queue.take(int(asked["numofmessages"]), int(asked["visibilitytimeout"]), 0)
+            items = "".join(f"<QueueMessage><MessageId>{m['id']}</MessageId><InsertionTime>Fri, 09 Oct 2026 21:04:30 GMT</InsertionTime><PopReceipt>"
+                            f"{escaped(m['receipt'])}</PopReceipt><DequeueCount>1</DequeueCount><MessageText>{escaped(m['body'])}</MessageText></QueueMessage>"
+                            for m in got)
+            return 200, {"Content-Type": "application/xml"}, \
+                f'\ufeff<?xml version="1.0" encoding="utf-8"?><QueueMessagesList>{items}</QueueMessagesList>'.encode()
+        if call["method"] == "DELETE" and self.queue.delete(asked["popreceipt"]):
+            return 204, {}, b""
+        return self.error(404, "MessageNotFound", "The specified message does not exist.")
+
+
+class MnsPeer(Peer):
+    """Alibaba's MNS, as its documentation has it."""
+
+    NAME = "orders"
+
+    def error(self, status, code, text):
+        return status, {"Content-Type": "text/xml"}, f'<?xml version="1.0"?>\n<Error xmlns="http://mns.aliyuncs.com/doc/v1">\n  <Code>{code}</Code>\n' \
+            f"  <Message>{text}</Message>\n  <RequestId>1</RequestId>\n</Error>".encode()
+
+    def answer(self, call):
+        h, (path, _, query) = call["headers"], call["path"].partition("?")
+        access, _, signature = h["Authorization"].removeprefix("MNS ").partition(":")
+        text = f"{call['method']}\n{h.get('Content-MD5', '')}\n{h['Content-Type']}\n{h['Date']}\nx-mns-version:{h['x-mns-version']}\n{call['path']}"
+        if access not in self.keys or signature != base64.b64encode(hmac.new(self.keys[access].encode(), text.encode(), hashlib.sha1).digest()).decode():
+            return self.error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match")
+        if path != f"/queues/{self.NAME}/messages":
+            return self.error(404, "QueueNotExist", "The queue name you provided is not exist.")
+        asked = dict(urllib.parse.parse_qsl(query))
+        if call["method"] == "GET":
+            got = self.queue.take(int(asked["numOfMessages"]), 30, min(int(asked["waitseconds"]), 1))
+            items = "".join(f"<Message><MessageId>{m['id']}</MessageId><ReceiptHandle>{escaped(m['receipt'])}</ReceiptHandle><MessageBody>"
+                            f"{escaped(m['body'])}</MessageBody><Priority>8</Priority></Message>" for m in got)
+            return (200, {"Content-Type": "text/xml"}, f'<?xml version="1.0"?><Messages xmlns="http://mns.aliyuncs.com/doc/v1">{items}</Messages>'.encode()) \
+                if got else self.error(404, "MessageNotExist", "Message not exist.")
+        gone = [x.text for x in xml.etree.ElementTree.fromstring(call["body"]) if not self.queue.delete(x.text)]
+        items = "".join(f"<Error><ErrorCode>ReceiptHandleError</ErrorCode><ErrorMessage>no</ErrorMessage><ReceiptHandle>{escaped(x)}</ReceiptHandle></Error>"
+                        for x in gone)
+        return (404, {}, f'<Errors xmlns="http://mns.aliyuncs.com/doc/v1">{items}</Errors>'.encode()) if gone else (204, {}, b"")
+
+
+class ServiceBusPeer(Peer):
+    """Azure Service Bus's REST interface, as its documentation has it."""
+
+    KEY = "key of the namespace="
+    PATH = "/orders"
+    numbers = 0
+
+    def refusal(self, call):
+        got = dict(x.partition("=")[::2] for x in call["headers"]["Authorization"].removeprefix("SharedAccessSignature ").split("&"))
+        text = f"{got['sr']}\n{got['se']}".encode()
+        wanted = base64.b64encode(hmac.new(self.KEY.encode(), text, hashlib.sha256).digest()).decode()
+        if got["skn"] != "listen" or urllib.parse.unquote(got["sig"]) != wanted or int(got["se"]) < time.time() \
+                or urllib.parse.unquote(got["sr"]) != "http://" + call["headers"]["Host"]:
+            return 401, {"Content-Type": "application/xml"}, b"<Error><Code>401</Code><Detail>InvalidSignature: The token has an invalid signature.</Detail></Error>"
+        return None
+
+    def answer(self, call):
+        path, _, query = call["path"].partition("?")
+        base = self.PATH + "/messages/"
+        refusal = self.refusal(call)
+        if refusal or not path.startswith(base):
+            return refusal or (404, {}, b"<Error><Code>404</Code><Detail>The messaging entity could not be found.</Detail></Error>")
+        if call["method"] == "POST" and path == base + "head":
+            got = self.queue.take(1, 60, min(int(query.removeprefix("timeout=")), 1))
+            return self.message(got[0]) if got else (204, {}, b"")
+        done = {"DELETE": self.queue.delete, "PUT": self.queue.release}[call["method"]]
+        return (200, {}, b"") if done(path.removeprefix(base)) else (404, {}, b"")
+
+    def message(self, m):
+        with self.queue.change:
+            mine = self.queue.messages[m["id"]]
+            if "number" not in mine:
+                self.numbers = mine["number"] = self.numbers + 1
+            number, mine["receipt"] = mine["number"], f"{mine['number']}/{uuid.uuid4()}"
+        broker = dict({"MessageId": m["id"], "SequenceNumber": number, "LockToken": mine["receipt"].split("/")[1], "DeliveryCount": m["count"],
+                       "EnqueuedTimeUtc": "Thu, 24 Sep 2026 01:48:16 GMT", "LockedUntilUtc": "Thu, 24 Sep 2026 01:49:16 GMT"}, **m.get("broker", {}))
+        return 201, dict({"BrokerProperties": json.dumps(broker)}, **m.get("headers", {})), m["body"].encode()
+
+
+class PubSubPeer:
+    """pubsub_peer.py seen from the tests: its queue, and what it is told. `program` is a started one."""
+
+    ACKNOWLEDGEMENTS_REFUSED = ["Acknowledge", "UNAVAILABLE", "later"]
+
+    @staticmethod
+    def refusal_of(answer):
+        return answer
+
+    def __init__(self, control):
+        self.__dict__["control"] = control
+        self.__dict__["queue"] = self
+
+    def tell(self, verb, argument=None):
+        status, text = ask(self.control, "POST", "/", json.dumps([verb, argument]).encode())
+        assert status == 200
+        return json.loads(text)
+
+    def __getattr__(self, name):
+        return self.tell("state")[name]
+
+    def __setattr__(self, name, value):
+        self.tell("set", {name: value})
+
+    def put(self, body, **more):
+        return self.tell("put", dict(more, body=body))
+
+    def show(self):
+        self.tell("show")
+
+    def start(self):
+        self.tell("start")
+
+    def stop(self):
+        self.tell("stop")
+
+
 # ---- servers
 
 
@@ -158,11 +328,14 @@ class Sqs(Broker):
 
     def call(self, action, **body):
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS." + action,
-                   "Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0"}
-        status, text = ask(self.port, "POST", "/", json.dumps(body).encode(), headers)
-        if status != 200:
-            raise AssertionError(f"{action}: {status} {text.decode()}")
-        return json.loads(text or b"{}")
+                   "Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-central-1/sqs/aws4_request, SignedHeaders=host, Signature=0"}
+        for _ in range(20):
+            status, text = ask(self.port, "POST", "/", json.dumps(body).encode(), headers)
+            if status == 200:
+                return json.loads(text or b"{}")
+            if status != 503:  # ElasticMQ's word for being busy
+                break
+        raise AssertionError(f"{action}: {status} {text.decode()}")
 
     def url(self):
         return self.call("GetQueueUrl", QueueName="orders")["QueueUrl"]
@@ -208,3 +381,94 @@ class Moto(Sqs):
         super().start()
         self.call("CreateQueue", QueueName="orders")
         return self
+
+
+class Azurite(Broker):
+    """Azure's own emulator, from `make build/azurite/.installed`. It checks signatures, and keeps what it has on disk."""
+
+    ACCOUNT, KEY = "account", AzurePeer.KEY
+
+    def environment(self):
+        return dict(os.environ, AZURITE_ACCOUNTS=f"{self.ACCOUNT}:{self.KEY}")
+
+    def command(self):
+        return ["node", os.path.join(ROOT, "build", "azurite", "node_modules", "azurite", "dist", "src", "queue", "main.js"), "--silent",
+                "--skipApiVersionCheck", "--disableTelemetry", "--queueHost", "127.0.0.1", "--queuePort", str(self.port), "--location", self.dir]
+
+    def call(self, method, path, query="", body=b""):
+        headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-12-02", "Content-Length": str(len(body))}
+        path = f"/{self.ACCOUNT}{path}"
+        text = azure_signature(method, path, query, headers, self.ACCOUNT, self.KEY, len(body))
+        headers["Authorization"] = f"SharedKey {self.ACCOUNT}:{text}"
+        status, got = ask(self.port, method, path + ("?" + query if query else ""), body, headers)
+        if status >= 300:
+            raise AssertionError(f"{method} {path}: {status} {got.decode()}")
+        return got
+
+    def put(self, body):
+        self.call("POST", "/orders/messages", "", f"<QueueMessage><MessageText>{escaped(body)}</MessageText></QueueMessage>".encode())
+
+    def left(self):
+        """Messages that nobody has now; those that were taken and not deleted come back after two minutes."""
+        return self.call("GET", "/orders/messages", "peekonly=true").count(b"<MessageId>")
+
+
+class PubSub(Broker):
+    """Google's own fake, from `make build/pubsub/.installed`. It does not stop for a restart: it would forget all."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.control = free_port()
+
+    def command(self):
+        return [os.path.join(ROOT, "build", "pubsub", "pstest"), str(self.port), str(self.control)]
+
+    def ready(self):
+        return super().ready() and answers(self.control)
+
+    def put(self, bodies):
+        return ask(self.control, "POST", "/publish?topic=projects/p/topics/orders", "\n".join(bodies).encode())[1].decode().split()
+
+    def messages(self):
+        return json.loads(ask(self.control, "GET", "/messages")[1])
+
+    def subscriptions(self):
+        return json.loads(ask(self.control, "GET", "/subscriptions")[1])
+
+
+class Wire:
+    """Between the daemon and a server that must not be restarted: stop() cuts all connections, and refuses new ones until start()."""
+
+    def __init__(self, port):
+        self.port, self.to, self.listener, self.open = free_port(), port, None, []
+
+    def start(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        return self
+
+    def accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                pair = listener.accept()[0], socket.create_connection(("127.0.0.1", self.to))
+                self.open += pair
+                for a, b in (pair, pair[::-1]):
+                    threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def copy(a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+        for s in (a, b):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for s in self.open:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        self.open = []

@@ -5,14 +5,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 
 	pb "cloud.google.com/go/pubsub/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/pstest"
@@ -30,10 +31,13 @@ func main() {
 	}
 	server := pstest.NewServerWithPort(port)
 	http.HandleFunc("/publish", func(w http.ResponseWriter, r *http.Request) {
-		lines := bufio.NewScanner(r.Body)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			fmt.Fprintln(w, server.Publish(r.URL.Query().Get("topic"), []byte(lines.Text()), map[string]string{"from": "test"}))
+		body, err := io.ReadAll(r.Body) // all of it, before the first word of the answer
+		if err != nil {
+			http.Error(w, err.Error(), 400)
+			return
+		}
+		for _, line := range strings.Split(string(body), "\n") {
+			fmt.Fprintln(w, server.Publish(r.URL.Query().Get("topic"), []byte(line), map[string]string{"from": "test"}))
 		}
 	})
 	http.HandleFunc("/messages", func(w http.ResponseWriter, r *http.Request) {
