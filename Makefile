@@ -139,7 +139,7 @@ new-source: all
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed
-	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
 build/npm/.installed build/azurite/.installed: build/%/.installed: tests/integration/%/package.json tests/integration/%/package-lock.json
 	$(call say,NPM,$@) mkdir -p $(@D); cp $^ $(@D); npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@
@@ -155,7 +155,7 @@ check: test lint
 layers:
 	$(Q)sh tests/tools/layers.sh
 cli-test: all
-	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate python3 -m unittest discover -s tests/integration -t tests/integration $(if $(V),-v)
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate python3 tests/tools/run-integration.py $(if $(V),-v)
 
 # make docs: docs/reference from the tables; make test fails if it is stale
 $(B)/reference: tests/tools/reference.c $(B)/lib.a

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the integration tests share: a daemon of their own on ephemeral ports and a temporary directory, and waiting for conditions."""
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -37,12 +39,42 @@ def until(condition, seconds=30, what="it"):
         time.sleep(0.02)
 
 
+class Ports:
+    """Ports below those that the kernel gives out by itself, a range for each process that tests: nobody takes one between its choice and its use."""
+    FIRST, SIZE, RANGES = 10000, 1000, 22
+
+    def __init__(self):
+        self.pid = None
+
+    def take_range(self):
+        self.pid, self.lock = os.getpid(), None
+        for i in range(self.RANGES):
+            lock = open(os.path.join(tempfile.gettempdir(), f"tidegate-test-ports-{os.getuid()}-{i}"), "w")
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.lock, self.low, self.next = lock, self.FIRST + i * self.SIZE, random.randrange(self.SIZE)
+                return
+            lock.close()
+
+    def bind(self, s):
+        if self.pid != os.getpid():
+            self.take_range()
+        for _ in range(self.SIZE if self.lock else 0):
+            self.next = (self.next + 1) % self.SIZE
+            with contextlib.suppress(OSError):
+                return s.bind(("127.0.0.1", self.low + self.next))
+        return s.bind(("127.0.0.1", 0))
+
+
+PORTS = Ports()
+
+
 def free_ports(n):
     """So many different ones."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
         for s in sockets:
-            s.bind(("127.0.0.1", 0))
+            PORTS.bind(s)
         return [s.getsockname()[1] for s in sockets]
 
 

@@ -236,10 +236,10 @@ class KafkaPublisher:
     def __init__(self, port):
         self.p = KafkaProducer(f"127.0.0.1:{port}", 100)
 
-    def publish(self, bodies):
+    def publish(self, bodies, seconds=1200):
         for b in bodies:
             self.p.send("t", b)
-        self.p.flush(1200)
+        self.p.flush(seconds)
 
     def close(self):
         self.p.close()
