@@ -333,8 +333,9 @@ class Sqs(Broker):
             status, text = ask(self.port, "POST", "/", json.dumps(body).encode(), headers)
             if status == 200:
                 return json.loads(text or b"{}")
-            if status != 503:  # ElasticMQ's word for being busy
+            if status not in (500, 503):  # ElasticMQ's words for being busy, and for a store that is not quite up
                 break
+            time.sleep(0.2)
         raise AssertionError(f"{action}: {status} {text.decode()}")
 
     def url(self):

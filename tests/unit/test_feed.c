@@ -149,9 +149,9 @@ give_next(struct feed *f)
 static void
 give_together(struct feed *f)
 {
-	struct event *events[MAX];
-	union feed_handle handles[MAX];
-	size_t n = 0, most = feed_wanted(f, MAX);
+	static struct event *events[FEED_WINDOW]; /* below the lock, and not on a small stack */
+	static union feed_handle handles[FEED_WINDOW];
+	size_t n = 0, most = feed_wanted(f, FEED_WINDOW);
 	for (; n < most && broker.next <= broker.last; n++) {
 		events[n] = event_new();
 		events[n]->data = arena_fmt(events[n]->arena, "%d", broker.next);
