@@ -6,7 +6,8 @@
 static int64_t
 at_random(int64_t ns)
 {
-	return ns / 2 + (int64_t)((double)(ns / 2) * (arc4random() / 0x1p32));
+	int64_t half = ns / 2;
+	return half + (int64_t)((double)half * (arc4random() / 0x1p32));
 }
 
 static int64_t

@@ -435,9 +435,9 @@ a_rate_is_kept(void **state)
 {
 	struct source *s = *state;
 	offer(1, 4);
-	start(s, 20);
 	struct timespec from, to;
 	clock_gettime(CLOCK_MONOTONIC, &from);
+	start(s, 20); /* the thread may give the first before this is back */
 	TURN_UNTIL(s, (answer_all(s), settled() == 4));
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	int64_t ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / NS_PER_MS;
