@@ -143,14 +143,14 @@ class Sftp(Watched):
                 self.failed("new", "127.0.0.1")
                 self.sshd()
             writer.join()
-        until(lambda: len(self.announced("new")) >= len(want), 120, "all files")
+        until(lambda: len(self.announced("new")) >= len(want), 400, "all files")
         self.assertEqual(sorted(self.announced("new")), sorted(want))
         self.knows("gone", len(want))
         self.d.kill()
         for _, name in want:
             os.unlink(self.path(name))
         self.d.start()
-        until(lambda: len(self.announced("gone")) >= len(want), 120, "all to go")
+        until(lambda: len(self.announced("gone")) >= len(want), 400, "all to go")
         self.assertEqual(sorted(self.announced("gone")), sorted((REMOVE, x) for _, x in want))
         self.assertEqual(len(self.announced("new")), len(want))
 
