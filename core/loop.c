@@ -331,7 +331,6 @@ loop_turn(struct loop *l, int wait_ms)
 	l->turns++;
 	forget_now(l);
 	bool busy = run_timers(l) || timer_is_due(l) || l->deferred.n || l->after.n;
-	arm_clock(l);
 	if (busy || wait_ms == 0) {
 		uv_run(&l->uv, UV_RUN_NOWAIT);
 	} else {

@@ -48,6 +48,7 @@ struct source {
 	const char *name_z, *event_z; /* for metrics and logs */
 	struct bus *bus;
 	struct filter *filter;
+	const struct s3_events *s3; /* NULL: its events are no notifications of S3 */
 	void *data;
 	enum source_state state;
 	int64_t since;

@@ -213,6 +213,7 @@ try_start(struct source *s, struct err *e)
 	if (!s->ops->start)
 		return err_set(e, ERR_UNSUPPORTED, "sources of kind %s are not served yet%s%s", s->ops->kind, s->ops->instead ? ": " : "",
 		               s->ops->instead ? s->ops->instead : "");
+	s->s3 = member_of(s->entry, &s3_events_schema);
 	str expression = filter_of(s->entry);
 	if (expression.p && !s->filter && filter_compile(expression, &s->filter, e) < 0)
 		return err_wrap(e, "filter.expression");
@@ -326,9 +327,8 @@ source_name_event(struct source *s, struct event *ev)
 bool
 source_is_told(struct source *s, struct event *ev)
 {
-	const struct s3_events *s3 = member_of(s->entry, &s3_events_schema);
 	str data = STR_NONE;
-	int rc = s3 ? s3_events_unwrap(s3, ev->arena, ev->data, &data) : -1;
+	int rc = s->s3 ? s3_events_unwrap(s->s3, ev->arena, ev->data, &data) : -1;
 	if (rc > 0)
 		ev->data = data;
 	else if (rc == 0)

@@ -56,7 +56,7 @@ void httpc_free(struct httpc *c);
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
 /* The calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_forget(struct httpc *c, void *arg);
-/* Calls with `piece` and that `arg` take in nothing for now (idle_ms does not count then), or go on; pieces may come at once. Not from within one that is to go on. */
+/* Calls with `piece` and that `arg` take in nothing until they are told to go on (idle_ms does not count then); pieces may come at once. Not from within one that is to go on. */
 void httpc_pause(struct httpc *c, void *arg, bool on);
 /* The URL without what may be secret: user, password and query. Part of `url`, or in `a`. */
 str http_url_public(struct arena *a, str url);
