@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of MinIO the source `minio` needs, for the tests: ListenBucketNotification as a stream that the test breaks when it likes, and ListObjectsV2, both with
-the signature checked. A peer of our own, made from MinIO's answers: what it leaves unproven is said in docs/compatibility.md."""
+the signature checked. A peer of our own, made from MinIO's answers: what it leaves unproven is said in docs/event-sources.md."""
 import datetime
 import hashlib
 import http.server
