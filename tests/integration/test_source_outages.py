@@ -18,48 +18,17 @@ mqtt-qos-0       mosquitto                                    at most once: what
 nats-subject     nats-server                                  goes on
 
 The brokers are stopped with SIGTERM, since mosquitto writes its sessions when it ends: what a broker loses when it is killed, nobody
-behind it can have. At most 20 lines in the log tell of an outage.
-
-A row is a class: of the broker, of the fields of the entry, of the publisher, and of what may come again."""
-import collections
-import json
-import threading
+behind it can have. At most 20 lines in the log tell of an outage. outages.py has what
+comes of each."""
 import time
 import unittest
 
 from amqp_client import AmqpPublisher
 from brokers import Mosquitto, Nats, Rabbit, Redis
 from brokers import Kafka, KafkaProducer, MockKafka
-from harness import FULL, scaled, until
 from nsq_server import NsqBroker, NsqPublisher
-from source_case import MqttPublisher, Publisher, SourceCase, ref
-
-OUTAGES = 5
-LINES = 20
-
-
-class Row:
-    kind = broker = None       # of the source; class of brokers.py
-    fields = ""                # of the entry; PORT is the broker's
-    at_most_once = False
-    needs_full = False
-    secrets = {}
-    most_waiting = None        # messages that were sent and are not on disk
-
-    def __init__(self, test):
-        self.test, self.b = test, test.broker(self.broker)
-        self.prepare()
-
-    def prepare(self):
-        """After the broker's first start."""
-
-    def publisher(self):
-        """publish(bodies): returns when the broker has them all. repeated: those that it may have twice, because a connection broke."""
-        raise NotImplementedError
-
-    def again(self):
-        """How many messages may come again, at each kill and each break."""
-        return 0
+from outages import Row, Through, case
+from source_case import MqttPublisher, Publisher, ref
 
 
 class Sessions(Mosquitto):
@@ -266,79 +235,12 @@ class KafkaApache(KafkaMock):
 ROWS |= {"kafka": KafkaMock, "kafka-apache": KafkaApache}
 
 
-class Outages(SourceCase):
-    N = scaled(2000, 100000)
-
-    def bodies(self, d, row, sent):
-        """One after the other; `sent` counts them, so that outages fall between them."""
-        for i in range(self.N):
-            sent[0] = i
-            while row.most_waiting and i % 100 == 0 and i - self.count(d) > row.most_waiting:
-                time.sleep(0.02)
-            yield b"%d" % i
-
-    def through(self, make):
-        row = make(self)
-        d = self.source(row.kind, row.fields.replace("PORT", str(row.b.port)), **row.secrets)
-        self.wait_state(d, "running")
-        publisher, sent = row.publisher(), [0]
-        failed = []
-        def run():
-            try:
-                publisher.publish(self.bodies(d, row, sent), seconds=1800)
-            except Exception as e:  # told below
-                failed.append(e)
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        for k in range(2 * OUTAGES):
-            self.outage(d, row, k, sent, failed)
-        thread.join(1800)
-        publisher.close()
-        self.assertEqual(failed, [])
-        self.ends(d, row, publisher)
-
-    def outage(self, d, row, k, sent, failed):
-        """The broker and the daemon in turn, evenly among the messages, and while they come."""
-        until(lambda: sent[0] >= (k + 1) * self.N // (2 * OUTAGES + 1) or failed, 1200, "the publisher")
-        lines = len(self.lines(d))
-        if k % 2:
-            d.kill()
-            d.start()
-        else:
-            row.b.stop()
-            row.b.start()
-        self.wait_state(d, "running")
-        self.assertLessEqual(len(self.lines(d)) - lines, LINES, d.log()[-5000:])
-
-    def got(self, d):
-        return [int(x["body"] if "body" in x else x["values"]["body"]) for x in self.events(d)]
-
-    def ends(self, d, row, publisher):
-        if row.at_most_once:
-            before = len(self.got(d))
-            end = row.publisher()
-            end.publish([b"%d" % (self.N + i) for i in range(10)])
-            end.close()
-            until(lambda: self.got(d)[-1] == self.N + 9, 60, "what came after")
-            got = [n for n in self.got(d) if n < self.N]
-            self.assertGreater(before, 0)
-            self.assertEqual(len(got) - len(publisher.repeated & {b"%d" % n for n in got}), len(set(got) - {int(n) for n in publisher.repeated}))
-            return
-        until(lambda: len(set(self.got(d))) == self.N, 1200, "all")
-        times = collections.Counter(self.got(d))
-        repeated = {int(x) for x in publisher.repeated}
-        twice = sum(times[n] - 1 for n in times if n not in repeated)
-        self.assertLessEqual(twice, row.again() * 2 * OUTAGES)
+class Outages(Through):
+    """A test for each row."""
 
 
-def case(make):
-    def test(self):
-        self.through(make)
-    return unittest.skipUnless(FULL or not make.needs_full, "its counterpart is not a package of Debian's: make integration")(test)
-
-
-for row_name, row_class in ROWS.items():
-    setattr(Outages, "test_" + row_name.replace("-", "_"), case(row_class))
+for name, row in ROWS.items():
+    setattr(Outages, "test_" + name.replace("-", "_"), case(row))
 
 if __name__ == "__main__":
     unittest.main()

@@ -81,7 +81,7 @@ def show(unit, took, skipped, wrong, text, verbose):
     else:
         print("F" if wrong else "s" if skipped == len(unit) else ".", end="", flush=True)
     for line in text.splitlines():  # what a test measured
-        if line.startswith(("ledger,", "kills:")):
+        if line.startswith(("ledger,", "kills:", "outages:")):
             print("\n" + line, end="", flush=True)
 
 
