@@ -38,6 +38,13 @@ let_in(const struct binding *b, const struct http_req *r)
 	return crypto_equal(str_trim(str_slice(header, 7, header.n)), b->token);
 }
 
+struct api *
+rest_api(const struct http_req *r)
+{
+	const struct binding *b = http_req_route_arg(r);
+	return b->api;
+}
+
 static void
 entered(struct http_req *r, void *arg)
 {

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the handlers share. */
 #include "api/rest.h"
+#include "core/store.h"
 
-static const char json_type[] = "application/json";
+const char rest_json_type[] = "application/json";
+
+/* Whoever changed something was made to wait for it already. */
+static bool
+only_reads(const struct http_req *r)
+{
+	str method = http_req_method(r);
+	return str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
+}
 
 void
 rest_reply(struct http_req *r, const struct val *v)
 {
+	struct store *store = rest_api(r)->env.store;
 	struct buf b CLEANUP(free_buf) = { 0 };
 	json_write_buf(&b, v);
-	http_reply(r, 200, json_type, buf_str(&b));
+	if (only_reads(r) && store_pending(store))
+		rest_reply_settled(r, store, arena_dup(http_req_arena(r), buf_str(&b)));
+	else
+		http_reply(r, 200, rest_json_type, buf_str(&b));
 }
 
 void
@@ -20,7 +33,7 @@ rest_fail(struct http_req *r, const struct err *e)
 	val_map_add(&m, S("code"), val_int(err_grpc_code(e->code)));
 	val_map_add(&m, S("message"), val_str(arena_dup(a, str_c(e->msg))));
 	struct val v = val_map_end(&m, a);
-	http_reply(r, err_http_status(e->code), json_type, json_write(a, &v));
+	http_reply(r, err_http_status(e->code), rest_json_type, json_write(a, &v));
 }
 
 void
@@ -160,6 +173,7 @@ static void
 stream_gone(struct stream *s)
 {
 	list_del(&s->link);
+	stream_forget_held(s);
 	s->http = NULL;
 	s->closed(s);
 }
@@ -177,23 +191,36 @@ void
 stream_start(struct stream *s, struct api *api, struct http_req *r, void (*closed)(struct stream *s))
 {
 	*s = (struct stream){ .api = api, .closed = closed };
+	list_init(&s->held);
 	s->sse = str_find(http_req_header(r, "Accept"), S("text/event-stream"), 0) != SIZE_MAX;
 	http_reply_header(r, "Cache-Control", S("no-cache"));
-	s->http = http_stream_start(r, 200, s->sse ? "text/event-stream" : json_type, client_gone, s);
+	s->http = http_stream_start(r, 200, s->sse ? "text/event-stream" : rest_json_type, client_gone, s);
 	list_add_tail(&api->streams, &s->link);
+}
+
+void
+stream_text(const struct stream *s, str key, const struct val *v, struct buf *out)
+{
+	buf_addf(out, "%s{\"%.*s\":", s->sse ? "data: " : "", STR_ARG(key));
+	json_write_buf(out, v);
+	buf_add(out, s->sse ? S("}\n\n") : S("}\n"));
+}
+
+void
+stream_pass(struct stream *s, str text)
+{
+	if (!s->http || s->ending)
+		return;
+	if (http_stream_write(s->http, text))
+		stream_end(s); /* the reader is too slow: it connects again and starts from what is then */
 }
 
 static void
 stream_message(struct stream *s, str key, const struct val *v)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
-	if (!s->http || s->ending)
-		return;
-	buf_addf(&b, "%s{\"%.*s\":", s->sse ? "data: " : "", STR_ARG(key));
-	json_write_buf(&b, v);
-	buf_add(&b, s->sse ? S("}\n\n") : S("}\n"));
-	if (http_stream_write(s->http, buf_str(&b)))
-		stream_end(s); /* the reader is too slow: it connects again and starts from what is then */
+	stream_text(s, key, v, &b);
+	stream_pass(s, buf_str(&b));
 }
 
 void

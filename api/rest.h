@@ -31,7 +31,10 @@ typedef void rest_handler(struct api *api, struct http_req *r, const struct reso
 #undef OBJECT_ROUTE
 extern const struct resource resources[]; /* ended by a row without path */
 
-/* 200 with JSON. */
+/* The API that a request came to. */
+struct api *rest_api(const struct http_req *r);
+extern const char rest_json_type[];
+/* 200 with JSON. To who only reads, once all that has been decided so far is on disk. */
 void rest_reply(struct http_req *r, const struct val *v);
 /* The status, code and message of an error, in Argo's shape. */
 void rest_fail(struct http_req *r, const struct err *e);
@@ -81,13 +84,22 @@ struct stream {
 	struct link link;
 	struct http_stream *http;
 	struct api *api;
+	struct link held; /* messages that wait for the disk (settled.c) */
 	bool sse, ending;
 	void (*closed)(struct stream *s);
 };
 void stream_start(struct stream *s, struct api *api, struct http_req *r, void (*closed)(struct stream *s));
 void stream_send(struct stream *s, const struct val *result);
+/* The same once all that has been decided so far is on disk; what waits is dropped if the stream ends first. */
+void stream_send_settled(struct stream *s, const struct val *result);
 void stream_error(struct stream *s, const struct err *e);
 /* At the end of this turn: ends the answer, then closed(). */
 void stream_end(struct stream *s);
+
+/* Between rest.c and settled.c. */
+void rest_reply_settled(struct http_req *r, struct store *store, str body);
+void stream_text(const struct stream *s, str key, const struct val *v, struct buf *out);
+void stream_pass(struct stream *s, str text);
+void stream_forget_held(struct stream *s);
 
 #endif

@@ -95,7 +95,7 @@ tell(struct watcher *w, const char *type, const struct val *workflow)
 	struct val whole = val_map_end(&wrap, a);
 	const struct val *kept = val_get(fields_select(a, &whole, w->fields), S("result"));
 	if (kept)
-		stream_send(&w->stream, kept);
+		stream_send_settled(&w->stream, kept);
 }
 
 static void

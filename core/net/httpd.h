@@ -72,6 +72,7 @@ str http_req_var(const struct http_req *r, const char *name);
 str http_req_arg(const struct http_req *r, const char *name);
 /* All query parameters in order. */
 size_t http_req_args(const struct http_req *r, const struct http_header **out);
+void *http_req_route_arg(const struct http_req *r); /* what its handler is called with */
 str http_req_peer(const struct http_req *r); /* "127.0.0.1:51234", "unix" */
 bool http_req_is_unix(const struct http_req *r);
 

@@ -126,6 +126,12 @@ http_req_is_unix(const struct http_req *r)
 	return r->httpd && r->httpd->unix_path;
 }
 
+void *
+http_req_route_arg(const struct http_req *r)
+{
+	return r->route->arg;
+}
+
 str
 http_req_peer(const struct http_req *r)
 {

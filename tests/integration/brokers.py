@@ -44,7 +44,10 @@ class Broker:
         return os.environ
 
     def run(self, *args):
-        return subprocess.run(args, cwd=self.dir, check=True, capture_output=True, text=True, timeout=300).stdout
+        done = subprocess.run(args, cwd=self.dir, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise AssertionError(f"{' '.join(args)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def text(self, name):
         with open(os.path.join(self.dir, name), encoding="utf-8") as f:

@@ -73,11 +73,17 @@ class Ceph(Broker):
         self.ceph("ceph", "osd", "new", osd)
         self.ceph("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         self.background("ceph-osd", "-i", "0")
-        until(lambda: re.search(r"1 up", self.ceph("ceph", "osd", "stat")), 120, "the storage daemon")
+        until(self.has_storage, 300, "the storage daemon")
         self.background("radosgw", "-n", "client.rgw.a")
         until(lambda: answers(self.port), 300, "the gateway")
         self.ceph("radosgw-admin", "-n", "client.rgw.a", "user", "create", "--uid=u", "--display-name=u", f"--access-key={self.ACCESS}",
                   f"--secret-key={self.SECRET}")
+
+    def has_storage(self):
+        try:
+            return re.search(r"1 up", self.ceph("ceph", "osd", "stat"))
+        except AssertionError:  # a busy monitor may not answer in time
+            return None
 
     def stop(self):
         for p in reversed(self.processes):

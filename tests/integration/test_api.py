@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST interface: who is let in, the shapes of answers and errors, objects that survive a restart, streams."""
+import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
+import sqlite3
 import unittest
 
 from harness import ROOT, TestCase, until
@@ -143,6 +146,31 @@ class Api(TestCase):
         self.addCleanup(c.close)
         c.request("GET", path, headers={"Authorization": "Bearer " + self.d.token, **({"Accept": accept} if accept else {})})
         return c.getresponse()
+
+    def on_disk(self):
+        with contextlib.closing(sqlite3.connect(f"file:{self.d.state}/tidegate.db?mode=ro", uri=True)) as db:
+            return {name for name, in db.execute("SELECT name FROM workflow")}
+
+    def test_who_reads_is_told_what_is_on_disk(self):
+        """Else somebody could act upon a workflow that a crash takes back."""
+        watch = self.stream("/api/v1/workflow-events/default?listOptions.resourceVersion=1")
+        asleep = {"metadata": {"generateName": "api-"}, "spec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            made = [pool.submit(self.create, asleep) for _ in range(200)]
+            seen, many = set(), 0
+            while len(seen) < len(made):
+                items = self.d.api("GET", "/api/v1/workflows/default?fields=items.metadata.name")[1]["items"] or []
+                disk = self.on_disk()
+                self.assertLessEqual({w["metadata"]["name"] for w in items}, disk)
+                if len(items) > len(seen):
+                    many += 1
+                seen = {w["metadata"]["name"] for w in items}
+            self.assertEqual({m.result()["metadata"]["name"] for m in made}, seen)
+        self.assertGreater(many, 1)
+        told = set()
+        while told < seen:
+            told.add(json.loads(watch.readline())["result"]["object"]["metadata"]["name"])
+            self.assertLessEqual(told, self.on_disk())
 
     def test_watch_and_logs_stream_in_both_forms(self):
         name = self.create()["metadata"]["name"]
