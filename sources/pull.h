@@ -27,6 +27,7 @@ enum {
 	PULL_WINDOW_BYTES = 16 << 20, /* and the bytes of their events */
 	PULL_ASKING_MAX = 4,          /* calls for messages at a time: as many, while each brings as many as it may */
 	PULL_ACKNOWLEDGING_MAX = 8,   /* calls that acknowledge, or release, at a time */
+	PULL_SINGLES_MAX = 16,        /* of either, where a call is about one message only: each waits for the way there and back */
 };
 #define PULL_STOP_NS (5 * NS_PER_SEC)
 

@@ -277,16 +277,30 @@ pause_source(struct source *s, bool on)
 	turn(s);
 }
 
+static const struct pull_ops singles = { .service = "Test", .batch = 1, .most = 1, .hidden_ns = HIDDEN, .ask = ask, .acknowledge = acknowledge };
+
 static int
-setup(void **state)
+setup_of(void **state, const struct pull_ops *o)
 {
 	struct source *s = the_source = MEM_NEW(struct source);
 	log_setup(LOG_ERROR, LOG_LOGFMT);
 	s->loop = loop_new();
 	loop_set_clock(s->loop, now);
-	pull_start(s, &ops, NULL);
+	pull_start(s, o, NULL);
 	*state = s;
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	return setup_of(state, &ops);
+}
+
+static int
+setup_singles(void **state)
+{
+	return setup_of(state, &singles);
 }
 
 static int
@@ -343,6 +357,25 @@ more_is_asked_for_while_answers_are_full(void **state)
 	s->idle_ns = NS_PER_SEC;
 	answer(s, 'a', 200, "");
 	expect_calls(s, "aa");
+}
+
+/* Where a call is about one message, a way to the service and back is the time of one message: so many are under way. */
+static void
+singles_are_many_at_a_time(void **state)
+{
+	struct source *s = *state;
+	turn(s);
+	for (int i = 0; i < 40; i++)
+		answer(s, 'a', 200, "m");
+	expect_calls(s, "aaaaaaaaaaaaaaaa");
+	commit_all(s);
+	expect_calls(s, "aaaaaaaaaaaaaaaakkkkkkkkkkkkkkkk");
+	assert_string_equal(receipts(s, 'k'), "0");
+	answer(s, 'k', 200, "");
+	expect_calls(s, "aaaaaaaaaaaaaaaakkkkkkkkkkkkkkkk");
+	for (int i = 0; i < 16; i++)
+		answer(s, 'a', 200, "");
+	expect_calls(s, "kkkkkkkkkkkkkkkk");
 }
 
 static void
@@ -569,6 +602,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(what_is_on_disk_is_acknowledged_in_batches),
 		TEST(more_is_asked_for_while_answers_are_full),
+		cmocka_unit_test_setup_teardown(singles_are_many_at_a_time, setup_singles, teardown),
 		TEST(no_more_than_the_window_is_taken),
 		TEST(a_full_bus_keeps_what_came_in_order),
 		TEST(failures_wait_longer_and_longer_and_are_told_once),
