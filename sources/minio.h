@@ -44,6 +44,7 @@ minio_suffix(const struct minio_source *c)
 }
 
 struct http_call;
+struct http_answer;
 /* A signed GET of the bucket with that query, with the secrets as they are now; in `a`. */
 int minio_request(struct source *s, str query, struct arena *a, struct http_call *out, struct err *e) MUST_CHECK;
 /* What a refusal says. */
@@ -51,19 +52,50 @@ void minio_refused(struct arena *a, int status, str body, struct err *e);
 /* The query of the stream of notifications, in `a`. */
 str minio_stream_query(const struct minio_source *c, struct arena *a);
 
-/* ---- minio_catch_up.c: what came while nobody listened --------------------------------------------------------------- */
+/* When the server answered, by its clock (ns); by ours, if it does not say. */
+int64_t minio_server_time(struct source *s, const struct http_answer *answer);
+
+/* The clocks of a cluster differ, and an event is sent a moment after its object was written: so far a listing looks back. */
+#define MINIO_OVERLAP (60 * NS_PER_SEC)
+
+/* ---- minio_seen.c: which objects events were about ------------------------------------------------------------------- */
+
+struct minio_seen;
+struct minio_seen *minio_seen_new(void);
+/* An event of that object was told, of that time (ns). */
+void minio_seen_add(struct minio_seen *s, str key, str etag, int64_t time);
+/* Whether one was told of the object as it was written then. It may have been forgotten. */
+bool minio_seen_has(const struct minio_seen *s, str key, str etag, int64_t modified);
+void minio_seen_free(struct minio_seen *s);
+
+/* ---- minio_record.c: notifications and their records ---------------------------------------------------------------- */
+
+/*
+ * The delivery id of the event that this object was written at that time (ns), whether it came by the stream or was found in a listing, which knows
+ * milliseconds only. In `a`.
+ */
+str minio_delivery(struct arena *a, str key, str etag, int64_t time);
+/* Notes which object the record is about. Its delivery id, in `a`; absent if it is not about an object that was written, as a listing could show it. */
+str minio_saw(struct minio_seen *seen, struct arena *a, const struct val *record);
+/* The event with these records, a list in JSON. */
+struct event *minio_event(const struct minio_source *c, str records);
+/* source_ops.wrap: one record, or a whole notification. */
+int minio_wrap(struct source *s, struct arena *a, str body, str *out, struct err *e);
+
+/* ---- minio_catch_up.c: what the stream has not told ------------------------------------------------------------------ */
 
 struct catch_up;
 struct catch_up_ops {
 	/* An object that nobody was told of: a record as JSON. */
-	void (*missed)(void *arg, str record, str dedup);
-	/* All of them were told; or e: they could not be, and are looked for with the next connection. */
-	void (*done)(void *arg, const struct err *e);
+	void (*missed)(void *arg, str record, str delivery);
+	/* All that was written before `time` (ns, by the server's clock) is told; or e: it could not be listed. */
+	void (*done)(void *arg, int64_t time, const struct err *e);
 };
-struct catch_up *catch_up_new(struct source *s, struct httpc *client, const struct catch_up_ops *ops, void *arg);
-/* An event of that object was told, of that time (ns). */
-void catch_up_saw(struct catch_up *c, str key, str etag, int64_t time);
-/* Looks for objects that were written after `since` (ns), by the server's clock. If that is under way already, it is done once more. */
+struct catch_up *catch_up_new(struct source *s, struct httpc *client, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg);
+/*
+ * Looks for objects that were written after `since` (ns), by the server's clock; 0: for none, only for what its clock says. If that is under way
+ * already, it is done once more. Not from within a call's `opened` or `piece`.
+ */
 void catch_up_begin(struct catch_up *c, int64_t since);
 /* The bus has room again: goes on with the next page. */
 void catch_up_go_on(struct catch_up *c);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minio_catch_up: MinIO keeps no notifications for who is away. After each connection the bucket is listed, page by page, and an object
- * that was written since the last event, and that no event was about, is told of as a record made from what a listing has. What was deleted meanwhile
- * cannot be seen, nor what was overwritten or deleted again.
- *
- * Whether an event was about it is looked up by key and ETag in a table of the last ones, where two that meet push each other out: then the
- * object is told of once more, which is better than never. The same finding has the same delivery id, so it is one event.
+ * minio_catch_up: MinIO keeps no notifications for who is away, drops what a listener does not take in time, and may hold a stream back. So the bucket is listed,
+ * page by page, and an object that was written since the last time, and that no event was about, is told of as a record made from what a listing
+ * has. What was deleted meanwhile cannot be seen, nor what was overwritten or deleted again.
  */
 #include "core/log.h"
 #include "core/net/httpc.h"
@@ -13,35 +10,27 @@
 #include "sources/s3_event.h"
 #include "sources/s3_list.h"
 
-/* The clocks of a cluster differ, and an event is sent a moment after its object was written. */
-#define OVERLAP (60 * NS_PER_SEC)
-#define SLACK (2 * NS_PER_SEC)
-enum { SEEN = 4096, PAGES_MAX = 1000 };
+enum { PAGES_MAX = 1000 };
 
 struct catch_up {
 	struct source *source;
 	struct httpc *client;
+	struct minio_seen *seen;
 	const struct catch_up_ops *ops;
 	void *arg;
 	bool under_way, again; /* and once more, since there was another gap */
 	bool waiting; /* for room in the bus */
-	int64_t since;
+	bool limit_told;
+	int64_t since, began; /* began: the server's time of the first page */
 	str next; /* continuation token, owned */
 	size_t pages;
-	struct seen {
-		uint64_t object;
-		int64_t time;
-	} seen[SEEN];
 };
 
 struct catch_up *
-catch_up_new(struct source *s, struct httpc *client, const struct catch_up_ops *ops, void *arg)
+catch_up_new(struct source *s, struct httpc *client, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg)
 {
 	struct catch_up *c = MEM_NEW(struct catch_up);
-	c->source = s;
-	c->client = client;
-	c->ops = ops;
-	c->arg = arg;
+	*c = (struct catch_up){ .source = s, .client = client, .seen = seen, .ops = ops, .arg = arg };
 	return c;
 }
 
@@ -50,38 +39,6 @@ catch_up_free(struct catch_up *c)
 {
 	str_disown(c->next);
 	free(c);
-}
-
-/* FNV-1a */
-static uint64_t
-hash(uint64_t h, str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3;
-	return (h ^ 0xff) * 0x100000001b3;
-}
-
-static uint64_t
-object_of(str key, str etag)
-{
-	return hash(hash(0xcbf29ce484222325, key), etag);
-}
-
-void
-catch_up_saw(struct catch_up *c, str key, str etag, int64_t time)
-{
-	uint64_t object = object_of(key, etag);
-	struct seen *s = &c->seen[object % SEEN];
-	if (s->object != object || s->time < time)
-		*s = (struct seen){ object, time };
-}
-
-static bool
-was_seen(const struct catch_up *c, const struct s3_object *o)
-{
-	uint64_t object = object_of(o->key, o->etag);
-	const struct seen *s = &c->seen[object % SEEN];
-	return s->object == object && s->time + SLACK >= o->modified;
 }
 
 /* ---- a page ----------------------------------------------------------------------------------------------------------- */
@@ -100,7 +57,7 @@ end(struct catch_up *c, const struct err *e)
 		return;
 	}
 	c->under_way = c->waiting = c->again = false;
-	c->ops->done(c->arg, e);
+	c->ops->done(c->arg, c->began, e);
 }
 
 /* An upload in parts shows by its ETag. */
@@ -128,7 +85,7 @@ tell(struct catch_up *c, const struct s3_object *o)
 	const struct minio_source *config = source_config(c->source);
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct val_map object = { 0 }, bucket = { 0 }, s3 = { 0 }, record = { 0 };
-	val_map_add(&object, S("key"), val_str(s3_key_encode(a, o->key)));
+	val_map_add(&object, S("key"), val_str(o->key));
 	val_map_add(&object, S("size"), val_int(o->size));
 	val_map_add(&object, S("eTag"), val_str(o->etag));
 	val_map_add(&bucket, S("name"), val_str(config->bucket->name));
@@ -140,13 +97,16 @@ tell(struct catch_up *c, const struct s3_object *o)
 	val_map_add(&record, S("eventVersion"), val_str(S("2.0")));
 	val_map_add(&record, S("eventSource"), val_str(S("minio:s3")));
 	val_map_add(&record, S("awsRegion"), val_str(config->region.p ? config->region : S("")));
-	val_map_add(&record, S("eventTime"), val_str(time_rfc3339_nano(a, o->modified)));
+	str second = time_rfc3339(a, o->modified);
+	val_map_add(&record, S("eventTime"), val_str(arena_fmt(a, "%.*s.%03dZ", STR_ARG(str_slice(second, 0, second.n - 1)),
+	                                                      (int)(o->modified / NS_PER_MS % 1000))));
 	val_map_add(&record, S("eventName"), val_cstr(name_of(o)));
 	val_map_add(&record, S("s3"), val_map_end(&s3, a));
 	struct val v = val_map_end(&record, a);
 	struct buf b CLEANUP(free_buf) = { 0 };
 	s3_record_json(&b, &v);
-	c->ops->missed(c->arg, buf_str(&b), arena_fmt(a, "listing %016llx %lld", (unsigned long long)object_of(o->key, o->etag), (long long)o->modified));
+	minio_seen_add(c->seen, o->key, o->etag, o->modified);
+	c->ops->missed(c->arg, buf_str(&b), minio_delivery(a, o->key, o->etag, o->modified));
 }
 
 static void
@@ -155,7 +115,8 @@ tell_page(struct catch_up *c, const struct s3_page *p)
 	const struct minio_source *config = source_config(c->source);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct s3_object *o = &p->objects[i];
-		if (o->modified > c->since - OVERLAP && str_ends(o->key, minio_suffix(config)) && is_wanted(config, name_of(o)) && !was_seen(c, o))
+		if (o->modified > c->since - MINIO_OVERLAP && str_ends(o->key, minio_suffix(config)) && is_wanted(config, name_of(o)) &&
+		    !minio_seen_has(c->seen, o->key, o->etag, o->modified))
 			tell(c, o);
 	}
 }
@@ -180,13 +141,18 @@ answered(void *arg, const struct http_answer *ans, const struct err *failure)
 		end(c, failure ? failure : &e);
 		return;
 	}
-	tell_page(c, &page);
+	if (!c->pages)
+		c->began = minio_server_time(c->source, ans);
+	if (c->since)
+		tell_page(c, &page);
 	str_disown(c->next);
-	c->next = page.next.n ? str_own(page.next) : STR_NONE;
+	c->next = page.next.n && c->since ? str_own(page.next) : STR_NONE;
 	if (c->next.p && ++c->pages == PAGES_MAX) {
 		err_set(&e, ERR_LIMIT, "listing the bucket: it has more than %d objects; of those behind them it is not known whether one was missed",
 		        PAGES_MAX * S3_PAGE_MAX);
-		log_warn("notifications may have been missed", "error", e.msg, NULL);
+		if (!c->limit_told)
+			log_warn("notifications may have been missed", "error", e.msg, NULL);
+		c->limit_told = true;
 		end(c, NULL);
 	} else if (!c->next.p) {
 		end(c, NULL);
@@ -209,7 +175,7 @@ ask(struct catch_up *c)
 		return;
 	if (c->next.p)
 		buf_addf(&q, "continuation-token=%.*s&", STR_ARG(sigv4_encode(a, c->next, false)));
-	buf_addf(&q, "encoding-type=url&list-type=2&max-keys=%d&prefix=%.*s", S3_PAGE_MAX, STR_ARG(sigv4_encode(a, minio_prefix(config), false)));
+	buf_addf(&q, "encoding-type=url&list-type=2&max-keys=%d&prefix=%.*s", c->since ? S3_PAGE_MAX : 1, STR_ARG(sigv4_encode(a, minio_prefix(config), false)));
 	if (minio_request(c->source, buf_str(&q), a, &call, &e) < 0)
 		end(c, &e);
 	else

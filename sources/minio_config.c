@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* minio_config: what a manifest says of a minio source, and what is asked of the server for it. */
+#include "core/net/http_date.h"
 #include "core/net/httpc.h"
 #include "sources/check.h"
 #include "sources/minio.h"
 #include "sources/s3_list.h"
 
-enum { PING_S = 10 };
+/* As often as it can be asked for: a server that holds its stream back until there are a few KiB then has them in minutes. */
+enum { PING_S = 1 };
 
 static const struct schema minio_bucket_schema = { "S3Bucket", "A bucket.", sizeof(struct minio_bucket),
 	(const struct field[]){
@@ -110,4 +112,11 @@ minio_stream_query(const struct minio_source *c, struct arena *a)
 	buf_addf(&q, "ping=%d&prefix=%.*s&suffix=%.*s", PING_S, STR_ARG(sigv4_encode(a, minio_prefix(c), false)),
 	         STR_ARG(sigv4_encode(a, minio_suffix(c), false)));
 	return arena_dup(a, buf_str(&q));
+}
+
+int64_t
+minio_server_time(struct source *s, const struct http_answer *answer)
+{
+	int64_t time;
+	return http_date_read(http_answer_header(answer, "Date"), &time) ? time : loop_now(source_loop(s));
 }
