@@ -14,7 +14,7 @@ import time
 import unittest
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration")
-FIRST = ("Outages", "Ledger", "test_source_kafka", "test_restarts", "test_joins")  # take longest
+FIRST = ("Outages", "RealMinio.test_outages", "Ledger", "test_source_kafka", "test_restarts", "test_joins")  # take longest
 
 
 def tests_of(suite):
