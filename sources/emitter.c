@@ -82,7 +82,7 @@ open_channel(struct feed *f, const struct peer_target *t, struct err *e)
 	const struct emitter_source *c = feed_config(f);
 	struct mqtt_hello h = { MQTT_V3, S(""), t->user, t->password, true };
 	str topic = arena_fmt(a, "%.*s/%.*s/", STR_ARG(bare(c->channel_key)), STR_ARG(bare(c->channel_name)));
-	return mqtt_feed_open(t, &h, topic, 0, form(c), e);
+	return mqtt_feed_open(f, t, &h, topic, 0, form(c), e);
 }
 
 static const struct feed_ops feed = { "emitter", target, open_channel, mqtt_feed_receive, mqtt_feed_wait, mqtt_feed_settle, NULL, mqtt_feed_close };

@@ -30,12 +30,14 @@ struct item {
 	struct link link;  /* in feed.given: below the lock */
 	struct link held;  /* in feed.held: the loop's */
 	struct feed *feed;
-	struct event *ev;  /* while it is held: one reference */
+	struct event *ev;  /* while it is held: one reference; NULL for what is to be saved */
+	void (*save)(struct source *s, union feed_handle handle);
 	size_t bytes;
 	union feed_handle handle;
 	bool done;         /* on disk, dropped or refused: below the lock */
 	bool given_up;     /* will not be on disk: below the lock */
 	bool forgotten;    /* its connection is gone: below the lock */
+	bool is_awaited;   /* by feed_save_now: below the lock */
 };
 
 struct feed {
@@ -198,6 +200,8 @@ add_item(struct feed *f, size_t bytes, union feed_handle handle)
 	return i;
 }
 
+static void save_in_its_place(void *arg);
+
 static struct item *
 new_item(struct feed *f, size_t bytes, union feed_handle handle)
 {
@@ -228,6 +232,41 @@ feed_give_all(struct feed *f, struct event *const *events, const union feed_hand
 		pthread_mutex_unlock(&f->lock);
 		source_emit_all(f->source, ev, items, now);
 	}
+}
+
+static struct item *
+save_later(struct feed *f, void (*save)(struct source *s, union feed_handle handle), union feed_handle handle)
+{
+	pthread_mutex_lock(&f->lock);
+	struct item *i = add_item(f, 0, handle);
+	i->save = save;
+	pthread_mutex_unlock(&f->lock);
+	loop_post(f->loop, save_in_its_place, i);
+	return i;
+}
+
+void
+feed_save(struct feed *f, void (*save)(struct source *s, union feed_handle handle), union feed_handle handle)
+{
+	(void)save_later(f, save, handle);
+}
+
+int
+feed_save_now(struct feed *f, void (*save)(struct source *s, union feed_handle handle), union feed_handle handle, struct err *e)
+{
+	struct item *i = save_later(f, save, handle);
+	pthread_mutex_lock(&f->lock);
+	i->is_awaited = true;
+	while (!i->done && !i->given_up && !f->ending)
+		pthread_cond_wait(&f->room, &f->lock);
+	bool done = i->done;
+	list_del(&i->link);
+	f->unsettled--;
+	i->forgotten = true;
+	if (i->done || i->given_up)
+		free(i);
+	pthread_mutex_unlock(&f->lock);
+	return done ? 0 : err_set(e, ERR_UNAVAILABLE, "%s: the source stops", f->ops->name);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------ */
@@ -562,6 +601,8 @@ answered(struct feed *f, struct item *i)
 	f->with_loop--;
 	f->bytes -= i->bytes;
 	i->done = true;
+	if (i->is_awaited)
+		pthread_cond_broadcast(&f->room);
 	if (i->forgotten)
 		free(i);
 	else if (f->given.next == &i->link || (f->ending && f->thread_runs))
@@ -600,10 +641,43 @@ feed_ack(struct source *s, struct event *ev, void *token, bool duplicate UNUSED,
 		return;
 	}
 	i->ev = event_ref(ev);
-	if (f->stopping)
-		give_up(f, i);
-	else
+	if (!f->stopping) {
 		list_add_tail(&f->held, &i->held);
+		return;
+	}
+	give_up(f, i);
+	free_if_over(f);
+}
+
+union feed_handle
+feed_handle_of(const void *token)
+{
+	return ((const struct item *)token)->handle;
+}
+
+/* ---- the loop: what is saved among the messages -------------------------------------------------------------------------- */
+
+static void
+saved(void *arg)
+{
+	struct item *i = arg;
+	answered(i->feed, i);
+}
+
+static void
+save_in_its_place(void *arg)
+{
+	struct item *i = arg;
+	struct feed *f = i->feed;
+	if (f->stopping) {
+		give_up(f, i);
+		free_if_over(f);
+	} else if (!list_empty(&f->held)) {
+		list_add_tail(&f->held, &i->held);
+	} else {
+		i->save(f->source, i->handle);
+		source_after_commit(f->source, saved, i);
+	}
 }
 
 /* In their order; what finds no room again is held again. */
@@ -622,7 +696,10 @@ give_held(struct feed *f)
 		struct event *ev = i->ev;
 		list_del(&i->held);
 		i->ev = NULL;
-		source_emit(f->source, ev, i);
+		if (ev)
+			source_emit(f->source, ev, i);
+		else
+			save_in_its_place(i); /* held again if what is before it is */
 	}
 }
 
@@ -713,33 +790,4 @@ feed_describe(const struct source *s, struct val_map *m, struct arena *a UNUSED)
 	val_map_add(m, S("underWay"), val_int((int64_t)under_way));
 	if (f->refused)
 		val_map_add(m, S("refused"), val_int((int64_t)f->refused));
-}
-
-int
-feed_secret(struct source *s, const struct secret_ref *ref, struct arena *a, str *out, struct err *e)
-{
-	*out = STR_NONE;
-	return ref ? source_secret(s, ref, a, out, e) : 0;
-}
-
-int
-feed_login(struct source *s, const struct basic_auth *auth, struct arena *a, struct peer_target *t, struct err *e)
-{
-	if (!auth)
-		return 0;
-	if (feed_secret(s, auth->username, a, &t->user, e) < 0)
-		return -1;
-	return feed_secret(s, auth->password, a, &t->password, e);
-}
-
-int
-feed_tls(struct source *s, const struct tls_config *tls, struct arena *a, struct peer_target *t, struct err *e)
-{
-	if (!tls)
-		return 0;
-	t->tls = true;
-	t->insecure = tls->insecure_skip_verify;
-	if (feed_secret(s, tls->ca_cert, a, &t->ca_pem, e) < 0 || feed_secret(s, tls->client_cert, a, &t->cert_pem, e) < 0)
-		return -1;
-	return feed_secret(s, tls->client_key, a, &t->key_pem, e);
 }

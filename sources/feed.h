@@ -82,6 +82,8 @@ void *feed_context(const struct source *s);
 void feed_ack(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
 void feed_pause(struct source *s, bool on);
 void feed_stop(struct source *s);
+/* The handle of what was given, for source_ops.take. */
+union feed_handle feed_handle_of(const void *token);
 /* source_ops.describe: messages under way, and since when there has been no connection. */
 void feed_describe(const struct source *s, struct val_map *m, struct arena *a);
 /* Login and TLS of a target, as target() needs them. NULL is fine. */
@@ -104,6 +106,13 @@ void feed_give_all(struct feed *f, struct event *const *events, const union feed
  * place, or the broker would send it for ever.
  */
 void feed_refuse(struct feed *f, union feed_handle handle, const struct err *e);
+/*
+ * Something that is no message and has its place among them: `save` is called on the loop, where what was given before has been taken in, and
+ * `handle` is settled once what it wrote is on disk. Not when the source has been stopped.
+ */
+void feed_save(struct feed *f, void (*save)(struct source *s, union feed_handle handle), union feed_handle handle);
+/* The same for open: waits until it is on disk, and is not settled. -1: the source stops. */
+int feed_save_now(struct feed *f, void (*save)(struct source *s, union feed_handle handle), union feed_handle handle, struct err *e) MUST_CHECK;
 /* There is room in the window, the bus, and the rate. */
 bool feed_wants(struct feed *f);
 /* How many messages there is room for, up to `most`. */

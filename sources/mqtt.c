@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mqtt: messages of MQTT topics (spec events A3), over mqtt_feed.h. Argo's has QoS 0 and a new session each time; what loses no message
- * is ours: `qos: 1` with `cleanSession: false`.
+ * is ours: `qos: 1` or `2` with `cleanSession: false`; what comes again then is known by mqtt_memory.h.
  */
 #include "core/net/mqtt.h"
 #include "core/net/stream.h"
 #include "sources/check.h"
 #include "sources/mqtt_feed.h"
+#include "sources/mqtt_memory.h"
 #include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
@@ -82,16 +83,37 @@ open_session(struct feed *f, const struct peer_target *t, struct err *e)
 {
 	const struct mqtt_source *c = feed_config(f);
 	struct mqtt_hello h = { (int)c->protocol_version, c->client_id, t->user, t->password, c->clean_session };
-	return mqtt_feed_open(t, &h, c->topic, (int)c->qos, form(c), e);
+	return mqtt_feed_open(f, t, &h, c->topic, (int)c->qos, form(c), e);
 }
 
 static const struct feed_ops feed = { "mqtt", target, open_session, mqtt_feed_receive, mqtt_feed_wait, mqtt_feed_settle, NULL, mqtt_feed_close };
+
+/* The rows are there: it begins to connect. */
+static void
+begin(void *arg, const struct source_row *rows, size_t n, const struct err *unread)
+{
+	struct source *s = arg;
+	const struct mqtt_source *c = source_config(s);
+	struct err e;
+	if (unread) {
+		source_state(s, false, unread);
+		return;
+	}
+	struct feed_context context = { mqtt_memory_new(), mqtt_memory_free };
+	mqtt_memory_load(context.p, rows, n);
+	if (feed_start_context(s, &feed, context, c->connection_backoff, 0, &e) < 0)
+		source_state(s, false, &e);
+}
 
 static int
 start(struct source *s, struct err *e)
 {
 	const struct mqtt_source *c = source_config(s);
-	return feed_start(s, &feed, c->connection_backoff, 0, e);
+	if (c->clean_session)
+		return feed_start(s, &feed, c->connection_backoff, 0, e);
+	source_connecting(s);
+	source_read_rows(s, begin, s);
+	return 0;
 }
 
 static int
@@ -102,4 +124,4 @@ wrap(struct source *s, struct arena *a, str body, str *out, struct err *e)
 }
 
 const struct source_ops source_mqtt = { .kind = "mqtt", .doc = "Messages of MQTT topics.", .schema = &mqtt_source_schema,
-	.start = start, .ack = feed_ack, .pause = feed_pause, .stop = feed_stop, .wrap = wrap, .describe = feed_describe };
+	.start = start, .ack = feed_ack, .take = mqtt_feed_take, .pause = feed_pause, .stop = feed_stop, .wrap = wrap, .describe = feed_describe };

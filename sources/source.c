@@ -95,6 +95,12 @@ source_count_failure(struct source *s)
 	metric_add(METRIC_EVENTS_FAILED, 1, s->name_z, s->event_z, NULL);
 }
 
+void
+source_count_duplicate(struct source *s)
+{
+	metric_add(METRIC_EVENTS_DUPLICATE, 1, s->name_z, s->event_z, NULL);
+}
+
 /* ---- life of one source --------------------------------------------------------------------------------------- */
 
 void
@@ -117,6 +123,12 @@ struct store *
 source_store(const struct source *s)
 {
 	return s->owner->store;
+}
+
+void
+source_after_commit(struct source *s, void (*done)(void *arg), void *arg)
+{
+	store_after_commit(s->owner->store, done, arg);
 }
 
 void
@@ -364,6 +376,11 @@ take_in(struct source *s, struct event *ev, void *token)
 	source_name_event(s, ev);
 	if (!source_is_told(s, ev) || filtered_out(s, ev)) {
 		answer(s, ev, token, false, NULL);
+		return;
+	}
+	if (s->ops->take && !s->ops->take(s, ev, token)) {
+		err_set(&e, ERR_UNAVAILABLE, "the source stops");
+		answer(s, ev, token, false, &e);
 		return;
 	}
 	struct emitted *m = ARENA_NEW(ev->arena, struct emitted);

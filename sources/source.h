@@ -30,6 +30,11 @@ struct source_ops {
 	 * offset. Also after stop(), for what was under way. ev->seq is 0 if the filter dropped it. May be NULL.
 	 */
 	void (*ack)(struct source *s, struct event *ev, void *token, bool duplicate, const struct err *e);
+	/*
+	 * The event is about to be published: what the kind writes now (marks, rows) is in its transaction. false: it is not taken in, and ack says
+	 * ERR_UNAVAILABLE. May be NULL.
+	 */
+	bool (*take)(struct source *s, struct event *ev, void *token);
 	void (*pause)(struct source *s, bool on); /* the bus is full / has room again; may be NULL: source_is_paused says it too */
 	void (*stop)(struct source *s);           /* ends with source_stopped(), now or later */
 	/*
@@ -73,6 +78,8 @@ void source_stopped(struct source *s);
 void source_set_url(struct source *s, str url);
 /* A request that the source refused, for the metrics. */
 void source_count_failure(struct source *s);
+/* A delivery that the source knew, and did not emit again, for the metrics. */
+void source_count_duplicate(struct source *s);
 /*
  * A number that survives restarts, one an entry: the last tick, an offset. Reads it (0: never set) and calls `done` in a later turn
  * unless the source was stopped meanwhile.
@@ -96,6 +103,8 @@ struct source_row {
  * it. `e`: they cannot be read: no reason to forget them.
  */
 void source_read_rows(struct source *s, void (*done)(void *arg, const struct source_row *rows, size_t n, const struct err *e), void *arg);
+/* Calls `done` once all that was written or emitted until now is on disk. */
+void source_after_commit(struct source *s, void (*done)(void *arg), void *arg);
 /* Sets and removes rows in this turn's transaction: together with what is emitted in this turn. `anew`: all that were there before go. */
 void source_write_rows(struct source *s, bool anew, const struct source_row *rows, size_t n);
 

@@ -87,15 +87,19 @@ struct mqtt;
 /* Host, port, TLS and WebSocket of "tcp://host:port", also mqtt, ssl, tls, mqtts, tcps, ws and wss. In `a`. ERR_INVALID. */
 struct stream_to;
 int mqtt_address(str url, struct arena *a, struct stream_to *to, struct peer_url *parts, struct err *e) MUST_CHECK;
-/* Connects to t->address and subscribes; has waited for the broker's word on both. NULL: `e` has it. */
-struct mqtt *mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, str topic, int qos, struct err *e) MUST_CHECK;
+/* Connects to t->address, and has waited for the broker's word. *session: it has the session of before. NULL: `e` has the reason. */
+struct mqtt *mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, bool *session, struct err *e) MUST_CHECK;
+/* Subscribes, the same way; what a session that goes on has for us may come before. -1: the connection is to be closed. */
+int mqtt_subscribe(struct mqtt *c, str topic, int qos, struct err *e) MUST_CHECK;
 /*
- * The next message that is there; its texts are valid until the next call of any of these. 1: a message; `too_large`: one without payload,
- * which is more than MQTT_PACKET_MAX. 0: none now. -1: the connection is of no use any more.
+ * The next PUBLISH or PUBREL that is there; its texts are valid until the next call of any of these. 1: one is; `too_large`: a PUBLISH without
+ * payload, which is more than MQTT_PACKET_MAX. 0: none now. -1: the connection is of no use any more.
  */
 int mqtt_next(struct mqtt *c, struct mqtt_packet *out, bool *too_large, struct err *e) MUST_CHECK;
 /* Acknowledges a message of that QoS and id; to be followed by mqtt_flush. */
 void mqtt_ack(struct mqtt *c, int qos, unsigned id);
+/* Answers PUBREL; to be followed by mqtt_flush. */
+void mqtt_complete(struct mqtt *c, unsigned id);
 /* Sends what is to be sent, and a ping when it is time. `listening`: mqtt_next was called until it had none, so silence means something. */
 int mqtt_flush(struct mqtt *c, bool listening, struct err *e) MUST_CHECK;
 /* For poll(2): its descriptor, what to wait for, and the time in ms until mqtt_flush is to be called. */

@@ -139,7 +139,7 @@ await(struct mqtt *c, enum mqtt_type type, struct mqtt_packet *p, struct err *e)
 }
 
 static int
-greet(struct mqtt *c, const struct mqtt_hello *h, struct err *e)
+greet(struct mqtt *c, const struct mqtt_hello *h, bool *session, struct err *e)
 {
 	struct mqtt_packet p;
 	struct mqtt_property property;
@@ -148,14 +148,15 @@ greet(struct mqtt *c, const struct mqtt_hello *h, struct err *e)
 		return -1;
 	if (p.code)
 		return refused(c, &p, "connecting", e);
+	*session = p.session;
 	for (str rest = p.properties; mqtt_property(&rest, &property);)
 		if (property.id == MQTT_SERVER_KEEP_ALIVE)
 			c->keep_alive_ms = property.number * 1000;
 	return 0;
 }
 
-static int
-subscribe(struct mqtt *c, str topic, int qos, struct err *e)
+int
+mqtt_subscribe(struct mqtt *c, str topic, int qos, struct err *e)
 {
 	struct mqtt_packet p;
 	char what[200];
@@ -171,7 +172,7 @@ subscribe(struct mqtt *c, str topic, int qos, struct err *e)
 }
 
 struct mqtt *
-mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, str topic, int qos, struct err *e)
+mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, bool *session, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct stream_to to;
@@ -184,7 +185,7 @@ mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, str topic, in
 		return NULL;
 	struct mqtt *c = MEM_NEW(struct mqtt);
 	*c = (struct mqtt){ .stream = s, .version = h->version, .keep_alive_ms = MQTT_KEEP_ALIVE_S * 1000, .heard_ms = now_ms() };
-	if (greet(c, h, e) == 0 && subscribe(c, topic, qos, e) == 0)
+	if (greet(c, h, session, e) == 0)
 		return c;
 	c->out.n = 0;
 	mqtt_close(c);
@@ -205,14 +206,12 @@ mqtt_close(struct mqtt *c)
 
 /* ---- messages ---------------------------------------------------------------------------------------------------------------- */
 
-/* Something that is no message. */
+/* Something that is nothing to whoever receives. */
 static int
 handle(struct mqtt *c, const struct mqtt_packet *p, struct err *e)
 {
 	if (p->type == MQTT_DISCONNECT)
 		return refused(c, p, "the broker closes the connection", e);
-	if (p->type == MQTT_PUBREL)
-		mqtt_write_ack(&c->out, MQTT_PUBCOMP, p->id);
 	return 0;
 }
 
@@ -250,7 +249,7 @@ mqtt_next(struct mqtt *c, struct mqtt_packet *out, bool *too_large, struct err *
 			rc = begin_large(c, size, out, e);
 		else if (rc == 1)
 			c->used += size;
-		if (rc < 0 || (rc == 1 && out->type == MQTT_PUBLISH))
+		if (rc < 0 || (rc == 1 && (out->type == MQTT_PUBLISH || out->type == MQTT_PUBREL)))
 			return rc;
 		if (rc == 1 && handle(c, out, e) < 0)
 			return -1;
@@ -264,6 +263,12 @@ mqtt_ack(struct mqtt *c, int qos, unsigned id)
 {
 	if (qos)
 		mqtt_write_ack(&c->out, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, id);
+}
+
+void
+mqtt_complete(struct mqtt *c, unsigned id)
+{
+	mqtt_write_ack(&c->out, MQTT_PUBCOMP, id);
 }
 
 int

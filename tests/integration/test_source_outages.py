@@ -4,9 +4,8 @@ broker has said that it has it. 2,000 messages in `make test`, 100,000 in `make 
 
 row              counterpart                                  what must come of it
 ---------------  -------------------------------------------  ----------------------------------------------------------------
-mqtt-qos-1       mosquitto, a session that stays              none is lost; those under way at a kill or a break may come again,
-mqtt-qos-2       mosquitto, a session that stays              as other events: MQTT has no identity that lasts. mosquitto 2.0.11 has
-                                                              all under way that waits in a session which it has read from disk (20
+mqtt-qos-1       mosquitto, a session that stays              none is lost, and none is an event twice: what mqtt_memory.h remembers. mosquitto
+mqtt-qos-2       mosquitto, a session that stays              2.0.11 has all under way that waits in a session which it has read from disk (20
                                                               more with each acknowledgement), so no more than 500 wait here
 redis-stream     redis-server, appendfsync always             none is lost, and none is an event twice: stream and id
 amqp             RabbitMQ, a durable queue                    none is lost, and none is an event twice: message-id and data
@@ -53,9 +52,6 @@ class MqttQos1(Row):
         return MqttPublisher(self.b.port, "t/a", self.qos)
 
     most_waiting = 500
-
-    def again(self):
-        return self.most_waiting + 100
 
 
 class MqttQos2(MqttQos1):

@@ -23,6 +23,11 @@ struct waiting {
 	void *token;
 };
 
+struct commit {
+	void (*done)(void *arg);
+	void *arg;
+};
+
 struct source {
 	struct loop *loop;
 	void *data;
@@ -30,6 +35,8 @@ struct source {
 	int states, failures;
 	char error[500];
 	VEC(struct waiting) came;
+	VEC(struct commit) commits; /* calls that wait for the disk */
+	int saved[8], saved_n;      /* numbers that were to be saved */
 };
 
 /* The broker: below the lock. */
@@ -40,6 +47,8 @@ static struct {
 	int next, last;        /* numbers to give: next .. last */
 	int bad;               /* this one can be no event; 0: none */
 	bool die;              /* receive fails */
+	int saves;             /* this one is no message, and is to be saved; 0: none */
+	int saves_first;       /* this one is saved when the connection is opened; 0: none */
 	bool together;         /* all that there is, in one go */
 	int received;          /* calls */
 	int fd;                /* what to wait for */
@@ -103,6 +112,20 @@ source_emit_all(struct source *s, struct event *const *ev, void *const *tokens, 
 		source_emit(s, ev[i], tokens[i]);
 }
 
+void
+source_after_commit(struct source *s, void (*done)(void *arg), void *arg)
+{
+	*VEC_PUSH(&s->commits) = (struct commit){ done, arg };
+}
+
+static void
+commit(struct source *s)
+{
+	for (size_t i = 0; i < s->commits.n; i++)
+		s->commits.p[i].done(s->commits.p[i].arg);
+	s->commits.n = 0;
+}
+
 /* ---- the protocol ---------------------------------------------------------------------------------------------------- */
 
 static int
@@ -111,6 +134,12 @@ target(struct source *s UNUSED, struct arena *a, struct peer_target *t, struct e
 	t->address = arena_dup(a, S("broker:1"));
 	broker.targets++;
 	return 0;
+}
+
+static void
+save(struct source *s, union feed_handle h)
+{
+	s->saved[s->saved_n++] = (int)h.number[0];
 }
 
 static void *
@@ -123,7 +152,12 @@ open_broker(struct feed *f, const struct peer_target *t, struct err *e)
 	broker.opens += !refuse;
 	broker.feed = f;
 	broker.die = false;
+	int first = broker.saves_first;
 	pthread_mutex_unlock(&broker.lock);
+	if (!refuse && first && feed_save_now(f, save, (union feed_handle){ .number = { first } }, e) < 0) {
+		broker.opens--;
+		return NULL;
+	}
 	if (!refuse)
 		return &broker;
 	err_set(e, ERR_UNAVAILABLE, "test: connection refused");
@@ -135,6 +169,11 @@ give_next(struct feed *f)
 {
 	struct err e;
 	union feed_handle h = { .number = { broker.next } };
+	if (broker.next == broker.saves) {
+		broker.next++;
+		feed_save(f, save, h);
+		return;
+	}
 	if (broker.next++ == broker.bad) {
 		err_set(&e, ERR_INVALID, "no JSON");
 		feed_refuse(f, h, &e);
@@ -284,6 +323,7 @@ setup(void **state)
 	loop_set_clock(s->loop, now);
 	broker.opens = broker.closes = broker.refuse_opens = broker.targets = broker.bad = broker.settled_n = broker.forgotten = 0;
 	broker.together = false;
+	broker.saves = broker.saves_first = 0;
 	broker.received = 0;
 	offer(1, 0);
 	*state = s;
@@ -301,6 +341,7 @@ teardown(void **state)
 	}
 	assert_int_equal(broker.opens, broker.closes);
 	VEC_FREE(&s->came);
+	VEC_FREE(&s->commits);
 	loop_free(s->loop);
 	free(s);
 	return 0;
@@ -428,6 +469,76 @@ what_can_be_no_event_is_settled_in_its_place(void **state)
 	answer_all(s);
 	TURN_UNTIL(s, settled() == 3);
 	assert_int_equal(broker.settled[1], 2);
+}
+
+static void
+what_is_saved_is_settled_in_its_place_and_behind_its_commit(void **state)
+{
+	struct source *s = *state;
+	broker.saves = 2;
+	offer(1, 3);
+	start(s, 0);
+	TURN_UNTIL(s, s->came.n == 2 && s->commits.n == 1);
+	assert_int_equal(s->saved[0], 2);
+	answer_all(s);
+	TURN_UNTIL(s, settled() == 1);
+	loop_turn(s->loop, 5);
+	assert_int_equal(settled(), 1);
+	commit(s);
+	TURN_UNTIL(s, settled() == 3);
+	assert_int_equal(broker.settled[1], 2);
+}
+
+static void
+what_is_saved_waits_behind_what_a_full_bus_refused(void **state)
+{
+	struct source *s = *state;
+	struct err full;
+	err_set(&full, ERR_UNAVAILABLE, "too many events");
+	broker.saves = 3;
+	offer(1, 2);
+	start(s, 0);
+	TURN_UNTIL(s, s->came.n == 2);
+	answer(s, 0, &full);
+	answer(s, 0, &full);
+	offer(3, 3);
+	nudge();
+	for (int i = 0; i < 20; i++)
+		loop_turn(s->loop, 5);
+	assert_int_equal(s->saved_n, 0);
+	feed_pause(s, false);
+	TURN_UNTIL(s, s->saved_n == 1 && s->came.n == 2);
+	commit(s);
+	answer_all(s);
+	TURN_UNTIL(s, settled() == 3);
+}
+
+static void
+what_is_saved_first_is_on_disk_before_the_connection_is_there(void **state)
+{
+	struct source *s = *state;
+	broker.saves_first = 9;
+	start(s, 0);
+	TURN_UNTIL(s, s->commits.n == 1);
+	loop_turn(s->loop, 5);
+	assert_false(s->connected);
+	commit(s);
+	TURN_UNTIL(s, s->connected);
+	assert_int_equal(s->saved[0], 9);
+	assert_int_equal(settled(), 0);
+}
+
+static void
+a_stop_ends_the_wait_for_what_is_saved_first(void **state)
+{
+	struct source *s = *state;
+	broker.saves_first = 9;
+	start(s, 0);
+	TURN_UNTIL(s, s->commits.n == 1);
+	feed_stop(s);
+	commit(s);
+	TURN_UNTIL(s, s->stopped);
+	assert_false(s->connected);
 }
 
 static void
@@ -563,6 +674,10 @@ main(void)
 		TEST(what_a_full_bus_refuses_comes_again_in_order),
 		TEST(no_more_than_the_window_is_under_way),
 		TEST(what_can_be_no_event_is_settled_in_its_place),
+		TEST(what_is_saved_is_settled_in_its_place_and_behind_its_commit),
+		TEST(what_is_saved_waits_behind_what_a_full_bus_refused),
+		TEST(what_is_saved_first_is_on_disk_before_the_connection_is_there),
+		TEST(a_stop_ends_the_wait_for_what_is_saved_first),
 		TEST(a_rate_is_kept),
 		TEST(a_stop_waits_for_what_is_on_its_way_to_the_disk),
 		TEST(a_stop_settles_nothing_behind_what_the_bus_never_took),
