@@ -54,6 +54,8 @@ struct source {
 	int64_t since;
 	char error[sizeof((struct err *)0)->msg], last_error[sizeof((struct err *)0)->msg];
 	int64_t failed_at; /* when last_error came; 0: never */
+	unsigned told;     /* lines about failures since it ran last */
+	int64_t told_at;   /* of the last of them */
 	bool paused, started, stopping, stopped, seen;
 	size_t under_way; /* events published and not answered, reads of the mark */
 	struct backoff_state waits;

@@ -106,9 +106,9 @@ have_trouble(struct pull *p, const struct err *e)
 		pull_let_all_go(p, &p->unwanted);
 		return;
 	}
-	source_state(p->source, false, e);
-	if (p->troubled)
+	if (p->troubled) /* what else was under way fails likewise, in words of its own */
 		return;
+	source_state(p->source, false, e);
 	p->troubled = true;
 	timer_start(p->loop, &p->trouble, loop_now(p->loop) + backoff_next(&p->waits, NULL), trouble_is_over, p);
 }

@@ -160,6 +160,23 @@ note_error(struct source *s, const char *error)
 	s->failed_at = loop_now(s->owner->loop);
 }
 
+/*
+ * Whether one more failure gets a line. Those of an outage may differ each time (a path, the number of a request): a few do, and then as many as
+ * there are doublings of its time.
+ */
+static bool
+worth_a_line(struct source *s)
+{
+	enum { AT_ONCE = 4, DOUBLINGS = 20 };
+	int64_t now = loop_now(s->owner->loop);
+	unsigned more = s->told < AT_ONCE ? 0 : s->told - AT_ONCE;
+	if (s->told >= AT_ONCE && now - s->told_at < (4 * NS_PER_SEC) << (more < DOUBLINGS ? more : DOUBLINGS))
+		return false;
+	s->told++;
+	s->told_at = now;
+	return true;
+}
+
 static void
 set_state(struct source *s, enum source_state state, const char *error)
 {
@@ -168,15 +185,16 @@ set_state(struct source *s, enum source_state state, const char *error)
 	if (state != s->state)
 		s->since = loop_now(s->owner->loop);
 	s->state = state;
+	s->told = state == RUNNING ? 0 : s->told;
 	metric_set(METRIC_SOURCE_UP, state == RUNNING, s->name_z, s->event_z, NULL);
 	if (!news)
 		return;
 	snprintf(s->error, sizeof s->error, "%s", error);
 	note_error(s, error);
 	const char *ns = s->object->ns.p;
-	if (state == FAILED)
+	if (state == FAILED && worth_a_line(s))
 		log_warn("source does not run", "namespace", ns, "eventsource", s->name_z, "event", s->event_z, "error", s->error, NULL);
-	else if (state == RUNNING)
+	if (state == RUNNING)
 		log_info("source runs", "namespace", ns, "eventsource", s->name_z, "event", s->event_z, "type", s->ops->kind,
 		         s->url.n ? "url" : NULL, s->url.p, NULL);
 }

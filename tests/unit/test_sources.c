@@ -18,8 +18,9 @@
 
 #include "core/log.h"
 #include "core/net/httpd.h"
-#include "sources/eventsource.h"
 #include "core/crypto.h"
+#include "sources/eventsource.h"
+#include "sources/impl.h"
 #include "sources/secure.h"
 #include "sources/source.h"
 
@@ -494,6 +495,50 @@ test_trouble_is_told_and_tried_again(void **state)
 	ASSERT_ANSWER("POST /a HTTP/1.1", "1", 200, "success");
 }
 
+static size_t
+lines_in(int fd)
+{
+	char text[4096];
+	size_t lines = 0;
+	for (ssize_t n, at = 0; (n = pread(fd, text, sizeof text, at)) > 0; at += n)
+		for (ssize_t i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	return lines;
+}
+
+/* A service that numbers its refusals: each is another text, and an outage is a few lines all the same. */
+static void
+test_failures_that_all_differ_are_a_few_lines(void **state)
+{
+	struct world *w = *state;
+	char path[] = "/tmp/tidegate-lines-XXXXXX";
+	int fd = mkstemp(path), saved = dup(2);
+	struct err e;
+	apply(w, ES "  webhook:\n    a: {endpoint: /a, port: \"$P\", method: POST}\n");
+	struct source *s = LIST_FIRST(&w->sources->all, struct source, link);
+	unlink(path);
+	log_setup(LOG_WARN, LOG_LOGFMT);
+	dup2(fd, 2);
+	for (int i = 0; i < 24 * 60; i++) { /* a day */
+		loop_set_clock(w->loop, start_of_time + i * 60 * NS_PER_SEC);
+		err_set(&e, ERR_UNAVAILABLE, "refused, request %d", i);
+		source_state(s, false, &e);
+	}
+	size_t outage = lines_in(fd);
+	source_state(s, true, NULL);
+	source_state(s, false, &e);
+	size_t next = lines_in(fd);
+	dup2(saved, 2);
+	close(saved);
+	close(fd);
+	log_setup(LOG_ERROR, LOG_LOGFMT);
+	assert_in_range(outage, 8, 20);
+	assert_int_equal(next, outage + 1);
+	struct val status = sources_status(w->sources, w->arena);
+	assert_string_equal(str_z(w->arena, val_get_str(val_at(&status, 0), "error")), "refused, request 1439");
+	source_state(s, true, NULL);
+}
+
 /* ---- github --------------------------------------------------------------------------------------------------- */
 
 #define GITHUB SECRET ES "  github:\n    push:\n      repositories: [{owner: o, names: [r]}]\n      webhookSecret: {name: s, key: hub}\n" \
@@ -765,6 +810,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_post), T(test_bodies), T(test_paths), T(test_token), T(test_filter), T(test_connections), T(test_full_bus),
 		T(test_changes), T(test_trouble_is_told_and_tried_again), T(test_github), T(test_github_refuses),
+		T(test_changes), T(test_failures_that_all_differ_are_a_few_lines), T(test_github), T(test_github_refuses),
 		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_exclusions),
 		T(test_emit),
 	};
