@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch_impl: what watch.c, watch_tell.c and watch_look.c know of each other. */
+/* watch_impl: what watch.c, watch_compare.c, watch_tell.c and watch_look.c know of each other. */
 #ifndef TIDEGATE_SOURCES_WATCH_IMPL_H
 #define TIDEGATE_SOURCES_WATCH_IMPL_H
 
@@ -53,8 +53,15 @@ struct watch {
 	void *arg;
 };
 
+/* Keys of rows that are no names: what the set is of, which is the first of all, and the text that is kept. Names have no slash in front. */
+#define WATCH_PLACE_ROW ""
+#define WATCH_KEPT_ROW "/kept"
+
+/* The value of a name's row, in `a`. */
+str watch_stamp_text(struct arena *a, const struct watch_stamp *s);
 struct watch_name *watch_name_add(struct watch *w, str name);
 void watch_name_drop(struct watch *w, struct watch_name *n);
+void watch_forget_names(struct watch *w);
 void watch_hold(struct watch *w, struct watch_name *n, bool on);
 /* Queues a change. */
 void watch_push(struct watch *w, str name, unsigned ops, const struct watch_stamp *stamp);

@@ -9,9 +9,9 @@
 #include "sources/webhook_server.h"
 
 #include "core/crypto.h"
-#include "core/lang/regex.h"
 #include "core/log.h"
 #include "sources/secure.h"
+#include "sources/webhook_path.h"
 
 struct webhook_servers {
 	struct loop *loop;
@@ -73,55 +73,13 @@ reply_full(struct http_req *r)
 	webhook_text(r, 503, S("too many events are waiting for the disk, try again"));
 }
 
-/* ---- paths ---------------------------------------------------------------------------------------------------- */
-
-/* Go's path.Clean with mux's additions: it begins with a slash and keeps one at its end. Nothing to do: returns `path` itself. */
-static str
-clean_path(struct arena *a, str path)
-{
-	bool dirty = path.n == 0 || path.p[0] != '/' || str_find(path, S("//"), 0) != SIZE_MAX || str_find(path, S("/."), 0) != SIZE_MAX;
-	if (!dirty)
-		return path;
-	char *out = arena_alloc(a, path.n + 3, 1);
-	size_t n = 0;
-	bool slash_at_end = str_ends(path, S("/")) || path.n == 0;
-	for (str rest = path; rest.n;) {
-		str part = str_cut(&rest, '/');
-		if (part.n == 0 || str_eq(part, S(".")))
-			continue;
-		if (str_eq(part, S(".."))) {
-			while (n > 0 && out[--n] != '/')
-				continue;
-			continue;
-		}
-		out[n++] = '/';
-		memcpy(out + n, part.p, part.n);
-		n += part.n;
-	}
-	if (n == 0 || slash_at_end)
-		out[n++] = '/';
-	return (str){ out, n };
-}
-
-/* As Go's URL.EscapedPath writes a path that was changed. */
-static void
-escape_path(struct buf *b, str path)
-{
-	for (size_t i = 0; i < path.n; i++) {
-		unsigned char c = (unsigned char)path.p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~$&+,/:;=@", c));
-		if (plain)
-			buf_addc(b, (char)c);
-		else
-			buf_addf(b, "%%%02X", c);
-	}
-}
+/* ---- a request ------------------------------------------------------------------------------------------------ */
 
 static void
 redirect(struct http_req *r, str path)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
-	escape_path(&b, path);
+	webhook_path_escape(&b, path);
 	str query = http_req_query(r);
 	if (query.n) {
 		buf_addc(&b, '?');
@@ -131,63 +89,12 @@ redirect(struct http_req *r, str path)
 	http_reply(r, 301, NULL, S(""));
 }
 
-/* The end of a variable that begins with the brace at `at`; braces in its pattern are counted. SIZE_MAX: none. */
-static size_t
-brace_end(str s, size_t at)
-{
-	int depth = 0;
-	for (size_t i = at; i < s.n; i++) {
-		depth += (s.p[i] == '{') - (s.p[i] == '}');
-		if (depth == 0)
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-/* "/a/{x}/{y:[0-9]+}" as a regular expression; *out stays NULL if there are no variables. */
-static int
-compile_endpoint(str endpoint, struct regex **out, struct err *e)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	*out = NULL;
-	if (str_find_char(endpoint, '{', 0) == SIZE_MAX && str_find_char(endpoint, '}', 0) == SIZE_MAX)
-		return 0;
-	buf_addc(&b, '^');
-	for (size_t i = 0; i < endpoint.n;) {
-		size_t open = str_find_char(endpoint, '{', i);
-		size_t literal = open == SIZE_MAX ? endpoint.n : open;
-		if (str_find_char(str_slice(endpoint, i, literal), '}', 0) != SIZE_MAX)
-			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a } without a {", STR_ARG(endpoint));
-		regex_quote_meta(&b, str_slice(endpoint, i, literal));
-		if (open == SIZE_MAX)
-			break;
-		size_t close = brace_end(endpoint, open);
-		if (close == SIZE_MAX)
-			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a { without a }", STR_ARG(endpoint));
-		str pattern = str_slice(endpoint, open + 1, close);
-		str name = str_cut(&pattern, ':');
-		bool bare = name.n == close - open - 1;
-		if (name.n == 0 || (!bare && pattern.n == 0))
-			return err_set(e, ERR_INVALID, "endpoint \"%.*s\": a variable is written {name} or {name:pattern}", STR_ARG(endpoint));
-		buf_addc(&b, '(');
-		buf_add(&b, bare ? S("[^/]+") : pattern);
-		buf_addc(&b, ')');
-		i = close + 1;
-	}
-	buf_addc(&b, '$');
-	if (regex_compile(buf_str(&b), out, e) < 0)
-		return err_wrap(e, "endpoint \"%.*s\"", STR_ARG(endpoint));
-	return 0;
-}
-
 static bool
 route_matches(const struct webhook_route *route, str path)
 {
 	struct err e;
 	return route->pattern ? regex_matches(route->pattern, path, &e) > 0 : str_eq(route->context->endpoint, path);
 }
-
-/* ---- a request ------------------------------------------------------------------------------------------------ */
 
 /* True if the request was answered: its token is missing or wrong. */
 static bool
@@ -216,7 +123,7 @@ static void
 on_request(struct http_req *r, void *arg)
 {
 	struct server *srv = arg;
-	str path = http_req_path(r), clean = clean_path(http_req_arena(r), path);
+	str path = http_req_path(r), clean = webhook_path_clean(http_req_arena(r), path);
 	if (!str_eq(path, clean)) {
 		redirect(r, clean);
 		return;
@@ -396,7 +303,7 @@ webhook_serve(struct source *s, const struct webhook_context *w, void (*handle)(
 	struct server *srv = NULL;
 	if (w->auth && crypto_load(e) < 0) /* now, not with the first token to compare */
 		return -1;
-	if (compile_endpoint(w->endpoint, &pattern, e) < 0)
+	if (webhook_endpoint_compile(w->endpoint, &pattern, e) < 0)
 		return -1;
 	if (find_server(s, w, &srv, e) < 0) {
 		regex_free(pattern);
@@ -425,113 +332,4 @@ webhook_unserve(struct webhook_route *route)
 	free(route);
 	set_limit(srv);
 	close_if_over(srv);
-}
-
-/* ---- JSON of a request ---------------------------------------------------------------------------------------- */
-
-struct pair {
-	str name, value;
-	size_t order;
-};
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct pair *x = a, *y = b;
-	size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
-	int c = n ? memcmp(x->name.p, y->name.p, n) : 0;
-	if (!c)
-		c = (x->name.n > y->name.n) - (x->name.n < y->name.n);
-	return c ? c : (x->order > y->order) - (x->order < y->order);
-}
-
-/* {"name":["value",...],...} of pairs, sorted here; a map of Go's as encoding/json writes it. */
-static void
-lists_json(struct buf *b, struct pair *pairs, size_t n)
-{
-	qsort(pairs, n, sizeof *pairs, by_name);
-	buf_addc(b, '{');
-	for (size_t i = 0; i < n; i++) {
-		bool first = i == 0 || !str_eq(pairs[i].name, pairs[i - 1].name);
-		if (first) {
-			buf_add(b, i ? S("],") : S(""));
-			json_quote(b, pairs[i].name, JSON_HTML);
-			buf_add(b, S(":["));
-		} else {
-			buf_addc(b, ',');
-		}
-		json_quote(b, pairs[i].value, JSON_HTML);
-	}
-	buf_add(b, n ? S("]}") : S("}"));
-}
-
-void
-webhook_pairs_json(struct buf *b, const struct http_header *in, size_t n)
-{
-	struct pair *pairs = mem_alloc((n + 1) * sizeof *pairs);
-	for (size_t i = 0; i < n; i++)
-		pairs[i] = (struct pair){ in[i].name, in[i].value, i };
-	lists_json(b, pairs, n);
-	free(pairs);
-}
-
-/* Go's textproto.CanonicalMIMEHeaderKey: "x-github-event" is "X-Github-Event". A name with odd bytes stays as it is. */
-static str
-canonical(struct arena *a, str name)
-{
-	bool upper = true;
-	char *out = arena_alloc(a, name.n + 1, 1);
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-		bool letter = ((c | 32) >= 'a' && (c | 32) <= 'z');
-		if (!letter && !(c >= '0' && c <= '9') && !(c && strchr("!#$%&'*+-.^_`|~", c)))
-			return name;
-		out[i] = letter ? (char)(upper ? c & ~32 : c | 32) : c;
-		upper = c == '-';
-	}
-	return (str){ out, name.n };
-}
-
-void
-webhook_headers_json(struct buf *b, struct http_req *r)
-{
-	/* What Go's server takes out of the map. */
-	static const char *const left_out[] = { "Host", "Transfer-Encoding", "Trailer" };
-	const struct http_header *headers;
-	size_t n = http_req_headers(r, &headers), kept = 0;
-	struct pair *pairs = mem_alloc((n + 1) * sizeof *pairs);
-	bool masked = false;
-	for (size_t i = 0; i < n; i++) {
-		struct pair p = { canonical(http_req_arena(r), headers[i].name), headers[i].value, i };
-		bool skip = false;
-		for (size_t k = 0; k < ARRAY_LEN(left_out); k++)
-			skip |= str_eq(p.name, str_c(left_out[k]));
-		if (str_eq(p.name, S("Authorization")) && http_req_header(r, "Authorization").n) {
-			skip |= masked; /* one value stands for all */
-			masked = true;
-			p.value = S("*** Masked Auth Secret ***");
-		}
-		if (!skip)
-			pairs[kept++] = p;
-	}
-	lists_json(b, pairs, kept);
-	free(pairs);
-}
-
-void
-webhook_metadata_json(struct buf *b, const struct kvs *metadata)
-{
-	struct pair *pairs = mem_alloc((metadata->n + 1) * sizeof *pairs);
-	for (size_t i = 0; i < metadata->n; i++)
-		pairs[i] = (struct pair){ metadata->p[i].key, metadata->p[i].value, i };
-	qsort(pairs, metadata->n, sizeof *pairs, by_name);
-	buf_addc(b, '{');
-	for (size_t i = 0; i < metadata->n; i++) {
-		buf_add(b, i ? S(",") : S(""));
-		json_quote(b, pairs[i].name, JSON_HTML);
-		buf_addc(b, ':');
-		json_quote(b, pairs[i].value, JSON_HTML);
-	}
-	buf_addc(b, '}');
-	free(pairs);
 }
