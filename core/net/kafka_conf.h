@@ -21,7 +21,7 @@
 	X(topic_partition_list_new) X(topic_partition_list_add) X(topic_partition_list_destroy)                                     \
 	X(topic_new) X(topic_destroy) X(consume_start_queue) X(consume_stop) X(consumer_close_queue) X(consumer_closed)             \
 	X(queue_new) X(queue_destroy) X(queue_get_main) X(queue_get_consumer) X(queue_get_partition) X(queue_forward)               \
-	X(queue_io_event_enable)
+	X(queue_io_event_enable) X(queue_length) X(sasl_set_credentials)
 
 /* Its functions, without the rd_kafka_ of their names. */
 struct kafka_api {

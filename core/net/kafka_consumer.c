@@ -19,6 +19,7 @@ enum {
 	CLOSE_STEP_MS = 100,
 	QUERY_MS = 5000,
 	HEADERS_MAX = 1000, /* of a message; those behind are left out */
+	QUEUE_LOW = 1024,   /* messages in the queue: fewer are not worth a look by the library */
 };
 
 struct part {
@@ -44,6 +45,9 @@ struct kafka_consumer {
 	bool over;                 /* of no use: `why` */
 	bool ailing;               /* it goes on, but something is the matter: `why` */
 	bool unmade;               /* there was no such topic yet: all it will have is new */
+	bool naps;                 /* the library sleeps beside a full queue, and is woken by its login: */
+	char *user, *password;
+	size_t queued;             /* messages: the most there were since it was woken */
 	struct err why;
 	int last_err;              /* of the connection */
 	char last[300];
@@ -348,6 +352,24 @@ probe(struct kafka_consumer *c, int wait_ms)
 	is_well(c);
 }
 
+/*
+ * A library older than 2.2, whose queue was full, looks at it again after a second, however soon it is empty
+ * (https://github.com/confluentinc/librdkafka/issues/2879). Getting its login once more wakes it: so each time half of what was there is gone.
+ */
+static void
+keep_awake(struct kafka_consumer *c)
+{
+	size_t n = c->naps ? c->api->queue_length(c->messages) : 0;
+	if (n > c->queued)
+		c->queued = n;
+	if (c->queued < QUEUE_LOW || n > c->queued / 2)
+		return;
+	c->queued = n;
+	rd_kafka_error_t *e = c->api->sasl_set_credentials(c->rk, c->user, c->password);
+	if (e)
+		c->api->error_destroy(e);
+}
+
 int
 kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_record **out, size_t *n, struct err *e)
 {
@@ -366,6 +388,7 @@ kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_re
 		for (ssize_t i = 0; i < got_n; i++)
 			take_one(c, got[i], n);
 	}
+	keep_awake(c);
 	if (!c->over)
 		return 0;
 	*e = c->why;
@@ -420,6 +443,8 @@ configure(struct kafka_consumer *c, rd_kafka_conf_t *conf, const struct peer_tar
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		if (kafka_conf_set(c->api, conf, a, settings[i].name, str_c(settings[i].value), e) < 0)
 			return -1;
+	char why[300];
+	c->naps = c->api->conf_set(conf, "fetch.queue.backoff.ms", "20", why, sizeof why) != RD_KAFKA_CONF_OK;
 	for (size_t i = 0; i < t->options_n; i++)
 		if (!is_ours(t->options[i].name) && kafka_conf_set(c->api, conf, a, str_z(a, t->options[i].name), t->options[i].value, e) < 0)
 			return -1;
@@ -555,6 +580,8 @@ kafka_consumer_close(struct kafka_consumer *c)
 	VEC_FREE(&c->parts);
 	arena_free(c->arena);
 	close_fd(&c->fd);
+	free(c->user);
+	free(c->password);
 	free(c);
 }
 
@@ -586,6 +613,7 @@ kafka_consumer_open(const struct peer_target *t, struct err *e)
 		return NULL;
 	struct kafka_consumer *c = MEM_NEW(struct kafka_consumer);
 	*c = (struct kafka_consumer){ .api = api, .arena = arena_new(), .begin = -1,
+	                              .user = mem_text(t->user), .password = mem_text(t->password),
 	                              .group = !peer_option(t, "partition").p, .oldest = str_eq(peer_option(t, "auto.offset.reset"), S("earliest")) };
 	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->topic = peer_option(t, "topic").p;
