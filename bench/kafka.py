@@ -35,13 +35,17 @@ def broker():
         p.wait()
 
 
+# Two look-ups: asked for both at once, SQLite reads the whole table, and the writer's log cannot begin anew meanwhile.
+STORED = "SELECT coalesce((SELECT max(key) FROM bus_event) - (SELECT min(key) FROM bus_event) + 1, 0)"
+
+
 def intake(work, name, address):
     """Messages a second, from the first to the last that is stored."""
     port = free_port()
     with serve(work, name, port, source(address, name), listen=port), \
             contextlib.closing(sqlite3.connect(f"file:{os.path.join(work, name + '.state')}/tidegate.db?mode=ro", uri=True)) as db:
         end = time.monotonic() + 300
-        while db.execute("SELECT coalesce(max(key), 0) - coalesce(min(key), 0) + 1 FROM bus_event").fetchone()[0] < MESSAGES:
+        while db.execute(STORED).fetchone()[0] < MESSAGES:
             if time.monotonic() > end:
                 raise RuntimeError("not all messages came")
             time.sleep(0.05)
