@@ -506,10 +506,14 @@ scan_plain(const char *p, const char *end, unsigned opts)
 {
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-	for (; !(opts & JSON_HTML) && end - p >= 16; p += 16) {
+	/* '<' and '>' differ in one bit. */
+	const __m128i less = _mm_set1_epi8('<'), two = _mm_set1_epi8(2), and = _mm_set1_epi8('&'), html = _mm_set1_epi8(opts & JSON_HTML ? -1 : 0);
+	for (; end - p >= 16; p += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
 			_mm_cmplt_epi8(v, space));
+		__m128i tag = _mm_or_si128(_mm_cmpeq_epi8(_mm_andnot_si128(two, v), less), _mm_cmpeq_epi8(v, and));
+		hit = _mm_or_si128(hit, _mm_and_si128(tag, html));
 		int mask = _mm_movemask_epi8(hit);
 		if (mask)
 			return p + __builtin_ctz((unsigned)mask);

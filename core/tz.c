@@ -457,19 +457,50 @@ tz_name(const struct tz *z)
 	return z->name;
 }
 
+/* `v` in so many digits. */
+static char *
+put_digits(char *to, uint32_t v, size_t digits)
+{
+	for (size_t i = digits; i-- > 0; v /= 10)
+		to[i] = (char)('0' + v % 10);
+	return to + digits;
+}
+
+static char *
+put_two(char *to, char before, int v)
+{
+	*to = before;
+	return put_digits(to + 1, (uint32_t)v, 2);
+}
+
+/* Digit by digit: each message of some brokers has such a time. */
 str
 tz_go_string(struct arena *a, const struct tz *z, int64_t ns)
 {
 	int64_t sec = div_floor(ns, NS_PER_SEC);
 	struct tz_span s = tz_span(z, sec);
 	struct civil c = civil_from(sec + s.offset);
-	char frac[12] = "";
-	if (ns != sec * NS_PER_SEC) {
-		snprintf(frac, sizeof frac, ".%09d", (int)(ns - sec * NS_PER_SEC));
-		for (size_t n = strlen(frac); frac[n - 1] == '0'; n--)
-			frac[n - 1] = 0;
-	}
 	int minutes = (s.offset < 0 ? -s.offset : s.offset) / 60;
-	return arena_fmt(a, "%04lld-%02d-%02d %02d:%02d:%02d%s %c%02d%02d %.*s", (long long)c.year, c.month, c.day, c.hour, c.minute,
-	                 c.second, frac, s.offset < 0 ? '-' : '+', minutes / 60, minutes % 60, STR_ARG(s.abbr));
+	char year[24];
+	size_t year_n = (size_t)text_format(year, sizeof year, "%04lld", (long long)c.year);
+	char *text = arena_alloc(a, year_n + sizeof "-02-01 15:04:05.000000000 +0000 " + s.abbr.n, 1), *to = text;
+	memcpy(to, year, year_n);
+	to = put_two(to + year_n, '-', c.month);
+	to = put_two(to, '-', c.day);
+	to = put_two(to, ' ', c.hour);
+	to = put_two(to, ':', c.minute);
+	to = put_two(to, ':', c.second);
+	if (ns != sec * NS_PER_SEC) {
+		*to++ = '.';
+		to = put_digits(to, (uint32_t)(ns - sec * NS_PER_SEC), 9);
+		while (to[-1] == '0')
+			to--;
+	}
+	*to++ = ' ';
+	to = put_two(to, s.offset < 0 ? '-' : '+', minutes / 60);
+	to = put_digits(to, (uint32_t)(minutes % 60), 2);
+	*to++ = ' ';
+	if (s.abbr.n)
+		memcpy(to, s.abbr.p, s.abbr.n);
+	return (str){ text, (size_t)(to - text) + s.abbr.n };
 }

@@ -75,9 +75,8 @@ make_event(const struct kafka_reader *r, const struct kafka_record *record, stru
 		return NULL;
 	}
 	message_metadata(&m, &s->metadata);
-	struct event *ev = message_end(&m);
-	kafka_reader_name(r, record, ev);
-	return ev;
+	kafka_reader_name(r, record, m.ev);
+	return message_end(&m);
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------------------ */

@@ -1,31 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/go_json.h"
 
+#include "core/json_bits.h"
 #include "core/utf8.h"
+
+/* ---- compacting ------------------------------------------------------------------------------------------------ */
+
+enum { BLOCK = 64 };
+
+/* A bit for each byte of the block that is `c`, the lowest for the first. */
+static uint64_t
+equal(const char *block, char c)
+{
+	uint64_t mask = 0;
+#ifdef __SSE2__
+	for (int i = 0; i < BLOCK; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(block + i));
+		mask |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c))) << i;
+	}
+#else
+	for (int i = 0; i < BLOCK; i++)
+		mask |= (uint64_t)(block[i] == c) << i;
+#endif
+	return mask;
+}
+
+/* What one block leaves to the next. */
+struct place {
+	uint64_t escaped; /* 1: its first byte is */
+	uint64_t inside;  /* all ones: it begins in a string */
+};
+
+/* The bytes that cannot stay: white space outside strings, <, > and &, and the first of a character that may be U+2028 or U+2029. */
+static uint64_t
+changes(struct place *at, const char *block)
+{
+	uint64_t quote = equal(block, '"') & ~json_escaped(equal(block, '\\'), &at->escaped);
+	uint64_t inside = json_prefix_xor(quote) ^ at->inside;
+	uint64_t space = equal(block, ' ') | equal(block, '\n') | equal(block, '\t') | equal(block, '\r');
+	at->inside = 0 - (inside >> 63);
+	return (space & ~inside) | equal(block, '<') | equal(block, '>') | equal(block, '&') | equal(block, '\xe2');
+}
+
+/* What stands for the byte at `i`; gives how many bytes that replaces, 0: it stays. */
+static size_t
+change(struct buf *b, str text, size_t i)
+{
+	unsigned char c = (unsigned char)text.p[i];
+	if (c == '<' || c == '>' || c == '&') {
+		buf_addf(b, "\\u%04x", c);
+	} else if (c == 0xe2) {
+		if (i + 2 >= text.n || (unsigned char)text.p[i + 1] != 0x80 || ((unsigned char)text.p[i + 2] & ~1) != 0xa8)
+			return 0;
+		buf_addf(b, "\\u202%x", (unsigned char)text.p[i + 2] & 0xf);
+		return 3;
+	}
+	return 1;
+}
 
 void
 go_json_compact(struct buf *b, str text)
 {
-	bool quoted = false;
+	struct place at = { 0 };
 	size_t from = 0; /* copied up to here */
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		if (c == '"') {
-			quoted = !quoted;
-		} else if (c == '\\') { /* only in strings; takes the next byte with it */
-			i++;
-		} else if (!quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r')) {
+	(void)buf_room(b, text.n);
+	for (size_t start = 0; start < text.n; start += BLOCK) {
+		char last[BLOCK] = { 0 };
+		const char *block = text.p + start;
+		if (text.n - start < BLOCK)
+			block = memcpy(last, block, text.n - start);
+		for (uint64_t rest = changes(&at, block); rest; rest &= rest - 1) {
+			size_t i = start + (size_t)__builtin_ctzll(rest), n = b->n, gone;
 			buf_add(b, str_slice(text, from, i));
-			from = i + 1;
-		} else if (c == '<' || c == '>' || c == '&') {
-			buf_add(b, str_slice(text, from, i));
-			buf_addf(b, "\\u%04x", c);
-			from = i + 1;
-		} else if (c == 0xe2 && i + 2 < text.n && (unsigned char)text.p[i + 1] == 0x80 && ((unsigned char)text.p[i + 2] & ~1) == 0xa8) {
-			buf_add(b, str_slice(text, from, i));
-			buf_addf(b, "\\u202%x", (unsigned char)text.p[i + 2] & 0xf);
-			i += 2;
-			from = i + 1;
+			gone = change(b, text, i);
+			if (gone)
+				from = i + gone;
+			else
+				b->n = n; /* it goes with the bytes behind it */
 		}
 	}
 	buf_add(b, str_slice(text, from, text.n));

@@ -15,7 +15,8 @@ kafka_reader_new(struct source *s, str broker, str topic, kafka_event_fn *event,
 	struct arena *a = arena_new();
 	struct kafka_reader *r = ARENA_NEW(a, struct kafka_reader);
 	str name = source_name(s), event_name = source_event_name(s);
-	*r = (struct kafka_reader){ .arena = a, .source = s, .event = event, .topic = arena_dup(a, topic), .next = -1 };
+	*r = (struct kafka_reader){ .arena = a, .source = s, .event = event, .dedup_prefix = arena_fmt(a, "%.*s:", STR_ARG(topic)),
+	                            .next = -1 };
 	r->id_prefix = arena_fmt(a, "%.*s:%.*s:%.*s:%.*s:", STR_ARG(name), STR_ARG(event_name), STR_ARG(broker), STR_ARG(topic));
 	if (tz_open(a, S("Local"), &r->zone, e) < 0) {
 		arena_free(a);
@@ -32,6 +33,15 @@ kafka_reader_free(void *reader)
 	arena_free(r->arena);
 }
 
+static str
+join(struct arena *a, str head, str tail)
+{
+	char *text = arena_alloc(a, head.n + tail.n + 1, 1);
+	memcpy(text, head.p, head.n);
+	memcpy(text + head.n, tail.p, tail.n);
+	return (str){ text, head.n + tail.n };
+}
+
 /*
  * The id is Argo's. The same message is known by its time, too: a topic that was deleted and made anew counts its offsets from the
  * beginning, and nothing of it is to be taken for what was there before.
@@ -39,9 +49,11 @@ kafka_reader_free(void *reader)
 void
 kafka_reader_name(const struct kafka_reader *r, const struct kafka_record *record, struct event *ev)
 {
-	long long offset = record->offset;
-	ev->id = arena_fmt(ev->arena, "%.*s%d:%lld", STR_ARG(r->id_prefix), record->partition, offset);
-	ev->dedup = arena_fmt(ev->arena, "%.*s:%d:%lld:%lld", STR_ARG(r->topic), record->partition, offset, (long long)record->timestamp_ms);
+	char text[80];
+	size_t place_n = (size_t)text_format(text, sizeof text, "%d:%lld", record->partition, (long long)record->offset);
+	size_t n = place_n + (size_t)text_format(text + place_n, sizeof text - place_n, ":%lld", (long long)record->timestamp_ms);
+	ev->id = join(ev->arena, r->id_prefix, (str){ text, place_n });
+	ev->dedup = join(ev->arena, r->dedup_prefix, (str){ text, n });
 }
 
 int

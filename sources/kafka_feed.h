@@ -20,7 +20,8 @@ struct kafka_reader {
 	struct arena *arena;
 	struct source *source;
 	kafka_event_fn *event;
-	str topic, id_prefix; /* id_prefix: "<event source>:<event>:<broker>:<topic>:" */
+	str id_prefix;        /* "<event source>:<event>:<broker>:<topic>:" */
+	str dedup_prefix;     /* "<topic>:" */
 	const struct tz *zone; /* of times as text */
 	str group;            /* its own, for kinds that make it up */
 	str mark;             /* of one partition: the mark's name; else absent */

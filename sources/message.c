@@ -8,14 +8,16 @@
 void
 message_begin(struct message *m)
 {
-	*m = (struct message){ .ev = event_new() };
+	*m = (struct message){ .ev = event_bare() };
 	buf_addc(&m->b, '{');
 }
 
 static void
 name_member(struct message *m, const char *name)
 {
-	buf_addf(&m->b, "%s\"%s\":", m->b.n > 1 ? "," : "", name);
+	buf_add(&m->b, m->b.n > 1 ? S(",\"") : S("\""));
+	buf_add(&m->b, str_c(name));
+	buf_add(&m->b, S("\":"));
 }
 
 void
@@ -124,6 +126,8 @@ message_end(struct message *m)
 	struct event *ev = m->ev;
 	buf_addc(&m->b, '}');
 	ev->data = arena_dup(ev->arena, buf_str(&m->b));
+	if (!ev->id.p)
+		ev->id = event_random_id(ev->arena);
 	ev->checked = EVENT_JSON;
 	free_buf(&m->b);
 	m->ev = NULL;

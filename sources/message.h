@@ -43,7 +43,7 @@ struct message_pair {
 void message_lists(struct message *m, const char *name, struct message_pair *pairs, size_t n);
 /* `metadata`, which is left out if it is empty. */
 void message_metadata(struct message *m, const struct kvs *metadata);
-/* An event with that data and one reference. */
+/* An event with that data and one reference; with a random id, unless m->ev->id is set. */
 struct event *message_end(struct message *m);
 /* Only the data, in `a`, for source_ops.wrap. */
 str message_text(struct message *m, struct arena *a);

@@ -315,6 +315,30 @@ writes_with_options(void **state)
 	buf_free(&b);
 }
 
+/* A text is looked at sixteen bytes at a time. */
+static void
+quotes_what_needs_it_wherever_it_stands(void **state)
+{
+	static const struct {
+		char c;
+		const char *plain, *html;
+	} rows[] = { { '"', "\\\"", "\\\"" }, { '\\', "\\\\", "\\\\" }, { '\n', "\\n", "\\n" }, { 0x1f, "\\u001f", "\\u001f" }, { '<', "<", "\\u003c" },
+		{ '>', ">", "\\u003e" }, { '&', "&", "\\u0026" }, { '=', "=", "=" }, { '?', "?", "?" }, { '$', "$", "$" }, { ':', ":", ":" } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (int before = 0; before < 40; before++) {
+			char text[64], want[80];
+			int n = snprintf(text, sizeof text, "%.*s%c0123456789abcdef", before, "0123456789012345678901234567890123456789", rows[i].c);
+			for (int html = 0; html < 2; html++) {
+				struct buf b = { 0 };
+				snprintf(want, sizeof want, "\"%.*s%s0123456789abcdef\"", before, text, html ? rows[i].html : rows[i].plain);
+				json_quote(&b, (str){ text, (size_t)n }, html ? JSON_HTML : 0);
+				assert_string_equal(b.p, want);
+				buf_free(&b);
+			}
+		}
+}
+
 /* ---- the ways to look whether a text is valid ---------------------------------------------------------------- */
 
 static uint32_t seed;
@@ -538,7 +562,7 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = { TEST(accepts_what_is_json), TEST(refuses_what_is_not), TEST(agrees_with_jansson), TEST(says_where),
-		TEST(keeps_positions_and_flags), TEST(has_limits), TEST(prints_floats_as_go), TEST(writes_with_options),
+		TEST(keeps_positions_and_flags), TEST(has_limits), TEST(prints_floats_as_go), TEST(writes_with_options), TEST(quotes_what_needs_it_wherever_it_stands),
 		TEST(all_ways_agree_on_texts), TEST(all_ways_agree_on_long_texts), TEST(all_ways_agree_on_rows_of_tokens), TEST(all_ways_agree_at_every_place), TEST(all_ways_agree_on_utf8), TEST(all_ways_keep_the_limits) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
