@@ -117,7 +117,7 @@ class Through(SourceCase):
             d.start()
         else:
             row.breaks()
-        self.wait_state(d, "running")
+        self.wait_state(d, "running", seconds=240)  # a server that took half a minute to start is asked again up to a minute later
         lines = len(self.lines(d)) - lines
         self.most_lines = max(lines, self.most_lines)
         self.assertLessEqual(lines, LINES, d.log()[-5000:])

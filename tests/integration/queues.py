@@ -20,18 +20,23 @@ import xml.sax.saxutils
 
 from brokers import Broker, answers
 from harness import ROOT, free_port
-from test_services import aws_signature
+from test_services import Server, aws_signature
 
 
-def ask(port, method, path, body=b"", headers=None):
-    """(status, body)"""
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def connect(port):
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def ask(port, method, path, body=b"", headers=None, over=None):
+    """(status, body). Over a connection of its own, or over one that stays."""
+    c = over or connect(port)
     try:
         c.request(method, path, body, headers or {})
         r = c.getresponse()
         return r.status, r.read()
     finally:
-        c.close()
+        if not over:
+            c.close()
 
 
 # ---- peers
@@ -214,6 +219,11 @@ class AzurePeer(Peer):
         return self.error(404, "MessageNotFound", "The specified message does not exist.")
 
 
+def azure_connection(port, key=AzurePeer.KEY):
+    """The connection string."""
+    return f"DefaultEndpointsProtocol=http;AccountName={AzurePeer.ACCOUNT};AccountKey={key};QueueEndpoint=http://127.0.0.1:{port}/{AzurePeer.ACCOUNT};"
+
+
 class MnsPeer(Peer):
     """Alibaba's MNS, as its documentation has it."""
 
@@ -283,6 +293,31 @@ class ServiceBusPeer(Peer):
         return 201, dict({"BrokerProperties": json.dumps(broker)}, **m.get("headers", {})), m["body"].encode()
 
 
+def bus_connection(port, key=ServiceBusPeer.KEY):
+    """The connection string."""
+    return f"Endpoint=http://127.0.0.1:{port}/;SharedAccessKeyName=listen;SharedAccessKey={key}"
+
+
+class PeerServer(Server):
+    """A peer behind its server, as a broker."""
+
+    peer = None
+
+    def __init__(self, _directory):
+        super().__init__(self.peer())
+        self.queue = self.answer.queue
+
+    close = Server.stop
+
+
+class MnsServer(PeerServer):
+    peer = MnsPeer
+
+
+class ServiceBusServer(PeerServer):
+    peer = ServiceBusPeer
+
+
 class PubSubPeer:
     """pubsub_peer.py seen from the tests: its queue, and what it is told. `program` is a started one."""
 
@@ -326,11 +361,11 @@ class PubSubPeer:
 class Sqs(Broker):
     """What tests ask of a server of SQS: no real signatures."""
 
-    def call(self, action, **body):
+    def call(self, action, over=None, **body):
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS." + action,
                    "Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-central-1/sqs/aws4_request, SignedHeaders=host, Signature=0"}
         for _ in range(20):
-            status, text = ask(self.port, "POST", "/", json.dumps(body).encode(), headers)
+            status, text = ask(self.port, "POST", "/", json.dumps(body).encode(), headers, over)
             if status == 200:
                 return json.loads(text or b"{}")
             if status not in (500, 503):  # ElasticMQ's words for being busy, and for a store that is not quite up
@@ -341,13 +376,15 @@ class Sqs(Broker):
     def url(self):
         return self.call("GetQueueUrl", QueueName="orders")["QueueUrl"]
 
-    def put(self, bodies, **more):
-        url, ids = self.url(), []
+    def put(self, bodies, over=None):
+        url = self.url()
         for i in range(0, len(bodies), 10):
-            entries = [dict({"Id": str(k), "MessageBody": b}, **more) for k, b in enumerate(bodies[i:i + 10])]
-            got = self.call("SendMessageBatch", QueueUrl=url, Entries=entries)["Successful"]
-            ids += [x["MessageId"] for x in sorted(got, key=lambda x: int(x["Id"]))]
-        return ids
+            self.put_batch(url, bodies[i:i + 10], over)
+
+    def put_batch(self, url, bodies, over=None):
+        """At most ten."""
+        entries = [{"Id": str(k), "MessageBody": b} for k, b in enumerate(bodies)]
+        assert len(self.call("SendMessageBatch", over, QueueUrl=url, Entries=entries)["Successful"]) == len(bodies)
 
     def left(self):
         got = self.call("GetQueueAttributes", QueueUrl=self.url(), AttributeNames=["All"])["Attributes"]
@@ -355,7 +392,8 @@ class Sqs(Broker):
 
 
 class ElasticMq(Sqs):
-    """From the jars of `make build/sqs/.installed`. Keeps its messages over a restart, and shows those that were taken again then."""
+    """From the jars of `make build/sqs/.installed`. Keeps its messages over a restart, and shows those that were taken again then. Its database is
+    not closed when it is told to end: else what it takes meanwhile is good in its answers, and not on disk."""
 
     LIBS = os.path.join(ROOT, "build", "sqs", "libs")
 
@@ -365,7 +403,7 @@ class ElasticMq(Sqs):
             node-address {{ host = "127.0.0.1", port = {self.port} }}
             rest-sqs {{ enabled = true, bind-hostname = "127.0.0.1", bind-port = {self.port} }}
             rest-stats {{ enabled = false }}
-            messages-storage {{ enabled = true, uri = "jdbc:h2:{self.dir}/data" }}
+            messages-storage {{ enabled = true, uri = "jdbc:h2:{self.dir}/data;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0" }}
             queues {{ orders {{ defaultVisibilityTimeout = 120 seconds }} }}
             """)
         return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dconfig.file={path}", "-cp", os.path.join(self.LIBS, "*"),
@@ -396,18 +434,18 @@ class Azurite(Broker):
         return ["node", os.path.join(ROOT, "build", "azurite", "node_modules", "azurite", "dist", "src", "queue", "main.js"), "--silent",
                 "--skipApiVersionCheck", "--disableTelemetry", "--queueHost", "127.0.0.1", "--queuePort", str(self.port), "--location", self.dir]
 
-    def call(self, method, path, query="", body=b""):
+    def call(self, method, path, query="", body=b"", over=None):
         headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-12-02", "Content-Length": str(len(body))}
         path = f"/{self.ACCOUNT}{path}"
         text = azure_signature(method, path, query, headers, self.ACCOUNT, self.KEY, len(body))
         headers["Authorization"] = f"SharedKey {self.ACCOUNT}:{text}"
-        status, got = ask(self.port, method, path + ("?" + query if query else ""), body, headers)
+        status, got = ask(self.port, method, path + ("?" + query if query else ""), body, headers, over)
         if status >= 300:
             raise AssertionError(f"{method} {path}: {status} {got.decode()}")
         return got
 
-    def put(self, body):
-        self.call("POST", "/orders/messages", "", f"<QueueMessage><MessageText>{escaped(body)}</MessageText></QueueMessage>".encode())
+    def put(self, body, over=None):
+        self.call("POST", "/orders/messages", "", f"<QueueMessage><MessageText>{escaped(body)}</MessageText></QueueMessage>".encode(), over)
 
     def left(self):
         """Messages that nobody has now; those that were taken and not deleted come back after two minutes."""

@@ -88,22 +88,25 @@ class SourceCase(Services):
         with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
             return int(next(x for x in f if x.startswith("VmHWM")).split()[1])
 
-    def check_trust(self, kind, broker, fields, **secrets):
+    UNTRUSTED = ("authority that is trusted", "for another name", "may want a certificate of the client")
+
+    def check_trust(self, kind, broker, fields, reasons=UNTRUSTED, **secrets):
         """An entry for each way to trust a broker that wants a certificate of whoever connects: two run, the others say why not. `fields`: those of an
-        entry, with HOST in it."""
+        entry, with HOST in it, and CASE where each needs a name of its own. `reasons`: in the words of the client's library, if it has its own."""
+        authority, name, client = reasons
         ours = f"clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}"
         secrets.update({"ca": broker.text("ca.crt"), "other": broker.text("other.crt"), "cert": broker.text("client.crt"), "key": broker.text("client.key")})
         cases = {
             "good": ("localhost", f"caCertSecret: {ref('ca')}, {ours}", "running", ""),
             "unverified": ("127.0.0.1", f"insecureSkipVerify: true, {ours}", "running", ""),
-            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", "authority that is trusted"),
-            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", "authority that is trusted"),
-            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", "for another name"),
-            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", "may want a certificate of the client"),
+            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", authority),
+            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", authority),
+            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", name),
+            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", client),
         }
         text = self.entry(kind, "").split("    e:\n")[0]
         for case, (host, tls, _, _) in cases.items():
-            text += f"    {case}: {{{fields.replace('HOST', host)}, tls: {{{tls}}}}}\n"
+            text += f"    {case}: {{{fields.replace('HOST', host).replace('CASE', case)}, tls: {{{tls}}}}}\n"
         d = self.daemon({"source.yaml": text, "keys.yaml": self.secret(secrets)})
         def settled():
             got = {s["event"]: s for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]}
@@ -118,8 +121,8 @@ class SourceCase(Services):
     def state(d):
         return json.loads(d.cli("status", "-o", "json").stdout)["sources"][0]
 
-    def wait_state(self, d, state, reason=""):
-        return until(lambda: (s := self.state(d))["state"] == state and reason in s.get("error", "") and s, 60, f"{state} {reason}")
+    def wait_state(self, d, state, reason="", seconds=60):
+        return until(lambda: (s := self.state(d))["state"] == state and reason in s.get("error", "") and s, seconds, f"{state} {reason}")
 
     @staticmethod
     def lines(d):
