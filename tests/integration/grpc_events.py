@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An event source's server by grpcio, for the tests of kind generic: grpc_events.py PORT FILE [CERT KEY]. Each call is a line of JSON in FILE. It
 sends the lines of FILE.events, each once, as they are appended; `burst N` as the config asks for N events at once, `huge N` for one of N bytes."""
-import concurrent.futures
 import json
 import os
-import signal
-import sys
 import time
 
 import grpc
 
-from grpc_server import decode, encode
+from grpc_peer import decode, encode, main
 
 
 class Eventing(grpc.GenericRpcHandler):
@@ -53,20 +50,5 @@ class Eventing(grpc.GenericRpcHandler):
                 time.sleep(0.02)
 
 
-def main():
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=[Eventing(sys.argv[2])])
-    address = f"127.0.0.1:{sys.argv[1]}"
-    if len(sys.argv) > 3:
-        with open(sys.argv[3], "rb") as cert, open(sys.argv[4], "rb") as key:
-            server.add_secure_port(address, grpc.ssl_server_credentials([(key.read(), cert.read())]))
-    else:
-        server.add_insecure_port(address)
-    server.start()
-    print("ready", flush=True)
-    signal.sigwait([signal.SIGTERM])
-    server.stop(0).wait()
-
-
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    main()
+    main(Eventing)

@@ -3,7 +3,6 @@
 has the real ones: what a channel holds, who may have how much of it, time limits, heartbeats, TLS. What it has outlives stop(), as on nsqd's disk.
 What that leaves unproven: whatever nsqd does otherwise than its documentation says."""
 import collections
-import http.server
 import json
 import socket
 import ssl
@@ -13,6 +12,7 @@ import time
 import urllib.parse
 
 from harness import free_port
+from test_services import Server
 
 
 class Client:
@@ -209,43 +209,24 @@ class Nsqd:
     close = stop
 
 
-class Lookupd:
+class Lookupd(Server):
     """Knows which of the nsqds has a topic."""
 
     def __init__(self, *nsqds, host="127.0.0.1"):
-        self.nsqds, self.host, self.port, self.asked, self.server = list(nsqds), host, free_port(), 0, None
+        super().__init__(self.look)
+        self.nsqds, self.host, self.asked = list(nsqds), host, 0
         self.others = []  # addresses where nobody is
 
-    def answer(self, topic):
+    def look(self, call):
+        self.asked += 1
+        url = urllib.parse.urlsplit(call["path"])
+        status, body = self.who_has(urllib.parse.parse_qs(url.query)["topic"][0]) if url.path == "/lookup" else (404, {})
+        return status, {}, json.dumps(body).encode()
+
+    def who_has(self, topic):
         found = [d.port for d in self.nsqds if topic in d.topics] + self.others
         producers = [{"remote_address": "127.0.0.1:1", "hostname": "h", "broadcast_address": self.host, "tcp_port": p, "http_port": 1, "version": "1"} for p in found]
         return (200, {"channels": [], "producers": producers}) if producers else (404, {"message": "TOPIC_NOT_FOUND"})
-
-    def start(self):
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked += 1
-                url = urllib.parse.urlsplit(self.path)
-                status, body = outer.answer(urllib.parse.parse_qs(url.query)["topic"][0]) if url.path == "/lookup" else (404, {})
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def stop(self):
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-        self.server = None
 
 
 class NsqBroker:

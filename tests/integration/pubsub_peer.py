@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pub/Sub as far as it is asked, by grpcio, for the tests: pubsub_peer.py PORT CONTROL. It is run by Debian's own python3, and told over HTTP on
-CONTROL what to do: each POST is a line of Python's JSON, [verb, argument]. It encodes protobuf by itself, from google/pubsub/v1/pubsub.proto."""
-import concurrent.futures
+CONTROL what to do: each POST is a line of Python's JSON, [verb, argument]. Its messages are those
+of google/pubsub/v1/pubsub.proto."""
 import http.server
 import json
 import sys
@@ -9,41 +9,8 @@ import threading
 
 import grpc
 
+from grpc_peer import field, fields, start
 from queues import Queue
-
-
-def varint(value):
-    out = b""
-    while value >= 0x80:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def read_varint(data, i):
-    value = shift = 0
-    while True:
-        value |= (data[i] & 0x7F) << shift
-        shift, i = shift + 7, i + 1
-        if not data[i - 1] & 0x80:
-            return value, i
-
-
-def fields(data):
-    """{number: [values]}"""
-    out, i = {}, 0
-    while i < len(data):
-        tag, i = read_varint(data, i)
-        value, i = read_varint(data, i)
-        if tag & 7 == 2:
-            value, i = data[i:i + value], i + value
-        out.setdefault(tag >> 3, []).append(value)
-    return out
 
 
 class Service(grpc.GenericRpcHandler):
@@ -136,10 +103,7 @@ class Control(http.server.BaseHTTPRequestHandler):
         running.pop().stop(0).wait()
 
     def do_start(self, service, argument):
-        server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), handlers=[service], options=[("grpc.so_reuseport", 0)])
-        server.add_insecure_port(f"127.0.0.1:{sys.argv[1]}")
-        server.start()
-        running.append(server)
+        running.append(start(service, sys.argv[1], 16, options=[("grpc.so_reuseport", 0)]))
 
     def log_message(self, *args):
         pass

@@ -7,7 +7,7 @@ import unittest
 
 from brokers import Kafka, Mosquitto, Nats, Rabbit, Redis
 from harness import FULL, free_port, until
-from test_services import Services
+from test_services import HOOKED, KEYS, Services
 
 PAYLOAD = """
         payload:
@@ -25,28 +25,7 @@ class Brokers(Services):
         return self.gateway(trigger + PAYLOAD, dict({"unused": "x"}, **secrets))
 
 
-MANY = """
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: {name: hook}
-spec:
-  webhook:
-    e: {endpoint: /e, method: POST, port: "PORT"}
----
-apiVersion: argoproj.io/v1alpha1
-kind: Sensor
-metadata: {name: s}
-spec:
-  dependencies:
-  - {name: d, eventSourceName: hook, eventName: e}
-  triggers:
-TRIGGERS
----
-apiVersion: v1
-kind: Secret
-metadata: {name: keys}
-stringData: SECRETS
-"""
+MANY = HOOKED + "TRIGGERS\n" + KEYS.rstrip() + " SECRETS\n"
 
 
 def ref(key):

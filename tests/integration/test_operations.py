@@ -7,16 +7,8 @@ import sqlite3
 import unittest
 
 from harness import Daemon, TestCase, free_port, post, scaled, until
+from test_services import HOOK
 
-HEAD = """
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: {name: hook}
-spec:
-  webhook:
-    e: {endpoint: /e, method: POST, port: "PORT"}
----
-"""
 
 SENSOR = """
 apiVersion: argoproj.io/v1alpha1
@@ -73,7 +65,7 @@ def verb(name, args="[]"):
 class Operations(TestCase):
     def serve(self, text):
         self.hook = free_port()
-        d = self.daemon = Daemon(self.directory, {"all.yaml": (HEAD + text).replace("PORT", str(self.hook))})
+        d = self.daemon = Daemon(self.directory, {"all.yaml": (HOOK + text).replace("PORT", str(self.hook))})
         self.addCleanup(d.stop)
         return d.start()
 

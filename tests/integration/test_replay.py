@@ -4,13 +4,8 @@ import json
 import os
 
 from harness import TestCase, free_port, until
+from test_backtest import SOURCE
 
-SOURCE = """\
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: {name: hook}
-spec: {webhook: {push: {endpoint: /push, method: POST, port: "%d"}, ok: {endpoint: /ok, method: POST, port: "%d"}}}
-"""
 SENSOR = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Sensor

@@ -17,7 +17,7 @@ import unittest
 
 from harness import TestCase, free_port, post, until
 
-SENSOR = """
+HOOK = """
 apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: hook}
@@ -25,24 +25,29 @@ spec:
   webhook:
     e: {endpoint: /e, method: POST, port: "PORT"}
 ---
-apiVersion: argoproj.io/v1alpha1
+"""
+
+HOOKED = HOOK + """apiVersion: argoproj.io/v1alpha1
 kind: Sensor
 metadata: {name: s}
 spec:
   dependencies:
   - {name: d, eventSourceName: hook, eventName: e}
   triggers:
-  - template:
-      name: t
-TRIGGER
-    retryStrategy: {steps: 200, duration: 200ms, factor: 1, jitter: 0}
----
+"""
+
+KEYS = """---
 apiVersion: v1
 kind: Secret
 metadata: {name: keys}
 stringData:
-SECRETS
 """
+
+SENSOR = HOOKED + """  - template:
+      name: t
+TRIGGER
+    retryStrategy: {steps: 200, duration: 200ms, factor: 1, jitter: 0}
+""" + KEYS + "SECRETS\n"
 
 
 class Server:

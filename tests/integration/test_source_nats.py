@@ -135,30 +135,10 @@ class Subject(NatsCase):
         self.wait_state(d, "running")
 
     def test_tls(self):
-        ours = f"clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}"
         self.b.certificates("DNS:localhost")
         self.b.secure = True
         self.b.start()
-        secrets = {"ca": self.b.text("ca.crt"), "other": self.b.text("other.crt"), "cert": self.b.text("client.crt"), "key": self.b.text("client.key")}
-        cases = {
-            "good": ("localhost", f"caCertSecret: {ref('ca')}, {ours}", "running", ""),
-            "unverified": ("127.0.0.1", f"insecureSkipVerify: true, {ours}", "running", ""),
-            "another-authority": ("localhost", f"caCertSecret: {ref('other')}, {ours}", "failed", "certificate"),
-            "no-authority": ("localhost", f"enabled: true, {ours}", "failed", "certificate"),
-            "another-name": ("127.0.0.1", f"caCertSecret: {ref('ca')}, {ours}", "failed", "mismatch"),
-            "no-certificate-of-ours": ("localhost", f"caCertSecret: {ref('ca')}", "failed", "certificate"),
-        }
-        head, _ = self.entry("nats", "").split("    e:\n")
-        for case, (host, tls, _, _) in cases.items():
-            head += f'    {case}: {{url: "nats://{host}:{self.b.port}", subject: s, tls: {{{tls}}}}}\n'
-        d = self.daemon({"source.yaml": head, "keys.yaml": self.secret(secrets)})
-        def settled():
-            got = {s["event"]: s for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]}
-            return all(s["state"] in ("running", "failed") for s in got.values()) and got
-        got = until(settled, 60, "an end of all")
-        for case, (_, _, state, reason) in cases.items():
-            self.assertEqual(got[case]["state"], state, got[case])
-            self.assertIn(reason, got[case].get("error", ""), case)
+        self.check_trust("nats", self.b, f"url: 'nats://HOST:{self.b.port}', subject: s", ("certificate", "mismatch", "certificate"))
 
     def test_subject_that_is_not_permitted(self):
         self.b.CONFIG = 'authorization { users: [{ user: ann, password: pw, permissions: { subscribe: "other.>" } }] }'
