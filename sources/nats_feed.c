@@ -10,14 +10,11 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "core/net/nats_lib.h"
+#include "sources/nats_stream.h"
 
 enum {
 	PENDING = 65536,            /* messages of a subject that wait in the library; more are dropped, and that is an error */
 	PENDING_BYTES = 64 << 20,
-	ASK = 256,                  /* messages of a stream in one request */
-	ASK_BYTES = 8 << 20,
-	ASK_S = 30,                 /* for so long it waits at the server */
 	GRACE_S = 10,               /* when there is no word that a request is over, it is after so long */
 	PING_S = 20
 };
@@ -105,21 +102,6 @@ set_handlers(natsOptions *o, void *arg)
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------------------- */
-
-/* $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE.CONSUMER_SEQUENCE.TIME.PENDING, since 2.2.3 with DOMAIN.ACCOUNT before STREAM and more behind (ADR-15). */
-bool
-nats_place(str reply, struct nats_place *out)
-{
-	str token[16];
-	size_t n = 0;
-	while (reply.n && n < ARRAY_LEN(token))
-		token[n++] = str_cut(&reply, '.');
-	if (n < 9 || n == 10 || !str_eq(token[0], S("$JS")) || !str_eq(token[1], S("ACK")))
-		return false;
-	size_t at = n == 9 ? 2 : 4;
-	*out = (struct nats_place){ token[at], token[at + 3], token[at + 5] };
-	return true;
-}
 
 typedef VEC(struct message_pair) nats_headers;
 
@@ -214,56 +196,6 @@ on_message(natsConnection *nc UNUSED, natsSubscription *sub UNUSED, natsMsg *msg
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------------- */
 
-static int
-consumer_fits(const jsConsumerConfig *have, const struct nats_session *s, struct err *e)
-{
-	if (have->DeliverSubject)
-		return err_set(e, ERR_INVALID, "nats: consumer %.*s: there is one of that name that pushes: a pull consumer is needed", STR_ARG(s->stream->durable));
-	if (have->AckPolicy != js_AckExplicit)
-		return err_set(e, ERR_INVALID, "nats: consumer %.*s: there is one of that name whose ack policy is not explicit", STR_ARG(s->stream->durable));
-	if (have->FilterSubject && !str_eq(str_c(have->FilterSubject), s->subject))
-		return err_set(e, ERR_INVALID, "nats: consumer %.*s: there is one of that name for subject %s", STR_ARG(s->stream->durable), have->FilterSubject);
-	return 0;
-}
-
-static natsStatus
-add_consumer(struct conn *c, const char *stream, const char *durable, struct arena *a, jsErrCode *code)
-{
-	jsConsumerConfig config;
-	const struct nats_session *s = c->session;
-	nats_lib.jsConsumerConfig_Init(&config);
-	config.Durable = durable;
-	config.DeliverPolicy = (jsDeliverPolicy)s->stream->deliver;
-	config.AckPolicy = js_AckExplicit;
-	config.AckWait = s->stream->ack_wait.ns;
-	config.FilterSubject = str_z(a, s->subject);
-	config.MaxAckPending = FEED_WINDOW + ASK;
-	return nats_lib.js_AddConsumer(NULL, c->js, stream, &config, NULL, code);
-}
-
-/* The consumer that is there, as it is; else a new one. */
-static int
-open_consumer(struct conn *c, struct err *e)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	const struct nats_stream *st = c->session->stream;
-	const char *stream = str_z(a, st->stream), *durable = str_z(a, st->durable);
-	jsConsumerInfo *info = NULL;
-	jsErrCode code = 0;
-	int rc = 0;
-	natsStatus s = nats_lib.natsConnection_JetStream(&c->js, c->nc, NULL);
-	if (s == NATS_OK)
-		s = nats_lib.js_GetConsumerInfo(&info, c->js, stream, durable, NULL, &code);
-	if (s == NATS_OK)
-		rc = consumer_fits(info->Config, c->session, e);
-	else if (code == JSConsumerNotFoundErr)
-		s = add_consumer(c, stream, durable, a, &code);
-	nats_lib.jsConsumerInfo_Destroy(info);
-	if (s == NATS_NO_RESPONDERS)
-		return err_set(e, ERR_UNAVAILABLE, "nats: stream %s: the server has no JetStream, or not yet", stream);
-	return s == NATS_OK ? rc : nats_fail(s, arena_fmt(a, "stream %s", stream).p, e);
-}
-
 static natsStatus
 subscribe(struct conn *c)
 {
@@ -286,7 +218,7 @@ static int
 begin(struct conn *c, struct err *e)
 {
 	const char *last = NULL;
-	if (c->session->stream && open_consumer(c, e) < 0)
+	if (c->session->stream && nats_stream_open(c->nc, c->session, &c->js, e) < 0)
 		return -1;
 	natsStatus s = subscribe(c);
 	if (s == NATS_OK)
@@ -348,17 +280,6 @@ nats_feed_close(void *conn)
 
 /* ---- the feed's ---------------------------------------------------------------------------------------------------------------- */
 
-static natsStatus
-ask(struct conn *c, unsigned n)
-{
-	const struct nats_stream *st = c->session->stream;
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	str subject = arena_fmt(a, "$JS.API.CONSUMER.MSG.NEXT.%.*s.%.*s", STR_ARG(st->stream), STR_ARG(st->durable));
-	str limit = n > 1 ? arena_fmt(a, ",\"max_bytes\":%d", ASK_BYTES) : S("");
-	str body = arena_fmt(a, "{\"batch\":%u,\"expires\":%lld%.*s}", n, (long long)(ASK_S * NS_PER_SEC), STR_ARG(limit));
-	return nats_lib.natsConnection_PublishRequestString(c->nc, subject.p, c->inbox, body.p);
-}
-
 int
 nats_feed_receive(void *conn, struct feed *f, struct err *e)
 {
@@ -366,14 +287,14 @@ nats_feed_receive(void *conn, struct feed *f, struct err *e)
 	if (!c->session->stream || !feed_wants(f))
 		return 0;
 	pthread_mutex_lock(&c->lock);
-	unsigned n = c->asked && now_ms() < c->asked_until_ms ? 0 : c->one ? 1 : ASK;
+	unsigned n = c->asked && now_ms() < c->asked_until_ms ? 0 : c->one ? 1 : NATS_ASK;
 	if (n) {
 		c->asked = n;
-		c->asked_until_ms = now_ms() + (ASK_S + GRACE_S) * 1000;
+		c->asked_until_ms = now_ms() + (NATS_ASK_S + GRACE_S) * 1000;
 		c->one = false;
 	}
 	pthread_mutex_unlock(&c->lock);
-	natsStatus s = n ? ask(c, n) : NATS_OK;
+	natsStatus s = n ? nats_stream_ask(c->nc, c->session->stream, c->inbox, n) : NATS_OK;
 	return s == NATS_OK ? 0 : nats_fail(s, "asking for messages", e);
 }
 

@@ -29,10 +29,4 @@ int nats_feed_settle(void *conn, const union feed_handle *handles, size_t n, str
 void nats_feed_forget(void *conn, union feed_handle handle);
 void nats_feed_close(void *conn);
 
-/* A reply subject of JetStream, taken apart: which message of which stream it acknowledges. For tests. */
-struct nats_place {
-	str stream, sequence, time;
-};
-bool nats_place(str reply, struct nats_place *out);
-
 #endif

@@ -7,7 +7,7 @@
 
 #include "core/net/mqtt.h"
 #include "core/net/stream.h"
-#include "sources/nats_feed.h"
+#include "sources/nats_stream.h"
 
 #define BYTES(literal) ((str){ literal, sizeof(literal) - 1 })
 
