@@ -74,8 +74,16 @@ static void
 save_release(struct source *s, union feed_handle h)
 {
 	struct mqtt_row bytes;
-	struct source_row row = mqtt_row_released(&bytes, (unsigned)h.number[0] & 0xFFFF);
+	struct mqtt_mark mark;
+	(void)mark_of(h, &mark);
+	struct source_row row = mqtt_row_released(&bytes, &mark);
 	source_write_rows(s, false, &row, 1);
+}
+
+/* The word before it is to be on disk. */
+static void
+save_nothing(struct source *s UNUSED, union feed_handle h UNUSED)
+{
 }
 
 static void
@@ -217,7 +225,7 @@ is_error(const struct mqtt_session *c, const struct mqtt_packet *p)
 	return c->form.error_topic && str_starts(p->topic, str_c(c->form.error_topic));
 }
 
-/* The sender gives the id up with PUBCOMP: its row is to be gone before. */
+/* The sender gives the id up with PUBCOMP: its row is to say so before. */
 static void
 release(struct mqtt_session *c, struct feed *f, unsigned id)
 {
@@ -225,8 +233,9 @@ release(struct mqtt_session *c, struct feed *f, unsigned id)
 		mqtt_complete(c->mqtt, id);
 		return;
 	}
-	mqtt_memory_released(c->memory, id);
-	feed_save(f, save_release, handle_of(RELEASE, &(struct mqtt_mark){ .id = id }));
+	struct mqtt_mark mark;
+	bool has_row = mqtt_memory_released(c->memory, id, &mark);
+	feed_save(f, has_row ? save_release : save_nothing, handle_of(RELEASE, &mark));
 }
 
 static void

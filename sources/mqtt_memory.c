@@ -6,6 +6,7 @@
 
 enum { PAGE = 256 }; /* so many ids have their slots together, and there are as many pages */
 
+static const char released_byte = 3; /* in place of the QoS */
 static const char note_key = 'n', session_key = 's';
 
 /* What is known of a packet id: the last message that had it. */
@@ -15,12 +16,14 @@ struct slot {
 	_Atomic int64_t taken; /* the number of the last that became an event */
 	uint32_t connection;   /* over which it came */
 	int qos;
+	bool released;         /* of QoS 2 */
 };
 
-/* An acknowledgement that is held back. */
+/* An acknowledgement that is held back: PUBACK or PUBREC. */
 struct held {
 	int64_t number;
 	unsigned id;
+	int qos;
 };
 
 struct mqtt_memory {
@@ -29,7 +32,7 @@ struct mqtt_memory {
 	int64_t last;          /* number that was given */
 	_Atomic int64_t since; /* numbers up to this one are of sessions that are over */
 	uint32_t connection;
-	int64_t pin;           /* the newest of QoS 1, whose PUBACK has not left; 0: there is none */
+	int64_t pin;           /* the newest, whose PUBACK or PUBREC has not left; 0: there is none */
 	bool passed;           /* the pin has come again, or cannot come any more */
 	VEC(struct held) held; /* the newest that is on disk, and those behind it that were dropped; in order */
 	bool letting_go;
@@ -82,9 +85,11 @@ mqtt_row_taken(struct mqtt_row *r, const struct mqtt_mark *mark)
 }
 
 struct source_row
-mqtt_row_released(struct mqtt_row *r, unsigned id)
+mqtt_row_released(struct mqtt_row *r, const struct mqtt_mark *mark)
 {
-	return (struct source_row){ id_key(r, id), STR_NONE };
+	struct source_row row = mqtt_row_taken(r, mark);
+	r->bytes[16] = released_byte;
+	return row;
 }
 
 struct source_row
@@ -106,11 +111,12 @@ load_id(struct mqtt_memory *m, str key, str value)
 	struct slot *s = slot_of(m, (unsigned)((unsigned char)key.p[0] << 8 | (unsigned char)key.p[1]));
 	s->number = (int64_t)get_number(value.p);
 	s->contents = get_number(value.p + 8);
-	s->qos = value.p[16];
+	s->released = value.p[16] == released_byte;
+	s->qos = s->released ? 2 : value.p[16];
 	atomic_store_explicit(&s->taken, s->number, memory_order_relaxed);
 	if (s->number > m->last)
 		m->last = s->number;
-	if (s->qos == 1 && s->number > m->pin)
+	if (!s->released && s->number > m->pin)
 		m->pin = s->number;
 }
 
@@ -204,25 +210,32 @@ hash_of(const struct mqtt_packet *p)
 static bool
 is_known(struct mqtt_memory *m, const struct slot *s)
 {
-	if (s->qos == 2)
-		return true;
-	if (m->passed)
-		return false;
-	m->passed = s->number == m->pin;
-	return true;
+	bool known = !m->passed || (s->qos == 2 && !s->released);
+	if (s->number == m->pin)
+		m->passed = true;
+	return known;
 }
 
 static void
 remember(struct mqtt_memory *m, struct slot *s, const struct mqtt_mark *mark, bool dup)
 {
 	/* The broker does not send again any more; or has given the pin's id away, so it has forgotten what it owes. */
-	if (mark->qos == 1 && (!dup || (m->pin && s->number == m->pin)))
+	if (!dup || (m->pin && s->number == m->pin))
 		m->passed = true;
-	if (mark->qos == 1 && m->passed)
+	if (m->passed)
 		m->pin = mark->number;
 	s->number = mark->number;
 	s->contents = mark->contents;
 	s->qos = mark->qos;
+}
+
+/* As `mark`, and sent again. */
+static enum mqtt_verdict
+judge(struct mqtt_memory *m, const struct slot *s)
+{
+	if (s->connection == m->connection) /* only a broker that forgets PUBREL sends what is released */
+		return s->released ? MQTT_KNOWN : MQTT_REPEATED;
+	return is_known(m, s) ? MQTT_KNOWN : MQTT_NEW;
 }
 
 enum mqtt_verdict
@@ -231,14 +244,14 @@ mqtt_memory_came(struct mqtt_memory *m, const struct mqtt_packet *p, struct mqtt
 	struct slot *s = slot_of(m, p->id);
 	enum mqtt_verdict v = MQTT_NEW;
 	*mark = (struct mqtt_mark){ .id = p->id, .qos = p->qos, .contents = hash_of(p) };
-	if (p->dup && s->number && s->qos == p->qos && s->contents == mark->contents) {
-		if (s->connection == m->connection)
-			return MQTT_REPEATED;
-		v = is_known(m, s) ? MQTT_KNOWN : MQTT_NEW;
-	}
+	if (p->dup && s->number && s->qos == p->qos && s->contents == mark->contents)
+		v = judge(m, s);
+	if (v == MQTT_REPEATED)
+		return v;
 	mark->number = v == MQTT_KNOWN ? s->number : ++m->last;
 	if (v == MQTT_NEW)
 		remember(m, s, mark, p->dup);
+	s->released = false;
 	s->connection = m->connection;
 	if (++m->open > m->most)
 		m->most = m->open;
@@ -252,12 +265,15 @@ mqtt_memory_taken(struct mqtt_memory *m, const struct mqtt_mark *mark)
 	return mark->number > atomic_load_explicit(&m->since, memory_order_relaxed);
 }
 
-void
-mqtt_memory_released(struct mqtt_memory *m, unsigned id)
+bool
+mqtt_memory_released(struct mqtt_memory *m, unsigned id, struct mqtt_mark *mark)
 {
 	struct slot *s = slot_of(m, id);
-	if (s->qos == 2)
-		s->number = 0;
+	*mark = (struct mqtt_mark){ s->number, id, 2, s->contents };
+	if (!s->number || s->qos != 2)
+		return false;
+	s->released = true;
+	return atomic_load_explicit(&s->taken, memory_order_relaxed) == s->number; /* else it has no row */
 }
 
 void
@@ -269,14 +285,15 @@ mqtt_memory_completed(struct mqtt_memory *m)
 
 /* ---- acknowledgements ------------------------------------------------------------------------------------------------ */
 
-/* PUBACK of the first `n` that are held. */
+/* PUBACK or PUBREC of the first `n` that are held. */
 static void
 let_out(struct mqtt_memory *m, size_t n, mqtt_ack_fn *ack, void *arg)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct held *h = &m->held.p[i];
-		ack(arg, 1, h->id);
-		mqtt_memory_completed(m);
+		ack(arg, h->qos, h->id);
+		if (h->qos == 1)
+			mqtt_memory_completed(m);
 		if (h->number == m->pin)
 			m->pin = 0;
 	}
@@ -288,13 +305,9 @@ let_out(struct mqtt_memory *m, size_t n, mqtt_ack_fn *ack, void *arg)
 void
 mqtt_memory_settled(struct mqtt_memory *m, const struct mqtt_mark *mark, int64_t now_ms, mqtt_ack_fn *ack, void *arg)
 {
-	if (mark->qos == 2) {
-		ack(arg, 2, mark->id);
-		return;
-	}
 	bool on_disk = atomic_load_explicit(&slot_of(m, mark->id)->taken, memory_order_relaxed) == mark->number;
 	bool first = !m->held.n;
-	*VEC_PUSH(&m->held) = (struct held){ mark->number, mark->id };
+	*VEC_PUSH(&m->held) = (struct held){ mark->number, mark->id, mark->qos };
 	m->settled_ms = now_ms;
 	if (on_disk)
 		let_out(m, m->held.n - 1, ack, arg);

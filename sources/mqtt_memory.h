@@ -7,17 +7,19 @@
  * What is known of an id is a row: written in the transaction of the event, so both are on disk or neither is. A PUBLISH is the same
  * message again if it has DUP, the id's QoS and the id's contents, the session goes on, and the id cannot have been given anew:
  *
- * QoS 2   The id is the sender's until PUBCOMP. PUBREL removes the row, and PUBCOMP follows when that is on disk. So a row says: no PUBCOMP has
- *         left, the message is the one we have. Exactly once, also through a kill at any step.
- * QoS 1   The id is the sender's until PUBACK, and what a kill leaves of a PUBACK on its way nobody can know. So the newest message on disk is
- *         not acknowledged until a newer one is on disk: its id (the pin) cannot have been given anew. A broker sends again all that it has
- *         no PUBACK of, in the order in which it sent it at first [MQTT-4.6.0-1], and takes PUBACKs in that order: what comes until the
- *         pin was sent before it, and is on disk if it is known; what comes behind the pin is new, whatever it looks like. No order in
- *         which a broker hands out its ids is assumed: the lowest that is free, or one after the other.
+ * QoS 2   The id is the sender's until PUBCOMP, which leaves when the row says on disk that the id is released. So a row that does not say it
+ *         is the message that comes: exactly once, also through a kill at any step.
+ * Both    The id of QoS 1 is the sender's until PUBACK, and what a kill leaves of a PUBACK on its way nobody can know. So the newest message on
+ *         disk gets no PUBACK or PUBREC until a newer one is on disk: its id (the pin) cannot have been given anew. A broker sends again
+ *         what it has neither of, in the order in which it sent it at first [MQTT-4.6.0-1], and takes them in that order: what comes
+ *         until the pin was sent before it, and is on disk if it is known; what comes behind the pin is new, whatever it looks like. No
+ *         order in which a broker hands out its ids is assumed: the lowest that is free, or one after the other.
+ *         (QoS 2 needs that where a broker sends a PUBLISH again after its PUBREL, against [MQTT-4.3.3-1]: mosquitto 2.0.11 does when
+ *         two connections in a row break before it has PUBCOMP.)
  *         A broker that has room for no more than what is held back would stand still, so it is let go then, and after IDLE_MS
  *         without a message. A note, on disk before the PUBACK leaves, says so: until the next message is on disk there is no pin, and a
- *         message that comes again is taken for a new one, since it may be one: none is lost, and this one PUBACK on its way at the moment
- *         of a kill or a break is all that can make a message two events.
+ *         message of QoS 1 that comes again is taken for a new one, since it may be one: none is lost, and a PUBACK let go that is on
+ *         its way at the moment of a kill or a break is all that can make a message two events.
  *
  * A session that the broker does not know any more, or another client's, or another broker's, makes all of it void: a new one begins on
  * disk before its subscription is asked for.
@@ -48,13 +50,12 @@ enum mqtt_verdict {
 	MQTT_REPEATED /* came over this connection before: whoever has that one acknowledges it */
 };
 
-/* A row to be written; value absent: to be removed. */
 struct mqtt_row {
 	char key[2], bytes[17];
 };
-/* In `r`, which the result points into. The row of a message that becomes an event, of an id that is released, and of a pin that is let go. */
+/* In `r`, which the result points into. The row of a message that becomes an event, of one whose id is released, and of a pin that is let go. */
 struct source_row mqtt_row_taken(struct mqtt_row *r, const struct mqtt_mark *mark);
-struct source_row mqtt_row_released(struct mqtt_row *r, unsigned id);
+struct source_row mqtt_row_released(struct mqtt_row *r, const struct mqtt_mark *mark);
 struct source_row mqtt_row_let_go(struct mqtt_row *r, int64_t number);
 /* The only row of a session that begins; `name` is whose it is. */
 struct source_row mqtt_row_session(str name);
@@ -74,8 +75,8 @@ void mqtt_memory_connected(struct mqtt_memory *m);
 enum mqtt_verdict mqtt_memory_came(struct mqtt_memory *m, const struct mqtt_packet *p, struct mqtt_mark *mark);
 /* The message becomes an event in this turn's transaction, and so is mqtt_row_taken to be if this says so: else its session is over. Any thread. */
 bool mqtt_memory_taken(struct mqtt_memory *m, const struct mqtt_mark *mark) MUST_CHECK;
-/* PUBREL has come. */
-void mqtt_memory_released(struct mqtt_memory *m, unsigned id);
+/* PUBREL has come. true: mqtt_row_released of *mark is to be on disk before PUBCOMP leaves; else what was written until now. */
+bool mqtt_memory_released(struct mqtt_memory *m, unsigned id, struct mqtt_mark *mark) MUST_CHECK;
 /* PUBCOMP leaves. */
 void mqtt_memory_completed(struct mqtt_memory *m);
 

@@ -132,7 +132,7 @@ class Daemon:
                 raise AssertionError("the daemon ended:\n" + self.log())
             return re.search(r"listening on http://127\.0\.0\.1:(\d+)(?:  token (\S+))?.*\n", self.log()[self.log_from:])
 
-        found = until(greeting, 30, "the daemon's greeting")
+        found = until(greeting, 120, "the daemon's greeting")
         self.port, self.token = int(found.group(1)), found.group(2)
         return self
 

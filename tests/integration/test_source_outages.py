@@ -127,7 +127,7 @@ class NatsPublisher:
 
 
 class NatsJetStream(Row):
-    kind, broker = "nats", Nats
+    kind, broker, keyed = "nats", Nats, True
     fields = "url: nats://127.0.0.1:PORT\nsubject: s.x\njsonBody: true\njetStream: {stream: S, durable: d, ackWait: 2s}"
 
     def prepare(self):
@@ -165,7 +165,7 @@ class RedisPublisher(Publisher):
 
 
 class RedisStream(Row):
-    kind, broker, secrets = "redisStream", SafeRedis, {"pw": "pw"}
+    kind, broker, keyed, secrets = "redisStream", SafeRedis, True, {"pw": "pw"}
     fields = f"hostAddress: 127.0.0.1:PORT\npassword: {ref('pw')}\nstreams: [s]\nmaxMsgCountPerRead: 100"
 
     def publisher(self):
@@ -173,7 +173,7 @@ class RedisStream(Row):
 
 
 class Amqp(Row):
-    kind, broker = "amqp", Rabbit
+    kind, broker, keyed = "amqp", Rabbit, True
     fields = ("url: amqp://guest:guest@127.0.0.1:PORT\nexchangeName: x\nexchangeType: direct\nroutingKey: r\njsonBody: true\n"
               "exchangeDeclare: {durable: true}\nqueueDeclare: {name: outages, durable: true}")
 
@@ -182,7 +182,7 @@ class Amqp(Row):
 
 
 class Nsq(Row):
-    kind, broker = "nsq", NsqBroker
+    kind, broker, keyed = "nsq", NsqBroker, True
     fields = "hostAddress: 127.0.0.1:PORT\ntopic: t\nchannel: c\njsonBody: true"
 
     def publisher(self):
@@ -211,7 +211,7 @@ class KafkaPublisher:
 
 
 class KafkaMock(Row):
-    kind, broker = "kafka", MockKafka
+    kind, broker, keyed = "kafka", MockKafka, True
     fields = "url: 127.0.0.1:PORT\ntopic: t\njsonBody: true\nconsumerGroup: {groupName: g, oldest: true}"
 
     def prepare(self):

@@ -37,16 +37,16 @@ class Watched(TestCase):
     def sources(self):
         return {s["event"]: s for s in json.loads(self.d.cli("status", "-o", "json").stdout)["sources"]}
 
-    def looked(self):
+    def looked(self, seconds=300):
         """Waits until each source has had its first look, or has failed."""
-        until(lambda: all(s["state"] == "failed" or "lastLook" in s for s in self.sources().values()), 60, "the first look")
+        until(lambda: all(s["state"] == "failed" or "lastLook" in s for s in self.sources().values()), seconds, "the first look")
 
     def failed(self, event, why, seconds=60):
-        until(lambda: self.sources()[event]["state"] == "failed" and why in self.sources()[event]["error"], seconds, why)
+        until(lambda: (s := self.sources()[event])["state"] == "failed" and why in s.get("error", ""), seconds, why)
 
-    def knows(self, event, n):
+    def knows(self, event, n, seconds=60):
         """Waits until the entry knows so many names, and holds none of them back."""
-        until(lambda: self.sources()[event].get("names") == str(n) and "incomplete" not in self.sources()[event], 60, f"{n} names")
+        until(lambda: (s := self.sources()[event]).get("names") == str(n) and "incomplete" not in s, seconds, f"{n} names")
 
     def rows(self, sql, *args):
         with contextlib.closing(sqlite3.connect(f"file:{self.d.state}/tidegate.db?mode=ro", uri=True, timeout=60)) as db:
