@@ -37,6 +37,7 @@ struct minio {
 	struct httpc *client; /* of this source alone */
 	struct catch_up *catch_up;
 	struct minio_seen *seen;
+	str region; /* owned; the server may have said another than the manifest, which has none */
 	struct backoff_state backoff;
 	struct timer retry, list, quiet;
 	struct buf in;                /* the beginning of a line */
@@ -250,13 +251,27 @@ went_quiet(void *arg)
 	}
 }
 
+/* A server that was given another region says which; true: it is asked once more, with that. */
+static bool
+takes_region(struct minio *m, struct arena *a, const struct http_answer *ans)
+{
+	struct loop *l = source_loop(m->source);
+	str wanted = minio_wanted_region(a, ans->status, ans->body);
+	if (m->config->region.n || !wanted.n || str_eq(wanted, m->region))
+		return false;
+	str_disown(m->region);
+	m->region = str_own(wanted);
+	timer_start(l, &m->retry, loop_now(l), connect_, m);
+	return true;
+}
+
 static void
 ended(void *arg, const struct http_answer *ans, const struct err *failure)
 {
 	struct minio *m = arg;
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct err e;
-	if (m->stopping)
+	if (m->stopping || (!failure && takes_region(m, a, ans)))
 		return;
 	if (failure)
 		e = *failure;
@@ -277,7 +292,7 @@ connect_(void *arg)
 	httpc_forget(m->client, m); /* one of which only a listing has said that nobody is there */
 	m->heard = m->at_once = false;
 	m->came = 0;
-	if (minio_request(m->source, minio_stream_query(m->config, a), a, &call, &e) < 0) {
+	if (minio_request(m->source, m->region, minio_stream_query(m->config, a), a, &call, &e) < 0) {
 		retry(m, &e);
 		return;
 	}
@@ -416,7 +431,8 @@ start(struct source *s, struct err *e)
 	struct minio *m = MEM_NEW(struct minio);
 	*m = (struct minio){ .source = s, .config = source_config(s), .client = httpc_new(source_loop(s)) };
 	m->seen = minio_seen_new();
-	m->catch_up = catch_up_new(s, m->client, m->seen, &catch_up_ops, m);
+	m->region = str_own(m->config->region.n ? m->config->region : S("us-east-1"));
+	m->catch_up = catch_up_new(s, m->client, &m->region, m->seen, &catch_up_ops, m);
 	source_set_data(s, m);
 	source_connecting(s);
 	source_read_mark(s, mark_read);
@@ -452,6 +468,7 @@ free_minio(struct minio *m)
 	struct source *s = m->source;
 	catch_up_free(m->catch_up);
 	minio_seen_free(m->seen);
+	str_disown(m->region);
 	for (size_t i = 0; i < m->held.n; i++)
 		event_unref(m->held.p[i]);
 	VEC_FREE(&m->held);

@@ -45,10 +45,12 @@ minio_suffix(const struct minio_source *c)
 
 struct http_call;
 struct http_answer;
-/* A signed GET of the bucket with that query, with the secrets as they are now; in `a`. */
-int minio_request(struct source *s, str query, struct arena *a, struct http_call *out, struct err *e) MUST_CHECK;
+/* A signed GET of the bucket with that query, for a server of that region, with the secrets as they are now; in `a`. */
+int minio_request(struct source *s, str region, str query, struct arena *a, struct http_call *out, struct err *e) MUST_CHECK;
 /* What a refusal says. */
 void minio_refused(struct arena *a, int status, str body, struct err *e);
+/* The region that a refusal asks for; absent: it does not. In `a`. */
+str minio_wanted_region(struct arena *a, int status, str body);
 /* The query of the stream of notifications, in `a`. */
 str minio_stream_query(const struct minio_source *c, struct arena *a);
 
@@ -91,7 +93,8 @@ struct catch_up_ops {
 	/* All that was written before `time` (ns, by the server's clock) is told; or e: it could not be listed. */
 	void (*done)(void *arg, int64_t time, const struct err *e);
 };
-struct catch_up *catch_up_new(struct source *s, struct httpc *client, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg);
+/* `region` may come to be another. */
+struct catch_up *catch_up_new(struct source *s, struct httpc *client, const str *region, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg);
 /*
  * Looks for objects that were written after `since` (ns), by the server's clock; 0: for none, only for what its clock says. If that is under way
  * already, it is done once more. Not from within a call's `opened` or `piece`.

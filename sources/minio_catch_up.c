@@ -15,6 +15,7 @@ enum { PAGES_MAX = 1000 };
 struct catch_up {
 	struct source *source;
 	struct httpc *client;
+	const str *region;
 	struct minio_seen *seen;
 	const struct catch_up_ops *ops;
 	void *arg;
@@ -27,10 +28,10 @@ struct catch_up {
 };
 
 struct catch_up *
-catch_up_new(struct source *s, struct httpc *client, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg)
+catch_up_new(struct source *s, struct httpc *client, const str *region, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg)
 {
 	struct catch_up *c = MEM_NEW(struct catch_up);
-	*c = (struct catch_up){ .source = s, .client = client, .seen = seen, .ops = ops, .arg = arg };
+	*c = (struct catch_up){ .source = s, .client = client, .region = region, .seen = seen, .ops = ops, .arg = arg };
 	return c;
 }
 
@@ -176,7 +177,7 @@ ask(struct catch_up *c)
 	if (c->next.p)
 		buf_addf(&q, "continuation-token=%.*s&", STR_ARG(sigv4_encode(a, c->next, false)));
 	buf_addf(&q, "encoding-type=url&list-type=2&max-keys=%d&prefix=%.*s", c->since ? S3_PAGE_MAX : 1, STR_ARG(sigv4_encode(a, minio_prefix(config), false)));
-	if (minio_request(c->source, buf_str(&q), a, &call, &e) < 0)
+	if (minio_request(c->source, *c->region, buf_str(&q), a, &call, &e) < 0)
 		end(c, &e);
 	else
 		httpc_send(c->client, &call, answered, c);

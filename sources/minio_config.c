@@ -2,12 +2,13 @@
 /* minio_config: what a manifest says of a minio source, and what is asked of the server for it. */
 #include "core/net/http_date.h"
 #include "core/net/httpc.h"
+#include "core/xml.h"
 #include "sources/check.h"
 #include "sources/minio.h"
 #include "sources/s3_list.h"
 
 /* As often as it can be asked for: a server that holds its stream back until there are a few KiB then has them in minutes. */
-enum { PING_S = 1 };
+enum { PING_S = 1, REGION_MAX = 100 };
 
 static const struct schema minio_bucket_schema = { "S3Bucket", "A bucket.", sizeof(struct minio_bucket),
 	(const struct field[]){
@@ -70,14 +71,8 @@ const struct schema minio_source_schema = { "S3Artifact", "Notifications of a Mi
 
 /* ---- requests --------------------------------------------------------------------------------------------------------- */
 
-static str
-minio_region(const struct minio_source *c)
-{
-	return c->region.n ? c->region : S("us-east-1");
-}
-
 int
-minio_request(struct source *s, str query, struct arena *a, struct http_call *out, struct err *e)
+minio_request(struct source *s, str region, str query, struct arena *a, struct http_call *out, struct err *e)
 {
 	const struct minio_source *c = source_config(s);
 	struct sigv4_keys keys = { 0 };
@@ -86,7 +81,7 @@ minio_request(struct source *s, str query, struct arena *a, struct http_call *ou
 	*out = (struct http_call){ .method = S("GET") };
 	if (c->ca_certificate && !c->insecure && source_secret(s, c->ca_certificate, a, &out->ca_pem, e) < 0)
 		return -1;
-	struct sigv4_request q = { .method = out->method, .host = c->endpoint, .query = query, .body = S(""), .region = minio_region(c), .service = S("s3"),
+	struct sigv4_request q = { .method = out->method, .host = c->endpoint, .query = query, .body = S(""), .region = region, .service = S("s3"),
 		                   .once_encoded = true };
 	q.path = arena_fmt(a, "/%.*s", STR_ARG(sigv4_encode(a, c->bucket->name, false)));
 	out->url = arena_fmt(a, "http%s://%.*s%.*s?%.*s", c->insecure ? "" : "s", STR_ARG(q.host), STR_ARG(q.path), STR_ARG(query));
@@ -100,6 +95,13 @@ minio_refused(struct arena *a, int status, str body, struct err *e)
 	str text = s3_error_text(a, body);
 	enum err_code code = status == 403 || status == 401 ? ERR_DENIED : status == 404 ? ERR_NOT_FOUND : status < 500 ? ERR_INVALID : ERR_UNAVAILABLE;
 	err_set(e, code, "the server answered %d%s%.*s", status, text.n ? ": " : "", STR_ARG(text));
+}
+
+str
+minio_wanted_region(struct arena *a, int status, str body)
+{
+	str region = status == 400 ? xml_find(body, "Region", a) : STR_NONE;
+	return region.n && region.n <= REGION_MAX ? region : STR_NONE;
 }
 
 /* In order of names, as the signature wants them. */

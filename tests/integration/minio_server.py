@@ -11,8 +11,6 @@ from brokers import Broker
 from harness import ROOT
 from test_services import aws_signature
 
-REGION = "us-east-1"
-
 
 class Client:
     """A connection for requests one after the other, made anew when it breaks."""
@@ -32,7 +30,7 @@ class Client:
         target = urllib.parse.quote(path, safe="/~") + ("?" + query if query else "")
         signed = {"host": f"{'localhost' if self.server.secure else '127.0.0.1'}:{self.server.port}", "x-amz-content-sha256": hashlib.sha256(body).hexdigest(),
                   "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"), **dict(headers)}
-        auth = f"AWS4-HMAC-SHA256 Credential={self.server.USER}/{now:%Y%m%d}/{REGION}/s3/aws4_request, SignedHeaders={';'.join(sorted(signed))}, Signature="
+        auth = f"AWS4-HMAC-SHA256 Credential={self.server.USER}/{now:%Y%m%d}/{self.server.region}/s3/aws4_request, SignedHeaders={';'.join(sorted(signed))}, Signature="
         call = {"headers": {**signed, "Authorization": auth, "X-Amz-Date": signed["x-amz-date"]}, "path": target, "body": body}
         signed["Authorization"] = auth + aws_signature(call, self.server.PASSWORD, method, once=True)
         self.connection = self.connection or self.connect()
@@ -58,9 +56,10 @@ class Client:
 class MinioServer(Broker):
     USER, PASSWORD = "minio", "minio-pw"
 
-    def __init__(self, directory, secure=False, **environment):
+    def __init__(self, directory, secure=False, region="us-east-1", **environment):
         super().__init__(directory)
-        self.secure, self.more, self.client = secure, environment, Client(self)
+        self.secure, self.region, self.client = secure, region, Client(self)
+        self.more = dict(environment, MINIO_SITE_REGION=region)
         if secure:
             self.certificates()
             os.makedirs(os.path.join(self.dir, "certs"))

@@ -91,6 +91,16 @@ class RealMinio(SourceCase):
         server.bucket("nowhere")
         self.wait_state(d, "running")
 
+    def test_a_region_that_the_manifest_does_not_have(self):
+        server = self.server(region="eu-central-1")
+        d = self.listen(server)
+        self.wait_state(d, "running")
+        server.put("/in-box/one")
+        self.wait_told(d, [("ObjectCreated", "one")])
+        d.stop()
+        self.listen(server, "insecure: true\nregion: us-east-1")
+        self.wait_state(d, "failed", "400: AuthorizationHeaderMalformed")
+
     def test_tls(self):
         server = self.server(secure=True)
         d = self.listen(server, f"caCertificate: {ref('ca')}")
@@ -109,14 +119,17 @@ class RealMinio(SourceCase):
             MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_W=self.folder("queue-w"),
             MINIO_NOTIFY_REDIS_ENABLE_R="on", MINIO_NOTIFY_REDIS_ADDRESS_R=f"127.0.0.1:{redis.port}", MINIO_NOTIFY_REDIS_PASSWORD_R="pw",
             MINIO_NOTIFY_REDIS_FORMAT_R="access", MINIO_NOTIFY_REDIS_KEY_R="log",
-            MINIO_NOTIFY_MQTT_ENABLE_M="on", MINIO_NOTIFY_MQTT_BROKER_M=f"tcp://127.0.0.1:{mosquitto.port}", MINIO_NOTIFY_MQTT_TOPIC_M="s3", MINIO_NOTIFY_MQTT_QOS_M="1",
+            MINIO_NOTIFY_MQTT_ENABLE_M="on", MINIO_NOTIFY_MQTT_BROKER_M=f"tcp://127.0.0.1:{mosquitto.port}", MINIO_NOTIFY_MQTT_TOPIC_M="s3",
+            MINIO_NOTIFY_MQTT_QOS_M="1",
             MINIO_NOTIFY_NATS_ENABLE_N="on", MINIO_NOTIFY_NATS_ADDRESS_N=f"127.0.0.1:{nats.port}", MINIO_NOTIFY_NATS_SUBJECT_N="s3")
-        s3 = "s3Events: {prefix: in/, suffix: .csv}, metadata: {way: WAY}"
-        entries = {"webhook": f"endpoint: /s3, port: \"{port}\", method: POST, authSecret: {ref('token')}, {s3}",
+        s3 = "s3Events: {prefix: in/,suffix: .csv}, metadata: {way: WAY}"
+        entries = {"webhook": f"endpoint: /s3, port: \"{port}\", method: POST, authSecret: {ref('token').replace(', ', ',')}, {s3}",
                    "mqtt": f"url: \"tcp://127.0.0.1:{mosquitto.port}\", topic: s3, clientId: c, jsonBody: true, {s3}",
                    "nats": f"url: \"nats://127.0.0.1:{nats.port}\", subject: s3, {s3}"}
-        d = self.daemon({"keys.yaml": self.secret({"token": "token"}), **{f"{kind}.yaml": self.entry(kind, "").replace("{name: es}", f"{{name: {kind}}}").replace(
-            "    e:\n", f"    e: {{{fields.replace('WAY', kind)}}}\n") for kind, fields in entries.items()}})
+        manifests = {"keys.yaml": self.secret({"token": "token"})}
+        for kind, fields in entries.items():
+            manifests[f"{kind}.yaml"] = self.entry(kind, fields.replace("WAY", kind).replace(", ", "\n")).replace("{name: es}", f"{{name: {kind}}}")
+        d = self.daemon(manifests)
         until(lambda: all(s["state"] == "running" for s in json.loads(d.cli("status", "-o", "json").stdout)["sources"]), 60, "all to run")
         server.notify("in-box", ["arn:minio:sqs::W:webhook", "arn:minio:sqs::R:redis", "arn:minio:sqs::M:mqtt", "arn:minio:sqs::N:nats"])
         server.put("/in-box/in/a b.csv", b"123")
