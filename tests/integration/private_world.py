@@ -40,7 +40,7 @@ class World:
     """Names and addresses, and what is behind them: servers of 127.0.0.1."""
 
     def __init__(self, directory):
-        self.dir, self.names, self.fronts, self.context = directory, {}, [], None
+        self.dir, self.names, self.fronts, self.context, self.authorities = directory, {}, [], None, ""
 
     def address(self, host):
         """Of that name; an address is its own."""
@@ -52,7 +52,20 @@ class World:
 
     def front(self, host, port, to, tls=False):
         """From open() on, who connects to host and port speaks with that port of 127.0.0.1; over TLS, with a certificate that all trust."""
-        self.fronts.append((host, int(port), to, tls))
+        if (host, int(port), to, tls) not in self.fronts:
+            self.fronts.append((host, int(port), to, tls))
+
+    def trust(self, authority):
+        """From open() on, all trust that authority, too."""
+        self.authorities += authority
+
+    def folder(self, path):
+        """A directory of that name, which nobody else sees."""
+        top = "/" + path.strip("/").split("/")[0]
+        if not os.path.isdir(path):
+            subprocess.run(["mount", "-t", "tmpfs", "none", top], check=True)
+            os.makedirs(path)
+        return path
 
     def bind(self, name, text):
         """Another text in place of a file."""
@@ -73,12 +86,10 @@ class World:
             threading.Thread(target=self.accept, args=(listener, to, tls), daemon=True).start()
 
     def certify(self, hosts):
-        if not hosts:
-            return
         made = Broker(os.path.join(self.dir, "authority"))
-        made.certificates(",".join("DNS:" + h for h in hosts))
+        made.certificates(",".join("DNS:" + h for h in ["localhost", *hosts]))
         with open(AUTHORITIES, encoding="utf-8") as f:
-            self.bind(AUTHORITIES, f.read() + made.text("ca.crt"))
+            self.bind(AUTHORITIES, f.read() + made.text("ca.crt") + self.authorities)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(made.dir, "server.crt"), os.path.join(made.dir, "server.key"))
 
