@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minio: notifications of a bucket of MinIO (spec events 1.A4): GET /BUCKET?events=...&ping=1 answers for ever, with a line of JSON for each event and an
- * empty notification every second in between. A stream that ends, or says nothing for long, is begun anew. What it has not told is looked for in listings
- * (minio_catch_up.c): after each connection, now and then, and all the time where the server holds its stream back. Several of its releases of 2025 and later
- * do so until they have 4 KiB, because a wrapper around the answer swallows the order to send what is there.
+ * minio: notifications of a bucket of MinIO (spec events 1.A4): GET /BUCKET?events=...&ping=1 answers for ever, with a
+ * line of JSON for each event and an empty notification every second in between. A stream that ends, or says nothing
+ * for long, is begun anew. What it has not told is looked for in listings (minio_catch_up.c): after each connection,
+ * now and then, and all the time where the server holds its stream back. Several of its releases of 2025 and later do
+ * so until they have 4 KiB, because a wrapper around the answer swallows the order to send what is there.
  *
- * Both ways give an object's event the same delivery id, so that it is one. The mark is the server's time up to which listings have found all.
+ * Both ways give an object's event the same delivery id, so that it is one. The mark is the server's time up to which
+ * listings have found all.
  */
 #include "sources/minio.h"
 
@@ -18,18 +20,22 @@
 #define START_MARGIN MINIO_OVERLAP /* what the listing looks back: nothing before the first start is told */
 enum { LINE_MAX_ = 16 << 20, SEEN_READ = 2000, LIST_AGAIN_S = 60, COMPLAIN_S = 60 };
 /*
- * Silence on the stream, which is asked for something every second: so long, and it is held back; so long, and a stream that was not held back is broken.
- * One that is, may be silent until the pings alone have filled the server's buffers.
+ * Silence on the stream, which is asked for something every second: so long, and it is held back; so long, and a
+ * stream that was not held back is broken. One that is, may be silent until the pings alone have filled the server's
+ * buffers.
  */
 enum { QUIET_MS = 2500, BROKEN_MS = 35000, HELD_BACK_MS = 15 * 60 * 1000 };
 /* A ping that comes so long after what came before it was sent at once, and not with what was held back. */
 #define ALONE_AFTER (300 * NS_PER_MS)
-/* How long to wait between two listings: so many times what the last one took, within limits. First where the stream tells all, then where it is held back. */
+/*
+ * How long to wait between two listings: so many times what the last one took, within limits. First where the stream
+ * tells all, then where it is held back.
+ */
 static const struct {
 	int64_t times, least, most;
 } PAUSES[] = { { 100, 300 * NS_PER_SEC, 3600 * NS_PER_SEC }, { 20, 2 * NS_PER_SEC, 60 * NS_PER_SEC } };
 
-/* ---- the running source ----------------------------------------------------------------------------------------------- */
+/* ---- the running source ------------------------------------------------------------------------------------------ */
 
 struct minio {
 	struct source *source;
@@ -41,9 +47,10 @@ struct minio {
 	struct backoff_state backoff;
 	struct timer retry, list, quiet;
 	struct buf in;                /* the beginning of a line */
-	VEC(struct event *) held;     /* they came while the bus was full: at most one piece of the stream, and one page of the listing */
-	int64_t mark, next_mark;      /* the server's time before which all is told, 0: it never ran; and what it will be when `held` is empty */
-	int64_t asked, came, listing; /* when, by our clock: the stream was asked for; something came on it; the listing began */
+	VEC(struct event *) held; /* came while the bus was full: at most one piece of the stream and one page of a listing */
+	int64_t mark;      /* the server's time before which all is told; 0: it never ran */
+	int64_t next_mark; /* what it will be when `held` is empty */
+	int64_t asked, came, listing; /* by our clock, when the stream was asked for, something came on it, a listing began */
 	int64_t complained;
 	bool streaming;               /* the stream was asked for, and has not ended */
 	bool heard;                   /* it has begun */
@@ -143,7 +150,8 @@ static void
 came(struct minio *m, str bytes)
 {
 	int64_t now = loop_now(source_loop(m->source));
-	if (m->came && now - m->came > ALONE_AFTER && now - m->came < QUIET_MS * NS_PER_MS && !m->in.n && is_ping(bytes)) {
+	bool alone = m->came && now - m->came > ALONE_AFTER && now - m->came < QUIET_MS * NS_PER_MS;
+	if (alone && !m->in.n && is_ping(bytes)) {
 		m->at_once = true;
 		m->held_back = false;
 	}
@@ -172,7 +180,7 @@ piece(void *arg, str bytes)
 	return m->in.n <= LINE_MAX_;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static void
 list(void *arg)
@@ -187,6 +195,18 @@ list_in(struct minio *m, int64_t ns)
 {
 	struct loop *l = source_loop(m->source);
 	timer_start(l, &m->list, loop_now(l) + ns, list, m);
+}
+
+/* After one that took so long; 0: none was needed yet. */
+static void
+list_later(struct minio *m, int64_t took)
+{
+	int64_t pause = took * PAUSES[m->held_back].times;
+	if (pause < PAUSES[m->held_back].least)
+		pause = PAUSES[m->held_back].least;
+	else if (pause > PAUSES[m->held_back].most)
+		pause = PAUSES[m->held_back].most;
+	list_in(m, pause);
 }
 
 /* At the first start nothing was missed: it counts from when the stream was asked for. */
@@ -217,7 +237,7 @@ opened(void *arg, int status, const struct http_answer *head)
 		list_in(m, 0);
 	} else { /* in whole seconds: what was written in that before the start may be told */
 		begin_at(m, minio_server_time(m->source, head));
-		list_in(m, PAUSES[m->held_back].least);
+		list_later(m, 0);
 	}
 }
 
@@ -305,7 +325,7 @@ connect_(void *arg)
 		httpc_pause(m->client, m, true);
 }
 
-/* ---- catching up ------------------------------------------------------------------------------------------------------ */
+/* ---- catching up ------------------------------------------------------------------------------------------------- */
 
 static void
 missed(void *arg, str record, str delivery)
@@ -361,16 +381,13 @@ listed(void *arg, int64_t time, const struct err *e)
 		m->next_mark = time;
 		all_are_told(m);
 	}
-	if (!m->streaming)
-		return;
-	int64_t pause = took * PAUSES[m->held_back].times;
-	pause = pause < PAUSES[m->held_back].least ? PAUSES[m->held_back].least : pause > PAUSES[m->held_back].most ? PAUSES[m->held_back].most : pause;
-	list_in(m, pause);
+	if (m->streaming)
+		list_later(m, took);
 }
 
 static const struct catch_up_ops catch_up_ops = { missed, listed };
 
-/* ---- life ------------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /* The last events in the log: what a listing need not find again. */
 struct last_events {

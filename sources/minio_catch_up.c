@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minio_catch_up: MinIO keeps no notifications for who is away, drops what a listener does not take in time, and may hold a stream back. So the bucket is listed,
- * page by page, and an object that was written since the last time, and that no event was about, is told of as a record made from what a listing
- * has. What was deleted meanwhile cannot be seen, nor what was overwritten or deleted again.
+ * minio_catch_up: MinIO keeps no notifications for who is away, drops what a listener does not take in time, and may
+ * hold a stream back. So the bucket is listed, page by page, and an object that was written since the last time, and
+ * that no event was about, is told of as a record made from what a listing has. What was deleted meanwhile cannot be
+ * seen, nor what was overwritten or deleted again.
  */
 #include "core/log.h"
 #include "core/net/httpc.h"
@@ -28,7 +29,8 @@ struct catch_up {
 };
 
 struct catch_up *
-catch_up_new(struct source *s, struct httpc *client, const str *region, struct minio_seen *seen, const struct catch_up_ops *ops, void *arg)
+catch_up_new(struct source *s, struct httpc *client, const str *region, struct minio_seen *seen,
+             const struct catch_up_ops *ops, void *arg)
 {
 	struct catch_up *c = MEM_NEW(struct catch_up);
 	*c = (struct catch_up){ .source = s, .client = client, .region = region, .seen = seen, .ops = ops, .arg = arg };
@@ -42,7 +44,7 @@ catch_up_free(struct catch_up *c)
 	free(c);
 }
 
-/* ---- a page ----------------------------------------------------------------------------------------------------------- */
+/* ---- a page ------------------------------------------------------------------------------------------------------ */
 
 static void ask(struct catch_up *c);
 
@@ -116,8 +118,8 @@ tell_page(struct catch_up *c, const struct s3_page *p)
 	const struct minio_source *config = source_config(c->source);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct s3_object *o = &p->objects[i];
-		if (o->modified > c->since - MINIO_OVERLAP && str_ends(o->key, minio_suffix(config)) && is_wanted(config, name_of(o)) &&
-		    !minio_seen_has(c->seen, o->key, o->etag, o->modified))
+		bool wanted = str_ends(o->key, minio_suffix(config)) && is_wanted(config, name_of(o));
+		if (wanted && o->modified > c->since - MINIO_OVERLAP && !minio_seen_has(c->seen, o->key, o->etag, o->modified))
 			tell(c, o);
 	}
 }
@@ -176,7 +178,8 @@ ask(struct catch_up *c)
 		return;
 	if (c->next.p)
 		buf_addf(&q, "continuation-token=%.*s&", STR_ARG(sigv4_encode(a, c->next, false)));
-	buf_addf(&q, "encoding-type=url&list-type=2&max-keys=%d&prefix=%.*s", c->since ? S3_PAGE_MAX : 1, STR_ARG(sigv4_encode(a, minio_prefix(config), false)));
+	str prefix = sigv4_encode(a, minio_prefix(config), false);
+	buf_addf(&q, "encoding-type=url&list-type=2&max-keys=%d&prefix=%.*s", c->since ? S3_PAGE_MAX : 1, STR_ARG(prefix));
 	if (minio_request(c->source, *c->region, buf_str(&q), a, &call, &e) < 0)
 		end(c, &e);
 	else

@@ -7,7 +7,10 @@
 #include "sources/minio.h"
 #include "sources/s3_list.h"
 
-/* As often as it can be asked for: a server that holds its stream back until there are a few KiB then has them in minutes. */
+/*
+ * As often as it can be asked for: a server that holds its stream back until there are a few KiB then has them in
+ * minutes.
+ */
 enum { PING_S = 1, REGION_MAX = 100 };
 
 static const struct schema minio_bucket_schema = { "S3Bucket", "A bucket.", sizeof(struct minio_bucket),
@@ -69,7 +72,7 @@ const struct schema minio_source_schema = { "S3Artifact", "Notifications of a Mi
 	FIELD_SRC(struct minio_source, src),
 	{ 0 } }, check };
 
-/* ---- requests --------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 int
 minio_request(struct source *s, str region, str query, struct arena *a, struct http_call *out, struct err *e)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minio_seen: which objects events were about, by key and ETag: a table with one place for each hash, where two that meet push each other out. It grows as
- * long as that happens among those that a listing may look back to, up to a megabyte. What it has forgotten is told of once more, with the same
- * delivery id: the bus drops that.
+ * minio_seen: which objects events were about, by key and ETag: a table with one place for each hash, where two that
+ * meet push each other out. It grows as long as that happens among those that a listing may look back to, up to a
+ * megabyte. What it has forgotten is told of once more, with the same delivery id: the bus drops that.
  */
 #include "sources/minio.h"
 
