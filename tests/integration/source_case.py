@@ -132,7 +132,9 @@ class SourceCase(Services):
 
 class Publisher:
     """Sends bodies, so many at a time, until the broker has said of each that it has it, over new connections when one breaks. `send` takes them out of
-    the list as the broker speaks of them; `repeated` are those that it may have twice."""
+    the list as the broker speaks of them; `repeated` are those that it may have twice, unless it knows what it has."""
+
+    knows = False
 
     def __init__(self, window):
         self.window, self.c, self.repeated = window, None, set()
@@ -151,20 +153,21 @@ class Publisher:
             while some:
                 try:
                     self.send(some)
-                except (OSError, ValueError, IndexError):
-                    self.repeated.update(some)
+                except (OSError, ValueError, IndexError, AssertionError):
+                    if not self.knows:
+                        self.repeated.update(some)
                     self.close()
                     if time.monotonic() > end:
                         raise
                     time.sleep(0.05)
 
 
-class MqttPublisher:
-    """Sends bodies with QoS 1 or 2, so many at a time, until the broker has said of each that it has it; over new connections when one breaks."""
+class MqttPublisher(Publisher):
+    """With QoS 1 or 2."""
 
     def __init__(self, port, topic, qos, window=100):
-        self.port, self.topic, self.qos, self.window = port, topic.encode(), qos, window if qos < 2 else 20  # of QoS 2 mosquitto takes no more
-        self.sock, self.data, self.acked, self.repeated = None, b"", 0, set()
+        super().__init__(window if qos < 2 else 20)  # of QoS 2 mosquitto takes no more
+        self.port, self.topic, self.qos, self.data = port, topic.encode(), qos, b""
 
     def packet(self, first, body):
         n, length = len(body), b""
@@ -175,9 +178,9 @@ class MqttPublisher:
                 return bytes([first]) + length + body
 
     def connect(self):
-        self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        self.c = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         self.data = b""
-        self.sock.sendall(self.packet(0x10, b"\0\4MQTT\4\2\0\0\0\0"))
+        self.c.sendall(self.packet(0x10, b"\0\4MQTT\4\2\0\0\0\0"))
         kind, body = self.read()
         if kind != 0x20 or body[1]:
             raise OSError("refused")
@@ -188,48 +191,23 @@ class MqttPublisher:
                 kind, body = self.data[0], self.data[2:2 + self.data[1]]
                 self.data = self.data[2 + self.data[1]:]
                 return kind, body
-            got = self.sock.recv(65536)
+            got = self.c.recv(65536)
             if not got:
                 raise OSError("closed")
             self.data += got
 
-    def close(self):
-        if self.sock:
-            self.sock.close()
-        self.sock = None
-
-    def send_window(self, bodies):
-        """Sends them; `bodies` keeps those that the broker has not spoken of."""
+    def send(self, bodies):
+        if not self.c:
+            self.connect()
         waiting, out = {}, b""
         for i, body in enumerate(bodies):
             waiting[i + 1] = body
             out += self.packet(0x30 | self.qos << 1, struct.pack(">H", len(self.topic)) + self.topic + struct.pack(">H", i + 1) + body)
-        self.sock.sendall(out)
+        self.c.sendall(out)
         while waiting:
             kind, body = self.read()
             ident = struct.unpack(">H", body[:2])[0]
             if kind == 0x50:
-                self.sock.sendall(self.packet(0x62, body[:2]))
+                self.c.sendall(self.packet(0x62, body[:2]))
             else:
                 bodies.remove(waiting.pop(ident))
-                self.acked += 1
-
-    def publish(self, bodies, seconds=300):
-        end = time.monotonic() + seconds
-        rest = []
-        source = iter(bodies)
-        while True:
-            while len(rest) < self.window and (b := next(source, None)) is not None:
-                rest.append(b)
-            if not rest:
-                return
-            try:
-                if not self.sock:
-                    self.connect()
-                self.send_window(rest)
-            except OSError:
-                self.repeated.update(rest)  # the broker may have them
-                self.close()
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)

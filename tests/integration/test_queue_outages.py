@@ -89,7 +89,7 @@ class AzurePublisher(PutPublisher):
         self.c = self.c or connect(self.b.port)
         try:
             super().send(bodies)
-        except (http.client.HTTPException, AssertionError) as e:
+        except http.client.HTTPException as e:
             raise OSError(str(e)) from e
 
 
