@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int
@@ -35,4 +37,27 @@ files_read(const char *path, size_t max, struct arena *a, str *out, struct err *
 		n += (size_t)got;
 	*out = (str){ p, n };
 	return 0;
+}
+
+static int
+open_by_rule(int dir, const char *path, int flags, mode_t mode, uint64_t rule)
+{
+	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .mode = flags & O_CREAT ? mode : 0, .resolve = rule };
+	int fd;
+	do /* EAGAIN: somebody renamed something meanwhile, and the kernel could not be sure */
+		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd;
+}
+
+int
+open_beneath(int dir, const char *path, int flags, mode_t mode)
+{
+	return open_by_rule(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+int
+look_beneath(int dir, const char *path)
+{
+	return open_by_rule(dir, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }

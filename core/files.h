@@ -3,11 +3,18 @@
 #ifndef TIDEGATE_CORE_FILES_H
 #define TIDEGATE_CORE_FILES_H
 
+#include <fcntl.h>
+
 #include "core/base.h"
 
 /* Removes the file or the folder with all that is in it; links are not followed, and other file systems not entered. What cannot go, stays. */
 void files_remove(const char *path);
 /* The whole of a regular file of at most `max` bytes, in `a`. ERR_INVALID if it is another kind of file or larger; else as the kernel says. */
 int files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e) MUST_CHECK;
+
+/* openat2 beneath `dir`: no link is followed, wherever in the path, and nothing leads out of it. */
+int open_beneath(int dir, const char *path, int flags, mode_t mode);
+/* The same, following links, to look at where they lead and no more (O_PATH). EXDEV: out of `dir`. */
+int look_beneath(int dir, const char *path);
 
 #endif

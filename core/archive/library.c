@@ -2,11 +2,7 @@
 #include "core/archive/library.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <linux/openat2.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static struct archive_lib functions;
 static struct err failure; /* of opening it */
@@ -44,27 +40,4 @@ archive_lib(struct err *e)
 		return &functions;
 	*e = failure;
 	return NULL;
-}
-
-static int
-open_by_rule(int dir, const char *path, int flags, mode_t mode, uint64_t rule)
-{
-	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .mode = flags & O_CREAT ? mode : 0, .resolve = rule };
-	int fd;
-	do /* EAGAIN: somebody renamed something meanwhile, and the kernel could not be sure */
-		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
-	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
-	return fd;
-}
-
-int
-open_beneath(int dir, const char *path, int flags, mode_t mode)
-{
-	return open_by_rule(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-}
-
-int
-look_beneath(int dir, const char *path)
-{
-	return open_by_rule(dir, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }

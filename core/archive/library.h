@@ -5,9 +5,9 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 
 #include "core/archive/archive.h"
+#include "core/files.h"
 
 #define ARCHIVE_FUNCTIONS(X)                                                                                                    \
 	X(archive_read_new) X(archive_read_free) X(archive_read_support_filter_gzip) X(archive_read_support_format_tar)         \
@@ -30,10 +30,5 @@ struct archive_lib {
 };
 /* The library, opened with the first call; NULL: ERR_UNAVAILABLE, it is not installed. Any thread. */
 const struct archive_lib *archive_lib(struct err *e);
-
-/* openat2 beneath `dir`: no link is followed, wherever in the path, and nothing leads out of it. */
-int open_beneath(int dir, const char *path, int flags, mode_t mode);
-/* The same, following links, to look at where they lead and no more (O_PATH). EXDEV: out of `dir`. */
-int look_beneath(int dir, const char *path);
 
 #endif
