@@ -6,6 +6,7 @@ import socket
 import struct
 import unittest
 
+from harness import until
 from source_case import SourceCase
 
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 3, 4, 5, 6, 7
@@ -73,7 +74,8 @@ class Session(SourceCase):
         self.addCleanup(self.b.close)
 
     def begin(self, qos):
-        self.d = self.source("mqtt", f"url: tcp://127.0.0.1:{self.b.port}\ntopic: t/#\nclientId: c\njsonBody: true\nqos: {qos}\ncleanSession: false")
+        self.fields = f"url: tcp://127.0.0.1:{self.b.port}\ntopic: t/#\nclientId: c\njsonBody: true\nqos: {qos}\ncleanSession: false"
+        self.d = self.source("mqtt", self.fields)
         self.b.accept(False)
 
     def expect(self, *wanted):
@@ -106,6 +108,7 @@ class Session(SourceCase):
             self.killed((PUBLISH, 7, 2))
             self.expect((PUBREC, 7))
             self.stored(1)
+            self.assertIn('tidegate_events_duplicate_total{eventsource_name="es",event_name="e"} 1\n', self.d.api("GET", "/metrics")[1].decode())
         self.b.send((PUBREL, 7))
         self.expect((PUBCOMP, 7))
         self.b.send((PUBLISH, 7, 2))  # the id is another's from here on
@@ -224,6 +227,24 @@ class Session(SourceCase):
         self.b.accept(True, (PUBLISH, 2, 1))
         self.expect((PUBACK, 2))
         self.stored(2)
+
+    def test_qos_1_a_manifest_that_changes(self):
+        """The source that takes over reads what the one before it has written."""
+        self.two()
+        self.d.write("source.yaml", self.entry("mqtt", self.fields + "\nmetadata: {a: b}"))
+        until(lambda: "source stops" in self.d.log(), 120, "the new manifest")
+        self.b.accept(True, (PUBLISH, 2, 1))
+        self.expect((PUBACK, 2))
+        self.stored(2)
+
+    def test_qos_1_another_client(self):
+        """What the one before had is nothing to it, though its broker has a session for it, too."""
+        self.two()
+        self.d.write("source.yaml", self.entry("mqtt", self.fields.replace("clientId: c", "clientId: d")))
+        until(lambda: "source stops" in self.d.log(), 120, "the new manifest")
+        self.b.accept(True, (PUBLISH, 1, 1), (PUBLISH, 2, 1))
+        self.expect((PUBACK, 1))
+        self.stored(4)
 
 
 if __name__ == "__main__":

@@ -516,7 +516,8 @@ we_settle(void)
 		if (!w.jobs.p[n].forgotten)
 			settle(&w.jobs.p[n]);
 	w.jobs.n -= n;
-	memmove(w.jobs.p, w.jobs.p + n, w.jobs.n * sizeof *w.jobs.p);
+	if (w.jobs.n)
+		memmove(w.jobs.p, w.jobs.p + n, w.jobs.n * sizeof *w.jobs.p);
 	int64_t number = mqtt_memory_due(w.memory, w.now);
 	if (number)
 		*VEC_PUSH(&w.jobs) = (struct job){ .what = LET_GO, .mark = { .number = number }, .message = -1 };
