@@ -139,7 +139,7 @@ new-source: all
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
-             build/hdfs/.installed build/minio/.installed
+             build/hdfs/.installed build/minio/.installed build/nsq/.installed
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
 build/npm/.installed build/azurite/.installed: build/%/.installed: tests/integration/%/package.json tests/integration/%/package-lock.json
@@ -151,6 +151,9 @@ build/pubsub/.installed: $(wildcard tests/integration/pubsub/*)
 # seven minutes of a processor, once: go keeps what it has compiled
 build/minio/.installed: $(wildcard tests/integration/minio/*)
 	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/minio && go build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$(@D)/minio github.com/minio/minio && touch $(CURDIR)/$@
+build/nsq/.installed: $(wildcard tests/integration/nsq/*)
+	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/nsq && go build -mod=readonly -o $(CURDIR)/$(@D)/ github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd && \
+		touch $(CURDIR)/$@
 # a Kafka broker, an S3 server and a server of SQS
 build/%/.installed: tests/integration/%/pom.xml
 	$(call say,MVN,$@) mkdir -p $(@D); mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)/libs && touch $@

@@ -125,30 +125,37 @@ endpoint_of(const struct source_entry *e, struct endpoint *out)
 	return out->port.n && out->path.n;
 }
 
-static void
-check_two_endpoints(const struct endpoint *a, const struct endpoint *b, struct decode *c)
+/* Whether an entry before this one serves the same endpoint; else *shared is one of another kind on the same port. */
+static bool
+is_taken(const entries *e, size_t i, const struct endpoint *b, struct decode *c, struct endpoint *shared)
 {
-	if (!str_eq(a->port, b->port))
-		return;
-	if (str_eq(a->path, b->path))
-		decode_error(c, b->at, "endpoint", "\"%.*s\" already serves %.*s on port %.*s: this one would never "
-			"get an event",
-			STR_ARG(a->entry->name), STR_ARG(b->path), STR_ARG(b->port));
-	else if (a->entry->ops != b->entry->ops)
-		decode_warn(c, b->at, "port", "port %.*s is shared with kind %s: Argo Events cannot serve two kinds "
-			"on one port",
-			STR_ARG(b->port), a->entry->ops->kind);
+	struct endpoint a;
+
+	for (size_t j = 0; j < i; j++) {
+		if (!endpoint_of(&e->p[j], &a) || !str_eq(a.port, b->port))
+			continue;
+		if (str_eq(a.path, b->path)) {
+			decode_error(c, b->at, "endpoint", "\"%.*s\" already serves %.*s on port %.*s: this one would never get an event",
+				STR_ARG(a.entry->name), STR_ARG(b->path), STR_ARG(b->port));
+			return true;
+		}
+		if (!shared->entry && a.entry->ops != b->entry->ops)
+			*shared = a;
+	}
+	return false;
 }
 
+/* One finding an entry, however many others it meets. */
 static void
 check_endpoints(const entries *e, struct decode *c)
 {
-	struct endpoint a, b;
+	for (size_t i = 0; i < e->n; i++) {
+		struct endpoint b, shared = { 0 };
 
-	for (size_t i = 0; i < e->n; i++)
-		for (size_t j = 0; endpoint_of(&e->p[i], &b) && j < i; j++)
-			if (endpoint_of(&e->p[j], &a))
-				check_two_endpoints(&a, &b, c);
+		if (endpoint_of(&e->p[i], &b) && !is_taken(e, i, &b, c, &shared) && shared.entry)
+			decode_warn(c, b.at, "port", "port %.*s is shared with kind %s: Argo Events cannot serve two kinds on one port",
+				STR_ARG(b.port), shared.entry->ops->kind);
+	}
 }
 
 /* ---- the object --------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event source nsq against nsqd and nsqlookupd as nsq_server.py plays them from the published protocol: the real ones are in no package and no registry.
-What that leaves unproven: whatever the real ones do otherwise than they are documented."""
+"""Event source nsq against nsqd and nsqlookupd as nsq_server.py plays them from the published protocol, because no package of Debian's has the real ones;
+`make integration` builds those from their Go module, and asks them the same."""
 import base64
 import json
 import os
@@ -9,7 +9,8 @@ import threading
 import unittest
 
 from brokers import Broker
-from harness import free_port, scaled, until
+from harness import FULL, free_port, scaled, until
+from nsq_real import RealNsq
 from nsq_server import Lookupd, Nsqd
 from source_case import SourceCase, ref
 
@@ -197,6 +198,56 @@ class Nsq(SourceCase):
         self.serve()
         done = self.listen(topic='"t\\nRDY 1"', start=False).cli("lint", os.path.join(self.directory, "manifests"), check=False)
         self.assertIn("topic: a topic has 1 to 64 letters", done.stdout + done.stderr)
+
+
+@unittest.skipUnless(FULL, "nsqd is not a package of Debian's: make integration")
+class Real(SourceCase):
+    """NSQ's own servers."""
+
+    def serve(self, *options):
+        self.b = RealNsq(os.path.join(self.directory, "nsq"), options)
+        self.addCleanup(self.b.close)
+        return self.b.start().nsqd
+
+    def listen(self, more="", **secrets):
+        d = self.source("nsq", f"hostAddress: 127.0.0.1:{self.b.port}\ntopic: t\nchannel: c\n{more}", **secrets)
+        self.wait_state(d, "running")
+        return d
+
+    def test_data(self):
+        n = self.serve()
+        n.publish("t", b"<one>", bytes(range(256)))
+        d = self.listen("metadata: {colour: blue}")
+        self.wait_events(d, 2)
+        self.assertRegex(self.text(d, 0),
+                         r'^\{"body":"PG9uZT4=","timestamp":"1\d{18}","nsqdAddress":"localhost:%d","metadata":\{"colour":"blue"\}\}$' % n.port)
+        self.assertEqual(base64.b64decode(self.events(d)[1]["body"]), bytes(range(256)))
+        until(lambda: n.left("t", "c") == 0, 30, "the end of both")
+
+    def test_killed(self):
+        n = self.serve("-msg-timeout=5s")
+        d = self.listen()
+        wanted = [b"%d" % i for i in range(5000)]
+        for k, first in enumerate(range(0, len(wanted), 1000)):
+            n.publish("t", *wanted[first:first + 1000])
+            until(lambda: self.count(d) > first, 60, "some")  # pylint: disable=cell-var-from-loop
+            if k % 2:
+                d.kill()
+                d.start()
+        self.wait_events(d, len(wanted), 120)
+        until(lambda: n.left("t", "c") == 0, 60, "the end of all")
+        self.assertEqual(sorted(base64.b64decode(e["body"]) for e in self.events(d)), sorted(wanted))
+
+    def test_tls(self):
+        c = Broker(os.path.join(self.directory, "certificates"))
+        c.certificates("DNS:localhost")
+        n = self.serve(f"-tls-cert={c.dir}/server.crt", f"-tls-key={c.dir}/server.key", f"-tls-root-ca-file={c.dir}/ca.crt",
+                       "-tls-client-auth-policy=require-verify", "-tls-required=tcp-https")
+        n.publish("t", b"x" * 100000)
+        d = self.listen(f"tls: {{caCertSecret: {ref('ca')}, clientCertSecret: {ref('cert')}, clientKeySecret: {ref('key')}}}", ca=c.text("ca.crt"),
+                        cert=c.text("client.crt"), key=c.text("client.key"))
+        self.wait_events(d, 1)
+        self.assertEqual(len(base64.b64decode(self.events(d)[0]["body"])), 100000)
 
 
 if __name__ == "__main__":

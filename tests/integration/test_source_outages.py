@@ -11,6 +11,7 @@ mqtt-qos-2       mosquitto, a session that stays              acknowledgement wa
 redis-stream     redis-server, appendfsync always             none is lost, and none is an event twice: stream and id
 amqp             RabbitMQ, a durable queue                    none is lost, and none is an event twice: message-id and data
 nsq              nsqd and nsqlookupd of the tests' own        none is lost, and none is an event twice: nsqd and id
+nsq-real         NSQ's own, in `make integration` only        the same
 nats-jetstream   nats-server, a stream on disk                none is lost, and none is an event twice: the same message, the same id
 kafka            librdkafka's broker                          none is lost, and none is an event twice: partition, offset and time
 kafka-apache     Apache Kafka, in `make integration` only     the same
@@ -24,6 +25,7 @@ import unittest
 from amqp_client import AmqpPublisher
 from brokers import Mosquitto, Nats, Rabbit, Redis
 from brokers import Kafka, KafkaProducer, MockKafka
+from nsq_real import RealNsq, RealNsqPublisher
 from nsq_server import NsqBroker, NsqPublisher
 from outages import Row, Through, case
 from source_case import MqttPublisher, Publisher, ref
@@ -168,8 +170,18 @@ class Nsq(Row):
         return NsqPublisher(self.b, "t")
 
 
+class NsqReal(Nsq):
+    broker, needs_full = RealNsq, True
+
+    def prepare(self):
+        """The channel is there before the first message: what comes before a topic's first channel waits in the topic."""
+
+    def publisher(self):
+        return RealNsqPublisher(self.b, "t")
+
+
 ROWS = {"mqtt-qos-1": MqttQos1, "mqtt-qos-2": MqttQos2, "mqtt-qos-0": MqttQos0, "nats-jetstream": NatsJetStream, "nats-subject": NatsSubject,
-        "redis-stream": RedisStream, "amqp": Amqp, "nsq": Nsq}
+        "redis-stream": RedisStream, "amqp": Amqp, "nsq": Nsq, "nsq-real": NsqReal}
 
 
 class KafkaPublisher:

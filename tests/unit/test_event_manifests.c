@@ -248,6 +248,11 @@ event_sources(void **state)
 		  "  stripe: {y: {webhook: {endpoint: /b, port: '1'}}}\n",
 		  "6:15 warning spec.stripe.y: without signingSecret anybody who reaches the port can send events: give the endpoint's whsec_... secret\n"
 		  "6:46 warning spec.stripe.y.webhook.port: port 1 is shared with kind webhook: Argo Events cannot serve two kinds on one port\n" },
+		{ "  webhook: {w: {endpoint: /a, port: '1', method: POST}, x: {endpoint: /b, port: '1', method: POST}}\n"
+		  "  stripe: {y: {signingSecret: {name: s, key: k}, webhook: {endpoint: /c, port: '1'}},"
+		  " z: {signingSecret: {name: s, key: k}, webhook: {endpoint: /b, port: '1'}}}\n",
+		  "6:80 warning spec.stripe.y.webhook.port: port 1 is shared with kind webhook: Argo Events cannot serve two kinds on one port\n"
+		  "6:145 spec.stripe.z.webhook.endpoint: \"x\" already serves /b on port 1: this one would never get an event\n" },
 		{ "  webhok: {x: {}}\n",
 		  "5:3 spec.webhok: unknown field \"webhok\"; did you mean \"webhook\"?\n" },
 		{ "  calendar: [x]\n",
