@@ -24,7 +24,7 @@ enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[21];
+	static struct store_migration history[22];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -46,6 +46,7 @@ migrations(size_t *n)
 	history[18] = (struct store_migration){ 19, firing_aside_sql };
 	history[19] = (struct store_migration){ 20, resource_schema_sql };
 	history[20] = (struct store_migration){ 21, sources_rows_sql };
+	history[21] = (struct store_migration){ 22, resource_cluster_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }
@@ -301,6 +302,7 @@ daemon_start_events(struct daemon *d, struct err *e)
 	d->sources = sources_new(d->loop, d->store, d->objects, STR_NONE, bus_of, d);
 	d->workflows = (struct workflow_feed){ watch_workflows, newest_workflow, engine_stored, page_of_workflows, d };
 	sources_set_workflows(d->sources, &d->workflows);
+	sources_set_cluster(d->sources, &d->settings.kubernetes);
 	sources_apply(d->sources);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "core/diag.h"
 #include "core/field.h"
 #include "core/map.h"
+#include "core/net/cluster.h"
 #include "core/val.h"
 
 /* ---- what many kinds share (config/shared.c) ------------------------------------------------------------------ */
@@ -227,6 +228,7 @@ struct settings {
 	dur script_time;            /* processor time of the same */
 	int64_t jq_helpers, jq_memory; /* processes that run jq programs of sensors; of each, in MiB */
 	dur jq_time;                /* processor time of a jq program for one event */
+	struct cluster_place kubernetes; /* whose objects sources of kind resource may watch beside our own */
 	str namespace_;    /* default namespace: "default" */
 };
 extern const struct schema settings_schema;

@@ -87,6 +87,30 @@ static const struct schema restrictions_schema = { "WorkflowRestrictions", "What
 			"workflow never sees a later change of its template, so the two are the same here."),
 	{ 0 } } };
 
+static const char *const accesses[] = { "none", "kubeconfig", "inCluster", NULL };
+
+static void
+check_cluster(void *obj, const struct val *in, struct decode *c)
+{
+	const struct cluster_place *p = obj;
+	if (p->access != CLUSTER_KUBECONFIG && p->kubeconfig.n)
+		diag_hint(c->diags, decode_error(c, in, "kubeconfig", "is not looked at"), "write `access: kubeconfig`");
+	else if (p->access != CLUSTER_KUBECONFIG && p->context.n)
+		diag_hint(c->diags, decode_error(c, in, "context", "is not looked at"), "write `access: kubeconfig`");
+}
+
+static const struct schema kubernetes_schema = { "Kubernetes", "The cluster whose objects event sources of kind resource may watch.",
+	sizeof(struct cluster_place), (const struct field[]){
+	FIELD_ENUM(struct cluster_place, access, "access", 0, accesses, .dflt = "none",
+		.doc = "none: no cluster is asked, whatever the environment has; kubeconfig: the one of a kubeconfig; inCluster: the one whose pod this is, with "
+			"KUBERNETES_SERVICE_HOST and the pod's service account."),
+	FIELD(struct cluster_place, kubeconfig, "kubeconfig", 0, .doc = "File; without it the one that KUBECONFIG of the environment names. It and the "
+		"files that it names are read anew for each call. Logins by exec and auth-provider, `as` and `proxy-url` are refused."),
+	FIELD(struct cluster_place, context, "context", 0, .doc = "Context of it; else its current-context."),
+	FIELD(struct cluster_place, service_account, "serviceAccount", 0, .dflt = "/var/run/secrets/kubernetes.io/serviceaccount",
+		.doc = "Folder with the files token and ca.crt, for inCluster."),
+	{ 0 } }, check_cluster };
+
 static void
 check_settings(void *obj, const struct val *in, struct decode *c)
 {
@@ -184,6 +208,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "What a workflow must be made from."),
 	FIELD_OBJ(struct settings, retention, "retentionPolicy", 0, &retention_schema,
 		.doc = "How long finished workflows stay, beside what spec.ttlStrategy says of one."),
+	FIELD_OBJ(struct settings, kubernetes, "kubernetes", 0, &kubernetes_schema,
+		.doc = "The Kubernetes cluster whose objects event sources of kind resource may watch; none by default."),
 	FIELD(struct settings, namespace_, "namespace", 0, .max = 63, .dflt = "default",
 		.doc = "Namespace of what names none."),
 	{ 0 } }, check_settings };

@@ -34,6 +34,7 @@ struct sources {
 	struct webhook_servers *webhooks;
 	struct httpc *httpc; /* NULL until somebody asks */
 	const struct workflow_feed *workflows; /* NULL: there are none */
+	const struct cluster_place *cluster;   /* NULL: there is none */
 	bool closed;
 };
 

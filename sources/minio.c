@@ -12,6 +12,7 @@
 #include "sources/minio.h"
 
 #include "core/crypto.h"
+#include "core/lines.h"
 #include "core/log.h"
 #include "core/net/httpc.h"
 #include "sources/backoff.h"
@@ -46,7 +47,7 @@ struct minio {
 	str region; /* owned; the server may have said another than the manifest, which has none */
 	struct backoff_state backoff;
 	struct timer retry, list, quiet;
-	struct buf in;                /* the beginning of a line */
+	struct lines lines;
 	VEC(struct event *) held; /* came while the bus was full: at most one piece of the stream and one page of a listing */
 	int64_t mark;      /* the server's time before which all is told; 0: it never ran */
 	int64_t next_mark; /* what it will be when `held` is empty */
@@ -111,22 +112,26 @@ take_records(struct minio *m, struct arena *a, const struct val *records)
 }
 
 /* A blank one says that the server is there. */
-static void
-take_line(struct minio *m, str line)
+static bool
+take_line(void *arg, str line)
 {
+	struct minio *m = arg;
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct val v;
 	struct err e;
+	if (!line.p)
+		return false; /* no notification is that long */
 	line = str_trim(line);
 	if (!line.n)
-		return;
+		return true;
 	if (json_read(a, line, &v, &e) < 0) {
 		complain(m, &e);
-		return;
+		return true;
 	}
 	const struct val *records = val_get(&v, S("Records"));
 	if (val_is(records, VAL_LIST) && records->n)
 		take_records(m, a, records);
+	return true;
 }
 
 static void went_quiet(void *arg);
@@ -151,7 +156,7 @@ came(struct minio *m, str bytes)
 {
 	int64_t now = loop_now(source_loop(m->source));
 	bool alone = m->came && now - m->came > ALONE_AFTER && now - m->came < QUIET_MS * NS_PER_MS;
-	if (alone && !m->in.n && is_ping(bytes)) {
+	if (alone && !m->lines.part.n && is_ping(bytes)) {
 		m->at_once = true;
 		m->held_back = false;
 	}
@@ -164,20 +169,8 @@ static bool
 piece(void *arg, str bytes)
 {
 	struct minio *m = arg;
-	size_t end;
 	came(m, bytes);
-	while ((end = str_find_char(bytes, '\n', 0)) != SIZE_MAX) {
-		str line = str_slice(bytes, 0, end);
-		if (m->in.n) {
-			buf_add(&m->in, line);
-			line = buf_str(&m->in);
-		}
-		take_line(m, line);
-		m->in.n = 0;
-		bytes = str_slice(bytes, end + 1, bytes.n);
-	}
-	buf_add(&m->in, bytes);
-	return m->in.n <= LINE_MAX_;
+	return lines_take(&m->lines, bytes, take_line, m) && !m->lines.skipping;
 }
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
@@ -247,7 +240,7 @@ retry(struct minio *m, const struct err *e)
 	struct loop *l = source_loop(m->source);
 	timer_stop(&m->quiet);
 	timer_stop(&m->list);
-	m->in.n = 0;
+	lines_reset(&m->lines);
 	m->streaming = false;
 	source_state(m->source, false, e);
 	timer_start(l, &m->retry, loop_now(l) + backoff_next(&m->backoff, NULL), connect_, m);
@@ -446,7 +439,8 @@ start(struct source *s, struct err *e)
 	if (crypto_load(e) < 0)
 		return -1;
 	struct minio *m = MEM_NEW(struct minio);
-	*m = (struct minio){ .source = s, .config = source_config(s), .client = httpc_new(source_loop(s)) };
+	*m = (struct minio){ .source = s, .config = source_config(s), .client = httpc_new(source_loop(s)),
+	                     .lines = { .max = LINE_MAX_ } };
 	m->seen = minio_seen_new();
 	m->region = str_own(m->config->region.n ? m->config->region : S("us-east-1"));
 	m->catch_up = catch_up_new(s, m->client, &m->region, m->seen, &catch_up_ops, m);
@@ -489,7 +483,7 @@ free_minio(struct minio *m)
 	for (size_t i = 0; i < m->held.n; i++)
 		event_unref(m->held.p[i]);
 	VEC_FREE(&m->held);
-	buf_free(&m->in);
+	lines_reset(&m->lines);
 	free(m);
 	source_stopped(s);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * resource: changes of Tidegate's own objects (spec events 1.C18): workflows, and what else `tidegate get` knows but secrets. There is no cluster
- * to ask for others.
+ * resource: changes of objects (spec events 1.C18): of Tidegate's own, which are workflows and what else `tidegate get` knows but secrets, and of any
+ * others in the Kubernetes cluster that the settings name.
  */
+#include "core/net/cluster.h"
 #include "sources/resource_impl.h"
 
 str
@@ -19,6 +20,7 @@ ended(void *arg)
 	struct resource *r = arg;
 	struct source *s = r->source;
 	resource_free_objects(r);
+	resource_free_cluster(r->cluster);
 	free(r);
 	source_stopped(s);
 }
@@ -30,6 +32,8 @@ resource_over(struct resource *r)
 	r->under_way--;
 	if (r->stopping && !r->under_way)
 		resource_news_free(r->news, ended, r);
+	else if (r->cluster)
+		resource_cluster_has_room(r);
 }
 
 bool
@@ -44,6 +48,17 @@ resource_is_after_start(const struct resource *r)
 	return r->config->filter && r->config->filter->after_start;
 }
 
+/* What is wrong with how the cluster is to be found, which its first connection would find, too. */
+static int
+cluster_check(const struct resource_source *c, struct sources *ss, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct cluster cluster;
+	if (cluster_read(sources_cluster(ss), a, &cluster, e) < 0)
+		return err_wrap(e, "%.*s of group \"%.*s\"", STR_ARG(c->resource), STR_ARG(c->group));
+	return 0;
+}
+
 static int
 start(struct source *s, struct err *e)
 {
@@ -51,9 +66,11 @@ start(struct source *s, struct err *e)
 	const struct watched *w = watched_of(c);
 	struct sources *ss = source_owner(s);
 	struct resource_match *match;
-	if (!w)
-		return err_set(e, ERR_UNSUPPORTED, "%.*s of group \"%.*s\": there is no cluster to watch", STR_ARG(c->resource), STR_ARG(c->group));
-	if (!w->kind && !sources_workflows(ss))
+	if (!w && resource_is_secret(c))
+		return err_set(e, ERR_UNSUPPORTED, "secrets are not told of: their values would be in the events");
+	if (!w && cluster_check(c, ss, e) < 0)
+		return -1;
+	if (w && !w->kind && !sources_workflows(ss))
 		return err_set(e, ERR_UNSUPPORTED, "there are no workflows here");
 	if (resource_match_new(c->filter, &match, e) < 0)
 		return err_wrap(e, "filter");
@@ -61,7 +78,9 @@ start(struct source *s, struct err *e)
 	*r = (struct resource){ .source = s, .store = sources_store(ss), .objects = sources_objects(ss), .config = c, .watched = w };
 	r->news = resource_news_new(s, r->store, match);
 	source_set_data(s, r);
-	if (w->kind)
+	if (!w)
+		resource_start_cluster(r);
+	else if (w->kind)
 		resource_start_objects(r);
 	else
 		resource_start_workflows(r);
@@ -75,6 +94,8 @@ pause_(struct source *s, bool on)
 	struct resource *r = source_data(s);
 	if (!on)
 		resource_news_go_on(r->news);
+	if (!r->watched)
+		resource_pause_cluster(r, on);
 }
 
 static void
@@ -83,7 +104,9 @@ stop(struct source *s)
 	struct resource *r = source_data(s);
 	const struct workflow_feed *feed = sources_workflows(source_owner(s));
 	r->stopping = true;
-	if (!r->watched->kind)
+	if (!r->watched)
+		resource_stop_cluster(r);
+	else if (!r->watched->kind)
 		feed->watch(feed->arg, false);
 	r->under_way++;
 	resource_over(r);

@@ -38,8 +38,13 @@ const struct workflow_feed *sources_workflows(const struct sources *ss);
 /* Tells the sources that watch workflows, before the write of the change is queued: what they make of it is in the same transaction. */
 void sources_tell(struct sources *ss, const struct workflow_news *news);
 
-/* Tables of the source: SQL for one migration step of the state file. */
-extern const char resource_schema_sql[];
+/* Where the cluster is whose objects are watched beside our own. Before the first sources_apply. Borrowed; NULL: there is none. */
+struct cluster_place; /* core/net/cluster.h */
+void sources_set_cluster(struct sources *ss, const struct cluster_place *place);
+const struct cluster_place *sources_cluster(const struct sources *ss);
+
+/* Tables of the source: SQL for one migration step of the state file each. */
+extern const char resource_schema_sql[], resource_cluster_sql[];
 
 /* ---- what resource.c and its neighbours share ---------------------------------------------------------------------- */
 
@@ -75,6 +80,8 @@ void resource_match_free(struct resource_match *m);
 bool resource_labels_match(const struct resource_match *m, str body);
 /* Whether name, age and fields are. */
 bool resource_fields_match(const struct resource_match *m, str name, str body);
+/* The labels as a cluster takes them: "a=b,c in (d,e)", in `a`; empty if there are none. */
+str resource_label_selector(const struct resource_filter *f, struct arena *a);
 /* Findings about the selectors, for lint. */
 void resource_filter_check(const struct resource_filter *f, const struct val *in, struct decode *c);
 
@@ -95,6 +102,8 @@ struct resource_news *resource_news_new(struct source *s, struct store *store, s
 bool resource_news_is_idle(const struct resource_news *n, const struct object_news *o);
 /* Decides, in this turn's transaction, whether it becomes an event. */
 void resource_news_add(struct resource_news *n, const struct object_news *o);
+/* Within a store_fn, for who judges by himself: what is to be told of `o` becomes a row, and *told true; then resource_news_go_on. `dedup` may be absent. */
+int resource_news_write(struct resource_news *n, sqlite3 *db, const struct object_news *o, str dedup, bool *told, struct err *e) MUST_CHECK;
 /* Ends; `ended` runs now or later, when nothing is under way any more, and `n` is freed. */
 void resource_news_free(struct resource_news *n, void (*ended)(void *arg), void *arg);
 /* There are rows, perhaps, or the bus has room again. */

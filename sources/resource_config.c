@@ -62,19 +62,40 @@ watched_named(str resource)
 	return NULL;
 }
 
+bool
+resource_is_secret(const struct resource_source *c)
+{
+	return !c->group.n && str_eq(c->resource, S("secrets"));
+}
+
+/* A name of an API's path. */
+static bool
+is_path_name(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-.", s.p[i]) || !s.p[i])
+			return false;
+	return !str_starts(s, S("."));
+}
+
+/* What is none of ours is of the cluster that the settings name, which cannot be seen here. */
 static void
 check_watched(const struct resource_source *s, const struct val *in, struct decode *c)
 {
-	const struct watched *w = watched_of(s), *meant = watched_named(s->resource);
-	if (w)
-		return;
-	if (meant)
-		decode_later(c, in, "resource", "%s: are of group \"%s\" and version %s here", meant->resource, meant->group, meant->version);
-	else if (str_eq(s->resource, S("secrets")))
+	const struct watched *meant = watched_named(s->resource);
+	if (resource_is_secret(s))
 		decode_later(c, in, "resource", "secrets are not told of: their values would be in the events");
-	else
-		decode_later(c, in, "resource", "%.*s: there is no cluster to watch: workflows, configmaps and the other objects of Tidegate are served",
-			STR_ARG(str_slice(s->resource, 0, 60)));
+	else if (meant)
+		decode_warn(c, in, "resource", "%s of group \"%.*s\" are watched in the cluster that the settings name; Tidegate's own are of group \"%s\" and version %s",
+			meant->resource, STR_ARG(str_slice(s->group, 0, 60)), meant->group, meant->version);
+	const struct {
+		const char *name;
+		str value;
+	} parts[] = { { "group", s->group }, { "version", s->version }, { "resource", s->resource }, { "namespace", s->namespace } };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (!is_path_name(parts[i].value))
+			decode_error(c, in, parts[i].name, "\"%.*s\" cannot stand in the API's path: lower-case letters, digits, - and . are expected",
+				STR_ARG(str_slice(parts[i].value, 0, 60)));
 }
 
 static void
@@ -92,7 +113,7 @@ check(void *obj, const struct val *in, struct decode *c)
 	check_selectors(s->filter ? s->filter->fields.p : NULL, s->filter ? s->filter->fields.n : 0, c);
 	if (s->filter)
 		resource_filter_check(s->filter, in, c);
-	if (s->version.n && s->resource.n)
+	if (s->version.n && s->resource.n && !watched_of(s))
 		check_watched(s, in, c);
 }
 

@@ -21,11 +21,12 @@ static const struct {
 	const char *name;
 	enum label_op op;
 	bool list;
+	const char *before, *between, *after; /* key and value in a selector of Kubernetes */
 } label_ops[] = {
-	{ "", LABEL_IN, false },       { "=", LABEL_IN, false },       { "==", LABEL_IN, false },
-	{ "in", LABEL_IN, true },      { "!=", LABEL_NOT_IN, false },  { "notin", LABEL_NOT_IN, true },
-	{ "exists", LABEL_EXISTS, 0 }, { "!", LABEL_MISSING, false },  { "gt", LABEL_ABOVE, false },
-	{ "lt", LABEL_BELOW, false },
+	{ "", LABEL_IN, false, "", "=", "" },          { "=", LABEL_IN, false, "", "=", "" },         { "==", LABEL_IN, false, "", "=", "" },
+	{ "in", LABEL_IN, true, "", " in (", ")" },    { "!=", LABEL_NOT_IN, false, "", "!=", "" },   { "notin", LABEL_NOT_IN, true, "", " notin (", ")" },
+	{ "exists", LABEL_EXISTS, false, "", "", "" }, { "!", LABEL_MISSING, false, "!", "", "" },    { "gt", LABEL_ABOVE, false, "", ">", "" },
+	{ "lt", LABEL_BELOW, false, "", "<", "" },
 };
 
 static int
@@ -154,6 +155,22 @@ resource_labels_match(const struct resource_match *m, str body)
 			return false;
 	}
 	return true;
+}
+
+str
+resource_label_selector(const struct resource_filter *f, struct arena *a)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 0; f && i < f->labels.n; i++) {
+		const struct resource_selector *s = &f->labels.p[i];
+		int row = label_op(s->operation);
+		if (row < 0)
+			continue; /* an error of the manifest */
+		bool valued = label_ops[row].op != LABEL_EXISTS && label_ops[row].op != LABEL_MISSING;
+		buf_addf(&b, "%s%s%.*s%s%.*s%s", b.n ? "," : "", label_ops[row].before, STR_ARG(s->key), label_ops[row].between,
+		         STR_ARG(valued && s->value.p ? s->value : S("")), label_ops[row].after);
+	}
+	return arena_dup(a, buf_str(&b));
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------- */

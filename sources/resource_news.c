@@ -19,6 +19,13 @@ const char resource_schema_sql[] =
 	"CREATE TABLE resource_known (ns TEXT NOT NULL, source TEXT NOT NULL, event TEXT NOT NULL, resource TEXT NOT NULL, object_ns TEXT NOT NULL,"
 	" object TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (ns, source, event, resource, object_ns, object)) STRICT, WITHOUT ROWID;";
 
+const char resource_cluster_sql[] =
+	"ALTER TABLE resource_news ADD COLUMN dedup TEXT;"
+	/* Objects of a cluster as they were told last; the body is last, so that it is read only if it is asked for. */
+	"CREATE TABLE resource_seen (ns TEXT NOT NULL, source TEXT NOT NULL, event TEXT NOT NULL, object_ns TEXT NOT NULL, object TEXT NOT NULL,"
+	" uid TEXT NOT NULL, version TEXT NOT NULL, created INTEGER NOT NULL, listing INTEGER NOT NULL, body TEXT NOT NULL,"
+	" UNIQUE (ns, source, event, object_ns, object)) STRICT;";
+
 struct resource_news {
 	struct source *source;
 	struct store *store;
@@ -172,14 +179,16 @@ write_mark(struct change_job *j, sqlite3 *db, struct err *e)
 	                  j->source, j->event);
 }
 
-static int
-write_row(struct change_job *j, sqlite3 *db, struct err *e)
+int
+resource_news_write(struct resource_news *n, sqlite3 *db, const struct object_news *o, str dedup, bool *told, struct err *e)
 {
 	struct buf data CLEANUP(free_buf) = { 0 };
-	resource_data(&data, j->news->config, j->o.change, j->o.body, j->o.old);
-	j->told = true;
-	return store_exec(db, e, "INSERT INTO resource_news (ns, source, event, data) VALUES (?, ?, ?, ?)", "ssss", j->ns, j->source, j->event,
-	                  buf_str(&data));
+	if (!n->types[o->change] || !resource_fields_match(n->match, o->name, o->body))
+		return 0;
+	resource_data(&data, n->config, o->change, o->body, o->old);
+	*told = true;
+	return store_exec(db, e, "INSERT INTO resource_news (ns, source, event, data, dedup) VALUES (?, ?, ?, ?, ?)", "sssss", source_ns(n->source),
+	                  source_name(n->source), source_event_name(n->source), buf_str(&data), dedup);
 }
 
 static int
@@ -191,10 +200,9 @@ judge(sqlite3 *db, void *arg, struct err *e)
 	int counted = counts(j, db, e);
 	if (counted < 0 || write_known(j, db, removed, e) < 0 || write_mark(j, db, e) < 0)
 		return -1;
-	if (!counted || j->o.known || !seen_change(j) || !j->news->types[j->o.change] ||
-	    !resource_fields_match(j->news->match, j->o.name, j->o.body))
+	if (!counted || j->o.known || !seen_change(j))
 		return 0;
-	return write_row(j, db, e);
+	return resource_news_write(j->news, db, &j->o, STR_NONE, &j->told, e);
 }
 
 static void
@@ -260,7 +268,7 @@ static int
 read_page(sqlite3 *db, void *arg, struct err *e)
 {
 	struct page *p = arg;
-	sqlite3_stmt *q = store_prepare(db, "SELECT id, data FROM resource_news WHERE ns = ? AND source = ? AND event = ? ORDER BY id LIMIT 65", e);
+	sqlite3_stmt *q = store_prepare(db, "SELECT id, data, dedup FROM resource_news WHERE ns = ? AND source = ? AND event = ? ORDER BY id LIMIT 65", e);
 	if (!q)
 		return -1;
 	const str keys[] = { p->ns, p->source, p->event };
@@ -274,6 +282,8 @@ read_page(sqlite3 *db, void *arg, struct err *e)
 			break;
 		struct event *ev = event_new();
 		ev->data = arena_dup(ev->arena, store_text(q, 1));
+		if (sqlite3_column_type(q, 2) != SQLITE_NULL)
+			ev->dedup = arena_dup(ev->arena, store_text(q, 2));
 		bytes += ev->data.n;
 		p->ids[p->n] = sqlite3_column_int64(q, 0);
 		p->events[p->n++] = ev;

@@ -141,7 +141,7 @@ tell_workflow(struct source *s, void *arg)
 {
 	const struct workflow_news *w = arg;
 	struct resource *r = source_data(s);
-	if (!r || r->stopping || r->watched->kind || !resource_in_scope(r, w->ns))
+	if (!r || r->stopping || !r->watched || r->watched->kind || !resource_in_scope(r, w->ns))
 		return;
 	if (r->placed && w->id >= r->at && w->id <= r->to) { /* its turn comes */
 		r->again = true;

@@ -47,6 +47,18 @@ sources_workflows(const struct sources *ss)
 }
 
 void
+sources_set_cluster(struct sources *ss, const struct cluster_place *place)
+{
+	ss->cluster = place;
+}
+
+const struct cluster_place *
+sources_cluster(const struct sources *ss)
+{
+	return ss->cluster;
+}
+
+void
 sources_each(struct sources *ss, const struct source_ops *kind, void (*fn)(struct source *s, void *arg), void *arg)
 {
 	LIST_EACH(&ss->all, struct source, link, s)

@@ -29,7 +29,7 @@ class RealNsqd(Broker):
 
     def command(self):
         return [f"{PROGRAMS}/nsqd", f"-tcp-address=127.0.0.1:{self.port}", f"-http-address=127.0.0.1:{self.http}", f"-data-path={self.dir}",
-                "-broadcast-address=localhost", f"-lookupd-tcp-address=127.0.0.1:{self.lookupd.nsqds}", "-mem-queue-size=0", "-sync-every=1", *self.options]
+                "-broadcast-address=localhost", f"-lookupd-tcp-address=127.0.0.1:{self.lookupd.nsqds}", "-mem-queue-size=0", *self.options]
 
     def ready(self):
         return answers(self.port) and answers(self.http)
