@@ -9,13 +9,14 @@
 #include "core/net/http_date.h"
 #include "core/net/sigv4.h"
 #include "core/xml.h"
+#include "sources/azure_login.h"
 #include "sources/check.h"
 #include "sources/message.h"
 #include "sources/pull.h"
 #include "sources/webhook_context.h"
 
 enum { MOST = 32 /* messages in an answer: what the service allows */, HIDDEN_S = 120 };
-#define NO_IDENTITY "managed identities (storageAccountName without connectionString) are not served yet: give a connectionString, with the account's key or a shared access signature"
+#define RESOURCE "https://storage.azure.com"
 
 struct azure_queue_storage_source {
 	struct secret_ref *connection_string;
@@ -30,6 +31,16 @@ struct azure_queue_storage_source {
 	const struct val *src;
 };
 
+/* It becomes part of a host's name. */
+static bool
+is_account_name(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9')))
+			return false;
+	return s.n >= 3 && s.n <= 24;
+}
+
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -37,8 +48,9 @@ check(void *obj, const struct val *in, struct decode *c)
 
 	if (!s->connection_string && !s->storage_account_name.n)
 		decode_error(c, in, NULL, "must specify connectionString or storageAccountName");
-	else if (!s->connection_string)
-		decode_later(c, in, "storageAccountName", NO_IDENTITY);
+	else if (!s->connection_string && !is_account_name(s->storage_account_name))
+		decode_error(c, in, "storageAccountName", "\"%.*s\": an account's name has 3 to 24 lower-case letters and digits",
+			STR_ARG(str_slice(s->storage_account_name, 0, 60)));
 	source_need(s->queue_name, in, c, "queueName");
 }
 
@@ -57,7 +69,7 @@ static const struct schema azure_queue_storage_source_schema = { "AzureQueueStor
 	FIELD(struct azure_queue_storage_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
 	FIELD(struct azure_queue_storage_source, queue_name, "queueName", 0, .doc = "Name of the queue."),
 	FIELD(struct azure_queue_storage_source, storage_account_name, "storageAccountName", 0,
-		.doc = "Account, for a managed identity, which is not served yet; means nothing beside connectionString."),
+		.doc = "Account, where the managed identity of the machine logs in, or what the environment says of AZURE_CLIENT_ID; means nothing beside connectionString."),
 	FIELD(struct azure_queue_storage_source, wait_time_in_seconds, "waitTimeInSeconds", 0, .dflt = "3", .min = 0,
 		.max = 86400, .doc = "Seconds between two looks at an empty queue; 0 is 1."),
 	FIELD_SRC(struct azure_queue_storage_source, src),
@@ -73,7 +85,9 @@ call(struct pull *p, struct pull_call *c, const char *method, str below, const s
 	struct azure_account account;
 	struct azure_request r = { .method = str_c(method), .query = query, .query_n = n };
 	str connection;
-	if (pull_secret(p, s->connection_string, a, &connection, e) < 0 || azure_account_read(connection, "queue", a, &account, e) < 0)
+	if (!s->connection_string)
+		azure_account_named(s->storage_account_name, "queue", azure_login_header(p, a), a, &account);
+	else if (pull_secret(p, s->connection_string, a, &connection, e) < 0 || azure_account_read(connection, "queue", a, &account, e) < 0)
 		return -1;
 	r.path = arena_fmt(a, "/%.*s/messages%.*s", STR_ARG(sigv4_encode(a, s->queue_name, false)), STR_ARG(below));
 	azure_call(&account, &r, loop_now(source_loop(pull_source(p))), a, &c->http);
@@ -83,6 +97,7 @@ call(struct pull *p, struct pull_call *c, const char *method, str below, const s
 static int
 judge(struct pull *p, const struct pull_call *c, const struct http_answer *ans, struct err *e)
 {
+	azure_login_note(p, ans);
 	return pull_judge(p, c, ans, http_xml_refusal(c->arena, ans->body), e);
 }
 
@@ -176,18 +191,22 @@ idle_ns(struct pull *p)
 	return (s->wait_time_in_seconds ? s->wait_time_in_seconds : 1) * NS_PER_SEC;
 }
 
-static const struct pull_ops azure_ops = { .service = "Azure", .batch = 1, .most = MOST, .hidden_ns = HIDDEN_S * NS_PER_SEC, .ask = ask,
-	.acknowledge = acknowledge, .idle_ns = idle_ns };
+static int
+prepare(struct pull *p, struct pull_call *c, struct err *e)
+{
+	const struct azure_queue_storage_source *s = pull_config(p);
+	return s->connection_string ? 0 : azure_login_prepare(p, RESOURCE, c, e);
+}
+
+static const struct pull_ops azure_ops = { .service = "Azure", .batch = 1, .most = MOST, .hidden_ns = HIDDEN_S * NS_PER_SEC, .prepare = prepare,
+	.ask = ask, .acknowledge = acknowledge, .idle_ns = idle_ns, .free = azure_login_free };
 
 static int
 start(struct source *s, struct err *e)
 {
-	const struct azure_queue_storage_source *c = source_config(s);
-	if (!c->connection_string)
-		return err_set(e, ERR_UNSUPPORTED, NO_IDENTITY);
 	if (crypto_load(e) < 0)
 		return -1;
-	pull_start(s, &azure_ops, NULL);
+	pull_start(s, &azure_ops, azure_login_new());
 	return 0;
 }
 

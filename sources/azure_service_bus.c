@@ -3,10 +3,13 @@
  * azureServiceBus: messages of a queue, or of a topic's subscription, of Azure Service Bus (spec events C15), by its REST interface ("Peek-Lock Message",
  * "Delete Message", "Unlock Message"): one message a call, locked until it is deleted. Custom properties are headers of the answer.
  */
+#include <ctype.h>
+
 #include "core/crypto.h"
 #include "core/net/azure_bus.h"
 #include "core/net/http_date.h"
 #include "core/net/sigv4.h"
+#include "sources/azure_login.h"
 #include "sources/check.h"
 #include "sources/message.h"
 #include "sources/pull.h"
@@ -17,7 +20,7 @@ enum {
 	ANSWER_S = 20,     /* longer than that, for an answer */
 	HIDDEN_S = 5 * 60, /* the queue says how long a message is locked; at most so long */
 };
-#define NO_IDENTITY "managed identities (fullyQualifiedNamespace without connectionString) are not served yet: give a connectionString with a shared access key"
+#define RESOURCE "https://servicebus.azure.net"
 
 struct azure_service_bus_source {
 	struct secret_ref *connection_string;
@@ -33,6 +36,16 @@ struct azure_service_bus_source {
 	const struct val *src;
 };
 
+/* With a port, perhaps. */
+static bool
+is_host(str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '-' && s.p[i] != '.' && s.p[i] != ':')
+			return false;
+	return s.n > 0;
+}
+
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -40,8 +53,9 @@ check(void *obj, const struct val *in, struct decode *c)
 
 	if (!s->connection_string && !s->fully_qualified_namespace.n)
 		decode_error(c, in, NULL, "must specify connectionString or fullyQualifiedNamespace");
-	else if (!s->connection_string)
-		decode_later(c, in, "fullyQualifiedNamespace", NO_IDENTITY);
+	else if (!s->connection_string && !is_host(s->fully_qualified_namespace))
+		decode_error(c, in, "fullyQualifiedNamespace", "\"%.*s\" is not a host, such as name.servicebus.windows.net",
+			STR_ARG(str_slice(s->fully_qualified_namespace, 0, 100)));
 	if (!s->queue_name.n && !s->topic_name.n && !s->subscription_name.n)
 		decode_error(c, in, NULL, "must specify either queueName or topicName and subscriptionName");
 	if (s->queue_name.n && (s->topic_name.n || s->subscription_name.n))
@@ -63,7 +77,7 @@ static const struct schema azure_service_bus_source_schema = { "AzureServiceBusE
 	FIELD_PTR(struct azure_service_bus_source, filter, "filter", 0, &source_filter_schema,
 		.doc = "Which events are let in."),
 	FIELD(struct azure_service_bus_source, fully_qualified_namespace, "fullyQualifiedNamespace", 0,
-		.doc = "Host of the namespace, for a managed identity, which is not served yet; means nothing beside connectionString."),
+		.doc = "Host of the namespace, where the managed identity of the machine logs in, or what the environment says of AZURE_CLIENT_ID; means nothing beside connectionString."),
 	FIELD(struct azure_service_bus_source, json_body, "jsonBody", 0,
 		.doc = "Whether payloads are JSON and go into the data as such; else they go in as base64."),
 	FIELD(struct azure_service_bus_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
@@ -97,19 +111,37 @@ entity(const struct azure_service_bus_source *s, struct arena *a)
 	return arena_fmt(a, "%.*s/subscriptions/%.*s", STR_ARG(sigv4_encode(a, s->topic_name, true)), STR_ARG(sigv4_encode(a, s->subscription_name, false)));
 }
 
+/* Who is asked, and what the Authorization header says. */
+static int
+log_in(struct pull *p, struct arena *a, str *endpoint, str *header, struct err *e)
+{
+	const struct azure_service_bus_source *s = pull_config(p);
+	struct azure_bus bus;
+	str connection;
+	if (!s->connection_string) {
+		*endpoint = arena_fmt(a, "https://%.*s", STR_ARG(s->fully_qualified_namespace));
+		*header = azure_login_header(p, a);
+		return 0;
+	}
+	if (pull_secret(p, s->connection_string, a, &connection, e) < 0 || azure_bus_read(connection, a, &bus, e) < 0)
+		return -1;
+	*endpoint = bus.endpoint;
+	*header = azure_bus_token(&bus, loop_now(source_loop(pull_source(p))), a);
+	return 0;
+}
+
 static int
 call(struct pull *p, struct pull_call *c, const char *method, str below, struct err *e)
 {
 	const struct azure_service_bus_source *s = pull_config(p);
 	struct arena *a = c->arena;
 	struct http_header *headers = ARENA_NEW(a, struct http_header);
-	struct azure_bus bus;
-	str connection;
-	if (pull_secret(p, s->connection_string, a, &connection, e) < 0 || azure_bus_read(connection, a, &bus, e) < 0 || set_tls(p, s->tls, c, e) < 0)
+	str endpoint;
+	headers->name = S("Authorization");
+	if (log_in(p, a, &endpoint, &headers->value, e) < 0 || set_tls(p, s->tls, c, e) < 0)
 		return -1;
-	*headers = (struct http_header){ S("Authorization"), azure_bus_token(&bus, loop_now(source_loop(pull_source(p))), a) };
 	c->http.method = str_c(method);
-	c->http.url = arena_fmt(a, "%.*s/%.*s/messages/%.*s", STR_ARG(bus.endpoint), STR_ARG(entity(s, a)), STR_ARG(below));
+	c->http.url = arena_fmt(a, "%.*s/%.*s/messages/%.*s", STR_ARG(endpoint), STR_ARG(entity(s, a)), STR_ARG(below));
 	c->http.headers = headers;
 	c->http.headers_n = 1;
 	c->http.timeout_ms = (WAIT_S + ANSWER_S) * 1000;
@@ -201,6 +233,7 @@ received(struct pull *p, const struct pull_call *c, const struct http_answer *an
 	struct bus_message m = { .body = ans->body, .content_type = http_answer_header(ans, "Content-Type") };
 	struct event *ev;
 	struct err why = { 0 };
+	azure_login_note(p, ans);
 	if (ans->status == 204)
 		return 0; /* it has waited, and there is none */
 	if (pull_judge(p, c, ans, STR_NONE, e) < 0)
@@ -231,6 +264,7 @@ ask(struct pull *p, struct pull_call *c, struct err *e)
 static int
 settled(struct pull *p, const struct pull_call *c, const struct http_answer *ans, struct err *e)
 {
+	azure_login_note(p, ans);
 	return ans->status == 404 || ans->status == 410 ? 0 : pull_judge(p, c, ans, STR_NONE, e);
 }
 
@@ -250,18 +284,22 @@ release(struct pull *p, const str *receipts, size_t n UNUSED, struct pull_call *
 
 /* ---- life -------------------------------------------------------------------------------------------------------------- */
 
-static const struct pull_ops bus_ops = { .service = "Service Bus", .batch = 1, .most = 1, .hidden_ns = HIDDEN_S * NS_PER_SEC, .ask = ask,
-	.acknowledge = acknowledge, .release = release };
+static int
+prepare(struct pull *p, struct pull_call *c, struct err *e)
+{
+	const struct azure_service_bus_source *s = pull_config(p);
+	return s->connection_string ? 0 : azure_login_prepare(p, RESOURCE, c, e);
+}
+
+static const struct pull_ops bus_ops = { .service = "Service Bus", .batch = 1, .most = 1, .hidden_ns = HIDDEN_S * NS_PER_SEC,
+	.prepare = prepare, .ask = ask, .acknowledge = acknowledge, .release = release, .free = azure_login_free };
 
 static int
 start(struct source *s, struct err *e)
 {
-	const struct azure_service_bus_source *c = source_config(s);
-	if (!c->connection_string)
-		return err_set(e, ERR_UNSUPPORTED, NO_IDENTITY);
 	if (crypto_load(e) < 0)
 		return -1;
-	pull_start(s, &bus_ops, NULL);
+	pull_start(s, &bus_ops, azure_login_new());
 	return 0;
 }
 

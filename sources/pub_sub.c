@@ -255,7 +255,7 @@ free_own(void *own)
 {
 	struct pub_sub *q = own;
 	arena_free(q->arena);
-	arena_free(q->token_arena);
+	oauth_token_free(&q->token);
 	free(q);
 }
 

@@ -3,6 +3,7 @@
 #ifndef TIDEGATE_SOURCES_PUB_SUB_H
 #define TIDEGATE_SOURCES_PUB_SUB_H
 
+#include "core/net/oauth.h"
 #include "sources/pull.h"
 #include "sources/webhook_context.h"
 
@@ -31,9 +32,7 @@ struct pub_sub {
 	str project, topic, subscription;  /* as the service has them: "projects/p/topics/t"; absent: not known yet */
 	enum pub_sub_stage stage;
 	bool made_topic;
-	struct arena *token_arena;
-	str token;                         /* absent: none, or none is needed */
-	int64_t token_until_ns;
+	struct oauth_token token;          /* without text: none is needed, or there is none yet */
 	uint64_t token_of;                 /* hash of the credentials it was got with */
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "core/log.h"
 #include "core/net/gcp.h"
 #include "core/net/grpc.h"
 #include "core/net/sigv4.h"
@@ -98,7 +97,7 @@ pub_sub_call(struct pull *p, struct pull_call *c, const char *method, const stru
 {
 	const struct pub_sub *q = pull_own(p);
 	str other = str_c(getenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"));
-	struct grpc_call g = { .server = S("pubsub.googleapis.com:443"), .secure = true, .message = buf_str(message), .token = q->token, .timeout_ms = PULL_MS };
+	struct grpc_call g = { .server = S("pubsub.googleapis.com:443"), .secure = true, .message = buf_str(message), .token = q->token.text, .timeout_ms = PULL_MS };
 	g.method = arena_fmt(c->arena, "google.pubsub.v1.%s", method);
 	if (other.n) {
 		g.secure = !str_starts(other, S("http://"));
@@ -118,7 +117,7 @@ pub_sub_answer(struct pull *p, const struct pull_call *c, const struct http_answ
 	struct pub_sub *q = pull_own(p);
 	int rc = grpc_answer(c->arena, S("Pub/Sub"), ans, message, status, e);
 	if (*status == PUB_SUB_UNAUTHENTICATED)
-		q->token_until_ns = 0;
+		oauth_token_free(&q->token);
 	return rc;
 }
 
@@ -128,15 +127,9 @@ static int
 token_came(struct pull *p, const struct pull_call *c, const struct http_answer *ans, struct err *e)
 {
 	struct pub_sub *q = pull_own(p);
-	if (pull_judge(p, c, ans, STR_NONE, e) < 0)
+	if (pull_judge(p, c, ans, oauth_refusal(c->arena, ans->body), e) < 0)
 		return err_wrap(e, "a token for Pub/Sub");
-	arena_free(q->token_arena);
-	q->token_arena = arena_new();
-	q->token = STR_NONE;
-	if (gcp_token_read(ans->body, now(p), q->token_arena, &q->token, &q->token_until_ns, e) < 0)
-		return -1;
-	log_mask(q->token);
-	return 0;
+	return oauth_token_take(&q->token, ans->body, now(p), e);
 }
 
 /* 1: `c` gets one. */
@@ -151,11 +144,11 @@ need_token(struct pull *p, struct pull_call *c, struct err *e)
 	if (pull_secret(p, s->credential_secret, c->arena, &credentials, e) < 0)
 		return -1;
 	uint64_t of = str_fnv64a(credentials);
-	if (q->token.n && q->token_of == of && now(p) < q->token_until_ns - GCP_EARLY)
+	if (q->token_of == of && oauth_token_is_good(&q->token, now(p)))
 		return 0;
 	c->answered = token_came;
 	q->token_of = of;
-	q->token = STR_NONE;
+	oauth_token_free(&q->token);
 	if (!s->credential_secret)
 		gcp_metadata_call(GCP_METADATA_TOKEN, c->arena, &c->http);
 	else if (gcp_token_call(credentials, SCOPE, now(p), c->arena, &c->http, e) < 0)

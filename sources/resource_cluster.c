@@ -13,16 +13,10 @@
  */
 #include "core/lines.h"
 #include "core/log.h"
-#include "core/net/cluster.h"
-#include "core/net/http_date.h"
 #include "core/net/sigv4.h"
-#include "sources/backoff.h"
-#include "sources/resource_impl.h"
+#include "sources/resource_cluster.h"
 
 enum {
-	PAGE = 100,               /* objects that a page may have; of objects that are large fewer */
-	PAGE_BYTES = 8 << 20,
-	OBJECT_MAX = 4 << 20,     /* bytes of an object; clusters take 1.5 MiB */
 	WATCH_S = 300,            /* that the cluster is asked to watch before it ends the stream; some more, so that not all end at one moment */
 	HEAD_S = 30,              /* for the beginning of its answer */
 	STOOD_S = 10,             /* a stream that stood for so long, or said something, has worked */
@@ -30,56 +24,32 @@ enum {
 	COMPLAIN_S = 60,
 };
 
-struct cluster_watch {
-	struct resource *r;
-	struct httpc *client; /* of this source alone */
-	struct backoff_state backoff;
-	struct timer retry, head;
-	struct lines lines;
-	str version, server;  /* owned: from where to watch, absent: a list is due; and whose version it is */
-	str continue_;        /* owned: the next page */
-	str asked;            /* owned: the server of the list that is under way */
-	str list_version;     /* owned: of the list */
-	int64_t since;        /* what was made before is not told of; 0: all is */
-	int64_t listing;      /* number of the list that is under way */
-	int64_t limit;
-	int64_t opened_at, complained;
-	bool begun;           /* `since` is known, and kept */
-	bool waiting;         /* for room in the bus, with the next page */
-	bool jammed;          /* the stream waits for the disk */
-	bool moved;           /* the version is not written yet */
-	bool heard;           /* a line that was good */
-	struct err verdict;   /* why the stream is left; code 0: it is not */
-};
-
-static void go_on(void *arg);
-
-static void
-keep(str *owned, str text)
+void
+cluster_keep(str *owned, str text)
 {
 	str old = *owned;
 	*owned = text.p ? str_own(text) : STR_NONE;
 	str_disown(old);
 }
 
-static struct loop *
-loop_of(const struct cluster_watch *w)
+struct loop *
+cluster_loop(const struct cluster_watch *w)
 {
 	return source_loop(w->r->source);
 }
 
 /* ---- what is asked ---------------------------------------------------------------------------------------------------- */
 
-static str
-path_of(const struct resource_source *c, struct arena *a)
+str
+cluster_path(const struct resource_source *c, struct arena *a)
 {
 	str group = c->group.n ? arena_fmt(a, "/apis/%.*s", STR_ARG(c->group)) : S("/api");
 	str ns = c->namespace.n ? arena_fmt(a, "/namespaces/%.*s", STR_ARG(c->namespace)) : S("");
 	return arena_fmt(a, "%.*s/%.*s%.*s/%.*s", STR_ARG(group), STR_ARG(c->version), STR_ARG(ns), STR_ARG(c->resource));
 }
 
-static str
-selector_query(const struct resource_source *c, struct arena *a)
+str
+cluster_selector(const struct resource_source *c, struct arena *a)
 {
 	str selector = resource_label_selector(c->filter, a);
 	return selector.n ? arena_fmt(a, "&labelSelector=%.*s", STR_ARG(sigv4_encode(a, selector, false))) : S("");
@@ -89,31 +59,31 @@ selector_query(const struct resource_source *c, struct arena *a)
 static str
 place_of(const struct resource_source *c, struct arena *a)
 {
-	return arena_fmt(a, "cluster %.*s%.*s", STR_ARG(path_of(c, a)), STR_ARG(selector_query(c, a)));
+	return arena_fmt(a, "cluster %.*s%.*s", STR_ARG(cluster_path(c, a)), STR_ARG(cluster_selector(c, a)));
 }
 
-static void
-row(struct cluster_watch *w, const char *key, str value)
+void
+cluster_row(struct cluster_watch *w, const char *key, str value)
 {
 	source_write_rows(w->r->source, false, &(struct source_row){ str_c(key), value }, 1);
 }
 
 /* ---- failures --------------------------------------------------------------------------------------------------------- */
 
-static void
-again(struct cluster_watch *w, const struct err *e)
+void
+cluster_again(struct cluster_watch *w, const struct err *e)
 {
-	struct loop *l = loop_of(w);
+	struct loop *l = cluster_loop(w);
 	timer_stop(&w->head);
 	if (e)
 		source_state(w->r->source, false, e);
-	timer_start(l, &w->retry, loop_now(l) + backoff_next(&w->backoff, NULL), go_on, w);
+	timer_start(l, &w->retry, loop_now(l) + backoff_next(&w->backoff, NULL), cluster_go_on, w);
 }
 
-static void
-complain(struct cluster_watch *w, const struct err *e)
+void
+cluster_complain(struct cluster_watch *w, const struct err *e)
 {
-	int64_t now = loop_now(loop_of(w));
+	int64_t now = loop_now(cluster_loop(w));
 	source_count_failure(w->r->source);
 	if (w->complained && now - w->complained < COMPLAIN_S * NS_PER_SEC)
 		return;
@@ -124,158 +94,11 @@ complain(struct cluster_watch *w, const struct err *e)
 }
 
 /* The version is of no use any more. */
-static void
-list_is_due(struct cluster_watch *w)
+void
+cluster_list_is_due(struct cluster_watch *w)
 {
-	keep(&w->version, STR_NONE);
-	row(w, "version", STR_NONE);
-}
-
-/* ---- a list ----------------------------------------------------------------------------------------------------------- */
-
-/* Items of kinds that are built in do not say what they are: the list does (as Argo's client has it). */
-static struct val
-with_kind(const struct val *item, const struct val *list, struct arena *a)
-{
-	struct val_map m = { 0 };
-	str kind = val_get_str(list, "kind");
-	if (item->kind != VAL_MAP || val_get_str(item, "kind").n || val_get_str(item, "apiVersion").n || !str_ends(kind, S("List")))
-		return *item;
-	for (size_t i = 0; i < item->n; i++)
-		if (!str_eq(val_key(&item->members[i]), S("kind")) && !str_eq(val_key(&item->members[i]), S("apiVersion")))
-			val_map_add(&m, val_key(&item->members[i]), item->members[i].value);
-	val_map_add(&m, S("kind"), val_str(str_slice(kind, 0, kind.n - 4)));
-	val_map_add(&m, S("apiVersion"), val_str(val_get_str(list, "apiVersion")));
-	return val_map_end(&m, a);
-}
-
-static void
-tell_items(struct cluster_watch *w, const struct val *list, struct arena *a)
-{
-	const struct val *items = val_get(list, S("items"));
-	for (size_t i = 0; val_is(items, VAL_LIST) && i < items->n; i++) {
-		struct cluster_object o;
-		struct err e;
-		struct val item = with_kind(&items->items[i], list, a);
-		if (cluster_read_object(&item, &o, &e) < 0)
-			complain(w, &e);
-		else
-			resource_seen_tell(w->r, &o, w->listing, w->since);
-	}
-}
-
-/* What there is at the first start is told of, or with afterStart is not, by the cluster's own clock. */
-static void
-begin(struct cluster_watch *w, const struct http_answer *ans)
-{
-	int64_t now;
-	if (w->begun)
-		return;
-	w->begun = true;
-	if (!http_date_read(http_answer_header(ans, "Date"), &now))
-		now = loop_now(loop_of(w)) / NS_PER_SEC * NS_PER_SEC;
-	w->since = resource_is_after_start(w->r) ? now : 0;
-	char text[32];
-	text_format(text, sizeof text, "%lld", (long long)now);
-	row(w, "since", str_c(text));
-}
-
-static void
-listed(struct resource *r)
-{
-	struct cluster_watch *w = r->cluster;
-	keep(&w->version, w->list_version);
-	keep(&w->server, w->asked);
-	row(w, "version", w->version);
-	row(w, "server", w->server);
-	w->listing = 0;
-	go_on(w);
-}
-
-/* When what came before is on disk. */
-static void
-next_page(void *arg)
-{
-	struct resource *r = arg;
-	if (!r->stopping)
-		go_on(r->cluster);
-	resource_over(r);
-}
-
-static int
-read_list(struct cluster_watch *w, const struct http_answer *ans, struct arena *a, struct err *e)
-{
-	struct val list;
-	if (json_read(a, ans->body, &list, e) < 0)
-		return err_wrap(e, "the list of the cluster");
-	str version = val_get_str(val_get(&list, S("metadata")), "resourceVersion"), next = val_get_str(val_get(&list, S("metadata")), "continue");
-	if (!version.n)
-		return err_set(e, ERR_INVALID, "the list of the cluster has no resourceVersion: such objects cannot be watched");
-	begin(w, ans);
-	tell_items(w, &list, a);
-	keep(&w->list_version, version);
-	keep(&w->continue_, next.n ? next : STR_NONE);
-	return 0;
-}
-
-static void
-after_page(struct resource *r)
-{
-	struct cluster_watch *w = r->cluster;
-	if (!w->continue_.p) {
-		resource_seen_sweep(r, w->listing, w->since, listed);
-		return;
-	}
-	r->under_way++;
-	store_after_commit(r->store, next_page, r);
-}
-
-static void
-page_came(void *arg, const struct http_answer *ans, const struct err *failure)
-{
-	struct cluster_watch *w = arg;
-	struct resource *r = w->r;
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct err e;
-	if (r->stopping)
-		return;
-	if (failure && failure->code == ERR_LIMIT && w->limit > 1) {
-		w->limit /= 2;
-		go_on(w);
-		return;
-	}
-	if (failure)
-		e = *failure;
-	else if (ans->status != 200)
-		cluster_refused(a, ans->status, ans->body, &e);
-	else if (read_list(w, ans, a, &e) == 0) {
-		after_page(r);
-		return;
-	}
-	w->listing = 0; /* what was told of it is known; the rest comes with the next */
-	again(w, &e);
-}
-
-static void
-begin_list(struct cluster_watch *w, const struct cluster *c)
-{
-	w->listing = loop_now(loop_of(w));
-	w->limit = PAGE;
-	keep(&w->continue_, STR_NONE);
-	keep(&w->asked, c->url);
-	list_is_due(w);
-}
-
-static void
-ask_page(struct cluster_watch *w, const struct cluster *c, struct arena *a)
-{
-	struct http_call call;
-	const struct resource_source *config = w->r->config;
-	str more = w->continue_.p ? arena_fmt(a, "&continue=%.*s", STR_ARG(sigv4_encode(a, w->continue_, false))) : S("");
-	cluster_get(c, arena_fmt(a, "%.*s?limit=%lld%.*s%.*s", STR_ARG(path_of(config, a)), (long long)w->limit, STR_ARG(selector_query(config, a)),
-	                         STR_ARG(more)), a, &call);
-	call.max_response = PAGE_BYTES;
-	httpc_send(w->client, &call, page_came, w);
+	cluster_keep(&w->version, STR_NONE);
+	cluster_row(w, "version", STR_NONE);
 }
 
 /* ---- a watch ---------------------------------------------------------------------------------------------------------- */
@@ -288,7 +111,7 @@ take_error(struct cluster_watch *w, const struct cluster_object *o)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	err_set(&w->verdict, ERR_UNAVAILABLE, "the cluster ended the watch: %d%s%.*s", o->code, why.n ? ": " : "", STR_ARG(http_excerpt(a, why.p ? why : S(""))));
 	if (o->code != 429) /* too many requests: the version is good */
-		list_is_due(w);
+		cluster_list_is_due(w);
 	return false;
 }
 
@@ -300,24 +123,24 @@ take_line(void *arg, str line)
 	struct cluster_object o;
 	struct err e;
 	if (!line.p) {
-		err_set(&e, ERR_LIMIT, "an object of more than %d bytes", OBJECT_MAX);
-		complain(w, &e);
+		err_set(&e, ERR_LIMIT, "an object of more than %d bytes", CLUSTER_OBJECT_MAX);
+		cluster_complain(w, &e);
 		return true;
 	}
 	if (!str_trim(line).n)
 		return true;
 	if (cluster_read_line(line, a, &o, &e) < 0) {
 		w->verdict = e;
-		list_is_due(w);
+		cluster_list_is_due(w);
 		return false;
 	}
-	w->heard = true;
-	backoff_reset(&w->backoff);
 	if (o.change == CLUSTER_ERROR)
 		return take_error(w, &o);
+	w->heard = true;
+	backoff_reset(&w->backoff);
 	if (o.change != CLUSTER_BOOKMARK)
 		resource_seen_tell(w->r, &o, 0, w->since);
-	keep(&w->version, o.version);
+	cluster_keep(&w->version, o.version);
 	w->moved = true;
 	return true;
 }
@@ -335,7 +158,7 @@ piece(void *arg, str bytes)
 	struct cluster_watch *w = arg;
 	bool goes_on = lines_take(&w->lines, bytes, take_line, w);
 	if (w->moved && w->version.p)
-		row(w, "version", w->version);
+		cluster_row(w, "version", w->version);
 	w->moved = false;
 	if (w->r->under_way > JOBS_MAX && goes_on && !w->jammed) {
 		w->jammed = true;
@@ -351,7 +174,7 @@ opened(void *arg, int status, const struct http_answer *head UNUSED)
 	if (!status)
 		return;
 	timer_stop(&w->head);
-	w->opened_at = loop_now(loop_of(w));
+	w->opened_at = loop_now(cluster_loop(w));
 	source_state(w->r->source, true, NULL);
 }
 
@@ -360,11 +183,11 @@ static void
 ended_well(struct cluster_watch *w)
 {
 	struct err e;
-	bool worked = w->heard || loop_now(loop_of(w)) - w->opened_at > STOOD_S * NS_PER_SEC;
+	bool worked = w->heard || loop_now(cluster_loop(w)) - w->opened_at > STOOD_S * NS_PER_SEC;
 	if (worked)
 		backoff_reset(&w->backoff);
 	err_set(&e, ERR_UNAVAILABLE, "the cluster ended the watch");
-	again(w, worked ? NULL : &e);
+	cluster_again(w, worked ? NULL : &e);
 }
 
 static void
@@ -378,16 +201,16 @@ ended(void *arg, const struct http_answer *ans, const struct err *failure)
 	if (w->r->stopping)
 		return;
 	if (w->verdict.code) {
-		again(w, &w->verdict);
+		cluster_again(w, &w->verdict);
 	} else if (failure) {
-		again(w, failure);
+		cluster_again(w, failure);
 	} else if (ans->status / 100 == 2) {
 		ended_well(w);
 	} else {
 		if (ans->status == 410)
-			list_is_due(w);
+			cluster_list_is_due(w);
 		cluster_refused(a, ans->status, ans->body, &e);
-		again(w, &e);
+		cluster_again(w, &e);
 	}
 }
 
@@ -399,18 +222,18 @@ no_head(void *arg)
 	httpc_forget(w->client, w);
 	lines_reset(&w->lines);
 	err_set(&e, ERR_TIMEOUT, "the cluster did not answer within %d s", HEAD_S);
-	again(w, &e);
+	cluster_again(w, &e);
 }
 
 static void
 ask_watch(struct cluster_watch *w, const struct cluster *c, struct arena *a)
 {
 	struct http_call call;
-	struct loop *l = loop_of(w);
+	struct loop *l = cluster_loop(w);
 	const struct resource_source *config = w->r->config;
 	int64_t seconds = WATCH_S + loop_now(l) / 1000 % WATCH_S; /* as good as random */
-	cluster_get(c, arena_fmt(a, "%.*s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%.*s%.*s", STR_ARG(path_of(config, a)),
-	                         (long long)seconds, STR_ARG(sigv4_encode(a, w->version, false)), STR_ARG(selector_query(config, a))), a, &call);
+	cluster_get(c, arena_fmt(a, "%.*s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%.*s%.*s", STR_ARG(cluster_path(config, a)),
+	                         (long long)seconds, STR_ARG(sigv4_encode(a, w->version, false)), STR_ARG(cluster_selector(config, a))), a, &call);
 	call.piece = piece;
 	call.opened = opened;
 	call.idle_ms = (seconds + HEAD_S) * 1000;
@@ -424,8 +247,8 @@ ask_watch(struct cluster_watch *w, const struct cluster *c, struct arena *a)
 /* ---- life ------------------------------------------------------------------------------------------------------------- */
 
 /* The next thing to ask for, with the settings' files as they are now. A version of another server says nothing of this one. */
-static void
-go_on(void *arg)
+void
+cluster_go_on(void *arg)
 {
 	struct cluster_watch *w = arg;
 	struct arena *a CLEANUP(free_arena) = arena_new();
@@ -436,13 +259,13 @@ go_on(void *arg)
 		return;
 	if (cluster_read(sources_cluster(source_owner(w->r->source)), a, &c, &e) < 0) {
 		w->listing = 0;
-		again(w, &e);
+		cluster_again(w, &e);
 		return;
 	}
 	if (w->listing ? !str_eq(c.url, w->asked) : !w->version.p || !str_eq(c.url, w->server))
-		begin_list(w, &c);
+		cluster_begin_list(w, &c);
 	if (w->listing)
-		ask_page(w, &c, a);
+		cluster_ask_page(w, &c, a);
 	else
 		ask_watch(w, &c, a);
 }
@@ -470,9 +293,11 @@ take_up(struct cluster_watch *w, const struct source_row *rows, size_t n)
 	int64_t at;
 	w->begun = since.p && str_to_i64(since, &at);
 	w->since = w->begun && resource_is_after_start(w->r) ? at : 0;
-	keep(&w->version, version.n ? version : STR_NONE);
-	keep(&w->server, server.p ? server : S(""));
+	cluster_keep(&w->version, version.n ? version : STR_NONE);
+	cluster_keep(&w->server, server.p ? server : S(""));
 }
+
+static void read_rows(void *arg);
 
 static void
 rows_read(void *arg, const struct source_row *rows, size_t n, const struct err *e)
@@ -482,23 +307,31 @@ rows_read(void *arg, const struct source_row *rows, size_t n, const struct err *
 	str place = place_of(w->r->config, a);
 	if (e) {
 		source_state(w->r->source, false, e);
+		timer_start(cluster_loop(w), &w->retry, loop_now(cluster_loop(w)) + backoff_next(&w->backoff, NULL), read_rows, w);
 		return;
 	}
 	if (str_eq(row_named(rows, n, "place"), place))
 		take_up(w, rows, n);
 	else
 		begin_anew(w, place);
-	go_on(w);
+	cluster_go_on(w);
+}
+
+static void
+read_rows(void *arg)
+{
+	struct cluster_watch *w = arg;
+	source_read_rows(w->r->source, rows_read, w);
 }
 
 void
 resource_start_cluster(struct resource *r)
 {
 	struct cluster_watch *w = MEM_NEW(struct cluster_watch);
-	*w = (struct cluster_watch){ .r = r, .client = httpc_new(source_loop(r->source)), .lines = { .max = OBJECT_MAX } };
+	*w = (struct cluster_watch){ .r = r, .client = httpc_new(source_loop(r->source)), .lines = { .max = CLUSTER_OBJECT_MAX } };
 	r->cluster = w;
 	source_connecting(r->source);
-	source_read_rows(r->source, rows_read, w);
+	read_rows(w);
 }
 
 void
@@ -507,7 +340,7 @@ resource_pause_cluster(struct resource *r, bool on)
 	struct cluster_watch *w = r->cluster;
 	wait_or_go_on(w);
 	if (!on && w->waiting)
-		go_on(w);
+		cluster_go_on(w);
 }
 
 void
@@ -537,7 +370,7 @@ resource_free_cluster(struct cluster_watch *w)
 		return;
 	str *const owned[] = { &w->version, &w->server, &w->continue_, &w->asked, &w->list_version };
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++)
-		keep(owned[i], STR_NONE);
+		cluster_keep(owned[i], STR_NONE);
 	lines_reset(&w->lines);
 	free(w);
 }

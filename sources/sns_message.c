@@ -83,6 +83,8 @@ sns_message_hash(const struct sns_message *m)
 
 /* ---- where the certificate comes from -------------------------------------------------------------------------- */
 
+/* As AWS's own validators have it (for JavaScript and PHP): https, this host, and ".pem" at the end of the URL. */
+
 /* "https://host:port" of an URL; absent: it has none, or a name and a password before it. */
 static str
 origin(str url)
@@ -126,7 +128,7 @@ int
 sns_certificate_url(str url, str service, struct err *e)
 {
 	str from = origin(url), shown = is_printable(url) ? str_slice(url, 0, 200) : S("?");
-	if (!from.n || !is_printable(url) || from.n == url.n || url.p[from.n] != '/')
+	if (!from.n || !is_printable(url) || from.n == url.n || url.p[from.n] != '/' || !str_ends(url, S(".pem")))
 		return err_set(e, ERR_DENIED, "failed to verify SigningCertURL: \"%.*s\" is not a valid URL", STR_ARG(shown));
 	if (service.n)
 		return str_eq(from, origin(service)) ? 0 : err_set(e, ERR_DENIED, "failed to verify SigningCertURL: \"%.*s\" is not at the endpoint",

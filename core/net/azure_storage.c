@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/net/azure_storage.h"
 
+#include <stdlib.h>
+
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/net/http_date.h"
@@ -56,6 +58,16 @@ azure_account_read(str connection, const char *service, struct arena *a, struct 
 	return 0;
 }
 
+void
+azure_account_named(str name, const char *service, str token, struct arena *a, struct azure_account *out)
+{
+	str other = str_c(getenv("AZURE_STORAGE_SERVICE_ENDPOINT"));
+	if (str_ends(other, S("/")))
+		other.n--;
+	*out = (struct azure_account){ .name = name, .token = token,
+		                       .endpoint = other.n ? other : arena_fmt(a, "https://%.*s.%s.core.windows.net", STR_ARG(name), service) };
+}
+
 /* ---- calls -------------------------------------------------------------------------------------------------------------- */
 
 /* The path of a URL; "" if it has none. */
@@ -97,7 +109,7 @@ url(const struct azure_account *acc, const struct azure_request *r, struct arena
 	buf_addf(&b, "%.*s%.*s", STR_ARG(acc->endpoint), STR_ARG(r->path));
 	for (size_t i = 0; i < r->query_n; i++)
 		buf_addf(&b, "%c%.*s=%.*s", i ? '&' : '?', STR_ARG(r->query[i].name), STR_ARG(sigv4_encode(a, r->query[i].value, false)));
-	if (!acc->key.n)
+	if (acc->sas.n && !acc->key.n)
 		buf_addf(&b, "%c%.*s", r->query_n ? '&' : '?', STR_ARG(acc->sas));
 	return arena_dup(a, buf_str(&b));
 }
@@ -111,8 +123,10 @@ azure_call(const struct azure_account *acc, const struct azure_request *r, int64
 	if (acc->key.n)
 		headers[2] = (struct http_header){ S("Authorization"), arena_fmt(a, "SharedKey %.*s:%.*s", STR_ARG(acc->name),
 			STR_ARG(signature(acc, to_sign(acc, r, headers[0].value, a), a))) };
+	else if (acc->token.n)
+		headers[2] = (struct http_header){ S("Authorization"), acc->token };
 	out->method = r->method;
 	out->url = url(acc, r, a);
 	out->headers = headers;
-	out->headers_n = acc->key.n ? 3 : 2;
+	out->headers_n = acc->key.n || acc->token.n ? 3 : 2;
 }

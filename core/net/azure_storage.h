@@ -13,7 +13,8 @@ str azure_setting(str connection, str name);
 
 struct azure_account {
 	str name;
-	str key;      /* its bytes; absent: `sas` is used */
+	str key;      /* its bytes; absent: `token` or `sas` is used */
+	str token;    /* "Bearer ..." */
 	str sas;      /* a query, without the question mark */
 	str endpoint; /* URL of the service, without a slash at its end */
 };
@@ -22,6 +23,9 @@ struct azure_account {
  * emulator's short form.
  */
 int azure_account_read(str connection, const char *service, struct arena *a, struct azure_account *out, struct err *e) MUST_CHECK;
+
+/* The account of that name, for a token; in `a`. AZURE_STORAGE_SERVICE_ENDPOINT of the environment is another endpoint. */
+void azure_account_named(str name, const char *service, str token, struct arena *a, struct azure_account *out);
 
 struct azure_request {
 	str method;

@@ -93,21 +93,3 @@ gcp_metadata_call(const char *what, struct arena *a, struct http_call *out)
 	*out = (struct http_call){ .method = S("GET"), .headers = headers, .headers_n = ARRAY_LEN(headers), .timeout_ms = METADATA_MS };
 	out->url = arena_fmt(a, "http://%s/computeMetadata/v1/%s", host && *host ? host : "metadata.google.internal", what);
 }
-
-int
-gcp_token_read(str json, int64_t now_ns, struct arena *a, str *token, int64_t *until_ns, struct err *e)
-{
-	struct val v;
-	int64_t seconds = 0;
-	if (json_read(a, json, &v, e) < 0)
-		return err_wrap(e, "the answer with the token");
-	str text = val_get_str(&v, "access_token");
-	const struct val *life = val_get(&v, S("expires_in"));
-	if (!text.n)
-		return err_set(e, ERR_INVALID, "the answer has no access_token");
-	if (!life || !val_to_i64(life, &seconds) || seconds < 0 || seconds > 86400)
-		seconds = LIFE_S;
-	*token = arena_dup(a, text);
-	*until_ns = now_ns + seconds * NS_PER_SEC;
-	return 0;
-}

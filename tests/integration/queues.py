@@ -193,6 +193,7 @@ class AzurePeer(Peer):
 
     ACCOUNT, KEY = "account", base64.b64encode(b"key of the account").decode()
     NAME = "orders"
+    bearer = None  # the Authorization of whom the machine is
 
     def error(self, status, code, text):
         return status, {"Content-Type": "application/xml", "x-ms-error-code": code}, \
@@ -202,7 +203,7 @@ class AzurePeer(Peer):
         path, _, query = call["path"].partition("?")
         asked = dict(urllib.parse.parse_qsl(query))
         wanted = f"SharedKey {self.ACCOUNT}:" + azure_signature(call["method"], path, query, call["headers"], self.ACCOUNT, self.KEY)
-        if asked.get("sig") != "good" and call["headers"].get("Authorization") != wanted:
+        if asked.get("sig") != "good" and call["headers"].get("Authorization") not in (wanted, self.bearer):
             return self.error(403, "AuthenticationFailed", "Server failed to authenticate the request.")
         base = f"/{self.ACCOUNT}/{self.NAME}/messages"
         if not path.startswith(base):
@@ -222,6 +223,36 @@ class AzurePeer(Peer):
 def azure_connection(port, key=AzurePeer.KEY):
     """The connection string."""
     return f"DefaultEndpointsProtocol=http;AccountName={AzurePeer.ACCOUNT};AccountKey={key};QueueEndpoint=http://127.0.0.1:{port}/{AzurePeer.ACCOUNT};"
+
+
+class IdentityPeer:
+    """Who gives tokens in Azure: the metadata service of a machine, that of App Service, and Entra ID; the peers of `queues` take the last one only."""
+
+    def __init__(self, resource, *queues):
+        self.resource, self.queues, self.seconds, self.given, self.asked, self.refuse = resource, queues, 3600, 0, [], None
+
+    def is_asked_well(self, call):
+        path, _, query = call["path"].partition("?")
+        asked, form = dict(urllib.parse.parse_qsl(query)), dict(urllib.parse.parse_qsl(call["body"].decode()))
+        self.asked.append((path, asked, form))
+        client = {"client_id": "client"} if "client_id" in asked else {}
+        if path == "/metadata/identity/oauth2/token":
+            return call["headers"]["Metadata"] == "true" and asked == {"api-version": "2018-02-01", "resource": self.resource} | client
+        if path == "/msi/token":
+            return call["headers"]["X-IDENTITY-HEADER"] == "h3ader-of-tests" and asked == {"api-version": "2019-08-01", "resource": self.resource} | client
+        proof = form.pop("client_secret", None) or (form.pop("client_assertion_type", None), form.pop("client_assertion", None))
+        return path == "/tenant/oauth2/v2.0/token" and form == {"grant_type": "client_credentials", "client_id": "client", "scope": self.resource + "/.default"} \
+            and proof in ("s3cr3t&of=tests", ("urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "jwt.of.tests"))
+
+    def __call__(self, call):
+        if self.refuse or not self.is_asked_well(call):
+            return 400, {}, json.dumps({"error": "invalid_request", "error_description": self.refuse or "Wrong."}).encode()
+        self.given += 1
+        for q in self.queues:
+            q.bearer = f"Bearer t0ken-of-tests-{self.given}"
+        life = {"expires_in": str(self.seconds)} if call["method"] == "GET" and "metadata" in call["path"] else {"expires_in": self.seconds} \
+            if call["method"] == "POST" else {"expires_on": str(int(time.time()) + self.seconds)}
+        return 200, {}, json.dumps(dict(life, access_token=f"t0ken-of-tests-{self.given}", token_type="Bearer")).encode()
 
 
 class MnsPeer(Peer):
@@ -260,8 +291,11 @@ class ServiceBusPeer(Peer):
     KEY = "key of the namespace="
     PATH = "/orders"
     numbers = 0
+    bearer = None  # the Authorization of whom the machine is
 
     def refusal(self, call):
+        if call["headers"]["Authorization"].startswith("Bearer "):
+            return None if call["headers"]["Authorization"] == self.bearer else (401, {}, b"<Error><Code>401</Code><Detail>InvalidToken</Detail></Error>")
         got = dict(x.partition("=")[::2] for x in call["headers"]["Authorization"].removeprefix("SharedAccessSignature ").split("&"))
         text = f"{got['sr']}\n{got['se']}".encode()
         wanted = base64.b64encode(hmac.new(self.KEY.encode(), text, hashlib.sha256).digest()).decode()

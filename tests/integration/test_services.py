@@ -79,10 +79,13 @@ class Server:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server = self.listener(Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
+
+    def listener(self, handler):
+        return http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
 
     def stop(self):
         if self.server:

@@ -17,10 +17,12 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 import urllib.parse
 
 from forge import Forge, Hooks
 from harness import FULL, ROOT, TestCase, free_port, post, until
+from test_services import Program
 
 SECRETS = """
 apiVersion: v1
@@ -412,6 +414,37 @@ class HookManagement(Case):
                                       "insecureTLS": True}])
         self.assertIn("<Event>ObjectCreated:Put</Event>\n<Event>ObjectRemoved:*</Event>", forge.body("PUT")["notification"])
 
+    def test_an_api_whose_certificate_is_of_an_authority_of_its_own(self):
+        """`tls`: without it, or with another authority, nobody is asked."""
+        paths = []
+        for name in ("api", "other"):
+            paths.append((os.path.join(self.directory, name + ".crt"), os.path.join(self.directory, name + ".key")))
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                            "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[-1][0], "-keyout", paths[-1][1]], check=True, capture_output=True)
+        texts = []
+        for cert, _key in paths:
+            with open(cert, encoding="ascii") as f:
+                texts.append(json.dumps(f.read()))
+        self.keys = f"api: {texts[0]}, other: {texts[1]}"
+        hooks = Hooks("/rest/api/1.0/projects/PRJ/repos/one/webhooks", lambda hooks: {"values": hooks, "isLastPage": True})
+        forge = Forge([*hooks.routes(), ("GET", "/api/v3/org/endpoints", (200, {"data": []})), ("POST", "/api/v3/org/endpoints", (201, {"data": {"id": "e1"}})),
+                       ("PUT", "/api/v3/org/containers/b/notification", (200, {"data": {}}))], tls=paths[0])
+        self.addCleanup(forge.stop)
+        at = f"https://127.0.0.1:{forge.port}"
+        kinds = {"bitbucketserver": f"bitbucketserverBaseURL: {at}/rest\naccessToken: {TOKEN}\nevents: [repo:refs_changed]\nwebhookSecret: {HOOK}\n"
+                                    "repositories: [{projectKey: PRJ, repositorySlug: one}]\n",
+                 "storageGrid": f"topicArn: urn:x\napiURL: {at}/api/v3\nauthToken: {TOKEN}\nbucket: b\nevents: [ObjectCreated:Put]\n"}
+        for kind, config in kinds.items():
+            with self.subTest(kind):
+                self.run_kind(kind, config + "checkInterval: 1s\ntls: {caCertSecret: {name: s, key: other}}\nwebhook: {WEBHOOK, url: 'https://here'}"
+                              if kind != "storageGrid" else config + "tls: {caCertSecret: {name: s, key: other}}\nwebhook: {WEBHOOK, url: 'https://here'}")
+                until(lambda: "certificate" in self.d.log(), 60, "a refusal")
+                self.assertEqual(forge.seen(), [])
+                self.edit("key: other}}", "key: api}}")
+                until(lambda: forge.seen("PUT" if kind == "storageGrid" else "POST"), 60, "the hook")  # pylint: disable=cell-var-from-loop
+                self.d.stop()
+                forge.calls.clear()
+
     def test_github_as_an_app(self):
         """The JWT is checked with the app's public key, by the openssl command."""
         key, public = os.path.join(self.directory, "app.pem"), os.path.join(self.directory, "app.pub")
@@ -596,7 +629,7 @@ class Sns(Case):
         old = time.strftime("%Y-%m-%dT%H:%M:%S.123Z", time.gmtime(time.time() - 4000))
         self.assertEqual(self.sent(self.message(Timestamp=old)), (400, b"the message is too old or too new"))
         for url in ("https://sns.eu-west-1.amazonaws.com.evil.org/x.pem", f"http://127.0.0.1:{self.aws.port}@evil.org/x.pem", "file:///etc/passwd",
-                    f"http://127.0.0.1:{self.aws.port}", ""):
+                    f"http://127.0.0.1:{self.aws.port}", f"http://127.0.0.1:{self.aws.port}/x.pem?", f"http://127.0.0.1:{self.aws.port}/x", ""):
             status, text = self.sent(self.message(SigningCertURL=url))
             self.assertEqual((status, text[:31]), (400, b"failed to verify SigningCertURL"), url)
         status, text = self.sent(self.message(SigningCertURL=f"http://127.0.0.1:{self.aws.port}/other.pem"))
@@ -662,6 +695,21 @@ class Sns(Case):
         self.gone()
         until(lambda: any(b"Unsubscribe" in b for _, _, b, _ in list(self.aws.calls)), 30, "the end")
         self.assertEqual(call(-1)["SubscriptionArn"], self.TOPIC + ":sub")
+
+
+    def test_a_role_is_taken_on(self):
+        """Keys of the role, from an STS that checks the signature with botocore, sign the subscription."""
+        sts = Program("sts_server.py", os.path.join(self.directory, "records"), "AKID", "SECRET", "3600")
+        self.addCleanup(sts.stop)
+        sts.start()
+        with unittest.mock.patch.dict(os.environ, AWS_ENDPOINT_URL_STS=f"http://127.0.0.1:{sts.port}"):
+            self.start("roleARN: arn:aws:iam::123456789012:role/r", "webhook: {WEBHOOK, url: 'https://here'}")
+        until(lambda: self.aws.seen("POST"), 60, "the subscription")
+        headers = {k.lower(): v for k, v in self.aws.calls[-1][3].items()}
+        self.assertRegex(headers["authorization"], r"^AWS4-HMAC-SHA256 Credential=ASIAROLE/\d+/eu-west-1/sns/aws4_request, ")
+        self.assertEqual(headers["x-amz-security-token"], "role/token==")
+        with open(os.path.join(self.directory, "records"), encoding="utf-8") as f:
+            self.assertEqual([json.loads(x)["RoleArn"] for x in f], ["arn:aws:iam::123456789012:role/r"])
 
 
 @unittest.skipUnless(FULL, "make integration")

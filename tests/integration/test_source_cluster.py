@@ -85,7 +85,7 @@ class Watch(ClusterCase):
         c = self.cluster()
         d = self.watch(c)
         self.watched(c)
-        c.put("large", fill="x" * 5000000)
+        c.put("large", fill="x" * 9000000)
         c.put("small")
         self.settled(d, [("ADD", "small")])
         self.assertIn("an object of more than", d.log())

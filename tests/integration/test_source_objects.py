@@ -198,7 +198,8 @@ class Resource(TestCase):
 
     def test_what_is_not_told_of_is_refused(self):
         path = os.path.join(self.directory, "m.yaml")
-        for entry, text in (("version: v1, resource: pods", "there is no cluster to watch"), ("version: v1, resource: secrets", "secrets are not told of"),
+        for entry, text in (("version: v1, resource: pods", "nothing to complain about"),  # of a cluster, if the settings name one: test_source_cluster.py
+                            ("version: v1, resource: secrets", "secrets are not told of"),
                             ("group: argoproj.io, version: v1, resource: workflows", 'are of group "argoproj.io" and version v1alpha1')):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(SOURCE + f"    e: {{{entry}, eventTypes: [ADD]}}\n")

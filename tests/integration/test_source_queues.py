@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import ssl
 import subprocess
 import time
 import unittest
@@ -16,9 +17,10 @@ import unittest.mock
 import urllib.parse
 
 from harness import FULL, free_port, scaled, until
-from queues import AzurePeer, MnsPeer, Moto, PubSubPeer, ServiceBusPeer, SqsPeer, azure_connection, bus_connection
+from queues import AzurePeer, IdentityPeer, MnsPeer, Moto, PubSubPeer, ServiceBusPeer, SqsPeer, azure_connection, bus_connection
 from test_services import KEYS as SECRET
-from test_services import Services
+from test_services import Server, Services
+
 
 class Pulled(Services):
     KEYS = {"access": "AKID", "secret": "s3cr3t-key-of-tests"}
@@ -62,6 +64,19 @@ class Pulled(Services):
         until(lambda: len(self.events(d)) >= len(bodies), 300, "all messages")
         got = collections.Counter(of(data) for _, data in self.events(d))
         self.assertEqual(got, collections.Counter(bodies))
+
+
+class TlsServer(Server):
+    def __init__(self, answer, cert, key):
+        super().__init__(answer)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+
+    def listener(self, handler):
+        server = super().listener(handler)
+        server.socket = self.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *args: None  # who asked may be gone
+        return server
 
 
 class EachQueue:
@@ -341,10 +356,64 @@ class AzureSource(EachQueue, Pulled):
                 self.wait_for_state(d, "failed", reason)
                 d.stop()
 
-    def test_a_managed_identity_is_refused(self):
+    def identity(self, resource="https://storage.azure.com"):
+        """(who gives tokens, where it is asked)"""
+        peer = IdentityPeer(resource, self.peer)
+        return peer, f"http://127.0.0.1:{self.serve(peer).port}"
+
+    def by_identity(self, **env):
+        """The source, without a connection string, started with that environment."""
         text = azure(0).replace("connectionString: {name: keys, key: connection}", "storageAccountName: account")
-        d = self.gateway(text).start()
-        self.wait_for_state(d, "failed", "managed identities")
+        d = self.gateway(text)
+        with unittest.mock.patch.dict(os.environ, AZURE_STORAGE_SERVICE_ENDPOINT=f"http://127.0.0.1:{self.server.port}/account/", **env):
+            return d.start()
+
+    def test_a_managed_identity(self):
+        giver, at = self.identity()
+        d = self.by_identity(AZURE_POD_IDENTITY_AUTHORITY_HOST=at)
+        for i in range(3):
+            self.queue.put(str(i))
+            self.wait_for(d, i + 1)
+        until(lambda: not self.queue.messages, 30, "the deletion")
+        self.assertEqual(giver.given, 1)
+        self.peer.bearer = "Bearer another"  # it was taken back: 403, as for a wrong key
+        self.peer.refuse = lambda call: (401, {}, b"<Error><Code>InvalidAuthenticationInfo</Code><Message>no</Message></Error>") \
+            if call["headers"]["Authorization"] == "Bearer t0ken-of-tests-1" else None
+        self.queue.put("3")
+        self.wait_for(d, 4)
+        self.assertEqual(giver.given, 2)
+        self.assertNotIn("t0ken-of-tests", d.log())
+
+    def test_a_token_is_renewed_before_it_ends(self):
+        giver, at = self.identity()
+        giver.seconds = 4
+        d = self.by_identity(AZURE_POD_IDENTITY_AUTHORITY_HOST=at)
+        self.queue.put("x")
+        self.wait_for(d, 1)
+        until(lambda: giver.given > 2, 30, "another")
+
+    def test_other_identities(self):
+        giver, at = self.identity()
+        with open(self.directory + "/federated", "w", encoding="utf-8") as f:
+            f.write("jwt.of.tests\n")
+        client = {"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_AUTHORITY_HOST": at + "/"}
+        cases = [({"IDENTITY_ENDPOINT": at + "/msi/token", "IDENTITY_HEADER": "h3ader-of-tests", "AZURE_CLIENT_ID": "client"}, "/msi/token"),
+                 (dict(client, AZURE_FEDERATED_TOKEN_FILE=self.directory + "/federated"), "/tenant/oauth2/v2.0/token"),
+                 (dict(client, AZURE_CLIENT_SECRET="s3cr3t&of=tests"), "/tenant/oauth2/v2.0/token")]
+        for i, (env, path) in enumerate(cases):
+            d = self.by_identity(**env)
+            self.queue.put(str(i))
+            self.wait_for(d, i + 1)
+            d.stop()
+            self.assertEqual((giver.given, giver.asked[-1][0]), (i + 1, path))
+
+    def test_an_identity_that_is_refused(self):
+        giver, at = self.identity()
+        giver.refuse = "Identity not found"
+        d = self.by_identity(AZURE_POD_IDENTITY_AUTHORITY_HOST=at)
+        self.wait_for_state(d, "failed", "a token of the managed identity: Azure answered 400: invalid_request: Identity not found")
+        giver.refuse = None
+        self.wait_for_state(d, "running")
 
 
 # ---- MNS
@@ -456,10 +525,28 @@ class ServiceBusSource(EachQueue, Pulled):
         self.peer.queue.put("x")
         self.wait_for(d, 1)
 
-    def test_a_managed_identity_is_refused(self):
-        text = service_bus().replace("connectionString: {name: keys, key: connection}", "fullyQualifiedNamespace: n.servicebus.windows.net")
-        d = self.gateway(text).start()
-        self.wait_for_state(d, "failed", "managed identities")
+    def test_a_managed_identity(self):
+        cert, key = self.certificate()
+        server = TlsServer(self.peer, cert, key)
+        self.addCleanup(server.stop)
+        server.start()
+        giver = IdentityPeer("https://servicebus.azure.net", self.peer)
+        at = f"http://127.0.0.1:{self.serve(giver).port}"
+        with open(cert, encoding="ascii") as f:
+            self.KEYS = {"ca": f.read()}
+        d = self.gateway(service_bus(0, "tls: {caCertSecret: {name: keys, key: ca}}").replace(
+            "connectionString: {name: keys, key: connection}", f"fullyQualifiedNamespace: 127.0.0.1:{server.port}"))
+        with unittest.mock.patch.dict(os.environ, AZURE_POD_IDENTITY_AUTHORITY_HOST=at):
+            d.start()
+        for i in range(3):
+            self.peer.queue.put(str(i))
+            self.wait_for(d, i + 1)
+        until(lambda: not self.peer.queue.messages, 30, "the deletion")
+        self.assertEqual(giver.given, 1)
+        self.peer.bearer = "Bearer another"
+        self.peer.queue.put("3")
+        self.wait_for(d, 4)
+        until(lambda: giver.given == 2 and not self.peer.queue.messages, 60, "another token")  # with the next call: those that wait are let wait
 
 
 # ---- Pub/Sub

@@ -93,6 +93,8 @@ test_certificate_urls(void **state)
 		{ "https://sns.us-east-1.amazonaws.com/x.pem\r\nX: y", "", false },
 		{ "https:///x.pem", "", false },
 		{ "x.pem", "", false },
+		{ "https://sns.us-east-1.amazonaws.com/x", "", false },
+		{ "https://sns.us-east-1.amazonaws.com/x.pem?a=b", "", false },
 		{ "", "", false },
 		{ "http://127.0.0.1:4566/x.pem", "http://127.0.0.1:4566", true },
 		{ "http://127.0.0.1:4566/x.pem", "http://127.0.0.1:4566/some/path", true },
