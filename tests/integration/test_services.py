@@ -50,6 +50,10 @@ TRIGGER
 """ + KEYS + "SECRETS\n"
 
 
+class Listener(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # with Python's 5, who connects sixteen times at once is refused by a busy machine
+
+
 class Server:
     """An HTTP server that remembers its calls and answers what `answer` makes of them; may be stopped and started on its port."""
 
@@ -85,7 +89,7 @@ class Server:
         return self
 
     def listener(self, handler):
-        return http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        return Listener(("127.0.0.1", self.port), handler)
 
     def stop(self):
         if self.server:
