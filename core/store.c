@@ -115,7 +115,7 @@ open_writer(struct store *s, const struct store_migration *history, size_t n, st
 		sqlite3_db_config(s->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		return refuse_newer(s, version, known, e);
 	}
-	if (store_run_sql(s->writer.db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;", e))
+	if (store_run_sql(s->writer.db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;", e))
 		return -1;
 	sqlite3_wal_hook(s->writer.db, store_on_wal, &s->writer); /* takes the place of SQLite's own, which checkpoints in the commit */
 	return migrate(s, version, history, n, e);
@@ -131,6 +131,8 @@ lock_init(struct store *s)
 	pthread_mutex_init(&s->memory, NULL);
 	pthread_cond_init(&s->work, &clock);
 	pthread_cond_init(&s->idle, NULL);
+	pthread_cond_init(&s->mover.work, NULL);
+	pthread_cond_init(&s->mover.idle, NULL);
 	pthread_condattr_destroy(&clock);
 }
 
@@ -143,6 +145,8 @@ release(struct store *s)
 	close_fd(&s->lock_fd);
 	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->idle);
+	pthread_cond_destroy(&s->mover.work);
+	pthread_cond_destroy(&s->mover.idle);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->memory);
 	free(s->dir);
@@ -204,6 +208,7 @@ store_close(struct store *s)
 	pthread_mutex_unlock(&s->lock);
 	pthread_cond_signal(&s->work);
 	pthread_join(s->thread, NULL);
+	mover_stop(s);
 	for (struct conn *c = s->readers; c;) {
 		struct conn *next = c->next;
 		conn_close(c);

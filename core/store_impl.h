@@ -6,6 +6,7 @@
  *     store_conn.c    connections to SQLite and their prepared statements
  *     store_turn.c    the loop's side of writing: a turn's jobs go out, their `done` comes back
  *     store_writer.c  the thread that writes: groups, commits, the log
+ *     store_mover.c   the thread that moves the log into the database
  *     store_read.c    reads, on pool threads or at once
  */
 #ifndef TIDEGATE_CORE_STORE_IMPL_H
@@ -41,6 +42,16 @@ struct batches {
 	struct batch *first, **end;
 };
 
+/* The thread that moves the log. Only the writer's thread asks it; what both touch is below the store's lock. */
+struct mover {
+	pthread_t thread;
+	pthread_cond_t work, idle;
+	struct conn conn; /* its own */
+	bool runs;        /* the writer's */
+	bool asked, ends; /* it moves, or is about to; it is to end */
+	int pages;        /* of the log that were moved the last time */
+};
+
 struct store {
 	struct loop *loop;
 	char *dir, *path; /* NULL in memory */
@@ -48,6 +59,7 @@ struct store {
 	struct conn writer;
 	off_t wal_reserved; /* the writer's: the log's file has so many bytes */
 	uv_async_t finished_wake;
+	struct mover mover;
 
 	/* The loop's. */
 	struct batch *turn;  /* what this turn has written and not passed on; NULL: nothing */
@@ -113,10 +125,25 @@ void conn_rest(struct conn *c);
 /* ---- store_writer.c ------------------------------------------------------------------------------------------------ */
 
 int store_start_writer(struct store *s, struct err *e) MUST_CHECK;
-/* Moves the log into the database, as far as no reader holds it. On the writer's thread, or before it is there. */
+/* Moves the log into the database, as far as no reader holds it; gives how many of its pages were moved. Any connection, one at a time. */
+int store_move_log(struct conn *c);
+/* The same over the writer's. On the writer's thread, or before it is there. */
 void store_checkpoint(struct store *s);
+/* Says why, and ends the process. */
+_Noreturn void store_die(const struct err *e);
 /* SQLite tells after each commit how long the log is. */
 int store_on_wal(void *arg, sqlite3 *db, const char *schema, int pages);
+
+/* ---- store_mover.c: the writer's thread ----------------------------------------------------------------------------- */
+
+/* Moves the log beside the writer; not again while it does. */
+void mover_ask(struct store *s);
+/* Waits until it has nothing to do; the writer is about to move the log up to `pages` itself. */
+void mover_wait(struct store *s, int pages);
+/* How much of the log was moved. */
+int mover_pages(struct store *s);
+/* When the writer has ended. */
+void mover_stop(struct store *s);
 
 /* ---- store_turn.c -------------------------------------------------------------------------------------------------- */
 

@@ -3,8 +3,9 @@
  * The writer takes all turns there are, runs their jobs in one transaction, takes what arrived meanwhile, commits, and gives them back for
  * their `done`. While it commits, the next turns queue up: the slower the disk, the larger the group, and neither side polls.
  *
- * A commit appends to the write-ahead log and waits for the disk once. Moving the log into the database (a checkpoint) is
- * the writer's too: when nothing has come for a moment, or when the log has grown to its limit. The log's file is filled
+ * A commit appends to the write-ahead log and waits for the disk once. The log is moved into the database (a checkpoint) by the mover
+ * while commits go on, a piece at a time. The last piece is the writer's, when the log has grown to its limit, or when nothing has come
+ * for a moment: only while nobody appends is all of it moved, and the next commit begins the log anew. The log's file is filled
  * with zeros ahead of time, because a commit into blocks that exist is twice as fast as one that grows the file: it
  * needs no journal entry of the file system, and does not wait for those of everybody else. SQLite stops reading a log at
  * the first frame whose checksum does not fit, so zeros behind the last one mean nothing to it.
@@ -21,7 +22,9 @@
 #include "core/store_impl.h"
 
 #define GROUP_JOBS_MAX 4096   /* a transaction takes no more turns in past this */
-#define WAL_LIMIT_PAGES 2048  /* 8 MiB: then it is moved into the database, whoever waits */
+#define WAL_LIMIT_PAGES 2048  /* 8 MiB: then the rest of it is moved into the database, whoever waits */
+#define WAL_MOVE_PAGES 512    /* a piece that is moved meanwhile */
+#define WAL_AGAIN_PAGES 128   /* a log that a reader holds beyond its limit: after so many the next try */
 #define WAL_IDLE_PAGES 64     /* from here on it is moved when there is time */
 #define WAL_FRAME 4120        /* a page and 24 bytes */
 #define WAL_RESERVE (WAL_LIMIT_PAGES * WAL_FRAME + (256 << 10)) /* and a large group's excess */
@@ -37,8 +40,8 @@ monotonic_ns(void)
 }
 
 /* Memory is ahead of the disk from here on, and what an fsync that failed has lost nobody can say. */
-static _Noreturn void
-die(const struct err *e)
+_Noreturn void
+store_die(const struct err *e)
 {
 	log_error("state cannot be written, stopping", "error", e->msg, NULL);
 	_exit(err_exit_code(ERR_IO));
@@ -130,7 +133,7 @@ write_group(struct store *s, struct batches *group, bool in_turn, uint64_t turn)
 		pthread_mutex_lock(&s->memory);
 	struct conn *outer = conn_enter(&s->writer);
 	if (commit_group(s, group, in_turn, turn, &e))
-		die(&e);
+		store_die(&e);
 	conn_reset(&s->writer);
 	conn_leave(outer);
 	if (!s->path)
@@ -138,16 +141,37 @@ write_group(struct store *s, struct batches *group, bool in_turn, uint64_t turn)
 }
 
 /* PASSIVE: readers are not waited for. What they hold back is moved the next time. */
+int
+store_move_log(struct conn *c)
+{
+	int moved = 0, rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &moved);
+	if (rc != SQLITE_OK && (rc & 0xFF) != SQLITE_BUSY) {
+		struct err e;
+		store_failed(&e, c->db, "checkpoint");
+		store_die(&e);
+	}
+	return moved > 0 ? moved : 0;
+}
+
 void
 store_checkpoint(struct store *s)
 {
-	int rc = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if (rc != SQLITE_OK && (rc & 0xFF) != SQLITE_BUSY) {
-		struct err e;
-		store_failed(&e, s->writer.db, "checkpoint");
-		die(&e);
-	}
+	(void)store_move_log(&s->writer);
 	s->writer.wal_pages = 0;
+}
+
+/* Between two commits. A log that a reader holds does not begin anew when all of it was moved, and grows beyond its limit. */
+static void
+move_log(struct store *s)
+{
+	int pages = s->writer.wal_pages, moved = mover_pages(s);
+	int fresh = pages < moved ? pages : pages - moved; /* fewer than were moved: it has begun anew */
+	if (pages >= WAL_LIMIT_PAGES && fresh >= WAL_AGAIN_PAGES) {
+		mover_wait(s, pages);
+		store_checkpoint(s);
+	} else if (fresh >= WAL_MOVE_PAGES) {
+		mover_ask(s);
+	}
 }
 
 int
@@ -201,8 +225,10 @@ static void
 housekeeping(struct store *s)
 {
 	pthread_mutex_unlock(&s->lock);
-	if (s->writer.wal_pages >= WAL_IDLE_PAGES)
+	if (s->writer.wal_pages >= WAL_IDLE_PAGES) {
+		mover_wait(s, s->writer.wal_pages);
 		store_checkpoint(s);
+	}
 	conn_rest(&s->writer);
 	reserve_wal(s, WAL_RESERVE);
 	pthread_mutex_lock(&s->lock);
@@ -237,10 +263,10 @@ writer_main(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		uv_async_send(&s->finished_wake);
 		sched_yield(); /* what waited for the commit goes first, where a processor is short */
-		if (s->writer.wal_pages >= WAL_LIMIT_PAGES)
-			store_checkpoint(s);
-		if (s->path)
+		if (s->path) {
+			move_log(s);
 			reserve_ahead(s);
+		}
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);

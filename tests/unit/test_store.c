@@ -73,6 +73,14 @@ insert(sqlite3 *db, void *arg, struct err *e)
 }
 
 static int
+insert_much(sqlite3 *db, void *arg, struct err *e)
+{
+	static char text[2000];
+	memset(text, 'x', sizeof text);
+	return store_exec(db, e, "INSERT INTO log (nr, text) VALUES (?, ?)", "is", (int64_t)(intptr_t)arg, (str){ text, sizeof text });
+}
+
+static int
 count(sqlite3 *db, void *arg, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db, "SELECT count(*), max(nr) FROM log", e);
@@ -398,7 +406,7 @@ tell(void *arg)
 
 /* Writes turns of a hundred rows for ever, each row a job; tells of each turn that is committed. */
 static _Noreturn void
-write_for_ever(struct place *p, int fd, int64_t from)
+write_for_ever(struct place *p, int fd, int64_t from, store_fn *row)
 {
 	static struct teller t;
 	open_place(p, 2);
@@ -406,7 +414,7 @@ write_for_ever(struct place *p, int fd, int64_t from)
 	told_to = &t;
 	for (intptr_t nr = from;; nr += 100) {
 		for (intptr_t i = 0; i < 100; i++)
-			store_write(p->store, insert, (void *)(nr + i), i == 50 ? tell : NULL);
+			store_write(p->store, row, (void *)(nr + i), i == 50 ? tell : NULL);
 		loop_turn(p->loop, nr % 300 ? 0 : 1);
 	}
 }
@@ -431,21 +439,41 @@ has_row(sqlite3 *db, void *arg, struct err *e)
 	return sqlite3_step(q) == SQLITE_ROW ? 0 : err_set(e, ERR_NOT_FOUND, "row %lld", (long long)*(int64_t *)arg);
 }
 
-static void
-kill_loses_nothing_that_was_told(void **state)
+static int
+check_file(sqlite3 *db, void *arg, struct err *e)
 {
-	struct place *p = *state;
+	sqlite3_stmt *q = store_prepare(db, "PRAGMA integrity_check", e);
+	if (!q || sqlite3_step(q) != SQLITE_ROW)
+		return -1;
+	*(bool *)arg = str_eq(store_text(q, 0), S("ok"));
+	return 0;
+}
+
+static bool
+is_whole(struct store *s)
+{
+	struct err e;
+	bool whole = false;
+	if (store_read_now(s, check_file, &whole, &e))
+		fail_msg("%s", e.msg);
+	return whole;
+}
+
+/* A child writes turns of a hundred rows, and is killed once it told of `first` of them, then of `more` each round. */
+static void
+kill_again_and_again(struct place *p, store_fn *row, int rounds, int first, int more)
+{
 	int64_t from = 100;
-	for (int round = 0; round < 8; round++) {
+	for (int round = 0; round < rounds; round++) {
 		int fds[2];
 		assert_int_equal(pipe(fds), 0);
 		pid_t child = fork();
 		assert_true(child >= 0);
 		if (!child)
-			write_for_ever(p, fds[1], from);
+			write_for_ever(p, fds[1], from, row);
 		close(fds[1]);
 		int64_t told[400];
-		int n = 0, enough = 3 + round * 40;
+		int n = 0, enough = first + round * more;
 		while (n < enough && read(fds[0], &told[n], sizeof *told) == sizeof *told)
 			n++;
 		assert_int_equal(n, enough);
@@ -462,9 +490,49 @@ kill_loses_nothing_that_was_told(void **state)
 		assert_int_equal(broken, 0);
 		for (int i = 0; i < n; i++)
 			assert_int_equal(store_read_now(p->store, has_row, &told[i], &e), 0);
+		assert_true(is_whole(p->store));
 		from = 1000000 * (round + 1);
 		close_place(p);
 	}
+}
+
+static void
+kill_loses_nothing_that_was_told(void **state)
+{
+	kill_again_and_again(*state, insert, 8, 3, 40);
+}
+
+/* Two hundred kilobytes a turn: a piece of the log is moved every ten of them, and all of it every forty. */
+static void
+kill_while_the_log_is_moved_loses_nothing(void **state)
+{
+	kill_again_and_again(*state, insert_much, 6, 9, 13);
+}
+
+static void
+the_log_is_moved_while_it_grows(void **state)
+{
+	struct place *p = *state;
+	char name[96];
+	struct stat st;
+	open_place(p, 2);
+	for (intptr_t nr = 0; nr < 15000; nr += 100) {
+		for (intptr_t i = 0; i < 100; i++)
+			store_write(p->store, insert_much, (void *)(nr + i), NULL);
+		loop_turn(p->loop, 0);
+		while (store_pending(p->store) > 1000)
+			loop_turn(p->loop, -1);
+	}
+	store_flush(p->store);
+	snprintf(name, sizeof name, "%s/tidegate.db-wal", p->dir);
+	assert_int_equal(stat(name, &st), 0);
+	assert_true(st.st_size < 20 << 20); /* of more than thirty million bytes: it began anew */
+	assert_int_equal(rows(p->store), 15000);
+	assert_true(is_whole(p->store));
+	close_place(p);
+	open_place(p, 2);
+	assert_int_equal(rows(p->store), 15000);
+	close_place(p);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
@@ -549,14 +617,6 @@ cached_now(sqlite3 *db, void *arg, struct err *e UNUSED)
 {
 	int most;
 	return sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, arg, &most, 0) == SQLITE_OK ? 0 : -1;
-}
-
-static int
-insert_much(sqlite3 *db, void *arg, struct err *e)
-{
-	static char text[2000];
-	memset(text, 'x', sizeof text);
-	return store_exec(db, e, "INSERT INTO log (nr, text) VALUES (?, ?)", "is", (int64_t)(intptr_t)arg, (str){ text, sizeof text });
 }
 
 static void
@@ -647,6 +707,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_newer_version_with_a_log_is_refused_untouched, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_transaction_ends_the_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(kill_loses_nothing_that_was_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(kill_while_the_log_is_moved_loses_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_log_is_moved_while_it_grows, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_see_what_is_done_and_cannot_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(rest_gives_back_what_was_read, setup, teardown),
 		cmocka_unit_test(in_memory_is_the_same),
