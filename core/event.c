@@ -6,15 +6,61 @@
 
 #include "core/base64.h"
 
-struct event *
-event_bare(void)
+enum { GROUP_EVENTS = 16, GROUP_BYTES = 16 << 10 };
+
+/* Lies in its arena. */
+struct event_group {
+	struct arena *arena;
+	size_t made, alive; /* events; and one for who makes them */
+};
+
+static struct event *
+new_event(struct arena *a, struct event_group *g)
 {
-	struct arena *a = arena_new();
 	struct event *ev = ARENA_NEW(a, struct event);
 	ev->arena = a;
+	ev->group = g;
 	ev->refs = 1;
 	ev->content_type = S("application/json");
 	return ev;
+}
+
+struct event *
+event_bare(void)
+{
+	return new_event(arena_new(), NULL);
+}
+
+struct event_group *
+event_group_new(void)
+{
+	struct arena *a = arena_new();
+	struct event_group *g = ARENA_NEW(a, struct event_group);
+	*g = (struct event_group){ .arena = a, .alive = 1 };
+	return g;
+}
+
+struct event *
+event_in(struct event_group *g)
+{
+	if (!g)
+		return event_bare();
+	g->made++;
+	g->alive++;
+	return new_event(g->arena, g);
+}
+
+bool
+event_group_is_full(const struct event_group *g)
+{
+	return g->made >= GROUP_EVENTS || arena_size(g->arena) >= GROUP_BYTES;
+}
+
+void
+event_group_end(struct event_group *g)
+{
+	if (g && --g->alive == 0)
+		arena_free(g->arena);
 }
 
 struct event *
@@ -91,7 +137,11 @@ event_unref(struct event *ev)
 	if (!ev)
 		return;
 	assert(ev->refs > 0);
-	if (--ev->refs == 0)
+	if (--ev->refs)
+		return;
+	if (ev->group)
+		event_group_end(ev->group);
+	else
 		arena_free(ev->arena);
 }
 

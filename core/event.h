@@ -9,8 +9,11 @@
 #include "core/base.h"
 #include "core/val.h"
 
+struct event_group;
+
 struct event {
 	struct arena *arena;
+	struct event_group *group; /* whose arena it is; NULL: its own */
 	unsigned refs;
 	int64_t seq;       /* place in the bus's log, from 1; 0 before it is published */
 	str ns;            /* namespace of the EventSource */
@@ -43,6 +46,17 @@ str event_ext(const struct event *ev, const char *key);
 struct event *event_new(void);
 /* The same without an id, for those who fill everything. */
 struct event *event_bare(void);
+/*
+ * Small events that come together share an arena, which goes with the last of them: memory that is taken by one thread and given back by
+ * another is dear. One thread makes a group and its events, and ends it before anybody else gets one of them.
+ */
+struct event_group *event_group_new(void);
+/* As event_bare. NULL: in an arena of its own. */
+struct event *event_in(struct event_group *g);
+/* It holds as much as one event may keep alive. */
+bool event_group_is_full(const struct event_group *g);
+/* No more events are made in it. NULL is fine. */
+void event_group_end(struct event_group *g);
 struct event *event_ref(struct event *ev);
 /* Drops a reference; the last one frees. NULL is fine. */
 void event_unref(struct event *ev);

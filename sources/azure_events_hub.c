@@ -66,7 +66,7 @@ make_event(const struct kafka_reader *r, const struct kafka_record *record, stru
 {
 	const struct azure_events_hub_source *s = source_config(r->source);
 	struct message m;
-	message_begin(&m);
+	message_begin_in(&m, r->group_of_events);
 	message_str(&m, "id", id_of(record, m.ev->arena));
 	if (record->key.n)
 		message_str(&m, "partitionKey", record->key);

@@ -66,9 +66,10 @@ struct feed {
 
 	pthread_mutex_t lock;
 	pthread_cond_t room;
-	struct link given;
+	struct link given, spare; /* spare: items for the next messages */
 	size_t with_loop, bytes; /* items that the loop has not answered, also of connections that are gone; and their bytes */
 	size_t unsettled;        /* in `given` */
+	bool full;               /* with_loop or bytes: note_fill */
 	bool paused, ending, broken, woken;
 	int64_t end_by_ms;
 	int64_t rate_next_ns;
@@ -133,7 +134,17 @@ feed_break(struct feed *f, const struct err *e)
 static bool
 has_room(const struct feed *f)
 {
-	return !f->paused && !f->ending && !f->broken && f->with_loop < FEED_WINDOW && f->unsettled < 2 * FEED_WINDOW && f->bytes < FEED_WINDOW_BYTES;
+	return !f->paused && !f->ending && !f->broken && !f->full && f->unsettled < 2 * FEED_WINDOW;
+}
+
+/* Below the lock. A window that was full takes in again when a quarter of it is free: a message at a time costs each its own journey. */
+static void
+note_fill(struct feed *f)
+{
+	if (f->with_loop >= FEED_WINDOW || f->bytes >= FEED_WINDOW_BYTES)
+		f->full = true;
+	else if (f->with_loop <= FEED_WINDOW / 4 * 3 && f->bytes <= FEED_WINDOW_BYTES / 4 * 3)
+		f->full = false;
 }
 
 bool
@@ -187,12 +198,14 @@ feed_room(struct feed *f)
 static struct item *
 add_item(struct feed *f, size_t bytes, union feed_handle handle)
 {
-	struct item *i = MEM_NEW(struct item);
+	struct item *i = list_empty(&f->spare) ? MEM_NEW(struct item) : LIST_FIRST(&f->spare, struct item, link);
+	list_del(&i->link);
 	*i = (struct item){ .feed = f, .bytes = bytes, .handle = handle };
 	list_add_tail(&f->given, &i->link);
 	f->with_loop++;
 	f->bytes += bytes;
 	f->unsettled++;
+	note_fill(f);
 	if (f->rate_every_ns) {
 		int64_t now = monotonic_ns();
 		f->rate_next_ns = (f->rate_next_ns > now - f->rate_every_ns ? f->rate_next_ns : now - f->rate_every_ns) + f->rate_every_ns;
@@ -271,9 +284,9 @@ feed_save_now(struct feed *f, void (*save)(struct source *s, union feed_handle h
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------ */
 
-/* Takes what may be settled from the front. */
+/* Takes what may be settled from the front; the loop knows nothing of these any more. */
 static size_t
-take_done(struct feed *f, struct item **out)
+take_done(struct feed *f, union feed_handle *out)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&f->lock);
@@ -283,8 +296,9 @@ take_done(struct feed *f, struct item **out)
 		if (!i->done)
 			break;
 		list_del(&i->link);
+		list_add_tail(&f->spare, &i->link);
 		f->unsettled--;
-		out[n++] = i;
+		out[n++] = i->handle;
 	}
 	if (was_full && has_room(f))
 		pthread_cond_broadcast(&f->room);
@@ -295,17 +309,11 @@ take_done(struct feed *f, struct item **out)
 static int
 settle(struct feed *f, struct err *e)
 {
-	struct item *items[SETTLE_BATCH];
 	union feed_handle handles[SETTLE_BATCH];
 	int rc = 0;
-	for (size_t n; rc == 0 && (n = take_done(f, items)) > 0;) {
-		for (size_t i = 0; i < n; i++) {
-			handles[i] = items[i]->handle;
-			free(items[i]);
-		}
+	for (size_t n; rc == 0 && (n = take_done(f, handles)) > 0;)
 		if (f->ops->settle)
 			rc = f->ops->settle(f->conn, handles, n, e);
-	}
 	return rc;
 }
 
@@ -500,6 +508,8 @@ free_if_over(struct feed *f)
 		return;
 	struct source *s = f->source;
 	source_set_data(s, NULL);
+	LIST_EACH(&f->spare, struct item, link, i)
+		free(i);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->room);
 	close(f->wake_fd);
@@ -546,6 +556,7 @@ start_feed(struct source *s, const struct feed_ops *ops, struct feed_context con
 	}
 	list_init(&f->held);
 	list_init(&f->given);
+	list_init(&f->spare);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_mutex_init(&f->lock, NULL);
@@ -600,6 +611,7 @@ answered(struct feed *f, struct item *i)
 	bool was_full = !has_room(f);
 	f->with_loop--;
 	f->bytes -= i->bytes;
+	note_fill(f);
 	i->done = true;
 	if (i->is_awaited)
 		pthread_cond_broadcast(&f->room);
@@ -623,6 +635,7 @@ give_up(struct feed *f, struct item *i)
 	pthread_mutex_lock(&f->lock);
 	f->with_loop--;
 	f->bytes -= i->bytes;
+	note_fill(f);
 	f->end_by_ms = 0;
 	i->given_up = true;
 	if (i->forgotten)

@@ -20,7 +20,8 @@
 struct feed;
 
 enum {
-	FEED_WINDOW = 1024,            /* messages given and not settled */
+	FEED_WINDOW = 8192,            /* messages given and not settled: what comes while a commit is under way makes the next */
+	FEED_ASK = 1024,               /* what a broker is asked for ahead */
 	FEED_WINDOW_BYTES = 16 << 20,  /* and their bytes */
 	FEED_SETTLE_MS = PEER_WAIT_MS, /* when a source stops: the longest wait for what is on its way to the disk */
 };

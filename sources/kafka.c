@@ -209,7 +209,7 @@ make_event(const struct kafka_reader *r, const struct kafka_record *record, stru
 {
 	const struct kafka_source *s = source_config(r->source);
 	struct message m;
-	message_begin(&m);
+	message_begin_in(&m, r->group_of_events);
 	message_str(&m, "topic", s->topic);
 	message_str(&m, "key", record->key);
 	message_int(&m, "partition", record->partition);

@@ -5,7 +5,10 @@
 
 #include "core/tz.h"
 
-enum { BATCH = 256 };
+enum {
+	BATCH = 256,
+	GROUPED_MAX = 2048 /* bytes of a record: larger ones share nothing */
+};
 
 /* ---- readers -------------------------------------------------------------------------------------------------------- */
 
@@ -137,26 +140,58 @@ handle_of(const struct kafka_record *r)
 	return (union feed_handle){ .number = { (int64_t)r->turn << 32 | (uint32_t)r->partition, r->offset } };
 }
 
+struct gathered {
+	struct event *events[BATCH];
+	union feed_handle handles[BATCH];
+	size_t n;
+	struct event_group *group; /* with room for one more; NULL: there is none */
+};
+
+static void
+give_gathered(struct kafka_conn *k, struct gathered *g)
+{
+	event_group_end(g->group);
+	g->group = NULL;
+	feed_give_all(k->feed, g->events, g->handles, g->n);
+	g->n = 0;
+}
+
+static struct event *
+make_event(struct kafka_reader *r, const struct kafka_record *record, struct gathered *g, struct err *e)
+{
+	bool small = record->key.n + record->value.n <= GROUPED_MAX && !record->headers_n;
+	if (small && !g->group)
+		g->group = event_group_new();
+	r->group_of_events = small ? g->group : NULL;
+	struct event *ev = r->event(r, record, e);
+	r->group_of_events = NULL;
+	if (g->group && event_group_is_full(g->group)) {
+		event_group_end(g->group);
+		g->group = NULL;
+	}
+	return ev;
+}
+
 /* In their order: what was gathered goes before what is refused. */
 static void
 give(struct kafka_conn *k, const struct kafka_record *records, size_t n)
 {
-	struct event *events[BATCH];
-	union feed_handle handles[BATCH];
+	struct gathered g;
 	struct err e;
-	size_t gathered = 0;
+	g.n = 0;
+	g.group = NULL;
 	for (size_t i = 0; i < n; i++) {
-		events[gathered] = k->reader->event(k->reader, &records[i], &e);
-		handles[gathered] = handle_of(&records[i]);
-		if (events[gathered]) {
-			gathered++;
+		struct event *ev = make_event(k->reader, &records[i], &g, &e);
+		g.handles[g.n] = handle_of(&records[i]);
+		if (ev) {
+			g.events[g.n++] = ev;
 			continue;
 		}
-		feed_give_all(k->feed, events, handles, gathered);
-		feed_refuse(k->feed, handles[gathered], &e);
-		gathered = 0;
+		union feed_handle refused = g.handles[g.n];
+		give_gathered(k, &g);
+		feed_refuse(k->feed, refused, &e);
 	}
-	feed_give_all(k->feed, events, handles, gathered);
+	give_gathered(k, &g);
 }
 
 int

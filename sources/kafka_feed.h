@@ -24,6 +24,7 @@ struct kafka_reader {
 	str dedup_prefix;     /* "<topic>:" */
 	const struct tz *zone; /* of times as text */
 	str group;            /* its own, for kinds that make it up */
+	struct event_group *group_of_events; /* for the next event that is made; NULL: it gets an arena of its own. The feed's thread */
 	str mark;             /* of one partition: the mark's name; else absent */
 	int64_t next;         /* of one partition: the offset to go on from; -1: not known yet. The loop's */
 	_Atomic int64_t settled;

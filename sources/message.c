@@ -6,10 +6,16 @@
 #include "sources/webhook_server.h"
 
 void
+message_begin_in(struct message *m, struct event_group *g)
+{
+	*m = (struct message){ .ev = event_in(g) };
+	buf_addc(&m->b, '{');
+}
+
+void
 message_begin(struct message *m)
 {
-	*m = (struct message){ .ev = event_bare() };
-	buf_addc(&m->b, '{');
+	message_begin_in(m, NULL);
 }
 
 static void

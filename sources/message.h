@@ -22,6 +22,8 @@ struct message {
 };
 
 void message_begin(struct message *m);
+/* The same, of an event in a group; NULL: in none. */
+void message_begin_in(struct message *m, struct event_group *g);
 void message_str(struct message *m, const char *name, str value);
 void message_int(struct message *m, const char *name, int64_t value);
 /* JSON that is put in as it is. */

@@ -88,6 +88,41 @@ test_references(void **state)
 	event_unref(NULL);
 }
 
+/* ASan says if something goes too early, or stays. */
+static void
+test_events_of_a_group_go_with_the_last(void **state)
+{
+	(void)state;
+	struct event_group *g = event_group_new();
+	struct event *events[100];
+	size_t n = 0;
+	for (; !event_group_is_full(g); n++) {
+		events[n] = event_in(g);
+		events[n]->data = arena_fmt(events[n]->arena, "%zu", n);
+	}
+	assert_in_range(n, 2, ARRAY_LEN(events));
+	event_unref(events[0]);
+	event_group_end(g);
+	assert_ptr_equal(event_ref(events[1]), events[1]);
+	for (size_t i = 1; i < n; i++)
+		event_unref(events[i]);
+	assert_string_equal(events[1]->data.p, "1");
+	event_unref(events[1]);
+
+	g = event_group_new();
+	event_unref(event_in(g));
+	event_group_end(g);
+	event_group_end(NULL);
+	event_unref(event_in(NULL));
+
+	g = event_group_new();
+	events[0] = event_in(g);
+	(void)arena_alloc(events[0]->arena, 64 << 10, 1);
+	assert_true(event_group_is_full(g));
+	event_group_end(g);
+	event_unref(events[0]);
+}
+
 int
 main(void)
 {
@@ -96,6 +131,7 @@ main(void)
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_events_of_a_group_go_with_the_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "sources/feed.h"
 
-enum { MAX = 8192 };
+enum { MAX = 3 * FEED_WINDOW };
 
 /* An event that came, and is not answered. */
 struct waiting {
