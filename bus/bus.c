@@ -17,8 +17,9 @@
 #include "core/log.h"
 
 enum {
-	PENDING_MAX = 16384,
+	PENDING_MAX = 65536,
 	PENDING_BYTES_MAX = 64 << 20,
+	OWN_ARENA = 4096,     /* the least that an event in an arena of its own takes of memory */
 	WINDOW_EVENTS = 1024, /* handed to a subscription and not yet consumed */
 	WINDOW_BYTES = 16 << 20,
 	PAGE_EVENTS = 256,
@@ -156,6 +157,14 @@ bus_head(const struct bus *b)
 
 /* ---- back-pressure -------------------------------------------------------------------------------------------- */
 
+/* What it takes of memory while it waits for the disk. */
+static size_t
+weight(const struct event *ev)
+{
+	size_t n = rows_size(ev);
+	return ev->group || n > OWN_ARENA ? n : OWN_ARENA;
+}
+
 static void
 watch_fill(struct bus *b)
 {
@@ -197,7 +206,7 @@ static void
 leave_queue(struct bus *b)
 {
 	struct event *ev = b->queue.p[b->written++];
-	b->pending_bytes -= rows_size(ev);
+	b->pending_bytes -= weight(ev);
 	b->committed = ev->seq;
 	if (b->written == b->queue.n) {
 		b->written = b->queue.n = 0;
@@ -250,12 +259,10 @@ seen_before(struct bus *b, struct event *ev)
 {
 	if (!ev->dedup.p)
 		return false;
-	const struct dedup_entry *first = dedup_find(&b->dedup, ev->time, ev->source, ev->subject, ev->dedup);
-	if (!first) {
-		struct dedup_entry entry = { b->head + 1, ev->time, ev->id };
-		dedup_add(&b->dedup, ev->source, ev->subject, ev->dedup, &entry);
+	struct dedup_entry entry = { b->head + 1, ev->time, ev->id };
+	const struct dedup_entry *first = dedup_enter(&b->dedup, ev->time, ev->source, ev->subject, ev->dedup, &entry);
+	if (!first)
 		return false;
-	}
 	ev->id = arena_dup(ev->arena, first->id);
 	ev->seq = first->seq;
 	return true;
@@ -294,7 +301,7 @@ bus_publish(struct bus *b, struct event *ev, void (*stored)(void *arg, struct ev
 	ev->seq = ++b->head;
 	b->head_pos += (int64_t)size;
 	p->pos = b->head_pos;
-	b->pending_bytes += size;
+	b->pending_bytes += weight(ev);
 	*VEC_PUSH(&b->queue) = ev;
 	store_write(b->store, insert, p, inserted);
 	bus_trim_soon(b);

@@ -21,7 +21,7 @@ struct bus_limits {
 	int64_t max_events;
 	int64_t max_bytes;
 	int64_t dedup_ns;    /* how long a delivery id is remembered: 24h */
-	size_t max_pending;  /* events taken in and not yet committed: above, bus_is_full; zero: 16384. 64 MiB at most in any case */
+	size_t max_pending;  /* events taken in and not yet committed: above, bus_is_full; zero: 65536. 64 MiB at most in any case */
 };
 
 /*

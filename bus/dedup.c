@@ -29,28 +29,52 @@ dedup_free(struct dedup *d)
 	VEC_FREE(&d->slices);
 }
 
-/* The three parts with NUL between them: names contain none, and the last part may contain anything. */
-static void
-join(struct buf *b, str source, str subject, str delivery)
+enum { SHORT_KEY = 256 };
+
+/* A key on the stack, if it is of a common length. */
+struct key {
+	str text;
+	uint32_t hash;
+	char *long_one;
+	char short_one[SHORT_KEY];
+};
+
+static char *
+put(char *to, str s)
 {
-	buf_add(b, source);
-	buf_addc(b, 0);
-	buf_add(b, subject);
-	buf_addc(b, 0);
-	buf_add(b, delivery);
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	return to + s.n;
 }
 
-const struct dedup_entry *
-dedup_find(struct dedup *d, int64_t now, str source, str subject, str delivery)
+/* The three parts with NUL between them: names contain none, and the last part may contain anything. */
+static void
+key_init(struct key *k, str source, str subject, str delivery)
+{
+	size_t n = source.n + subject.n + delivery.n + 2;
+	k->long_one = n > SHORT_KEY ? mem_realloc(NULL, n, 1) : NULL;
+	char *text = k->long_one ? k->long_one : k->short_one, *to = put(text, source);
+	*to++ = 0;
+	to = put(to, subject);
+	*to++ = 0;
+	put(to, delivery);
+	k->text = (str){ text, n };
+	k->hash = map_hash(k->text);
+}
+
+static void
+key_free(struct key *k)
+{
+	free(k->long_one);
+}
+
+static const struct dedup_entry *
+find(struct dedup *d, int64_t now, const struct key *k)
 {
 	while (d->slices.n && d->slices.p[0].index < now / d->slice_ns - SLICES)
 		drop_oldest(d);
-	if (!d->n)
-		return NULL;
-	struct buf key CLEANUP(free_buf) = { 0 };
-	join(&key, source, subject, delivery);
 	for (size_t i = d->slices.n; i-- > 0;) {
-		const struct dedup_entry *found = map_get(&d->slices.p[i].entries, buf_str(&key));
+		const struct dedup_entry *found = map_get_hashed(&d->slices.p[i].entries, k->text, k->hash);
 		if (found)
 			return found->time >= now - d->slice_ns * SLICES ? found : NULL;
 	}
@@ -73,21 +97,51 @@ slice_of(struct dedup *d, int64_t time)
 	return s;
 }
 
-void
-dedup_add(struct dedup *d, str source, str subject, str delivery, const struct dedup_entry *entry)
+static void
+add(struct dedup *d, const struct key *k, const struct dedup_entry *entry)
 {
 	if (d->n >= DEDUP_MAX) {
 		log_warn("more delivery ids than can be remembered: the oldest are forgotten before their time", NULL);
 		drop_oldest(d);
 	}
 	struct dedup_slice *s = slice_of(d, entry->time);
-	struct buf key CLEANUP(free_buf) = { 0 };
-	join(&key, source, subject, delivery);
-	if (map_get(&s->entries, buf_str(&key)))
-		return;
 	struct dedup_entry *copy = ARENA_NEW(s->arena, struct dedup_entry);
 	*copy = *entry;
 	copy->id = arena_dup(s->arena, entry->id);
-	(void)map_put(&s->entries, arena_dup(s->arena, buf_str(&key)), copy);
-	d->n++;
+	struct dedup_entry *first = map_put_hashed(&s->entries, arena_dup(s->arena, k->text), k->hash, copy);
+	if (first)
+		(void)map_put_hashed(&s->entries, k->text, k->hash, first);
+	else
+		d->n++;
+}
+
+const struct dedup_entry *
+dedup_find(struct dedup *d, int64_t now, str source, str subject, str delivery)
+{
+	struct key k;
+	key_init(&k, source, subject, delivery);
+	const struct dedup_entry *found = find(d, now, &k);
+	key_free(&k);
+	return found;
+}
+
+void
+dedup_add(struct dedup *d, str source, str subject, str delivery, const struct dedup_entry *entry)
+{
+	struct key k;
+	key_init(&k, source, subject, delivery);
+	add(d, &k, entry);
+	key_free(&k);
+}
+
+const struct dedup_entry *
+dedup_enter(struct dedup *d, int64_t now, str source, str subject, str delivery, const struct dedup_entry *entry)
+{
+	struct key k;
+	key_init(&k, source, subject, delivery);
+	const struct dedup_entry *found = find(d, now, &k);
+	if (!found)
+		add(d, &k, entry);
+	key_free(&k);
+	return found;
 }

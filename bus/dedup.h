@@ -33,6 +33,8 @@ void dedup_init(struct dedup *d, int64_t window_ns);
 const struct dedup_entry *dedup_find(struct dedup *d, int64_t now, str source, str subject, str delivery);
 /* Remembers; everything is copied. An entry that is there already stays. */
 void dedup_add(struct dedup *d, str source, str subject, str delivery, const struct dedup_entry *entry);
+/* The first, and if that is nothing, the second: NULL. */
+const struct dedup_entry *dedup_enter(struct dedup *d, int64_t now, str source, str subject, str delivery, const struct dedup_entry *entry);
 void dedup_free(struct dedup *d);
 
 #endif

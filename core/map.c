@@ -101,6 +101,12 @@ grow(struct map *m)
 }
 
 void *
+map_get_hashed(const struct map *m, str key, uint32_t hash)
+{
+	return m->n ? find(m, key, hash)->value : NULL;
+}
+
+void *
 map_get(const struct map *m, str key)
 {
 	return m->n ? find(m, key, map_hash(key))->value : NULL;
@@ -109,10 +115,15 @@ map_get(const struct map *m, str key)
 void *
 map_put(struct map *m, str key, void *value)
 {
+	return map_put_hashed(m, key, map_hash(key), value);
+}
+
+void *
+map_put_hashed(struct map *m, str key, uint32_t h, void *value)
+{
 	assert(value);
 	if ((m->used + 1) * 4 > m->cap * 3)
 		grow(m);
-	uint32_t h = map_hash(key);
 	struct map_slot *s = find(m, key, h);
 	void *old = s->value;
 	if (!old) {

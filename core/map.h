@@ -21,6 +21,9 @@ uint32_t map_hash(str key);
 void *map_get(const struct map *m, str key);
 /* Sets (value != NULL) and returns what was there before. An existing entry keeps its old key. */
 void *map_put(struct map *m, str key, void *value);
+/* The same two for who knows the key's map_hash. */
+void *map_get_hashed(const struct map *m, str key, uint32_t hash);
+void *map_put_hashed(struct map *m, str key, uint32_t hash, void *value);
 /* Removes and returns what was there. A large map that is empty now gives its memory back. */
 void *map_del(struct map *m, str key);
 /* for (size_t i = 0; (slot = map_next(m, &i));) in no particular order; map_del of the current slot is fine. */

@@ -721,6 +721,28 @@ test_kill(void **state)
 }
 
 static void
+test_dedup_enters_once(void **state)
+{
+	(void)state;
+	struct dedup d = { 0 };
+	char text[600];
+	dedup_init(&d, 8 * HOUR);
+	memset(text, 'x', sizeof text);
+	for (int64_t n = 200; n < 600; n++) { /* keys on both sides of what is common */
+		str delivery = { text, (size_t)n };
+		struct dedup_entry entry = { n, start_of_time, S("id") }, other = { 0, start_of_time, S("other") };
+		assert_null(dedup_enter(&d, start_of_time, S("s"), S("e"), delivery, &entry));
+		assert_int_equal(dedup_enter(&d, start_of_time, S("s"), S("e"), delivery, &other)->seq, n);
+		dedup_add(&d, S("s"), S("e"), delivery, &other); /* the first stays */
+		const struct dedup_entry *found = dedup_find(&d, start_of_time, S("s"), S("e"), delivery);
+		assert_int_equal(found->seq, n);
+		assert_true(str_eq(found->id, S("id")));
+	}
+	assert_int_equal(d.n, 400);
+	dedup_free(&d);
+}
+
+static void
 test_dedup_forgets(void **state)
 {
 	(void)state;
@@ -945,6 +967,7 @@ main(void)
 		T(test_damaged_row_is_passed_over), T(test_misplaced_cursor_does_not_swallow_events), T(test_queries), T(test_logs_do_not_mix), T(test_kill),
 		T(test_only_those_who_want_it_are_called), T(test_a_place_is_written_while_an_event_is_under_way),
 		T(test_groups_get_what_they_want_whatever_happens),
+		cmocka_unit_test(test_dedup_enters_once),
 		cmocka_unit_test(test_dedup_forgets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
