@@ -277,7 +277,7 @@ make_plan(struct consumer *c, const struct amqp_source *config)
 	struct rabbit_plan *p = &c->plan;
 	*p = (struct rabbit_plan){ .exchange = { .name = config->exchange_name, .type = config->exchange_type, .durable = true },
 		                   .queue = { .exclusive = true }, .routing_key = config->routing_key,
-		                   .consume = { .prefetch = FEED_ASK }, .wants = wants, .deliver = on_delivery, .arg = c };
+		                   .consume = { .prefetch = FEED_WINDOW }, .wants = wants, .deliver = on_delivery, .arg = c };
 	if (exchange) {
 		p->exchange.durable = exchange->durable;
 		p->exchange.auto_delete = exchange->auto_delete;

@@ -130,20 +130,26 @@ feed_break(struct feed *f, const struct err *e)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static size_t
+window(const struct feed *f)
+{
+	return f->ops->window ? f->ops->window : FEED_WINDOW;
+}
+
 /* Below the lock. What is done and not settled counts, too: a receive that never runs dry must leave the thread time to settle. */
 static bool
 has_room(const struct feed *f)
 {
-	return !f->paused && !f->ending && !f->broken && !f->full && f->unsettled < 2 * FEED_WINDOW;
+	return !f->paused && !f->ending && !f->broken && !f->full && f->unsettled < 2 * window(f);
 }
 
 /* Below the lock. A window that was full takes in again when a quarter of it is free: a message at a time costs each its own journey. */
 static void
 note_fill(struct feed *f)
 {
-	if (f->with_loop >= FEED_WINDOW || f->bytes >= FEED_WINDOW_BYTES)
+	if (f->with_loop >= window(f) || f->bytes >= FEED_WINDOW_BYTES)
 		f->full = true;
-	else if (f->with_loop <= FEED_WINDOW / 4 * 3 && f->bytes <= FEED_WINDOW_BYTES / 4 * 3)
+	else if (f->with_loop <= window(f) / 4 * 3 && f->bytes <= FEED_WINDOW_BYTES / 4 * 3)
 		f->full = false;
 }
 
@@ -160,7 +166,7 @@ size_t
 feed_wanted(struct feed *f, size_t most)
 {
 	pthread_mutex_lock(&f->lock);
-	size_t n = has_room(f) ? FEED_WINDOW - f->with_loop : 0;
+	size_t n = has_room(f) ? window(f) - f->with_loop : 0;
 	if (n && f->rate_every_ns)
 		n = f->rate_next_ns <= monotonic_ns();
 	pthread_mutex_unlock(&f->lock);

@@ -20,8 +20,7 @@
 struct feed;
 
 enum {
-	FEED_WINDOW = 8192,            /* messages given and not settled: what comes while a commit is under way makes the next */
-	FEED_ASK = 1024,               /* what a broker is asked for ahead */
+	FEED_WINDOW = 1024,            /* messages given and not settled, unless the protocol says another number */
 	FEED_WINDOW_BYTES = 16 << 20,  /* and their bytes */
 	FEED_SETTLE_MS = PEER_WAIT_MS, /* when a source stops: the longest wait for what is on its way to the disk */
 };
@@ -56,6 +55,11 @@ struct feed_ops {
 	/* Frees a handle that will never be settled because its connection is gone; called before close(). May be NULL. */
 	void (*forget)(void *conn, union feed_handle handle);
 	void (*close)(void *conn);
+	/*
+	 * Messages given and not settled; 0: FEED_WINDOW. What comes while a commit is under way makes the next; but memory that is taken anew for each
+	 * event makes a large window slower, so it is for those whose events share arenas.
+	 */
+	size_t window;
 	/* receive is also called when the descriptor is readable while there is no room: it has more to do there than to give. */
 	bool tends;
 };

@@ -50,8 +50,9 @@ int kafka_feed_settle(void *conn, const union feed_handle *handles, size_t n, st
 void kafka_feed_close(void *conn);
 /* source_ops.describe: also how many partitions are read. */
 void kafka_feed_describe(const struct source *s, struct val_map *m, struct arena *a);
+enum { KAFKA_FEED_WINDOW = 8192 };
 /* The operations of a feed, but for `target`. */
 #define KAFKA_FEED_OPS .name = "kafka", .open = kafka_feed_open, .receive = kafka_feed_receive, .wait = kafka_feed_wait, \
-	.settle = kafka_feed_settle, .close = kafka_feed_close, .tends = true
+	.settle = kafka_feed_settle, .close = kafka_feed_close, .window = KAFKA_FEED_WINDOW, .tends = true
 
 #endif

@@ -25,7 +25,7 @@ add_consumer(jsCtx *js, const struct nats_session *s, const char *stream, const 
 	config.AckPolicy = js_AckExplicit;
 	config.AckWait = s->stream->ack_wait.ns;
 	config.FilterSubject = str_z(a, s->subject);
-	config.MaxAckPending = FEED_ASK + NATS_ASK;
+	config.MaxAckPending = FEED_WINDOW + NATS_ASK;
 	return nats_lib.js_AddConsumer(NULL, js, stream, &config, NULL, code);
 }
 

@@ -207,7 +207,7 @@ open_consumer(struct feed *f, const struct peer_target *t, struct err *e)
 	list_init(&c->given);
 	c->feed = f;
 	c->member = (struct redis_member){ config->consumer_group, peer_option(t, "consumer"), config->streams.p, config->streams.n,
-		                           most > 0 && most < FEED_ASK ? most : FEED_ASK, wants, on_entry, c };
+		                           most > 0 && most < FEED_WINDOW ? most : FEED_WINDOW, wants, on_entry, c };
 	c->group = redis_group_join(t, &c->member, e);
 	if (c->group)
 		return c;
