@@ -63,6 +63,8 @@ const struct val *fields_select(struct arena *a, const struct val *v, str fields
 
 /* The object that the path names; answers 404 itself. */
 struct object *rest_find_object(struct api *api, struct http_req *r, const struct resource *res);
+/* The object as it is shown: a CronWorkflow with its status. In the request's arena. */
+const struct val *rest_object_view(struct api *api, struct http_req *r, const struct object *o);
 /* Takes a manifest in and answers with it; `before`: what it replaces, may be NULL. `origin`: for its revision. */
 void rest_put_object(struct api *api, struct http_req *r, const struct val *v, struct object *before, str origin);
 /* The same, answered with `answer` (NULL: the object). */

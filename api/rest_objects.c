@@ -7,6 +7,7 @@
 #include "api/rest.h"
 #include "config/kept.h"
 #include "config/revisions.h"
+#include "engine/engine.h"
 #include "engine/selector.h"
 
 const struct resource resources[] = {
@@ -60,6 +61,12 @@ changed(struct api *api)
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
+const struct val *
+rest_object_view(struct api *api, struct http_req *r, const struct object *o)
+{
+	return o->kind == &kind_cronworkflow ? engine_cron_view(api->env.engine, o, http_req_arena(r)) : o->manifest;
+}
+
 static str
 label_of(void *arg, str key)
 {
@@ -88,7 +95,7 @@ list_objects(struct api *api, struct http_req *r, const struct resource *res)
 		if (!selector_match(&labels, label_of, o))
 			continue;
 		if (!pattern.n || str_find(o->name, pattern, 0) != SIZE_MAX)
-			val_list_add(&items, *o->manifest);
+			val_list_add(&items, *rest_object_view(api, r, o));
 	}
 	struct val list = val_list_end(&items, a);
 	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });
@@ -112,7 +119,7 @@ get_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	struct object *o = rest_find_object(api, r, res);
 	if (o)
-		rest_reply(r, fields_select(http_req_arena(r), o->manifest, http_req_arg(r, "fields")));
+		rest_reply(r, fields_select(http_req_arena(r), rest_object_view(api, r, o), http_req_arg(r, "fields")));
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */

@@ -179,7 +179,7 @@ submit_workflow(struct api *api, struct http_req *r, const struct resource *res 
 	str kind = val_get_str(&body, "resourceKind"), name = val_get_str(&body, "resourceName"), ns = rest_ns(api, r, true);
 	const struct val *manifest;
 	struct err e = { 0 };
-	if (workflow_from_kept(api->env.objects, kind, ns, name, a, &manifest, &e) < 0) {
+	if (workflow_from_kept(api->env.objects, kind, ns, name, loop_now(api->env.loop), a, &manifest, &e) < 0) {
 		rest_fail(r, &e);
 		return;
 	}

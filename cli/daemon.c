@@ -24,7 +24,7 @@ enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[22];
+	static struct store_migration history[23];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -47,6 +47,7 @@ migrations(size_t *n)
 	history[19] = (struct store_migration){ 20, resource_schema_sql };
 	history[20] = (struct store_migration){ 21, sources_rows_sql };
 	history[21] = (struct store_migration){ 22, resource_cluster_sql };
+	history[22] = (struct store_migration){ 23, cron_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }
@@ -304,7 +305,7 @@ daemon_start_events(struct daemon *d, struct err *e)
 	sources_set_workflows(d->sources, &d->workflows);
 	sources_set_cluster(d->sources, &d->settings.kubernetes);
 	sources_apply(d->sources);
-	return 0;
+	return engine_cron_start(d->engine, e);
 }
 
 void

@@ -106,3 +106,4 @@ const struct command command_lint = {
 		.examples = "  tidegate " nm " templates/\n", .options = options, .size = sizeof(struct lint_opts), .args_min = 1, .args_max = -1, .run = run }
 FORM(form_template_lint, "template lint", "WorkflowTemplates");
 FORM(form_cluster_template_lint, "cluster-template lint", "ClusterWorkflowTemplates");
+FORM(form_cron_lint, "cron lint", "CronWorkflows");

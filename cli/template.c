@@ -12,13 +12,16 @@ struct template_opts {
 	struct cli_int revision;
 };
 
-/* The two kinds, and where they are. */
+/* The kinds, and where they are. */
 struct template_kind {
 	const char *kind, *path, *word;
 	bool cluster;
+	const char *key; /* of a request's body */
 };
-static const struct template_kind namespaced = { "WorkflowTemplate", "/api/v1/workflow-templates", "template", false };
-static const struct template_kind cluster_wide = { "ClusterWorkflowTemplate", "/api/v1/cluster-workflow-templates", "cluster-template", true };
+static const struct template_kind namespaced = { "WorkflowTemplate", "/api/v1/workflow-templates", "template", false, "template" };
+static const struct template_kind cluster_wide = { "ClusterWorkflowTemplate", "/api/v1/cluster-workflow-templates", "cluster-template", true, "template" };
+/* Its other commands are in cron.c. */
+static const struct template_kind cron = { "CronWorkflow", "/api/v1/cron-workflows", "cron", false, "cronWorkflow" };
 
 static const char *const list_outputs[] = { "name", "wide", "json", "yaml", NULL };
 static const char *const get_outputs[] = { "name", "json", "yaml", NULL };
@@ -141,7 +144,7 @@ static int
 send_template(struct client *c, const struct template_kind *k, const struct object *o, bool update, struct err *e)
 {
 	struct val_map body = { 0 };
-	val_map_add(&body, S("template"), *o->manifest);
+	val_map_add(&body, str_c(k->key), *o->manifest);
 	if (update) {
 		val_map_add(&body, S("name"), val_str(o->name));
 		val_map_add(&body, S("namespace"), val_str(o->ns));
@@ -213,7 +216,7 @@ delete_templates(const struct template_kind *k, const struct template_opts *o, c
 	int worst = EXIT_DONE;
 	client_init(&c, &o->common);
 	if (!n && !o->all) {
-		(void)err_set(&e, ERR_INVALID, "name a template, or say --all");
+		(void)err_set(&e, ERR_INVALID, "name a %s, or say --all", k->kind);
 		return cli_fail(&e);
 	}
 	for (int i = 0; i < n; i++) {
@@ -370,6 +373,9 @@ rollback(const struct template_kind *k, const struct template_opts *o, char **ar
 	static int run_rollback_##sx(const void *o, char **args, int n UNUSED) { return rollback(&k, o, args); }
 RUNS(ns, namespaced)
 RUNS(cl, cluster_wide)
+static int run_create_cron(const void *o, char **args, int n) { return put_templates(&cron, o, args, n, false); }
+static int run_update_cron(const void *o, char **args, int n) { return put_templates(&cron, o, args, n, true); }
+static int run_delete_cron(const void *o, char **args, int n) { return delete_templates(&cron, o, args, n); }
 
 #define OUTPUT(ch, words) OPTION(T, output, "output", 'o', "FORMAT", words, .choices = ch)
 #define ALL_NAMESPACES OPTION(T, all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace.")
@@ -386,7 +392,9 @@ OPTIONS(no_options, )
 OPTIONS(rollback_options, OPTION(T, revision, "to", 0, "N", "That revision; the one before, if not given."), )
 
 #define FORM(sx, word, verb, ar, what, ex, ops, least, most) \
-	static const struct command form_##verb##_##sx = { .name = word " " #verb, .args = ar, .summary = what, .examples = "  tidegate " word " " ex "\n", \
+	static FORM_IN_GROUP(sx, word, verb, ar, what, ex, ops, least, most)
+#define FORM_IN_GROUP(sx, word, verb, ar, what, ex, ops, least, most) \
+	const struct command form_##verb##_##sx = { .name = word " " #verb, .args = ar, .summary = what, .examples = "  tidegate " word " " ex "\n", \
 		.options = ops, .size = sizeof(T), .args_min = least, .args_max = most, .run = run_##verb##_##sx };
 #define FORMS(sx, word, list_ops) \
 	FORM(sx, word, list, "", "List templates.", "list", list_ops, 0, 0) \
@@ -399,6 +407,9 @@ OPTIONS(rollback_options, OPTION(T, revision, "to", 0, "N", "That revision; the 
 	FORM(sx, word, rollback, "NAME", "Make an earlier revision the newest.", "rollback release --to 3", rollback_options, 1, 1)
 FORMS(ns, "template", list_ns)
 FORMS(cl, "cluster-template", list_cl)
+FORM_IN_GROUP(cron, "cron", create, "FILE...", "Create CronWorkflows.", "create nightly.yaml", put_options, 1, -1)
+FORM_IN_GROUP(cron, "cron", update, "FILE...", "Replace CronWorkflows.", "update nightly.yaml", put_options, 1, -1)
+FORM_IN_GROUP(cron, "cron", delete, "[NAME...]", "Delete CronWorkflows; what they started goes on and stays.", "delete nightly", delete_options, 0, -1)
 
 extern const struct command form_template_lint, form_cluster_template_lint;
 #define GROUP(sx, lint) \

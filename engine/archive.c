@@ -75,7 +75,7 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 	if (j->remove)
 		return archive_delete(db, j->id, j->ns, j->name, e);
 	if (write_row(db, j, e) || (j->untag && (tags_remove(db, j->id, e) || due_cancel(db, j->id, e))) ||
-	    tags_write(db, j->id, j->finished, &j->tags, e) || due_write(db, j->id, j->dues, j->dues_n, e))
+	    tags_write(db, j->id, j->finished, &j->tags, e) || due_write(db, j->id, j->dues, j->dues_n, e) || cron_child_write(db, j, e))
 		return -1;
 	for (size_t i = 0; i < j->nodes_n; i++)
 		if (store_exec(db, e, "INSERT OR REPLACE INTO node (workflow, ord, data, crc) VALUES (?,?,?,?)", "iibi", j->id, j->nodes[i].order,
@@ -89,7 +89,7 @@ archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e)
 {
 	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id) ||
 	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id) || tags_remove(db, id, e) ||
-	    due_deleted(db, id, ns, name, e))
+	    due_deleted(db, id, ns, name, e) || cron_child_delete(db, id, e))
 		return -1;
 	return store_exec(db, e, "DELETE FROM workflow WHERE id = ?", "i", id);
 }

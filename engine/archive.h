@@ -94,6 +94,8 @@ int due_deleted(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_C
 void expiry_files(struct engine *g, int64_t id, str ns, str name);
 /* Deletes a finished workflow that is not in memory; done(arg), if given, after the commit. */
 void expiry_delete(struct engine *g, int64_t id, str ns, str name, void (*done)(void *arg), void *arg);
+/* The finished workflow has stayed long enough: deletes it, be it in memory or not. One that goes on again stays. */
+void expiry_forget(struct engine *g, int64_t id, str ns, str name);
 /* Something is due then. */
 void expiry_at(struct engine *g, int64_t at);
 /* A workflow has ended, its rows are on disk: retentionPolicy may say that another one goes. */

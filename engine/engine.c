@@ -261,6 +261,7 @@ make_job(struct live *l)
 	add_nodes(j, l);
 	add_tags(j, l);
 	add_dues(j, l);
+	cron_child_note(j, l->run);
 	return j;
 }
 
@@ -288,6 +289,7 @@ save(struct live *l)
 	l->dirty.n = l->actions.n = l->waiters.n = l->dues.n = 0;
 	l->saves_made++;
 	store_write(l->engine->store, archive_write, j, saved);
+	cron_child_saving(l->engine, j);
 }
 
 static void
@@ -640,6 +642,7 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	if (settings->transient_errors.n && regex_compile(settings->transient_errors, &g->transient, &e))
 		g->transient = NULL; /* the settings were checked when they were read */
 	g->cache = cache_new(g);
+	g->cron = cron_new(g);
 	g->sync_limits = sync_limits_new();
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
@@ -748,6 +751,7 @@ engine_free(struct engine *g)
 		return;
 	g->closing = true;
 	expiry_stop(g);
+	cron_free(g->cron);
 	baseline_free(g);
 	timer_stop(&g->quiet);
 	struct map_slot *slot;
@@ -773,6 +777,7 @@ void
 engine_objects_changed(struct engine *g)
 {
 	grants_refresh(g);
+	cron_apply(g);
 }
 
 size_t

@@ -27,6 +27,7 @@ extern const char tags_schema_sql[];    /* table: workflow_tag_new */
 extern const char baseline_schema_sql[];
 extern const char expiry_schema_sql[];  /* table: due */
 extern const char kill_schema_sql[];    /* table: kill */
+extern const char cron_schema_sql[];    /* tables: cron, cron_child */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
  * g = engine_new(...); executor_new(..., engine_task_news, g, &x, e); engine_set_executor(g, x); engine_recover(g, e). */
@@ -63,9 +64,10 @@ const struct val *engine_with_options(struct arena *a, const struct val *manifes
 const struct val *engine_with_parameters(struct arena *a, const struct val *spec, const struct kvs *given);
 /*
  * The Workflow that submitting from a WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow (kind in any of its spellings) would make, in `a`:
- * with a generateName and with the label that says where it is from. ERR_INVALID: another kind; ERR_NOT_FOUND, with what it is near to.
+ * with a generateName and with the label that says where it is from, of a CronWorkflow scheduled for `now` (ns). ERR_INVALID: another kind;
+ * ERR_NOT_FOUND, with what it is near to.
  */
-int workflow_from_kept(const struct objects *os, str kind, str ns, str name, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
+int workflow_from_kept(const struct objects *os, str kind, str ns, str name, int64_t now, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
 
 enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT };
 struct verb_options {
@@ -123,8 +125,34 @@ void engine_label_values(struct engine *g, str key, void (*done)(void *arg, cons
  * runs exactly once, later: `v` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
  */
 void engine_explain(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *v, const struct err *e), void *arg);
-/* {kind, namespace, name, place, schedule, timezone, last, next: [...], held, text} of a CronWorkflow, in `a`. ERR_NOT_FOUND. */
+/*
+ * {kind, namespace, name, place, schedule, timezone, last, lastTick, next: [...], held, text} of a CronWorkflow, in `a`: `text` says why the
+ * last slot started nothing. ERR_NOT_FOUND.
+ */
 int engine_schedule(struct engine *g, str ns, str name, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+
+/*
+ * From now on the clock starts CronWorkflows. After engine_recover, with the objects in force: what became of those of before is known by their
+ * rows, and rows without an object go.
+ */
+int engine_cron_start(struct engine *g, struct err *e) MUST_CHECK;
+/* The CronWorkflow `o` as it is shown: its manifest with its status, and with suspend as it is. In `a`. */
+const struct val *engine_cron_view(struct engine *g, const struct object *o, struct arena *a);
+/*
+ * Suspends a CronWorkflow that comes from a file, or lets it go on; until the `suspend` of its manifest changes. done(arg) after the
+ * commit. ERR_NOT_FOUND.
+ */
+int engine_cron_hold(struct engine *g, str ns, str name, bool on, void (*done)(void *arg), void *arg, struct err *e) MUST_CHECK;
+/* {timezone, slots: [RFC 3339, ...]}: those after `from` up to `to` (ns), at most `limit`. ERR_NOT_FOUND. */
+int engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, size_t limit, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/*
+ * Starts the workflow of one slot (ns), whatever the clock says: it is named as if the clock had, is none of the CronWorkflow's own and counts
+ * nothing there. As engine_submit; ERR_EXISTS: there is a workflow of that slot, ERR_INVALID: that is no slot.
+ */
+int engine_cron_backfill(struct engine *g, str ns, str name, int64_t slot, struct arena *a, str *workflow, void (*created)(void *arg), void *arg,
+                         struct diags *d, struct err *e) MUST_CHECK;
+/* The Workflow that a CronWorkflow makes for a slot (ns); an empty `name`: with a generateName. `label` is the one that names the CronWorkflow. In `a`. */
+const struct val *workflow_from_cron(const struct object *cron, str name, const char *label, int64_t slot, struct arena *a);
 
 /* Called for every change of a workflow's phase or nodes, at most once a turn and workflow: for watches and the live tree.
  * Returns a handle for engine_unwatch. `ns`/`name` absent: all. */

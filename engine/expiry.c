@@ -122,6 +122,7 @@ expiry_delete(struct engine *g, int64_t id, str ns, str name, void (*done)(void 
 	x->done = done;
 	x->arg = arg;
 	show_removing(g, id, ns, name);
+	cron_child_gone(g, ns, name);
 	store_write(g->store, delete_rows, x, rows_deleted);
 }
 
@@ -236,19 +237,25 @@ read_sweep(sqlite3 *db, void *arg, struct err *e)
 	return 0;
 }
 
+void
+expiry_forget(struct engine *g, int64_t id, str ns, str name)
+{
+	struct live *l = live_find(g, ns, name);
+	bool ours = l && l->id == id;
+	if (ours && run_finished(l->run)) { /* its last rows are on their way */
+		l->deleted = true;
+		live_changed(l);
+	} else if (!ours) {
+		expiry_delete(g, id, ns, name, NULL, NULL);
+	}
+}
+
 static void
 act(struct engine *g, const struct found *f)
 {
-	struct live *l = live_find(g, f->ns, f->name);
-	bool ours = l && l->id == f->id;
 	switch (f->due.what) {
 	case DUE_WORKFLOW:
-		if (ours && run_finished(l->run)) { /* its last rows are on their way */
-			l->deleted = true;
-			live_changed(l);
-		} else if (!ours) {
-			expiry_delete(g, f->id, f->ns, f->name, NULL, NULL);
-		}
+		expiry_forget(g, f->id, f->ns, f->name);
 		return;
 	case DUE_POD:
 		executor_remove_pod(g->executor, f->ns, f->name, f->due.name);

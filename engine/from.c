@@ -23,37 +23,78 @@ find_from_kind(str name)
 	return NULL;
 }
 
-/* {workflowTemplateRef: {name, clusterScope}}, with the template's workflowMetadata; of a CronWorkflow its workflowSpec. */
-static struct val
-workflow_from(struct arena *a, const struct from_kind *from, const struct object *template, str ns)
+static const struct val *
+set_text(struct arena *a, const struct val *map, const char *key, str text)
 {
-	struct val_map ref = { 0 }, spec = { 0 }, meta = { 0 }, labels = { 0 }, out = { 0 };
-	const struct val *given = val_get(template->manifest, S("spec"));
-	bool cron = strcmp(from->kind, "CronWorkflow") == 0;
-	const struct val *extra = val_get(given, S("workflowMetadata"));
-	const struct val *more = val_get(extra, S("labels")), *annotations = val_get(extra, S("annotations"));
-	val_map_add(&ref, S("name"), val_str(template->name));
-	if (from->cluster)
-		val_map_add(&ref, S("clusterScope"), val_bool(true));
-	val_map_add(&spec, S("workflowTemplateRef"), val_map_end(&ref, a));
-	struct val from_spec = val_map_end(&spec, a);
-	for (uint32_t i = 0; val_is(more, VAL_MAP) && i < more->n; i++)
-		val_map_add(&labels, val_key(&more->members[i]), more->members[i].value);
-	val_map_add(&labels, str_c(from->label), val_str(template->name));
-	val_map_add(&meta, S("generateName"), val_str(arena_fmt(a, "%.*s-", STR_ARG(template->name))));
-	val_map_add(&meta, S("namespace"), val_str(ns));
-	val_map_add(&meta, S("labels"), val_map_end(&labels, a));
-	if (val_is(annotations, VAL_MAP))
-		val_map_add(&meta, S("annotations"), *annotations);
+	const struct val v = val_str(text);
+	return val_set(a, map, str_c(key), &v);
+}
+
+/* What spec.workflowMetadata says, with where it is from; `annotations` come on top. */
+static struct val
+metadata_from(struct arena *a, const struct object *from, const char *label, str name, const struct val *annotations)
+{
+	const struct val *extra = val_path(from->manifest, "spec.workflowMetadata"), *more = val_get(extra, S("annotations")), *meta = NULL;
+	const struct val *labels = val_get(extra, S("labels"));
+	labels = set_text(a, val_is(labels, VAL_MAP) ? labels : NULL, label, from->name);
+	more = val_is(more, VAL_MAP) ? more : NULL;
+	for (uint32_t i = 0; annotations && i < annotations->n; i++)
+		more = val_set(a, more, val_key(&annotations->members[i]), &annotations->members[i].value);
+	meta = name.n ? set_text(a, meta, "name", name) : set_text(a, meta, "generateName", arena_fmt(a, "%.*s-", STR_ARG(from->name)));
+	meta = val_set(a, meta, S("labels"), labels);
+	if (more)
+		meta = val_set(a, meta, S("annotations"), more);
+	return *meta;
+}
+
+static const struct val *
+workflow_of(struct arena *a, const struct val *meta, str ns, const struct val *spec)
+{
+	struct val_map out = { 0 };
+	struct val *v = ARENA_NEW(a, struct val);
 	val_map_add(&out, S("apiVersion"), val_cstr("argoproj.io/v1alpha1"));
 	val_map_add(&out, S("kind"), val_cstr("Workflow"));
-	val_map_add(&out, S("metadata"), val_map_end(&meta, a));
-	val_map_add(&out, S("spec"), cron ? *val_get(given, S("workflowSpec")) : from_spec);
-	return val_map_end(&out, a);
+	val_map_add(&out, S("metadata"), *set_text(a, meta, "namespace", ns));
+	val_map_add(&out, S("spec"), *spec);
+	*v = val_map_end(&out, a);
+	return v;
+}
+
+/* {workflowTemplateRef: {name, clusterScope}}, with the template's workflowMetadata. */
+static const struct val *
+workflow_from_template(struct arena *a, const struct from_kind *from, const struct object *template, str ns)
+{
+	const struct val yes = val_bool(true), *ref = set_text(a, NULL, "name", template->name);
+	const struct val meta = metadata_from(a, template, from->label, STR_NONE, NULL);
+	if (from->cluster)
+		ref = val_set(a, ref, S("clusterScope"), &yes);
+	return workflow_of(a, &meta, ns, val_set(a, NULL, S("workflowTemplateRef"), ref));
+}
+
+/* What the object has of these goes to its workflows, too: who made it, and which controller it is for. */
+static const struct val *
+inherited(struct arena *a, const struct val *labels, const struct object *cron)
+{
+	const struct val *own = val_path(cron->manifest, "metadata.labels");
+	for (uint32_t i = 0; val_is(own, VAL_MAP) && i < own->n; i++) {
+		str key = val_key(&own->members[i]);
+		if (str_starts(key, S("workflows.argoproj.io/creator")) || str_eq(key, S("workflows.argoproj.io/controller-instanceid")))
+			labels = val_set(a, labels, key, &own->members[i].value);
+	}
+	return labels;
+}
+
+const struct val *
+workflow_from_cron(const struct object *cron, str name, const char *label, int64_t slot, struct arena *a)
+{
+	const struct val *scheduled = set_text(a, NULL, "workflows.argoproj.io/scheduled-time", time_rfc3339(a, slot));
+	struct val meta = metadata_from(a, cron, label, name, scheduled);
+	meta = *val_set(a, &meta, S("labels"), inherited(a, val_get(&meta, S("labels")), cron));
+	return workflow_of(a, &meta, cron->ns, val_path(cron->manifest, "spec.workflowSpec"));
 }
 
 int
-workflow_from_kept(const struct objects *os, str kind, str ns, str name, struct arena *a, const struct val **out, struct err *e)
+workflow_from_kept(const struct objects *os, str kind, str ns, str name, int64_t now, struct arena *a, const struct val **out, struct err *e)
 {
 	const struct from_kind *from = find_from_kind(kind);
 	if (!from)
@@ -64,8 +105,7 @@ workflow_from_kept(const struct objects *os, str kind, str ns, str name, struct 
 		return err_set(e, ERR_NOT_FOUND, "no %s \"%.*s\"%s%s%s", from->kind, STR_ARG(name), near ? "; did you mean \"" : "", near ? near : "",
 		               near ? "\"?" : "");
 	}
-	struct val *manifest = ARENA_NEW(a, struct val);
-	*manifest = workflow_from(a, from, template, ns);
-	*out = manifest;
+	*out = strcmp(from->kind, "CronWorkflow") == 0 ? workflow_from_cron(template, STR_NONE, from->label, now, a)
+						       : workflow_from_template(a, from, template, ns);
 	return 0;
 }

@@ -99,6 +99,7 @@ struct engine {
 	size_t tags_new;          /* workflows whose tags cannot be found yet, see archive_tags.c */
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
+	struct cron_clock *cron;  /* CronWorkflows */
 	uint64_t saves, saves_before; /* so far; and when quiet.c looked last */
 	struct timer quiet;       /* to look again, while there are any */
 	bool closing;
@@ -183,6 +184,18 @@ void grants_measure(const struct grants *t);
 /* Limits may have changed. */
 void grants_refresh(struct engine *g);
 
+/* ---- cron_clock.c: workflows that the clock starts */
+struct cron_clock *cron_new(struct engine *g);
+void cron_free(struct cron_clock *c);
+void cron_apply(struct engine *g);
+/* ---- cron_child.c: what is written of a CronWorkflow's workflows with them, and counted */
+void cron_child_note(struct save_job *j, const struct run *r);
+void cron_child_saving(struct engine *g, const struct save_job *j);
+int cron_child_write(sqlite3 *db, const struct save_job *j, struct err *e) MUST_CHECK;
+int cron_child_delete(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
+/* One that is not in memory is deleted. */
+void cron_child_gone(struct engine *g, str ns, str name);
+
 /* ---- cache.c: results that are used again */
 struct cache *cache_new(struct engine *g);
 void cache_free(struct cache *c); /* after the store has written what was queued */
@@ -227,6 +240,7 @@ struct save_job {
 	bool ended;               /* it is finished, and was not when it was saved last */
 	bool untag;               /* it goes on, or what it can be found by is written anew */
 	struct tag_list tags;
+	str cron;                 /* of a CronWorkflow, and this begins or ends it; else absent */
 	struct due *dues;
 	size_t dues_n;
 	struct node_row {

@@ -102,7 +102,7 @@ submitted(struct firing *f, enum argo_operation op, const struct subject *s, con
 	*out = s->object;
 	if (op == ARGO_SUBMIT)
 		return check_source(s, e);
-	if (workflow_from_kept(firing_env(f)->objects, s->kind, s->ns, s->name, firing_arena(f), out, e) < 0)
+	if (workflow_from_kept(firing_env(f)->objects, s->kind, s->ns, s->name, loop_now(firing_env(f)->loop), firing_arena(f), out, e) < 0)
 		return err_wrap(e, "argoWorkflow submit-from");
 	return 0;
 }

@@ -95,6 +95,7 @@ int expr_eval_at(const struct expr *x, const struct val *env, struct expr_moment
 
 /* A point in time and a length of time (time.Time, time.Duration), which are ints else. */
 bool expr_is_time(const struct val *v);
+struct val expr_time(int64_t ns); /* since the epoch, in UTC: for an environment */
 bool expr_is_duration(const struct val *v);
 /* A result without such values: times as texts, durations as numbers, as JSON has them. */
 struct val expr_plain(struct arena *a, const struct val *v);

@@ -116,6 +116,12 @@ time_from_ns(int64_t ns)
 	return time_make(0, ns, 0);
 }
 
+struct val
+expr_time(int64_t ns)
+{
+	return time_from_ns(ns);
+}
+
 const char *
 time_type(const struct val *v)
 {

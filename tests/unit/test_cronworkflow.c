@@ -1,0 +1,803 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CronWorkflows on a real engine and store, by a clock that the test sets. Their workflows wait for somebody (suspend), so that the test says when
+ * and how each ends. A restart closes everything and opens the same state file again.
+ */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "engine/cron.h"
+
+static const struct kind *const kinds[] = { &kind_cronworkflow, &kind_workflowtemplate, &kind_configmap, &kind_secret };
+
+#define SUSPENDED "  workflowSpec: {entrypoint: main, templates: [{name: main, suspend: {}}]}\n"
+
+/* ---- the world ------------------------------------------------------------------------------------------------- */
+
+struct world {
+	char dir[64];
+	struct arena *arena;
+	struct loop *loop;
+	struct store *store;
+	struct objects *objects;
+	struct settings settings;
+	struct engine *engine;
+	struct executor *executor;
+	int64_t now;
+	str manifests[8]; /* in force */
+	size_t n;
+	bool done;
+	str answer;
+};
+
+static int64_t
+at(const char *text)
+{
+	int64_t ns;
+	struct err e;
+	if (time_parse_rfc3339(str_c(text), &ns, &e) < 0)
+		fail_msg("%s", e.msg);
+	return ns;
+}
+
+static struct store_migration history[10];
+
+static size_t
+migrations(void)
+{
+	const char *const sql[] = { engine_schema_sql, archive_schema_sql, queue_schema_sql, expiry_schema_sql, cache_schema_sql, sync_limit_schema_sql,
+		baseline_schema_sql, kill_schema_sql, tags_schema_sql, cron_schema_sql };
+	for (size_t i = 0; i < ARRAY_LEN(sql); i++)
+		history[i] = (struct store_migration){ (int)i + 1, sql[i] };
+	return ARRAY_LEN(sql);
+}
+
+static void
+settle(struct world *w)
+{
+	int idle = 0;
+	while (idle < 3) {
+		loop_turn(w->loop, 0);
+		idle = store_pending(w->store) || store_reading(w->store) ? 0 : idle + 1;
+		if (!idle)
+			loop_turn(w->loop, 1);
+	}
+}
+
+static void
+take(struct world *w, str text)
+{
+	struct diags d;
+	struct val *docs;
+	size_t n;
+	diags_init(&d);
+	if (yaml_read_all(w->arena, S("test.yaml"), text, NULL, &docs, &n, &d) < 0)
+		fail_msg("%.*s", STR_ARG(d.v.p[0].text));
+	for (size_t i = 0; i < n; i++) {
+		struct object *o = objects_decode(w->objects, &docs[i], S("test.yaml"), S("default"), &d);
+		str why = d.v.n ? d.v.p[0].text : S("not decoded");
+		if (!o)
+			fail_msg("%.*s", STR_ARG(why));
+		(void)objects_put(w->objects, o);
+		object_unref(o);
+	}
+	diags_free(&d);
+}
+
+static void
+open_world(struct world *w)
+{
+	struct err e = { 0 };
+	size_t n = migrations();
+	w->loop = loop_new();
+	loop_set_clock(w->loop, w->now);
+	if (store_open(w->loop, str_c(w->dir), history, n, &w->store, &e) < 0)
+		fail_msg("%s", e.msg);
+	w->objects = objects_new(kinds, ARRAY_LEN(kinds));
+	for (size_t i = 0; i < w->n; i++)
+		take(w, w->manifests[i]);
+	w->engine = engine_new(w->loop, w->store, w->objects, &w->settings);
+	if (executor_new(w->loop, &w->settings, w->objects, str_c(w->dir), engine_task_news, w->engine, &w->executor, &e) < 0)
+		fail_msg("%s", e.msg);
+	engine_set_executor(w->engine, w->executor);
+	if (engine_recover(w->engine, &e) < 0 || engine_cron_start(w->engine, &e) < 0)
+		fail_msg("%s", e.msg);
+	settle(w);
+}
+
+static void
+close_world(struct world *w)
+{
+	while (store_reading(w->store))
+		loop_turn(w->loop, 10);
+	store_flush(w->store);
+	engine_free(w->engine);
+	executor_free(w->executor);
+	loop_turn(w->loop, 0);
+	store_close(w->store);
+	objects_free(w->objects);
+	loop_free(w->loop);
+}
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = MEM_NEW(struct world);
+	struct diags d;
+	log_setup(LOG_ERROR, LOG_LOGFMT);
+	setenv("TZ", "UTC", 1);
+	w->arena = arena_new();
+	diags_init(&d);
+	assert_int_equal(settings_read(NULL, w->arena, &w->settings, &d), 0);
+	diags_free(&d);
+	w->settings.sandbox = SANDBOX_OFF;
+	snprintf(w->dir, sizeof w->dir, "/tmp/tidegate-cron-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->now = at("2026-07-15T10:00:30Z");
+	open_world(w);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+	close_world(w);
+	nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	arena_free(w->arena);
+	free(w);
+	return 0;
+}
+
+/* ---- what a test does ------------------------------------------------------------------------------------------- */
+
+static str
+cron_text(struct world *w, const char *name, const char *spec)
+{
+	return arena_fmt(w->arena, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: %s, labels: {team: blue}}\nspec:\n%s%s", name, spec,
+		strstr(spec, "workflowSpec") ? "" : SUSPENDED);
+}
+
+/* In force from now on; slot `i` of the manifests. */
+static void
+put_text(struct world *w, size_t i, str text)
+{
+	w->manifests[i] = text;
+	w->n = i < w->n ? w->n : i + 1;
+	take(w, text);
+	engine_objects_changed(w->engine);
+	settle(w);
+}
+
+static void
+put(struct world *w, const char *name, const char *spec)
+{
+	put_text(w, 0, cron_text(w, name, spec));
+}
+
+static void
+to(struct world *w, const char *time)
+{
+	w->now = at(time);
+	loop_set_clock(w->loop, w->now);
+	settle(w);
+}
+
+static void
+restart(struct world *w, const char *time)
+{
+	close_world(w);
+	w->now = at(time);
+	open_world(w);
+}
+
+static int
+read_names(sqlite3 *db, void *arg, struct err *e)
+{
+	struct buf *b = arg;
+	sqlite3_stmt *q = store_prepare(db, "SELECT name, phase FROM workflow ORDER BY id", e);
+	while (q && sqlite3_step(q) == SQLITE_ROW) {
+		str name = store_text(q, 0), phase;
+		size_t dash = name.n;
+		int64_t slot;
+		while (dash && name.p[dash - 1] != '-')
+			dash--;
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		assert_true(str_to_i64(str_slice(name, dash, name.n), &slot));
+		str time = time_rfc3339(a, slot * NS_PER_SEC);
+		phase = store_text(q, 1);
+		buf_addf(b, "%s%.*s %.*s", b->n ? ", " : "", STR_ARG(str_slice(time, 11, 16)), STR_ARG(phase));
+	}
+	if (q)
+		sqlite3_reset(q);
+	return q ? 0 : -1;
+}
+
+/* "10:01 Running, 10:02 Succeeded": all workflows there are, by the slot in their names. */
+static void
+expect(struct world *w, const char *want)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	struct err e;
+	settle(w);
+	assert_int_equal(store_read_now(w->store, read_names, &b, &e), 0);
+	assert_string_equal(b.n ? b.p : "", want);
+}
+
+static const struct val *
+view(struct world *w, const char *name)
+{
+	const struct object *o = objects_find_named(w->objects, "CronWorkflow", S("default"), str_c(name));
+	assert_non_null(o);
+	return engine_cron_view(w->engine, o, w->arena);
+}
+
+static void
+expect_at(struct world *w, const char *name, const char *path, const char *want)
+{
+	const struct val *v = val_path(view(w, name), path);
+	assert_string_equal(v ? json_write(w->arena, v).p : "", want);
+}
+
+static const char *
+explained(struct world *w, const char *name)
+{
+	struct val v;
+	struct err e;
+	assert_int_equal(engine_schedule(w->engine, S("default"), str_c(name), w->arena, &v, &e), 0);
+	return str_z(w->arena, val_get_str(&v, "text"));
+}
+
+static void
+answered(void *arg, const struct val *v, const struct err *e)
+{
+	struct world *w = arg;
+	if (e)
+		fail_msg("%s", e->msg);
+	w->answer = v ? arena_dup(w->arena, json_write(w->arena, v)) : STR_NONE;
+	w->done = true;
+}
+
+static void
+finish(struct world *w, const char *cron, const char *slot, enum verb v)
+{
+	const struct verb_options o = { 0 };
+	str name = arena_fmt(w->arena, "%s-%lld", cron, (long long)(at(slot) / NS_PER_SEC));
+	w->done = false;
+	engine_verb(w->engine, v, S("default"), name, &o, answered, w);
+	while (!w->done)
+		loop_turn(w->loop, 10);
+	settle(w);
+}
+
+static const struct val *
+workflow(struct world *w, const char *cron, const char *slot)
+{
+	struct val *v = ARENA_NEW(w->arena, struct val);
+	struct err e;
+	w->done = false;
+	engine_get(w->engine, S("default"), arena_fmt(w->arena, "%s-%lld", cron, (long long)(at(slot) / NS_PER_SEC)), answered, w);
+	while (!w->done)
+		loop_turn(w->loop, 10);
+	assert_int_equal(json_read(w->arena, w->answer, v, &e), 0);
+	return v;
+}
+
+static void
+on_disk(void *arg)
+{
+	struct world *w = arg;
+	w->done = true;
+}
+
+static void
+hold(struct world *w, const char *name, bool on)
+{
+	struct err e;
+	w->done = false;
+	if (engine_cron_hold(w->engine, S("default"), str_c(name), on, on_disk, w, &e) < 0)
+		fail_msg("%s", e.msg);
+	while (!w->done)
+		loop_turn(w->loop, 10);
+}
+
+#define EVERY_MINUTE "  schedules: ['* * * * *']\n"
+
+/* ---- slots ------------------------------------------------------------------------------------------------------ */
+
+static void
+a_slot_starts_a_workflow(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  timezone: Europe/Berlin\n  workflowMetadata: {labels: {a: b}, annotations: {c: d}}\n"
+		"  workflowSpec: {entrypoint: main, arguments: {parameters: [{name: at, value: '{{workflow.scheduledTime}}'}]},"
+		" templates: [{name: main, inputs: {parameters: [{name: t, value: '{{workflow.scheduledTime}}'}]}, suspend: {}}]}\n");
+	expect(w, "");
+	expect_at(w, "job", "status", "{\"active\":null,\"conditions\":null,\"failed\":0,\"lastScheduledTime\":null,\"phase\":\"\",\"succeeded\":0,"
+		"\"tidegate\":{\"nextScheduledTime\":\"2026-07-15T10:01:00Z\"}}");
+	to(w, "2026-07-15T10:00:59Z");
+	expect(w, "");
+	to(w, "2026-07-15T10:01:00Z");
+	expect(w, "10:01 Running");
+	expect_at(w, "job", "status.lastScheduledTime", "\"2026-07-15T10:01:00Z\"");
+	expect_at(w, "job", "status.phase", "\"Active\"");
+	assert_int_equal(val_path(view(w, "job"), "status.active")->n, 1);
+	assert_true(str_eq(val_get_str(val_path(view(w, "job"), "metadata.annotations"), "cronworkflows.argoproj.io/last-used-schedule"),
+		S("CRON_TZ=Europe/Berlin * * * * *")));
+	const struct val *child = workflow(w, "job", "2026-07-15T10:01:00Z"), *labels = val_path(child, "metadata.labels");
+	assert_true(str_eq(val_get_str(labels, CRON_LABEL), S("job")));
+	assert_true(str_eq(val_get_str(labels, "a"), S("b")));
+	assert_true(str_eq(val_get_str(val_path(child, "metadata.annotations"), "c"), S("d")));
+	assert_true(str_eq(val_get_str(val_path(child, "metadata.annotations"), CRON_SCHEDULED), S("2026-07-15T10:01:00Z")));
+	const struct val *nodes = val_path(child, "status.nodes"), *inputs = val_path(&nodes->members[0].value, "inputs.parameters");
+	assert_true(str_eq(val_get_str(val_at(inputs, 0), "value"), S("2026-07-15T10:01:00Z")));
+	assert_string_equal(explained(w, "job"), "the last slot started job-1784109660");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RESUME);
+	expect(w, "10:01 Succeeded");
+	expect_at(w, "job", "status.active", "null");
+	expect_at(w, "job", "status.succeeded", "1");
+	to(w, "2026-07-15T10:02:10Z"); /* a turn that is late */
+	expect(w, "10:01 Succeeded, 10:02 Running");
+	finish(w, "job", "2026-07-15T10:02:00Z", VERB_STOP);
+	expect_at(w, "job", "status.failed", "1");
+}
+
+static void
+several_schedules_are_one_set_of_slots(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", "  schedules: ['*/2 * * * *', '*/3 * * * *']\n");
+	to(w, "2026-07-15T10:02:00Z");
+	to(w, "2026-07-15T10:03:00Z");
+	to(w, "2026-07-15T10:04:00Z");
+	to(w, "2026-07-15T10:05:00Z");
+	to(w, "2026-07-15T10:06:00Z"); /* of both */
+	expect(w, "10:02 Running, 10:03 Running, 10:04 Running, 10:06 Running");
+}
+
+/* @every counts from when the schedules came into force, over restarts, and beside others. */
+static void
+every_keeps_its_step(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", "  schedules: ['@every 90s', '5 10 * * *']\n");
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:02 Running");
+	restart(w, "2026-07-15T10:02:30Z");
+	to(w, "2026-07-15T10:03:30Z");
+	to(w, "2026-07-15T10:05:00Z");
+	to(w, "2026-07-15T10:06:29Z");
+	expect(w, "10:02 Running, 10:03 Running, 10:05 Running");
+	to(w, "2026-07-15T10:06:30Z");
+	expect(w, "10:02 Running, 10:03 Running, 10:05 Running, 10:06 Running");
+}
+
+static void
+daylight_saving_moves_a_slot(void **state)
+{
+	struct world *w = *state;
+	to(w, "2026-03-28T12:00:00Z"); /* back: nothing was decided yet */
+	put(w, "job", "  schedules: ['30 2 * * *']\n  timezone: Europe/Berlin\n");
+	str argo = cron_text(w, "argo", "  schedules: ['30 2 * * *']\n  timezone: Europe/Berlin\n");
+	size_t cut = str_find(argo, S("labels:"), 0);
+	put_text(w, 1, arena_fmt(w->arena, "%.*sannotations: {" CRON_COMPAT ": argo}, %.*s", STR_ARG(str_slice(argo, 0, cut)), STR_ARG(str_slice(argo, cut, argo.n))));
+	to(w, "2026-03-29T01:00:00Z"); /* 02:00 is 03:00 */
+	expect(w, "01:00 Running");
+	expect_at(w, "argo", "status.tidegate.nextScheduledTime", "\"2026-03-30T00:30:00Z\"");
+	expect_at(w, "job", "status.tidegate.nextScheduledTime", "\"2026-03-30T00:30:00Z\"");
+	to(w, "2026-10-24T12:00:00Z");
+	to(w, "2026-10-25T00:30:00Z"); /* 02:30 for the first time */
+	expect_at(w, "argo", "status.tidegate.nextScheduledTime", "\"2026-10-25T01:30:00Z\"");
+	expect_at(w, "job", "status.tidegate.nextScheduledTime", "\"2026-10-26T01:30:00Z\"");
+}
+
+/* ---- late ------------------------------------------------------------------------------------------------------- */
+
+static void
+a_restart_around_a_slot_misses_nothing(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", "  schedules: ['*/5 * * * *']\n");
+	restart(w, "2026-07-15T10:05:59Z");
+	expect(w, "10:05 Running");
+	restart(w, "2026-07-15T10:06:10Z"); /* not again */
+	expect(w, "10:05 Running");
+	restart(w, "2026-07-15T10:11:00Z"); /* a minute late */
+	expect(w, "10:05 Running");
+	assert_non_null(strstr(explained(w, "job"), "it was missed: looked at 60 s late"));
+}
+
+static void
+of_missed_slots_the_last_runs_within_the_deadline(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 30\n");
+	restart(w, "2026-07-15T11:00:29Z");
+	expect(w, "11:00 Running");
+	restart(w, "2026-07-15T11:05:30Z");
+	expect(w, "11:00 Running");
+	to(w, "2026-07-15T11:06:40Z"); /* while it runs, a slot of the last minute is on time */
+	expect(w, "11:00 Running, 11:06 Running");
+}
+
+static void
+startingDeadlineSeconds_0_makes_up_for_nothing(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 0\n");
+	restart(w, "2026-07-15T10:01:01Z");
+	expect(w, "");
+	to(w, "2026-07-15T10:02:05Z");
+	expect(w, "10:02 Running");
+}
+
+static void
+a_changed_schedule_missed_nothing(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", "  schedules: ['5 * * * *']\n  startingDeadlineSeconds: 3600\n");
+	w->manifests[0] = cron_text(w, "job", "  schedules: ['6 * * * *']\n  startingDeadlineSeconds: 3600\n");
+	restart(w, "2026-07-15T10:10:00Z");
+	expect(w, "");
+	to(w, "2026-07-15T11:06:00Z");
+	expect(w, "11:06 Running");
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 3600\n"); /* 11:06 is one of its own, but was before it */
+	to(w, "2026-07-15T11:06:30Z");
+	expect(w, "11:06 Running");
+}
+
+static void
+a_suspended_machine_makes_up_for_one_slot(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE);
+	put_text(w, 1, cron_text(w, "late", "  schedules: ['0 * * * *']\n  startingDeadlineSeconds: 3000\n"));
+	to(w, "2026-07-15T13:30:20Z");
+	expect(w, "13:30 Running, 13:00 Running");
+}
+
+static void
+a_clock_that_is_set_back_repeats_nothing(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE);
+	to(w, "2026-07-15T10:10:00Z");
+	to(w, "2026-07-15T10:05:00Z");
+	restart(w, "2026-07-15T10:06:00Z");
+	to(w, "2026-07-15T10:10:30Z");
+	expect(w, "10:10 Running");
+	to(w, "2026-07-15T10:11:00Z");
+	expect(w, "10:10 Running, 10:11 Running");
+	to(w, "2031-07-15T10:10:00Z"); /* a clock that was wrong by years */
+	expect(w, "10:10 Running, 10:11 Running, 10:10 Running");
+	restart(w, "2026-07-15T10:20:30Z");
+	to(w, "2026-07-15T10:21:00Z");
+	expect(w, "10:10 Running, 10:11 Running, 10:10 Running, 10:21 Running");
+}
+
+/* ---- concurrencyPolicy ------------------------------------------------------------------------------------------ */
+
+static void
+Forbid_starts_nothing_beside_another(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Forbid\n");
+	to(w, "2026-07-15T10:01:00Z");
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:01 Running");
+	assert_string_equal(explained(w, "job"), "the last slot started nothing: concurrencyPolicy: Forbid: job-1784109660 has not ended");
+	restart(w, "2026-07-15T10:02:30Z"); /* that one is decided */
+	to(w, "2026-07-15T10:03:00Z");
+	expect(w, "10:01 Running");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RESUME);
+	expect(w, "10:01 Succeeded");
+	to(w, "2026-07-15T10:04:00Z");
+	expect(w, "10:01 Succeeded, 10:04 Running");
+}
+
+static void
+Replace_terminates_what_runs(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Replace\n  failedJobsHistoryLimit: 9\n");
+	to(w, "2026-07-15T10:01:00Z");
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:01 Failed, 10:02 Running");
+	restart(w, "2026-07-15T10:02:30Z");
+	to(w, "2026-07-15T10:03:00Z");
+	expect(w, "10:01 Failed, 10:02 Failed, 10:03 Running");
+	expect_at(w, "job", "status.failed", "2");
+}
+
+/* A workflow that waits to be let run, and is in no memory, has not ended either. */
+static void
+a_workflow_in_the_queue_counts(void **state)
+{
+	struct world *w = *state;
+	close_world(w);
+	w->settings.workflow_parallelism = 1;
+	open_world(w);
+	put(w, "job", EVERY_MINUTE);
+	to(w, "2026-07-15T10:01:00Z");
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:01 Running, 10:02 Pending");
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Forbid\n");
+	restart(w, "2026-07-15T10:02:30Z");
+	assert_int_equal(val_path(view(w, "job"), "status.active")->n, 2);
+	finish(w, "job", "2026-07-15T10:02:00Z", VERB_DELETE);
+	assert_int_equal(val_path(view(w, "job"), "status.active")->n, 1);
+	to(w, "2026-07-15T10:03:00Z");
+	expect(w, "10:01 Running");
+	put(w, "job", EVERY_MINUTE);
+	to(w, "2026-07-15T10:04:00Z");
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Replace\n  failedJobsHistoryLimit: 9\n");
+	to(w, "2026-07-15T10:05:00Z");
+	expect(w, "10:01 Failed, 10:04 Failed, 10:05 Running");
+}
+
+/* ---- suspend ---------------------------------------------------------------------------------------------------- */
+
+static void
+suspend_starts_nothing_and_misses_nothing(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 3600\n  suspend: true\n");
+	to(w, "2026-07-15T10:03:00Z");
+	expect(w, "");
+	assert_string_equal(explained(w, "job"), "suspend: true keeps it from starting anything");
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 3600\n");
+	expect(w, "");
+	to(w, "2026-07-15T10:04:00Z");
+	expect(w, "10:04 Running");
+}
+
+static void
+a_verb_holds_until_the_manifest_says_otherwise(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  startingDeadlineSeconds: 3600\n");
+	hold(w, "job", true);
+	expect_at(w, "job", "spec.suspend", "true");
+	restart(w, "2026-07-15T10:05:00Z");
+	put(w, "job", "  schedules: ['*/1 * * * *']\n  startingDeadlineSeconds: 3600\n"); /* another edit */
+	to(w, "2026-07-15T10:06:00Z");
+	expect(w, "");
+	assert_string_equal(explained(w, "job"), "it is suspended: `tidegate cron resume` lets it go on");
+	hold(w, "job", false);
+	expect(w, ""); /* not 10:06 */
+	to(w, "2026-07-15T10:07:00Z");
+	expect(w, "10:07 Running");
+	hold(w, "job", true);
+	put(w, "job", "  schedules: ['*/1 * * * *']\n  suspend: true\n");
+	put(w, "job", "  schedules: ['*/1 * * * *']\n");
+	to(w, "2026-07-15T10:08:00Z");
+	expect(w, "10:07 Running, 10:08 Running");
+}
+
+/* ---- how many stay ---------------------------------------------------------------------------------------------- */
+
+static void
+history_limits_keep_the_newest(void **state)
+{
+	struct world *w = *state;
+	static const char *const slots[] = { "2026-07-15T10:01:00Z", "2026-07-15T10:02:00Z", "2026-07-15T10:03:00Z", "2026-07-15T10:04:00Z" };
+	put(w, "job", EVERY_MINUTE "  successfulJobsHistoryLimit: 2\n");
+	put_text(w, 1, cron_text(w, "other", "  schedules: ['1 * * * *']\n")); /* whose workflow stays */
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++)
+		to(w, slots[i]);
+	finish(w, "job", slots[2], VERB_RESUME);
+	to(w, "2026-07-15T10:04:10Z");
+	finish(w, "job", slots[0], VERB_RESUME);
+	to(w, "2026-07-15T10:04:20Z");
+	finish(w, "other", slots[0], VERB_RESUME);
+	finish(w, "job", slots[1], VERB_RESUME);
+	expect(w, "10:01 Succeeded, 10:01 Succeeded, 10:02 Succeeded, 10:04 Running"); /* that of 10:03 ended first */
+	finish(w, "job", slots[3], VERB_STOP);
+	to(w, "2026-07-15T10:05:00Z");
+	to(w, "2026-07-15T10:05:10Z");
+	finish(w, "job", "2026-07-15T10:05:00Z", VERB_TERMINATE);
+	expect(w, "10:01 Succeeded, 10:01 Succeeded, 10:02 Succeeded, 10:05 Failed"); /* one failure, if nothing is said */
+	put(w, "job", EVERY_MINUTE "  successfulJobsHistoryLimit: 0\n  failedJobsHistoryLimit: 0\n");
+	expect(w, "10:01 Succeeded");
+	expect_at(w, "job", "status.succeeded", "3");
+	expect_at(w, "job", "status.failed", "2");
+}
+
+/* ---- stopStrategy, when ----------------------------------------------------------------------------------------- */
+
+static void
+stopStrategy_stops_for_good(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  stopStrategy: {expression: 'cronworkflow.succeeded >= 1'}\n");
+	to(w, "2026-07-15T10:01:00Z");
+	to(w, "2026-07-15T10:02:00Z");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RESUME);
+	expect_at(w, "job", "status.phase", "\"Stopped\"");
+	assert_true(str_eq(val_get_str(val_path(view(w, "job"), "metadata.labels"), "cronworkflows.argoproj.io/completed"), S("true")));
+	to(w, "2026-07-15T10:03:00Z");
+	restart(w, "2026-07-15T10:04:00Z");
+	to(w, "2026-07-15T10:05:00Z");
+	expect(w, "10:01 Succeeded, 10:02 Running");
+	assert_string_equal(explained(w, "job"), "stopStrategy.expression has stopped it for good");
+	put(w, "job", EVERY_MINUTE "  stopStrategy: {expression: 'cronworkflow.succeeded >= 5'}\n"); /* another one is asked again */
+	to(w, "2026-07-15T10:06:00Z");
+	expect(w, "10:01 Succeeded, 10:02 Running, 10:06 Running");
+	put(w, "job", EVERY_MINUTE "  stopStrategy: {expression: 'cronworkflow.nothing >= 5'}\n");
+	to(w, "2026-07-15T10:07:00Z");
+	expect(w, "10:01 Succeeded, 10:02 Running, 10:06 Running");
+	assert_non_null(strstr(json_write(w->arena, val_path(view(w, "job"), "status.conditions")).p, "SpecError"));
+}
+
+static void
+when_is_asked_at_each_slot(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE
+		"  when: '{{= cronworkflow.lastScheduledTime == nil || (now() - cronworkflow.lastScheduledTime).Seconds() >= 120 }}'\n");
+	to(w, "2026-07-15T10:01:00Z");
+	to(w, "2026-07-15T10:02:00Z");
+	assert_string_equal(explained(w, "job"), "the last slot started nothing: `when` did not hold: false");
+	to(w, "2026-07-15T10:03:00Z");
+	to(w, "2026-07-15T10:04:00Z");
+	expect(w, "10:01 Running, 10:03 Running");
+	put(w, "job", EVERY_MINUTE "  when: \"{{cronworkflow.failed}} == 0 && '{{cronworkflow.labels.team}}' == 'blue'\"\n");
+	to(w, "2026-07-15T10:05:00Z");
+	expect(w, "10:01 Running, 10:03 Running, 10:05 Running");
+	put(w, "job", EVERY_MINUTE "  when: \"{{cronworkflow.labels.team}} == blue\"\n"); /* bare words are no strings here */
+	to(w, "2026-07-15T10:06:00Z");
+	expect(w, "10:01 Running, 10:03 Running, 10:05 Running");
+	expect_at(w, "job", "status.failed", "1");
+	assert_non_null(strstr(json_write(w->arena, val_path(view(w, "job"), "status.conditions")).p, "SubmissionError"));
+	put(w, "job", EVERY_MINUTE);
+	to(w, "2026-07-15T10:07:00Z");
+	expect_at(w, "job", "status.conditions", "null");
+}
+
+static void
+a_specification_that_cannot_run_is_a_condition(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  workflowSpec: {workflowTemplateRef: {name: later}}\n");
+	to(w, "2026-07-15T10:01:00Z");
+	expect(w, "");
+	assert_non_null(strstr(json_write(w->arena, val_path(view(w, "job"), "status.conditions")).p, "SpecError"));
+	expect_at(w, "job", "status.failed", "0");
+	restart(w, "2026-07-15T10:01:30Z");
+	assert_non_null(strstr(json_write(w->arena, val_path(view(w, "job"), "status.conditions")).p, "SpecError"));
+	put_text(w, 1, S("apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: later}\nspec: {entrypoint: main, templates: [{name: main, suspend: {}}]}\n"));
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:02 Running");
+	expect_at(w, "job", "status.conditions", "null");
+}
+
+/* ---- edits ------------------------------------------------------------------------------------------------------ */
+
+static void
+deleted_while_its_workflows_run(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE);
+	to(w, "2026-07-15T10:01:00Z");
+	assert_true(objects_del(w->objects, &kind_cronworkflow, S("default"), S("job")));
+	w->n = 0;
+	engine_objects_changed(w->engine);
+	to(w, "2026-07-15T10:02:00Z");
+	restart(w, "2026-07-15T10:02:30Z");
+	expect(w, "10:01 Running");
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Forbid\n"); /* another one of that name */
+	expect_at(w, "job", "status.lastScheduledTime", "null");
+	to(w, "2026-07-15T10:03:00Z");
+	expect(w, "10:01 Running");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RESUME);
+	expect_at(w, "job", "status.succeeded", "1");
+	to(w, "2026-07-15T10:04:00Z");
+	expect(w, "10:01 Succeeded, 10:04 Running");
+}
+
+static void
+retried_workflows_are_active_again(void **state)
+{
+	struct world *w = *state;
+	put(w, "job", EVERY_MINUTE "  concurrencyPolicy: Forbid\n");
+	to(w, "2026-07-15T10:01:00Z");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_STOP);
+	expect_at(w, "job", "status.active", "null");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RETRY);
+	to(w, "2026-07-15T10:02:00Z");
+	expect(w, "10:01 Running");
+	finish(w, "job", "2026-07-15T10:01:00Z", VERB_RESUME);
+	expect_at(w, "job", "status.succeeded", "1");
+	expect_at(w, "job", "status.failed", "1");
+}
+
+/* ---- backfill --------------------------------------------------------------------------------------------------- */
+
+static void
+backfill_starts_slots_of_the_past(void **state)
+{
+	struct world *w = *state;
+	struct val v;
+	struct err e;
+	str name;
+	struct diags d;
+	put(w, "job", "  schedules: ['*/30 * * * *']\n  concurrencyPolicy: Forbid\n  successfulJobsHistoryLimit: 0\n");
+	assert_int_equal(engine_cron_slots(w->engine, S("default"), S("job"), at("2026-07-14T23:59:59Z"), at("2026-07-15T01:00:00Z"), 10, w->arena, &v, &e), 0);
+	assert_string_equal(json_write(w->arena, &v).p,
+		"{\"timezone\":\"Local\",\"slots\":[\"2026-07-15T00:00:00Z\",\"2026-07-15T00:30:00Z\",\"2026-07-15T01:00:00Z\"]}");
+	diags_init(&d);
+	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), 0);
+	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), -1);
+	assert_int_equal(e.code, ERR_EXISTS);
+	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:31:00Z"), w->arena, &name, NULL, NULL, &d, &e), -1);
+	assert_string_equal(e.msg, "2026-07-15T00:31:00Z is no slot of CronWorkflow job");
+	diags_free(&d);
+	expect(w, "00:30 Running");
+	to(w, "2026-07-15T10:30:00Z"); /* it is none of its own */
+	finish(w, "job", "2026-07-15T00:30:00Z", VERB_RESUME);
+	expect(w, "00:30 Succeeded, 10:30 Running");
+	expect_at(w, "job", "status.succeeded", "0");
+}
+
+/* ---- cost ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+jobs_of_a_slot(struct world *w, const char *time)
+{
+	uint64_t before = store_jobs(w->store);
+	to(w, time);
+	return store_jobs(w->store) - before;
+}
+
+/* Counted in writes: beside thousands of others, and of its own workflows. */
+static void
+a_slot_costs_the_same_beside_thousands(void **state)
+{
+	struct world *w = *state;
+	struct buf b CLEANUP(free_buf) = { 0 };
+	put(w, "job", EVERY_MINUTE);
+	uint64_t alone = jobs_of_a_slot(w, "2026-07-15T10:01:00Z");
+	for (int i = 0; i < 3000; i++)
+		buf_addf(&b, "---\napiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: other-%d}\nspec:\n  schedules: ['0 12 * * *']\n" SUSPENDED, i);
+	put_text(w, 1, arena_dup(w->arena, buf_str(&b)));
+	assert_int_equal(jobs_of_a_slot(w, "2026-07-15T10:02:00Z"), alone);
+	to(w, "2026-07-15T12:00:00Z"); /* all of them, over several turns */
+	to(w, "2026-07-15T12:00:05Z");
+	assert_int_equal(engine_active(w->engine), 3003);
+	assert_int_equal(jobs_of_a_slot(w, "2026-07-15T12:01:00Z"), alone);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_slot_starts_a_workflow), TEST(several_schedules_are_one_set_of_slots), TEST(every_keeps_its_step),
+		TEST(daylight_saving_moves_a_slot), TEST(a_restart_around_a_slot_misses_nothing),
+		TEST(of_missed_slots_the_last_runs_within_the_deadline), TEST(startingDeadlineSeconds_0_makes_up_for_nothing),
+		TEST(a_changed_schedule_missed_nothing), TEST(a_suspended_machine_makes_up_for_one_slot),
+		TEST(a_clock_that_is_set_back_repeats_nothing), TEST(Forbid_starts_nothing_beside_another), TEST(Replace_terminates_what_runs),
+		TEST(a_workflow_in_the_queue_counts), TEST(suspend_starts_nothing_and_misses_nothing),
+		TEST(a_verb_holds_until_the_manifest_says_otherwise), TEST(history_limits_keep_the_newest), TEST(stopStrategy_stops_for_good),
+		TEST(when_is_asked_at_each_slot), TEST(a_specification_that_cannot_run_is_a_condition), TEST(deleted_while_its_workflows_run),
+		TEST(retried_workflows_are_active_again), TEST(backfill_starts_slots_of_the_past), TEST(a_slot_costs_the_same_beside_thousands),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
