@@ -139,7 +139,8 @@ new-source: all
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
-             build/hdfs/.installed build/minio/.installed build/nsq/.installed
+             build/hdfs/.installed build/minio/.installed build/nsq/.installed $(B)/unit/test_cron_zones
+	$(Q)TIDEGATE_FULL=1 sh tests/tools/run-unit.sh $(B)/unit/test_cron_zones
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
 build/npm/.installed build/azurite/.installed: build/%/.installed: tests/integration/%/package.json tests/integration/%/package-lock.json

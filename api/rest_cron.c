@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CronWorkflows beyond what all objects have: suspend and resume (spec 7.2, rows 36 and 37), and ours, slots and backfill. What came through the
- * API is suspended in its manifest, as Argo's server does; what came from a file beside it.
+ * CronWorkflows beyond what all objects have: suspend and resume (spec 7.2, rows 36 and 37), and ours, slots and
+ * backfill. What came through the API is suspended in its manifest, as Argo's server does; what came from a file beside
+ * it.
  */
 #include "api/rest.h"
 #include "engine/engine.h"
@@ -102,7 +103,8 @@ list_slots(struct api *api, struct http_req *r, const struct resource *res UNUSE
 		return;
 	if (limit < 1 || limit > SLOTS_MAX)
 		rest_failf(r, ERR_INVALID, "limit: must be 1 to %d", SLOTS_MAX);
-	else if (engine_cron_slots(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), from, to, (size_t)limit, http_req_arena(r), &out, &e) < 0)
+	else if (engine_cron_slots(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), from, to,
+			 (size_t)limit, http_req_arena(r), &out, &e) < 0)
 		rest_fail(r, &e);
 	else
 		rest_reply(r, &out);
@@ -126,7 +128,8 @@ start_slot(struct api *api, struct http_req *r, int64_t slot)
 	struct err e;
 	*h = (struct holding){ .api = api, .req = r, .ns = rest_ns(api, r, true) };
 	diags_init(&found);
-	if (engine_cron_backfill(api->env.engine, h->ns, http_req_var(r, "name"), slot, a, &h->name, backfilled, h, &found, &e) < 0)
+	if (engine_cron_backfill(
+		    api->env.engine, h->ns, http_req_var(r, "name"), slot, a, &h->name, backfilled, h, &found, &e) < 0)
 		rest_fail(r, &e);
 	diags_free(&found);
 }

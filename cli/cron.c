@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tidegate cron: CronWorkflows, as `argo cron` has them, and their next slots. create, update and delete are in template.c. */
+/* tidegate cron: CronWorkflows, as `argo cron` has them, and their next slots. create, update and delete are in
+ * template.c. */
 #include "cli/cron.h"
 
 #include "cli/output.h"
@@ -70,7 +71,8 @@ static void
 list_row(struct table *t, const struct cron_opts *o, struct arena *a, const struct val *v)
 {
 	const struct val *meta = val_get(v, S("metadata")), *spec = val_get(v, S("spec"));
-	const str cells[] = { val_get_str(meta, "namespace"), val_get_str(meta, "name"), ago(a, time_member(meta, "creationTimestamp"), false),
+	const str cells[] = { val_get_str(meta, "namespace"), val_get_str(meta, "name"),
+		ago(a, time_member(meta, "creationTimestamp"), false),
 		ago(a, time_member(val_get(v, S("status")), "lastScheduledTime"), false), ago(a, next_time(v), true),
 		joined(a, val_get(spec, S("schedules"))), val_get_str(spec, "timezone"),
 		val_is_true(val_get(spec, S("suspend"))) ? S("true") : S("false") };
@@ -80,7 +82,8 @@ list_row(struct table *t, const struct cron_opts *o, struct arena *a, const stru
 static void
 print_list(const struct cron_opts *o, struct arena *a, const struct val *items)
 {
-	const str heads[] = { S("NAMESPACE"), S("NAME"), S("AGE"), S("LAST RUN"), S("NEXT RUN"), S("SCHEDULES"), S("TIMEZONE"), S("SUSPENDED") };
+	const str heads[] = { S("NAMESPACE"), S("NAME"), S("AGE"), S("LAST RUN"), S("NEXT RUN"), S("SCHEDULES"),
+		S("TIMEZONE"), S("SUSPENDED") };
 	struct table t = { .columns = ARRAY_LEN(heads) - !o->all_namespaces, .colors = out_colors(stdout) };
 	if (!o->no_headers)
 		table_row(&t, heads + !o->all_namespaces);
@@ -137,7 +140,8 @@ static void
 line_time(struct arena *a, const char *what, int64_t time, bool ahead)
 {
 	if (time)
-		line(what, arena_fmt(a, "%.*s (%.*s %s)", STR_ARG(time_rfc3339(a, time)), STR_ARG(ago(a, time, ahead)), ahead ? "from now" : "ago"));
+		line(what, arena_fmt(a, "%.*s (%.*s %s)", STR_ARG(time_rfc3339(a, time)), STR_ARG(ago(a, time, ahead)),
+				   ahead ? "from now" : "ago"));
 }
 
 static str
@@ -159,7 +163,8 @@ names_of(struct arena *a, const struct val *active)
 static void
 print_block(struct arena *a, const struct val *v)
 {
-	const struct val *meta = val_get(v, S("metadata")), *spec = val_get(v, S("spec")), *status = val_get(v, S("status"));
+	const struct val *meta = val_get(v, S("metadata")), *spec = val_get(v, S("spec")),
+			 *status = val_get(v, S("status"));
 	const struct val *conditions = val_get(status, S("conditions"));
 	line("Name:", val_get_str(meta, "name"));
 	line("Namespace:", val_get_str(meta, "namespace"));
@@ -176,8 +181,9 @@ print_block(struct arena *a, const struct val *v)
 	line("Failed:", number_text(a, val_get(status, S("failed"))));
 	line("Active Workflows:", names_of(a, val_get(status, S("active"))));
 	for (uint32_t i = 0; val_is(conditions, VAL_LIST) && i < conditions->n; i++)
-		line(i ? "" : "Conditions:", arena_fmt(a, "%.*s: %.*s", STR_ARG(val_get_str(&conditions->items[i], "type")),
-			STR_ARG(val_get_str(&conditions->items[i], "message"))));
+		line(i ? "" : "Conditions:",
+			arena_fmt(a, "%.*s: %.*s", STR_ARG(val_get_str(&conditions->items[i], "type")),
+				STR_ARG(val_get_str(&conditions->items[i], "message"))));
 }
 
 static void
@@ -226,7 +232,8 @@ hold(const struct cron_opts *o, char **args, int n, bool on)
 		struct err e = { 0 };
 		struct val_map m = { 0 };
 		struct val body = verb_body(&c, str_c(args[i]), &m);
-		if (client_call(&c, "PUT", cron_path(&c, "/api/v1", str_c(args[i]), on ? "/suspend" : "/resume"), &body, NULL, &e))
+		if (client_call(&c, "PUT", cron_path(&c, "/api/v1", str_c(args[i]), on ? "/suspend" : "/resume"), &body,
+			    NULL, &e))
 			worst = cli_fail(&e);
 		else
 			printf("CronWorkflow '%s' %s\n", args[i], on ? "suspended" : "resumed");
@@ -301,27 +308,35 @@ run_next(const void *opts, char **args, int n UNUSED)
 
 #define T struct cron_opts
 static const char *const next_outputs[] = { "json", "yaml", NULL };
-static const struct cli_option list_options[] = {
-	OPTION(T, all_namespaces, "all-namespaces", 'A', NULL, "Of every namespace."),
+static const struct cli_option list_options[] = { OPTION(T, all_namespaces, "all-namespaces", 'A', NULL,
+							  "Of every namespace."),
 	OPTION(T, selector, "selector", 'l', "LABELS", "Those with these labels, as a=b,c!=d."),
 	OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
 	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = list_outputs), { 0 } };
 static const struct cli_option get_options[] = {
-	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = get_outputs), { 0 } };
-static const struct cli_option next_options[] = {
-	OPTION(T, n, "count", 'n', "N", "So many; 20 if not given."),
+	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = get_outputs), { 0 }
+};
+static const struct cli_option next_options[] = { OPTION(T, n, "count", 'n', "N", "So many; 20 if not given."),
 	OPTION(T, common.ns, "namespace", 0, "NAME", "Namespace; else $ARGO_NAMESPACE, else \"default\"."),
 	OPTION(T, output, "output", 'o', "FORMAT", "json or yaml.", .choices = next_outputs), { 0 } };
 static const struct cli_option no_options[] = { { 0 } };
 
-#define FORM(verb, ar, what, ex, ops, least, most) \
-	static const struct command form_##verb = { .name = "cron " #verb, .args = ar, .summary = what, .examples = "  tidegate cron " ex "\n", \
-		.options = ops, .size = sizeof(T), .args_min = least, .args_max = most, .run = run_##verb };
+#define FORM(verb, ar, what, ex, ops, least, most)                                                                     \
+	static const struct command form_##verb = { .name = "cron " #verb,                                             \
+		.args = ar,                                                                                            \
+		.summary = what,                                                                                       \
+		.examples = "  tidegate cron " ex "\n",                                                                \
+		.options = ops,                                                                                        \
+		.size = sizeof(T),                                                                                     \
+		.args_min = least,                                                                                     \
+		.args_max = most,                                                                                      \
+		.run = run_##verb };
 FORM(list, "", "List CronWorkflows.", "list -A", list_options, 0, 0)
 FORM(get, "NAME...", "Show CronWorkflows with their status.", "get nightly", get_options, 1, -1)
 FORM(suspend, "NAME...", "Have them start nothing for now.", "suspend nightly", no_options, 1, -1)
 FORM(resume, "NAME...", "Let them go on; slots meanwhile are not made up for.", "resume nightly", no_options, 1, -1)
-FORM(next, "NAME", "Show the next slots, in the zone of the schedule and here.", "next nightly -n 5", next_options, 1, 1)
+FORM(next, "NAME", "Show the next slots, in the zone of the schedule and here.", "next nightly -n 5", next_options, 1,
+	1)
 
 extern const struct command form_create_cron, form_update_cron, form_delete_cron, form_cron_lint, form_cron_backfill;
 
@@ -330,7 +345,7 @@ const struct command command_cron = {
 	.args = "FORM",
 	.summary = "CronWorkflows: workflows that the clock starts.",
 	.examples = "  tidegate cron list\n  tidegate cron next nightly\n  tidegate cron suspend nightly\n"
-	            "  tidegate cron backfill nightly --from 2026-07-01 --to 2026-07-15 --parallel 2\n",
-	.group = (const struct command *const[]){ &form_list, &form_get, &form_suspend, &form_resume, &form_next, &form_cron_backfill, &form_create_cron,
-		&form_update_cron, &form_delete_cron, &form_cron_lint, NULL },
+		    "  tidegate cron backfill nightly --from 2026-07-01 --to 2026-07-15 --parallel 2\n",
+	.group = (const struct command *const[]){ &form_list, &form_get, &form_suspend, &form_resume, &form_next,
+		&form_cron_backfill, &form_create_cron, &form_update_cron, &form_delete_cron, &form_cron_lint, NULL },
 };

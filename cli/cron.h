@@ -7,7 +7,8 @@
 
 /* "PREFIX/cron-workflows/<ns>/<name><suffix>" in the client's arena. */
 str cron_path(struct client *c, const char *prefix, str name, const char *suffix);
-/* {timezone, slots} of one: those after `from` up to `to` (RFC 3339; absent: from now on, without end), at most `limit`. */
+/* {timezone, slots} of one: those after `from` up to `to` (RFC 3339; absent: from now on, without end), at most
+ * `limit`. */
 int cron_slots(struct client *c, str name, str from, str to, int64_t limit, struct val *out, struct err *e) MUST_CHECK;
 
 #endif

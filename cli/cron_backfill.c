@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tidegate cron backfill: the workflows of slots of the past, oldest first, a few at a time. Each has the name that the clock would have
- * given it, so that a second call goes on where the first was broken off, and nothing the clock has started is started again.
+ * tidegate cron backfill: the workflows of slots of the past, oldest first, a few at a time. Each has the name that the
+ * clock would have given it, so that a second call goes on where the first was broken off, and nothing the clock has
+ * started is started again.
  */
 #include "cli/cron.h"
 #include "cli/output.h"
@@ -20,7 +21,7 @@ struct backfill {
 	struct client c;
 	const struct backfill_opts *o;
 	str name;
-	VEC(str) open;  /* names of workflows that were started, oldest first, from `at` on */
+	VEC(str) open; /* names of workflows that were started, oldest first, from `at` on */
 	size_t at;
 	size_t started, there, failed;
 };
@@ -97,8 +98,7 @@ backfill(struct backfill *b, int64_t from, str to)
 	return rc ? cli_fail(&e) : b->failed ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int
-run_backfill(const void *opts, char **args, int n UNUSED);
+static int run_backfill(const void *opts, char **args, int n UNUSED);
 
 extern const struct command form_cron_backfill;
 const struct command form_cron_backfill = {
@@ -106,19 +106,25 @@ const struct command form_cron_backfill = {
 	.args = "NAME",
 	.summary = "Start the workflows of slots of the past, and wait for them.",
 	.examples = "  tidegate cron backfill nightly --from 2026-07-01 --to 2026-07-15 --parallel 2\n"
-	            "  tidegate cron backfill nightly --from 72h --to 1h --dry-run\n",
-	.doc = "Oldest first. A slot that has a workflow, the clock's or of an earlier call, is passed over. They bear the label\n"
-	       "workflows.argoproj.io/cron-workflow-backfill and not the CronWorkflow's own: neither concurrencyPolicy nor the history limits look at them.\n"
+		    "  tidegate cron backfill nightly --from 72h --to 1h --dry-run\n",
+	.doc = "Oldest first. A slot that has a workflow, the clock's or of an earlier call, is passed over. They bear "
+	       "the label\n"
+	       "workflows.argoproj.io/cron-workflow-backfill and not the CronWorkflow's own: neither concurrencyPolicy "
+	       "nor the history limits look at them.\n"
 	       "Exits with 1 if one did not succeed.",
-	.options = (const struct cli_option[]){
-		OPTION(struct backfill_opts, from, "from", 0, "TIME", "The first slot: a time, a day (in UTC), or a duration before now."),
-		OPTION(struct backfill_opts, from, "start", 0, "TIME", "The same, as the argo command has it."),
-		OPTION(struct backfill_opts, to, "to", 0, "TIME", "The last one, likewise."),
-		OPTION(struct backfill_opts, to, "end", 0, "TIME", "The same, as the argo command has it."),
-		OPTION(struct backfill_opts, parallel, "parallel", 0, "N", "So many at a time; 1 if not given."),
-		OPTION(struct backfill_opts, dry_run, "dry-run", 0, NULL, "Print the slots, and start nothing."),
-		{ 0 },
-	},
+	.options =
+		(const struct cli_option[]){
+			OPTION(struct backfill_opts, from, "from", 0, "TIME",
+				"The first slot: a time, a day (in UTC), or a duration before now."),
+			OPTION(struct backfill_opts, from, "start", 0, "TIME", "The same, as the argo command has it."),
+			OPTION(struct backfill_opts, to, "to", 0, "TIME", "The last one, likewise."),
+			OPTION(struct backfill_opts, to, "end", 0, "TIME", "The same, as the argo command has it."),
+			OPTION(struct backfill_opts, parallel, "parallel", 0, "N",
+				"So many at a time; 1 if not given."),
+			OPTION(struct backfill_opts, dry_run, "dry-run", 0, NULL,
+				"Print the slots, and start nothing."),
+			{ 0 },
+		},
 	.size = sizeof(struct backfill_opts),
 	.args_min = 1,
 	.args_max = 1,
@@ -138,8 +144,11 @@ run_backfill(const void *opts, char **args, int n UNUSED)
 	if (o->parallel.set && (o->parallel.v < 1 || o->parallel.v > 1000))
 		return cli_usage(&form_cron_backfill, "--parallel: must be 1 to 1000");
 	client_init(&b.c, &o->common);
-	int rc = read_time("--from", o->from, &from_text, &from, b.c.arena, &e) || read_time("--to", o->to, &to_text, &to, b.c.arena, &e);
-	int code = rc ? cli_fail(&e) : from > to ? cli_usage(&form_cron_backfill, "--from is later than --to") : backfill(&b, from, to_text);
+	int rc = read_time("--from", o->from, &from_text, &from, b.c.arena, &e) ||
+		 read_time("--to", o->to, &to_text, &to, b.c.arena, &e);
+	int code = rc          ? cli_fail(&e)
+		   : from > to ? cli_usage(&form_cron_backfill, "--from is later than --to")
+			       : backfill(&b, from, to_text);
 	VEC_FREE(&b.open);
 	client_free(&b.c);
 	return code;

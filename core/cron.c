@@ -55,15 +55,16 @@ read_value(const struct field_row *f, str s, int64_t *out, struct err *e)
 			return 0;
 		}
 	}
-	bool digits = s.n > 0 && s.n <= 9;
-	for (size_t i = 0; i < s.n; i++)
-		digits = digits && s.p[i] >= '0' && s.p[i] <= '9';
-	if (digits && str_to_i64(s, out) && *out >= f->min && *out <= f->max)
+	str number = s.n && *s.p == '+' ? str_slice(s, 1, s.n) : s; /* as strconv.Atoi has it */
+	bool digits = number.n > 0 && number.n <= 18;
+	for (size_t i = 0; i < number.n; i++)
+		digits = digits && number.p[i] >= '0' && number.p[i] <= '9';
+	if (digits && str_to_i64(number, out) && *out >= f->min && *out <= f->max)
 		return 0;
 	return err_set(e, ERR_INVALID, "%s \"%.*s\": must be %d to %d%s", f->name, STR_ARG(str_slice(s, 0, 32)), f->min, f->max, f->hint);
 }
 
-/* One element of a list: "*", "?", "n", "a-b", each also with "/step". "n/step" means n to the maximum. */
+/* One element of a list: "*", "?", "n", "a-b", each also with "/step". "n/step" means n to the maximum; "*-b" is "*", as robfig has it. */
 static int
 read_range(const struct field_row *f, str s, uint64_t *set, bool *open, struct err *e)
 {
@@ -71,10 +72,9 @@ read_range(const struct field_row *f, str s, uint64_t *set, bool *open, struct e
 	str range = str_cut(&step_text, '/');
 	bool has_step = range.n != whole.n;
 	int64_t from = f->min, to = f->max, step = 1;
-	bool star = str_eq(range, S("*")) || str_eq(range, S("?"));
+	str high = range, low = str_cut(&high, '-');
+	bool star = str_eq(low, S("*")) || str_eq(low, S("?"));
 	if (!star) {
-		str high = range;
-		str low = str_cut(&high, '-');
 		if (read_value(f, low, &from, e) < 0)
 			return -1;
 		if (low.n != range.n) {
@@ -87,7 +87,7 @@ read_range(const struct field_row *f, str s, uint64_t *set, bool *open, struct e
 	if (from > to)
 		return err_set(e, ERR_INVALID, "%s \"%.*s\": a range goes from the smaller to the larger", f->name,
 		               STR_ARG(str_slice(whole, 0, 32)));
-	if (has_step && (!str_to_i64(step_text, &step) || step < 1 || step_text.p[0] == '+'))
+	if (has_step && (!str_to_i64(step_text, &step) || step < 1))
 		return err_set(e, ERR_INVALID, "%s \"%.*s\": the step behind / must be a number from 1 on", f->name,
 		               STR_ARG(str_slice(whole, 0, 32)));
 	for (int64_t v = from; v <= to; v = step > to - v ? to + 1 : v + step)

@@ -9,9 +9,9 @@
  *     cron_child.c  which workflows are its own, what their ends count, how many stay
  *     cron_view.c   what is shown, and the verbs
  *
- * A slot is decided once. What it made and that it is decided are one transaction; so a slot that was decided before a crash is not decided
- * again, and one that was not is, when the daemon is back, by startingDeadlineSeconds. The cost of a slot does not depend on
- * how many CronWorkflows and workflows there are.
+ * A slot is decided once. What it made and that it is decided are one transaction; so a slot that was decided before a
+ * crash is not decided again, and one that was not is, when the daemon is back, by startingDeadlineSeconds. The cost of
+ * a slot does not depend on how many CronWorkflows and workflows there are.
  */
 #ifndef TIDEGATE_ENGINE_CRON_H
 #define TIDEGATE_ENGINE_CRON_H
@@ -54,32 +54,32 @@ struct cron_row {
 	int64_t decided;   /* slots up to here are decided */
 	int64_t scheduled; /* slot of the last workflow; 0: there was none */
 	int64_t succeeded, failed;
-	str schedules;     /* that `since` is about (slots_text) */
-	bool held;         /* suspended, by the manifest or by a verb */
+	str schedules; /* that `since` is about (slots_text) */
+	bool held;     /* suspended, by the manifest or by a verb */
 	bool stopped;
-	str stop;          /* the expression that stopped it */
+	str stop;                                          /* the expression that stopped it */
 	enum { HOLD_BY_MANIFEST, HOLD_YES, HOLD_NO } hold; /* what a verb said ... */
 	bool hold_suspend;                                 /* ... when the manifest's suspend was this */
-	str spec_error, submission_error; /* the conditions; absent: none */
-	int64_t noted;     /* the slot that `note` is about; 0: none */
-	str note;          /* why it started nothing; absent: it did */
+	str spec_error, submission_error;                  /* the conditions; absent: none */
+	int64_t noted;                                     /* the slot that `note` is about; 0: none */
+	str note;                                          /* why it started nothing; absent: it did */
 };
 
 struct cron_clock;
 struct cron_entry {
 	struct cron_clock *clock;
-	str key, ns, name;      /* key: "ns/name", owned as ns is; name is its end. All of them end with a NUL */
-	struct object *object;  /* in force; NULL: there are only workflows of it */
-	struct arena *arena;    /* of the slots */
+	str key, ns, name;     /* key: "ns/name", owned as ns is; name is its end. All of them end with a NUL */
+	struct object *object; /* in force; NULL: there are only workflows of it */
+	struct arena *arena;   /* of the slots */
 	struct slots slots;
-	bool readable;          /* the slots are */
+	bool readable; /* the slots are */
 	struct cron_row row;
-	bool kept;              /* there is a row */
-	bool seen;              /* while objects are compared */
-	struct heap_node due;   /* in clock->due */
-	int64_t next;           /* ns, while it is there */
-	struct link active;     /* struct cron_active: its workflows that have not ended, oldest first */
-	bool trim;              /* in clock->trim: more have ended than are to be kept, perhaps */
+	bool kept;            /* there is a row */
+	bool seen;            /* while objects are compared */
+	struct heap_node due; /* in clock->due */
+	int64_t next;         /* ns, while it is there */
+	struct link active;   /* struct cron_active: its workflows that have not ended, oldest first */
+	bool trim;            /* in clock->trim: more have ended than are to be kept, perhaps */
 };
 struct cron_active {
 	struct link link;
@@ -92,7 +92,7 @@ struct cron_clock {
 	struct map active;  /* "ns/workflow" -> struct cron_active */
 	struct heap due;
 	struct timer timer;
-	int64_t started;    /* ns: since then slots are decided; 0: not yet, nothing is */
+	int64_t started; /* ns: since then slots are decided; 0: not yet, nothing is */
 	VEC(struct cron_entry *) trim;
 	bool trimming;
 	struct trimming *reading;

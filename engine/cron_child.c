@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which workflows are a CronWorkflow's: those with its label, whoever made them. That one begins, ends and goes is written in the
- * transaction of that, and so is what its end counts. Beyond the history limits the oldest ended ones are deleted.
+ * Which workflows are a CronWorkflow's: those with its label, whoever made them. That one begins, ends and goes is
+ * written in the transaction of that, and so is what its end counts. Beyond the history limits the oldest ended ones
+ * are deleted.
  */
 #include "engine/cron.h"
 
@@ -36,13 +37,16 @@ cron_child_write(sqlite3 *db, const struct save_job *j, struct err *e)
 	int64_t state = state_of(j);
 	if (!j->cron.n)
 		return 0;
-	if (store_exec(db, e, "INSERT OR REPLACE INTO cron_child (id, ns, cron, state, finished, name, uid) VALUES (?,?,?,?,?,?,?)", "issiiss", j->id,
-	               j->ns, j->cron, state, j->finished, j->name, j->uid))
+	if (store_exec(db, e,
+		    "INSERT OR REPLACE INTO cron_child (id, ns, cron, state, finished, name, uid) VALUES "
+		    "(?,?,?,?,?,?,?)",
+		    "issiiss", j->id, j->ns, j->cron, state, j->finished, j->name, j->uid))
 		return -1;
 	if (!j->ended)
 		return 0;
-	return store_exec(db, e, "UPDATE cron SET succeeded = succeeded + ?, failed = failed + ? WHERE ns = ? AND name = ?", "iiss",
-	                  (int64_t)(state == STATE_SUCCEEDED), (int64_t)(state == STATE_FAILED), j->ns, j->cron);
+	return store_exec(db, e,
+		"UPDATE cron SET succeeded = succeeded + ?, failed = failed + ? WHERE ns = ? AND name = ?", "iiss",
+		(int64_t)(state == STATE_SUCCEEDED), (int64_t)(state == STATE_FAILED), j->ns, j->cron);
 }
 
 int
@@ -147,7 +151,9 @@ static int
 read_surplus(sqlite3 *db, struct trimming *t, const struct trimmed *of, int state, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
-		"SELECT id, name FROM cron_child WHERE ns = ? AND cron = ? AND state = ? ORDER BY finished DESC, id DESC LIMIT 200 OFFSET ?", e);
+		"SELECT id, name FROM cron_child WHERE ns = ? AND cron = ? AND state = ? ORDER BY finished DESC, id "
+		"DESC LIMIT 200 OFFSET ?",
+		e);
 	int rc;
 	size_t n = 0;
 	if (!q)
@@ -157,10 +163,12 @@ read_surplus(sqlite3 *db, struct trimming *t, const struct trimmed *of, int stat
 	sqlite3_bind_int(q, 3, state);
 	sqlite3_bind_int64(q, 4, of->keep[state]);
 	for (; (rc = sqlite3_step(q)) == SQLITE_ROW; n++)
-		*VEC_PUSH(&t->found) = (struct surplus){ sqlite3_column_int64(q, 0), of->ns, arena_dup(t->arena, store_text(q, 1)) };
+		*VEC_PUSH(&t->found) =
+			(struct surplus){ sqlite3_column_int64(q, 0), of->ns, arena_dup(t->arena, store_text(q, 1)) };
 	sqlite3_reset(q);
 	t->more |= n == TRIM_AT_ONCE;
-	return rc == SQLITE_DONE ? 0 : err_set(e, ERR_IO, "looking for workflows of CronWorkflows: %s", sqlite3_errmsg(db));
+	return rc == SQLITE_DONE ? 0
+				 : err_set(e, ERR_IO, "looking for workflows of CronWorkflows: %s", sqlite3_errmsg(db));
 }
 
 static int
@@ -168,7 +176,8 @@ read_trimming(sqlite3 *db, void *arg, struct err *e)
 {
 	struct trimming *t = arg;
 	for (size_t i = 0; i < t->n; i++)
-		if (read_surplus(db, t, &t->list[i], STATE_SUCCEEDED, e) || read_surplus(db, t, &t->list[i], STATE_FAILED, e))
+		if (read_surplus(db, t, &t->list[i], STATE_SUCCEEDED, e) ||
+			read_surplus(db, t, &t->list[i], STATE_FAILED, e))
 			return -1;
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose slot is due. All CronWorkflows that wait for one stand in a heap, and one timer waits for the first of them. Those that are
- * suspended or have stopped are not in it and cost nothing.
+ * Whose slot is due. All CronWorkflows that wait for one stand in a heap, and one timer waits for the first of them.
+ * Those that are suspended or have stopped are not in it and cost nothing.
  *
- * A clock that is set back brings no slot a second time, as a slot before the last decided one is never looked at. What was
- * decided far in the future was decided by a clock that was wrong, and does not count.
+ * A clock that is set back brings no slot a second time, as a slot before the last decided one is never looked at. What
+ * was decided far in the future was decided by a clock that was wrong, and does not count.
  */
 #include "engine/cron.h"
 
@@ -16,7 +16,8 @@ enum { DECISIONS_A_TURN = 64 };
 static bool
 sooner(struct heap_node *a, struct heap_node *b)
 {
-	const struct cron_entry *x = CONTAINER_OF(a, struct cron_entry, due), *y = CONTAINER_OF(b, struct cron_entry, due);
+	const struct cron_entry *x = CONTAINER_OF(a, struct cron_entry, due),
+				*y = CONTAINER_OF(b, struct cron_entry, due);
 	return x->next != y->next ? x->next < y->next : str_cmp(x->key, y->key) < 0;
 }
 
@@ -99,7 +100,8 @@ read_slots(struct cron_entry *x)
 	x->readable = slots_read(x->object, x->row.since * NS_PER_SEC, x->arena, &x->slots, &e) == 0;
 	if (x->readable)
 		return;
-	log_error("a CronWorkflow's schedule cannot be read: it starts nothing", "namespace", x->ns.p, "cronworkflow", x->name.p, "error", e.msg, NULL);
+	log_error("a CronWorkflow's schedule cannot be read: it starts nothing", "namespace", x->ns.p, "cronworkflow",
+		x->name.p, "error", e.msg, NULL);
 	cron_set(&x->row.spec_error, str_c(e.msg));
 }
 
@@ -149,7 +151,8 @@ mend_clock(struct cron_entry *x)
 	int64_t now = now_seconds(x->clock);
 	if (x->row.decided <= now + CLOCK_WAS_WRONG)
 		return false;
-	log_warn("the clock was far ahead when a CronWorkflow was last looked at", "namespace", x->ns.p, "cronworkflow", x->name.p, NULL);
+	log_warn("the clock was far ahead when a CronWorkflow was last looked at", "namespace", x->ns.p, "cronworkflow",
+		x->name.p, NULL);
 	x->row.decided = now;
 	if (x->row.since > now)
 		x->row.since = now;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a slot decides, in Argo's order: whether it is too late, whether stopStrategy stops it, `when`, concurrencyPolicy, and then the
- * workflow. All of it is this turn's transaction: the workflow, the ends of those it replaces, and that the slot is decided.
+ * What a slot decides, in Argo's order: whether it is too late, whether stopStrategy stops it, `when`,
+ * concurrencyPolicy, and then the workflow. All of it is this turn's transaction: the workflow, the ends of those it
+ * replaces, and that the slot is decided.
  */
 #include "engine/cron.h"
 
@@ -28,7 +29,8 @@ add_pairs(struct val_map *m, struct arena *a, const char *what, const struct val
 	static const struct val none = { .kind = VAL_MAP };
 	map = val_is(map, VAL_MAP) ? map : &none;
 	for (uint32_t i = 0; i < map->n; i++)
-		val_map_add(m, arena_fmt(a, "cronworkflow.%s.%.*s", what, STR_ARG(val_key(&map->members[i]))), map->members[i].value);
+		val_map_add(m, arena_fmt(a, "cronworkflow.%s.%.*s", what, STR_ARG(val_key(&map->members[i]))),
+			map->members[i].value);
 	val_map_add(m, arena_fmt(a, "cronworkflow.%s.json", what), val_str(json_write(a, map)));
 	if (!map->n)
 		return;
@@ -47,7 +49,8 @@ variables_of(const struct cron_entry *x, struct arena *a)
 	add_pairs(&m, a, "annotations", val_get(meta, S("annotations")));
 	val_map_add(&m, S("cronworkflow.succeeded"), val_int(x->row.succeeded));
 	val_map_add(&m, S("cronworkflow.failed"), val_int(x->row.failed));
-	val_map_add(&m, S("cronworkflow.lastScheduledTime"), x->row.scheduled ? expr_time(x->row.scheduled * NS_PER_SEC) : val_null());
+	val_map_add(&m, S("cronworkflow.lastScheduledTime"),
+		x->row.scheduled ? expr_time(x->row.scheduled * NS_PER_SEC) : val_null());
 	return val_map_end(&m, a);
 }
 
@@ -103,7 +106,8 @@ look(void *arg, str name, struct arena *a, str *out)
 }
 
 static int
-expression(void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out, struct err *e)
+expression(
+	void *arg, str text, const char *const *strict, struct arena *a, enum tag_found *found, str *out, struct err *e)
 {
 	const struct scope *s = arg;
 	return evaluate_tag(s->expressions, text, &s->variables, strict, a, found, out, e);
@@ -126,7 +130,8 @@ holds(str text, struct arena *a, bool *out, struct err *e)
 	int rc = when_value(w, no_name, NULL, a, &v, e);
 	when_free(w);
 	if (rc == 0 && v.kind != VAL_BOOL)
-		return err_set(e, ERR_INVALID, "Expected boolean evaluation for '%.*s'. Got %s", STR_ARG(text), val_kind_name(&v));
+		return err_set(e, ERR_INVALID, "Expected boolean evaluation for '%.*s'. Got %s", STR_ARG(text),
+			val_kind_name(&v));
 	*out = rc == 0 && v.b;
 	return rc;
 }
@@ -135,7 +140,9 @@ static int
 check_when(struct decision *d, struct err *e)
 {
 	str text = cron_spec(d->x)->when, put;
-	struct tag_scope tags = { .look = look, .expression = expression, .arg = scope_of(d->x, d->arena), .strict = tags_strict_all };
+	struct tag_scope tags = {
+		.look = look, .expression = expression, .arg = scope_of(d->x, d->arena), .strict = tags_strict_all
+	};
 	bool yes = false;
 	if (!text.n)
 		return 0;
@@ -186,7 +193,8 @@ check_policy(struct decision *d)
 			continue;
 		any = true;
 		if (forbid && !d->note.p)
-			d->note = arena_fmt(d->arena, "concurrencyPolicy: Forbid: %.*s has not ended", STR_ARG(c->name));
+			d->note =
+				arena_fmt(d->arena, "concurrencyPolicy: Forbid: %.*s has not ended", STR_ARG(c->name));
 		if (!forbid)
 			terminate(c);
 	}
@@ -204,7 +212,8 @@ fail(struct decision *d, bool spec, const struct err *e)
 	d->failures = !spec;
 	d->note = arena_fmt(d->arena, "%s: %s", spec ? "SpecError" : "SubmissionError", e->msg);
 	metric_add(METRIC_ERRORS, 1, spec ? "CronWorkflowSpecError" : "CronWorkflowSubmissionError", NULL);
-	log_error("a CronWorkflow started nothing", "namespace", x->ns.p, "cronworkflow", x->name.p, "error", e->msg, NULL);
+	log_error("a CronWorkflow started nothing", "namespace", x->ns.p, "cronworkflow", x->name.p, "error", e->msg,
+		NULL);
 }
 
 /* Of a specification that cannot be run, as opposed to a start that was refused. */
@@ -225,8 +234,9 @@ submit(struct decision *d)
 	struct err e;
 	metric_add(METRIC_CRON_TRIGGERED, 1, x->name.p, x->ns.p, NULL);
 	diags_init(&found);
-	int rc = engine_submit(x->clock->engine, workflow_from_cron(x->object, name, CRON_LABEL, d->slot * NS_PER_SEC, a), &o, a, &made, NULL, NULL, &found,
-		&e);
+	int rc = engine_submit(x->clock->engine,
+		workflow_from_cron(x->object, name, CRON_LABEL, d->slot * NS_PER_SEC, a), &o, a, &made, NULL, NULL,
+		&found, &e);
 	diags_free(&found);
 	if (rc && e.code == ERR_EXISTS) {
 		d->note = arena_fmt(a, "there is a workflow %.*s already", STR_ARG(name));
@@ -259,7 +269,9 @@ is_too_late(struct decision *d)
 	int64_t late = d->now - d->slot, most = patience(d->x, d->slot);
 	if (late < most)
 		return false;
-	d->note = arena_fmt(d->arena, "it was missed: looked at %lld s late, and startingDeadlineSeconds allows less than %lld", (long long)late, (long long)most);
+	d->note = arena_fmt(d->arena,
+		"it was missed: looked at %lld s late, and startingDeadlineSeconds allows less than %lld",
+		(long long)late, (long long)most);
 	log_warn("a slot of a CronWorkflow was missed", "namespace", d->x->ns.p, "cronworkflow", d->x->name.p, "slot",
 		time_rfc3339(d->arena, d->slot * NS_PER_SEC).p, NULL);
 	return true;
@@ -290,11 +302,24 @@ decide(struct decision *d)
 		submit(d);
 }
 
+/* Of several slots that nobody looked at in time the last one counts. */
+static void
+say_passed_over(const struct decision *d)
+{
+	if (d->x->next / NS_PER_SEC < d->slot)
+		log_warn("slots of a CronWorkflow were passed over for a later one", "namespace", d->x->ns.p,
+			"cronworkflow", d->x->name.p, "first", time_rfc3339(d->arena, d->x->next).p, "slot",
+			time_rfc3339(d->arena, d->slot * NS_PER_SEC).p, NULL);
+}
+
 void
 cron_decide(struct cron_entry *x, int64_t now)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct decision d = { .x = x, .arena = a, .now = now / NS_PER_SEC, .slot = slots_last(&x->slots, now) / NS_PER_SEC };
+	struct decision d = {
+		.x = x, .arena = a, .now = now / NS_PER_SEC, .slot = slots_last(&x->slots, now) / NS_PER_SEC
+	};
+	say_passed_over(&d);
 	decide(&d);
 	x->row.decided = x->row.noted = d.slot;
 	cron_set(&x->row.note, d.note);

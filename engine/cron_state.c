@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The row of a CronWorkflow, and its entry in memory. The row is written whole, but for the two counters: those are counted in the
- * transaction that ends a workflow (cron_child.c), whoever runs it.
+ * The row of a CronWorkflow, and its entry in memory. The row is written whole, but for the two counters: those are
+ * counted in the transaction that ends a workflow (cron_child.c), whoever runs it.
  */
 #include "engine/cron.h"
+
+/* What ended before there was this table. */
+#define ENDED_BEFORE(tags)                                                                                             \
+	" SELECT w.id, w.ns, t.value, iif(w.phase = 'Succeeded', 1, 2), w.finished, w.name, w.uid FROM " tags          \
+	" t JOIN workflow w ON w.id = t.id"                                                                            \
+	" WHERE t.kind = 0 AND t.name = '" CRON_LABEL "' AND w.finished IS NOT NULL"
 
 const char cron_schema_sql[] =
 	"CREATE TABLE cron ("
 	" ns TEXT NOT NULL, name TEXT NOT NULL,"
-	" created INTEGER NOT NULL, since INTEGER NOT NULL, decided INTEGER NOT NULL, scheduled INTEGER NOT NULL," /* s */
+	" created INTEGER NOT NULL, since INTEGER NOT NULL, decided INTEGER NOT NULL, scheduled INTEGER NOT NULL," /* s
+														    */
 	" succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
-	" schedules TEXT NOT NULL, held INTEGER NOT NULL, stopped INTEGER NOT NULL, stop TEXT, hold INTEGER NOT NULL, hold_suspend INTEGER NOT NULL,"
+	" schedules TEXT NOT NULL, held INTEGER NOT NULL, stopped INTEGER NOT NULL, stop TEXT, hold INTEGER NOT NULL, "
+	"hold_suspend INTEGER NOT NULL,"
 	" spec_error TEXT, submission_error TEXT, noted INTEGER NOT NULL, note TEXT,"
 	" PRIMARY KEY (ns, name)) WITHOUT ROWID;"
 	/* The workflows of each: state 0 not ended, 1 succeeded, 2 failed. */
@@ -19,10 +27,9 @@ const char cron_schema_sql[] =
 	" ns TEXT NOT NULL, cron TEXT NOT NULL, state INTEGER NOT NULL, finished INTEGER NOT NULL," /* ns */
 	" name TEXT NOT NULL, uid TEXT NOT NULL);"
 	"CREATE INDEX cron_child_of ON cron_child (ns, cron, state, finished, id);"
-	"INSERT OR IGNORE INTO cron_child SELECT w.id, w.ns, t.value, iif(w.phase = 'Succeeded', 1, 2), w.finished, w.name, w.uid"
-	" FROM (SELECT kind, name, value, id FROM workflow_tag UNION SELECT kind, name, value, id FROM workflow_tag_new) t"
-	" JOIN workflow w ON w.id = t.id"
-	" WHERE t.kind = 0 AND t.name = '" CRON_LABEL "' AND w.finished IS NOT NULL;";
+	"INSERT OR IGNORE INTO cron_child" ENDED_BEFORE("workflow_tag") ";"
+									"INSERT OR IGNORE INTO cron_child" ENDED_BEFORE(
+										"workflow_tag_new") ";";
 
 /* ---- entries ------------------------------------------------------------------------------------------------- */
 
@@ -114,15 +121,20 @@ write_row(sqlite3 *db, void *arg, struct err *e)
 	const struct row_job *j = arg;
 	const struct cron_row *r = &j->row;
 	return store_exec(db, e,
-		"INSERT INTO cron (ns, name, created, since, decided, scheduled, schedules, held, stopped, stop, hold, hold_suspend, spec_error,"
-		" submission_error, noted, note, failed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET since = excluded.since,"
-		" decided = excluded.decided, scheduled = excluded.scheduled, schedules = excluded.schedules, held = excluded.held,"
-		" stopped = excluded.stopped, stop = excluded.stop, hold = excluded.hold, hold_suspend = excluded.hold_suspend,"
-		" spec_error = excluded.spec_error, submission_error = excluded.submission_error, noted = excluded.noted, note = excluded.note,"
+		"INSERT INTO cron (ns, name, created, since, decided, scheduled, schedules, held, stopped, stop, hold, "
+		"hold_suspend, spec_error,"
+		" submission_error, noted, note, failed) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO "
+		"UPDATE SET since = excluded.since,"
+		" decided = excluded.decided, scheduled = excluded.scheduled, schedules = excluded.schedules, held = "
+		"excluded.held,"
+		" stopped = excluded.stopped, stop = excluded.stop, hold = excluded.hold, hold_suspend = "
+		"excluded.hold_suspend,"
+		" spec_error = excluded.spec_error, submission_error = excluded.submission_error, noted = "
+		"excluded.noted, note = excluded.note,"
 		" failed = failed + excluded.failed",
-		"ssiiiisiisiissisi", j->ns, j->name, r->created, r->since, r->decided, r->scheduled, r->schedules, (int64_t)r->held,
-		(int64_t)r->stopped, r->stop, (int64_t)r->hold, (int64_t)r->hold_suspend, r->spec_error, r->submission_error, r->noted, r->note,
-		j->failures);
+		"ssiiiisiisiissisi", j->ns, j->name, r->created, r->since, r->decided, r->scheduled, r->schedules,
+		(int64_t)r->held, (int64_t)r->stopped, r->stop, (int64_t)r->hold, (int64_t)r->hold_suspend,
+		r->spec_error, r->submission_error, r->noted, r->note, j->failures);
 }
 
 static int
@@ -145,7 +157,8 @@ job_of(const struct cron_entry *x)
 	struct arena *a = arena_new();
 	struct row_job *j = ARENA_NEW(a, struct row_job);
 	*j = (struct row_job){ .arena = a, .ns = arena_dup(a, x->ns), .name = arena_dup(a, x->name), .row = x->row };
-	str *const texts[] = { &j->row.schedules, &j->row.stop, &j->row.spec_error, &j->row.submission_error, &j->row.note };
+	str *const texts[] = { &j->row.schedules, &j->row.stop, &j->row.spec_error, &j->row.submission_error,
+		&j->row.note };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i]->p)
 			*texts[i] = arena_dup(a, *texts[i]);
@@ -189,11 +202,22 @@ read_row(struct engine *g, sqlite3_stmt *q)
 	forget_row(&x->row);
 	x->kept = true;
 	x->row = (struct cron_row){
-		.created = sqlite3_column_int64(q, 2), .since = sqlite3_column_int64(q, 3), .decided = sqlite3_column_int64(q, 4),
-		.scheduled = sqlite3_column_int64(q, 5), .succeeded = sqlite3_column_int64(q, 6), .failed = sqlite3_column_int64(q, 7),
-		.schedules = column_text(q, 8), .held = sqlite3_column_int(q, 9), .stopped = sqlite3_column_int(q, 10), .stop = column_text(q, 11),
-		.hold = (unsigned)sqlite3_column_int(q, 12), .hold_suspend = sqlite3_column_int(q, 13), .spec_error = column_text(q, 14),
-		.submission_error = column_text(q, 15), .noted = sqlite3_column_int64(q, 16), .note = column_text(q, 17),
+		.created = sqlite3_column_int64(q, 2),
+		.since = sqlite3_column_int64(q, 3),
+		.decided = sqlite3_column_int64(q, 4),
+		.scheduled = sqlite3_column_int64(q, 5),
+		.succeeded = sqlite3_column_int64(q, 6),
+		.failed = sqlite3_column_int64(q, 7),
+		.schedules = column_text(q, 8),
+		.held = sqlite3_column_int(q, 9),
+		.stopped = sqlite3_column_int(q, 10),
+		.stop = column_text(q, 11),
+		.hold = (unsigned)sqlite3_column_int(q, 12),
+		.hold_suspend = sqlite3_column_int(q, 13),
+		.spec_error = column_text(q, 14),
+		.submission_error = column_text(q, 15),
+		.noted = sqlite3_column_int64(q, 16),
+		.note = column_text(q, 17),
 	};
 }
 
@@ -221,9 +245,13 @@ static int
 read_all(sqlite3 *db, void *arg, struct err *e)
 {
 	return read_each(arg, db,
-		"SELECT ns, name, created, since, decided, scheduled, succeeded, failed, schedules, held, stopped, stop, hold, hold_suspend,"
-		" spec_error, submission_error, noted, note FROM cron", read_row, e) ||
-			       read_each(arg, db, "SELECT ns, cron, name, uid FROM cron_child WHERE state = 0 ORDER BY id", read_child, e)
+		       "SELECT ns, name, created, since, decided, scheduled, succeeded, failed, schedules, held, "
+		       "stopped, stop, hold, hold_suspend,"
+		       " spec_error, submission_error, noted, note FROM cron",
+		       read_row, e) ||
+			       read_each(arg, db,
+				       "SELECT ns, cron, name, uid FROM cron_child WHERE state = 0 ORDER BY id",
+				       read_child, e)
 		       ? -1
 		       : 0;
 }

@@ -127,8 +127,8 @@ find(struct engine *g, str ns, str name, struct err *e)
 	if (x && x->object)
 		return x;
 	const char *near = objects_nearest(g->objects, "CronWorkflow", ns, name);
-	(void)err_set(e, ERR_NOT_FOUND, "cronworkflows.argoproj.io \"%.*s\" not found%s%s%s", STR_ARG(name), near ? "; did you mean \"" : "",
-		near ? near : "", near ? "\"?" : "");
+	(void)err_set(e, ERR_NOT_FOUND, "cronworkflows.argoproj.io \"%.*s\" not found%s%s%s", STR_ARG(name),
+		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return NULL;
 }
 
@@ -155,7 +155,8 @@ find_readable(struct engine *g, str ns, str name, struct err *e)
 }
 
 int
-engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, size_t limit, struct arena *a, struct val *out, struct err *e)
+engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, size_t limit, struct arena *a,
+	struct val *out, struct err *e)
 {
 	struct cron_entry *x = find_readable(g, ns, name, e);
 	struct val_map m = { 0 };
@@ -172,15 +173,17 @@ engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, 
 }
 
 int
-engine_cron_backfill(struct engine *g, str ns, str name, int64_t slot, struct arena *a, str *workflow, void (*created)(void *arg), void *arg,
-                     struct diags *d, struct err *e)
+engine_cron_backfill(struct engine *g, str ns, str name, int64_t slot, struct arena *a, str *workflow,
+	void (*created)(void *arg), void *arg, struct diags *d, struct err *e)
 {
 	struct cron_entry *x = find_readable(g, ns, name, e);
 	if (!x)
 		return -1;
 	if (slots_last(&x->slots, slot) != slot)
-		return err_set(e, ERR_INVALID, "%.*s is no slot of CronWorkflow %.*s", STR_ARG(time_rfc3339_nano(a, slot)), STR_ARG(name));
+		return err_set(e, ERR_INVALID, "%.*s is no slot of CronWorkflow %.*s",
+			STR_ARG(time_rfc3339_nano(a, slot)), STR_ARG(name));
 	const struct submit_options o = { .ns = ns };
 	str made = arena_fmt(a, "%.*s-%lld", STR_ARG(name), (long long)(slot / NS_PER_SEC));
-	return engine_submit(g, workflow_from_cron(x->object, made, CRON_BACKFILL_LABEL, slot, a), &o, a, workflow, created, arg, d, e);
+	return engine_submit(g, workflow_from_cron(x->object, made, CRON_BACKFILL_LABEL, slot, a), &o, a, workflow,
+		created, arg, d, e);
 }

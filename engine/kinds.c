@@ -47,6 +47,19 @@ resolve_workflow(const struct object *o, const struct objects *set, struct diags
 	validate(o, set, VALIDATE_LINT, d);
 }
 
+/* How daylight saving is taken, if not our way. */
+static void
+resolve_cron(const struct object *o, const struct objects *set, struct diags *d)
+{
+	const struct val *compat = val_get(val_path(o->manifest, "metadata.annotations"), S("tidegate/compat"));
+
+	resolve_workflow(o, set, d);
+	if (!compat || (compat->kind == VAL_STR && str_eq(val_text(compat), S("argo"))))
+		return;
+	struct diag *x = diag_add(d, DIAG_ERROR, compat, S("metadata.annotations"), "tidegate/compat: must be argo");
+	x->file = arena_dup(d->arena, o->file);
+}
+
 static void
 resolve_template(const struct object *o, const struct objects *set, struct diags *d)
 {
@@ -90,7 +103,7 @@ const struct kind kind_clusterworkflowtemplate = { .name = "ClusterWorkflowTempl
 	.resolve = resolve_template };
 const struct kind kind_cronworkflow = { .name = "CronWorkflow", .plural = "cronworkflows",
 	.short_names = NAMES("cwf", "cronwf"), .api = API,
-	.schema = &cron_workflow_schema, .name_max = 52, .resolve = resolve_workflow };
+	.schema = &cron_workflow_schema, .name_max = 52, .resolve = resolve_cron };
 const struct kind kind_workfloweventbinding = { .name = "WorkflowEventBinding", .plural = "workfloweventbindings",
 	.short_names = NAMES("wfeb"), .api = API, .schema = &workflow_event_binding_schema, .name_max = 63,
 		.resolve = resolve_binding };

@@ -30,8 +30,9 @@ find_cron(struct engine *g, str ns, str name, struct err *e)
 	if (x && x->object)
 		return x;
 	const char *near = objects_nearest(g->objects, "CronWorkflow", ns, name);
-	err_set(e, ERR_NOT_FOUND, "there is no CronWorkflow, and no event source with a calendar, \"%.*s\" in namespace %.*s%s%s%s", STR_ARG(name),
-	        STR_ARG(ns), near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	err_set(e, ERR_NOT_FOUND,
+		"there is no CronWorkflow, and no event source with a calendar, \"%.*s\" in namespace %.*s%s%s%s",
+		STR_ARG(name), STR_ARG(ns), near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return NULL;
 }
 
@@ -45,7 +46,8 @@ held_text(const struct cron_entry *x, struct arena *a)
 		return S("stopStrategy.expression has stopped it for good");
 	if (!x->row.held)
 		return STR_NONE;
-	return x->row.hold ? S("it is suspended: `tidegate cron resume` lets it go on") : S("suspend: true keeps it from starting anything");
+	return x->row.hold ? S("it is suspended: `tidegate cron resume` lets it go on")
+			   : S("suspend: true keeps it from starting anything");
 }
 
 /* What came of the last slot. */
@@ -56,8 +58,9 @@ last_text(const struct cron_entry *x, int64_t last, struct arena *a)
 	if (last == INT64_MIN)
 		return STR_NONE;
 	if (r->noted == last / NS_PER_SEC)
-		return r->note.p ? arena_fmt(a, "the last slot started nothing: %.*s", STR_ARG(r->note))
-				 : arena_fmt(a, "the last slot started %.*s-%lld", STR_ARG(x->name), (long long)r->noted);
+		return r->note.p
+			       ? arena_fmt(a, "the last slot started nothing: %.*s", STR_ARG(r->note))
+			       : arena_fmt(a, "the last slot started %.*s-%lld", STR_ARG(x->name), (long long)r->noted);
 	if (last / NS_PER_SEC <= r->since)
 		return S("the last slot was before these schedules came into force");
 	if (last / NS_PER_SEC <= r->decided)

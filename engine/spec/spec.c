@@ -243,10 +243,31 @@ static const struct schema submit_metadata_schema = { "SubmitMetadata", "Metadat
 	OTHER_METADATA,
 	{ 0 } } };
 
+static void
+check_expression(const struct val *in, const char *member, struct decode *c)
+{
+	struct err e;
+	str text = val_get_str(in, member);
+	if (text.n && evaluate_check(text, &e))
+		decode_error(c, in, member, "not an expression: %s", e.msg);
+}
+
+static void
+check_stop(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	check_expression(in, "expression", c);
+}
+
+static void
+check_selector(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	check_expression(in, "selector", c);
+}
+
 static const char *const concurrency_policies[] = { "", "Allow", "Forbid", "Replace", NULL };
 static const struct schema stop_strategy_schema = { "StopStrategy", "When a CronWorkflow stops for good.", 0,
 	(const struct field[]){
-	MUST("expression", "Expression over cronworkflow; once true, nothing is started any more."), { 0 } } };
+	MUST("expression", "Expression over cronworkflow; once true, nothing is started any more."), { 0 } }, check_stop };
 
 const struct schema cron_workflow_spec_schema = { "CronWorkflowSpec", "When a workflow is started.",
 	sizeof(struct cron_workflow_spec), (const struct field[]){
@@ -281,15 +302,6 @@ const struct schema cron_workflow_schema = { "CronWorkflow", "A workflow started
 	FIELD_OBJ(struct cron_workflow, spec, "spec", REQ, &cron_workflow_spec_schema, .doc = "When, and what."),
 	FIELD(struct cron_workflow, status, "status", STATUS, .doc = "What was started."),
 	{ 0 } } };
-
-static void
-check_selector(void *obj UNUSED, const struct val *in, struct decode *c)
-{
-	struct err e;
-	str text = val_get_str(in, "selector");
-	if (text.n && evaluate_check(text, &e))
-		decode_error(c, in, "selector", "not an expression: %s", e.msg);
-}
 
 static const struct schema binding_event_schema = { "Event", "Which events a binding is for.", 0,
 	(const struct field[]){

@@ -90,6 +90,13 @@ class Examples(TestCase):
         d = self.daemon({"calendar.yaml": read("calendar", "calendar.yaml").replace("interval: 10s", "interval: 1s")})
         until(lambda: len(d.cli("events", "clock/tick", "-o", "json").stdout.splitlines()) >= 2, 20, "two ticks")
 
+    def test_cron_reports(self):
+        d = self.daemon({"nightly.yaml": read("cron", "nightly.yaml")})
+        self.assertIn("02:30:00", d.cli("cron", "next", "nightly").stdout)
+        done = d.cli("cron", "backfill", "nightly", "--from", "2026-07-01T00:30:00Z", "--to", "2026-07-02").stdout
+        name = re.search(r"(nightly-\d+) Succeeded", done).group(1)
+        self.assertIn("the report of 2026-07-01T00:30:00Z", d.cli("logs", name).stdout)
+
     def test_demo(self):
         done = subprocess.run(["sh", os.path.join(EXAMPLES, "git-push", "demo.sh")], capture_output=True, text=True, timeout=120,
                               env={**os.environ, "TIDEGATE": TIDEGATE})

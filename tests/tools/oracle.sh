@@ -25,6 +25,7 @@ make_one govaluate "" exprs.jsonl
 make_one jq "" jq.jsonl
 make_one lua "" lua.jsonl
 make_one regex "" regex.jsonl
+make_one robfig "" robfig.tsv
 make_one sjson "" sjson.jsonl
 make_one jsonpath "" jsonpath.jsonl
 make_one workflows expr expr-workflows.jsonl

@@ -115,6 +115,57 @@ test_vectors(void **state)
 	assert_true(rows > 900);
 }
 
+/* What is between quotes, as Go's %q writes it. */
+static str
+unquoted(str s)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	for (size_t i = 1; i + 1 < s.n; i++) {
+		bool escaped = s.p[i] == '\\';
+		i += escaped;
+		buf_addc(&b, escaped && s.p[i] == 't' ? '\t' : s.p[i]);
+	}
+	return arena_dup(arena, buf_str(&b));
+}
+
+/* "-": the reference looks five years ahead, this one nine. */
+static void
+expect_instant(str spec, int64_t got, str want)
+{
+	if (str_eq(want, S("-")) ? got < at("2031-02-01T00:00:00Z") : got != seconds(want))
+		fail_msg("%.*s: next is %lld, not %.*s", STR_ARG(spec), (long long)(got / NS_PER_SEC), STR_ARG(want));
+}
+
+/* Where the reference parser says yes and where no, and what it then makes of it. */
+static void
+test_reference_parser(void **state)
+{
+	(void)state;
+	str text = read_file("tests/vectors/robfig.tsv");
+	size_t good = 0, bad = 0;
+	while (text.n) {
+		str line = str_cut(&text, '\n');
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		str spec = unquoted(str_cut(&line, '\t')), verdict = str_cut(&line, '\t'), first = str_cut(&line, '\t');
+		struct cron c;
+		struct err e = { 0 };
+		bool ok = cron_parse(spec, CRON_DESCRIPTORS, arena, &c, &e) == 0;
+		if (ok != str_eq(verdict, S("ok")))
+			fail_msg("\"%.*s\" is %.*s for the reference: %s", STR_ARG(spec), STR_ARG(verdict), e.msg);
+		good += ok;
+		bad += !ok;
+		if (!ok)
+			continue;
+		int64_t next = cron_next(&c, NULL, at("2026-02-27T22:58:30Z"));
+		expect_instant(spec, next, first);
+		if (next != INT64_MAX && !str_eq(line, S("-")))
+			expect_instant(spec, cron_next(&c, NULL, next), line);
+	}
+	assert_int_equal(good + bad, 2000);
+	assert_true(good > 700 && bad > 700);
+}
+
 static void
 test_fraction_of_second(void **state)
 {
@@ -192,10 +243,11 @@ test_messages(void **state)
 		{ "* * * 13 *", "month \"13\": must be 1 to 12 or JAN to DEC" },
 		{ "* * * JANUARY *", "month \"JANUARY\": must be 1 to 12 or JAN to DEC" },
 		{ "* * * * 7", "day of week \"7\": must be 0 to 6 or SUN to SAT; Sunday is 0" },
+		{ "++1 * * * *", "minute \"++1\": must be 0 to 59" },
 		{ "5-1 * * * *", "minute \"5-1\": a range goes from the smaller to the larger" },
 		{ "*/0 * * * *", "minute \"*/0\": the step behind / must be a number from 1 on" },
 		{ "*/ * * * *", "minute \"*/\": the step behind /" },
-		{ "*/+2 * * * *", "the step behind /" },
+		{ "*/-2 * * * *", "the step behind /" },
 		{ "1/2/3 * * * *", "the step behind /" },
 		{ "1-2-3 * * * *", "minute \"2-3\": must be 0 to 59" },
 		{ "-1 * * * *", "minute \"\": must be 0 to 59" },
@@ -269,7 +321,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),    cmocka_unit_test(test_fraction_of_second), cmocka_unit_test(test_zone_prefix),
+		cmocka_unit_test(test_vectors),    cmocka_unit_test(test_reference_parser), cmocka_unit_test(test_fraction_of_second), cmocka_unit_test(test_zone_prefix),
 		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_each_once),         cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_never),      cmocka_unit_test(test_go_string),          cmocka_unit_test(test_damaged_zone_file),
 	};

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CronWorkflows in the real daemon: kill -9 around the firing second, the verbs of REST and the command line, manifests that change."""
+import datetime as dt
+import json
+import os
+import random
+import re
+import time
+import unittest
+
+from harness import TestCase, scaled, until
+
+STEP = 2  # s between slots
+API = "/api/v1/cron-workflows/default"
+
+
+def manifest(name, schedule, more="", command="true"):
+    return f"""
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata: {{name: {name}}}
+spec:
+  schedules: ["{schedule}"]
+  {more}
+  workflowSpec:
+    entrypoint: main
+    volumes: [{{name: journal, hostPath: {{path: "DIRECTORY"}}}}]
+    templates:
+    - name: main
+      container:
+        image: busybox
+        command: [sh, -c, '{command}']
+        volumeMounts: [{{name: journal, mountPath: "DIRECTORY"}}]
+"""
+
+
+def seconds(text):
+    """Of RFC 3339 since 1970; whole ones. 0: there is no time."""
+    return int(dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) if text else 0
+
+
+class Cron(TestCase):
+    def serve(self, manifests, start=True):
+        self.shared = os.path.join(self.directory, "shared")
+        os.makedirs(self.shared)
+        os.chmod(self.shared, 0o777)
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write(f"hostPaths: [{self.directory}]\n")
+        self.d = self.daemon({name: text.replace("DIRECTORY", self.shared) for name, text in manifests.items()}, "--config", settings, start=start)
+        return self.d
+
+    def cron(self, name):
+        return json.loads(self.d.cli("cron", "get", name, "-o", "json").stdout)
+
+    def journal(self):
+        path = os.path.join(self.shared, "journal")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as f:
+            return f.read().split()
+
+    def test_killed_around_the_firing_second(self):
+        """None fires twice and none is lost; of those that fall into one absence of the daemon the last one fires."""
+        kills = scaled(4, 100)
+        d = self.serve({"tick.yaml": manifest("tick", f"@every {STEP}s", "successfulJobsHistoryLimit: 10000",
+                                              'echo {{workflow.name}} >> "DIRECTORY/journal"')})
+        rng = random.Random(7)
+        since = seconds(self.cron("tick")["metadata"]["creationTimestamp"])
+        for _ in range(kills):
+            now = time.time()
+            slot = since + (int(now - since) // STEP + 1) * STEP
+            until(lambda: time.time() >= slot + rng.choice([-0.02, -0.005, 0, 0.002, 0.005, 0.01, 0.02, 0.05]), 30, "the moment")
+            d.kill()
+            d.start()
+        quiet = int(time.time())
+        until(lambda: seconds(self.cron("tick")["status"]["lastScheduledTime"]) > quiet, 60, "a last slot")
+        d.cli("cron", "suspend", "tick")
+        last = seconds(self.cron("tick")["status"]["lastScheduledTime"])
+        until(lambda: self.cron("tick")["status"]["active"] is None, 120, "the end of the last one")
+        fired = [int(x.split("-")[1]) for x in self.journal()]
+        self.assertEqual(len(fired), len(set(fired)), "a slot fired twice")
+        self.assertEqual({t for t in fired if (t - since) % STEP}, set(), "something fired that is no slot")
+        # One that did not was passed over for a later one, and when that was decided, the next was due.
+        passed = [tuple(map(seconds, x)) for x in
+                  re.findall(r"time=(\S+) .*were passed over for a later one.* first=(\S+) slot=(\S+)", d.log())]
+        lost = [t for t in range(since + STEP, last + 1, STEP)
+                if t not in fired and not any(first <= t < slot and at >= t + STEP for at, first, slot in passed)]
+        self.assertEqual(lost, [], f"lost; passed over: {passed}")
+        self.assertEqual(self.cron("tick")["status"]["succeeded"], len(fired))
+
+    def test_what_a_file_says_is_suspended_beside_it(self):
+        d = self.serve({"tick.yaml": manifest("tick", "@every 1s")})
+        until(lambda: self.cron("tick")["status"]["succeeded"], 60, "the first one")
+        status, answer = d.api("PUT", API + "/tick/suspend", {"name": "tick", "namespace": "default"})
+        self.assertEqual((status, answer["spec"]["suspend"]), (200, True))
+        d.kill()
+        d.start()
+        self.assertTrue(self.cron("tick")["spec"]["suspend"])
+        self.assertNotIn("tidegate", self.cron("tick")["status"])
+        self.assertIn("it is suspended", d.cli("explain", "schedule", "tick", check=False).stdout)
+        before = self.cron("tick")["status"]["lastScheduledTime"]
+        self.assertEqual(d.api("DELETE", API + "/tick")[0], 409)
+        status, answer = d.api("PUT", API + "/tick/resume", {})
+        self.assertEqual((status, answer["spec"].get("suspend", False)), (200, False))
+        until(lambda: self.cron("tick")["status"]["lastScheduledTime"] > before, 60, "the next one")
+        d.cli("cron", "suspend", "tick")
+        d.write("tick.yaml", manifest("tick", "@every 1s", "suspend: true").replace("DIRECTORY", self.shared))
+        until(lambda: "suspend: true" in d.cli("explain", "schedule", "tick", check=False).stdout, 60, "the manifest's own suspend")
+        os.unlink(os.path.join(d.manifests, "tick.yaml"))
+        until(lambda: d.cli("cron", "get", "tick", check=False).returncode, 60, "its end")
+        self.assertNotEqual(d.cli("list", "-o", "name").stdout, "", "its workflows went with it")
+
+    def test_rest_as_clients_call_it(self):
+        """Create, get, put what get gave, suspend, resume, list, delete: as the argo command and Hera do."""
+        d = self.serve({})
+        body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": "nightly", "namespace": "default", "labels": {"a": "b"}},
+                "spec": {"schedules": ["30 2 * * *"], "timezone": "Europe/Berlin", "concurrencyPolicy": "Replace",
+                         "workflowSpec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}}
+        self.assertEqual(d.api("POST", API + "/lint", {"namespace": "default", "cronWorkflow": body})[0], 200)
+        status, made = d.api("POST", API, {"namespace": "default", "cronWorkflow": body})
+        self.assertEqual((status, made["metadata"]["name"]), (200, "nightly"))
+        status, got = d.api("GET", API + "/nightly")
+        self.assertEqual(got["status"]["active"], None)
+        self.assertRegex(got["status"]["tidegate"]["nextScheduledTime"], "T0[01]:30:00Z$")
+        self.assertEqual(got["metadata"]["annotations"]["cronworkflows.argoproj.io/last-used-schedule"], "CRON_TZ=Europe/Berlin 30 2 * * *")
+        for verb, held in (("suspend", True), ("resume", False)):
+            status, got = d.api("PUT", f"{API}/nightly/{verb}", {"name": "nightly", "namespace": "default"})
+            self.assertEqual((status, got["spec"]["suspend"]), (200, held))
+            self.assertEqual("tidegate" in d.api("GET", API + "/nightly")[1]["status"], not held)
+        got = d.api("GET", API + "/nightly")[1]
+        got["spec"]["schedules"] = ["45 2 * * *"]
+        self.assertEqual(d.api("PUT", API + "/nightly", {"name": "nightly", "namespace": "default", "cronWorkflow": got})[0], 200)
+        d.kill()
+        d.start()
+        items = d.api("GET", API + "?listOptions.labelSelector=a%3Db")[1]["items"]
+        self.assertRegex(items[0]["status"]["tidegate"]["nextScheduledTime"], "T0[01]:45:00Z$")
+        bad = json.loads(json.dumps(body).replace("30 2 * * *", "30 2 * *"))
+        bad["metadata"]["name"] = "bad"
+        status, error = d.api("POST", API, {"namespace": "default", "cronWorkflow": bad})
+        self.assertEqual(status, 400)
+        self.assertIn("cron schedule 30 2 * * is malformed", error["message"])
+        self.assertEqual(d.api("PUT", API + "/nothing/suspend", {})[0], 404)
+        self.assertEqual(d.api("DELETE", API + "/nightly"), (200, {}))
+        self.assertEqual(d.api("GET", API + "/nightly")[0], 404)
+
+    def test_the_command_line(self):
+        d = self.serve({"nightly.yaml": manifest("nightly", "30 2 * * *", "timezone: Europe/Berlin",
+                                                 'echo {{workflow.scheduledTime}} >> "DIRECTORY/journal"')})
+        table = d.cli("cron", "list").stdout.splitlines()
+        self.assertEqual(re.split(r"\s{2,}", table[0].strip()), ["NAME", "AGE", "LAST RUN", "NEXT RUN", "SCHEDULES", "TIMEZONE", "SUSPENDED"])
+        self.assertRegex(table[1], r"^nightly +\d+\w +N/A +\d+\w +30 2 \* \* \* +Europe/Berlin +false$")
+        shown = d.cli("cron", "get", "nightly").stdout
+        self.assertRegex(shown, r"(?m)^Schedules: +30 2 \* \* \*$")
+        slots = d.cli("cron", "next", "nightly", "-n", "400").stdout.splitlines()
+        self.assertEqual(len(slots), 401)
+        self.assertEqual({re.match(r"\S+ (\S+) \S+ (\S+)", x).groups() for x in slots[1:]} - {("03:00:00", "CEST")},
+                         {("02:30:00", "CET"), ("02:30:00", "CEST")}, "not once a day")
+        days = d.cli("cron", "backfill", "nightly", "--from", "2026-10-24", "--to", "2026-10-27", "--dry-run").stdout.split()
+        self.assertEqual(days, ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"])
+        done = d.cli("cron", "backfill", "nightly", "--start", "2026-10-24", "--end", "2026-10-27", "--parallel", "2").stdout
+        self.assertIn("3 started, 0 failed, 0 were there", done)
+        self.assertEqual(sorted(self.journal()), days)
+        self.assertIn("0 started, 0 failed, 3 were there",
+                      d.cli("cron", "backfill", "nightly", "--from", "2026-10-24", "--to", "2026-10-27").stdout)
+        self.assertEqual(self.cron("nightly")["status"]["succeeded"], 0)
+        self.assertEqual(d.cli("cron", "suspend", "nightly").stdout, "CronWorkflow 'nightly' suspended\n")
+        self.assertRegex(d.cli("cron", "list").stdout.splitlines()[1], r"N/A +N/A +30 2 \* \* \* +Europe/Berlin +true$")
+        self.assertEqual(d.cli("cron", "suspend", "nothing", check=False).returncode, d.cli("get", "nothing", check=False).returncode)
+
+
+if __name__ == "__main__":
+    unittest.main()
