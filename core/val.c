@@ -228,6 +228,23 @@ digits(str s, size_t i)
 	return i;
 }
 
+/* 0644: octal, as in YAML 1.1, which Kubernetes and Argo read: modes are written so. 08 is none, and decimal there too. */
+static bool
+resolve_octal(str s, struct val *out)
+{
+	uint64_t v = 0;
+	if (s.n < 2 || s.n > 21 || s.p[0] != '0')
+		return false;
+	for (size_t i = 1; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '7')
+			return false;
+		v = v << 3 | (uint64_t)(s.p[i] - '0');
+	}
+	out->kind = VAL_INT;
+	out->i = (int64_t)v;
+	return true;
+}
+
 /* 0x1F and 0o17. No sign, as the core schema has it. */
 static bool
 resolve_radix(str s, struct val *out)
@@ -320,7 +337,7 @@ val_resolve(const struct val *v)
 	if (s.n > 400) /* no number anybody writes */
 		return out;
 	if (s.n && ((s.p[0] >= '0' && s.p[0] <= '9') || s.p[0] == '-' || s.p[0] == '+' || s.p[0] == '.') &&
-	    (resolve_radix(s, &out) || resolve_decimal(s, &out)))
+	    (resolve_radix(s, &out) || resolve_octal(s, &out) || resolve_decimal(s, &out)))
 		return out;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		if (!str_eq(s, str_c(words[i].text)))

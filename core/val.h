@@ -101,7 +101,8 @@ static inline bool val_is_number(const struct val *v) { return v && v->kind >= V
 const char *val_kind_name(const struct val *v); /* "a string", "a list", ... for messages */
 
 /*
- * A plain YAML scalar by the YAML 1.2 core schema (null, bool, int incl. 0x 0o, float); others come back as they are.
+ * A plain YAML scalar by the YAML 1.2 core schema (null, bool, int incl. 0x 0o, float), but for 0644, which is octal as Kubernetes reads it;
+ * others come back as they are.
  */
 struct val val_resolve(const struct val *v);
 /* Whether it is true, be it a plain scalar; v may be NULL. */
