@@ -34,6 +34,13 @@ struct sasl_config {
 struct basic_auth {
 	struct secret_ref *username, *password;
 };
+/* A registry of Avro schemas. */
+struct registry_config {
+	struct basic_auth *auth;
+	int64_t schema_id;
+	str url;
+	const struct val *src;
+};
 /* Argo Events' Backoff. duration: Go duration string or integer nanoseconds; factor and jitter: number or string. */
 struct backoff {
 	const struct val *duration, *factor, *jitter;
@@ -44,8 +51,7 @@ int64_t backoff_wait_ns(const struct backoff *b, unsigned attempt, double random
 int64_t backoff_steps(const struct backoff *b); /* <= 0 means 5 */
 
 extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_schema, sasl_config_schema,
-	basic_auth_schema,
-	backoff_schema;
+	basic_auth_schema, registry_config_schema, backoff_schema;
 
 /* Object metadata. */
 struct meta {

@@ -69,6 +69,28 @@ const struct schema basic_auth_schema = { "BasicAuth", "User name and password, 
 	FIELD_PTR(struct basic_auth, password, "password", 0, &secret_ref_schema, .doc = "Password."),
 	{ 0 } } };
 
+static void
+check_registry(void *obj, const struct val *in, struct decode *c)
+{
+	const struct registry_config *r = obj;
+	struct diag *d = NULL;
+	if (!str_starts(r->url, S("http://")) && !str_starts(r->url, S("https://")))
+		d = decode_error(c, in, "url", "must be the URL of a schema registry");
+	else if (r->auth && (!r->auth->username || !r->auth->password))
+		d = decode_error(c, in, "auth", "both username and password must be specified");
+	if (d)
+		diag_hint(c->diags, d, "write url: https://HOST, and auth: {username: {name: ..., key: ...}, password: ...} if it wants a login");
+}
+
+const struct schema registry_config_schema = { "SchemaRegistryConfig", "A registry of Avro schemas.",
+	sizeof(struct registry_config), (const struct field[]){
+	FIELD_PTR(struct registry_config, auth, "auth", 0, &basic_auth_schema, .doc = "User name and password."),
+	FIELD(struct registry_config, schema_id, "schemaId", 0, .min = 0, .max = INT32_MAX,
+		.doc = "Id of the schema to send with. Messages that come say theirs themselves."),
+	FIELD(struct registry_config, url, "url", 0, .doc = "URL of the registry."),
+	FIELD_SRC(struct registry_config, src),
+	{ 0 } }, check_registry };
+
 /* ---- backoff ------------------------------------------------------------------------------------------------- */
 
 /* A number, or a string with one in it. */

@@ -13,7 +13,7 @@
 #include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
-enum { OPTIONS = 6 }; /* beside those of `config` */
+enum { OPTIONS = 9 }; /* beside those of `config` */
 
 struct kafka_msk {
 	str region;
@@ -41,20 +41,6 @@ static const struct schema kafka_group_schema = { "KafkaConsumerGroup", "A group
 	FIELD_SRC(struct kafka_group, src),
 	{ 0 } } };
 
-struct kafka_registry {
-	struct basic_auth *auth;
-	int64_t schema_id;
-	str url;
-	const struct val *src;
-};
-static const struct schema kafka_registry_schema = { "SchemaRegistryConfig", "A registry of Avro schemas.",
-	sizeof(struct kafka_registry), (const struct field[]){
-	FIELD_PTR(struct kafka_registry, auth, "auth", 0, &basic_auth_schema, .doc = "User name and password."),
-	FIELD(struct kafka_registry, schema_id, "schemaId", 0, .min = 0, .max = INT32_MAX, .doc = "Id of the schema."),
-	FIELD(struct kafka_registry, url, "url", 0, .doc = "URL of the registry."),
-	FIELD_SRC(struct kafka_registry, src),
-	{ 0 } } };
-
 struct kafka_source {
 	struct kafka_msk *aws_msk_iam_auth;
 	str config;
@@ -67,7 +53,7 @@ struct kafka_source {
 	struct kvs metadata;
 	str partition;
 	struct sasl_config *sasl;
-	struct kafka_registry *schema_registry;
+	struct registry_config *schema_registry;
 	struct tls_config *tls;
 	str topic;
 	str url;
@@ -121,6 +107,8 @@ check(void *obj, const struct val *in, struct decode *c)
 	check_partition(s, in, c);
 	check_sasl(s, in, c);
 	check_config(s, in, c);
+	if (s->schema_registry && !s->json_body)
+		decode_warn(c, in, "schemaRegistry", "has no effect without jsonBody: the body is the message in base64");
 	if (s->aws_msk_iam_auth && !s->aws_msk_iam_auth->region.n)
 		decode_error(c, s->aws_msk_iam_auth->src, NULL, "region must be specified");
 }
@@ -145,8 +133,8 @@ static const struct schema kafka_source_schema = { "KafkaEventSource", "Messages
 	FIELD(struct kafka_source, metadata, "metadata", 0, .doc = "Copied into the data of each event."),
 	FIELD(struct kafka_source, partition, "partition", 0, .doc = "Partition to read, without a group."),
 	FIELD_PTR(struct kafka_source, sasl, "sasl", 0, &sasl_config_schema, .doc = "SASL settings."),
-	FIELD_PTR(struct kafka_source, schema_registry, "schemaRegistry", LATER, &kafka_registry_schema,
-		.doc = "Registry of Avro schemas.", .hint = "leave it and jsonBody out: the body is then the message in base64"),
+	FIELD_PTR(struct kafka_source, schema_registry, "schemaRegistry", 0, &registry_config_schema,
+		.doc = "Messages are Avro, with schemas of this registry, and go in as JSON."),
 	FIELD_PTR(struct kafka_source, tls, "tls", 0, &tls_config_schema, .doc = "TLS settings."),
 	FIELD(struct kafka_source, topic, "topic", 0, .doc = "Topic to read."),
 	FIELD(struct kafka_source, url, "url", 0, .doc = "Addresses of the brokers, comma between."),
@@ -194,14 +182,18 @@ time_text(const struct kafka_reader *r, struct arena *a, int64_t ms)
 }
 
 static int
-add_body(struct message *m, str value, bool json, struct err *e)
+add_body(struct message *m, const struct kafka_reader *r, str value, bool json, struct err *e)
 {
+	struct buf decoded CLEANUP(free_buf) = { 0 };
 	if (value.n > PEER_MESSAGE_MAX)
 		return err_set(e, ERR_LIMIT, "a message of %zu bytes: %d at most", value.n, PEER_MESSAGE_MAX);
-	if (value.p)
+	if (!value.p) {
+		message_raw(m, "body", S("null"));
+		return 0;
+	}
+	if (!json || !r->registry)
 		return message_body(m, "body", value, json, e);
-	message_raw(m, "body", S("null"));
-	return 0;
+	return avro_registry_decode(r->registry, value, &decoded, e) < 0 ? -1 : message_body(m, "body", buf_str(&decoded), true, e);
 }
 
 static struct event *
@@ -213,7 +205,7 @@ make_event(const struct kafka_reader *r, const struct kafka_record *record, stru
 	message_str(&m, "topic", s->topic);
 	message_str(&m, "key", record->key);
 	message_int(&m, "partition", record->partition);
-	if (add_body(&m, record->value, s->json_body, e) < 0) {
+	if (add_body(&m, r, record->value, s->json_body, e) < 0) {
 		message_drop(&m);
 		return NULL;
 	}
@@ -254,6 +246,20 @@ add_place(const struct kafka_source *s, const struct kafka_reader *r, struct are
 }
 
 static int
+add_registry(struct source *src, const struct registry_config *c, struct arena *a, struct peer_target *t, struct http_header *room, struct err *e)
+{
+	str user = STR_NONE, password = STR_NONE;
+	if (!c)
+		return 0;
+	if (c->auth && (feed_secret(src, c->auth->username, a, &user, e) < 0 || feed_secret(src, c->auth->password, a, &password, e) < 0))
+		return -1;
+	kafka_option(t, room, AVRO_REGISTRY_URL, c->url);
+	kafka_option(t, room, AVRO_REGISTRY_USER, user);
+	kafka_option(t, room, AVRO_REGISTRY_PASSWORD, password);
+	return 0;
+}
+
+static int
 target(struct source *src, struct arena *a, struct peer_target *t, struct err *e)
 {
 	const struct kafka_source *s = source_config(src);
@@ -268,7 +274,9 @@ target(struct source *src, struct arena *a, struct peer_target *t, struct err *e
 	if (s->sasl)
 		kafka_option(t, room, "sasl.mechanism", s->sasl->mechanism);
 	t->address = s->url;
-	return log_in(src, s->sasl, a, t, e) < 0 ? -1 : feed_tls(src, s->tls, a, t, e);
+	if (add_registry(src, s->schema_registry, a, t, room, e) < 0 || log_in(src, s->sasl, a, t, e) < 0)
+		return -1;
+	return feed_tls(src, s->tls, a, t, e);
 }
 
 static const struct feed_ops feed = { KAFKA_FEED_OPS, .target = target };

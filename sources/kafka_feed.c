@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "core/tz.h"
+#include "sources/backoff.h"
 
 enum {
 	BATCH = 256,
@@ -106,7 +107,10 @@ struct kafka_conn {
 	struct kafka_consumer *consumer;
 	struct kafka_reader *reader;
 	struct feed *feed;
-	bool reads; /* as was told */
+	bool reads, told; /* reads: as was told; told: and it still is so */
+	struct err missing;          /* why the next message has to wait: its schema cannot be had. Code 0: it need not */
+	struct backoff_state waits;
+	int64_t again_ms;            /* when it is tried again */
 };
 
 void *
@@ -116,7 +120,8 @@ kafka_feed_open(struct feed *f, const struct peer_target *t, struct err *e)
 	if (!c)
 		return NULL;
 	struct kafka_conn *k = MEM_NEW(struct kafka_conn);
-	*k = (struct kafka_conn){ c, feed_context(feed_source(f)), f, true };
+	*k = (struct kafka_conn){ .consumer = c, .reader = feed_context(feed_source(f)), .feed = f, .reads = true, .told = true };
+	k->reader->registry = avro_registry_new(t);
 	if (k->reader->mark.p && !peer_option(t, "offset").p)
 		settled_to(f, k->reader, kafka_consumer_begin(c));
 	return k;
@@ -125,12 +130,13 @@ kafka_feed_open(struct feed *f, const struct peer_target *t, struct err *e)
 static void
 tell_state(struct kafka_conn *k)
 {
-	struct err why;
-	bool reads = kafka_consumer_reads(k->consumer, &why);
+	struct err why = k->missing;
+	bool reads = kafka_consumer_reads(k->consumer, &why) && !k->missing.code;
 	atomic_store(&k->reader->partitions, kafka_consumer_partitions(k->consumer));
-	if (reads == k->reads)
+	if (reads == k->reads && k->told)
 		return;
 	k->reads = reads;
+	k->told = true;
 	feed_state(k->feed, reads ? NULL : &why);
 }
 
@@ -172,8 +178,23 @@ make_event(struct kafka_reader *r, const struct kafka_record *record, struct gat
 	return ev;
 }
 
-/* In their order: what was gathered goes before what is refused. */
+/* The next message waits for its schema; those behind it with it. */
 static void
+wait_for_schema(struct kafka_conn *k, const struct err *e)
+{
+	k->told &= k->missing.code && !strcmp(k->missing.msg, e->msg);
+	k->missing = *e;
+	k->again_ms = peer_now_ms() + backoff_next(&k->waits, NULL) / NS_PER_MS;
+}
+
+static bool
+must_wait(const struct kafka_conn *k)
+{
+	return k->missing.code && peer_now_ms() < k->again_ms;
+}
+
+/* In their order: what was gathered goes before what is refused. How many were given or refused; the next has to wait. */
+static size_t
 give(struct kafka_conn *k, const struct kafka_record *records, size_t n)
 {
 	struct gathered g;
@@ -187,11 +208,20 @@ give(struct kafka_conn *k, const struct kafka_record *records, size_t n)
 			g.events[g.n++] = ev;
 			continue;
 		}
-		union feed_handle refused = g.handles[g.n];
+		union feed_handle next = g.handles[g.n];
 		give_gathered(k, &g);
-		feed_refuse(k->feed, refused, &e);
+		if (avro_registry_failed(&e)) {
+			wait_for_schema(k, &e);
+			return i;
+		}
+		feed_refuse(k->feed, next, &e);
 	}
 	give_gathered(k, &g);
+	if (n) {
+		k->missing.code = ERR_NONE;
+		backoff_reset(&k->waits);
+	}
+	return n;
 }
 
 int
@@ -199,14 +229,18 @@ kafka_feed_receive(void *conn, struct feed *f, struct err *e)
 {
 	struct kafka_conn *k = conn;
 	const struct kafka_record *records;
-	size_t n;
+	size_t n, given;
 	do {
-		if (kafka_consumer_take(k->consumer, feed_wanted(f, BATCH), &records, &n, e) < 0)
+		if (kafka_consumer_take(k->consumer, must_wait(k) ? 0 : feed_wanted(f, BATCH), &records, &n, e) < 0)
 			return -1;
-		give(k, records, n);
+		given = give(k, records, n);
+		kafka_consumer_keep(k->consumer, n - given);
 		tell_state(k);
-	} while (n);
-	return 0;
+	} while (given);
+	if (!k->missing.code || k->missing.code == ERR_UNAVAILABLE)
+		return 0;
+	*e = k->missing; /* the secrets may be others by now: a new connection has them */
+	return -1;
 }
 
 int
@@ -214,6 +248,9 @@ kafka_feed_wait(void *conn, short *events UNUSED, int *timeout_ms)
 {
 	struct kafka_conn *k = conn;
 	*timeout_ms = kafka_consumer_wait_ms(k->consumer);
+	int64_t rest = k->missing.code ? k->again_ms - peer_now_ms() : *timeout_ms;
+	if (rest < *timeout_ms)
+		*timeout_ms = rest < 0 ? 0 : (int)rest;
 	return kafka_consumer_fd(k->consumer);
 }
 
@@ -243,6 +280,8 @@ kafka_feed_close(void *conn)
 	struct kafka_conn *k = conn;
 	kafka_consumer_close(k->consumer);
 	atomic_store(&k->reader->partitions, 0);
+	avro_registry_free(k->reader->registry);
+	k->reader->registry = NULL;
 	free(k);
 }
 

@@ -8,11 +8,12 @@
 #ifndef TIDEGATE_SOURCES_KAFKA_FEED_H
 #define TIDEGATE_SOURCES_KAFKA_FEED_H
 
+#include "core/net/avro_registry.h"
 #include "core/net/kafka_consumer.h"
 #include "sources/feed.h"
 
 struct kafka_reader;
-/* The event of a record. ERR_INVALID, ERR_LIMIT: it can be none. On the feed's thread. */
+/* The event of a record, on the feed's thread. NULL with an error that is avro_registry_failed: not yet, it is asked again; any other: it can be none. */
 typedef struct event *kafka_event_fn(const struct kafka_reader *r, const struct kafka_record *record, struct err *e);
 
 /* One source that reads; the context of its feed. */
@@ -26,6 +27,7 @@ struct kafka_reader {
 	str group;            /* its own, for kinds that make it up */
 	struct event_group *group_of_events; /* for the next event that is made; NULL: it gets an arena of its own. The feed's thread */
 	str mark;             /* of one partition: the mark's name; else absent */
+	struct avro_registry *registry; /* of its messages' schemas; NULL: none, or not connected. The feed's thread's */
 	int64_t next;         /* of one partition: the offset to go on from; -1: not known yet. The loop's */
 	_Atomic int64_t settled;
 	_Atomic bool told;

@@ -14,7 +14,7 @@ struct broker_call {
 	struct firing *firing;
 	struct peer_target target;
 	struct peer_message message;
-	struct http_header options[8], headers[100];
+	struct http_header options[16], headers[100];
 	/* What is shown of a message that was taken; NULL: nothing. */
 	const struct val *(*result)(struct arena *a, const struct peer_message *m);
 };

@@ -4,24 +4,11 @@
  * (Argo reports success before it is sent, and an error only to its log), certificates are verified, and flushFrequency is in
  * milliseconds, as its description says (Argo takes nanoseconds). Every message carries the firing's id as a header.
  */
+#include "core/net/avro_registry.h"
 #include "core/net/kafka_conf.h"
 #include "triggers/broker.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
-
-struct kafka_registry {
-	struct basic_auth *auth;
-	int64_t schema_id;
-	str url;
-	const struct val *src;
-};
-static const struct schema kafka_registry_schema = { "SchemaRegistryConfig", "A registry of Avro schemas.",
-	sizeof(struct kafka_registry), (const struct field[]){
-	FIELD_PTR(struct kafka_registry, auth, "auth", 0, &basic_auth_schema, .doc = "User name and password."),
-	FIELD(struct kafka_registry, schema_id, "schemaId", 0, .min = 0, .max = INT32_MAX, .doc = "Id of the schema."),
-	FIELD(struct kafka_registry, url, "url", 0, .doc = "URL of the registry."),
-	FIELD_SRC(struct kafka_registry, src),
-	{ 0 } } };
 
 struct kafka_trigger {
 	bool compress;
@@ -33,7 +20,7 @@ struct kafka_trigger {
 	LIST_OF(struct trigger_parameter) payload;
 	int64_t required_acks;
 	struct sasl_config *sasl;
-	struct kafka_registry *schema_registry;
+	struct registry_config *schema_registry;
 	LIST_OF(struct secure_header) secure_headers;
 	struct tls_config *tls;
 	str topic;
@@ -72,8 +59,8 @@ static const struct schema kafka_trigger_schema = { "KafkaTrigger", "Sends to a 
 	FIELD(struct kafka_trigger, required_acks, "requiredAcks", 0, .min = -1, .max = 1,
 		.doc = "Brokers that must have it: 1, or -1 or 0 for all."),
 	FIELD_PTR(struct kafka_trigger, sasl, "sasl", 0, &sasl_config_schema, .doc = "SASL settings."),
-	FIELD_PTR(struct kafka_trigger, schema_registry, "schemaRegistry", LATER, &kafka_registry_schema,
-		.doc = "Registry of Avro schemas.", .hint = "leave it out: the payload is then sent as JSON"),
+	FIELD_PTR(struct kafka_trigger, schema_registry, "schemaRegistry", 0, &registry_config_schema,
+		.doc = "The payload is sent as Avro, by a schema of this registry."),
 	FIELD_LIST(struct kafka_trigger, secure_headers, "secureHeaders", 0, &secure_header_schema,
 		.doc = "Headers from Secrets and ConfigMaps."),
 	FIELD_PTR(struct kafka_trigger, tls, "tls", 0, &tls_config_schema, .doc = "TLS settings."),
@@ -95,6 +82,24 @@ log_in(struct broker_call *b, const struct sasl_config *s, struct err *e)
 	if (call_secret(b->firing, s->user, &b->target.user, e) < 0)
 		return -1;
 	return call_secret(b->firing, s->password, &b->target.password, e);
+}
+
+/* What the payload becomes Avro by, at the connection (core/net/peer_kafka.c). */
+static int
+add_registry(struct broker_call *b, const struct registry_config *c, struct err *e)
+{
+	str user = STR_NONE, password = STR_NONE;
+	if (!c)
+		return 0;
+	if (c->auth && (call_secret(b->firing, c->auth->username, &user, e) < 0 || call_secret(b->firing, c->auth->password, &password, e) < 0))
+		return -1;
+	broker_option(b, S(AVRO_REGISTRY_URL), c->url);
+	broker_option(b, S(AVRO_REGISTRY_ID), arena_fmt(firing_arena(b->firing), "%lld", (long long)c->schema_id));
+	if (user.p) {
+		broker_option(b, S(AVRO_REGISTRY_USER), user);
+		broker_option(b, S(AVRO_REGISTRY_PASSWORD), password);
+	}
+	return 0;
 }
 
 static int
@@ -124,9 +129,8 @@ fire(struct firing *f)
 		broker_option(b, S("compression"), S("snappy"));
 	if (t->flush_frequency)
 		broker_option(b, S("linger.ms"), arena_fmt(firing_arena(f), "%lld", (long long)t->flush_frequency));
-	if (t->schema_registry)
-		err_set(&e, ERR_UNSUPPORTED, "schemaRegistry is not served yet");
-	bool ready = !t->schema_registry && log_in(b, t->sasl, &e) == 0 && broker_tls(b, t->tls, &e) == 0 && add_headers(b, t, &e) == 0;
+	bool ready = add_registry(b, t->schema_registry, &e) == 0 && log_in(b, t->sasl, &e) == 0 && broker_tls(b, t->tls, &e) == 0 &&
+		add_headers(b, t, &e) == 0;
 	broker_send(b, ready ? NULL : &e);
 }
 

@@ -93,8 +93,8 @@ describe(struct arena *a, str method, str url)
 
 /* ---- ending ------------------------------------------------------------------------------------------------- */
 
-static void
-finish(struct call *c, const struct http_answer *ans)
+void
+transfer_finish(struct call *c, const struct http_answer *ans)
 {
 	struct curl *curl = &c->client->curl;
 	list_del(&c->link);
@@ -124,8 +124,8 @@ was_connected(struct httpc *h, CURL *easy)
 	return us > 0;
 }
 
-static void
-on_result(struct httpc *h, CURL *easy, CURLcode code)
+void
+transfer_ended(struct httpc *h, CURL *easy, CURLcode code)
 {
 	struct call *c;
 	long status = 0;
@@ -143,7 +143,7 @@ on_result(struct httpc *h, CURL *easy, CURLcode code)
 		c->err.code = ERR_UNAVAILABLE;
 	bool ok = code == CURLE_OK && !c->too_large;
 	struct http_answer ans = { .status = (int)status, .headers = c->headers.p, .headers_n = c->headers.n, .body = buf_str(&c->body) };
-	finish(c, ok ? &ans : NULL);
+	transfer_finish(c, ok ? &ans : NULL);
 }
 
 static void
@@ -152,7 +152,7 @@ collect(struct httpc *h)
 	int left;
 	for (CURLMsg *m; (m = h->curl.multi_info_read(h->multi, &left));)
 		if (m->msg == CURLMSG_DONE)
-			on_result(h, m->easy_handle, m->data.result);
+			transfer_ended(h, m->easy_handle, m->data.result);
 }
 
 /* ---- answers in pieces ----------------------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ went_idle(void *arg)
 {
 	struct call *c = arg;
 	err_set(&c->err, ERR_TIMEOUT, "%.*s: nothing came for %lld s", STR_ARG(c->what), (long long)(c->idle_ms + 999) / 1000);
-	finish(c, NULL);
+	transfer_finish(c, NULL);
 }
 
 static void
@@ -301,7 +301,7 @@ on_timer(uv_timer_t *t)
 	struct httpc *h = t->data;
 	int running;
 	while (!list_empty(&h->failed))
-		finish(LIST_FIRST(&h->failed, struct call, link), NULL);
+		transfer_finish(LIST_FIRST(&h->failed, struct call, link), NULL);
 	if (!h->multi)
 		return;
 	h->curl.multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -586,14 +586,24 @@ prepare(struct call *c, const struct http_call *call, struct err *e)
 	return set_headers(c, call, e);
 }
 
-void
-httpc_send(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
+struct call *
+transfer_http(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg,
+              int *rc)
 {
 	struct arena *a = arena_new();
 	struct call *c = transfer_new(h, a, describe(a, call->method, call->url), done, arg);
 	if (call->max_response)
 		c->max_response = call->max_response;
-	transfer_go(c, prepare(c, call, &c->err));
+	*rc = prepare(c, call, &c->err);
+	return c;
+}
+
+void
+httpc_send(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
+{
+	int rc;
+	struct call *c = transfer_http(h, call, done, arg, &rc);
+	transfer_go(c, rc);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
@@ -614,7 +624,7 @@ static void
 cancel(struct call *c)
 {
 	err_set(&c->err, ERR_UNAVAILABLE, "%.*s: cancelled", STR_ARG(c->what));
-	finish(c, NULL);
+	transfer_finish(c, NULL);
 }
 
 static void
@@ -647,7 +657,7 @@ httpc_free(struct httpc *h)
 	if (!h)
 		return;
 	while (!list_empty(&h->failed))
-		finish(LIST_FIRST(&h->failed, struct call, link), NULL);
+		transfer_finish(LIST_FIRST(&h->failed, struct call, link), NULL);
 	while (!list_empty(&h->calls))
 		cancel(LIST_FIRST(&h->calls, struct call, link));
 	if (h->multi)

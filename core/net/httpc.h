@@ -54,6 +54,11 @@ void httpc_free(struct httpc *c);
  * without user, password and query. On a redirect 301 to 303 a POST becomes a GET.
  */
 void httpc_send(struct httpc *c, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
+/*
+ * For threads of their own, never the loop's: sends, and waits for the answer, without `piece`. The answer is in `a`. -1 with the errors of
+ * httpc_send. Each call is a connection of its own.
+ */
+int http_wait(const struct http_call *call, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
 /* The calls with that `arg` end now; their done() is not called. Not from within a done(). */
 void httpc_forget(struct httpc *c, void *arg);
 /* Calls with `piece` and that `arg` take in nothing until they are told to go on (idle_ms does not count then); pieces may come at once. Not from within one that is to go on. */

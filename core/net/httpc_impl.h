@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* httpc_impl: what httpc.c and mail.c share: the multi handle on the loop, and one transfer. Nobody else includes it. */
+/* httpc_impl: what httpc.c, http_wait.c and mail.c share: the multi handle on the loop, and one transfer. Nobody else includes it. */
 #ifndef TIDEGATE_CORE_NET_HTTPC_IMPL_H
 #define TIDEGATE_CORE_NET_HTTPC_IMPL_H
 
@@ -10,8 +10,8 @@
 
 /* The functions used: X(name without curl_). */
 #define CURL_FUNCTIONS(X)                                                                                                  \
-	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_pause) X(easy_strerror) X(slist_append)        \
-	X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
+	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_pause) X(easy_perform) X(easy_strerror)         \
+	X(slist_append) X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
 	X(multi_info_read) X(multi_assign) X(multi_cleanup)
 
 struct curl {
@@ -63,6 +63,13 @@ struct call *transfer_new(struct httpc *h, struct arena *a, str what,
                       void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg);
 /* Its handle, with what is the same for all: errors, answers, no signals. */
 int transfer_open(struct call *c, struct err *e) MUST_CHECK;
+/* A call over HTTP, not begun yet; *rc -1: it cannot be, for c->err. */
+struct call *transfer_http(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e),
+                           void *arg, int *rc);
+/* Tells what became of it, and frees it. */
+void transfer_ended(struct httpc *h, CURL *easy, CURLcode code);
+/* Tells `ans`, or c->err if it is NULL, and frees it. */
+void transfer_finish(struct call *c, const struct http_answer *ans);
 /* rc 0: it is with libcurl from now on. -1: c->err is told in the next turn. */
 void transfer_go(struct call *c, int rc);
 /* Options of libcurl from our strings; nothing if they are absent (text) or empty (blob). */

@@ -53,7 +53,7 @@ struct kafka_consumer {
 	char last[300];
 	VEC(struct part) parts;
 	rd_kafka_message_t *taken[BATCH];
-	size_t taken_n;
+	size_t taken_n, kept; /* kept: the last of them, to be given again */
 	struct kafka_record records[BATCH];
 	struct arena *arena;       /* what the records point to, beside the messages */
 };
@@ -270,10 +270,20 @@ kafka_consumer_store(struct kafka_consumer *c, const struct kafka_place *places,
 static void
 free_taken(struct kafka_consumer *c)
 {
-	for (size_t i = 0; i < c->taken_n; i++)
+	size_t gone = c->taken_n - c->kept;
+	for (size_t i = 0; i < gone; i++)
 		c->api->message_destroy(c->taken[i]);
-	c->taken_n = 0;
-	arena_reset(c->arena);
+	memmove(c->taken, c->taken + gone, c->kept * sizeof *c->taken);
+	memmove(c->records, c->records + gone, c->kept * sizeof *c->records);
+	c->taken_n = c->kept;
+	if (!c->kept)
+		arena_reset(c->arena);
+}
+
+void
+kafka_consumer_keep(struct kafka_consumer *c, size_t n)
+{
+	c->kept += n;
 }
 
 static size_t
@@ -376,7 +386,7 @@ kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_re
 	uint64_t woken;
 	rd_kafka_message_t *got[BATCH];
 	free_taken(c);
-	*n = 0;
+	*n = c->kept;
 	*out = c->records;
 	(void)!read(c->fd, &woken, sizeof woken); /* it is non-blocking; nothing there is fine */
 	serve_events(c, n);
@@ -388,6 +398,8 @@ kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_re
 		for (ssize_t i = 0; i < got_n; i++)
 			take_one(c, got[i], n);
 	}
+	c->kept = *n > most ? *n - most : 0;
+	*n -= c->kept;
 	keep_awake(c);
 	if (!c->over)
 		return 0;
@@ -418,7 +430,7 @@ kafka_consumer_begin(const struct kafka_consumer *c)
 static bool
 is_ours(str name)
 {
-	return str_eq(name, S("topic")) || str_eq(name, S("partition")) || str_eq(name, S("offset")) || str_eq(name, S("sasl.mechanism"));
+	return str_starts(name, S("registry.")) || str_eq(name, S("topic")) || str_eq(name, S("partition")) || str_eq(name, S("offset")) || str_eq(name, S("sasl.mechanism"));
 }
 
 static int
@@ -564,6 +576,7 @@ leave_group(struct kafka_consumer *c)
 void
 kafka_consumer_close(struct kafka_consumer *c)
 {
+	c->kept = 0;
 	free_taken(c);
 	if (c->single) {
 		c->api->consume_stop(c->single, c->partition);

@@ -6,8 +6,8 @@
  * What is known of errors and rebalances comes with kafka_consumer_take, which is therefore to be called whenever the descriptor
  * is readable, also by who wants no message, and after kafka_consumer_wait_ms at the latest, or the group takes its member for dead.
  *
- * Options of the target: topic; partition (then also offset, where to begin; absent: at the end) or group.id; sasl.mechanism; all others are settings of
- * librdkafka by their names, `auto.offset.reset` for one.
+ * Options of the target: topic; partition (then also offset, where to begin; absent: at the end) or group.id; sasl.mechanism; those that
+ * begin with "registry." are not for this; all others are settings of librdkafka by their names, `auto.offset.reset` for one.
  */
 #ifndef TIDEGATE_CORE_NET_KAFKA_CONSUMER_H
 #define TIDEGATE_CORE_NET_KAFKA_CONSUMER_H
@@ -44,6 +44,8 @@ int64_t kafka_consumer_begin(const struct kafka_consumer *c);
  * broker it waits a second at most for one to come back.
  */
 int kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_record **out, size_t *n, struct err *e) MUST_CHECK;
+/* The last `n` of what was taken come again with the next kafka_consumer_take that wants some. */
+void kafka_consumer_keep(struct kafka_consumer *c, size_t n);
 /* Partitions that are its own now. */
 size_t kafka_consumer_partitions(const struct kafka_consumer *c);
 /* Whether it reads; else *why says what is the matter, until it is over by itself. */

@@ -3,16 +3,19 @@
  * kafka: a producer of librdkafka. A message is sent when the broker has confirmed it (delivery report), never before. With acks=all the
  * producer is idempotent: what librdkafka itself sends again after a break is in the topic once.
  *
- * Options of the target: acks (all, 1), compression, linger.ms, sasl.mechanism. Keys choose the partition as Sarama does (FNV-1a), so
+ * Options of the target: acks (all, 1), compression, linger.ms, sasl.mechanism; with those of core/net/avro_registry.h bodies are JSON, and are
+ * sent as Avro. Keys choose the partition as Sarama does (FNV-1a), so
  * that messages of one key stay in the partition where Argo Events put them; without a key it is any.
  * number[0] is the partition, number[1] the offset.
  */
+#include "core/net/avro_registry.h"
 #include "core/net/kafka_conf.h"
 
 struct kafka {
 	const struct kafka_api *api;
 	rd_kafka_t *rk;
 	size_t under_way; /* of the batch: not reported yet */
+	struct avro_registry *registry; /* NULL: bodies go as they are */
 	bool denied;      /* the last error was about who we are */
 	char last[400];   /* last error of the connection: says why messages time out */
 };
@@ -94,6 +97,7 @@ kafka_close(void *conn)
 		k->api->purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 		k->api->destroy(k->rk);
 	}
+	avro_registry_free(k->registry);
 	free(k);
 }
 
@@ -125,6 +129,7 @@ kafka_open(const struct peer_target *t, struct err *e)
 		return NULL;
 	struct kafka *k = MEM_NEW(struct kafka);
 	k->api = api;
+	k->registry = avro_registry_new(t);
 	rd_kafka_conf_t *conf = api->conf_new();
 	api->conf_set_opaque(conf, k);
 	api->conf_set_dr_msg_cb(conf, on_report);
@@ -132,7 +137,7 @@ kafka_open(const struct peer_target *t, struct err *e)
 	api->conf_set_log_cb(conf, on_log);
 	if (configure(api, conf, t, e) < 0) {
 		api->conf_destroy(conf);
-		free(k);
+		kafka_close(k);
 		return NULL;
 	}
 	k->rk = api->new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
@@ -147,13 +152,13 @@ kafka_open(const struct peer_target *t, struct err *e)
 }
 
 static void
-produce(struct kafka *k, struct peer_message *m)
+produce(struct kafka *k, struct peer_message *m, str body)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	rd_kafka_vu_t *v = ARENA_ARRAY(a, rd_kafka_vu_t, m->headers_n + 5);
 	size_t n = 0;
 	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = str_z(a, m->to) };
-	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)m->body.p, m->body.n } };
+	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)body.p, body.n } };
 	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY };
 	v[n++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = m };
 	if (m->key.p)
@@ -171,16 +176,43 @@ produce(struct kafka *k, struct peer_message *m)
 	k->api->error_destroy(err);
 }
 
+/* As Avro. -1: the registry cannot say how, which is the same for all. */
+static int
+produce_avro(struct kafka *k, struct peer_message *m, struct err *e)
+{
+	struct buf body CLEANUP(free_buf) = { 0 };
+	struct err why;
+	if (avro_registry_encode(k->registry, m->body, &body, &why) == 0) {
+		produce(k, m, buf_str(&body));
+		return 0;
+	}
+	m->settled = !avro_registry_failed(&why);
+	err_set(m->settled ? &m->err : e, why.code, "kafka: %s", why.msg);
+	return m->settled ? 0 : -1;
+}
+
+static int
+produce_all(struct kafka *k, struct peer_message *const *m, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!k->registry)
+			produce(k, m[i], m[i]->body);
+		else if (produce_avro(k, m[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 kafka_send(void *conn, struct peer_message *const *m, size_t n, struct err *e)
 {
 	struct kafka *k = conn;
 	char why[300];
 	bool all = true;
-	for (size_t i = 0; i < n; i++)
-		produce(k, m[i]);
+	int rc = produce_all(k, m, n, e);
 	while (k->under_way) /* ends: message.timeout.ms bounds every message */
 		k->api->poll(k->rk, 1000);
+	if (rc < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		all &= m[i]->settled;
 	if (k->api->fatal_error(k->rk, why, sizeof why))

@@ -437,16 +437,17 @@ class KafkaProducer:
 
     def __init__(self, address, ahead=100000):
         self.lib = lib = ctypes.CDLL("librdkafka.so.1")
+        self.address = address
         for name in ("conf_new", "new", "produceva", "mock_cluster_new"):
             getattr(lib, "rd_kafka_" + name).restype = ctypes.c_void_p
         self.producer = self.client({"bootstrap.servers": address, "linger.ms": "5", "enable.idempotence": "true", "message.timeout.ms": "0",
                                      "queue.buffering.max.messages": str(ahead), "reconnect.backoff.max.ms": "1000"}) if address else None
 
-    def client(self, settings):
+    def client(self, settings, kind=0):
         conf, why = ctypes.c_void_p(self.lib.rd_kafka_conf_new()), ctypes.create_string_buffer(500)
         for name, value in dict({"log_level": "0"}, **settings).items():
             assert self.lib.rd_kafka_conf_set(conf, name.encode(), value.encode(), why, 500) == 0, why.value
-        return ctypes.c_void_p(self.lib.rd_kafka_new(0, conf, why, 500))
+        return ctypes.c_void_p(self.lib.rd_kafka_new(kind, conf, why, 500))
 
     def send(self, topic, value, key=None, partition=-1, headers=(), timestamp=0):
         """Bytes, or None for null."""
@@ -471,6 +472,33 @@ class KafkaProducer:
             add(self.HEADER, header=self.Value.Union.Header(name.encode(), ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p), len(text)))
         error = self.lib.rd_kafka_produceva(self.producer, (self.Value * len(parts))(*parts), len(parts))
         assert not error, topic
+
+    class Message(ctypes.Structure):
+        """rd_kafka_message_t"""
+        _fields_ = [("err", ctypes.c_int), ("topic", ctypes.c_void_p), ("partition", ctypes.c_int32), ("value", ctypes.c_void_p),
+                    ("n", ctypes.c_size_t)]
+
+    def consume(self, topic, n):
+        """The values of the first n messages of partition 0."""
+        self.lib.rd_kafka_topic_new.restype = ctypes.c_void_p
+        self.lib.rd_kafka_consume.restype = ctypes.POINTER(self.Message)
+        client = self.client({"bootstrap.servers": self.address}, 1)
+        place = ctypes.c_void_p(self.lib.rd_kafka_topic_new(client, topic.encode(), None))
+        assert self.lib.rd_kafka_consume_start(place, 0, ctypes.c_int64(0)) == 0
+        got = []
+        for _ in range(600):
+            m = self.lib.rd_kafka_consume(place, 0, 100)
+            if m and not m.contents.err:
+                got.append(ctypes.string_at(m.contents.value, m.contents.n))
+            if m:
+                self.lib.rd_kafka_message_destroy(m)
+            if len(got) == n:
+                break
+        self.lib.rd_kafka_consume_stop(place, 0)
+        self.lib.rd_kafka_topic_destroy(place)
+        self.lib.rd_kafka_destroy(client)
+        assert len(got) == n, got
+        return got
 
     def flush(self, seconds=60):
         assert self.lib.rd_kafka_flush(self.producer, seconds * 1000) == 0

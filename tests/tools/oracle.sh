@@ -18,6 +18,7 @@ make_one()
 		wrong=1
 	fi
 }
+make_one avro "" avro.jsonl
 make_one expr "" expr.jsonl
 make_one gjson "" gjson.jsonl
 make_one gotmpl "" gotmpl.jsonl
