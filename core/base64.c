@@ -20,6 +20,18 @@ base64_encode(struct arena *a, str bytes)
 	return (str){ text, n };
 }
 
+str
+base64_url_encode(struct arena *a, str bytes)
+{
+	str text = base64_encode(a, bytes);
+	char *p = (char *)(uintptr_t)text.p; /* our own copy */
+	while (text.n && p[text.n - 1] == '=')
+		text.n--;
+	for (size_t i = 0; i < text.n; i++)
+		p[i] = p[i] == '+' ? '-' : p[i] == '/' ? '_' : p[i];
+	return text;
+}
+
 static int
 digit(char c)
 {

@@ -7,6 +7,8 @@
 
 /* The standard alphabet with padding. */
 str base64_encode(struct arena *a, str bytes);
+/* The alphabet for URLs, without padding (section 5; RFC 7515, 2). */
+str base64_url_encode(struct arena *a, str bytes);
 /* Accepts the standard and the URL alphabet, with or without padding; white space is skipped. ERR_INVALID otherwise. */
 int base64_decode(struct arena *a, str text, str *out, struct err *e) MUST_CHECK;
 

@@ -4,8 +4,9 @@
  * one partition is read on from where it was left, and not from its end again; a group that is new keeps the place where it began; errors are
  * shown and tried again for ever; certificates are verified. A message whose value is null has a null body.
  */
-#include "core/net/kafka_conf.h"
+#include "core/crypto.h"
 #include "core/net/kafka_config.h"
+#include "core/net/kafka_login.h"
 #include "core/tz.h"
 #include "sources/check.h"
 #include "sources/kafka_feed.h"
@@ -13,7 +14,7 @@
 #include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
-enum { OPTIONS = 9 }; /* beside those of `config` */
+enum { OPTIONS = 10 }; /* beside those of `config` */
 
 struct kafka_msk {
 	str region;
@@ -62,14 +63,6 @@ struct kafka_source {
 };
 
 static void
-check_sasl(const struct kafka_source *s, const struct val *in, struct decode *c)
-{
-	if (s->sasl && !kafka_mechanism_served(s->sasl->mechanism))
-		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\"",
-			STR_ARG(s->sasl->mechanism));
-}
-
-static void
 check_partition(const struct kafka_source *s, const struct val *in, struct decode *c)
 {
 	int32_t partition;
@@ -85,11 +78,29 @@ check_partition(const struct kafka_source *s, const struct val *in, struct decod
 		source_need(s->consumer_group->group_name, s->consumer_group->src, c, "groupName");
 }
 
+/* `endpoint`: the one of `config` that gives tokens. */
+static void
+check_login(const struct kafka_source *s, str endpoint, const struct val *in, struct decode *c)
+{
+	bool tokens = s->sasl && str_eq(s->sasl->mechanism, S("OAUTHBEARER"));
+	if (s->aws_msk_iam_auth && !s->aws_msk_iam_auth->region.n)
+		decode_error(c, s->aws_msk_iam_auth->src, NULL, "region must be specified");
+	if (s->aws_msk_iam_auth && s->sasl)
+		decode_warn(c, in, "sasl", "has no effect beside awsMskIamAuth");
+	else if (s->sasl && !kafka_mechanism_served(s->sasl->mechanism))
+		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use " KAFKA_MECHANISMS, STR_ARG(s->sasl->mechanism));
+	else if (tokens && !endpoint.p)
+		decode_warn(c, in, "sasl", KAFKA_LOGIN_NONE);
+	else if (!tokens && endpoint.p)
+		decode_warn(c, in, "config", "sasl.oauthbearer.token.endpoint.url has no effect without sasl.mechanism OAUTHBEARER");
+}
+
 static void
 check_config(const struct kafka_source *s, const struct val *in, struct decode *c)
 {
 	struct kafka_config config = { .arena = c->arena };
 	kafka_config_read(&config, s->config);
+	check_login(s, kafka_config_get(&config, KAFKA_LOGIN_ENDPOINT), in, c);
 	for (size_t i = 0; i < config.findings.n; i++) {
 		const struct kafka_finding *f = &config.findings.p[i];
 		diag_into_text(c->diags, (f->wrong ? decode_error : decode_warn)(c, in, "config", "%.*s", STR_ARG(f->text)), f->line);
@@ -105,18 +116,15 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_need(s->url, in, c, "url");
 	source_need(s->topic, in, c, "topic");
 	check_partition(s, in, c);
-	check_sasl(s, in, c);
 	check_config(s, in, c);
 	if (s->schema_registry && !s->json_body)
 		decode_warn(c, in, "schemaRegistry", "has no effect without jsonBody: the body is the message in base64");
-	if (s->aws_msk_iam_auth && !s->aws_msk_iam_auth->region.n)
-		decode_error(c, s->aws_msk_iam_auth->src, NULL, "region must be specified");
 }
 
 static const struct schema kafka_source_schema = { "KafkaEventSource", "Messages of a Kafka topic.",
 	sizeof(struct kafka_source), (const struct field[]){
-	FIELD_PTR(struct kafka_source, aws_msk_iam_auth, "awsMskIamAuth", LATER, &kafka_msk_schema,
-		.doc = "Identify by AWS IAM.", .hint = "use sasl with SCRAM-SHA-512, which the service has as well"),
+	FIELD_PTR(struct kafka_source, aws_msk_iam_auth, "awsMskIamAuth", 0, &kafka_msk_schema,
+		.doc = "Identify by AWS IAM to Amazon MSK, with the keys of the environment, over TLS."),
 	FIELD(struct kafka_source, config, "config", 0,
 		.doc = "Settings of the client, YAML: names of Sarama's Config, or librdkafka's own."),
 	FIELD_PTR(struct kafka_source, connection_backoff, "connectionBackoff", 0, &backoff_schema,
@@ -219,13 +227,20 @@ make_event(const struct kafka_reader *r, const struct kafka_record *record, stru
 /* ---- connections ------------------------------------------------------------------------------------------------------ */
 
 static int
-log_in(struct source *s, const struct sasl_config *sasl, struct arena *a, struct peer_target *t, struct err *e)
+log_in(struct source *src, const struct kafka_source *s, struct arena *a, struct peer_target *t, struct http_header *room, struct err *e)
 {
-	if (!sasl)
+	if (s->aws_msk_iam_auth) {
+		t->tls = true;
+		kafka_option(t, room, "sasl.mechanism", S("OAUTHBEARER"));
+		kafka_option(t, room, KAFKA_LOGIN_REGION, s->aws_msk_iam_auth->region);
+		return crypto_load(e); /* signing is the feed's thread's */
+	}
+	if (!s->sasl)
 		return 0;
-	if (feed_secret(s, sasl->user, a, &t->user, e) < 0)
+	kafka_option(t, room, "sasl.mechanism", s->sasl->mechanism);
+	if (feed_secret(src, s->sasl->user, a, &t->user, e) < 0)
 		return -1;
-	return feed_secret(s, sasl->password, a, &t->password, e);
+	return feed_secret(src, s->sasl->password, a, &t->password, e);
 }
 
 static void
@@ -271,10 +286,8 @@ target(struct source *src, struct arena *a, struct peer_target *t, struct err *e
 	kafka_config_free(&config);
 	kafka_option(t, room, "topic", arena_dup(a, s->topic));
 	add_place(s, feed_context(src), a, t, room);
-	if (s->sasl)
-		kafka_option(t, room, "sasl.mechanism", s->sasl->mechanism);
 	t->address = s->url;
-	if (add_registry(src, s->schema_registry, a, t, room, e) < 0 || log_in(src, s->sasl, a, t, e) < 0)
+	if (add_registry(src, s->schema_registry, a, t, room, e) < 0 || log_in(src, s, a, t, room, e) < 0)
 		return -1;
 	return feed_tls(src, s->tls, a, t, e);
 }

@@ -5,13 +5,17 @@
  * milliseconds, as its description says (Argo takes nanoseconds). Every message carries the firing's id as a header.
  */
 #include "core/net/avro_registry.h"
-#include "core/net/kafka_conf.h"
+#include "core/net/kafka_config.h"
+#include "core/net/kafka_login.h"
 #include "triggers/broker.h"
 #include "triggers/call.h"
 #include "triggers/check.h"
 
+enum { LOGIN_SETTINGS = 3 }; /* what `config` may have */
+
 struct kafka_trigger {
 	bool compress;
+	str config;
 	int64_t flush_frequency;
 	struct kvs headers;
 	LIST_OF(struct trigger_parameter) parameters;
@@ -29,6 +33,34 @@ struct kafka_trigger {
 	const struct val *src;
 };
 
+/* Of a client's settings those of the token endpoint are here for OAUTHBEARER; the others have fields. */
+static void
+check_config(const struct kafka_config *config, const struct val *in, struct decode *c)
+{
+	for (size_t i = 0; i < config->findings.n; i++) {
+		const struct kafka_finding *f = &config->findings.p[i];
+		diag_into_text(c->diags, (f->wrong ? decode_error : decode_warn)(c, in, "config", "%.*s", STR_ARG(f->text)), f->line);
+	}
+	for (size_t i = 0; i < config->settings.n; i++)
+		if (!str_starts(config->settings.p[i].name, S("login.")))
+			decode_error(c, in, "config", "%.*s: a trigger takes sasl.oauthbearer.token.endpoint.url, .scope and .extensions only",
+			             STR_ARG(config->settings.p[i].name));
+}
+
+static void
+check_login(const struct kafka_trigger *t, const struct val *in, struct decode *c)
+{
+	struct kafka_config config = { .arena = c->arena };
+	bool tokens = t->sasl && str_eq(t->sasl->mechanism, S("OAUTHBEARER"));
+	kafka_config_read(&config, t->config);
+	check_config(&config, in, c);
+	if (t->sasl && !kafka_mechanism_served(t->sasl->mechanism))
+		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use " KAFKA_MECHANISMS, STR_ARG(t->sasl->mechanism));
+	else if (tokens && !kafka_config_get(&config, KAFKA_LOGIN_ENDPOINT).p)
+		decode_warn(c, in, "sasl", KAFKA_LOGIN_NONE);
+	kafka_config_free(&config);
+}
+
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -37,14 +69,14 @@ check(void *obj, const struct val *in, struct decode *c)
 	trigger_need(t->url, in, c, "url");
 	trigger_need_payload(t->payload.n, in, c);
 	trigger_need(t->topic, in, c, "topic");
-	if (t->sasl && !kafka_mechanism_served(t->sasl->mechanism))
-		decode_later(c, val_get(in, S("sasl")), "mechanism", "mechanism %.*s: not served yet; use \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\"",
-			STR_ARG(t->sasl->mechanism));
+	check_login(t, in, c);
 }
 
 static const struct schema kafka_trigger_schema = { "KafkaTrigger", "Sends to a Kafka topic.",
 	sizeof(struct kafka_trigger), (const struct field[]){
 	FIELD(struct kafka_trigger, compress, "compress", 0, .doc = "Pack messages, with Snappy."),
+	FIELD(struct kafka_trigger, config, "config", 0,
+		.doc = "Where OAUTHBEARER gets tokens, by librdkafka's names, YAML: sasl.oauthbearer.token.endpoint.url, .scope, .extensions. Ours."),
 	FIELD(struct kafka_trigger, flush_frequency, "flushFrequency", 0, .min = 0, .max = INT32_MAX,
 		.doc = "Longest wait before messages are sent, in milliseconds."),
 	FIELD(struct kafka_trigger, headers, "headers", 0, .doc = "Headers of the message."),
@@ -71,13 +103,26 @@ static const struct schema kafka_trigger_schema = { "KafkaTrigger", "Sends to a 
 	FIELD_SRC(struct kafka_trigger, src),
 	{ 0 } }, check };
 
-static int
-log_in(struct broker_call *b, const struct sasl_config *s, struct err *e)
+static void
+add_login_settings(struct broker_call *b, const struct kafka_trigger *t)
 {
+	struct kafka_config config = { .arena = firing_arena(b->firing) };
+	kafka_config_read(&config, t->config);
+	for (size_t i = 0; i < config.settings.n && i < LOGIN_SETTINGS; i++)
+		broker_option(b, config.settings.p[i].name, config.settings.p[i].value);
+	kafka_config_free(&config);
+}
+
+static int
+log_in(struct broker_call *b, const struct kafka_trigger *t, struct err *e)
+{
+	const struct sasl_config *s = t->sasl;
 	if (!s)
 		return 0;
 	if (!kafka_mechanism_served(s->mechanism))
-		return err_set(e, ERR_UNSUPPORTED, "sasl mechanism %.*s is not served: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are", STR_ARG(s->mechanism));
+		return err_set(e, ERR_UNSUPPORTED, "sasl mechanism %.*s is not served: use " KAFKA_MECHANISMS, STR_ARG(s->mechanism));
+	if (str_eq(s->mechanism, S("OAUTHBEARER")))
+		add_login_settings(b, t);
 	broker_option(b, S("sasl.mechanism"), s->mechanism);
 	if (call_secret(b->firing, s->user, &b->target.user, e) < 0)
 		return -1;
@@ -129,7 +174,7 @@ fire(struct firing *f)
 		broker_option(b, S("compression"), S("snappy"));
 	if (t->flush_frequency)
 		broker_option(b, S("linger.ms"), arena_fmt(firing_arena(f), "%lld", (long long)t->flush_frequency));
-	bool ready = add_registry(b, t->schema_registry, &e) == 0 && log_in(b, t->sasl, &e) == 0 && broker_tls(b, t->tls, &e) == 0 &&
+	bool ready = add_registry(b, t->schema_registry, &e) == 0 && log_in(b, t, &e) == 0 && broker_tls(b, t->tls, &e) == 0 &&
 		add_headers(b, t, &e) == 0;
 	broker_send(b, ready ? NULL : &e);
 }

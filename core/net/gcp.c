@@ -12,19 +12,6 @@ enum { LIFE_S = 3600 /* what is asked for, and the most there is */, METADATA_MS
 
 /* ---- the account's key ------------------------------------------------------------------------------------------------- */
 
-/* base64 for URLs, without padding (RFC 7515, 2). */
-static str
-base64_url(struct arena *a, str bytes)
-{
-	str text = base64_encode(a, bytes);
-	char *p = (char *)(uintptr_t)text.p; /* our own copy */
-	for (size_t i = 0; i < text.n; i++)
-		p[i] = p[i] == '+' ? '-' : p[i] == '/' ? '_' : p[i];
-	while (text.n && text.p[text.n - 1] == '=')
-		text.n--;
-	return text;
-}
-
 static str
 claims(struct arena *a, const struct val *key, str scope, int64_t now_ns)
 {
@@ -54,10 +41,10 @@ signed_claims(struct arena *a, const struct val *key, str scope, int64_t now_ns,
 {
 	unsigned char signature[CRYPTO_RSA_MAX];
 	size_t n = 0;
-	str text = arena_fmt(a, "%.*s.%.*s", STR_ARG(base64_url(a, head(a, key))), STR_ARG(base64_url(a, claims(a, key, scope, now_ns))));
+	str text = arena_fmt(a, "%.*s.%.*s", STR_ARG(base64_url_encode(a, head(a, key))), STR_ARG(base64_url_encode(a, claims(a, key, scope, now_ns))));
 	if (crypto_rs256(val_get_str(key, "private_key"), text, signature, &n, e) < 0)
 		return err_wrap(e, "private_key of the service account");
-	*out = arena_fmt(a, "%.*s.%.*s", STR_ARG(text), STR_ARG(base64_url(a, (str){ (const char *)signature, n })));
+	*out = arena_fmt(a, "%.*s.%.*s", STR_ARG(text), STR_ARG(base64_url_encode(a, (str){ (const char *)signature, n })));
 	return 0;
 }
 

@@ -40,6 +40,7 @@ int
 kafka_conf_target(const struct kafka_api *k, rd_kafka_conf_t *conf, struct arena *a, const struct peer_target *t, struct err *e)
 {
 	str mechanism = peer_option(t, "sasl.mechanism");
+	bool by_name = mechanism.p && !str_eq(mechanism, S("OAUTHBEARER")); /* that has tokens: kafka_login.h */
 	const struct {
 		const char *name;
 		str value;
@@ -49,8 +50,8 @@ kafka_conf_target(const struct kafka_api *k, rd_kafka_conf_t *conf, struct arena
 		{ "socket.keepalive.enable", S("true") },
 		{ "security.protocol", protocol_of(mechanism.p, t->tls) },
 		{ "sasl.mechanism", mechanism },
-		{ "sasl.username", mechanism.p ? t->user : STR_NONE },
-		{ "sasl.password", mechanism.p ? t->password : STR_NONE },
+		{ "sasl.username", by_name ? t->user : STR_NONE },
+		{ "sasl.password", by_name ? t->password : STR_NONE },
 		{ "ssl.ca.pem", t->ca_pem },
 		{ "ssl.certificate.pem", t->cert_pem },
 		{ "ssl.key.pem", t->key_pem },
@@ -66,7 +67,7 @@ kafka_conf_target(const struct kafka_api *k, rd_kafka_conf_t *conf, struct arena
 bool
 kafka_mechanism_served(str mechanism)
 {
-	return str_eq(mechanism, S("PLAIN")) || str_eq(mechanism, S("SCRAM-SHA-256")) || str_eq(mechanism, S("SCRAM-SHA-512"));
+	return !str_eq(mechanism, S("GSSAPI"));
 }
 
 /* ---- errors --------------------------------------------------------------------------------------------------------- */

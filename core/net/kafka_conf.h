@@ -43,7 +43,8 @@ enum err_code kafka_error_code(int err);
  * failed: Connection refused (after 3ms in state CONNECT)"): "host:1: Connection refused".
  */
 void kafka_reason(const char *reason, char *out, size_t room);
-/* The mechanisms of SASL that are served. */
+/* The mechanisms of SASL that are served, and all of them for messages. Not GSSAPI: neither Argo nor we have fields for realm and key table. */
+#define KAFKA_MECHANISMS "\"PLAIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-512\" or \"OAUTHBEARER\""
 bool kafka_mechanism_served(str mechanism);
 
 #endif

@@ -4,14 +4,14 @@
 #include <strings.h>
 
 #include "core/diag.h"
-#include "core/net/kafka_conf.h"
+#include "core/net/kafka_login.h"
 
-enum meaning { TEXT, FLAG, NOT_FLAG, NUMBER, MILLISECONDS, LEVEL, TRUE_ONLY, NO_EFFECT, REFUSED };
+enum meaning { TEXT, FLAG, NOT_FLAG, NUMBER, MILLISECONDS, LEVEL, TRUE_ONLY, OIDC_ONLY, LOGIN, NO_EFFECT, REFUSED };
 
 struct row {
 	const char *name;    /* Sarama's, with dots between */
 	enum meaning meaning;
-	const char *setting; /* librdkafka's; of NO_EFFECT and REFUSED: why */
+	const char *setting; /* librdkafka's; of LOGIN: ours (kafka_login.h); of NO_EFFECT, REFUSED and those of one value: why */
 };
 
 #define BY_ITSELF "the client decides that by itself"
@@ -111,6 +111,14 @@ static const struct row rows[] = {
 	{ "ssl.cipher.suites", TEXT, "ssl.cipher.suites" },
 	{ "ssl.curves.list", TEXT, "ssl.curves.list" },
 	{ "ssl.sigalgs.list", TEXT, "ssl.sigalgs.list" },
+	{ "sasl.oauthbearer.method", OIDC_ONLY, "tokens come from a token endpoint: write oidc" },
+	{ "sasl.oauthbearer.token.endpoint.url", LOGIN, KAFKA_LOGIN_ENDPOINT },
+	{ "sasl.oauthbearer.scope", LOGIN, KAFKA_LOGIN_SCOPE },
+	{ "sasl.oauthbearer.extensions", LOGIN, KAFKA_LOGIN_EXTENSIONS },
+	{ "sasl.oauthbearer.client.id", REFUSED, "use sasl.userSecret" },
+	{ "sasl.oauthbearer.client.secret", REFUSED, "use sasl.passwordSecret" },
+	{ "sasl.oauthbearer.config", REFUSED, "tokens come from a token endpoint" },
+	{ "enable.sasl.oauthbearer.unsecure.jwt", REFUSED, "tokens come from a token endpoint" },
 	{ "group.id", REFUSED, "use the source's consumerGroup.groupName" },
 	{ "auto.offset.reset", REFUSED, "use the source's consumerGroup.oldest" },
 	{ "partition.assignment.strategy", REFUSED, "use the source's consumerGroup.rebalanceStrategy" },
@@ -207,11 +215,39 @@ value_of(struct kafka_config *c, const struct row *row, str text)
 	}
 }
 
+/* Whether there is only one value for it, which is no setting. */
+static bool
+is_fixed(const struct row *row)
+{
+	return row->meaning == TRUE_ONLY || row->meaning == OIDC_ONLY;
+}
+
+static bool
+is_the_one(const struct row *row, str value)
+{
+	return !is_fixed(row) || str_eq(row->meaning == OIDC_ONLY ? value : flag_of(value, false), row->meaning == OIDC_ONLY ? S("oidc") : S("true"));
+}
+
+/* What is ours. */
+static int
+check_login(struct kafka_config *c, const struct row *row, str value, struct err *e)
+{
+	const char **names;
+	size_t n;
+	if (!strcmp(row->setting, KAFKA_LOGIN_EXTENSIONS))
+		return kafka_login_extensions(value, c->arena, &names, &n, e);
+	if (!strcmp(row->setting, KAFKA_LOGIN_ENDPOINT) && !str_starts(value, S("https://")) && !str_starts(value, S("http://")))
+		return err_set(e, ERR_INVALID, "must be a URL");
+	return 0;
+}
+
 /* What librdkafka itself says of the value. */
 static bool
 is_good(struct kafka_config *c, const struct row *row, str value, struct err *e)
 {
 	struct err absent;
+	if (row->meaning == LOGIN)
+		return check_login(c, row, value, e) == 0;
 	const struct kafka_api *k = kafka_load(&absent);
 	if (!k)
 		return true;
@@ -232,11 +268,11 @@ set(struct kafka_config *c, const struct row *row, const struct val *at)
 	str text = text_of(c, at), value = text.p ? value_of(c, row, text) : STR_NONE;
 	if (!value.p)
 		find(c, true, at, arena_fmt(c->arena, "%s: \"%.*s\" is no value for it", row->name, STR_ARG(text)));
-	else if (row->meaning == TRUE_ONLY && !str_eq(flag_of(value, false), S("true")))
+	else if (!is_the_one(row, value))
 		find(c, true, at, arena_fmt(c->arena, "%s: %s", row->name, row->setting));
-	else if (row->meaning != TRUE_ONLY && !is_good(c, row, value, &e))
+	else if (!is_fixed(row) && !is_good(c, row, value, &e))
 		find(c, true, at, arena_fmt(c->arena, "%s: %s", row->name, e.msg));
-	else if (row->meaning != TRUE_ONLY)
+	else if (!is_fixed(row))
 		*VEC_PUSH(&c->settings) = (struct http_header){ str_c(row->setting), value };
 }
 
@@ -291,4 +327,13 @@ kafka_config_free(struct kafka_config *c)
 {
 	VEC_FREE(&c->settings);
 	VEC_FREE(&c->findings);
+}
+
+str
+kafka_config_get(const struct kafka_config *c, const char *name)
+{
+	for (size_t i = 0; i < c->settings.n; i++)
+		if (str_eq(c->settings.p[i].name, str_c(name)))
+			return c->settings.p[i].value;
+	return STR_NONE;
 }

@@ -22,5 +22,7 @@ struct kafka_config {
 /* Reads `text` into *c, whose arena is set. Values are tried on librdkafka itself, if it is installed. */
 void kafka_config_read(struct kafka_config *c, str text);
 void kafka_config_free(struct kafka_config *c);
+/* A setting by its name as librdkafka or kafka_login.h has it; absent: not set. */
+str kafka_config_get(const struct kafka_config *c, const char *name);
 
 #endif

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/net/kafka_conf.h"
+#include "core/net/kafka_login.h"
 
 enum {
 	BATCH = 256,
@@ -34,6 +34,7 @@ struct kafka_consumer {
 	const char *topic;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *events, *messages;
+	struct kafka_login login;
 	bool group;                /* else one partition is read: */
 	rd_kafka_topic_t *single;
 	int32_t partition;
@@ -86,6 +87,18 @@ on_error(rd_kafka_t *rk UNUSED, int err, const char *reason, void *opaque)
 			set_why(c, err, c->last);
 		}
 	}
+}
+
+/* Without a token there is no connection; with others of the secrets there may be. */
+static void
+on_refresh(rd_kafka_t *rk, const char *config UNUSED, void *opaque)
+{
+	struct kafka_consumer *c = opaque;
+	struct err e;
+	if (kafka_login_refresh(&c->login, rk, &e) == 0)
+		return;
+	c->over = true;
+	err_set(&c->why, e.code, "kafka: %s", e.msg);
 }
 
 static void
@@ -430,7 +443,7 @@ kafka_consumer_begin(const struct kafka_consumer *c)
 static bool
 is_ours(str name)
 {
-	return str_starts(name, S("registry.")) || str_eq(name, S("topic")) || str_eq(name, S("partition")) || str_eq(name, S("offset")) || str_eq(name, S("sasl.mechanism"));
+	return str_starts(name, S("registry.")) || str_starts(name, S("login.")) || str_eq(name, S("topic")) || str_eq(name, S("partition")) || str_eq(name, S("offset")) || str_eq(name, S("sasl.mechanism"));
 }
 
 static int
@@ -472,6 +485,8 @@ new_client(struct kafka_consumer *c, const struct peer_target *t, struct err *e)
 	c->api->conf_set_error_cb(conf, on_error);
 	c->api->conf_set_log_cb(conf, on_log);
 	c->api->conf_set_rebalance_cb(conf, on_rebalance);
+	if (kafka_login_wanted(t))
+		c->api->conf_set_oauthbearer_token_refresh_cb(conf, on_refresh);
 	rd_kafka_t *rk = configure(c, conf, t, e) < 0 ? NULL : c->api->new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
 	if (!rk) {
 		if (!e->code)
@@ -488,7 +503,9 @@ reach(struct kafka_consumer *c, struct err *e)
 	size_t none = 0; /* nothing is subscribed to yet */
 	for (int waited = 0; waited < PEER_WAIT_MS && !c->over; waited += PROBE_MS) {
 		c->down = true;
-		probe(c, PROBE_MS);
+		serve_events(c, &none);
+		if (!c->over)
+			probe(c, PROBE_MS);
 		if (!c->down)
 			return 0;
 		serve_events(c, &none);
@@ -591,6 +608,7 @@ kafka_consumer_close(struct kafka_consumer *c)
 	if (c->rk)
 		c->api->destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	VEC_FREE(&c->parts);
+	kafka_login_end(&c->login);
 	arena_free(c->arena);
 	close_fd(&c->fd);
 	free(c->user);
@@ -630,6 +648,7 @@ kafka_consumer_open(const struct peer_target *t, struct err *e)
 	                              .group = !peer_option(t, "partition").p, .oldest = str_eq(peer_option(t, "auto.offset.reset"), S("earliest")) };
 	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->topic = peer_option(t, "topic").p;
+	kafka_login_begin(&c->login, api, t);
 	c->alive_ms = alive_ms(peer_option(t, "max.poll.interval.ms"));
 	if (c->fd < 0)
 		err_errno(e, "kafka: eventfd");

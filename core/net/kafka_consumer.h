@@ -7,7 +7,7 @@
  * is readable, also by who wants no message, and after kafka_consumer_wait_ms at the latest, or the group takes its member for dead.
  *
  * Options of the target: topic; partition (then also offset, where to begin; absent: at the end) or group.id; sasl.mechanism; those that
- * begin with "registry." are not for this; all others are settings of librdkafka by their names, `auto.offset.reset` for one.
+ * begin with "registry." are not for this, those with "login." of core/net/kafka_login.h; all others are settings of librdkafka by their names, `auto.offset.reset` for one.
  */
 #ifndef TIDEGATE_CORE_NET_KAFKA_CONSUMER_H
 #define TIDEGATE_CORE_NET_KAFKA_CONSUMER_H

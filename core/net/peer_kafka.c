@@ -9,12 +9,13 @@
  * number[0] is the partition, number[1] the offset.
  */
 #include "core/net/avro_registry.h"
-#include "core/net/kafka_conf.h"
+#include "core/net/kafka_login.h"
 
 struct kafka {
 	const struct kafka_api *api;
 	rd_kafka_t *rk;
 	size_t under_way; /* of the batch: not reported yet */
+	struct kafka_login login;
 	struct avro_registry *registry; /* NULL: bodies go as they are */
 	bool denied;      /* the last error was about who we are */
 	char last[400];   /* last error of the connection: says why messages time out */
@@ -44,6 +45,19 @@ on_error(rd_kafka_t *c, int err, const char *reason, void *opaque)
 		return; /* says less than what came before it */
 	k->denied = kafka_error_code(err) == ERR_UNAUTHENTICATED;
 	snprintf(k->last, sizeof k->last, "%s", reason);
+}
+
+/* Nobody will take what waits: it is not to wait for its time. */
+static void
+on_refresh(rd_kafka_t *rk, const char *config UNUSED, void *opaque)
+{
+	struct kafka *k = opaque;
+	struct err e;
+	if (kafka_login_refresh(&k->login, rk, &e) == 0)
+		return;
+	k->denied = e.code == ERR_UNAUTHENTICATED;
+	snprintf(k->last, sizeof k->last, "%s", e.msg);
+	k->api->purge(rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
 static void
@@ -98,6 +112,7 @@ kafka_close(void *conn)
 		k->api->destroy(k->rk);
 	}
 	avro_registry_free(k->registry);
+	kafka_login_end(&k->login);
 	free(k);
 }
 
@@ -107,6 +122,9 @@ reach(struct kafka *k, struct err *e)
 {
 	const struct rd_kafka_metadata *md;
 	for (int waited = 0; waited < PEER_WAIT_MS; waited += 1000) {
+		k->api->poll(k->rk, 0);
+		if (k->denied)
+			break;
 		rd_kafka_resp_err_t err = k->api->metadata(k->rk, 0, NULL, &md, 1000);
 		if (!err) {
 			k->api->metadata_destroy(md);
@@ -130,11 +148,14 @@ kafka_open(const struct peer_target *t, struct err *e)
 	struct kafka *k = MEM_NEW(struct kafka);
 	k->api = api;
 	k->registry = avro_registry_new(t);
+	kafka_login_begin(&k->login, api, t);
 	rd_kafka_conf_t *conf = api->conf_new();
 	api->conf_set_opaque(conf, k);
 	api->conf_set_dr_msg_cb(conf, on_report);
 	api->conf_set_error_cb(conf, on_error);
 	api->conf_set_log_cb(conf, on_log);
+	if (kafka_login_wanted(t))
+		api->conf_set_oauthbearer_token_refresh_cb(conf, on_refresh);
 	if (configure(api, conf, t, e) < 0) {
 		api->conf_destroy(conf);
 		kafka_close(k);

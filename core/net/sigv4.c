@@ -150,7 +150,7 @@ add_headers(struct buf *b, struct arena *a, str host, const struct http_header *
 }
 
 static str
-canonical(const struct sigv4_request *r, const struct http_header *headers, size_t headers_n, struct arena *a, str *names)
+canonical(const struct sigv4_request *r, const struct http_header *headers, size_t headers_n, str body, struct arena *a, str *names)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	str path = r->path.n ? r->path : S("/");
@@ -160,7 +160,6 @@ canonical(const struct sigv4_request *r, const struct http_header *headers, size
 	add_query(&b, a, r->query);
 	buf_addc(&b, '\n');
 	add_headers(&b, a, r->host, headers, headers_n, names);
-	str body = hash_hex(a, r->body);
 	buf_addf(&b, "\n\n%.*s\n%.*s", STR_ARG(*names), STR_ARG(body));
 	return arena_dup(a, buf_str(&b));
 }
@@ -180,8 +179,16 @@ hmac(struct arena *a, str key, str message)
 }
 
 static str
-sign(const struct sigv4_request *r, const struct sigv4_keys *k, str day, str text, struct arena *a)
+scope_of(const struct sigv4_request *r, str at, struct arena *a)
 {
+	return arena_fmt(a, "%.*s/%.*s/%.*s/aws4_request", STR_ARG(str_slice(at, 0, 8)), STR_ARG(r->region), STR_ARG(r->service));
+}
+
+static str
+sign(const struct sigv4_request *r, const struct sigv4_keys *k, str at, str request, struct arena *a)
+{
+	str day = str_slice(at, 0, 8), scope = scope_of(r, at, a), hash = hash_hex(a, request);
+	str text = arena_fmt(a, ALGORITHM "\n%.*s\n%.*s\n%.*s", STR_ARG(at), STR_ARG(scope), STR_ARG(hash));
 	str key = hmac(a, arena_fmt(a, "AWS4%.*s", STR_ARG(k->secret_key)), day);
 	key = hmac(a, key, r->region);
 	key = hmac(a, key, r->service);
@@ -205,7 +212,7 @@ sigv4_sign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t no
 {
 	struct http_header *out = ARENA_ARRAY(a, struct http_header, r->headers_n + SIGV4_HEADERS);
 	size_t count = 0;
-	str at = timestamp(a, now_ns), day = str_slice(at, 0, 8), names;
+	str at = timestamp(a, now_ns), names, scope = scope_of(r, at, a);
 	for (size_t i = 0; i < r->headers_n; i++)
 		out[count++] = r->headers[i];
 	out[count++] = (struct http_header){ S("X-Amz-Date"), at };
@@ -213,13 +220,29 @@ sigv4_sign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t no
 		out[count++] = (struct http_header){ S("X-Amz-Content-Sha256"), hash_hex(a, r->body) };
 	if (k->session_token.n)
 		out[count++] = (struct http_header){ S("X-Amz-Security-Token"), k->session_token };
-	str scope = arena_fmt(a, "%.*s/%.*s/%.*s/aws4_request", STR_ARG(day), STR_ARG(r->region), STR_ARG(r->service));
-	str request = hash_hex(a, canonical(r, out, count, a, &names));
-	str text = arena_fmt(a, ALGORITHM "\n%.*s\n%.*s\n%.*s", STR_ARG(at), STR_ARG(scope), STR_ARG(request));
-	str signature = sign(r, k, day, text, a);
+	str signature = sign(r, k, at, canonical(r, out, count, hash_hex(a, r->body), a, &names), a);
 	out[count++] = (struct http_header){ S("Authorization"),
 		arena_fmt(a, ALGORITHM " Credential=%.*s/%.*s, SignedHeaders=%.*s, Signature=%.*s", STR_ARG(k->access_key), STR_ARG(scope),
 		          STR_ARG(names), STR_ARG(signature)) };
 	*n = count;
 	return out;
+}
+
+str
+sigv4_presign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t now_ns, int seconds, struct arena *a)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	struct sigv4_request signed_ = *r;
+	str at = timestamp(a, now_ns), names, scope = scope_of(r, at, a);
+	str credential = sigv4_encode(a, arena_fmt(a, "%.*s/%.*s", STR_ARG(k->access_key), STR_ARG(scope)), false);
+	buf_addf(&b, "%.*s%sX-Amz-Algorithm=" ALGORITHM "&X-Amz-Credential=%.*s&X-Amz-Date=%.*s&X-Amz-Expires=%d", STR_ARG(r->query), r->query.n ? "&" : "",
+	         STR_ARG(credential), STR_ARG(at), seconds);
+	if (k->session_token.n)
+		buf_addf(&b, "&X-Amz-Security-Token=%.*s", STR_ARG(sigv4_encode(a, k->session_token, false)));
+	buf_add(&b, S("&X-Amz-SignedHeaders=host"));
+	signed_.query = buf_str(&b);
+	str body = r->once_encoded ? S("UNSIGNED-PAYLOAD") : hash_hex(a, S("")); /* s3 leaves it open */
+	str signature = sign(r, k, at, canonical(&signed_, NULL, 0, body, a, &names), a);
+	buf_addf(&b, "&X-Amz-Signature=%.*s", STR_ARG(signature));
+	return arena_dup(a, buf_str(&b));
 }

@@ -32,6 +32,10 @@ enum { SIGV4_HEADERS = 4 }; /* added by sigv4_sign, at most */
  * Authorization), in `a`; *n of them. `now_ns` is the time of the signature; AWS takes it for 15 minutes.
  */
 const struct http_header *sigv4_sign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t now_ns, struct arena *a, size_t *n);
+/*
+ * The query of a URL that is the request, and is good for `seconds`: the request's own and the signature's, in `a`. Headers and body are not signed.
+ */
+str sigv4_presign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t now_ns, int seconds, struct arena *a);
 /* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the environment. False: there are no keys in it. */
 bool sigv4_keys_around(struct sigv4_keys *out);
 /* `given` without a slash at its end or, if it is empty, "https://<service>.<region>.amazonaws.com". In `a`, or part of `given`. */

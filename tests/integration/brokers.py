@@ -352,13 +352,14 @@ class Rabbit(Broker):
 
 
 class Kafka(Broker):
-    """KRaft in one process, from the jars of `make build/kafka/.installed`: plain, and SASL over TLS with PLAIN and SCRAM."""
+    """KRaft in one process, from the jars of `make build/kafka/.installed`: plain, SASL over TLS with PLAIN and SCRAM, and SASL without TLS with
+    OAUTHBEARER, where Kafka's own validator takes tokens that nobody signed, and looks at their times. A connection ends with its token."""
 
     LIBS = os.path.join(ROOT, "build", "kafka", "libs")
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.sasl_port, self.controller_port, self.formatted = free_port(), free_port(), False
+        self.sasl_port, self.token_port, self.controller_port, self.formatted = free_port(), free_port(), free_port(), False
 
     def java(self, *args):
         return ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(self.LIBS, "*"), *args]
@@ -369,9 +370,9 @@ class Kafka(Broker):
             process.roles=broker,controller
             node.id=1
             controller.quorum.voters=1@127.0.0.1:{self.controller_port}
-            listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port},SASL_SSL://127.0.0.1:{self.sasl_port}
-            advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},SASL_SSL://127.0.0.1:{self.sasl_port}
-            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+            listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port},SASL_SSL://127.0.0.1:{self.sasl_port},TOKENS://127.0.0.1:{self.token_port}
+            advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},SASL_SSL://127.0.0.1:{self.sasl_port},TOKENS://127.0.0.1:{self.token_port}
+            listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,TOKENS:SASL_PLAINTEXT
             controller.listener.names=CONTROLLER
             inter.broker.listener.name=PLAINTEXT
             log.dirs={self.dir}/data
@@ -385,6 +386,9 @@ class Kafka(Broker):
             ssl.keystore.location={self.dir}/server.pem
             sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
             listener.name.sasl_ssl.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_ann="ann-pw" user_$ConnectionString="CONNECTION";
+            listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER
+            listener.name.tokens.oauthbearer.connections.max.reauth.ms=3600000
+            listener.name.tokens.oauthbearer.sasl.jaas.config={login}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
             listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;
             listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;
             """.replace("CONNECTION", "Endpoint=sb://localhost/;SharedAccessKeyName=send;SharedAccessKey=k3y="))

@@ -162,7 +162,8 @@ sources(void **state)
 		  "5:67 spec.kafka.e.sasl.mechanism: unknown value \"NONE\"; known are: PLAIN, OAUTHBEARER, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI\n"
 		  "5:55 spec.kafka.e.sasl.userSecret: required, but not given; add \"userSecret\": a map\n"
 		  "5:55 spec.kafka.e.sasl.passwordSecret: required, but not given; add \"passwordSecret\": a map\n"
-		  "5:89 spec.kafka.e.awsMskIamAuth: region must be specified\n" },
+		  "5:89 spec.kafka.e.awsMskIamAuth: region must be specified\n"
+		  "5:49 warning spec.kafka.e.sasl: has no effect beside awsMskIamAuth\n" },
 		{ "  minio: {e: {endpoint: e, bucket: {}, events: ['']}}\n",
 		  "5:14 spec.minio.e.accessKey: accessKey must be specified: {name: <secret>, key: <key>}\n"
 		  "5:14 spec.minio.e.secretKey: secretKey must be specified: {name: <secret>, key: <key>}\n"

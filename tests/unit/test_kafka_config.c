@@ -47,6 +47,11 @@ settings_have_the_names_of_librdkafka(void **state UNUSED)
 		{ "ClientID: [a]", "!1 ClientID: \"\" is no value for it\n" },
 		{ "plugin.library.paths: /tmp/x.so",
 		  "!1 unknown setting \"plugin.library.paths\"; known are the names of Sarama's Config and of librdkafka's consumer\n" },
+		{ "sasl.oauthbearer.method: oidc\nsasl.oauthbearer.token.endpoint.url: https://t/o\nsasl.oauthbearer.scope: a b\nsasl.oauthbearer.extensions: k=v,l=w",
+		  "login.endpoint=https://t/o\nlogin.scope=a b\nlogin.extensions=k=v,l=w\n" },
+		{ "sasl: {oauthbearer: {method: default, extensions: k, token: {endpoint: {url: t}}, client: {secret: x}}}",
+		  "!1 sasl.oauthbearer.method: tokens come from a token endpoint: write oidc\n!1 sasl.oauthbearer.extensions: extensions are name=value, with commas between\n"
+		  "!1 sasl.oauthbearer.token.endpoint.url: must be a URL\n!1 sasl.oauthbearer.client.secret: use sasl.passwordSecret\n" },
 		{ "- a", "!1 a map of settings is wanted\n" },
 		{ "a: b\n---\nc: d\n", "!1 a map of settings is wanted\n" },
 		{ "version: 2.0.0\nproducer: {retry: {max: 5}}\n",

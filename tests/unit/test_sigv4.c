@@ -6,7 +6,8 @@
 #include <cmocka.h>
 
 #include "core/crypto.h"
-#include "core/net/sigv4.h"
+#include "core/base64.h"
+#include "core/net/msk.h"
 
 #define SUITE_AT INT64_C(1440938160) /* 2015-08-30T12:36:00Z */
 
@@ -84,6 +85,50 @@ a_session_token_is_sent_and_signed(void **state UNUSED)
 	assert_true(str_find(h[2].value, S("SignedHeaders=host;x-amz-date;x-amz-security-token, "), 0) != SIZE_MAX);
 }
 
+/* "Authenticating Requests: Using Query Parameters" of S3's API reference. */
+static void
+a_presigned_query_is_the_published_one(void **state UNUSED)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	const struct sigv4_request r = { .method = S("GET"), .path = S("/test.txt"), .host = S("examplebucket.s3.amazonaws.com"), .region = S("us-east-1"),
+	                                 .service = S("s3"), .once_encoded = true };
+	assert_string_equal(sigv4_presign(&r, &s3_keys, INT64_C(1369353600) * NS_PER_SEC, 86400, a).p,
+	                    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+	                    "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+	                    "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+}
+
+/* In the form of aws-msk-iam-sasl-signer; the signatures are those of botocore, which AWS's signer for Python calls, for 2026-11-26T12:00:00Z. */
+static void
+a_token_for_msk(void **state UNUSED)
+{
+	static const struct {
+		str session;
+		const char *query;
+	} cases[] = {
+		{ STR_NONE, "&X-Amz-SignedHeaders=host&X-Amz-Signature=b76c0071d251e43b80a295877b83d8f7a9ae9cabc5d5155e6ecd019b61ce4c1a" },
+		{ S("a/token=="), "&X-Amz-Security-Token=a%2Ftoken%3D%3D&X-Amz-SignedHeaders=host"
+		                  "&X-Amz-Signature=81e11e0f435f71ee6d3fe04d64cb34cb93bc5e09a6f163523d28a936ef7efbfd" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		struct sigv4_keys keys = suite_keys;
+		int64_t until, now = INT64_C(1795694400) * NS_PER_SEC;
+		struct err e;
+		str url;
+		keys.session_token = cases[i].session;
+		str token = msk_token(S("us-east-1"), &keys, now, a, &until);
+		assert_int_equal(until, now + 900 * NS_PER_SEC);
+		assert_int_equal(str_find_char(token, '=', 0), SIZE_MAX);
+		assert_int_equal(base64_decode(a, token, &url, &e), 0);
+		str expected = arena_fmt(a, "https://kafka.us-east-1.amazonaws.com/?Action=kafka-cluster%%3AConnect&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+			"&X-Amz-Credential=AKIDEXAMPLE%%2F20261126%%2Fus-east-1%%2Fkafka-cluster%%2Faws4_request&X-Amz-Date=20261126T120000Z&X-Amz-Expires=900"
+			"%s&User-Agent=tidegate%%2F", cases[i].query);
+		if (!str_starts(url, expected))
+			fail_msg("%.*s", STR_ARG(url));
+	}
+}
+
 static void
 encoding_leaves_only_the_unreserved(void **state UNUSED)
 {
@@ -99,6 +144,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signatures_are_the_published_ones),
 		cmocka_unit_test(a_session_token_is_sent_and_signed),
+		cmocka_unit_test(a_presigned_query_is_the_published_one),
+		cmocka_unit_test(a_token_for_msk),
 		cmocka_unit_test(encoding_leaves_only_the_unreserved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
