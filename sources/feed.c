@@ -476,7 +476,7 @@ connected(void *arg)
 {
 	struct feed *f = arg;
 	f->connected_at = loop_now(f->loop);
-	if (!f->stopping)
+	if (!f->stopping && !f->ops->says_when)
 		source_state(f->source, true, NULL);
 }
 

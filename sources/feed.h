@@ -62,6 +62,8 @@ struct feed_ops {
 	size_t window;
 	/* receive is also called when the descriptor is readable while there is no room: it has more to do there than to give. */
 	bool tends;
+	/* Open is no reason yet to say that the source runs: the protocol says when, by feed_state. */
+	bool says_when;
 };
 
 /* What a kind keeps beside its configuration while the source runs. */

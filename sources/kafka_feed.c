@@ -107,7 +107,7 @@ struct kafka_conn {
 	struct kafka_consumer *consumer;
 	struct kafka_reader *reader;
 	struct feed *feed;
-	bool reads, told; /* reads: as was told; told: and it still is so */
+	bool reads, told; /* reads: as was told; told: it was, and it still is so */
 	struct err missing;          /* why the next message has to wait: its schema cannot be had. Code 0: it need not */
 	struct backoff_state waits;
 	int64_t again_ms;            /* when it is tried again */
@@ -120,7 +120,7 @@ kafka_feed_open(struct feed *f, const struct peer_target *t, struct err *e)
 	if (!c)
 		return NULL;
 	struct kafka_conn *k = MEM_NEW(struct kafka_conn);
-	*k = (struct kafka_conn){ .consumer = c, .reader = feed_context(feed_source(f)), .feed = f, .reads = true, .told = true };
+	*k = (struct kafka_conn){ .consumer = c, .reader = feed_context(feed_source(f)), .feed = f };
 	k->reader->registry = avro_registry_new(t);
 	if (k->reader->mark.p && !peer_option(t, "offset").p)
 		settled_to(f, k->reader, kafka_consumer_begin(c));
@@ -133,7 +133,7 @@ tell_state(struct kafka_conn *k)
 	struct err why = k->missing;
 	bool reads = kafka_consumer_reads(k->consumer, &why) && !k->missing.code;
 	atomic_store(&k->reader->partitions, kafka_consumer_partitions(k->consumer));
-	if (reads == k->reads && k->told)
+	if ((reads == k->reads && k->told) || (reads && !kafka_consumer_joined(k->consumer)))
 		return;
 	k->reads = reads;
 	k->told = true;

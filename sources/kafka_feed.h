@@ -55,6 +55,6 @@ void kafka_feed_describe(const struct source *s, struct val_map *m, struct arena
 enum { KAFKA_FEED_WINDOW = 8192 };
 /* The operations of a feed, but for `target`. */
 #define KAFKA_FEED_OPS .name = "kafka", .open = kafka_feed_open, .receive = kafka_feed_receive, .wait = kafka_feed_wait, \
-	.settle = kafka_feed_settle, .close = kafka_feed_close, .window = KAFKA_FEED_WINDOW, .tends = true
+	.settle = kafka_feed_settle, .close = kafka_feed_close, .window = KAFKA_FEED_WINDOW, .tends = true, .says_when = true
 
 #endif

@@ -45,6 +45,7 @@ struct kafka_consumer {
 	bool down;                 /* no broker can be reached */
 	bool over;                 /* of no use: `why` */
 	bool ailing;               /* it goes on, but something is the matter: `why` */
+	bool joined;               /* the group has given it its partitions, once */
 	bool unmade;               /* there was no such topic yet: all it will have is new */
 	bool naps;                 /* the library sleeps beside a full queue, and is woken by its login: */
 	char *user, *password;
@@ -149,6 +150,12 @@ part_of(struct kafka_consumer *c, int32_t partition)
 	return p;
 }
 
+bool
+kafka_consumer_joined(const struct kafka_consumer *c)
+{
+	return c->joined || c->single;
+}
+
 size_t
 kafka_consumer_partitions(const struct kafka_consumer *c)
 {
@@ -219,6 +226,7 @@ give_parts(struct kafka_consumer *c, rd_kafka_topic_partition_list_t *parts, boo
 		k->topic_partition_list_destroy(first);
 	}
 	is_well(c);
+	c->joined = true;
 }
 
 /* The library commits what was stored. What is on its way to the disk is another member's from here on: it gets it once more. */

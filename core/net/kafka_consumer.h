@@ -46,6 +46,8 @@ int64_t kafka_consumer_begin(const struct kafka_consumer *c);
 int kafka_consumer_take(struct kafka_consumer *c, size_t most, const struct kafka_record **out, size_t *n, struct err *e) MUST_CHECK;
 /* The last `n` of what was taken come again with the next kafka_consumer_take that wants some. */
 void kafka_consumer_keep(struct kafka_consumer *c, size_t n);
+/* Its group has said which partitions it is to read, be it none; at once of one partition. What is sent before may be passed over. */
+bool kafka_consumer_joined(const struct kafka_consumer *c);
 /* Partitions that are its own now. */
 size_t kafka_consumer_partitions(const struct kafka_consumer *c);
 /* Whether it reads; else *why says what is the matter, until it is over by itself. */

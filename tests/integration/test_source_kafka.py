@@ -115,6 +115,16 @@ class KafkaSource(Kafkas):
         until(lambda: self.source(d).get("refused") == 1, 60, "the refused one")
         self.assertIn("jsonBody: invalid character 'o' in literal null", d.log())
 
+    def test_it_runs_when_its_group_has_taken_it_in(self):
+        """What is sent to a source that says it runs is told: a group that is new, and begins with what is new, has its places by then."""
+        d = self.gateway(kafka(GROUP, self.b.address).replace("oldest: true", "oldest: false")).start()
+        seen = set()
+        until(lambda: seen.add(self.source(d)["state"]) or self.source(d)["state"] == "running", 120, "to run")
+        self.assertEqual(self.source(d)["partitions"], 3)
+        self.assertLessEqual(seen, {"connecting", "running"})
+        self.send(range(3))
+        self.assertEqual(sorted(number(x) for _, x in self.wait_for(d, 3)), [0, 1, 2])
+
     def test_data_without_json(self):
         d = self.gateway(kafka(GROUP, self.b.address, "")).start()
         self.b.send("t", b"\x00any")
