@@ -41,8 +41,8 @@ class Client:
         except (OSError, http.client.HTTPException) as e:
             self.close()
             raise OSError(str(e)) from None
-        if answer.status == 503:
-            raise OSError("MinIO is not ready yet")
+        if answer.status == 499 or answer.status >= 500:
+            raise OSError(f"MinIO begins or ends: {answer.status}")
         if answer.status // 100 != 2:
             raise AssertionError(f"{method} {path}: {answer.status} {text.decode()}")
         return text
