@@ -25,7 +25,7 @@ struct artifact_site {
 
 /*
  * Functions return 0, or -1 with: ERR_NOT_FOUND (there is no such object, bucket or repository: what `optional` excuses), ERR_UNAUTHENTICATED
- * or ERR_FORBIDDEN (keys), ERR_INVALID (the place is wrong: trying again does not help), ERR_LIMIT, ERR_UNAVAILABLE and ERR_TIMEOUT (it may be
+ * or ERR_DENIED (keys), ERR_INVALID (the place is wrong: trying again does not help), ERR_LIMIT, ERR_UNAVAILABLE and ERR_TIMEOUT (it may be
  * tried again; the driver has tried its own requests again already). The text says what was asked of whom and what the answer was, with no secret in it.
  */
 struct artifact_driver {
