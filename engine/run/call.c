@@ -190,7 +190,7 @@ put_inputs(struct run *r, const struct def *d, const struct call *c, struct scop
 {
 	const struct template *t = d->decoded;
 	*out = NULL;
-	if (!t->inputs.parameters.n)
+	if (!t->inputs.parameters.n && !t->inputs.artifacts.n)
 		return 0;
 	struct val_list list = { 0 };
 	struct tag_scope ts = scope_tags(x);
@@ -207,10 +207,16 @@ put_inputs(struct run *r, const struct def *d, const struct call *c, struct scop
 			val_list_add(&list, input_shown(r, p, value));
 	}
 	struct val_map m = { 0 };
-	val_map_add(&m, S("parameters"), val_list_end(&list, r->arena));
+	struct val parameters = val_list_end(&list, r->arena), artifacts = { 0 };
+	if (!rc)
+		rc = artifacts_put(r, t, c, &artifacts, e);
+	if (parameters.n)
+		val_map_add(&m, S("parameters"), parameters);
+	if (artifacts.n)
+		val_map_add(&m, S("artifacts"), artifacts);
 	struct val *v = ARENA_NEW(r->arena, struct val);
 	*v = val_map_end(&m, r->arena);
-	*out = rc ? NULL : v;
+	*out = rc || !v->n ? NULL : v;
 	return rc;
 }
 

@@ -292,6 +292,7 @@ run_free(struct run *r)
 	VEC_FREE(&r->hooked);
 	VEC_FREE(&r->noticed);
 	VEC_FREE(&r->output_names);
+	VEC_FREE(&r->artifacts);
 	VEC_FREE(&r->images.v);
 	diags_free(&r->diags);
 	evaluator_free(r->evaluator);

@@ -53,6 +53,7 @@ outputs_to_globals(struct run *r, const struct node *n)
 		set_global(r, global, arena_dup(r->arena, value));
 		lifecycle_notice_all(r);
 	}
+	artifacts_to_globals(r, n->outputs);
 }
 
 /* ---- pods -------------------------------------------------------------------------------------------------------- */
@@ -102,9 +103,16 @@ outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, con
 		struct val text = val_str(a == r->tmp ? value : arena_dup(a, value));
 		val_list_add(&list, *val_set(a, p, S("value"), &text));
 	}
-	struct val parameters = val_list_end(&list, a);
+	struct val parameters = val_list_end(&list, a), artifacts;
+	struct err why;
 	if (parameters.n)
 		val_map_add(&m, S("parameters"), a == r->tmp ? val_copy(r->arena, &parameters) : parameters);
+	if (artifacts_of_pod(r, n, res, &artifacts, &why) && !rc) {
+		*e = why;
+		rc = -1;
+	}
+	if (artifacts.n)
+		val_map_add(&m, S("artifacts"), artifacts);
 	if (work_of(n)->capture && res->result.p)
 		val_map_add(&m, S("result"),
 			val_str(arena_dup(r->arena, n->type == NODE_HTTP ? res->result : without_newline(res->result))));
@@ -173,10 +181,15 @@ outputs_of_template(struct run *r, struct frame *f, const struct val **out, stru
 			val_list_add(&list, *val_set(r->arena, p->src, S("value"), &text));
 	}
 	struct val_map m = { 0 };
-	struct val parameters = val_list_end(&list, r->arena);
-	if (rc || !parameters.n)
+	struct val parameters = val_list_end(&list, r->arena), artifacts = { 0 };
+	if (!rc)
+		rc = artifacts_of_template(r, f, &artifacts, e);
+	if (rc || (!parameters.n && !artifacts.n))
 		return rc;
-	val_map_add(&m, S("parameters"), parameters);
+	if (parameters.n)
+		val_map_add(&m, S("parameters"), parameters);
+	if (artifacts.n)
+		val_map_add(&m, S("artifacts"), artifacts);
 	struct val *v = ARENA_NEW(r->arena, struct val);
 	*v = val_map_end(&m, r->arena);
 	*out = v;

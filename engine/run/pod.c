@@ -98,6 +98,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.order = n->order,
 		.template_name = work_of(n)->template_name,
 		.tmpl = t,
+		.artifacts = val_get(n->inputs, S("artifacts")),
 		.capture_result = work_of(n)->capture,
 		.deadline_ns = work_of(n)->deadline,
 		.images = &r->images,

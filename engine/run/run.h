@@ -73,12 +73,20 @@ struct container_result {
 	str message;
 	int exit_code;    /* -1: there is none */
 };
+/* What became of an output artifact. */
+struct artifact_result {
+	str name;
+	bool saved;   /* under artifact_key */
+	str problem;  /* else: why not; absent: it is not there */
+};
 struct task_result {
 	enum phase phase;      /* SUCCEEDED, FAILED or ERROR */
 	str message;           /* "main: Error (exit code 1)" */
 	int exit_code;         /* -1: there is none */
 	struct kvs parameters; /* contents of the files of outputs.parameters that exist, by parameter name; as they
 				  are, the run takes off a line feed */
+	struct artifact_result *artifacts; /* one for each of outputs.artifacts that says anything */
+	size_t artifacts_n;
 	str result;            /* stdout, likewise; absent if it was not captured */
 	str progress;          /* "3/10"; may be absent */
 	struct usage usage;    /* zero: not known */
@@ -121,6 +129,7 @@ struct task_spec {
 	str ns, workflow, uid, node_id, pod, template_name;
 	uint32_t order; /* node_order: with the uid it names this attempt, whatever else the node's id was or will be used for */
 	const struct template *tmpl; /* the processed template: container or script */
+	const struct val *artifacts; /* those it takes, with their places: inputs.artifacts of its node; may be NULL */
 	bool capture_result;
 	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
 				STIM_TASK_STARTED */
@@ -131,6 +140,21 @@ struct task_spec {
 	bool host_network; /* a daemon takes the host's address: spec.hostNetwork */
 	str service_account; /* serviceAccountName of the template, else of the workflow; absent: it has none */
 };
+
+/* artifacts.c. Where an artifact lies. */
+enum artifact_place {
+	ARTIFACT_NOWHERE,
+	ARTIFACT_RAW,   /* in itself */
+	ARTIFACT_BY_KEY, /* in the default repository, under this key: its location says no more than that, or `local` */
+	ARTIFACT_ELSEWHERE,
+};
+/* `text`: the raw text, the key; may be NULL. Both live as long as the artifact. */
+enum artifact_place artifact_place(const struct val *artifact, str *text);
+/* The key of an output artifact of a pod: its own, or that of spec 2.19. In `a`. */
+str artifact_key(const struct val *artifact, str workflow, str pod, struct arena *a);
+enum artifact_packing { ARTIFACT_TAR, ARTIFACT_ZIP, ARTIFACT_NONE, ARTIFACT_GUESS };
+/* How it is packed; GUESS: nothing is said, so that an output is packed as tar, and an input looked at. */
+enum artifact_packing artifact_packing(const struct val *artifact);
 
 enum effect_kind {
 	EFFECT_START, /* start .task; news come as STIM_TASK_* for .node_id */

@@ -22,6 +22,7 @@
  *     scope_names.c  variables as expressions see them
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
  *     memo.c       results that are used again          rest.c     what a stimulus leaves for the next
+ *     artifacts.c  which artifacts a call gets, a node hands on
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -109,6 +110,7 @@ struct run {
 	struct map parameters;                  /* workflow.parameters.<name> -> str * */
 	struct map outputs;                     /* workflow.outputs.parameters.<name> -> str * */
 	VEC(str) output_names;                  /* in order of their first appearance */
+	VEC(const struct val *) artifacts;      /* workflow.outputs.artifacts: each with its name */
 	struct hook *hooks;                     /* of the workflow */
 	size_t hooks_n;
 	bool *hooks_begun;
@@ -315,6 +317,12 @@ struct variables scope_variables(struct scope *x);
 int scope_evaluate(struct scope *x, str text, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 int scope_evaluate_bool(struct scope *x, str text, bool *out, struct err *e) MUST_CHECK;
 int scope_evaluate_text(struct scope *x, str text, struct arena *a, str *out, struct err *e) MUST_CHECK;
+/* A step or task that is seen. */
+struct sibling {
+	const struct step *step;
+	struct node *parent, *node; /* parent: of a loop's elements, or the group of a step; either may be NULL */
+};
+bool scope_sibling(const struct scope *x, bool task, str name, struct arena *a, struct sibling *out);
 /* One value of a sibling: "outputs.result", "status", ... */
 enum tag_found scope_of_node(struct run *r, struct node *n, str what, struct arena *a, str *out);
 str item_text(struct arena *a, const struct val *item);
@@ -463,6 +471,22 @@ void outputs_to_globals(struct run *r, const struct node *n);
 int outputs_of_pod(struct run *r, struct node *n, const struct task_result *res, const struct val **out, struct err *e);
 str output_parameter(const struct val *outputs, str name); /* .p == NULL: none */
 str any_text(struct run *r, const struct val *v);          /* a scalar as text; .p == NULL: none */
+
+/* ---- artifacts.c ----------------------------------------------------------------------------------------------- */
+
+/*
+ * The artifact that `ref` means ("steps.a.outputs.artifacts.x", "inputs.artifacts.x", with or without braces), as an object; NULL: there is
+ * none. Of a step that was skipped it is an object without a place.
+ */
+const struct val *artifact_look(const struct scope *x, str ref);
+/* The artifacts of a call's template, in the arena of the run: a list, empty if it declares none. */
+int artifacts_put(struct run *r, const struct template *t, const struct call *c, struct val *out, struct err *e);
+/* What a pod leaves (in the arena of the run), a steps or dag template hands on; `rc` of what is missing is the caller's. */
+int artifacts_of_pod(struct run *r, struct node *n, const struct task_result *res, struct val *out, struct err *e);
+int artifacts_of_template(struct run *r, struct frame *f, struct val *out, struct err *e);
+void artifacts_to_globals(struct run *r, const struct val *outputs);
+void artifact_set_global(struct run *r, const struct val *artifact);
+struct val artifacts_global(const struct run *r, struct arena *a); /* a list */
 
 /* ---- limits.c -------------------------------------------------------------------------------------------------- */
 

@@ -377,6 +377,8 @@ run_save_state(const struct run *r, struct arena *a)
 		val_map_add(&m, S("parameters"), texts(&r->parameters, a));
 	if (r->output_names.n)
 		val_map_add(&m, S("outputs"), global_outputs(r, a));
+	if (r->artifacts.n)
+		val_map_add(&m, S("artifacts"), artifacts_global(r, a));
 	if (r->lock)
 		val_map_add(&m, S("lock"), sync_save(r->lock, a));
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
@@ -419,6 +421,9 @@ load_state(struct run *r, const struct val *state)
 		if (!map_put(&r->outputs, name, v))
 			*VEC_PUSH(&r->output_names) = name;
 	}
+	const struct val *artifacts = val_get(state, S("artifacts"));
+	for (uint32_t i = 0; val_is(artifacts, VAL_LIST) && i < artifacts->n; i++)
+		artifact_set_global(r, &artifacts->items[i]);
 }
 
 static int
@@ -599,10 +604,12 @@ status(const struct run *r, struct arena *a)
 	struct val all = val_map_end(&nodes, a);
 	if (all.n)
 		val_map_add(&m, S("nodes"), all);
-	if (r->output_names.n) {
+	if (r->output_names.n)
 		val_map_add(&outputs, S("parameters"), global_outputs(r, a));
+	if (r->artifacts.n)
+		val_map_add(&outputs, S("artifacts"), artifacts_global(r, a));
+	if (r->output_names.n || r->artifacts.n)
 		val_map_add(&m, S("outputs"), val_map_end(&outputs, a));
-	}
 	struct val locks = sync_status(r, a);
 	if (locks.n)
 		val_map_add(&m, S("synchronization"), locks);

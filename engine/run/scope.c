@@ -377,34 +377,43 @@ of_sibling(struct run *r, struct frame *f, const struct step *s, struct node *pa
 	return n ? scope_of_node(r, n, what, a, out) : TAG_MISSING;
 }
 
-static enum tag_found
-look_step(struct run *r, const struct scope *x, str name, str what, struct arena *a, str *out)
+static bool
+find_step(const struct scope *x, str name, struct arena *a, struct sibling *out)
 {
 	struct frame *f = x->frame;
 	size_t group = (size_t)(uintptr_t)map_get(&f->names, name);
 	if (!group-- || group >= f->current)
-		return TAG_MISSING;
+		return false;
 	str group_name = arena_fmt(a, "%.*s[%zu]", STR_ARG(f->node->name), group);
 	const struct step_group *g = &f->tmpl->steps.p[group];
-	for (size_t i = 0; i < g->n; i++)
-		if (str_eq(g->p[i].name, name))
-			return of_sibling(r, f, &g->p[i], node_named(r, group_name),
-				node_named(r, arena_fmt(a, "%.*s.%.*s", STR_ARG(group_name), STR_ARG(name))), what, a,
-				out);
-	return TAG_MISSING;
+	for (size_t i = 0; i < g->n; i++) {
+		if (!str_eq(g->p[i].name, name))
+			continue;
+		*out = (struct sibling){ &g->p[i], node_named(x->run, group_name),
+			node_named(x->run, arena_fmt(a, "%.*s.%.*s", STR_ARG(group_name), STR_ARG(name))) };
+		return true;
+	}
+	return false;
 }
 
-static enum tag_found
-look_task(struct run *r, const struct scope *x, str name, str what, struct arena *a, str *out)
+static bool
+find_task(const struct scope *x, str name, struct arena *a, struct sibling *out)
 {
 	struct frame *f = x->frame;
 	size_t i = dag_task_index(f, name);
 	if (i == SIZE_MAX || (x->task != SIZE_MAX && !dag_depends_on(f, x->task, i)))
-		return TAG_MISSING;
-	struct node *n = node_named(r, arena_fmt(a, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(name)));
-	if (!n)
-		return TAG_MISSING;
-	return of_sibling(r, f, &f->tmpl->dag->tasks.p[i], n->type == NODE_TASK_GROUP ? n : NULL, n, what, a, out);
+		return false;
+	struct node *n = node_named(x->run, arena_fmt(a, "%.*s.%.*s", STR_ARG(f->node->name), STR_ARG(name)));
+	*out = (struct sibling){ &f->tmpl->dag->tasks.p[i], n && n->type == NODE_TASK_GROUP ? n : NULL, n };
+	return n != NULL;
+}
+
+bool
+scope_sibling(const struct scope *x, bool task, str name, struct arena *a, struct sibling *out)
+{
+	if (!x->frame || (x->frame->node->type == NODE_DAG) != task)
+		return false;
+	return task ? find_task(x, name, a, out) : find_step(x, name, a, out);
 }
 
 static enum tag_found
@@ -418,9 +427,8 @@ look_sibling(const struct scope *x, bool task, str rest, struct arena *a, str *o
 		if (got != TAG_MISSING)
 			return got;
 	}
-	if (!x->frame || (x->frame->node->type == NODE_DAG) != task)
-		return TAG_MISSING;
-	return task ? look_task(x->run, x, name, rest, a, out) : look_step(x->run, x, name, rest, a, out);
+	struct sibling s;
+	return scope_sibling(x, task, name, a, &s) ? of_sibling(x->run, x->frame, s.step, s.parent, s.node, rest, a, out) : TAG_MISSING;
 }
 
 /* ---- inputs, outputs, items, the call itself ------------------------------------------------------------------- */

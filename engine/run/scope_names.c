@@ -84,6 +84,8 @@ names_of_workflow(struct lister *l)
 	offer_all(l, S("workflow.creationTimestamp."), parts, ARRAY_LEN(parts));
 	offer_keys(l, S("workflow.parameters."), &r->parameters);
 	offer_keys(l, S("workflow.outputs.parameters."), &r->outputs);
+	for (size_t i = 0; i < r->artifacts.n && may_want(l, S("workflow.outputs.artifacts.")); i++)
+		offer_in(l, S("workflow.outputs.artifacts."), val_get_str(r->artifacts.p[i], "name"));
 	offer_members(l, S("workflow.labels."), r->labels);
 	offer_members(l, S("workflow.annotations."), r->annotations);
 }
@@ -106,6 +108,16 @@ names_of_outputs(struct lister *l, str prefix, const struct step *s)
 }
 
 static void
+names_of_artifacts(struct lister *l, str prefix, const struct step *s)
+{
+	struct sibling found;
+	if (!may_want(l, prefix) || !scope_sibling(l->x, l->x->frame->node->type == NODE_DAG, s->name, l->arena, &found) || !found.node)
+		return;
+	const struct node *last = found.node->type == NODE_RETRY ? node_last_attempt(found.node) : NULL;
+	offer_members(l, prefix, val_get((last ? last : found.node)->outputs, S("artifacts")));
+}
+
+static void
 names_of_step(struct lister *l, str family, const struct step *s, str name)
 {
 	static const char *const fixed[] = { "id", "status", "startedAt", "finishedAt", "ip", "hostNodeName",
@@ -115,8 +127,13 @@ names_of_step(struct lister *l, str family, const struct step *s, str name)
 		return;
 	offer_all(l, prefix, fixed, ARRAY_LEN(fixed));
 	prefix = arena_fmt(l->arena, "%.*soutputs.parameters.", STR_ARG(prefix));
+	str artifacts = arena_fmt(l->arena, "%.*s.outputs.artifacts.", STR_ARG(str_slice(prefix, 0, family.n + name.n)));
 	if (s)
 		names_of_outputs(l, prefix, s);
+	if (s && l->x->frame)
+		names_of_artifacts(l, artifacts, s);
+	if (l->x->self)
+		offer_members(l, artifacts, val_get(l->x->self->outputs, S("artifacts")));
 	if (l->x->self)
 		offer_members(l, prefix, val_get(l->x->self->outputs, S("parameters")));
 }
@@ -195,6 +212,7 @@ scope_each(void *arg, str under, bool (*fn)(void *to, str name), void *to)
 	if (x->inputs) {
 		offer(&l, S("inputs.parameters"));
 		offer_members(&l, S("inputs.parameters."), val_get(x->inputs, S("parameters")));
+		offer_members(&l, S("inputs.artifacts."), val_get(x->inputs, S("artifacts")));
 	}
 	if (x->tmpl)
 		names_of_template(&l);
@@ -210,6 +228,11 @@ static enum tag_found
 look(void *arg, str name, struct arena *a, struct val *out)
 {
 	str text;
+	const struct val *artifact = str_find(name, S("artifacts."), 0) == SIZE_MAX ? NULL : artifact_look(arg, name);
+	if (artifact) {
+		*out = *val_resolve_all(a, artifact);
+		return TAG_FOUND;
+	}
 	enum tag_found got = scope_look(arg, name, a, &text);
 	if (got == TAG_FOUND)
 		*out = val_str(text);

@@ -183,6 +183,21 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 	return t;
 }
 
+/* What became of its artifacts: saved, unless the rule says `missing`, or else why not. */
+static void
+add_artifacts(struct sim *x, struct task_result *t, const struct template *tmpl, const struct val *rule)
+{
+	const struct val *fates = val_get(rule, S("artifacts"));
+	size_t n = tmpl ? tmpl->outputs.artifacts.n : 0;
+	t->artifacts = ARENA_ARRAY(x->arena, struct artifact_result, n);
+	t->artifacts_n = n;
+	for (size_t i = 0; i < n; i++) {
+		str name = arena_dup(x->arena, tmpl->outputs.artifacts.p[i].name), why = sim_field(x, fates, str_z(x->arena, name));
+		bool absent = str_eq(why, S("missing"));
+		t->artifacts[i] = (struct artifact_result){ name, !why.p, absent ? STR_NONE : why };
+	}
+}
+
 /* What it says of itself while it runs. */
 static void
 add_reports(struct sim *x, const struct val *rule, str id, int64_t from)
@@ -266,6 +281,7 @@ start_task(struct sim *x, const struct effect *ef)
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
 	const struct template *tmpl = ef->task ? ef->task->tmpl : NULL;
 	add_members(x, &t, tmpl, rule, false);
+	add_artifacts(x, &t, tmpl, rule);
 	add_changes(x, ef, rule, id);
 	bool forever = tmpl && tmpl->daemon == TRI_TRUE && !val_get(rule, S("seconds"));
 	ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC + (forever ? 1000000 * NS_PER_SEC : lasts_ns(rule)));

@@ -66,13 +66,13 @@ static const struct schema artifactory_schema = { "ArtifactoryArtifact", "A file
 
 static const struct schema azure_schema = { "AzureArtifact", "A blob of Azure.", 0, (const struct field[]){
 	KEY_OF_SECRET("accountKeySecret", "Access key of the account."), TEXT("blob", "Name of the blob."),
-		TEXT("container", "Container of the blob."),
+		FIELD_AS("container", FIELD_STR, LATER, .doc = "Container of the blob."),
 	TEXT("endpoint", "URL of the account."), FLAG("useSDKCreds", "Use the credentials of the environment."),
 	KEY_OF_SECRET("sasSecret", "Shared access signature."), { 0 } } };
 
 static const struct schema gcs_schema = { "GCSArtifact", "An object of Google Cloud Storage.", 0,
 	(const struct field[]){
-	TEXT("bucket", "Bucket of the object."), TEXT("key", "Key of the object."),
+	FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."), TEXT("key", "Key of the object."),
 		KEY_OF_SECRET("serviceAccountKeySecret", "Key of the service account."), { 0 } } };
 
 static const struct schema git_schema = { "GitArtifact", "A clone of a git repository.", 0, (const struct field[]){
@@ -88,7 +88,7 @@ static const struct schema git_schema = { "GitArtifact", "A clone of a git repos
 	{ 0 } } };
 
 static const struct schema hdfs_schema = { "HDFSArtifact", "A file of HDFS.", 0, (const struct field[]){
-	LIST("addresses", "Addresses of the name nodes."), TEXT("dataTransferProtection",
+	FIELD_AS("addresses", FIELD_STRS, LATER, .doc = "Addresses of the name nodes."), TEXT("dataTransferProtection",
 		"Protection of the transfer."), FLAG("force", "Overwrite what is there."),
 	TEXT("hdfsUser", "User without Kerberos."), KEY_OF_SECRET("krbCCacheSecret", "Kerberos credential cache."),
 	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, 0, .schema = &config_map_ref_schema, .doc = "krb5.conf."),
@@ -134,7 +134,7 @@ static const struct schema oss_rule_schema = { "OSSLifecycleRule", "When objects
 		{ 0 } } };
 
 static const struct schema oss_schema = { "OSSArtifact", "An object of Alibaba OSS.", 0, (const struct field[]){
-	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("bucket", "Bucket of the object."),
+	KEY_OF_SECRET("accessKeySecret", "Access key."), FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."),
 		FLAG("createBucketIfNotPresent", "Make the bucket if it is missing."),
 	TEXT("endpoint", "Host of the service."), TEXT("key", "Key of the object."),
 	FIELD_AS("lifecycleRule", FIELD_OBJ_, 0, .schema = &oss_rule_schema, .doc = "Rule for a bucket that is made."),
@@ -146,7 +146,7 @@ static const struct schema plugin_artifact_schema = { "PluginArtifact", "An obje
 	(const struct field[]){
 	TEXT("configuration", "What the plugin wants to know."), FIELD_AS("connectionTimeoutSeconds", FIELD_INT, 0,
 		.doc = "Longest wait for the plugin."),
-	TEXT("key", "Key of the object."), TEXT("name", "Name of the plugin."), { 0 } } };
+	TEXT("key", "Key of the object."), FIELD_AS("name", FIELD_STR, LATER, .doc = "Name of the plugin."), { 0 } } };
 
 static const struct schema raw_schema = { "RawArtifact", "Text in the manifest itself.", 0, (const struct field[]){
 	FIELD_AS("data", FIELD_STR, REQ | EMPTY_OK, .doc = "The text."), { 0 } } };
@@ -164,7 +164,7 @@ static const struct schema s3_encryption_schema = { "S3EncryptionOptions", "Serv
 static const struct schema s3_schema = { "S3Artifact", "An object of S3 or of what speaks its protocol.", 0,
 	(const struct field[]){
 	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("addressingStyle", "path or virtual-hosted."),
-		TEXT("bucket", "Bucket of the object."),
+		FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."),
 	KEY_OF_SECRET("caSecret", "Certificate authority of the server."),
 	FIELD_AS("createBucketIfNotPresent", FIELD_OBJ_, 0, .schema = &s3_create_schema,
 		.doc = "Make the bucket if it is missing."),
@@ -207,15 +207,15 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 
 #define LOCATION_ROWS \
 	FIELD_AS("archiveLogs", FIELD_BOOL, 0, .doc = "Keep the log of the container as an artifact."), \
-	FIELD_AS("artifactory", FIELD_OBJ_, 0, .one_of = "location", .schema = &artifactory_schema, \
+	FIELD_AS("artifactory", FIELD_OBJ_, LATER, .one_of = "location", .schema = &artifactory_schema, \
 		.doc = "A file in Artifactory."), \
 	FIELD_AS("azure", FIELD_OBJ_, 0, .one_of = "location", .schema = &azure_schema, .doc = "A blob of Azure."), \
 	FIELD_AS("gcs", FIELD_OBJ_, 0, .one_of = "location", .schema = &gcs_schema, \
 		.doc = "An object of Google Cloud Storage."), \
-	FIELD_AS("git", FIELD_OBJ_, 0, .one_of = "location", .schema = &git_schema, \
+	FIELD_AS("git", FIELD_OBJ_, LATER, .one_of = "location", .schema = &git_schema, \
 		.doc = "A clone of a repository."), \
 	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file of HDFS."), \
-	FIELD_AS("http", FIELD_OBJ_, 0, .one_of = "location", .schema = &http_artifact_schema, \
+	FIELD_AS("http", FIELD_OBJ_, LATER, .one_of = "location", .schema = &http_artifact_schema, \
 		.doc = "A file of a web server."), \
 	FIELD_AS("oss", FIELD_OBJ_, 0, .one_of = "location", .schema = &oss_schema, \
 		.doc = "An object of Alibaba OSS."), \
@@ -242,7 +242,7 @@ check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
 const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
 	(const struct field[]){
 	FIELD_AS("archive", FIELD_OBJ_, 0, .schema = &archive_schema, .doc = "How it is packed."),
-	FIELD_AS("artifactGC", FIELD_OBJ_, 0, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
+	FIELD_AS("artifactGC", FIELD_OBJ_, LATER, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
 	FIELD(struct artifact, deleted, "deleted", STATUS, .doc = "Set when it was deleted."),
 	FIELD(struct artifact, from, "from", 0,
 		.doc = "Another artifact by variable: `{{steps.x.outputs.artifacts.y}}`."),
@@ -264,21 +264,21 @@ const struct schema artifact_schema = { "Artifact", "A named file or directory."
 
 const struct schema arguments_schema = { "Arguments", "Values for the inputs of a template.", sizeof(struct arguments),
 	(const struct field[]){
-	FIELD_LIST(struct arguments, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD_LIST(struct arguments, artifacts, "artifacts", 0, &artifact_schema, .doc = "Artifacts."),
 	FIELD_LIST(struct arguments, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
 	FIELD_SRC(struct arguments, src),
 	{ 0 } } };
 
 const struct schema inputs_schema = { "Inputs", "What a template takes.", sizeof(struct arguments),
 	(const struct field[]){
-	FIELD_LIST(struct arguments, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD_LIST(struct arguments, artifacts, "artifacts", 0, &artifact_schema, .doc = "Artifacts."),
 	FIELD_LIST(struct arguments, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
 	FIELD_SRC(struct arguments, src),
 	{ 0 } } };
 
 const struct schema outputs_schema = { "Outputs", "What a template gives.", sizeof(struct outputs),
 	(const struct field[]){
-	FIELD_LIST(struct outputs, artifacts, "artifacts", LATER, &artifact_schema, .doc = "Artifacts."),
+	FIELD_LIST(struct outputs, artifacts, "artifacts", 0, &artifact_schema, .doc = "Artifacts."),
 	FIELD(struct outputs, exit_code, "exitCode", STATUS, .doc = "Exit code of the main container."),
 	FIELD_LIST(struct outputs, parameters, "parameters", 0, &parameter_schema, .doc = "Parameters."),
 	FIELD(struct outputs, result, "result", STATUS, .doc = "Standard output of the main container."),
