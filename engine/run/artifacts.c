@@ -187,16 +187,6 @@ resolve(struct run *r, struct scope *x, const struct artifact *art, const struct
 	return 0;
 }
 
-/* 0755 in YAML: Argo shows the number that it means. */
-static bool
-plain_octal(const struct val *v)
-{
-	bool octal = v->kind == VAL_STR && v->flags & VAL_PLAIN && v->n > 1 && v->n < 9 && v->p[0] == '0';
-	for (uint32_t i = 0; octal && i < v->n; i++)
-		octal = v->p[i] >= '0' && v->p[i] <= '7';
-	return octal;
-}
-
 /* The artifact under another name, with what its template says of where it is to be; without what was of the one it came from. */
 static struct val
 renamed(struct run *r, const struct val *artifact, str name, const struct val *of_template)
@@ -208,7 +198,7 @@ renamed(struct run *r, const struct val *artifact, str name, const struct val *o
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		const struct val *v = val_get(of_template, str_c(places[i]));
 		if (v)
-			val_map_add(&m, str_c(places[i]), plain_octal(v) ? val_int(strtol(str_z(r->tmp, val_text(v)), NULL, 8)) : *v);
+			val_map_add(&m, str_c(places[i]), *v);
 	}
 	for (uint32_t i = 0; i < artifact->n; i++) {
 		bool dropped = false;
@@ -228,7 +218,7 @@ static struct scope
 caller(struct run *r, const struct call *c)
 {
 	const struct call *first = c->retried ? c->retried : c;
-	if (first->hooked && first->owner)
+	if (first->hooked && first->owner && first->owner->of)
 		return hook_scope(r, first->owner);
 	struct node *around = first->boundary;
 	return (struct scope){ .run = r, .frame = around ? around->frame : NULL, .task = SIZE_MAX, .inputs = around ? around->inputs : NULL };
