@@ -45,6 +45,8 @@ struct monitor {
 	bool stopping;      /* a hook runs before SIGTERM is sent */
 	bool claimed;       /* by us, and the daemon need be told */
 	int64_t attempts;   /* made */
+	int *artifacts;     /* files for those it leaves */
+	unsigned artifacts_n;
 };
 
 /* Without a sandbox every step has a folder of its own, to work in and for its progress file. */
@@ -475,6 +477,32 @@ lower_rights(struct monitor *m)
 	return why_errno(&m->error, "read the outputs: %s", what);
 }
 
+/* Before our rights are the step's: the files that its artifacts go into. What could not be opened is -1. */
+static void
+open_artifacts(struct monitor *m)
+{
+	struct record r;
+	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);)
+		m->artifacts_n += r.type == TASK_ARTIFACT;
+	m->artifacts = m->artifacts_n ? calloc(m->artifacts_n, sizeof *m->artifacts) : NULL;
+	if (m->artifacts_n && !m->artifacts)
+		_exit(1); /* the daemon then reports a helper that died */
+	for (unsigned i = 0; i < m->artifacts_n; i++)
+		m->artifacts[i] = collect_open(m->setup, &m->task, i);
+}
+
+static void
+put_artifacts(const struct monitor *m, struct exit_buf *b)
+{
+	struct record r;
+	unsigned i = 0;
+	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);)
+		if (r.type == TASK_ARTIFACT) {
+			collect(&m->task, r.p, m->artifacts[i], b);
+			i++;
+		}
+}
+
 static void
 put_outputs(const struct monitor *m, struct exit_buf *b)
 {
@@ -482,6 +510,7 @@ put_outputs(const struct monitor *m, struct exit_buf *b)
 	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);)
 		if (r.type == TASK_OUTPUT)
 			output_collect(&m->task, r.p, b);
+	put_artifacts(m, b);
 	if (m->task.progress)
 		output_small(&m->task, m->task.progress, 256, TASK_EXIT_PROGRESS, b);
 	if (m->task.sandbox == TASK_SANDBOX_OFF || m->message.text[0])
@@ -500,6 +529,7 @@ leave_end(struct monitor *m)
 	int code = WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 128 + WTERMSIG(m->status);
 	exit_put_i64(&b, TASK_EXIT_STARTED, m->started);
 	exit_put_i64(&b, TASK_EXIT_FINISHED, m->finished);
+	open_artifacts(m);
 	if (m->error.text[0] || lower_rights(m) < 0) {
 		exit_put(&b, TASK_EXIT_ERROR, m->error.text, strlen(m->error.text));
 	} else {

@@ -214,6 +214,11 @@ void output_collect(const struct task *t, const char *path, struct exit_buf *b);
 /* The progress file's last line and the termination message, if there are any. */
 void output_small(const struct task *t, const char *path, size_t max, uint32_t type, struct exit_buf *b);
 
+/* collect.c: artifacts the step left. The file for the i-th, opened while we have the rights to; -1 with errno. */
+int collect_open(const struct setup *s, const struct task *t, unsigned i);
+/* Keeps what lies at `path` in it, and says in `b` what came of it. */
+void collect(const struct task *t, const char *path, int to, struct exit_buf *b);
+
 int64_t now_real(void);
 int64_t now_mono(void);
 

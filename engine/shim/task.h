@@ -75,6 +75,8 @@
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
+#define TASK_ARTIFACT_MAX (INT64_C(64) << 30) /* bytes of an output artifact, not packed */
+#define TASK_ARTIFACT_FILE ".artifact.%u" /* behind TASK_DIR: a tar of the TASK_ARTIFACT of that number, from 0 */
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
 #define TASK_CLAIM_MAX 96              /* bytes of a TASK_CLAIM */
@@ -126,6 +128,7 @@ enum task_record {
 	TASK_SUB_PATH,     /* of the last mount: a folder (created) or file inside the volume */
 	TASK_VISIBLE,      /* a folder of the host to show read-only at its own path */
 	TASK_OUTPUT,       /* path of a file to keep, in order; TASK_EXIT_OUTPUT answers by position */
+	TASK_ARTIFACT,     /* path of a file or folder to keep, in order; TASK_EXIT_ARTIFACT answers by position */
 	TASK_CAPTURE,      /* keep the end of standard output */
 	TASK_PROGRESS,     /* path of the progress file */
 	TASK_DEADLINE,     /* int64: ns since the epoch */
@@ -163,6 +166,9 @@ enum task_record {
 	TASK_EXIT_BAD_OUTPUT,  /* the next output file cannot be taken: the reason */
 	TASK_EXIT_PROGRESS,
 	TASK_EXIT_CONTAINER,   /* of a pod: name; the end of that container follows */
+	TASK_EXIT_ARTIFACT,    /* the next artifact was kept, in its TASK_ARTIFACT_FILE */
+	TASK_EXIT_NO_ARTIFACT, /* it does not exist */
+	TASK_EXIT_BAD_ARTIFACT, /* it cannot be kept: the reason */
 };
 enum task_role { TASK_ROLE_INIT, TASK_ROLE_MAIN, TASK_ROLE_SIDECAR };
 enum task_look_kind { TASK_LOOK_STARTUP, TASK_LOOK_READY, TASK_LOOK_ALIVE, TASK_LOOK_KINDS,
