@@ -49,8 +49,8 @@ SHIM_SRC := $(wildcard engine/shim/*.c)
 Q = $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)" "$(2)";)
 
-all: $(B)/tidegate $(B)/tidegate-step $(B)/tidegate-jq
-	$(Q)ln -sf $(B)/tidegate tidegate; ln -sf $(B)/tidegate-step tidegate-step; ln -sf $(B)/tidegate-jq tidegate-jq
+all: $(B)/tidegate $(B)/tidegate-step $(B)/tidegate-jq $(B)/tidegate-artifact
+	$(Q)ln -sf $(B)/tidegate tidegate; ln -sf $(B)/tidegate-step tidegate-step; ln -sf $(B)/tidegate-jq tidegate-jq; ln -sf $(B)/tidegate-artifact tidegate-artifact
 
 $(B)/tidegate: $(B)/cli/main.o $(B)/lib.a
 	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(B)/cli/main.o $(B)/lib.a $(LIBS)
@@ -62,6 +62,9 @@ $(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
 # The jq helper, without sanitizers: its memory is limited. jq_text is the program's too, for the fuzzer.
 $(B)/tidegate-jq: $(wildcard sensors/jq/*.[ch])
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now -o $@ $(wildcard sensors/jq/*.c) -ljq -lseccomp
+# Moves artifacts: of the library what it needs, and none of the servers' libraries.
+$(B)/tidegate-artifact: $(B)/engine/artifact/helper/main.o $(B)/lib.a
+	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(B)/engine/artifact/helper/main.o $(B)/lib.a $(LIBS)
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 LIBS_test_json = -ljansson
@@ -73,7 +76,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 deps:
 	$(Q)sh tests/tools/deps.sh install test bench lint
 
-unit: $(UNIT_BIN) $(B)/tidegate-step $(B)/tidegate-jq
+unit: $(UNIT_BIN) $(B)/tidegate-step $(B)/tidegate-jq $(B)/tidegate-artifact
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
 # make oracle: the vectors made anew with the real implementations, compared with those in tests/vectors; needs go and its modules
@@ -208,11 +211,12 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/tidegate $(DESTDIR)$(PREFIX)/share/tidegate
 	install -m 755 $(B)/tidegate $(DESTDIR)$(PREFIX)/bin/tidegate
 	install -m 755 $(B)/tidegate-step $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-step
+	install -m 755 $(B)/tidegate-artifact $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-artifact
 	install -m 755 $(B)/tidegate-jq $(DESTDIR)$(PREFIX)/libexec/tidegate/tidegate-jq
 	cp -R examples $(DESTDIR)$(PREFIX)/share/tidegate/
 
 clean:
-	rm -rf build tidegate tidegate-step tidegate-jq
+	rm -rf build tidegate tidegate-step tidegate-jq tidegate-artifact
 
 help:
 	@sed -n 's/^# make /make /p' Makefile

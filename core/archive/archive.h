@@ -53,6 +53,8 @@ int archive_unpack_as(int fd, enum archive_format format, int dir, const char *n
  */
 int archive_pack(int dir, const char *name, enum archive_format format, int level, int fd, const struct archive_limits *l,
 	struct archive_sum *sum, struct err *e) MUST_CHECK;
+/* The bytes of one open file, from its start, packed with gzip into another: the same bytes make the same. `level` as above. */
+int archive_gzip(int from, int to, int level, struct err *e) MUST_CHECK;
 /* Whether the file begins as a tar packed with gzip: what an artifact without `archive` is asked (spec 2.19). Its position is at its start again. */
 bool archive_is_tar_gz(int fd);
 

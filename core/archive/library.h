@@ -17,7 +17,7 @@
 	X(archive_entry_size_is_set) X(archive_entry_symlink) X(archive_entry_symlink_utf8) X(archive_entry_hardlink)           \
 	X(archive_entry_hardlink_utf8) X(archive_entry_mtime) X(archive_entry_mtime_nsec) X(archive_entry_mtime_is_set)         \
 	X(archive_entry_is_encrypted) X(archive_write_new) X(archive_write_free) X(archive_write_close)                         \
-	X(archive_write_set_format_pax_restricted) X(archive_write_set_format_zip) X(archive_write_add_filter_gzip)             \
+	X(archive_write_set_format_pax_restricted) X(archive_write_set_format_zip) X(archive_write_set_format_raw) X(archive_write_add_filter_gzip)             \
 	X(archive_write_set_filter_option) X(archive_write_set_format_option) X(archive_write_set_bytes_in_last_block)          \
 	X(archive_write_open_fd) X(archive_write_header) X(archive_write_data) X(archive_entry_new) X(archive_entry_free)       \
 	X(archive_entry_set_pathname) X(archive_entry_set_filetype) X(archive_entry_set_perm) X(archive_entry_set_size)         \

@@ -209,12 +209,21 @@ pack_one(struct pack *k, int dir, const char *name)
 	}
 }
 
+static int
+add_gzip(struct pack *k, int level)
+{
+	char digit[] = { (char)('0' + level), 0 };
+	int rc = k->lib->archive_write_add_filter_gzip(k->out);
+	rc |= k->lib->archive_write_set_filter_option(k->out, "gzip", "timestamp", NULL);
+	rc |= level >= 0 && level <= 9 ? k->lib->archive_write_set_filter_option(k->out, "gzip", "compression-level", digit) : 0;
+	return rc == ARCHIVE_OK ? 0 : cannot_write(k);
+}
+
 /* The same files make the same bytes: gzip has no time, and blocks are not filled up beyond the archive's end. */
 static int
 set_up(struct pack *k, enum archive_format format, int level)
 {
 	const struct archive_lib *lib = k->lib;
-	char digit[] = { (char)('0' + level), 0 };
 	int rc = 0;
 	lib->archive_write_set_bytes_in_last_block(k->out, 1);
 	if (format == ARCHIVE_AS_ZIP) {
@@ -223,10 +232,7 @@ set_up(struct pack *k, enum archive_format format, int level)
 		return rc == ARCHIVE_OK ? 0 : cannot_write(k);
 	}
 	rc |= lib->archive_write_set_format_pax_restricted(k->out);
-	rc |= lib->archive_write_add_filter_gzip(k->out);
-	rc |= lib->archive_write_set_filter_option(k->out, "gzip", "timestamp", NULL);
-	rc |= level >= 0 && level <= 9 ? lib->archive_write_set_filter_option(k->out, "gzip", "compression-level", digit) : 0;
-	return rc == ARCHIVE_OK ? 0 : cannot_write(k);
+	return rc == ARCHIVE_OK ? add_gzip(k, level) : cannot_write(k);
 }
 
 static int
@@ -244,6 +250,53 @@ pack_all(struct pack *k, int dir, const char *name, enum archive_format format, 
 	return k->lib->archive_write_close(k->out) == ARCHIVE_OK ? 0 : cannot_write(k);
 }
 
+/* libarchive's raw format: the bytes of one entry as they are, for the filter. */
+static int
+gzip_all(struct pack *k, int from, int to, int level)
+{
+	struct stat st = { .st_mode = S_IFREG };
+	if (!k->out)
+		return err_set(k->e, ERR_IO, "no memory to write an archive");
+	k->lib->archive_write_set_bytes_in_last_block(k->out, 1);
+	if (k->lib->archive_write_set_format_raw(k->out) != ARCHIVE_OK)
+		return cannot_write(k);
+	if (add_gzip(k, level) < 0)
+		return -1;
+	if (k->lib->archive_write_open_fd(k->out, to) != ARCHIVE_OK)
+		return cannot_write(k);
+	buf_add(&k->path, S("data"));
+	new_entry(k, &st);
+	if (fstat(from, &st) < 0 || lseek(from, 0, SEEK_SET) < 0)
+		return err_errno(k->e, "read what is to be packed");
+	if (put_entry(k) < 0 || copy_bytes(k, from, st.st_size) < 0)
+		return -1;
+	return k->lib->archive_write_close(k->out) == ARCHIVE_OK ? 0 : cannot_write(k);
+}
+
+static void
+drop(struct pack *k)
+{
+	if (k->out)
+		k->lib->archive_write_free(k->out);
+	if (k->entry)
+		k->lib->archive_entry_free(k->entry);
+	buf_free(&k->path);
+	free(k);
+}
+
+int
+archive_gzip(int from, int to, int level, struct err *e)
+{
+	const struct archive_lib *lib = archive_lib(e);
+	if (!lib)
+		return -1;
+	struct pack *k = MEM_NEW(struct pack);
+	*k = (struct pack){ .lib = lib, .out = lib->archive_write_new(), .e = e };
+	int rc = gzip_all(k, from, to, level);
+	drop(k);
+	return rc;
+}
+
 int
 archive_pack(int dir, const char *name, enum archive_format format, int level, int fd, const struct archive_limits *l,
 	struct archive_sum *sum, struct err *e)
@@ -254,14 +307,9 @@ archive_pack(int dir, const char *name, enum archive_format format, int level, i
 	struct pack *k = MEM_NEW(struct pack);
 	*k = (struct pack){ .lib = lib, .out = lib->archive_write_new(), .l = l, .e = e };
 	int rc = pack_all(k, dir, name, format, level, fd);
-	if (k->out)
-		lib->archive_write_free(k->out);
-	if (k->entry)
-		lib->archive_entry_free(k->entry);
 	if (sum)
 		*sum = k->sum;
-	buf_free(&k->path);
-	free(k);
+	drop(k);
 	return rc;
 }
 

@@ -436,6 +436,15 @@ local_read(struct local_repo *r, const char *key, int *fd, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "%s is no artifact: there are some beneath it", key);
 }
 
+bool
+local_has(struct local_repo *r, const char *key)
+{
+	struct stat st;
+	struct err ignored;
+	int fd CLEANUP(close_fd) = open_object(r, key, &st, &ignored);
+	return fd >= 0;
+}
+
 static int
 get_file(struct transfer *t, int fd, const char *path, int to, const char *name)
 {

@@ -41,6 +41,8 @@ int local_put(struct local_repo *r, const char *key, int fd, const struct local_
 int local_put_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
 /* Opens the object for reading. ERR_NOT_FOUND: there is none; it may be a folder of some. Nothing can be written through it. */
 int local_read(struct local_repo *r, const char *key, int *fd, struct err *e) MUST_CHECK;
+/* Whether there is such an object, or some beneath it. */
+bool local_has(struct local_repo *r, const char *key);
 /* The object, or all objects beneath the key as a tree, as `name` in `dir`, where nothing is yet: mode 0644 and 0755. ERR_NOT_FOUND: there is neither. */
 int local_get(struct local_repo *r, const char *key, int dir, const char *name, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
 /* The object goes, or all that are beneath the key. Fine if there is none. */
