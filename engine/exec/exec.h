@@ -7,6 +7,7 @@
 #ifndef TIDEGATE_ENGINE_EXEC_H
 #define TIDEGATE_ENGINE_EXEC_H
 
+#include "core/child.h"
 #include "core/map.h"
 #include <sys/stat.h>
 
@@ -22,6 +23,13 @@
 struct task_output {
 	str name, path;
 	bool has_default;
+};
+
+/* An output artifact. */
+struct task_artifact {
+	str name, path, key;
+	enum artifact_packing packing;
+	int64_t level;
 };
 
 enum task_state {
@@ -56,6 +64,12 @@ struct task {
 	int64_t deadline_ns;
 	struct buf records;        /* until the helper has them */
 	LIST_OF(struct task_output) outputs;
+	LIST_OF(struct task_artifact) artifacts;
+	str fetch;                 /* job that brings its input artifacts; absent: it has none */
+	bool fetched;
+	struct transfer *transfer; /* under way; it forgets us when we are freed */
+	struct artifact_result *saves; /* of `artifacts`, in their order */
+	size_t kept;               /* of them, what the helper has said something of */
 	int socket, pidfd;         /* to our monitor; of one of an earlier daemon. -1: none */
 	pid_t monitor;             /* of ours, once it has claimed; 0 */
 	uv_poll_t *poll;           /* on one of them; freed when libuv has closed it */
@@ -115,7 +129,9 @@ struct executor {
 	struct images images;
 	char *tasks_path;
 	int tasks_fd, gate_fd;     /* the gate: that of our monitors (engine/shim/task.h) */
-	char *helper_path;
+	char *helper_path, *transfer_path; /* of tidegate-step, tidegate-artifact */
+	struct children *transfers;
+	char *repository;          /* the local one */
 	struct helper helper;
 	int seccomp_fd;
 	enum task_sandbox sandbox;
@@ -149,6 +165,8 @@ str task_dir(struct arena *a, const struct task_spec *s);
 void task_end(struct task *t, const struct task_result *r);
 void task_fail(struct task *t, enum phase phase, str message);
 #define TASK_LOST "the step was lost: " /* begins what task_fail is told of one whose end nobody knows */
+/* It takes a place among those that run. */
+void task_occupies(struct task *t);
 /* The helper has claimed the task. */
 void task_started(struct task *t);
 /* It is a daemon, and ready: it takes no place in the line any more. */
@@ -222,6 +240,17 @@ struct env {
 /* The environment of the container, in order, names unique. */
 int env_build(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c,
 	str name, const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
+
+/* ---- artifact.c */
+/* What main takes and leaves: records for the helper, and jobs for tidegate-artifact. ERR_INVALID. */
+int artifacts_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+/* Brings its input artifacts, then spawns it, or it fails. */
+void artifacts_fetch(struct task *t);
+/* It has ended: saves what the helper kept of it, if anything, then task_end. `r` lies in the task's arena or is copied. */
+void artifacts_save(struct task *t, const struct task_result *r);
+/* The helper's word on the next artifact. */
+void artifact_kept(struct task *t, uint32_t type, str text);
+void artifacts_forget(struct task *t);
 
 /* ---- image.c */
 /* What a name was found to mean. */

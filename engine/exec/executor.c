@@ -20,6 +20,7 @@
 static void
 task_free(struct task *t)
 {
+	artifacts_forget(t);
 	process_forget(t);
 	list_del(&t->link);
 	if (map_get(&t->x->tasks, t->key) == t)
@@ -109,8 +110,8 @@ leave_state(struct task *t)
 	list_del(&t->link);
 }
 
-static void
-enter_running(struct task *t)
+void
+task_occupies(struct task *t)
 {
 	list_del(&t->link);
 	list_add_tail(&t->x->running, &t->link);
@@ -131,8 +132,10 @@ serve_line(struct executor *x)
 			task_fail(t, PHASE_FAILED, S(POD_TOO_LONG));
 			continue;
 		}
-		enter_running(t);
-		if (process_spawn(t, &e) < 0)
+		task_occupies(t);
+		if (t->fetch.p && !t->fetched)
+			artifacts_fetch(t);
+		else if (process_spawn(t, &e) < 0)
 			task_fail(t, PHASE_ERROR, str_c(e.msg));
 	}
 	x->inside--;
@@ -353,7 +356,7 @@ void
 task_started(struct task *t)
 {
 	if (t->state == TASK_QUEUED)
-		enter_running(t); /* adopted: counted, whatever the limit */
+		task_occupies(t); /* adopted: counted, whatever the limit */
 	t->state = TASK_RUNNING;
 	buf_free(&t->records);
 	if (t->kill_asked)
@@ -585,6 +588,8 @@ find_helper(struct executor *x, struct err *e)
 		snprintf(path, sizeof path, "%s%s/tidegate-step", self, places[i]);
 		if (access(path, X_OK) == 0) {
 			x->helper_path = strdup(path);
+			snprintf(path, sizeof path, "%s%s/tidegate-artifact", self, places[i]);
+			x->transfer_path = strdup(path);
 			return 0;
 		}
 	}
@@ -606,6 +611,8 @@ open_tasks(struct executor *x, str state_dir, struct err *e)
 	x->tasks_path = strdup(resolved);
 	x->tasks_fd = open(resolved, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*strrchr(resolved, '/') = 0;
+	snprintf(path, sizeof path, "%s/artifacts", resolved);
+	x->repository = strdup(path);
 	snprintf(path, sizeof path, "%s/images", resolved);
 	x->images.path = strdup(path);
 	return x->tasks_fd < 0 ? err_errno(e, "open %s", x->tasks_path) : 0;
@@ -664,6 +671,7 @@ executor_free(struct executor *x)
 	for (size_t i = 0; (slot = map_next(&x->tasks, &i));)
 		task_free(slot->value);
 	map_free(&x->tasks);
+	children_free(x->transfers);
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
 	drop_fd(&x->gate_fd);
@@ -673,6 +681,8 @@ executor_free(struct executor *x)
 	free((void *)(uintptr_t)x->images.path);
 	free(x->tasks_path);
 	free(x->helper_path);
+	free(x->transfer_path);
+	free(x->repository);
 	x->freed = true;
 	if (!x->will_serve)
 		free(x);

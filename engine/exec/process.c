@@ -188,7 +188,7 @@ task_gone(struct task *t)
 		return;
 	}
 	if (result_read(t, &r, &e) == 0) {
-		task_end(t, &r);
+		artifacts_save(t, &r);
 		return;
 	}
 	if (e.code == ERR_NOT_FOUND)
@@ -477,7 +477,7 @@ adopt_ended(struct task *t, int claim, struct err *e)
 	struct stat st;
 	char path[TASK_PATH_MAX];
 	if (result_read(t, &r, e) == 0) {
-		task_end(t, &r);
+		artifacts_save(t, &r);
 		return 1;
 	}
 	if (e->code != ERR_NOT_FOUND)

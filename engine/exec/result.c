@@ -88,6 +88,9 @@ take_record(struct task *t, struct ending *x, const struct record *r)
 	case TASK_EXIT_OUTPUT:
 	case TASK_EXIT_NO_OUTPUT:
 	case TASK_EXIT_BAD_OUTPUT: take_output(t, x, r); break;
+	case TASK_EXIT_ARTIFACT:
+	case TASK_EXIT_NO_ARTIFACT:
+	case TASK_EXIT_BAD_ARTIFACT: artifact_kept(t, r->type, text); break;
 	case TASK_EXIT_STARTED: x->started = record_i64(r); break;
 	case TASK_EXIT_FINISHED: x->finished = record_i64(r); break;
 	case TASK_EXIT_USAGE: take_usage(x, r); break;

@@ -154,6 +154,8 @@ write_container(struct task *t, const struct task_spec *spec, const struct conta
 	add_message(t, c);
 	if (str_eq(name, S("main")) && add_outputs(t, spec, &env, e) < 0)
 		return -1;
+	if (str_eq(name, S("main")) && artifacts_write(t, spec, e) < 0)
+		return -1;
 	if (str_eq(name, S("main")) && spec->capture_result)
 		record_add(&t->records, TASK_CAPTURE, S(""));
 	record_add_i64(&t->records, TASK_LOG_MAX, LOG_MAX);

@@ -224,7 +224,7 @@ struct volume {
 static int
 open_volume(struct build *b, const struct volume *v)
 {
-	if (v->kind == TASK_VOLUME_HOST) {
+	if (v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_MAYBE) {
 		/* The daemon resolved the path before it checked it: a link in it now was put there since. */
 		const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
 		return (int)syscall(SYS_openat2, AT_FDCWD, v->source, &how, sizeof how);
@@ -246,6 +246,8 @@ static int
 take_volume(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
 	int fd = open_volume(b, v);
+	if (fd < 0 && v->kind == TASK_VOLUME_MAYBE && errno == ENOENT)
+		return 0;
 	if (fd >= 0 && sub)
 		fd = enter_sub_path(fd, sub);
 	int tree = fd < 0 ? -1 : open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
@@ -280,7 +282,7 @@ each_mount(
 static int
 take_host_mount(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
-	return v->kind == TASK_VOLUME || v->kind == TASK_VOLUME_HOST ? take_volume(b, v, to, sub, read_only) : 0;
+	return v->kind == TASK_VOLUME || v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_MAYBE ? take_volume(b, v, to, sub, read_only) : 0;
 }
 
 static int
