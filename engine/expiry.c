@@ -93,6 +93,7 @@ expiry_files(struct engine *g, int64_t id, str ns, str name)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct due d = { 0, DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
 	executor_remove(g->executor, ns, name);
+	executor_remove_artifacts(g->executor, ns, name);
 	store_write(g->store, end_row, end_new(g, &d, id, ns, name), ended);
 }
 

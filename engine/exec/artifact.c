@@ -292,6 +292,8 @@ saved(struct task *t, const struct val *answer, str problem)
 		r->saved = !why.p;
 		r->problem = arena_dup(t->arena, why);
 	}
+	if (t->fetch.p)
+		inputs_remove(t->x, inputs_folder(t));
 	t->result.artifacts = t->saves;
 	t->result.artifacts_n = t->kept;
 	struct task_result r = t->result;

@@ -157,6 +157,8 @@ int gate_open(struct executor *x, struct err *e) MUST_CHECK;
 /* ---- remove.c */
 /* Makes the folder that removed ones go through, and goes on with what is left in it. */
 int removed_open(struct executor *x, struct err *e) MUST_CHECK;
+/* The folder that a step's input artifacts were mounted from, on a pool thread. */
+void inputs_remove(struct executor *x, str path);
 
 /* ---- executor.c */
 /* TASK_DIR of a step. */

@@ -80,6 +80,8 @@ int executor_end(const struct executor *x, str ns, str workflow, str pod, int64_
 str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
 /* Takes the folder of a workflow away, at once; its contents go on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
+/* Its artifacts go: those that lie below its name in the local repository, on a pool thread. */
+void executor_remove_artifacts(struct executor *x, str ns, str workflow);
 /* Removes what the step of one pod left, its log too, on a pool thread. */
 void executor_remove_pod(struct executor *x, str ns, str workflow, str pod);
 size_t executor_running(const struct executor *x);

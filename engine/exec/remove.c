@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/files.h"
+#include "engine/artifact/local.h"
 #include "engine/exec/exec.h"
 #include "engine/exec/executor.h"
 
@@ -19,6 +20,7 @@
 
 struct removal {
 	char path[TASK_PATH_MAX];
+	char repository[TASK_PATH_MAX], objects[TASK_PATH_MAX]; /* of a workflow: its artifacts, set aside; "": none */
 	char pod[NAME_MAX + 1]; /* only what is this pod's; "": all, and the folder */
 };
 
@@ -46,6 +48,18 @@ remove_pod(const struct removal *r)
 	closedir(d);
 }
 
+/* The objects go, and then what nothing else is made of. */
+static void
+remove_objects(const struct removal *r)
+{
+	struct local_repo repo;
+	struct err ignored; /* what stays is swept up with the next removal */
+	files_remove(r->objects);
+	if (local_open(&repo, r->repository, &ignored) == 0)
+		local_sweep(&repo);
+	local_close(&repo);
+}
+
 static void
 work(void *arg)
 {
@@ -54,6 +68,12 @@ work(void *arg)
 		remove_pod(r);
 	else
 		files_remove(r->path); /* what stays is tried again at the next start */
+}
+
+static void
+work_objects(void *arg)
+{
+	remove_objects(arg);
 }
 
 static void
@@ -75,6 +95,18 @@ removal_of(const struct executor *x, str ns, str workflow)
 	return NULL;
 }
 
+/* Out of the way at once: another workflow of the same name may begin. */
+static void
+set_objects_aside(const struct executor *x, str ns, str workflow, unsigned number, struct removal *r)
+{
+	char from[TASK_PATH_MAX];
+	snprintf(from, sizeof from, "%s/objects/%.*s/%.*s", x->repository, STR_ARG(ns), STR_ARG(workflow));
+	snprintf(r->repository, sizeof r->repository, "%s", x->repository);
+	int n = snprintf(r->objects, sizeof r->objects, "%s/new/removed-%lld-%u", x->repository, (long long)loop_now(x->loop), number);
+	if (n < 0 || (size_t)n >= sizeof r->objects || rename(from, r->objects) < 0)
+		r->objects[0] = 0; /* mostly there are none */
+}
+
 void
 executor_remove(struct executor *x, str ns, str workflow)
 {
@@ -86,6 +118,28 @@ executor_remove(struct executor *x, str ns, str workflow)
 	int n = snprintf(gone, sizeof gone, "%s/" REMOVED "/%lld-%u", x->tasks_path, (long long)loop_now(x->loop), counter++);
 	if (n > 0 && (size_t)n < sizeof gone && rename(r->path, gone) == 0)
 		memcpy(r->path, gone, (size_t)n + 1);
+	loop_work(x->loop, work, done, r);
+}
+
+void
+executor_remove_artifacts(struct executor *x, str ns, str workflow)
+{
+	static atomic_uint counter;
+	struct removal *r = removal_of(x, ns, workflow);
+	if (!r)
+		return;
+	set_objects_aside(x, ns, workflow, counter++, r);
+	if (*r->objects)
+		loop_work(x->loop, work_objects, done, r);
+	else
+		free(r);
+}
+
+void
+inputs_remove(struct executor *x, str path)
+{
+	struct removal *r = MEM_NEW(struct removal);
+	snprintf(r->path, sizeof r->path, "%.*s", STR_ARG(path));
 	loop_work(x->loop, work, done, r);
 }
 

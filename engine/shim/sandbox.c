@@ -502,7 +502,7 @@ fill_root(struct build *b)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} folders[] = { { "/proc", 0555 }, { "/tmp", 01777 }, { "/run", 0755 }, { "/var", 0755 },
+	} folders[] = { { "/proc", 0555 }, { "/tmp", 01777 }, { "/run", 0755 }, { "/mnt", 0755 }, { "/var", 0755 },
 		{ "/var/tmp", 01777 }, { "/var/run", 0755 }, { "/var/run/argo", 0777 }, { "/root", 0700 }, { "/etc", 0755 },
 		{ "/etc/ssl", 0755 }, { "/argo", 0755 }, { "/argo/staging", 0755 } };
 	umask(0); /* until the root is filled */

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts between real steps, with and without a sandbox: files and trees, packed in every way, kept over kill -9, gone with their workflow."""
+import os
+import subprocess
+import unittest
+
+from harness import TestCase, until
+
+HEAD = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: art-}
+spec:
+  entrypoint: main
+"""
+# A tree that is packed in each way, and comes out the same.
+WAYS = HEAD + """
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - name: look
+        template: look
+        arguments:
+          artifacts:
+          - {name: tar, from: "{{steps.make.outputs.artifacts.tar}}"}
+          - {name: zip, from: "{{steps.make.outputs.artifacts.zip}}"}
+          - {name: none, from: "{{steps.make.outputs.artifacts.none}}"}
+          - {name: part, from: "{{steps.make.outputs.artifacts.none}}", subPath: sub/two}
+          - {name: file, from: "{{steps.make.outputs.artifacts.file}}"}
+          - {name: text, raw: {data: "raw {{workflow.name}}"}}
+  - name: make
+    container:
+      image: busybox
+      command: [sh, -ec]
+      args: ["mkdir -p DIR/tree/sub; echo 1 >DIR/tree/one; echo 2 >DIR/tree/sub/two; chmod 750 DIR/tree/one; echo file >DIR/file"]
+    outputs:
+      artifacts:
+      - {name: tar, path: DIR/tree}
+      - {name: zip, path: DIR/tree, archive: {zip: {}}}
+      - {name: none, path: DIR/tree, archive: {none: {}}}
+      - {name: file, path: DIR/file}
+  - name: look
+    inputs:
+      artifacts:
+      - {name: tar, path: DIR/in/tar}
+      - {name: zip, path: DIR/in/zip}
+      - {name: none, path: DIR/in/none}
+      - {name: part, path: DIR/in/part}
+      - {name: file, path: DIR/in/file, mode: 448}
+      - {name: text, path: DIR/in/text}
+      - {name: absent, path: DIR/in/absent, optional: true}
+    script:
+      image: busybox
+      command: [sh, -e]
+      source: |
+        cd DIR/in
+        for d in tar zip none; do cat $d/one $d/sub/two; done
+        stat -c %a tar/one zip/one none/one file
+        cat part file text
+        test ! -e absent
+        echo more >>tar/one
+"""
+EXPECTED = ["1", "2"] * 3 + ["750", "750", "644", "700", "2", "file"]
+
+
+class Artifacts(TestCase):
+    def settings(self, text):
+        path = os.path.join(self.directory, "settings.yaml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def submit(self, d, text):
+        return d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
+
+    def ended(self, d, name):
+        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 120, "its end")
+
+    def node(self, w, display):
+        return next(n for n in w["status"]["nodes"].values() if n["displayName"] == display)
+
+    def log(self, d, name):
+        return d.cli("logs", name, "--no-color").stdout
+
+    def pack_and_unpack(self, sandbox):
+        d = self.daemon({}, "--config", self.settings("sandbox: %s\n" % sandbox))
+        place = "/tmp/work" if sandbox == "require" else os.path.join(self.directory, "work")
+        name = self.submit(d, WAYS.replace("DIR", place))
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Succeeded", d.log())
+        lines = [line.split(": ", 1)[-1] for line in self.log(d, name).splitlines()]
+        self.assertEqual(lines[-len(EXPECTED) - 1:], EXPECTED + ["raw " + name])
+        made = {a["name"]: a for a in self.node(w, "make")["outputs"]["artifacts"]}
+        self.assertTrue(made["tar"]["local"]["key"].endswith("/tar.tgz"))
+
+    def test_a_tree_comes_out_as_it_went_in(self):
+        self.pack_and_unpack("require")
+
+    def test_without_a_sandbox_it_lies_at_its_path(self):
+        self.pack_and_unpack("off")
+
+    def test_a_link_is_not_followed(self):
+        secret = os.path.join(self.directory, "secret")
+        with open(secret, "w", encoding="utf-8") as f:
+            f.write("secret")
+        d = self.daemon({})
+        text = HEAD + """
+  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c], args: ["mkdir /tmp/d; ln -s %s /tmp/d/link; ln -s /proc/1/root/etc /tmp/etc; ln -s %s /tmp/l"]}
+    outputs: {artifacts: [{name: inside, path: /tmp/d}, {name: out, path: /tmp/l, optional: true}, {name: proc, path: /tmp/etc, optional: true}]}
+""" % (secret, secret)
+        w = self.ended(d, self.submit(d, text))
+        names = [a["name"] for a in self.node(w, w["metadata"]["name"]).get("outputs", {}).get("artifacts", [])]
+        self.assertNotIn("out", names)
+        repository = os.path.join(d.state, "artifacts")
+        self.assertEqual(subprocess.run(["grep", "-rqz", "secret", repository], check=False).returncode, 1)
+
+    def test_what_is_saved_survives_a_kill(self):
+        text = HEAD + """
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - {name: use, template: use, arguments: {artifacts: [{name: x, from: "{{steps.make.outputs.artifacts.x}}"}]}}
+  - name: make
+    container: {image: busybox, command: [sh, -c], args: ["head -c 3000000 /dev/zero >/tmp/x; sleep 1"]}
+    outputs: {artifacts: [{name: x, path: /tmp/x}]}
+  - name: use
+    inputs: {artifacts: [{name: x, path: /tmp/y}]}
+    container: {image: busybox, command: [sh, -c], args: ["wc -c </tmp/y"]}
+"""
+        d = self.daemon({})
+        for _ in range(3):
+            name = self.submit(d, text)
+            until(lambda: "make" in [n["displayName"] for n in d.get(name)["status"].get("nodes", {}).values()], 60, "its first step")
+            d.kill()
+            d.start()
+            w = self.ended(d, name)
+            self.assertEqual(w["status"]["phase"], "Succeeded", d.log())
+            self.assertIn("3000000", self.log(d, name))
+
+    def test_what_cannot_be_loaded_is_an_error(self):
+        d = self.daemon({})
+        text = HEAD + """
+  templates:
+  - name: main
+    inputs: {artifacts: [{name: x, path: /tmp/y, s3: {key: no/such/key}}]}
+    container: {image: busybox, command: ["true"]}
+"""
+        w = self.ended(d, self.submit(d, text))
+        self.assertEqual(w["status"]["phase"], "Error")
+        self.assertIn("there is no artifact with the key default/no/such/key", w["status"]["message"])
+
+    def test_artifacts_go_with_their_workflow(self):
+        d = self.daemon({})
+        text = HEAD + """
+  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c], args: ["echo x >/tmp/x"]}
+    outputs: {artifacts: [{name: x, path: /tmp/x}]}
+"""
+        name = self.submit(d, text)
+        self.assertEqual(self.ended(d, name)["status"]["phase"], "Succeeded")
+        blobs = os.path.join(d.state, "artifacts", "blobs")
+        self.assertEqual(sum(len(f) for _, _, f in os.walk(blobs)), 1)
+        d.cli("delete", name)
+        until(lambda: sum(len(f) for _, _, f in os.walk(blobs)) == 0, 60, "their end")
+
+
+if __name__ == "__main__":
+    unittest.main()
