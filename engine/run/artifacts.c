@@ -245,7 +245,7 @@ take_argument(struct run *r, struct scope *x, const struct artifact *arg, const 
 }
 
 static int
-put_one(struct run *r, struct scope *x, const struct artifact *in, const struct artifact *arg, struct val_list *list, struct err *e)
+put_one(struct run *r, struct scope *x, struct tag_scope *tags, const struct artifact *in, const struct artifact *arg, struct val_list *list, struct err *e)
 {
 	const struct val *given;
 	if (take_argument(r, x, arg, &given, e))
@@ -256,18 +256,23 @@ put_one(struct run *r, struct scope *x, const struct artifact *in, const struct 
 		return in->optional ? 0 : err_set(e, ERR_INVALID, "inputs.artifacts.%.*s was not supplied", STR_ARG(in->name));
 	if (given && !located && !own)
 		return in->optional ? 0 : err_set(e, ERR_INVALID, "inputs.artifacts.%.*s missing location information", STR_ARG(in->name));
-	val_list_add(list, renamed(r, located ? given : in->src, in->name, in->src));
+	struct val one = renamed(r, located ? given : in->src, in->name, in->src);
+	const struct val *put = tags_put(r->arena, &one, tags, e);
+	if (!put)
+		return -1;
+	val_list_add(list, *put);
 	return 0;
 }
 
 int
-artifacts_put(struct run *r, const struct template *t, const struct call *c, struct val *out, struct err *e)
+artifacts_put(struct run *r, const struct template *t, const struct call *c, struct scope *own, struct val *out, struct err *e)
 {
+	struct tag_scope ts = scope_tags(own);
 	struct val_list list = { 0 };
 	struct scope x = caller(r, c);
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < t->inputs.artifacts.n; i++)
-		rc = put_one(r, &x, &t->inputs.artifacts.p[i], argument(c->args, t->inputs.artifacts.p[i].name), &list, e);
+		rc = put_one(r, &x, &ts, &t->inputs.artifacts.p[i], argument(c->args, t->inputs.artifacts.p[i].name), &list, e);
 	*out = val_list_end(&list, r->arena);
 	return rc;
 }

@@ -208,10 +208,16 @@ put_inputs(struct run *r, const struct def *d, const struct call *c, struct scop
 	}
 	struct val_map m = { 0 };
 	struct val parameters = val_list_end(&list, r->arena), artifacts = { 0 };
-	if (!rc)
-		rc = artifacts_put(r, t, c, &artifacts, e);
 	if (parameters.n)
 		val_map_add(&m, S("parameters"), parameters);
+	if (!rc && t->inputs.artifacts.n) { /* their keys may speak of the parameters */
+		struct val_map known = { 0 };
+		val_map_add(&known, S("parameters"), parameters);
+		struct val seen = val_map_end(&known, r->tmp);
+		struct scope own = *x;
+		own.inputs = &seen;
+		rc = artifacts_put(r, t, c, &own, &artifacts, e);
+	}
 	if (artifacts.n)
 		val_map_add(&m, S("artifacts"), artifacts);
 	struct val *v = ARENA_NEW(r->arena, struct val);

@@ -479,8 +479,8 @@ str any_text(struct run *r, const struct val *v);          /* a scalar as text; 
  * none. Of a step that was skipped it is an object without a place.
  */
 const struct val *artifact_look(const struct scope *x, str ref);
-/* The artifacts of a call's template, in the arena of the run: a list, empty if it declares none. */
-int artifacts_put(struct run *r, const struct template *t, const struct call *c, struct val *out, struct err *e);
+/* The artifacts of a call's template, in the arena of the run: a list, empty if it declares none. `own`: the variables of the template itself. */
+int artifacts_put(struct run *r, const struct template *t, const struct call *c, struct scope *own, struct val *out, struct err *e);
 /* What a pod leaves (in the arena of the run), a steps or dag template hands on; `rc` of what is missing is the caller's. */
 int artifacts_of_pod(struct run *r, struct node *n, const struct task_result *res, struct val *out, struct err *e);
 int artifacts_of_template(struct run *r, struct frame *f, struct val *out, struct err *e);
