@@ -139,7 +139,7 @@ new-source: all
 	$(Q)awk '/^```c$$/ { on = 1; next } /^```/ { on = 0 } on' docs/new-source.md >$(NEW_SOURCE)/udp.c
 	$(Q)cp sources/sources.def $(NEW_SOURCE)/sources/; echo 'SOURCE(udp)' >>$(NEW_SOURCE)/sources/sources.def
 	$(Q)$(CC) -I$(NEW_SOURCE) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $(NEW_SOURCE)/tidegate $(NEW_SOURCE)/udp.c sources/eventsource.c $(B)/cli/main.o $(B)/lib.a $(LIBS)
-	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(NEW_SOURCE)/
+	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(CURDIR)/$(B)/tidegate-artifact $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
              build/hdfs/.installed build/minio/.installed build/nsq/.installed $(B)/unit/test_cron_zones

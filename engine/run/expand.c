@@ -280,6 +280,7 @@ expand_one(struct run *r, const struct scope *siblings, const struct step *body,
 		return give_hooks(r, body, item, &out->step, e);
 	}
 	ts.strict = tags_strict_all;
+	ts.artifacts_stay = true;
 	const struct val *put = tags_put(r->work, body->src, &ts, e);
 	if (!put)
 		return -1;

@@ -13,11 +13,12 @@ const char *const tags_strict_all[] = { "", NULL };
 static bool
 must_be_found(const struct tag_scope *s, str name)
 {
+	/* Artifacts may be optional: whoever resolves them says whether one is missing. */
+	bool stays = (s->strict != tags_strict_all || s->artifacts_stay) && str_find(name, S("puts.artifacts."), 0) != SIZE_MAX;
 	for (size_t i = 0; s->strict && s->strict[i]; i++) {
 		str prefix = str_c(s->strict[i]);
 		bool whole = name.n + 1 == prefix.n && str_starts(prefix, name);
-		/* Artifacts may be optional: whoever resolves them says whether one is missing. */
-		if (whole || (str_starts(name, prefix) && str_find(name, S("puts.artifacts."), 0) == SIZE_MAX))
+		if (whole || (str_starts(name, prefix) && !stays))
 			return true;
 	}
 	return false;

@@ -32,6 +32,7 @@ struct tag_scope {
 	void *arg;
 	const char *const *strict; /* NULL-terminated prefixes of names that must be found; NULL: what is missing stays
 				      as it was written */
+	bool artifacts_stay; /* if all must be found: but for artifacts, which are no text and are looked up later */
 	bool absent_is_null; /* a string that is nothing but an absent tag becomes null; elsewhere absent is an error */
 	bool put_tags;       /* set when a text that was put in holds "{{" itself: the next pass has something to do */
 };
