@@ -45,6 +45,8 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 SHIM_SRC := $(wildcard engine/shim/*.c)
+HELPER_SRC := $(wildcard engine/artifact/helper/*.c)
+HELPER_OBJ := $(HELPER_SRC:%.c=$(B)/%.o)
 
 Q = $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)" "$(2)";)
@@ -63,8 +65,8 @@ $(B)/tidegate-step: $(SHIM_SRC) $(wildcard engine/shim/*.h)
 $(B)/tidegate-jq: $(wildcard sensors/jq/*.[ch])
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now -o $@ $(wildcard sensors/jq/*.c) -ljq -lseccomp
 # Moves artifacts: of the library what it needs, and none of the servers' libraries.
-$(B)/tidegate-artifact: $(B)/engine/artifact/helper/main.o $(B)/lib.a
-	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(B)/engine/artifact/helper/main.o $(B)/lib.a $(LIBS)
+$(B)/tidegate-artifact: $(HELPER_OBJ) $(B)/lib.a
+	$(call say,LD,$@) $(CC) $(LDFLAGS_ALL) -o $@ $(HELPER_OBJ) $(B)/lib.a $(LIBS)
 $(B)/%.o: %.c
 	$(call say,CC,$<) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 LIBS_test_json = -ljansson
@@ -199,7 +201,7 @@ tsan:
 	$(Q)$(MAKE) SAN=thread UNIT_SRC="$(wildcard tests/unit/test_loop*.c tests/unit/test_store*.c tests/unit/test_peer.c tests/unit/test_feed.c tests/unit/test_aside.c)" unit
 
 # make lint: static analysis; make format: the layout of .clang-format
-LINT_SRC = $(LIB_SRC) cli/main.c
+LINT_SRC = $(LIB_SRC) cli/main.c $(HELPER_SRC)
 lint:
 	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -n8 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null' lint
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --suppressions-list=tests/tools/cppcheck.txt --error-exitcode=1 -I. core config bus sources sensors triggers engine api cli

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct child {
 	struct arena *arena; /* it lies in it */
 	char **argv, **env;
 	int64_t timeout_ms;
+	str in;
 	void (*done)(void *arg, const struct child_end *end, const struct err *e);
 	void *arg;
 	pid_t pid;
@@ -159,14 +161,17 @@ too_late(uv_timer_t *timer)
 
 /* posix_spawn shares our memory until the exec; nothing of ours is inherited but the two pipes. */
 static int
-spawn(struct child *c, int out, int err, struct err *e)
+spawn(struct child *c, int in, int out, int err, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t all;
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+	if (in >= 0)
+		posix_spawn_file_actions_adddup2(&files, in, 0);
+	else
+		posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, 1);
 	posix_spawn_file_actions_adddup2(&files, err, 2);
 	posix_spawn_file_actions_addclosefrom_np(&files, 3);
@@ -224,11 +229,27 @@ make_pipe(int fds[2], struct err *e)
 	return -1;
 }
 
+/* A file in memory with what it is to read; -1 if there is nothing. */
+static int
+make_input(str in, int *fd, struct err *e)
+{
+	*fd = -1;
+	if (!in.p)
+		return 0;
+	int made CLEANUP(close_fd) = memfd_create("input", MFD_CLOEXEC);
+	for (ssize_t n; made >= 0 && in.n; in = str_slice(in, (size_t)n, in.n))
+		if ((n = write(made, in.p, in.n)) < 0)
+			return err_errno(e, "keeping the input");
+	*fd = made < 0 || lseek(made, 0, SEEK_SET) < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 3); /* as with pipes */
+	return *fd < 0 ? err_errno(e, "keeping the input") : 0;
+}
+
 static int
 start(struct child *c, struct err *e)
 {
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 };
-	int rc = make_pipe(out, e) < 0 || make_pipe(err, e) < 0 ? -1 : spawn(c, out[1], err[1], e);
+	int in CLEANUP(close_fd) = -1;
+	int rc = make_input(c->in, &in, e) < 0 || make_pipe(out, e) < 0 || make_pipe(err, e) < 0 ? -1 : spawn(c, in, out[1], err[1], e);
 	close_fd(&out[1]);
 	close_fd(&err[1]);
 	c->pidfd = rc == 0 ? pidfd_open(c->pid, 0) : -1;
@@ -261,15 +282,41 @@ pump(struct children *set)
 	}
 }
 
+/* Those in line that were stopped. From the front each time: done() may stop others. */
+static void
+drop_stopped(struct children *set)
+{
+	for (bool again = true; again;) {
+		again = false;
+		LIST_EACH(&set->waiting, struct child, link, c)
+			if (c->error.code) {
+				finish(c, NULL);
+				again = true;
+				break;
+			}
+	}
+}
+
 static void
 pump_later(void *arg)
 {
 	struct children *set = arg;
 	set->deferred = false;
-	if (set->closed)
+	if (set->closed) {
 		free(set);
-	else
-		pump(set);
+		return;
+	}
+	drop_stopped(set);
+	pump(set);
+}
+
+static void
+pump_soon(struct children *set)
+{
+	if (set->deferred)
+		return;
+	set->deferred = true;
+	loop_defer(set->loop, pump_later, set);
 }
 
 /* ---- the set ----------------------------------------------------------------------------------------------------------- */
@@ -324,7 +371,7 @@ copy_texts(struct arena *a, const char *const *from)
 	return to;
 }
 
-void
+struct child *
 child_run(struct children *set, const struct child_spec *s, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
@@ -334,9 +381,21 @@ child_run(struct children *set, const struct child_spec *s, void (*done)(void *a
 	c->env = copy_texts(a, s->env);
 	c->out = (struct reader){ .child = c, .fd = -1, .max = s->out_max };
 	c->err = (struct reader){ .child = c, .fd = -1, .max = ERRORS_MAX, .keep_last = true };
+	c->in = s->in.p ? arena_dup(a, s->in) : STR_NONE;
 	list_add_tail(&set->waiting, &c->link);
-	if (!set->deferred) {
-		set->deferred = true;
-		loop_defer(set->loop, pump_later, set);
+	pump_soon(set);
+	return c;
+}
+
+void
+child_stop(struct child *c)
+{
+	if (!c->error.code)
+		err_set(&c->error, ERR_UNAVAILABLE, "it was stopped");
+	if (c->pid) {
+		kill(-c->pid, SIGKILL);
+		kill(c->pid, SIGKILL); /* it may not have come to its session */
+	} else {
+		pump_soon(c->set);
 	}
 }

@@ -10,12 +10,14 @@
 #include "core/loop.h"
 
 struct children;
+struct child;
 
 struct child_spec {
 	const char *const *argv; /* ended by NULL; the first is looked up in PATH */
 	const char *const *env;  /* "NAME=value", ended by NULL: all that it gets */
 	size_t out_max;          /* bytes of its standard output */
 	int64_t timeout_ms;      /* of real time, from its start on */
+	str in;                  /* its standard input, all of it: in memory and nowhere on a disk; absent: nothing */
 };
 struct child_end {
 	int status; /* exit status; 128 + n: it died of signal n */
@@ -29,8 +31,11 @@ struct children *children_new(struct loop *l, size_t at_once);
 void children_free(struct children *c);
 /*
  * Runs the command; its texts are copied. done() runs exactly once, later, on the loop: with how it ended, whatever its status, or with an
- * error: ERR_UNAVAILABLE (it cannot be started), ERR_TIMEOUT, ERR_LIMIT (too much output). `end` is valid during done().
+ * error: ERR_UNAVAILABLE (it cannot be started, it was stopped), ERR_TIMEOUT, ERR_LIMIT (too much output). `end` is valid during done(), until
+ * when the command can be named by what is returned.
  */
-void child_run(struct children *c, const struct child_spec *s, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg);
+struct child *child_run(struct children *c, const struct child_spec *s, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg);
+/* Kills it, or takes it out of the line; done() follows, later, with ERR_UNAVAILABLE. */
+void child_stop(struct child *c);
 
 #endif

@@ -39,6 +39,38 @@ files_read(const char *path, size_t max, struct arena *a, str *out, struct err *
 	return 0;
 }
 
+/* Reading and writing by hand: the rest, or everything where the kernel cannot copy. */
+static int
+copy_slowly(int from, int to, uint64_t *n, uint64_t most)
+{
+	static _Thread_local char chunk[1 << 20];
+	ssize_t got;
+	while (*n <= most && (got = read(from, chunk, sizeof chunk)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		for (ssize_t done = 0, put; done < got; done += put)
+			if ((put = write(to, chunk + done, (size_t)(got - done))) < 0)
+				return -1;
+		*n += (uint64_t)got;
+	}
+	return 0;
+}
+
+int
+files_copy(int from, int to, uint64_t most, uint64_t *n, struct err *e)
+{
+	ssize_t got;
+	*n = 0;
+	(void)lseek(from, 0, SEEK_SET); /* what cannot is read from where it is */
+	while (*n <= most && (got = copy_file_range(from, NULL, to, NULL, 64 << 20, 0)) > 0)
+		*n += (uint64_t)got;
+	if (copy_slowly(from, to, n, most) < 0)
+		return err_errno(e, "copy");
+	return *n > most ? err_set(e, ERR_LIMIT, "there are more than %llu bytes", (unsigned long long)most) : 0;
+}
+
 static int
 open_by_rule(int dir, const char *path, int flags, mode_t mode, uint64_t rule)
 {

@@ -12,6 +12,12 @@ void files_remove(const char *path);
 /* The whole of a regular file of at most `max` bytes, in `a`. ERR_INVALID if it is another kind of file or larger; else as the kernel says. */
 int files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e) MUST_CHECK;
 
+/*
+ * All that there is in the open file `from`, from its start where it has one, goes to where `to` stands; by the kernel, which may share the blocks, where it
+ * can. ERR_LIMIT: it is more than `most` bytes. `n`: how many went.
+ */
+int files_copy(int from, int to, uint64_t most, uint64_t *n, struct err *e) MUST_CHECK;
+
 /* openat2 beneath `dir`: no link is followed, wherever in the path, and nothing leads out of it. */
 int open_beneath(int dir, const char *path, int flags, mode_t mode);
 /* The same, following links, to look at where they lead and no more (O_PATH). EXDEV: out of `dir`. */

@@ -18,6 +18,7 @@
 struct artifact_site {
 	struct arena *arena; /* for what lives until close */
 	int scratch;         /* an open folder for files of its own; emptied afterwards */
+	uint64_t bytes, objects; /* that one artifact may have; whoever moves several at once sees to it. A single file's size is bounded by the kernel */
 	/* Tells that so many bytes more have moved, in whatever direction; often is fine. May be NULL. */
 	void (*moved)(void *arg, uint64_t bytes);
 	void *arg;
@@ -44,6 +45,10 @@ struct artifact_driver {
 	int (*remove)(void *state, str key, struct err *e);
 	/* Instead of get and list: all there is becomes `name` in the folder `dir`, where nothing is yet. NULL for objects. */
 	int (*fetch)(void *state, int dir, const char *name, struct err *e);
+	/* What a place on this machine does better; NULL: by the above. An open file with the object, which is only read. */
+	int (*object)(void *state, str key, int *fd, struct err *e);
+	/* Every file beneath the folder becomes the object "key/PATH". */
+	int (*put_tree)(void *state, str key, int dir, struct err *e);
 };
 
 /* All of them; the local repository is one. NULL: there is no such driver. */

@@ -16,7 +16,6 @@
 enum {
 	DEPTH_MAX = 256,  /* folders in each other, of a tree */
 	DIGEST_TEXT = 64, /* of a SHA-256, hexadecimal */
-	CHUNK = 1 << 20,
 };
 
 /* One call: what it may take, and what it took. */
@@ -25,6 +24,7 @@ struct transfer {
 	const struct local_limits *l;
 	struct local_sum sum;
 	unsigned depth;
+	struct listing *listing; /* of local_list */
 	struct err *e;
 };
 
@@ -137,40 +137,14 @@ open_place(struct local_repo *r, const char *key, const char **name, struct err 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static int
-copy_slowly(int from, int to, uint64_t *n, uint64_t most)
-{
-	static _Thread_local char chunk[CHUNK];
-	ssize_t got;
-	while (*n <= most && (got = read(from, chunk, sizeof chunk)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		for (ssize_t done = 0, put; done < got; done += put)
-			if ((put = write(to, chunk + done, (size_t)(got - done))) < 0)
-				return -1;
-		*n += (uint64_t)got;
-	}
-	return 0;
-}
-
-/* All that there is in `from`, from its start; by the kernel, which may share the blocks, or else by hand. */
-static int
 copy(struct transfer *t, int from, int to, uint64_t *n)
 {
 	uint64_t most = t->l->bytes ? t->l->bytes - t->sum.bytes : UINT64_MAX / 2;
-	ssize_t got;
-	*n = 0;
-	(void)lseek(from, 0, SEEK_SET); /* what cannot is read from where it is */
-	while (*n <= most && (got = copy_file_range(from, NULL, to, NULL, 64 << 20, 0)) > 0)
-		*n += (uint64_t)got;
-	int rc = copy_slowly(from, to, n, most); /* the rest, which is nothing, or everything where the kernel cannot */
-	if (rc < 0)
-		return err_errno(t->e, "artifacts: copy");
-	if (*n > most)
+	int rc = files_copy(from, to, most, n, t->e);
+	if (rc < 0 && t->e->code == ERR_LIMIT)
 		return err_set(t->e, ERR_LIMIT, "the artifact has more than %llu bytes", (unsigned long long)t->l->bytes);
 	t->sum.bytes += *n;
-	return 0;
+	return rc;
 }
 
 static int
@@ -478,6 +452,55 @@ local_get(struct local_repo *r, const char *key, int dir, const char *name, cons
 	if (fd < 0)
 		return -1;
 	return over(&t, sum, S_ISDIR(st.st_mode) ? get_tree(&t, fd, key, dir, name) : get_file(&t, fd, key, dir, name));
+}
+
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	bool (*each)(void *arg, str key, uint64_t bytes);
+	void *arg;
+	str prefix;
+	bool enough;
+};
+
+static int
+list_file(struct transfer *t, int fd, const char *path, int to UNUSED, const char *name UNUSED)
+{
+	struct listing *l = t->listing;
+	struct stat st;
+	str key = str_c(path);
+	while (key.n && *key.p == '/')
+		key = str_slice(key, 1, key.n);
+	if (l->enough || !str_starts(key, l->prefix))
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_errno(t->e, "artifacts: look at %s", path);
+	l->enough = !l->each(l->arg, key, (uint64_t)st.st_size);
+	return 0;
+}
+
+/* The folder that the prefix lies in; what does not begin with all of it is passed over. */
+int
+local_list(struct local_repo *r, const char *prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
+{
+	struct listing l = { each, arg, str_c(prefix), false };
+	struct transfer t = { .r = r, .e = e, .listing = &l };
+	char clean[LOCAL_KEY_MAX + 1], folder[LOCAL_KEY_MAX + 1];
+	while (l.prefix.n && *l.prefix.p == '/')
+		l.prefix = str_slice(l.prefix, 1, l.prefix.n);
+	if (l.prefix.n > LOCAL_KEY_MAX)
+		return bad_key(prefix, "it has more than 1024 bytes", e);
+	snprintf(folder, sizeof folder, "%.*s", STR_ARG(l.prefix));
+	char *slash = strrchr(folder, '/');
+	if (!slash)
+		return each_inside(&t, r->objects, "", -1, list_file);
+	*slash = 0;
+	if (clean_key(folder, clean, e) < 0)
+		return -1;
+	int fd CLEANUP(close_fd) = open_beneath(r->objects, clean, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "artifacts: open %s", clean);
+	return each_inside(&t, fd, clean, -1, list_file);
 }
 
 /* ---- removing ---------------------------------------------------------------------------------------------------- */

@@ -45,6 +45,8 @@ int local_read(struct local_repo *r, const char *key, int *fd, struct err *e) MU
 bool local_has(struct local_repo *r, const char *key);
 /* The object, or all objects beneath the key as a tree, as `name` in `dir`, where nothing is yet: mode 0644 and 0755. ERR_NOT_FOUND: there is neither. */
 int local_get(struct local_repo *r, const char *key, int dir, const char *name, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
+/* Each object whose key begins with `prefix`, in any order, until each() says false. */
+int local_list(struct local_repo *r, const char *prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e) MUST_CHECK;
 /* The object goes, or all that are beneath the key. Fine if there is none. */
 int local_remove(struct local_repo *r, const char *key, struct err *e) MUST_CHECK;
 /* What no object is made of any more goes, and what a dead process left half written. Returns how many blobs. */

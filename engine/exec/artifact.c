@@ -4,29 +4,25 @@
  * beside its log, from where the sandbox mounts them (without one it puts them at their paths); and when the step has ended it saves
  * what the step helper kept. Both can be done again from the start: that is what a daemon does that finds them undone.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "engine/exec/exec.h"
 
 #define TRANSFERS_AT_ONCE 4
 #define TRANSFER_MS (INT64_C(6) * 3600 * 1000)
+#define BYTES_MAX (INT64_C(256) << 30)
+#define FILES_MAX 2000000
 #define ANSWER_MAX (4u << 20)
+
+static void saved(struct task *t, const struct val *answer, str problem);
 
 /* A job under way. The task may go before it ends. */
 struct transfer {
 	struct task *t; /* NULL: gone */
 	void (*done)(struct task *t, const struct val *answer, str problem);
-	char job[TASK_PATH_MAX];
+	struct child *child;
+	struct timer stop; /* when it has had its grace period */
 };
-
-/* Objects of a namespace lie below its name: two may have a workflow of the same name. */
-static str
-full_key(struct arena *a, str ns, str key)
-{
-	return arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(key));
-}
 
 /* ---- what is to be done ------------------------------------------------------------------------------------------ */
 
@@ -35,9 +31,10 @@ write_output(struct task *t, const struct task_spec *spec, const struct artifact
 {
 	int64_t level = -1;
 	(void)val_to_i64(val_path(art->src, "archive.tar.compressionLevel"), &level);
-	str key = artifact_key(art->src, spec->workflow, spec->pod, t->arena);
+	str key = artifact_key(art->src, spec->archive, spec->workflow, spec->pod, t->arena);
+	struct val place = artifact_located(art->src, spec->archive, key, t->arena);
 	t->artifacts.p[t->artifacts.n++] = (struct task_artifact){ arena_dup(t->arena, art->name), arena_dup(t->arena, art->path),
-		full_key(t->arena, spec->ns, key), artifact_packing(art->src), level };
+		val_copy(t->arena, &place), artifact_packing(art->src), level };
 	record_add(&t->records, TASK_ARTIFACT, art->path);
 }
 
@@ -86,13 +83,13 @@ write_input(struct task *t, const struct task_spec *spec, uint32_t i, struct val
 	struct val_map m = { 0 };
 	if (check_path(str_z(t->arena, name), path, e) < 0)
 		return -1;
-	if (place == ARTIFACT_ELSEWHERE || place == ARTIFACT_NOWHERE)
-		return err_set(e, ERR_UNSUPPORTED, "artifact %.*s: only the default repository and `raw` are served yet", STR_ARG(name));
+	if (place == ARTIFACT_NOWHERE)
+		return err_set(e, ERR_INVALID, "artifact %.*s: it has neither a location nor a key", STR_ARG(name));
 	val_map_add(&m, S("name"), val_str(name));
 	if (place == ARTIFACT_RAW)
 		val_map_add(&m, S("raw"), val_str(text));
 	else
-		val_map_add(&m, S("key"), val_str(full_key(t->arena, spec->ns, text)));
+		val_map_add(&m, S("place"), artifact_located(art, spec->archive, text, t->arena));
 	val_map_add(&m, S("packing"), val_cstr(packing_name(artifact_packing(art))));
 	val_map_add(&m, S("optional"), val_bool(optional));
 	if (mode)
@@ -104,16 +101,41 @@ write_input(struct task *t, const struct task_spec *spec, uint32_t i, struct val
 	return 0;
 }
 
-static str
-job_text(struct task *t, const char *what, str into, struct val items)
+/* The items with their places resolved, in `a`, which goes when the helper has them. */
+static int
+resolve_items(const struct task *t, const struct val *items, struct arena *a, struct val *out, struct err *e)
+{
+	struct val_list list = { 0 };
+	int rc = 0;
+	for (uint32_t i = 0; rc == 0 && i < items->n; i++) {
+		const struct val *item = &items->items[i], *place = val_get(item, S("place"));
+		struct val whole;
+		if (place && (rc = artifact_place_resolve(t, place, a, &whole, e)) == 0)
+			item = val_set(a, item, S("place"), &whole);
+		if (rc < 0)
+			err_wrap(e, "artifact %.*s", STR_ARG(val_get_str(item, "name")));
+		else
+			val_list_add(&list, *item);
+	}
+	*out = val_list_end(&list, a);
+	return rc;
+}
+
+static int
+job_text(const struct task *t, const char *what, str into, const struct val *items, struct arena *a, str *out, struct err *e)
 {
 	struct val_map m = { 0 };
-	val_map_add(&m, S("repository"), val_cstr(t->x->repository));
+	struct val whole;
+	int rc = resolve_items(t, items, a, &whole, e);
 	val_map_add(&m, S("do"), val_cstr(what));
 	val_map_add_str(&m, S("into"), into);
-	val_map_add(&m, S("items"), items);
-	struct val v = val_map_end(&m, t->arena);
-	return json_write(t->arena, &v);
+	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/%s.%s", t->x->tasks_path, t->dir.p, what)));
+	val_map_add(&m, S("bytes"), val_int(BYTES_MAX));
+	val_map_add(&m, S("files"), val_int(FILES_MAX));
+	val_map_add(&m, S("items"), whole);
+	struct val v = val_map_end(&m, a);
+	*out = rc < 0 ? STR_NONE : json_write(a, &v);
+	return rc;
 }
 
 int
@@ -133,9 +155,12 @@ artifacts_write(struct task *t, const struct task_spec *spec, struct err *e)
 	for (uint32_t i = 0; rc == 0 && i < n; i++)
 		rc = write_input(t, spec, i, &items, e);
 	struct val list = val_list_end(&items, t->arena);
-	if (rc == 0 && n)
-		t->fetch = job_text(t, "fetch", inputs_folder(t), list);
-	return rc;
+	if (rc < 0 || !n)
+		return rc;
+	struct val *fetch = ARENA_NEW(t->arena, struct val);
+	*fetch = val_copy(t->arena, &list);
+	t->fetch = fetch;
+	return 0;
 }
 
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
@@ -149,7 +174,7 @@ transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 	struct val answer;
 	struct err why;
 	str problem = STR_NONE;
-	(void)unlink(x->job);
+	timer_stop(&x->stop);
 	if (e)
 		problem = arena_dup(a, str_c(e->msg));
 	else if (end->status != 0)
@@ -161,15 +186,6 @@ transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 		x->done(t, problem.p ? NULL : &answer, problem);
 	}
 	free(x);
-}
-
-static int
-write_job(const char *path, str text, struct err *e)
-{
-	int fd CLEANUP(close_fd) = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n)
-		return err_errno(e, "write %s", path);
-	return 0;
 }
 
 /* The folder of the workflow may be missing: the step helper makes it, later. */
@@ -186,32 +202,60 @@ make_folder(const struct task *t)
 }
 
 static void
-start_transfer(struct task *t, str job, const char *behind, void (*done)(struct task *t, const struct val *answer, str problem))
+start_transfer(struct task *t, const char *what, str into, const struct val *items, void (*done)(struct task *t, const struct val *answer, str problem))
 {
-	static const char *const env[] = { NULL };
 	struct err e;
-	struct transfer *x = MEM_NEW(struct transfer);
-	*x = (struct transfer){ .t = t, .done = done };
-	snprintf(x->job, sizeof x->job, "%s/%s%s", t->x->tasks_path, t->dir.p, behind);
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	str job;
+	if (job_text(t, what, into, items, a, &job, &e) < 0) {
+		done(t, NULL, arena_dup(t->arena, str_c(e.msg)));
+		return;
+	}
 	make_folder(t);
 	if (!t->x->transfers)
 		t->x->transfers = children_new(t->x->loop, TRANSFERS_AT_ONCE);
-	if (write_job(x->job, job, &e) < 0) {
-		free(x);
-		done(t, NULL, str_c(e.msg));
-		return;
-	}
+	struct transfer *x = MEM_NEW(struct transfer);
+	*x = (struct transfer){ .t = t, .done = done };
 	t->transfer = x;
-	const char *const argv[] = { t->x->transfer_path, x->job, NULL };
-	child_run(t->x->transfers, &(struct child_spec){ argv, env, ANSWER_MAX, TRANSFER_MS }, transfer_ended, x);
+	const char *const argv[] = { t->x->transfer_path, NULL };
+	/* Its environment is ours: roles, proxies and certificates are found by it. */
+	x->child = child_run(t->x->transfers,
+		&(struct child_spec){ .argv = argv, .env = (const char *const *)environ, .out_max = ANSWER_MAX, .timeout_ms = TRANSFER_MS, .in = job },
+		transfer_ended, x);
+	if (t->kill_asked)
+		artifacts_stop(t, t->kill_grace);
 }
 
+/* What it does is nobody's any more. */
 void
 artifacts_forget(struct task *t)
 {
-	if (t->transfer)
-		t->transfer->t = NULL; /* it ends by itself: what it does is in nobody's way */
+	if (!t->transfer)
+		return;
+	t->transfer->t = NULL;
+	timer_stop(&t->transfer->stop);
+	child_stop(t->transfer->child);
 	t->transfer = NULL;
+}
+
+static void
+stop_now(void *arg)
+{
+	struct transfer *x = arg;
+	child_stop(x->child);
+}
+
+void
+artifacts_stop(struct task *t, int64_t grace_seconds)
+{
+	struct transfer *x = t->transfer;
+	if (!x)
+		return;
+	bool saves = x->done == saved;
+	if (saves && grace_seconds > 0)
+		timer_start(t->x->loop, &x->stop, loop_now(t->x->loop) + grace_seconds * NS_PER_SEC, stop_now, x);
+	else
+		child_stop(x->child);
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
@@ -220,23 +264,28 @@ static void
 fetched(struct task *t, const struct val *answer, str problem)
 {
 	struct err e;
-	for (uint32_t i = 0; answer && i < answer->n && !problem.p; i++)
-		problem = val_get_str(&answer->items[i], "problem");
+	for (uint32_t i = 0; answer && i < answer->n && !problem.p; i++) {
+		str why = val_get_str(&answer->items[i], "problem");
+		if (why.p)
+			problem = arena_fmt(t->arena, "artifact %.*s: %.*s", STR_ARG(val_get_str(val_at(t->fetch, i), "name")), STR_ARG(why));
+	}
+	if (t->kill_asked) {
+		task_fail(t, PHASE_FAILED, S("stopped before it started"));
+		return;
+	}
 	if (problem.p) {
 		task_fail(t, PHASE_ERROR, arena_fmt(t->arena, "init: Error (exit code 64): artifacts cannot be loaded: %.*s", STR_ARG(problem)));
 		return;
 	}
 	t->fetched = true;
-	if (t->kill_asked)
-		task_fail(t, PHASE_FAILED, S("stopped before it started"));
-	else if (process_spawn(t, &e) < 0)
+	if (process_spawn(t, &e) < 0)
 		task_fail(t, PHASE_ERROR, str_c(e.msg));
 }
 
 void
 artifacts_fetch(struct task *t)
 {
-	start_transfer(t, t->fetch, ".fetch", fetched);
+	start_transfer(t, "fetch", inputs_folder(t), t->fetch, fetched);
 }
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------- */
@@ -271,7 +320,7 @@ save_item(struct task *t, size_t i)
 	const struct task_artifact *art = &t->artifacts.p[i];
 	struct val_map m = { 0 };
 	val_map_add(&m, S("name"), val_str(art->name));
-	val_map_add(&m, S("key"), val_str(art->key));
+	val_map_add(&m, S("place"), art->place);
 	val_map_add(&m, S("file"), val_str(base_name(art->path)));
 	val_map_add(&m, S("packing"), val_cstr(packing_name(art->packing)));
 	val_map_add(&m, S("level"), val_int(art->level));
@@ -292,7 +341,7 @@ saved(struct task *t, const struct val *answer, str problem)
 		r->saved = !why.p;
 		r->problem = arena_dup(t->arena, why);
 	}
-	if (t->fetch.p)
+	if (t->fetch)
 		inputs_remove(t->x, inputs_folder(t));
 	t->result.artifacts = t->saves;
 	t->result.artifacts_n = t->kept;
@@ -315,5 +364,5 @@ artifacts_save(struct task *t, const struct task_result *r)
 	}
 	if (t->state == TASK_QUEUED)
 		task_occupies(t); /* adopted after its end: it does not stand in line */
-	start_transfer(t, job_text(t, "save", STR_NONE, list), ".save", saved);
+	start_transfer(t, "save", STR_NONE, &list, saved);
 }

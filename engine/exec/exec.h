@@ -27,7 +27,8 @@ struct task_output {
 
 /* An output artifact. */
 struct task_artifact {
-	str name, path, key;
+	str name, path;
+	struct val place;
 	enum artifact_packing packing;
 	int64_t level;
 };
@@ -65,7 +66,7 @@ struct task {
 	struct buf records;        /* until the helper has them */
 	LIST_OF(struct task_output) outputs;
 	LIST_OF(struct task_artifact) artifacts;
-	str fetch;                 /* job that brings its input artifacts; absent: it has none */
+	const struct val *fetch;   /* its input artifacts, as items of a job; NULL: it has none */
 	bool fetched;
 	struct transfer *transfer; /* under way; it forgets us when we are freed */
 	struct artifact_result *saves; /* of `artifacts`, in their order */
@@ -253,6 +254,12 @@ void artifacts_save(struct task *t, const struct task_result *r);
 /* The helper's word on the next artifact. */
 void artifact_kept(struct task *t, uint32_t type, str text);
 void artifacts_forget(struct task *t);
+/* Ends what moves for it, if anything does: inputs at once, outputs after the grace period. */
+void artifacts_stop(struct task *t, int64_t grace_seconds);
+
+/* ---- artifact_place.c */
+/* A place as its driver gets it, in `a`. ERR_NOT_FOUND: a secret or its key. */
+int artifact_place_resolve(const struct task *t, const struct val *place, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 
 /* ---- image.c */
 /* What a name was found to mean. */

@@ -133,7 +133,7 @@ serve_line(struct executor *x)
 			continue;
 		}
 		task_occupies(t);
-		if (t->fetch.p && !t->fetched)
+		if (t->fetch && !t->fetched)
 			artifacts_fetch(t);
 		else if (process_spawn(t, &e) < 0)
 			task_fail(t, PHASE_ERROR, str_c(e.msg));
@@ -391,6 +391,7 @@ step_aside(struct task *t)
 	}
 	t->superseded = true;
 	t->x->superseded++;
+	artifacts_stop(t, 0);
 	if (t->kill_asked)
 		return;
 	t->kill_asked = true;
@@ -535,6 +536,8 @@ executor_kill(struct executor *x, str ns, str workflow, str node_id, int64_t gra
 	if (t->state == TASK_ENDED)
 		return true;
 	x->inside++;
+	if (!t->kill_asked)
+		artifacts_stop(t, grace_seconds);
 	t->kill_asked = true;
 	t->kill_grace = grace_seconds;
 	if (t->state == TASK_RUNNING) {

@@ -5,77 +5,6 @@
  */
 #include "engine/run/run_impl.h"
 
-/* ---- where it lies ----------------------------------------------------------------------------------------------- */
-
-/* Locations, the member that is a key, and the one that makes it a place of its own: without that it is in the default repository. */
-static const struct location {
-	const char *name, *key, *own;
-} locations[] = { { "local", "key", "" }, { "s3", "key", "bucket" }, { "gcs", "key", "bucket" }, { "oss", "key", "bucket" }, { "azure", "blob", "container" },
-	{ "hdfs", "path", "addresses" }, { "plugin", "key", "name" }, { "artifactory", "", "url" }, { "git", "", "repo" }, { "http", "", "url" } };
-
-enum artifact_place
-artifact_place(const struct val *artifact, str *text)
-{
-	str ignored;
-	text = text ? text : &ignored;
-	*text = STR_NONE;
-	const struct val *raw = val_get(artifact, S("raw"));
-	if (val_is(raw, VAL_MAP)) {
-		str data = val_get_str(raw, "data");
-		*text = data.p ? data : S("");
-		return ARTIFACT_RAW;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(locations); i++) {
-		const struct location *l = &locations[i];
-		const struct val *v = val_get(artifact, str_c(l->name));
-		if (!val_is(v, VAL_MAP))
-			continue;
-		*text = *l->key ? val_get_str(v, l->key) : STR_NONE;
-		if (!*l->key || (*l->own && val_get(v, str_c(l->own))))
-			return ARTIFACT_ELSEWHERE;
-		return text->n ? ARTIFACT_BY_KEY : ARTIFACT_NOWHERE;
-	}
-	return ARTIFACT_NOWHERE;
-}
-
-enum artifact_packing
-artifact_packing(const struct val *artifact)
-{
-	const struct val *archive = val_get(artifact, S("archive"));
-	if (val_get(archive, S("none")))
-		return ARTIFACT_NONE;
-	if (val_get(archive, S("zip")))
-		return ARTIFACT_ZIP;
-	return val_get(archive, S("tar")) ? ARTIFACT_TAR : ARTIFACT_GUESS;
-}
-
-static str
-base_name(str path)
-{
-	while (path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--;
-	size_t cut = path.n;
-	while (cut && path.p[cut - 1] != '/')
-		cut--;
-	return str_slice(path, cut, path.n);
-}
-
-str
-artifact_key(const struct val *artifact, str workflow, str pod, struct arena *a)
-{
-	str own, name = val_get_str(artifact, "name");
-	if (artifact_place(artifact, &own) == ARTIFACT_BY_KEY)
-		return own;
-	switch (artifact_packing(artifact)) {
-	case ARTIFACT_NONE:
-		return arena_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(workflow), STR_ARG(pod), STR_ARG(base_name(val_get_str(artifact, "path"))));
-	case ARTIFACT_ZIP:
-		return arena_fmt(a, "%.*s/%.*s/%.*s.zip", STR_ARG(workflow), STR_ARG(pod), STR_ARG(name));
-	default:
-		return arena_fmt(a, "%.*s/%.*s/%.*s.tgz", STR_ARG(workflow), STR_ARG(pod), STR_ARG(name));
-	}
-}
-
 /* ---- by name ----------------------------------------------------------------------------------------------------- */
 
 static const struct val *
@@ -138,26 +67,6 @@ artifact_look(const struct scope *x, str ref)
 
 /* ---- references -------------------------------------------------------------------------------------------------- */
 
-/* The key with a further path behind it. */
-static const struct val *
-below(struct run *r, const struct val *artifact, str sub)
-{
-	str key;
-	if (!sub.n || artifact_place(artifact, &key) != ARTIFACT_BY_KEY)
-		return artifact;
-	for (size_t i = 0; i < ARRAY_LEN(locations); i++) {
-		const struct val *v = val_get(artifact, str_c(locations[i].name));
-		if (!val_is(v, VAL_MAP))
-			continue;
-		while (sub.n && *sub.p == '/')
-			sub = str_slice(sub, 1, sub.n);
-		bool slash = str_ends(key, S("/"));
-		struct val longer = val_str(run_text(r, "%.*s%s%.*s", STR_ARG(key), slash ? "" : "/", STR_ARG(sub)));
-		return val_set(r->arena, artifact, str_c(locations[i].name), val_set(r->arena, v, str_c(locations[i].key), &longer));
-	}
-	return artifact;
-}
-
 static int
 by_expression(struct run *r, struct scope *x, const struct artifact *art, const struct val **out, struct err *e)
 {
@@ -183,7 +92,7 @@ resolve(struct run *r, struct scope *x, const struct artifact *art, const struct
 		*out = artifact_look(x, art->from);
 	if (!*out)
 		return err_set(e, ERR_NOT_FOUND, "unable to resolve references: failed to resolve %.*s", STR_ARG(art->from));
-	*out = below(r, *out, art->sub_path);
+	*out = artifact_below(*out, art->sub_path, r->arena);
 	return 0;
 }
 
@@ -288,16 +197,13 @@ reported(const struct task_result *res, str name)
 	return NULL;
 }
 
-/* With its place: as it is written, if that is a key; else where the default repository has it. */
 static struct val
 saved(struct run *r, const struct node *n, const struct val *artifact)
 {
-	struct val_map m = { 0 };
-	if (artifact_place(artifact, NULL) == ARTIFACT_BY_KEY)
-		return val_copy(r->arena, artifact);
-	val_map_add(&m, S("key"), val_str(artifact_key(artifact, r->name, n->pod, r->arena)));
-	struct val place = val_map_end(&m, r->arena);
-	return val_copy(r->arena, val_set(r->arena, artifact, S("local"), &place));
+	const struct val *archive = val_get(n->body, S("archiveLocation"));
+	str key = artifact_key(artifact, archive, r->name, n->pod, r->arena);
+	struct val v = artifact_saved(artifact, archive, false, key, r->arena);
+	return val_copy(r->arena, &v);
 }
 
 static int

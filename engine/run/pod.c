@@ -99,6 +99,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.template_name = work_of(n)->template_name,
 		.tmpl = t,
 		.artifacts = val_get(n->inputs, S("artifacts")),
+		.archive = val_get(n->body, S("archiveLocation")),
 		.capture_result = work_of(n)->capture,
 		.deadline_ns = work_of(n)->deadline,
 		.images = &r->images,

@@ -130,6 +130,7 @@ struct task_spec {
 	uint32_t order; /* node_order: with the uid it names this attempt, whatever else the node's id was or will be used for */
 	const struct template *tmpl; /* the processed template: container or script */
 	const struct val *artifacts; /* those it takes, with their places: inputs.artifacts of its node; may be NULL */
+	const struct val *archive;   /* where those lie that have no complete place of their own: archiveLocation of its template; NULL: on this machine */
 	bool capture_result;
 	int64_t deadline_ns; /* 0: none; kill it then. activeDeadlineSeconds is not in it: the run counts that from
 				STIM_TASK_STARTED */
@@ -141,17 +142,26 @@ struct task_spec {
 	str service_account; /* serviceAccountName of the template, else of the workflow; absent: it has none */
 };
 
-/* artifacts.c. Where an artifact lies. */
+/* places.c. Where an artifact lies. */
 enum artifact_place {
 	ARTIFACT_NOWHERE,
-	ARTIFACT_RAW,   /* in itself */
-	ARTIFACT_BY_KEY, /* in the default repository, under this key: its location says no more than that, or `local` */
-	ARTIFACT_ELSEWHERE,
+	ARTIFACT_RAW,    /* in itself */
+	ARTIFACT_BY_KEY, /* in the archiveLocation of its template, under this key: its own location is not complete */
+	ARTIFACT_ELSEWHERE, /* its location says all */
 };
-/* `text`: the raw text, the key; may be NULL. Both live as long as the artifact. */
+/* `text`: the raw text, the key (of git there is none); may be NULL. Both live as long as the artifact. */
 enum artifact_place artifact_place(const struct val *artifact, str *text);
+/* The artifact with a further path behind its key; itself if it has no key. In `a`. */
+const struct val *artifact_below(const struct val *artifact, str sub, struct arena *a);
+/* Whether an archiveLocation says all that is needed; if not, it does not count. NULL is fine. */
+bool artifact_location_complete(const struct val *archive);
+/*
+ * The whole place, as a map with one member: {"s3": {...}}. `archive`: the archiveLocation of its template; of one that is not complete, or NULL, {"local":
+ * {"key": ...}}. `key`: that of an artifact whose location is not complete. In `a`, sharing.
+ */
+struct val artifact_located(const struct val *artifact, const struct val *archive, str key, struct arena *a);
 /* The key of an output artifact of a pod: its own, or that of spec 2.19. In `a`. */
-str artifact_key(const struct val *artifact, str workflow, str pod, struct arena *a);
+str artifact_key(const struct val *artifact, const struct val *archive, str workflow, str pod, struct arena *a);
 enum artifact_packing { ARTIFACT_TAR, ARTIFACT_ZIP, ARTIFACT_NONE, ARTIFACT_GUESS };
 /* How it is packed; GUESS: nothing is said, so that an output is packed as tar, and an input looked at. */
 enum artifact_packing artifact_packing(const struct val *artifact);

@@ -23,6 +23,7 @@
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
  *     memo.c       results that are used again          rest.c     what a stimulus leaves for the next
  *     artifacts.c  which artifacts a call gets, a node hands on
+ *     places.c     where artifacts lie
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -487,6 +488,10 @@ int artifacts_of_template(struct run *r, struct frame *f, struct val *out, struc
 void artifacts_to_globals(struct run *r, const struct val *outputs);
 void artifact_set_global(struct run *r, const struct val *artifact);
 struct val artifacts_global(const struct run *r, struct arena *a); /* a list */
+
+/* ---- places.c -------------------------------------------------------------------------------------------------- */
+/* What the status says of an output of a pod that was saved under `key`. `own`: `archive` is the template's own. In `a`, sharing. */
+struct val artifact_saved(const struct val *artifact, const struct val *archive, bool own, str key, struct arena *a);
 
 /* ---- limits.c -------------------------------------------------------------------------------------------------- */
 

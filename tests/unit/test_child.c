@@ -92,6 +92,52 @@ output_status_and_environment(void **state)
 	assert_int_equal(f->status, 128 + SIGTERM);
 }
 
+static struct child *
+begin_with(struct fixture *f, const char *text, str in)
+{
+	const char *const argv[] = { "sh", "-c", text, NULL }, *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	return child_run(f->set, &(struct child_spec){ .argv = argv, .env = env, .out_max = 100000, .timeout_ms = 60000, .in = in }, done, f);
+}
+
+static void
+input_is_read_from_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct buf much CLEANUP(free_buf) = { 0 };
+	for (int i = 0; i < 100000; i++) /* more than a pipe holds */
+		buf_add(&much, S("0123456789"));
+	begin_with(f, "wc -c", buf_str(&much));
+	run_until(f, 1);
+	assert_string_equal(f->out.p, "1000000\n");
+	begin_with(f, "cat; ls /proc/self/fd | wc -l", S("hello\n"));
+	run_until(f, 2);
+	assert_string_equal(f->out.p, "hello\n4\n");
+	begin_with(f, "wc -c", STR_NONE);
+	run_until(f, 3);
+	assert_string_equal(f->out.p, "0\n");
+}
+
+/* One that runs, and one that is in line behind two: both say so, the others go on. */
+static void
+what_is_stopped_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct child *one = begin_with(f, "exec sleep 1000", STR_NONE), *two = begin_with(f, "exec sleep 1000", STR_NONE);
+	struct child *line = begin_with(f, "exec sleep 1000", STR_NONE);
+	loop_turn(f->loop, 10);
+	child_stop(line);
+	run_until(f, 1);
+	assert_int_equal(f->error.code, ERR_UNAVAILABLE);
+	child_stop(one);
+	run_until(f, 2);
+	assert_int_equal(f->error.code, ERR_UNAVAILABLE);
+	child_stop(two);
+	child_stop(two);
+	run_until(f, 3);
+	run(f, "echo on");
+	assert_string_equal(f->out.p, "on\n");
+}
+
 static void
 nothing_is_inherited(void **state)
 {
@@ -174,6 +220,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(output_status_and_environment),
 		TEST(nothing_is_inherited),
+		TEST(input_is_read_from_memory),
+		TEST(what_is_stopped_ends),
 		TEST(what_cannot_start_says_so),
 		TEST(large_output_is_whole_and_too_much_is_an_error),
 		TEST(what_takes_too_long_is_killed_with_all_it_started),

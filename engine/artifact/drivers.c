@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* drivers: the table of them. A driver is one file here, one row, and the fields of its location in engine/spec/spec_args.c. */
+#include "engine/artifact/driver.h"
+
+static const struct artifact_driver *const drivers[] = { &artifact_local };
+
+const struct artifact_driver *
+artifact_driver_named(str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (str_eq(str_c(drivers[i]->name), name))
+			return drivers[i];
+	return NULL;
+}

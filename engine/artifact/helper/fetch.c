@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch: artifacts out of where they lie, unpacked, with their modes. */
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/artifact/helper/helper.h"
+
+#define OBJECT "object" /* in the scratch folder: what was got, until it is known what it is */
+
+struct target {
+	char path[PATH_MAX];
+	const char *name;
+	int dir;
+};
+
+/* ---- one object -------------------------------------------------------------------------------------------------- */
+
+static int
+make_file(const struct target *t)
+{
+	return openat(t->dir, t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+static int
+get_file(struct place *p, const struct target *t, struct err *e)
+{
+	int fd CLEANUP(close_fd) = make_file(t);
+	if (fd < 0)
+		return err_errno(e, "make %s", t->path);
+	if (p->driver->get(p->state, p->key, fd, e) == 0)
+		return 0;
+	(void)unlinkat(t->dir, t->name, 0);
+	return -1;
+}
+
+/* What was got to the scratch folder, as it is: renamed, or copied to another file system. */
+static int
+move_object(struct job *j, int fd, const struct target *t, struct err *e)
+{
+	uint64_t n;
+	if (renameat(j->scratch, OBJECT, t->dir, t->name) == 0)
+		return 0;
+	if (errno != EXDEV)
+		return err_errno(e, "make %s", t->path);
+	int to CLEANUP(close_fd) = make_file(t);
+	return to < 0 ? err_errno(e, "make %s", t->path) : files_copy(fd, to, UINT64_MAX / 2, &n, e);
+}
+
+static int
+unpack(struct job *j, bool zip, int fd, const struct target *t, struct err *e)
+{
+	const struct archive_limits limits = { .bytes = j->bytes, .entries = j->files };
+	return archive_unpack_as(fd, zip ? ARCHIVE_AS_ZIP : ARCHIVE_AS_TAR, t->dir, t->name, &limits, NULL, e);
+}
+
+/* An open file with the object: the driver's own, or got. */
+static int
+open_object(struct job *j, struct place *p, int *fd, struct err *e)
+{
+	if (p->driver->object)
+		return p->driver->object(p->state, p->key, fd, e);
+	*fd = openat(j->scratch, OBJECT, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (*fd < 0)
+		return err_errno(e, "make a file");
+	if (p->driver->get(p->state, p->key, *fd, e) == 0 && lseek(*fd, 0, SEEK_SET) == 0)
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return -1;
+}
+
+static int
+fetch_object(struct job *j, struct place *p, const struct val *item, const struct target *t, struct err *e)
+{
+	int fd = -1;
+	if (item_is_packed(item, "none"))
+		return get_file(p, t, e);
+	if (open_object(j, p, &fd, e) < 0)
+		return -1;
+	bool zip = item_is_packed(item, "zip"), packed = zip || item_is_packed(item, "tar") || archive_is_tar_gz(fd);
+	int rc = packed ? unpack(j, zip, fd, t, e) : p->driver->object ? get_file(p, t, e) : move_object(j, fd, t, e);
+	close(fd);
+	(void)unlinkat(j->scratch, OBJECT, 0);
+	return rc;
+}
+
+/* ---- many objects: a folder -------------------------------------------------------------------------------------- */
+
+struct keys {
+	struct arena *arena;
+	VEC(str) v; /* behind the prefix */
+	size_t prefix;
+	uint64_t bytes;
+	const struct job *job;
+	struct err *e;
+	int rc;
+};
+
+static bool
+note_key(void *arg, str key, uint64_t bytes)
+{
+	struct keys *k = arg;
+	if (key.n <= k->prefix)
+		return true; /* the folder itself: some tools make an object for it */
+	k->bytes += bytes;
+	if (k->v.n >= k->job->files)
+		k->rc = err_set(k->e, ERR_LIMIT, "it has more than %llu files", (unsigned long long)k->job->files);
+	else if (k->bytes > k->job->bytes)
+		k->rc = err_set(k->e, ERR_LIMIT, "it has more than %llu bytes", (unsigned long long)k->job->bytes);
+	else
+		*VEC_PUSH(&k->v) = arena_dup(k->arena, str_slice(key, k->prefix, key.n));
+	return k->rc == 0;
+}
+
+/* Folders on the way to a name; each part opened beneath by the kernel's rule, so that no key leads elsewhere. */
+static int
+make_folders(int dir, char *path, struct err *e)
+{
+	for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		char *last = strrchr(path, '/');
+		str part = str_c(last ? last + 1 : path);
+		if (!part.n || str_eq(part, S(".")) || str_eq(part, S("..")))
+			return err_set(e, ERR_INVALID, "a part of the key %s is empty or made of dots", path);
+		if (mkdirat(dir, path, 0755) < 0 && errno != EEXIST)
+			return err_errno(e, "make the folder %s", path);
+		*p = '/';
+	}
+	return 0;
+}
+
+static int
+get_one(struct place *p, int dir, str prefix, str rest, struct err *e)
+{
+	char path[PATH_MAX];
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	if (rest.n >= sizeof path || memchr(rest.p, 0, rest.n))
+		return err_set(e, ERR_INVALID, "the key %.*s is no path", STR_ARG(rest));
+	snprintf(path, sizeof path, "%.*s", STR_ARG(rest));
+	if (make_folders(dir, path, e) < 0)
+		return -1;
+	if (str_ends(rest, S("/")))
+		return 0;
+	int fd CLEANUP(close_fd) = open_beneath(dir, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	if (fd < 0)
+		return err_errno(e, "make %s", path);
+	return p->driver->get(p->state, arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(rest)), fd, e);
+}
+
+/* ERR_NOT_FOUND if there is nothing beneath the key either. */
+static int
+fetch_tree(struct job *j, struct place *p, const struct target *t, struct err *e)
+{
+	str prefix = str_ends(p->key, S("/")) ? p->key : arena_fmt(j->arena, "%.*s/", STR_ARG(p->key));
+	struct keys k = { .arena = arena_new(), .prefix = prefix.n, .job = j, .e = e };
+	int rc = p->driver->list(p->state, prefix, note_key, &k, e);
+	if (rc == 0)
+		rc = k.rc;
+	if (rc == 0 && !k.v.n)
+		rc = err_set(e, ERR_NOT_FOUND, "there is nothing under the key %.*s", STR_ARG(p->key));
+	if (rc == 0 && mkdirat(t->dir, t->name, 0755) < 0)
+		rc = err_errno(e, "make %s", t->path);
+	int dir CLEANUP(close_fd) = rc < 0 ? -1 : open_beneath(t->dir, t->name, O_RDONLY | O_DIRECTORY, 0);
+	if (rc == 0 && dir < 0)
+		rc = err_errno(e, "open %s", t->path);
+	for (size_t i = 0; rc == 0 && i < k.v.n; i++)
+		rc = get_one(p, dir, prefix, k.v.p[i], e);
+	VEC_FREE(&k.v);
+	arena_free(k.arena);
+	return rc;
+}
+
+/* ---- an item ----------------------------------------------------------------------------------------------------- */
+
+static int
+fetch_raw(const struct val *item, const struct target *t, struct err *e)
+{
+	str text = val_get_str(item, "raw");
+	int fd CLEANUP(close_fd) = make_file(t);
+	if (fd < 0)
+		return err_errno(e, "make %s", t->path);
+	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
+		if ((n = write(fd, text.p, text.n)) < 0)
+			return err_errno(e, "write %s", t->path);
+	return 0;
+}
+
+static int
+fetch_from(struct job *j, struct place *p, const struct val *item, const struct target *t, struct err *e)
+{
+	const struct artifact_driver *d = p->driver;
+	struct err why;
+	if (d->fetch)
+		return d->fetch(p->state, t->dir, t->name, e);
+	if (!str_ends(p->key, S("/")) && fetch_object(j, p, item, t, e) == 0)
+		return 0;
+	if (!d->list || (!str_ends(p->key, S("/")) && e->code != ERR_NOT_FOUND))
+		return -1;
+	why = *e; /* says it in the driver's words */
+	int rc = fetch_tree(j, p, t, e);
+	if (rc < 0 && e->code == ERR_NOT_FOUND && !str_ends(p->key, S("/")))
+		*e = why;
+	return rc;
+}
+
+static int
+fetch(struct job *j, const struct val *item, const struct target *t, struct err *e)
+{
+	struct place p;
+	if (val_get(item, S("raw")))
+		return fetch_raw(item, t, e);
+	int rc = place_open(j, item, &p, e);
+	if (rc == 0)
+		rc = fetch_from(j, &p, item, t, e);
+	place_close(&p);
+	return rc;
+}
+
+static mode_t all_mode;
+
+static int
+set_one(const char *path, const struct stat *st UNUSED, int type, struct FTW *ftw UNUSED)
+{
+	return type != FTW_SL && chmod(path, all_mode) < 0 ? -1 : 0;
+}
+
+static int
+set_mode(const struct val *item, const char *path, struct err *e)
+{
+	int64_t mode;
+	if (!val_to_i64(val_get(item, S("mode")), &mode))
+		return 0;
+	all_mode = (mode_t)mode & 0777;
+	int rc = val_is_true(val_get(item, S("recurse"))) ? nftw(path, set_one, 32, FTW_PHYS | FTW_DEPTH) : chmod(path, all_mode);
+	return rc < 0 ? err_errno(e, "set the mode of %s", path) : 0;
+}
+
+/* Folders of the host on the way to a path; what cannot be made shows when it is used. */
+static void
+make_parents(char *path)
+{
+	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = 0;
+		(void)mkdir(path, 0755);
+		*p = '/';
+	}
+}
+
+/* Where an item goes. What is there is replaced: a file of the host, or what an attempt before left. */
+static int
+open_target(struct job *j, const struct val *item, size_t i, struct target *t, struct err *e)
+{
+	str to = val_get_str(item, "to");
+	int n = to.p ? snprintf(t->path, PATH_MAX, "%.*s", STR_ARG(to)) : snprintf(t->path, PATH_MAX, "%s/%zu", j->into, i);
+	if (n >= PATH_MAX)
+		return err_set(e, ERR_INVALID, "its path is too long");
+	make_parents(t->path);
+	if (to.p)
+		(void)unlink(t->path);
+	else
+		files_remove(t->path);
+	char *slash = strrchr(t->path, '/');
+	t->name = slash + 1;
+	*slash = 0;
+	t->dir = open(*t->path ? t->path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = errno;
+	*slash = '/';
+	errno = code;
+	return t->dir < 0 ? err_errno(e, "open the folder of %s", t->path) : 0;
+}
+
+int
+fetch_item(struct job *j, const struct val *item, size_t i, struct err *e)
+{
+	struct target t;
+	if (open_target(j, item, i, &t, e) < 0)
+		return -1;
+	int rc = fetch(j, item, &t, e);
+	close(t.dir);
+	if (rc < 0 && e->code == ERR_NOT_FOUND && val_is_true(val_get(item, S("optional"))))
+		return 0;
+	return rc < 0 ? -1 : set_mode(item, t.path, e);
+}

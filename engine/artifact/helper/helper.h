@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
+ * takes them. The job, JSON on standard input, since it has passwords in it:
+ *
+ *   {"do": "fetch", "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
+ *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
+ *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
+ *       `from` is the tar that the step helper kept; when its object is there it becomes an empty file, FROM.saved
+ *   {"do": "remove", ..., "items": [{name, place}, ...]}
+ *
+ * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list:
+ * for each item {} or {"problem": TEXT}. An optional artifact that is not there is none.
+ */
+#ifndef TIDEGATE_ENGINE_ARTIFACT_HELPER_H
+#define TIDEGATE_ENGINE_ARTIFACT_HELPER_H
+
+#include "core/archive/archive.h"
+#include "core/files.h"
+#include "engine/artifact/driver.h"
+
+struct job {
+	struct arena *arena;
+	const struct val *src;
+	const char *into, *scratch_path;
+	int scratch;
+	uint64_t bytes, files; /* that an artifact may have, unpacked */
+};
+
+/* A driver that is open. */
+struct place {
+	const struct artifact_driver *driver;
+	void *state;
+	str key;
+	struct artifact_site site;
+};
+
+/* ---- place.c */
+int place_open(struct job *j, const struct val *item, struct place *p, struct err *e) MUST_CHECK;
+void place_close(struct place *p);
+
+/* ---- fetch.c, save.c: one item, once */
+int fetch_item(struct job *j, const struct val *item, size_t i, struct err *e) MUST_CHECK;
+int save_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
+
+static inline bool
+item_is_packed(const struct val *item, const char *how)
+{
+	return str_eq(val_get_str(item, "packing"), str_c(how));
+}
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base64.h"
+#include "engine/artifact/helper/helper.h"
+
+/* Texts that came as base64, as they were; in maps only, as all texts of secrets are. */
+static int
+decode(struct job *j, const struct val *v, struct val *out, struct err *e)
+{
+	str bytes, text = v->kind == VAL_MAP && v->n == 1 ? val_get_str(v, "base64") : STR_NONE;
+	struct val_map m = { 0 };
+	int rc = 0;
+	*out = *v;
+	if (text.p) {
+		rc = base64_decode(j->arena, text, &bytes, e);
+		*out = val_str(bytes);
+		return rc;
+	}
+	if (v->kind != VAL_MAP)
+		return 0;
+	for (uint32_t i = 0; rc == 0 && i < v->n; i++) {
+		struct val inner;
+		rc = decode(j, &v->members[i].value, &inner, e);
+		if (rc == 0)
+			val_map_add(&m, val_key(&v->members[i]), inner);
+	}
+	*out = val_map_end(&m, j->arena);
+	return rc;
+}
+
+int
+place_open(struct job *j, const struct val *item, struct place *p, struct err *e)
+{
+	const struct val *place = val_get(item, S("place"));
+	*p = (struct place){ .site = { .arena = j->arena, .scratch = j->scratch, .bytes = j->bytes, .objects = j->files } };
+	if (!val_is(place, VAL_MAP) || place->n != 1)
+		return err_set(e, ERR_INVALID, "it has no place");
+	str name = val_key(&place->members[0]);
+	struct val *whole = ARENA_NEW(j->arena, struct val);
+	if (decode(j, &place->members[0].value, whole, e) < 0)
+		return -1;
+	const struct artifact_driver *d = artifact_driver_named(name);
+	if (!d)
+		return err_set(e, ERR_UNSUPPORTED, "artifacts in %.*s are not served yet", STR_ARG(name));
+	p->key = d->key ? val_get_str(whole, d->key) : STR_NONE;
+	if (d->key && !p->key.n)
+		return err_set(e, ERR_INVALID, "its place has no %s", d->key);
+	if (d->open(whole, &p->site, &p->state, e) < 0)
+		return -1;
+	p->driver = d;
+	return 0;
+}
+
+void
+place_close(struct place *p)
+{
+	if (p->driver)
+		p->driver->close(p->state);
+}

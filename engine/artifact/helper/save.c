@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* save: what a step left, packed as its manifest says, to where it is to lie. */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/artifact/helper/helper.h"
+
+/* It was counted when it was kept. */
+static const struct archive_limits no_limits = { 0 };
+
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
+
+static int
+open_scratch(struct job *j, struct err *e)
+{
+	int fd = openat(j->scratch, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	return fd < 0 ? err_errno(e, "make a file to pack into") : fd;
+}
+
+static int
+save_tar(struct job *j, struct place *p, const struct val *item, int from, struct err *e)
+{
+	int64_t level = -1;
+	(void)val_to_i64(val_get(item, S("level")), &level);
+	int to CLEANUP(close_fd) = open_scratch(j, e);
+	return to < 0 || archive_gzip(from, to, (int)level, e) < 0 ? -1 : p->driver->put(p->state, p->key, to, e);
+}
+
+static int
+save_zip(struct job *j, struct place *p, const char *name, struct err *e)
+{
+	int to CLEANUP(close_fd) = open_scratch(j, e);
+	if (to < 0 || archive_pack(j->scratch, name, ARCHIVE_AS_ZIP, -1, to, &no_limits, NULL, e) < 0)
+		return -1;
+	return p->driver->put(p->state, p->key, to, e);
+}
+
+/* ---- as it is ---------------------------------------------------------------------------------------------------- */
+
+static int put_folder(struct place *p, int dir, str key, struct err *e);
+
+static int
+put_named(struct place *p, int dir, const char *name, str key, struct err *e)
+{
+	struct stat st;
+	int fd CLEANUP(close_fd) = open_beneath(dir, name, O_RDONLY, 0);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_INVALID, "%.*s is a link, which an artifact without an archive cannot have", STR_ARG(key));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "open %.*s", STR_ARG(key));
+	return S_ISDIR(st.st_mode) ? put_folder(p, fd, key, e) : p->driver->put(p->state, key, fd, e);
+}
+
+/* Each file by itself, under its path behind the key. The kept tar bounds depth and number. */
+static int
+put_folder(struct place *p, int dir, str key, struct err *e)
+{
+	int own = fcntl(dir, F_DUPFD_CLOEXEC, 3), rc = 0;
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	if (!d) {
+		close_fd(&own);
+		return err_errno(e, "read the folder %.*s", STR_ARG(key));
+	}
+	for (struct dirent *one; rc == 0 && (one = readdir(d));) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		if (strcmp(one->d_name, ".") != 0 && strcmp(one->d_name, "..") != 0)
+			rc = put_named(p, dir, one->d_name, arena_fmt(a, "%.*s/%s", STR_ARG(key), one->d_name), e);
+	}
+	closedir(d);
+	return rc;
+}
+
+static int
+save_bare(struct job *j, struct place *p, const char *name, struct err *e)
+{
+	struct stat st;
+	str key = p->key;
+	while (key.n > 1 && key.p[key.n - 1] == '/')
+		key.n--;
+	int fd CLEANUP(close_fd) = open_beneath(j->scratch, name, O_RDONLY, 0);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_INVALID, "%s is a link, which an artifact without an archive cannot be", name);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "open what was kept");
+	if (!S_ISDIR(st.st_mode))
+		return p->driver->put(p->state, p->key, fd, e);
+	return p->driver->put_tree ? p->driver->put_tree(p->state, key, fd, e) : put_folder(p, fd, key, e);
+}
+
+/* The name at the top of a kept tar is that of the artifact's path, which a zip keeps. */
+static int
+save_unpacked(struct job *j, struct place *p, const struct val *item, int from, struct err *e)
+{
+	const char *name = str_z(j->arena, val_get_str(item, "file"));
+	if (archive_unpack_as(from, ARCHIVE_AS_TAR, j->scratch, name, &no_limits, NULL, e) < 0)
+		return -1;
+	int rc = item_is_packed(item, "zip") ? save_zip(j, p, name, e) : save_bare(j, p, name, e);
+	files_remove(arena_fmt(j->arena, "%s/%s", j->scratch_path, name).p);
+	return rc;
+}
+
+/* ---- an item ----------------------------------------------------------------------------------------------------- */
+
+static int
+save_kept(struct job *j, const struct val *item, int from, struct err *e)
+{
+	struct place p;
+	int rc = place_open(j, item, &p, e);
+	if (rc == 0 && !p.driver->put)
+		rc = err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
+	if (rc == 0 && lseek(from, 0, SEEK_SET) < 0)
+		rc = err_errno(e, "read what was kept");
+	bool tar = !item_is_packed(item, "zip") && !item_is_packed(item, "none");
+	if (rc == 0)
+		rc = tar ? save_tar(j, &p, item, from, e) : save_unpacked(j, &p, item, from, e);
+	place_close(&p);
+	return rc;
+}
+
+/* Whoever is asked again knows by this file that the object is there: what was kept is not. */
+static int
+set_mark(const char *path, const char *mark, struct err *e)
+{
+	int fd CLEANUP(close_fd) = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 || unlink(path) < 0 ? err_errno(e, "note that it is saved") : 0;
+}
+
+int
+save_item(struct job *j, const struct val *item, struct err *e)
+{
+	const char *path = str_z(j->arena, val_get_str(item, "from")), *mark = arena_fmt(j->arena, "%s.saved", path).p;
+	int from CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (from >= 0) {
+		(void)unlink(mark); /* of an earlier attempt of the step */
+		return save_kept(j, item, from, e) < 0 ? -1 : set_mark(path, mark, e);
+	}
+	if (errno != ENOENT)
+		return err_errno(e, "open what was kept");
+	return access(mark, F_OK) == 0 ? 0 : err_set(e, ERR_NOT_FOUND, "what the step left is gone");
+}

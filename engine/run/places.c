@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * places: where an artifact lies. A location is complete if it says all that its driver must know; of one that is not only the key counts, and the rest comes
+ * from the archiveLocation of the template or the repository of the workflow (spec 2.19; ArtifactLocation.Relocate, v4.1.2).
+ */
+#include "engine/run/run_impl.h"
+
+static const struct location {
+	const char *name, *key;
+	bool url;              /* the key is the path of a URL */
+	const char *needs[3];  /* beside the key */
+} locations[] = {
+	{ "local", "key", false, { NULL } },
+	{ "s3", "key", false, { "endpoint", "bucket" } },
+	{ "gcs", "key", false, { "bucket" } },
+	{ "oss", "key", false, { "endpoint", "bucket" } },
+	{ "azure", "blob", false, { "endpoint", "container" } },
+	{ "hdfs", "path", false, { "addresses" } },
+	{ "plugin", "key", false, { "name", "configuration" } },
+	{ "artifactory", "url", true, { "usernameSecret" } },
+	{ "http", "url", true, { NULL } },
+	{ "git", NULL, false, { "repo" } },
+};
+
+/* The location that an artifact has, complete or not; NULL: none. */
+static const struct location *
+find(const struct val *artifact, const struct val **place)
+{
+	for (size_t i = 0; i < ARRAY_LEN(locations); i++) {
+		*place = val_get(artifact, str_c(locations[i].name));
+		if (val_is(*place, VAL_MAP))
+			return &locations[i];
+	}
+	return NULL;
+}
+
+static bool
+is_empty(const struct val *v)
+{
+	return !v || v->kind == VAL_NULL || (v->kind == VAL_STR && !val_text(v).n) || ((v->kind == VAL_LIST || v->kind == VAL_MAP) && !v->n);
+}
+
+static bool
+is_complete(const struct location *l, const struct val *place)
+{
+	if (str_eq(str_c(l->name), S("local")))
+		return false; /* where that is only the machine knows */
+	for (size_t i = 0; i < ARRAY_LEN(l->needs) && l->needs[i]; i++)
+		if (is_empty(val_get(place, str_c(l->needs[i]))))
+			return false;
+	return !l->key || !is_empty(val_get(place, str_c(l->key)));
+}
+
+/* Where the path of a URL begins, behind the slash. */
+static size_t
+path_of_url(str url)
+{
+	size_t scheme = str_find(url, S("://"), 0), slash = str_find_char(url, '/', scheme == SIZE_MAX ? 0 : scheme + 3);
+	return slash == SIZE_MAX ? url.n : slash + 1;
+}
+
+static str
+key_of(const struct location *l, const struct val *place)
+{
+	str text = l->key ? val_get_str(place, l->key) : STR_NONE;
+	return l->url && text.p ? str_slice(text, path_of_url(text), text.n) : text;
+}
+
+static const struct val *
+with_key(const struct location *l, const struct val *place, str key, struct arena *a)
+{
+	str url = l->url ? val_get_str(place, l->key) : STR_NONE;
+	if (!l->key)
+		return place;
+	while (l->url && key.n && *key.p == '/')
+		key = str_slice(key, 1, key.n);
+	if (l->url) {
+		size_t path = path_of_url(url);
+		bool slash = path && url.p[path - 1] == '/';
+		key = arena_fmt(a, "%.*s%s%.*s", STR_ARG(str_slice(url, 0, path)), slash ? "" : "/", STR_ARG(key));
+	}
+	struct val text = val_str(key);
+	return val_set(a, place, str_c(l->key), &text);
+}
+
+enum artifact_place
+artifact_place(const struct val *artifact, str *text)
+{
+	str ignored;
+	text = text ? text : &ignored;
+	*text = STR_NONE;
+	const struct val *place, *raw = val_get(artifact, S("raw"));
+	if (val_is(raw, VAL_MAP)) {
+		str data = val_get_str(raw, "data");
+		*text = data.p ? data : S("");
+		return ARTIFACT_RAW;
+	}
+	const struct location *l = find(artifact, &place);
+	if (!l)
+		return ARTIFACT_NOWHERE;
+	*text = key_of(l, place);
+	return is_complete(l, place) ? ARTIFACT_ELSEWHERE : text->n ? ARTIFACT_BY_KEY : ARTIFACT_NOWHERE;
+}
+
+const struct val *
+artifact_below(const struct val *artifact, str sub, struct arena *a)
+{
+	const struct val *place;
+	const struct location *l = find(artifact, &place);
+	str key = l ? key_of(l, place) : STR_NONE;
+	if (!sub.n || !key.n || val_get(artifact, S("raw")))
+		return artifact;
+	while (sub.n && *sub.p == '/')
+		sub = str_slice(sub, 1, sub.n);
+	str longer = arena_fmt(a, "%.*s%s%.*s", STR_ARG(key), str_ends(key, S("/")) ? "" : "/", STR_ARG(sub));
+	return val_set(a, artifact, str_c(l->name), with_key(l, place, longer, a));
+}
+
+/* ---- the default of a template ----------------------------------------------------------------------------------- */
+
+/* The location of an archiveLocation that is complete; NULL: the repository on this machine. */
+static const struct location *
+archive_of(const struct val *archive, const struct val **place)
+{
+	const struct location *l = archive ? find(archive, place) : NULL;
+	return l && is_complete(l, *place) ? l : NULL;
+}
+
+bool
+artifact_location_complete(const struct val *archive)
+{
+	const struct val *place;
+	return archive_of(archive, &place) != NULL;
+}
+
+static struct val
+place_named(const char *name, const struct val *place, struct arena *a)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, str_c(name), *place);
+	return val_map_end(&m, a);
+}
+
+struct val
+artifact_located(const struct val *artifact, const struct val *archive, str key, struct arena *a)
+{
+	const struct val *place, *around;
+	const struct location *l = find(artifact, &place), *of = archive_of(archive, &around);
+	if (l && is_complete(l, place))
+		return place_named(l->name, place, a);
+	if (of)
+		return place_named(of->name, with_key(of, around, key, a), a);
+	struct val_map m = { 0 };
+	val_map_add(&m, S("key"), val_str(key));
+	struct val local = val_map_end(&m, a);
+	return place_named("local", &local, a);
+}
+
+/* ---- keys of outputs --------------------------------------------------------------------------------------------- */
+
+static str
+base_name(str path)
+{
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	size_t cut = path.n;
+	while (cut && path.p[cut - 1] != '/')
+		cut--;
+	return str_slice(path, cut, path.n);
+}
+
+enum artifact_packing
+artifact_packing(const struct val *artifact)
+{
+	const struct val *archive = val_get(artifact, S("archive"));
+	if (val_get(archive, S("none")))
+		return ARTIFACT_NONE;
+	if (val_get(archive, S("zip")))
+		return ARTIFACT_ZIP;
+	return val_get(archive, S("tar")) ? ARTIFACT_TAR : ARTIFACT_GUESS;
+}
+
+str
+artifact_key(const struct val *artifact, const struct val *archive, str workflow, str pod, struct arena *a)
+{
+	const struct val *place;
+	const struct location *of = archive_of(archive, &place);
+	str own, name = val_get_str(artifact, "name");
+	enum artifact_place p = artifact_place(artifact, &own);
+	if (p == ARTIFACT_BY_KEY || p == ARTIFACT_ELSEWHERE)
+		return own;
+	str prefix = of ? key_of(of, place) : arena_fmt(a, "%.*s/%.*s", STR_ARG(workflow), STR_ARG(pod));
+	const char *slash = !prefix.n || str_ends(prefix, S("/")) ? "" : "/";
+	switch (artifact_packing(artifact)) {
+	case ARTIFACT_NONE:
+		return arena_fmt(a, "%.*s%s%.*s", STR_ARG(prefix), slash, STR_ARG(base_name(val_get_str(artifact, "path"))));
+	case ARTIFACT_ZIP:
+		return arena_fmt(a, "%.*s%s%.*s.zip", STR_ARG(prefix), slash, STR_ARG(name));
+	default:
+		return arena_fmt(a, "%.*s%s%.*s.tgz", STR_ARG(prefix), slash, STR_ARG(name));
+	}
+}
+
+/*
+ * What is written, if that has a key; else the key that it got. Argo keeps no more of a location than
+ * the key, so that an artifact in a template's own archiveLocation cannot be found by others; here that is kept whole.
+ */
+struct val
+artifact_saved(const struct val *artifact, const struct val *archive, bool own, str key, struct arena *a)
+{
+	const struct val *place;
+	const struct location *of = archive_of(archive, &place);
+	struct val_map m = { 0 };
+	enum artifact_place p = artifact_place(artifact, NULL);
+	if (p == ARTIFACT_ELSEWHERE || p == ARTIFACT_RAW || (p == ARTIFACT_BY_KEY && !own))
+		return *artifact;
+	struct val whole = artifact_located(artifact, archive, key, a);
+	if (own && of)
+		return *val_set(a, artifact, str_c(of->name), &whole.members[0].value);
+	if (!of)
+		return *val_set(a, artifact, S("local"), &whole.members[0].value);
+	val_map_add(&m, str_c(of->key), val_str(of->url ? val_get_str(&whole.members[0].value, of->key) : key));
+	struct val only = val_map_end(&m, a);
+	return *val_set(a, artifact, str_c(of->name), &only);
+}
