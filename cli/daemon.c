@@ -14,6 +14,7 @@
 #include "core/files.h"
 #include "core/lang/script.h"
 #include "core/log.h"
+#include "engine/run/run.h"
 #include "engine/spec/spec.h"
 #include "sensors/jq.h"
 #include "triggers/firing.h"
@@ -85,13 +86,25 @@ wrong_defaults(struct daemon *d, struct diags *found)
 	                              arena_alloc(d->arena, workflow_spec_schema.size, _Alignof(max_align_t)), found) || found->later);
 }
 
+static bool
+wrong_repository(const struct daemon *d, struct diags *found)
+{
+	const struct val *repo = d->settings.artifact_repository;
+	struct val ignored;
+	struct err e;
+	if (!repo || repository_location(repo, d->arena, &ignored, &e) == 0)
+		return false;
+	diag_add(found, DIAG_ERROR, repo, S("artifactRepository"), "%s", e.msg);
+	return true;
+}
+
 int
 daemon_settings(struct daemon *d, const char *config, const char *state, const char *sandbox, struct err *e)
 {
 	struct diags found;
 	*d = (struct daemon){ .arena = arena_new() };
 	diags_init(&found);
-	int failed = settings_read(config, d->arena, &d->settings, &found) || wrong_defaults(d, &found);
+	int failed = settings_read(config, d->arena, &d->settings, &found) || wrong_defaults(d, &found) || wrong_repository(d, &found);
 	if (found.v.n)
 		print_findings(&found);
 	diags_free(&found);

@@ -202,6 +202,9 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Memory that a jq helper may take, in MiB."),
 	FIELD(struct settings, jq_time, "jqTime", 0, .dflt = "1s",
 		.doc = "Processor time that a jq program of a sensor may take for one event."),
+	FIELD(struct settings, artifact_repository, "artifactRepository", 0,
+		.doc = "Where artifacts go that have no place of their own, as in Argo's controller: `s3`, `gcs`, `oss`, `azure`, `hdfs` or `artifactory` with the fields of "
+			"a location but its key, `keyFormat` (azure: `blobNameFormat`, hdfs: `pathFormat`) and `archiveLogs`; not given: a folder of the state directory."),
 	FIELD(struct settings, workflow_defaults, "workflowDefaults", 0, .as = FIELD_OBJ_, .schema = &workflow_defaults_schema,
 		.doc = "A Workflow that is merged under every one: labels, annotations and spec."),
 	FIELD_OBJ(struct settings, restrictions, "workflowRestrictions", 0, &restrictions_schema,

@@ -41,6 +41,14 @@ world_config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 	return config_map_key(g->objects, ns, name, key, out, e);
 }
 
+static const struct val *
+world_config_map_object(void *arg, str ns, str name)
+{
+	const struct engine *g = arg;
+	const struct object *o = objects_find_named(g->objects, "ConfigMap", ns, name);
+	return o ? o->manifest : NULL;
+}
+
 static bool
 world_transient(void *arg, str message)
 {
@@ -55,5 +63,7 @@ engine_world(struct engine *g)
 	return (struct run_world){ .template_spec = world_template, .config_map = world_config_map, .arg = g, .memo = cache_find,
 		.transient = world_transient, .template_revision = world_revision, .baseline = baseline_find,
 		.limits = { CALLS_AT_ONCE, (size_t)g->settings->workflow_nodes, (size_t)g->settings->workflow_memory << 20 },
+		
+		.config_map_object = world_config_map_object, .artifact_repository = g->settings->artifact_repository, .home = g->settings->namespace_,
 		.defaults = val_get(g->settings->workflow_defaults, S("spec")) };
 }

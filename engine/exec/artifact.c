@@ -138,6 +138,29 @@ job_text(const struct task *t, const char *what, str into, const struct val *ite
 	return rc;
 }
 
+/* What main containers print; `file`: behind TASK_DIR. */
+static void
+write_log(struct task *t, const struct task_spec *spec, str container, str file)
+{
+	struct val log = artifact_of_log(container, t->arena);
+	str key = artifact_key(&log, spec->archive, spec->workflow, spec->pod, t->arena);
+	struct val place = artifact_located(&log, spec->archive, key, t->arena);
+	t->logs.p[t->logs.n++] = (struct task_artifact){ arena_dup(t->arena, container), file, val_copy(t->arena, &place), ARTIFACT_NONE, 0 };
+}
+
+void
+artifacts_write_logs(struct task *t, const struct task_spec *spec)
+{
+	if (!val_is_true(val_get(spec->archive, S("archiveLogs"))))
+		return;
+	t->logs.p = ARENA_ARRAY(t->arena, struct task_artifact, t->members.n + 1);
+	for (size_t i = 0; i < t->members.n; i++)
+		if (t->members.p[i].role == TASK_ROLE_MAIN)
+			write_log(t, spec, t->members.p[i].name, arena_fmt(t->arena, "@%.*s.log", STR_ARG(t->members.p[i].name)));
+	if (!t->members.n)
+		write_log(t, spec, S("main"), S(".log"));
+}
+
 int
 artifacts_write(struct task *t, const struct task_spec *spec, struct err *e)
 {
@@ -329,12 +352,23 @@ save_item(struct task *t, size_t i)
 	return val_map_end(&m, t->arena);
 }
 
+static struct val
+log_item(struct task *t, const struct task_artifact *log)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, S("name"), val_str(log->name));
+	val_map_add(&m, S("place"), log->place);
+	val_map_add(&m, S("log"), val_str(arena_fmt(t->arena, "%s/%s%.*s", t->x->tasks_path, t->dir.p, STR_ARG(log->path))));
+	return val_map_end(&m, t->arena);
+}
+
+/* Those that the helper kept, and logs: what became of each. */
 static void
 saved(struct task *t, const struct val *answer, str problem)
 {
 	uint32_t at = 0;
-	for (size_t i = 0; i < t->kept; i++) {
-		struct artifact_result *r = &t->saves[i];
+	for (size_t i = 0; i < t->result.artifacts_n; i++) {
+		struct artifact_result *r = &t->result.artifacts[i];
 		if (!r->saved)
 			continue;
 		str why = problem.p ? problem : val_get_str(val_at(answer, at++), "problem");
@@ -343,10 +377,26 @@ saved(struct task *t, const struct val *answer, str problem)
 	}
 	if (t->fetch)
 		inputs_remove(t->x, inputs_folder(t));
-	t->result.artifacts = t->saves;
-	t->result.artifacts_n = t->kept;
 	struct task_result r = t->result;
 	task_end(t, &r);
+}
+
+static void
+list_saves(struct task *t, struct val_list *items)
+{
+	size_t n = 0;
+	struct artifact_result *all = ARENA_ARRAY(t->arena, struct artifact_result, t->kept + t->logs.n);
+	for (size_t i = 0; i < t->kept; i++) {
+		all[n++] = t->saves[i];
+		if (t->saves[i].saved)
+			val_list_add(items, save_item(t, i));
+	}
+	for (size_t i = 0; i < t->logs.n; i++) {
+		all[n++] = (struct artifact_result){ .name = t->logs.p[i].name, .saved = true, .log = true };
+		val_list_add(items, log_item(t, &t->logs.p[i]));
+	}
+	t->result.artifacts = all;
+	t->result.artifacts_n = n;
 }
 
 void
@@ -354,9 +404,7 @@ artifacts_save(struct task *t, const struct task_result *r)
 {
 	struct val_list items = { 0 };
 	t->result = *r;
-	for (size_t i = 0; i < t->kept; i++)
-		if (t->saves[i].saved)
-			val_list_add(&items, save_item(t, i));
+	list_saves(t, &items);
 	struct val list = val_list_end(&items, t->arena);
 	if (!list.n) {
 		saved(t, NULL, STR_NONE);

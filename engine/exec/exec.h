@@ -65,7 +65,7 @@ struct task {
 	int64_t deadline_ns;
 	struct buf records;        /* until the helper has them */
 	LIST_OF(struct task_output) outputs;
-	LIST_OF(struct task_artifact) artifacts;
+	LIST_OF(struct task_artifact) artifacts, logs; /* logs: its name is that of the container, its path is behind TASK_DIR */
 	const struct val *fetch;   /* its input artifacts, as items of a job; NULL: it has none */
 	bool fetched;
 	struct transfer *transfer; /* under way; it forgets us when we are freed */
@@ -247,6 +247,8 @@ int env_build(struct arena *a, const struct executor *x, const struct task_spec 
 /* ---- artifact.c */
 /* What main takes and leaves: records for the helper, and jobs for tidegate-artifact. ERR_INVALID. */
 int artifacts_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
+/* Which of its logs are kept as artifacts, when its members are known. */
+void artifacts_write_logs(struct task *t, const struct task_spec *spec);
 /* Brings its input artifacts, then spawns it, or it fails. */
 void artifacts_fetch(struct task *t);
 /* It has ended: saves what the helper kept of it, if anything, then task_end. `r` lies in the task's arena or is copied. */

@@ -225,6 +225,7 @@ task_write(struct task *t, const struct task_spec *spec, struct err *e)
 	record_add(&t->records, TASK_CLAIM, t->claim);
 	if (pod_needed(spec->tmpl) ? write_pod(t, spec, e) < 0 : write_one(t, spec, e) < 0)
 		return -1;
+	artifacts_write_logs(t, spec);
 	if (t->records.n > TASK_BYTES_MAX)
 		return err_set(e, ERR_LIMIT,
 			"the step's command, environment and files have %zu bytes together: at most %u are served",

@@ -192,7 +192,7 @@ static const struct artifact_result *
 reported(const struct task_result *res, str name)
 {
 	for (size_t i = 0; i < res->artifacts_n; i++)
-		if (str_eq(res->artifacts[i].name, name))
+		if (!res->artifacts[i].log && str_eq(res->artifacts[i].name, name))
 			return &res->artifacts[i];
 	return NULL;
 }
@@ -202,8 +202,16 @@ saved(struct run *r, const struct node *n, const struct val *artifact)
 {
 	const struct val *archive = val_get(n->body, S("archiveLocation"));
 	str key = artifact_key(artifact, archive, r->name, n->pod, r->arena);
-	struct val v = artifact_saved(artifact, archive, false, key, r->arena);
+	struct val v = artifact_saved(artifact, archive, archive_is_own(r, archive), key, r->arena);
 	return val_copy(r->arena, &v);
+}
+
+static struct val
+saved_log(struct run *r, const struct node *n, str container)
+{
+	struct val v = artifact_of_log(container, r->arena), as_file = saved(r, n, &v);
+	const struct val *shown = val_unset(r->arena, val_unset(r->arena, &as_file, S("path")), S("archive"));
+	return val_copy(r->arena, shown);
 }
 
 static int
@@ -234,6 +242,13 @@ artifacts_of_pod(struct run *r, struct node *n, const struct task_result *res, s
 			*e = why;
 			rc = -1;
 		}
+	}
+	for (size_t i = 0; i < res->artifacts_n; i++) {
+		const struct artifact_result *log = &res->artifacts[i];
+		if (log->log && log->saved)
+			val_list_add(&list, saved_log(r, n, log->name));
+		else if (log->log && log->problem.p && rc == 0)
+			rc = err_set(e, ERR_IO, "wait: Error (exit code 64): the log of %.*s: %.*s", STR_ARG(log->name), STR_ARG(log->problem));
 	}
 	*out = val_list_end(&list, r->arena);
 	return rc;

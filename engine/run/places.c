@@ -133,6 +133,18 @@ artifact_location_complete(const struct val *archive)
 	return archive_of(archive, &place) != NULL;
 }
 
+bool
+artifact_location_beside(const struct val *a, const struct val *b, struct arena *tmp)
+{
+	const struct val *x, *y;
+	const struct location *of = archive_of(a, &x);
+	if (!of || of != archive_of(b, &y))
+		return false;
+	x = of->key ? with_key(of, x, S(""), tmp) : x;
+	y = of->key ? with_key(of, y, S(""), tmp) : y;
+	return val_eq(x, y);
+}
+
 static struct val
 place_named(const char *name, const struct val *place, struct arena *a)
 {
@@ -199,6 +211,18 @@ artifact_key(const struct val *artifact, const struct val *archive, str workflow
 	default:
 		return arena_fmt(a, "%.*s%s%.*s.tgz", STR_ARG(prefix), slash, STR_ARG(name));
 	}
+}
+
+struct val
+artifact_of_log(str container, struct arena *a)
+{
+	static const struct val none = { .kind = VAL_MAP };
+	struct val_map m = { 0 }, archive = { 0 };
+	val_map_add(&archive, S("none"), none);
+	val_map_add(&m, S("name"), val_str(arena_fmt(a, "%.*s-logs", STR_ARG(container))));
+	val_map_add(&m, S("path"), val_str(arena_fmt(a, "%.*s.log", STR_ARG(container))));
+	val_map_add(&m, S("archive"), val_map_end(&archive, a));
+	return val_map_end(&m, a);
 }
 
 /*

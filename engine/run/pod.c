@@ -194,7 +194,7 @@ patch(struct run *r, struct node *n, const struct call *c, const struct def *d, 
 	int64_t seconds = -1;
 	struct scope x = { .run = r, .call = c, .tmpl = d->decoded, .inputs = p->inputs };
 	x.pod = pod_name(r, r->tmp, n->name, d->name);
-	if (pod_patch(r, d, p, &x, &seconds, e))
+	if (pod_patch(r, d, p, &x, &seconds, e) || archive_put(r, body_passes(d, c) ? r->tmp : r->arena, p, &x, e))
 		return -1;
 	work_set(n)->grace = seconds + 1;
 	return 0;

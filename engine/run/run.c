@@ -92,6 +92,11 @@ know_globals(struct run *r)
 		run_end(r, PHASE_ERROR, run_text(r, "%s", e.msg));
 		return false;
 	}
+	if (repository_choose(r, &e)) {
+		r->phase = PHASE_RUNNING;
+		run_end(r, PHASE_ERROR, run_text(r, "failed to resolve artifact repository: %s", e.msg));
+		return false;
+	}
 	return true;
 }
 

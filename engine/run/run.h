@@ -77,6 +77,7 @@ struct container_result {
 struct artifact_result {
 	str name;
 	bool saved;   /* under artifact_key */
+	bool log;     /* it is none of the template's: what a container printed, as NAME-logs */
 	str problem;  /* else: why not; absent: it is not there */
 };
 struct task_result {
@@ -162,6 +163,13 @@ bool artifact_location_complete(const struct val *archive);
 struct val artifact_located(const struct val *artifact, const struct val *archive, str key, struct arena *a);
 /* The key of an output artifact of a pod: its own, or that of spec 2.19. In `a`. */
 str artifact_key(const struct val *artifact, const struct val *archive, str workflow, str pod, struct arena *a);
+/*
+ * A repository as settings and config maps have it (Argo's artifactRepository), as a location: its key is the pattern of keys. In `a`. ERR_INVALID: its
+ * fields are wrong, or it lacks some.
+ */
+int repository_location(const struct val *repo, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* What the log of a container is called as an artifact, for artifact_key and the status. In `a`. */
+struct val artifact_of_log(str container, struct arena *a);
 enum artifact_packing { ARTIFACT_TAR, ARTIFACT_ZIP, ARTIFACT_NONE, ARTIFACT_GUESS };
 /* How it is packed; GUESS: nothing is said, so that an output is packed as tar, and an input looked at. */
 enum artifact_packing artifact_packing(const struct val *artifact);
@@ -222,6 +230,11 @@ struct run_world {
 		void *arg, bool cluster, str ns, str name); /* a name that might be meant; may be NULL */
 	/* 1: what the cache has under the key, in the arena; 0: nothing; -1: it cannot be used. May be NULL. */
 	int (*memo)(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e);
+	/* Where artifact repositories are found: a ConfigMap as it is written (NULL: there is none; may be NULL), the settings' artifactRepository (may be NULL),
+	 * and the namespace whose config maps serve all. */
+	const struct val *(*config_map_object)(void *arg, str ns, str name);
+	const struct val *artifact_repository;
+	str home;
 	struct run_limits limits;
 };
 

@@ -23,7 +23,8 @@
  *     metrics.c    metrics of templates and workflows   sync.c     mutexes and semaphores
  *     memo.c       results that are used again          rest.c     what a stimulus leaves for the next
  *     artifacts.c  which artifacts a call gets, a node hands on
- *     places.c     where artifacts lie
+ *     places.c     where artifacts lie                 archive.c  where those go that have no place
+ *     repository.c which repository a workflow uses
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
  * after the other and tells whoever waits for it (its role), which may begin further calls. Recursion is as deep as
@@ -121,6 +122,7 @@ struct run {
 	VEC(struct node *) hooked, noticed;     /* see lifecycle.c */
 	size_t noticed_at;                      /* the first of them that was not looked at yet */
 	bool workflow_noticed;
+	const struct val *repository;           /* {"ref": status.artifactRepositoryRef, "location": an archiveLocation whose key is a pattern}; NULL: the one on this machine */
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
 	int64_t estimated;                      /* seconds it will probably take; 0: unknown */
@@ -489,7 +491,19 @@ void artifacts_to_globals(struct run *r, const struct val *outputs);
 void artifact_set_global(struct run *r, const struct val *artifact);
 struct val artifacts_global(const struct run *r, struct arena *a); /* a list */
 
+/* ---- repository.c ---------------------------------------------------------------------------------------------- */
+/* When the workflow begins: which artifact repository it uses, from now on. */
+int repository_choose(struct run *r, struct err *e);
+
+/* ---- archive.c ------------------------------------------------------------------------------------------------- */
+/* Puts into the body where its artifacts go and whether its logs do, if that is to be known. In `a`. */
+int archive_put(struct run *r, struct arena *a, struct processed *p, struct scope *x, struct err *e);
+/* Whether it is another place than the workflow's repository. */
+bool archive_is_own(const struct run *r, const struct val *archive);
+
 /* ---- places.c -------------------------------------------------------------------------------------------------- */
+/* Whether two locations differ in nothing but the key. Either may be NULL. */
+bool artifact_location_beside(const struct val *a, const struct val *b, struct arena *tmp);
 /* What the status says of an output of a pod that was saved under `key`. `own`: `archive` is the template's own. In `a`, sharing. */
 struct val artifact_saved(const struct val *artifact, const struct val *archive, bool own, str key, struct arena *a);
 

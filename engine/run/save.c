@@ -379,6 +379,8 @@ run_save_state(const struct run *r, struct arena *a)
 		val_map_add(&m, S("outputs"), global_outputs(r, a));
 	if (r->artifacts.n)
 		val_map_add(&m, S("artifacts"), artifacts_global(r, a));
+	if (r->repository)
+		val_map_add(&m, S("repository"), *r->repository);
 	if (r->lock)
 		val_map_add(&m, S("lock"), sync_save(r->lock, a));
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
@@ -405,6 +407,7 @@ load_state(struct run *r, const struct val *state)
 	r->computed_labels = val_get(state, S("labels"));
 	r->queued = get_flag(state, "queued");
 	r->lock = sync_load(r, val_get(state, S("lock")));
+	r->repository = val_get(state, S("repository"));
 	r->metrics_error = get_text(state, "metricsError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
@@ -610,6 +613,8 @@ status(const struct run *r, struct arena *a)
 		val_map_add(&outputs, S("artifacts"), artifacts_global(r, a));
 	if (r->output_names.n || r->artifacts.n)
 		val_map_add(&m, S("outputs"), val_map_end(&outputs, a));
+	if (r->repository)
+		val_map_add(&m, S("artifactRepositoryRef"), *val_get(r->repository, S("ref")));
 	struct val locks = sync_status(r, a);
 	if (locks.n)
 		val_map_add(&m, S("synchronization"), locks);

@@ -46,6 +46,13 @@ config_map(void *arg, str ns, str name, str key, str *out, struct err *e)
 	return out->p ? 0 : err_set(e, ERR_NOT_FOUND, "configmaps \"%.*s\" not found", STR_ARG(name));
 }
 
+static const struct val *
+config_map_object(void *arg, str ns, str name)
+{
+	(void)ns;
+	return doc_named(arg, "ConfigMap", name);
+}
+
 /* Results that were kept: "cache/key" -> JSON, with their time behind. In this turn they are found before the commit. */
 static int
 memo(void *arg, str ns, str cache, str key, struct arena *a, struct memo_entry *out, struct err *e)
@@ -185,16 +192,18 @@ outcome(struct sim *x, const struct val *rule, bool capture, str args)
 
 /* What became of its artifacts: saved, unless the rule says `missing`, or else why not. */
 static void
-add_artifacts(struct sim *x, struct task_result *t, const struct template *tmpl, const struct val *rule)
+add_artifacts(struct sim *x, struct task_result *t, const struct template *tmpl, const struct val *rule, bool logs)
 {
 	const struct val *fates = val_get(rule, S("artifacts"));
 	size_t n = tmpl ? tmpl->outputs.artifacts.n : 0;
-	t->artifacts = ARENA_ARRAY(x->arena, struct artifact_result, n);
-	t->artifacts_n = n;
+	t->artifacts = ARENA_ARRAY(x->arena, struct artifact_result, n + 1);
+	t->artifacts_n = n + logs;
+	if (logs)
+		t->artifacts[n] = (struct artifact_result){ .name = S("main"), .saved = true, .log = true };
 	for (size_t i = 0; i < n; i++) {
 		str name = arena_dup(x->arena, tmpl->outputs.artifacts.p[i].name), why = sim_field(x, fates, str_z(x->arena, name));
 		bool absent = str_eq(why, S("missing"));
-		t->artifacts[i] = (struct artifact_result){ name, !why.p, absent ? STR_NONE : why };
+		t->artifacts[i] = (struct artifact_result){ .name = name, .saved = !why.p, .problem = absent ? STR_NONE : why };
 	}
 }
 
@@ -281,7 +290,7 @@ start_task(struct sim *x, const struct effect *ef)
 	struct task_result t = outcome(x, rule, ef->task && ef->task->capture_result, args);
 	const struct template *tmpl = ef->task ? ef->task->tmpl : NULL;
 	add_members(x, &t, tmpl, rule, false);
-	add_artifacts(x, &t, tmpl, rule);
+	add_artifacts(x, &t, tmpl, rule, ef->task && val_is_true(val_get(ef->task->archive, S("archiveLogs"))));
 	add_changes(x, ef, rule, id);
 	bool forever = tmpl && tmpl->daemon == TRI_TRUE && !val_get(rule, S("seconds"));
 	ev = add_event(x, x->now + sim_number(rule, "delay", 0) * NS_PER_SEC + (forever ? 1000000 * NS_PER_SEC : lasts_ns(rule)));
@@ -742,7 +751,8 @@ sim_play(struct sim *x)
 		buf_addf(&x->why, "  there is no Workflow in the file\n");
 		return false;
 	}
-	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo,
+	x->world = (struct run_world){ template_spec, config_map, x, .memo = memo, .config_map_object = config_map_object,
+		.artifact_repository = val_get(x->scenario, S("artifactRepository")),
 		.limits = { .calls = (size_t)sim_number(x->scenario, "calls", (int64_t)sim_calls), .nodes = (size_t)sim_number(x->scenario, "workflowNodes", 0) } };
 	if (x->validated && !valid(x, workflow))
 		return false;

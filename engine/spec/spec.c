@@ -131,7 +131,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 			"workflow.serviceAccountName and `fieldRef` have it"),
 	/* later */
 	FIELD_AS("artifactGC", FIELD_OBJ_, LATER, .schema = &artifact_gc_schema, .doc = "When artifacts are deleted."),
-	FIELD_AS("artifactRepositoryRef", FIELD_OBJ_, LATER, .schema = &artifact_repository_ref_schema,
+	FIELD_AS("artifactRepositoryRef", FIELD_OBJ_, 0, .schema = &artifact_repository_ref_schema,
 		.doc = "Artifact repository to use."),
 	FIELD_AS("executorPlugins", FIELD_LIST_, LATER, .schema = &executor_plugin_schema,
 		.doc = "Plugins that run with the workflow.",
@@ -149,8 +149,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 	/* without a cluster */
 	FIELD_AS("affinity", FIELD_OBJ_, NOEFFECT, .schema = &kube_affinity_schema,
 		.doc = "Nodes the pods may run on.", WHY_ONE_MACHINE),
-	FIELD_AS("archiveLogs", FIELD_BOOL, NOEFFECT, .doc = "Keep logs as artifacts.",
-		.hint = "logs are always kept, `tidegate logs` shows them"),
+	FIELD_AS("archiveLogs", FIELD_BOOL, 0, .doc = "Keep logs as artifacts too; `tidegate logs` shows those of this machine in any case."),
 	FIELD_AS("automountServiceAccountToken", FIELD_BOOL, NOEFFECT,
 		.doc = "Whether pods get a token of their account.", WHY_NO_TOKEN),
 	FIELD_AS("dnsConfig", FIELD_OBJ_, NOEFFECT, .schema = &kube_dns_config_schema,

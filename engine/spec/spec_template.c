@@ -386,7 +386,7 @@ const struct schema template_schema = { "Template",
 		.doc = "Start nothing more once a child has failed; steps and dag only."),
 	FIELD_LIST(struct template, volumes, "volumes", 0, &volume_schema, .doc = "Volumes of its own."),
 	/* later */
-	FIELD_AS("archiveLocation", FIELD_OBJ_, LATER, .schema = &artifact_location_schema,
+	FIELD_AS("archiveLocation", FIELD_OBJ_, 0, .schema = &artifact_location_schema,
 		.doc = "Where its artifacts go."),
 	FIELD(struct template, daemon, "daemon", 0,
 		.doc = "Go on as soon as it is ready, and stop it when the steps or dag around it end."),

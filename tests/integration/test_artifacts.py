@@ -153,6 +153,70 @@ class Artifacts(TestCase):
         self.assertEqual(w["status"]["phase"], "Error")
         self.assertIn("there is no artifact with the key default/no/such/key", w["status"]["message"])
 
+    def test_logs_are_artifacts(self):
+        d = self.daemon({})
+        text = HEAD + """
+  archiveLogs: true
+  templates:
+  - name: main
+    steps: [[{name: one, template: one}, {name: set, template: set}, {name: not, template: not}]]
+  - name: one
+    container: {image: busybox, command: [sh, -c], args: ["echo out; echo '#no comment' >&2; printf last"]}
+  - name: set
+    containerSet:
+      containers:
+      - {name: a, image: busybox, command: [echo, of a]}
+      - {name: main, image: busybox, command: [echo, of main]}
+  - name: not
+    archiveLocation: {archiveLogs: false}
+    container: {image: busybox, command: [echo, "no"]}
+"""
+        w = self.ended(d, self.submit(d, text))
+        self.assertEqual(w["status"]["phase"], "Succeeded", d.log())
+
+        def logs(display):
+            found = {}
+            for a in self.node(w, display).get("outputs", {}).get("artifacts", []):
+                with open(os.path.join(d.state, "artifacts/objects/default", a["local"]["key"]), encoding="utf-8") as f:
+                    found[a["name"]] = f.read()
+            return found
+
+        self.assertEqual(logs("one"), {"main-logs": "out\n#no comment\nlast\n"})
+        self.assertEqual(logs("set"), {"a-logs": "of a\n", "main-logs": "of main\n"})
+        self.assertEqual(logs("not"), {})
+
+    def test_a_kill_ends_what_moves(self):
+        """An input that takes for ever: stopping the workflow ends the helper at once."""
+        d = self.daemon({})
+        objects = os.path.join(d.state, "artifacts/objects/default")
+        os.makedirs(objects, exist_ok=True)
+        text = HEAD + """
+  templates:
+  - name: main
+    inputs: {artifacts: [{name: x, path: /tmp/y, s3: {key: big}}]}
+    container: {image: busybox, command: ["true"]}
+"""
+        os.mkfifo(os.path.join(objects, "big"))  # nobody ever writes into it
+        name = self.submit(d, text)
+
+        def helpers():
+            return [p for p in os.listdir("/proc") if p.isdigit() and self.is_helper_of(d, p)]
+
+        until(helpers, 60, "its helper")
+        d.cli("terminate", name)
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Failed")
+        until(lambda: not helpers(), 60, "its helper's end")
+
+    @staticmethod
+    def is_helper_of(d, pid):
+        try:
+            with open("/proc/%s/stat" % pid, encoding="utf-8") as f:
+                text = f.read()
+        except OSError:
+            return False
+        return "(tidegate-artifa" in text and text.rsplit(")", 1)[1].split()[1] == str(d.process.pid)
+
     def test_artifacts_go_with_their_workflow(self):
         d = self.daemon({})
         text = HEAD + """

@@ -52,7 +52,7 @@ findings_of(struct arena *a, const char *text, enum validate_mode mode)
 
 	diags_init(&d);
 	lib = read_one(a, "entrypoint: hi\ntemplates:\n- {name: hi, inputs: {parameters: [{name: m}]}, container: {image: a}}\n"
-		"- {name: art, archiveLocation: {archiveLogs: true}, container: {image: a}}\n", &d);
+		"- {name: art, container: {image: a, volumeDevices: [{name: d, devicePath: /d}]}}\n", &d);
 	buf_addf(&whole, "%s%s", strncmp(text, "kind:", 5) ? HEAD : "", text);
 
 	struct val doc = read_one(a, str_z(a, buf_str(&whole)), &d);
@@ -557,13 +557,13 @@ other_objects(void **state)
 		{ "  - name: main\n"
 		  "    steps:\n"
 		  "    - - {name: a, templateRef: {name: lib, template: art}}\n",
-		  "8:9 later templates.main.steps[0].a \"lib\": archiveLocation: not served yet\n" },
+		  "8:9 later templates.main.steps[0].a \"lib\": container.volumeDevices: not served yet\n" },
 		{ "kind: Workflow\n"
 		  "metadata: {generateName: t-}\n"
 		  "spec:\n"
 		  "  workflowTemplateRef: {name: lib}\n"
 		  "  arguments: {parameters: [{name: m, value: x}]}\n",
-		  "4:24 later \"lib\": templates[1].archiveLocation: not served yet\n" },
+		  "4:24 later \"lib\": templates[1].container.volumeDevices: not served yet\n" },
 		{ "kind: Workflow\n"
 		  "metadata: {generateName: t-}\n"
 		  "spec:\n"
@@ -575,7 +575,7 @@ other_objects(void **state)
 		  "  workflowTemplateRef: {name: clib, clusterScope: true}\n"
 		  "  templates: [{name: x, suspend: {}}]\n",
 		  "5:14 Templates is invalid field in spec if workflow referred WorkflowTemplate reference\n"
-		  "4:24 later \"clib\": templates[1].archiveLocation: not served yet\n"
+		  "4:24 later \"clib\": templates[1].container.volumeDevices: not served yet\n"
 		  "4:24 templates.hi inputs.parameters.m was not supplied\n" },
 		{ "kind: CronWorkflow\n"
 		  "metadata: {name: c}\n"

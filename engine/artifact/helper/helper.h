@@ -6,6 +6,7 @@
  *   {"do": "fetch", "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
+ *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
  *       `from` is the tar that the step helper kept; when its object is there it becomes an empty file, FROM.saved
  *   {"do": "remove", ..., "items": [{name, place}, ...]}
  *

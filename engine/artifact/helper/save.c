@@ -101,6 +101,58 @@ save_unpacked(struct job *j, struct place *p, const struct val *item, int from, 
 	return rc;
 }
 
+/* ---- logs -------------------------------------------------------------------------------------------------------- */
+
+static int
+write_text(int fd, str text, struct err *e)
+{
+	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
+		if ((n = write(fd, text.p, text.n)) < 0)
+			return err_errno(e, "write the log");
+	return 0;
+}
+
+/* Of "TIME TEXT" the text; lines of the step helper's own begin with # (engine/shim/task.h). The last is whole or none. */
+static int
+copy_lines(FILE *from, int to, struct err *e)
+{
+	struct buf out CLEANUP(free_buf) = { 0 };
+	char *line = NULL;
+	size_t room = 0;
+	int rc = 0;
+	for (ssize_t n; rc == 0 && (n = getline(&line, &room, from)) > 0;) {
+		str rest = { line, (size_t)n };
+		if (*line == '#' || line[n - 1] != '\n')
+			continue;
+		(void)str_cut(&rest, ' ');
+		buf_add(&out, rest);
+		if (out.n > 1 << 16) {
+			rc = write_text(to, buf_str(&out), e);
+			out.n = 0;
+		}
+	}
+	free(line);
+	return rc < 0 ? -1 : write_text(to, buf_str(&out), e);
+}
+
+static int
+save_log(struct job *j, const struct val *item, const char *path, struct err *e)
+{
+	struct place p;
+	FILE *from = fopen(path, "re"); /* one that never began has none: it is empty */
+	int to CLEANUP(close_fd) = open_scratch(j, e);
+	int rc = to < 0 ? -1 : from ? copy_lines(from, to, e) : 0;
+	if (from)
+		fclose(from);
+	if (rc < 0)
+		return -1;
+	rc = place_open(j, item, &p, e);
+	if (rc == 0)
+		rc = p.driver->put ? p.driver->put(p.state, p.key, to, e) : err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
+	place_close(&p);
+	return rc;
+}
+
 /* ---- an item ----------------------------------------------------------------------------------------------------- */
 
 static int
@@ -130,6 +182,9 @@ set_mark(const char *path, const char *mark, struct err *e)
 int
 save_item(struct job *j, const struct val *item, struct err *e)
 {
+	str log = val_get_str(item, "log");
+	if (log.p)
+		return save_log(j, item, str_z(j->arena, log), e);
 	const char *path = str_z(j->arena, val_get_str(item, "from")), *mark = arena_fmt(j->arena, "%s.saved", path).p;
 	int from CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (from >= 0) {
