@@ -258,8 +258,6 @@ begin_loop(struct run *r, const struct prepared *p, struct rest *at, struct err 
 {
 	struct node *group = at->node;
 	struct place place = { { 0, (uint32_t)at->at, 0 } };
-	if (!p->items->n)
-		skipped(r, group, p->step, p->step->name, place, PHASE_SKIPPED, S("Skipped, empty params"));
 	bool passing = loop_in_passing(r, group->owner->frame, p->body);
 	struct scope siblings = { .run = r, .frame = group->owner->frame, .task = SIZE_MAX, .time = group->started };
 	int rc = 0;
@@ -326,15 +324,20 @@ go_on(struct run *r, struct rest *x)
 	group_begun(r, x->node, begin_rest(r, x, &e), &e);
 }
 
-/* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). */
+/* All are resolved before the first begins: a mistake in one keeps the whole group from running (spec 3.1, pass 3). A loop over nothing is
+ * Skipped already then, whatever comes of the others, as in Argo's expandStepGroup. */
 static int
 begin_steps(struct run *r, struct node *group, bool again, struct err *e)
 {
 	const struct step_group *g = steps_of(group);
 	struct prepared *p = ARENA_ARRAY(r->tmp, struct prepared, g->n);
-	for (size_t i = 0; i < g->n; i++)
+	for (size_t i = 0; i < g->n; i++) {
+		struct place place = { { 0, (uint32_t)i, 0 } };
 		if (prepare_step(r, group->owner->frame, &g->p[i], &p[i], e))
 			return -1;
+		if (p[i].body && !p[i].items->n)
+			skipped(r, group, p[i].step, p[i].step->name, place, PHASE_SKIPPED, S("Skipped, empty params"));
+	}
 	struct rest x = { .go_on = go_on, .node = group, .steps = p, .again = again };
 	return begin_rest(r, &x, e);
 }

@@ -17,6 +17,7 @@ from words import (ABSENT, RESULTS, Wrong, compact, condition, depends, describe
                    put_text, scalar)
 
 STRICT = ("steps.", "tasks.")
+EMPTY = "Skipped, empty params"
 COMPLETED = ("Succeeded", "Failed", "Error")
 FULFILLED = COMPLETED + ("Skipped", "Omitted")
 FAILED = ("Failed", "Error")
@@ -658,7 +659,11 @@ class Model(Locking, Hooks):
         self.set(g, "Running")
         g.plan = []
         try:
-            g.plan = [p for step in group for p in self.planned(step, g.name, self.siblings(n, i))]
+            for step in group:
+                plan = self.planned(step, g.name, self.siblings(n, i))
+                g.plan += plan
+                if plan[0][2] == EMPTY:   # before anything of the group begins
+                    self.begin_child(n, g, *plan[0], "steps")
         except Wrong as e:
             g.error = str(e)
         return g
@@ -740,7 +745,7 @@ class Model(Locking, Hooks):
         if items is None:
             return [(name, step, "when '%s' evaluated false" % when)]
         if not items:
-            return [(name, step, "Skipped, empty params")]
+            return [(name, step, EMPTY)]
         return [self.element(step, when, name, i, item, skip, known) for i, item in enumerate(items)]
 
     def element(self, step, when, name, i, item, skip, known):
