@@ -25,7 +25,7 @@ enum { CHILDREN_AT_ONCE = 4 /* commands of triggers, as git */ };
 static const struct store_migration *
 migrations(size_t *n)
 {
-	static struct store_migration history[23];
+	static struct store_migration history[24];
 	history[0] = (struct store_migration){ 1, bus_schema_sql };
 	history[1] = (struct store_migration){ 2, sensor_schema_sql };
 	history[2] = (struct store_migration){ 3, engine_schema_sql };
@@ -49,6 +49,7 @@ migrations(size_t *n)
 	history[20] = (struct store_migration){ 21, sources_rows_sql };
 	history[21] = (struct store_migration){ 22, resource_cluster_sql };
 	history[22] = (struct store_migration){ 23, cron_schema_sql };
+	history[23] = (struct store_migration){ 24, collect_schema_sql };
 	*n = ARRAY_LEN(history);
 	return history;
 }

@@ -2,7 +2,9 @@
 /* A store's life: its directory and lock, the schema's history, the end. How it writes and reads is in the files that store_impl.h names. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/store_impl.h"
@@ -16,6 +18,33 @@ join(const char *dir, const char *name)
 	return b.p;
 }
 
+static str
+holder(const struct store *s, char pid[32])
+{
+	ssize_t n = pread(s->lock_fd, pid, 31, 0);
+	return str_trim((str){ pid, n > 0 ? (size_t)n : 0 });
+}
+
+/*
+ * A process that was killed while it started another leaves the lock to that one, until its exec, which is about to come. So one whose holder is dead
+ * is waited for, two seconds at most.
+ */
+static int
+lock(const struct store *s)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	for (int i = 0;; i++) {
+		char text[32];
+		int64_t pid;
+		int rc = fcntl(s->lock_fd, F_OFD_SETLK, &fl), code = errno;
+		bool dead = rc < 0 && i < 200 && str_to_i64(holder(s, text), &pid) && pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+		errno = code;
+		if (!dead)
+			return rc;
+		nanosleep(&(struct timespec){ .tv_nsec = 10 * NS_PER_MS }, NULL);
+	}
+}
+
 /* The lock is the kernel's: it goes with the process, whatever becomes of that. The pid in it is for people. */
 static int
 take_lock(struct store *s, struct err *e)
@@ -25,9 +54,8 @@ take_lock(struct store *s, struct err *e)
 	free(name);
 	if (s->lock_fd < 0)
 		return err_errno(e, "%s/lock", s->dir);
-	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char pid[32] = "";
-	if (fcntl(s->lock_fd, F_OFD_SETLK, &fl) == 0) {
+	if (lock(s) == 0) {
 		/* Always as long, written over the last one: a truncation would wait for the file system's journal. */
 		int n = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
 		if (pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
@@ -36,10 +64,9 @@ take_lock(struct store *s, struct err *e)
 	}
 	if (errno != EAGAIN && errno != EACCES)
 		return err_errno(e, "%s/lock", s->dir);
-	ssize_t n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
-	str holder = str_trim((str){ pid, n > 0 ? (size_t)n : 0 });
+	str process = holder(s, pid);
 	return err_set(e, ERR_EXISTS, "state directory %s is in use by process %.*s: stop that one or give another --state", s->dir,
-		STR_ARG(holder.n ? holder : S("(unknown)")));
+		STR_ARG(process.n ? process : S("(unknown)")));
 }
 
 static int

@@ -69,11 +69,11 @@ write_row(sqlite3 *db, const struct save_job *j, struct err *e)
 int
 archive_write(sqlite3 *db, void *save_job, struct err *e)
 {
-	const struct save_job *j = save_job;
-	if (kills_write(db, j, e))
+	struct save_job *j = save_job;
+	if (kills_write(db, j, e) || collect_write(db, j, e))
 		return -1;
 	if (j->remove)
-		return archive_delete(db, j->id, j->ns, j->name, e);
+		return archive_delete(db, j->id, j->ns, j->name, &j->keeps, e);
 	if (write_row(db, j, e) || (j->untag && (tags_remove(db, j->id, e) || due_cancel(db, j->id, e))) ||
 	    tags_write(db, j->id, j->finished, &j->tags, e) || due_write(db, j->id, j->dues, j->dues_n, e) || cron_child_write(db, j, e))
 		return -1;
@@ -85,11 +85,11 @@ archive_write(sqlite3 *db, void *save_job, struct err *e)
 }
 
 int
-archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e)
+archive_delete(sqlite3 *db, int64_t id, str ns, str name, bool *keeps, struct err *e)
 {
 	if (store_exec(db, e, "DELETE FROM node WHERE workflow = ?", "i", id) ||
 	    store_exec(db, e, "DELETE FROM workflow_spec WHERE id = ?", "i", id) || tags_remove(db, id, e) ||
-	    due_deleted(db, id, ns, name, e) || cron_child_delete(db, id, e))
+	    collect_deleted(db, id, keeps, e) || due_deleted(db, id, ns, name, *keeps, e) || cron_child_delete(db, id, e))
 		return -1;
 	return store_exec(db, e, "DELETE FROM workflow WHERE id = ?", "i", id);
 }

@@ -78,7 +78,8 @@ enum due_what {
 	DUE_WORKFLOW, /* is deleted */
 	DUE_POD,      /* the files of the pod `name` go */
 	DUE_PODS,     /* those of all its pods */
-	DUE_FILES,    /* those of a workflow "ns/name" whose rows are gone; at 0 */
+	DUE_FILES,    /* those of a workflow "ns/name" whose rows are gone, and its artifacts on this machine; at 0 */
+	DUE_FILES_ONLY, /* its artifacts stay */
 }; /* stored: the numbers stay */
 struct due {
 	int64_t at; /* ns */
@@ -88,10 +89,10 @@ struct due {
 enum { RETAIN_KINDS = 3 };
 int due_write(sqlite3 *db, int64_t id, const struct due *p, size_t n, struct err *e) MUST_CHECK;
 int due_cancel(sqlite3 *db, int64_t id, struct err *e) MUST_CHECK;
-/* The workflow's rows are being deleted: only that its files must go remains. */
-int due_deleted(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_CHECK;
+/* The workflow's rows are being deleted: only that its files must go remains. `keeps`: but for its artifacts. */
+int due_deleted(sqlite3 *db, int64_t id, str ns, str name, bool keeps, struct err *e) MUST_CHECK;
 /* The rows are gone: now the files. */
-void expiry_files(struct engine *g, int64_t id, str ns, str name);
+void expiry_files(struct engine *g, int64_t id, str ns, str name, bool keeps);
 /* Deletes a finished workflow that is not in memory; done(arg), if given, after the commit. */
 void expiry_delete(struct engine *g, int64_t id, str ns, str name, void (*done)(void *arg), void *arg);
 /* The finished workflow has stayed long enough: deletes it, be it in memory or not. One that goes on again stays. */

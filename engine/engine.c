@@ -134,9 +134,11 @@ saved(void *arg)
 	for (size_t i = 0; i < j->dues_n; i++)
 		expiry_at(g, j->dues[i].at);
 	if (j->remove)
-		expiry_files(g, j->id, j->ns, j->name);
+		expiry_files(g, j->id, j->ns, j->name, j->keeps);
 	else if (j->ended)
 		expiry_finished(g, run_phase(l->run));
+	if (j->collect_n || j->remove)
+		collect_soon(g);
 	if (j->tags.n)
 		tags_written(g);
 	for (size_t i = 0; i < j->waiters_n; i++)
@@ -248,8 +250,10 @@ make_job(struct live *l)
 	j->queued = run_queued(l->run);
 	j->priority = run_priority(l->run);
 	add_followers(j, l);
-	if (j->remove)
+	if (j->remove) {
+		collect_note(j, l->run);
 		return j;
+	}
 	if (j->insert || l->spec_version != run_spec_version(l->run)) {
 		struct val spec = run_save_spec(l->run, a);
 		j->spec = json_write(a, &spec);
@@ -261,6 +265,7 @@ make_job(struct live *l)
 	add_nodes(j, l);
 	add_tags(j, l);
 	add_dues(j, l);
+	collect_note(j, l->run);
 	cron_child_note(j, l->run);
 	return j;
 }
@@ -733,8 +738,10 @@ engine_recover(struct engine *g, struct err *e)
 {
 	struct recovery rec = { .engine = g };
 	int rc = kills_recover(g, e) || expiry_start(g, e) || sync_limits_read(g, e) || store_read_now(g->store, read_open, &rec, e) ? -1 : 0;
-	if (!rc)
+	if (!rc) {
 		resume_all(&rec);
+		collect_start(g);
+	}
 	if (rec.runs.n) {
 		char n[24];
 		snprintf(n, sizeof n, "%zu", rec.runs.n);
@@ -751,6 +758,7 @@ engine_free(struct engine *g)
 		return;
 	g->closing = true;
 	expiry_stop(g);
+	collect_stop(g);
 	cron_free(g->cron);
 	baseline_free(g);
 	timer_stop(&g->quiet);

@@ -27,6 +27,7 @@ extern const char tags_schema_sql[];    /* table: workflow_tag_new */
 extern const char baseline_schema_sql[];
 extern const char expiry_schema_sql[];  /* table: due */
 extern const char kill_schema_sql[];    /* table: kill */
+extern const char collect_schema_sql[]; /* table: artifact_gc */
 extern const char cron_schema_sql[];    /* tables: cron, cron_child */
 
 /* Borrows all of them. The executor reports to engine_task_news with the engine as its argument, so it is made second:
@@ -69,12 +70,14 @@ const struct val *engine_with_parameters(struct arena *a, const struct val *spec
  */
 int workflow_from_kept(const struct objects *os, str kind, str ns, str name, int64_t now, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
 
-enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT };
+struct collected;
+enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT, VERB_COLLECTED };
 struct verb_options {
 	str node_field_selector, message, phase;
 	struct kvs parameters, output_parameters;
 	bool restart_successful, memoized, force;
 	bool exact; /* resubmit: what it executed, and not what its templates say now */
+	const struct collected *collected; /* COLLECTED, which nobody asks for from outside; borrowed */
 	const int64_t *priority; /* of the new workflow; NULL: that of the old one. RESUBMIT */
 	/*
 	 * Runs in the turn in which the verb is carried out, before done() and only if it succeeds: what is written in it is one transaction with

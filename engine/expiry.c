@@ -41,10 +41,10 @@ due_cancel(sqlite3 *db, int64_t id, struct err *e)
 }
 
 int
-due_deleted(sqlite3 *db, int64_t id, str ns, str name, struct err *e)
+due_deleted(sqlite3 *db, int64_t id, str ns, str name, bool keeps, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct due files = { 0, DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
+	struct due files = { 0, keeps ? DUE_FILES_ONLY : DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
 	return store_exec(db, e, "DELETE FROM due WHERE workflow = ?", "i", id) ? -1 : due_write(db, id, &files, 1, e);
 }
 
@@ -57,7 +57,7 @@ struct end {
 	struct due due;
 	int64_t id;
 	str ns, name;
-	bool rows; /* the workflow's too */
+	bool keeps; /* its artifacts stay */
 	void (*done)(void *arg);
 	void *arg;
 };
@@ -88,27 +88,29 @@ ended(void *arg)
 }
 
 void
-expiry_files(struct engine *g, int64_t id, str ns, str name)
+expiry_files(struct engine *g, int64_t id, str ns, str name, bool keeps)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct due d = { 0, DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
+	struct due d = { 0, keeps ? DUE_FILES_ONLY : DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
 	executor_remove(g->executor, ns, name);
-	executor_remove_artifacts(g->executor, ns, name);
+	if (!keeps)
+		executor_remove_artifacts(g->executor, ns, name);
 	store_write(g->store, end_row, end_new(g, &d, id, ns, name), ended);
 }
 
 static int
 delete_rows(sqlite3 *db, void *arg, struct err *e)
 {
-	const struct end *x = arg;
-	return archive_delete(db, x->id, x->ns, x->name, e);
+	struct end *x = arg;
+	return archive_delete(db, x->id, x->ns, x->name, &x->keeps, e);
 }
 
 static void
 rows_deleted(void *arg)
 {
 	struct end *x = arg;
-	expiry_files(x->engine, x->id, x->ns, x->name);
+	expiry_files(x->engine, x->id, x->ns, x->name, x->keeps);
+	collect_soon(x->engine);
 	live_tell(x->engine, x->ns, x->name, true, true);
 	if (x->done)
 		x->done(x->arg);
@@ -170,7 +172,7 @@ read_due(struct sweep *s, sqlite3 *db, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
 		"SELECT d.at, d.what, d.workflow, d.name, w.ns, w.name FROM due d JOIN workflow w ON w.id = d.workflow"
-		" WHERE d.at <= ? AND d.what <> 3 ORDER BY d.at LIMIT 200", e);
+		" WHERE d.at <= ? AND d.what < 3 ORDER BY d.at LIMIT 200", e);
 	if (!q)
 		return -1;
 	sqlite3_bind_int64(q, 1, s->now);
@@ -265,6 +267,7 @@ act(struct engine *g, const struct found *f)
 		executor_remove(g->executor, f->ns, f->name);
 		break;
 	case DUE_FILES:
+	case DUE_FILES_ONLY:
 		break;
 	}
 	store_write(g->store, end_row, end_new(g, &f->due, f->id, f->ns, f->name), ended);
@@ -365,13 +368,13 @@ static int
 read_files(sqlite3 *db, void *arg, struct err *e)
 {
 	struct engine *g = arg;
-	sqlite3_stmt *q = store_prepare(db, "SELECT workflow, name FROM due WHERE at = 0 AND what = 3", e);
+	sqlite3_stmt *q = store_prepare(db, "SELECT workflow, name, what FROM due WHERE at = 0 AND what IN (3, 4)", e);
 	if (!q)
 		return -1;
 	int rc;
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		str name = store_text(q, 1), ns = str_cut(&name, '/');
-		expiry_files(g, sqlite3_column_int64(q, 0), ns, name);
+		expiry_files(g, sqlite3_column_int64(q, 0), ns, name, sqlite3_column_int(q, 2) == DUE_FILES_ONLY);
 	}
 	sqlite3_reset(q);
 	return rc == SQLITE_DONE ? 0 : err_set(e, ERR_IO, "looking for files to remove: %s", sqlite3_errmsg(db));

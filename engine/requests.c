@@ -71,7 +71,7 @@ static enum stimulus_kind
 stimulus_of(enum verb v)
 {
 	static const enum stimulus_kind kinds[] = { [VERB_SUSPEND] = STIM_SUSPEND, [VERB_RESUME] = STIM_RESUME, [VERB_STOP] = STIM_STOP,
-		[VERB_TERMINATE] = STIM_TERMINATE, [VERB_RETRY] = STIM_RETRY, [VERB_SET] = STIM_SET };
+		[VERB_TERMINATE] = STIM_TERMINATE, [VERB_RETRY] = STIM_RETRY, [VERB_SET] = STIM_SET, [VERB_COLLECTED] = STIM_COLLECTED };
 	return kinds[v];
 }
 

@@ -96,6 +96,11 @@ struct engine {
 		bool sweeping, again;
 		struct sweep *sweep; /* that is being read */
 	} expiry;
+	struct {
+		struct timer timer;
+		struct round *round; /* under way */
+		bool again;
+	} collect;                /* artifacts that are to go */
 	size_t tags_new;          /* workflows whose tags cannot be found yet, see archive_tags.c */
 	struct sync_limits *sync_limits; /* of semaphores with a database key */
 	struct cache *cache;      /* results of memoized templates */
@@ -156,6 +161,18 @@ void line_leave(struct live *l);
 bool line_is_long(const struct engine *g);
 /* Starts what waits, as long as the executor has room. `engine` as an argument for callbacks. */
 void line_serve(void *engine);
+
+/* ---- collect.c: artifacts that are to go */
+/* Which of the run's are, when it ends or is deleted before. */
+void collect_note(struct save_job *j, const struct run *r);
+int collect_write(sqlite3 *db, const struct save_job *j, struct err *e) MUST_CHECK;
+/* The workflow's rows are being deleted. *keeps: what lies below its name on this machine stays. */
+int collect_deleted(sqlite3 *db, int64_t id, bool *keeps, struct err *e) MUST_CHECK;
+/* Whoever starts the daemon has put right what was wrong: everything is tried at once. */
+void collect_start(struct engine *g);
+void collect_soon(struct engine *g);
+void collect_at(struct engine *g, int64_t at);
+void collect_stop(struct engine *g);
 
 /* ---- kill.c: steps that are to be ended */
 /* Which of the save's actions it writes down. */
@@ -243,6 +260,13 @@ struct save_job {
 	str cron;                 /* of a CronWorkflow, and this begins or ends it; else absent */
 	struct due *dues;
 	size_t dues_n;
+	struct collect_row {
+		str node, artifact, place;
+		bool mark, held;
+	} *collect;
+	size_t collect_n;
+	str collect_uid;
+	bool keeps;               /* with remove, when it is written: its artifacts stay */
 	struct node_row {
 		int64_t order;
 		str data;
@@ -279,8 +303,8 @@ int archive_find(sqlite3 *db, str ns, str name, int64_t *id, struct err *e) MUST
 int archive_find_key(sqlite3 *db, str key, struct arena *a, str *ns, str *name, struct err *e) MUST_CHECK;
 /* The newest of a namespace (absent: of all): 0 if there is none. */
 int archive_latest(sqlite3 *db, str ns, int64_t *id, struct err *e) MUST_CHECK;
-/* Removes a finished workflow's rows; expiry_files must follow. */
-int archive_delete(sqlite3 *db, int64_t id, str ns, str name, struct err *e) MUST_CHECK;
+/* Removes a finished workflow's rows; expiry_files must follow, with what it says. */
+int archive_delete(sqlite3 *db, int64_t id, str ns, str name, bool *keeps, struct err *e) MUST_CHECK;
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 

@@ -11,6 +11,7 @@ struct local {
 	struct local_repo repo;
 	const struct artifact_site *site;
 	struct local_limits limits;
+	bool removed;
 };
 
 static int
@@ -26,6 +27,8 @@ static void
 close_local(void *state)
 {
 	struct local *l = state;
+	if (l->removed)
+		(void)local_sweep(&l->repo); /* what no other object is made of */
 	local_close(&l->repo);
 }
 
@@ -74,6 +77,7 @@ static int
 remove_object(void *state, str key, struct err *e)
 {
 	struct local *l = state;
+	l->removed = true;
 	return local_remove(&l->repo, str_z(l->site->arena, key), e);
 }
 

@@ -110,7 +110,7 @@ resolve_items(const struct task *t, const struct val *items, struct arena *a, st
 	for (uint32_t i = 0; rc == 0 && i < items->n; i++) {
 		const struct val *item = &items->items[i], *place = val_get(item, S("place"));
 		struct val whole;
-		if (place && (rc = artifact_place_resolve(t, place, a, &whole, e)) == 0)
+		if (place && (rc = artifact_place_resolve(t->x, t->id.ns, place, a, &whole, e)) == 0)
 			item = val_set(a, item, S("place"), &whole);
 		if (rc < 0)
 			err_wrap(e, "artifact %.*s", STR_ARG(val_get_str(item, "name")));
@@ -188,6 +188,29 @@ artifacts_write(struct task *t, const struct task_spec *spec, struct err *e)
 
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
+struct child *
+transfer_run(struct executor *x, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
+{
+	const char *const argv[] = { x->transfer_path, NULL };
+	if (!x->transfers)
+		x->transfers = children_new(x->loop, TRANSFERS_AT_ONCE);
+	/* Its environment is ours: roles, proxies and certificates are found by it. */
+	return child_run(x->transfers, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, job }, done, arg);
+}
+
+str
+transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer)
+{
+	struct err why;
+	if (e)
+		return arena_dup(a, str_c(e->msg));
+	if (end->status != 0)
+		return end->err.n ? arena_dup(a, str_trim(end->err)) : arena_fmt(a, "its helper ended with %d", end->status);
+	if (json_read(a, arena_dup(a, end->out), answer, &why) < 0 || answer->kind != VAL_LIST)
+		return S("its helper gave no answer");
+	return STR_NONE;
+}
+
 static void
 transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 {
@@ -195,15 +218,8 @@ transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 	struct task *t = x->t;
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct val answer;
-	struct err why;
-	str problem = STR_NONE;
+	str problem = transfer_answer(a, end, e, &answer);
 	timer_stop(&x->stop);
-	if (e)
-		problem = arena_dup(a, str_c(e->msg));
-	else if (end->status != 0)
-		problem = end->err.n ? str_trim(end->err) : arena_fmt(a, "its helper ended with %d", end->status);
-	else if (json_read(a, end->out, &answer, &why) < 0 || answer.kind != VAL_LIST)
-		problem = S("its helper gave no answer");
 	if (t) {
 		t->transfer = NULL;
 		x->done(t, problem.p ? NULL : &answer, problem);
@@ -235,16 +251,10 @@ start_transfer(struct task *t, const char *what, str into, const struct val *ite
 		return;
 	}
 	make_folder(t);
-	if (!t->x->transfers)
-		t->x->transfers = children_new(t->x->loop, TRANSFERS_AT_ONCE);
 	struct transfer *x = MEM_NEW(struct transfer);
 	*x = (struct transfer){ .t = t, .done = done };
 	t->transfer = x;
-	const char *const argv[] = { t->x->transfer_path, NULL };
-	/* Its environment is ours: roles, proxies and certificates are found by it. */
-	x->child = child_run(t->x->transfers,
-		&(struct child_spec){ .argv = argv, .env = (const char *const *)environ, .out_max = ANSWER_MAX, .timeout_ms = TRANSFER_MS, .in = job },
-		transfer_ended, x);
+	x->child = transfer_run(t->x, job, ANSWER_MAX, TRANSFER_MS, transfer_ended, x);
 	if (t->kill_asked)
 		artifacts_stop(t, t->kill_grace);
 }

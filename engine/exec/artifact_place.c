@@ -8,7 +8,8 @@
 #include "engine/exec/exec.h"
 
 struct resolving {
-	const struct task *t;
+	const struct executor *x;
+	str ns;
 	struct arena *arena;
 	struct err *e;
 };
@@ -18,8 +19,8 @@ static struct val
 local_place(const struct resolving *x, const struct val *place)
 {
 	struct val_map m = { 0 };
-	val_map_add(&m, S("path"), val_cstr(x->t->x->repository));
-	val_map_add(&m, S("key"), val_str(arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(x->t->id.ns), STR_ARG(val_get_str(place, "key")))));
+	val_map_add(&m, S("path"), val_cstr(x->x->repository));
+	val_map_add(&m, S("key"), val_str(arena_fmt(x->arena, "%.*s/%.*s", STR_ARG(x->ns), STR_ARG(val_get_str(place, "key")))));
 	return val_map_end(&m, x->arena);
 }
 
@@ -50,9 +51,9 @@ selector_of(str name, const struct val *v, bool *config_map)
 static int
 add_selected(const struct resolving *x, struct val_map *m, str name, bool config_map, const struct val *v)
 {
-	str text, ns = x->t->id.ns, object = val_get_str(v, "name"), key = val_get_str(v, "key");
-	const struct objects *os = x->t->x->objects;
-	int rc = config_map ? config_map_key(os, ns, object, key, &text, x->e) : secret_key(os, ns, object, key, &text, x->e);
+	str text, object = val_get_str(v, "name"), key = val_get_str(v, "key");
+	const struct objects *os = x->x->objects;
+	int rc = config_map ? config_map_key(os, x->ns, object, key, &text, x->e) : secret_key(os, x->ns, object, key, &text, x->e);
 	if (rc < 0)
 		return x->e->code == ERR_NOT_FOUND && val_is_true(val_get(v, S("optional"))) ? 0 : -1;
 	val_map_add(m, name, secret_text(x->arena, text));
@@ -84,9 +85,9 @@ resolve(const struct resolving *x, const struct val *v, struct val *out)
 }
 
 int
-artifact_place_resolve(const struct task *t, const struct val *place, struct arena *a, struct val *out, struct err *e)
+artifact_place_resolve(const struct executor *executor, str ns, const struct val *place, struct arena *a, struct val *out, struct err *e)
 {
-	const struct resolving x = { t, a, e };
+	const struct resolving x = { executor, ns, a, e };
 	const struct val *local = val_get(place, S("local"));
 	struct val_map m = { 0 };
 	if (!local)

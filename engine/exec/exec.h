@@ -259,9 +259,15 @@ void artifacts_forget(struct task *t);
 /* Ends what moves for it, if anything does: inputs at once, outputs after the grace period. */
 void artifacts_stop(struct task *t, int64_t grace_seconds);
 
+/* Runs tidegate-artifact, a few at a time. */
+struct child *transfer_run(struct executor *x, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
+	void *arg);
+/* What it said into *answer, in `a`, a list; or why it said nothing: absent, if it did. */
+str transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer);
+
 /* ---- artifact_place.c */
-/* A place as its driver gets it, in `a`. ERR_NOT_FOUND: a secret or its key. */
-int artifact_place_resolve(const struct task *t, const struct val *place, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* A place of a workflow in `ns` as its driver gets it, in `a`. ERR_NOT_FOUND: a secret or its key. */
+int artifact_place_resolve(const struct executor *x, str ns, const struct val *place, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
 
 /* ---- image.c */
 /* What a name was found to mean. */

@@ -82,6 +82,16 @@ str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str
 void executor_remove(struct executor *x, str ns, str workflow);
 /* Its artifacts go: those that lie below its name in the local repository, on a pool thread. */
 void executor_remove_artifacts(struct executor *x, str ns, str workflow);
+/*
+ * Removes objects, wherever they lie (`place`: as artifact_located gives it): of a folder all that is beneath. done(arg) runs later, on the loop: `problem` says why
+ * one is still there, absent: it is not. All of it lives until then, what is made for it in `a`.
+ */
+struct lying {
+	str ns, name;
+	const struct val *place;
+	str problem;
+};
+void executor_remove_objects(struct executor *x, struct lying *list, size_t n, struct arena *a, void (*done)(void *arg), void *arg);
 /* Removes what the step of one pod left, its log too, on a pool thread. */
 void executor_remove_pod(struct executor *x, str ns, str workflow, str pod);
 size_t executor_running(const struct executor *x);

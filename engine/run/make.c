@@ -170,7 +170,7 @@ run_alloc(const struct val *manifest, const struct run_world *w)
 	r->name = arena_dup(a, val_get_str(meta, "name"));
 	r->ns = arena_dup(a, val_get_str(meta, "namespace"));
 	r->uid = arena_dup(a, val_get_str(meta, "uid"));
-	r->message = r->shutdown = r->metrics_error = S("");
+	r->message = r->shutdown = r->metrics_error = r->collect_error = S("");
 	struct err ignored;
 	if (time_parse_rfc3339(val_get_str(meta, "creationTimestamp"), &r->created, &ignored))
 		r->created = 0;

@@ -44,6 +44,7 @@ enum stimulus_kind {
 	STIM_SET,
 	STIM_QUEUE, /* it may not run yet: STIM_START comes when it may */
 	STIM_GO_ON, /* run_busy said so */
+	STIM_COLLECTED, /* artifacts of it were removed, or could not be: verb_options.collected */
 	STIM_LOCK   /* news of locks that .node_id asked for by EFFECT_LOCK (empty: the workflow) */
 };
 /* What became of an EFFECT_LOCK. */
@@ -168,6 +169,24 @@ str artifact_key(const struct val *artifact, const struct val *archive, str work
  * fields are wrong, or it lacks some.
  */
 int repository_location(const struct val *repo, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* artifact_gc.c. An artifact that is to be removed, with its whole place: when the workflow has ended, or else when it is deleted. */
+struct collectable {
+	str node_id, name;
+	struct val place;
+	bool completion;
+};
+/* All of them; n, and the list in `a`. */
+size_t run_collectables(const struct run *r, struct arena *a, struct collectable **out);
+/* Whether a strategy is Never, said so: then nothing is removed with the workflow that is not asked for. */
+bool run_keeps_artifacts(const struct run *r);
+/* What became of artifacts of the workflow with that uid. */
+struct collected {
+	str uid;
+	const struct collected_one {
+		str node_id, name, problem; /* problem absent: it is gone */
+	} *p;
+	size_t n;
+};
 /* What the log of a container is called as an artifact, for artifact_key and the status. In `a`. */
 struct val artifact_of_log(str container, struct arena *a);
 enum artifact_packing { ARTIFACT_TAR, ARTIFACT_ZIP, ARTIFACT_NONE, ARTIFACT_GUESS };

@@ -24,6 +24,7 @@
  *     memo.c       results that are used again          rest.c     what a stimulus leaves for the next
  *     artifacts.c  which artifacts a call gets, a node hands on
  *     places.c     where artifacts lie                 archive.c  where those go that have no place
+ *     artifact_gc.c which artifacts go
  *     repository.c which repository a workflow uses
  *
  * How it moves. A call begins a node. When a node is fulfilled it goes into the queue of news; run_settle takes one
@@ -123,6 +124,7 @@ struct run {
 	size_t noticed_at;                      /* the first of them that was not looked at yet */
 	bool workflow_noticed;
 	const struct val *repository;           /* {"ref": status.artifactRepositoryRef, "location": an archiveLocation whose key is a pattern}; NULL: the one on this machine */
+	str collect_error;                      /* why an artifact could not be removed; "" */
 	str metrics_error;                      /* why metrics could not be reported; "" */
 	const struct val *stored_templates;     /* status.storedTemplates */
 	int64_t estimated;                      /* seconds it will probably take; 0: unknown */
@@ -494,6 +496,9 @@ struct val artifacts_global(const struct run *r, struct arena *a); /* a list */
 /* ---- repository.c ---------------------------------------------------------------------------------------------- */
 /* When the workflow begins: which artifact repository it uses, from now on. */
 int repository_choose(struct run *r, struct err *e);
+
+/* ---- artifact_gc.c --------------------------------------------------------------------------------------------- */
+void artifacts_collected(struct run *r, const struct collected *gone);
 
 /* ---- archive.c ------------------------------------------------------------------------------------------------- */
 /* Puts into the body where its artifacts go and whether its logs do, if that is to be known. In `a`. */

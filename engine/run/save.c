@@ -384,6 +384,7 @@ run_save_state(const struct run *r, struct arena *a)
 	if (r->lock)
 		val_map_add(&m, S("lock"), sync_save(r->lock, a));
 	val_map_add_str(&m, S("metricsError"), r->metrics_error);
+	val_map_add_str(&m, S("collectError"), r->collect_error);
 	add_int(&m, S("done"), r->done);
 	add_int(&m, S("total"), r->total);
 	if (r->images.v.n)
@@ -409,6 +410,7 @@ load_state(struct run *r, const struct val *state)
 	r->lock = sync_load(r, val_get(state, S("lock")));
 	r->repository = val_get(state, S("repository"));
 	r->metrics_error = get_text(state, "metricsError");
+	r->collect_error = get_text(state, "collectError");
 	r->done = (uint32_t)get_int(state, "done");
 	r->total = (uint32_t)get_int(state, "total");
 	images_load(r, val_get(state, S("images")));
@@ -577,6 +579,8 @@ conditions(const struct run *r, struct arena *a)
 		add_condition(&list, "Completed", true, S(""), a);
 	if (r->metrics_error.n)
 		add_condition(&list, "MetricsError", true, r->metrics_error, a);
+	if (r->collect_error.n)
+		add_condition(&list, "ArtifactGCError", true, r->collect_error, a);
 	return val_list_end(&list, a);
 }
 

@@ -362,6 +362,9 @@ verb_apply(struct run *r, const struct stimulus *s)
 		else
 			run_start(r);
 		break;
+	case STIM_COLLECTED:
+		artifacts_collected(r, o->collected);
+		break;
 	default:
 		break;
 	}

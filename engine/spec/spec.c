@@ -130,7 +130,7 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.hint = "steps run as the daemon's user, or as `securityContext.runAsUser`; only the variable "
 			"workflow.serviceAccountName and `fieldRef` have it"),
 	/* later */
-	FIELD_AS("artifactGC", FIELD_OBJ_, LATER, .schema = &artifact_gc_schema, .doc = "When artifacts are deleted."),
+	FIELD_AS("artifactGC", FIELD_OBJ_, 0, .schema = &artifact_gc_schema, .doc = "When artifacts are deleted."),
 	FIELD_AS("artifactRepositoryRef", FIELD_OBJ_, 0, .schema = &artifact_repository_ref_schema,
 		.doc = "Artifact repository to use."),
 	FIELD_AS("executorPlugins", FIELD_LIST_, LATER, .schema = &executor_plugin_schema,

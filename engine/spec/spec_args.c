@@ -189,11 +189,13 @@ static const struct schema archive_schema = { "ArchiveStrategy", "How an artifac
 		.doc = "tar and gzip, the default."),
 	FIELD_AS("zip", FIELD_OBJ_, 0, .one_of = "strategy", .schema = &empty_schema, .doc = "`{}`: zip."), { 0 } } };
 
+#define WHY_NO_GC_POD .hint = "a process of the daemon deletes them, with the artifact's own credentials"
+
 static const char *const gc_strategies[] = { "", "OnWorkflowCompletion", "OnWorkflowDeletion", "Never", NULL };
 #define GC_ROWS \
-	FIELD_AS("podMetadata", FIELD_OBJ_, 0, .schema = &kube_metadata_schema, \
-		.doc = "Metadata of the pod that deletes."), \
-	FIELD_AS("serviceAccountName", FIELD_STR, 0, .doc = "Account of the pod that deletes."), \
+	FIELD_AS("podMetadata", FIELD_OBJ_, NOEFFECT, .schema = &kube_metadata_schema, \
+		.doc = "Metadata of the pod that deletes.", WHY_NO_GC_POD), \
+	FIELD_AS("serviceAccountName", FIELD_STR, NOEFFECT, .doc = "Account of the pod that deletes.", WHY_NO_GC_POD), \
 	FIELD_AS("strategy", FIELD_STR, 0, .choices = gc_strategies, .doc = "When artifacts are deleted.")
 
 static const struct schema artifact_gc_one_schema = { "ArtifactGC", "When an artifact is deleted.", 0,
@@ -201,8 +203,9 @@ static const struct schema artifact_gc_one_schema = { "ArtifactGC", "When an art
 const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the artifacts of a workflow are deleted.",
 	0, (const struct field[]){
 	GC_ROWS,
-	FLAG("forceFinalizerRemoval", "Let the workflow go even if deleting failed."), TEXT("podSpecPatch",
-		"Patch of the pod that deletes."),
+	FIELD_AS("forceFinalizerRemoval", FIELD_BOOL, NOEFFECT, .doc = "Let the workflow go even if deleting failed.",
+		.hint = "a workflow can always be deleted: what could not be removed is tried again until it can"),
+	FIELD_AS("podSpecPatch", FIELD_STR, NOEFFECT, .doc = "Patch of the pod that deletes.", WHY_NO_GC_POD),
 	{ 0 } } };
 
 #define LOCATION_ROWS \
@@ -242,7 +245,7 @@ check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
 const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
 	(const struct field[]){
 	FIELD_AS("archive", FIELD_OBJ_, 0, .schema = &archive_schema, .doc = "How it is packed."),
-	FIELD_AS("artifactGC", FIELD_OBJ_, LATER, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
+	FIELD_AS("artifactGC", FIELD_OBJ_, 0, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
 	FIELD(struct artifact, deleted, "deleted", STATUS, .doc = "Set when it was deleted."),
 	FIELD(struct artifact, from, "from", 0,
 		.doc = "Another artifact by variable: `{{steps.x.outputs.artifacts.y}}`."),

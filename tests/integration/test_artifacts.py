@@ -232,6 +232,85 @@ class Artifacts(TestCase):
         d.cli("delete", name)
         until(lambda: sum(len(f) for _, _, f in os.walk(blobs)) == 0, 60, "their end")
 
+    COLLECTED = HEAD + """
+  artifactGC: {strategy: OnWorkflowDeletion}
+  templates:
+  - name: main
+    steps: [[{name: make, template: make}], [{name: wait, template: wait}]]
+  - name: wait
+    suspend: {}
+  - name: make
+    container: {image: busybox, command: [sh, -c], args: ["mkdir /tmp/d; echo a >/tmp/d/a; echo b >/tmp/d/b; echo x >/tmp/x"]}
+    outputs:
+      artifacts:
+      - {name: end, path: /tmp/x, archive: {none: {}}, s3: {key: "gc/{{workflow.name}}/end"}, artifactGC: {strategy: OnWorkflowCompletion}}
+      - {name: gone, path: /tmp/d, archive: {none: {}}, s3: {key: "gc/{{workflow.name}}/gone"}}
+      - {name: stays, path: /tmp/x, archive: {none: {}}, s3: {key: "gc/{{workflow.name}}/stays"}, artifactGC: {strategy: Never}}
+      - {name: default, path: /tmp/x, artifactGC: {strategy: Never}}
+"""
+
+    def begin_collected(self):
+        d = self.daemon({})
+        name = self.submit(d, self.COLLECTED)
+        until(lambda: self.find_node(d.get(name), "wait"), 120, "its second step")
+        objects = os.path.join(d.state, "artifacts/objects/default")
+        kept = os.path.join(objects, "gc", name)
+        self.assertEqual(sorted(os.listdir(kept)), ["end", "gone", "stays"])
+        return d, name, kept, os.path.join(objects, name)
+
+    def find_node(self, w, display):
+        return next((n for n in w["status"].get("nodes", {}).values() if n["displayName"] == display), None)
+
+    def deleted(self, d, name):
+        return [a["name"] for a in self.node(d.get(name), "make")["outputs"]["artifacts"] if a.get("deleted")]
+
+    def test_each_artifact_goes_when_its_strategy_says(self):
+        d, name, kept, own = self.begin_collected()
+        d.cli("resume", name)
+        self.ended(d, name)
+        until(lambda: self.deleted(d, name) == ["end"], 60, "the mark of the first")
+        self.assertEqual(sorted(os.listdir(kept)), ["gone", "stays"])
+        d.cli("delete", name)
+        until(lambda: os.listdir(kept) == ["stays"], 60, "the end of the second")
+        self.assertEqual(len(os.listdir(own)), 1)  # nothing is taken from a workflow that keeps something
+
+    def test_what_cannot_be_removed_is_said_and_tried_again(self):
+        d, name, kept, _ = self.begin_collected()
+        lock = os.path.join(d.state, "artifacts/lock")
+        os.unlink(lock)
+        os.mkdir(lock)
+        d.cli("resume", name)
+        self.ended(d, name)
+
+        def condition():
+            return next((c["message"] for c in d.get(name)["status"]["conditions"] if c["type"] == "ArtifactGCError"), None)
+
+        until(condition, 60, "the condition")
+        self.assertIn("end of make: ", condition())
+        d.kill()
+        os.rmdir(lock)
+        d.start()
+        until(lambda: self.deleted(d, name) == ["end"], 60, "the mark")
+        self.assertIsNone(condition())
+        self.assertEqual(sorted(os.listdir(kept)), ["gone", "stays"])
+
+    def test_what_is_to_go_goes_whatever_is_killed(self):
+        for when in range(4):
+            with self.subTest(when=when):
+                d, name, kept, _ = self.begin_collected()
+                d.cli("resume", name)
+                if when % 2:
+                    self.ended(d, name)
+                    d.cli("delete", name)
+                d.kill()
+                d.start()
+                if when % 2 == 0:
+                    self.ended(d, name)
+                    until(lambda: self.deleted(d, name) == ["end"], 60, "the mark")
+                    d.cli("delete", name)
+                until(lambda: os.listdir(kept) == ["stays"], 60, "the end of both")
+                d.stop()
+
 
 if __name__ == "__main__":
     unittest.main()

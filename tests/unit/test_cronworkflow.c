@@ -49,13 +49,13 @@ at(const char *text)
 	return ns;
 }
 
-static struct store_migration history[10];
+static struct store_migration history[11];
 
 static size_t
 migrations(void)
 {
 	const char *const sql[] = { engine_schema_sql, archive_schema_sql, queue_schema_sql, expiry_schema_sql, cache_schema_sql, sync_limit_schema_sql,
-		baseline_schema_sql, kill_schema_sql, tags_schema_sql, cron_schema_sql };
+		baseline_schema_sql, kill_schema_sql, tags_schema_sql, cron_schema_sql, collect_schema_sql };
 	for (size_t i = 0; i < ARRAY_LEN(sql); i++)
 		history[i] = (struct store_migration){ (int)i + 1, sql[i] };
 	return ARRAY_LEN(sql);

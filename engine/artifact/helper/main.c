@@ -14,13 +14,41 @@
 #define JOB_MAX (64u << 20)
 #define TRIES 6u /* of an item whose place cannot be reached: after 1, 2, 4, 8 and 16 seconds */
 
+/* Keys beneath one, gathered before any goes. */
+struct beneath {
+	struct arena *arena;
+	VEC(str) keys;
+};
+
+static bool
+gather(void *arg, str key, uint64_t bytes UNUSED)
+{
+	struct beneath *b = arg;
+	*VEC_PUSH(&b->keys) = arena_dup(b->arena, key);
+	return true;
+}
+
+static int
+remove_beneath(struct job *j, struct place *p, struct err *e)
+{
+	struct beneath b = { .arena = j->arena };
+	str prefix = str_ends(p->key, S("/")) ? p->key : arena_fmt(j->arena, "%.*s/", STR_ARG(p->key));
+	int rc = p->driver->list ? p->driver->list(p->state, prefix, gather, &b, e) : 0;
+	for (size_t i = 0; rc == 0 && i < b.keys.n; i++)
+		rc = p->driver->remove(p->state, b.keys.p[i], e);
+	VEC_FREE(&b.keys);
+	return rc;
+}
+
 static int
 remove_item(struct job *j, const struct val *item, struct err *e)
 {
 	struct place p;
 	int rc = place_open(j, item, &p, e);
+	if (rc == 0 && !p.driver->remove)
+		rc = err_set(e, ERR_UNSUPPORTED, "nothing can be removed from %s", p.driver->name);
 	if (rc == 0)
-		rc = p.driver->remove ? p.driver->remove(p.state, p.key, e) : err_set(e, ERR_UNSUPPORTED, "nothing can be removed from %s", p.driver->name);
+		rc = p.driver->remove(p.state, p.key, e) < 0 ? -1 : remove_beneath(j, &p, e);
 	place_close(&p);
 	return rc;
 }
