@@ -8,10 +8,6 @@
 
 #include "engine/exec/exec.h"
 
-#define TRANSFERS_AT_ONCE 4
-#define TRANSFER_MS (INT64_C(6) * 3600 * 1000)
-#define BYTES_MAX (INT64_C(256) << 30)
-#define FILES_MAX 2000000
 #define ANSWER_MAX (4u << 20)
 
 static void saved(struct task *t, const struct val *answer, str problem);
@@ -35,6 +31,8 @@ write_output(struct task *t, const struct task_spec *spec, const struct artifact
 	struct val place = artifact_located(art->src, spec->archive, key, t->arena);
 	t->artifacts.p[t->artifacts.n++] = (struct task_artifact){ arena_dup(t->arena, art->name), arena_dup(t->arena, art->path),
 		val_copy(t->arena, &place), artifact_packing(art->src), level };
+	record_add_i64(&t->records, TASK_ARTIFACT_BYTES, t->x->settings->artifact_size << 20);
+	record_add_i64(&t->records, TASK_ARTIFACT_FILES, t->x->settings->artifact_files);
 	record_add(&t->records, TASK_ARTIFACT, art->path);
 }
 
@@ -129,9 +127,10 @@ job_text(const struct task *t, const char *what, str into, const struct val *ite
 	int rc = resolve_items(t, items, a, &whole, e);
 	val_map_add(&m, S("do"), val_cstr(what));
 	val_map_add_str(&m, S("into"), into);
+	val_map_add(&m, S("parent"), val_int(getpid()));
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/%s.%s", t->x->tasks_path, t->dir.p, what)));
-	val_map_add(&m, S("bytes"), val_int(BYTES_MAX));
-	val_map_add(&m, S("files"), val_int(FILES_MAX));
+	val_map_add(&m, S("bytes"), val_int(t->x->settings->artifact_size << 20));
+	val_map_add(&m, S("files"), val_int(t->x->settings->artifact_files));
 	val_map_add(&m, S("items"), whole);
 	struct val v = val_map_end(&m, a);
 	*out = rc < 0 ? STR_NONE : json_write(a, &v);
@@ -193,7 +192,7 @@ transfer_run(struct executor *x, str job, size_t answer_max, int64_t ms, void (*
 {
 	const char *const argv[] = { x->transfer_path, NULL };
 	if (!x->transfers)
-		x->transfers = children_new(x->loop, TRANSFERS_AT_ONCE);
+		x->transfers = children_new(x->loop, (size_t)x->settings->artifact_transfers);
 	/* Its environment is ours: roles, proxies and certificates are found by it. */
 	return child_run(x->transfers, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, job }, done, arg);
 }
@@ -254,7 +253,7 @@ start_transfer(struct task *t, const char *what, str into, const struct val *ite
 	struct transfer *x = MEM_NEW(struct transfer);
 	*x = (struct transfer){ .t = t, .done = done };
 	t->transfer = x;
-	x->child = transfer_run(t->x, job, ANSWER_MAX, TRANSFER_MS, transfer_ended, x);
+	x->child = transfer_run(t->x, job, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
 	if (t->kill_asked)
 		artifacts_stop(t, t->kill_grace);
 }

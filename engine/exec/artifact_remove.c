@@ -68,6 +68,7 @@ executor_remove_objects(struct executor *x, struct lying *list, size_t n, struct
 			val_list_add(&items, v);
 	}
 	val_map_add(&m, S("do"), val_str(S("remove")));
+	val_map_add(&m, S("parent"), val_int(getpid()));
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/.remove", x->tasks_path)));
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);

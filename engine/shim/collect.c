@@ -19,14 +19,14 @@
 
 #define BLOCK 512
 #define DEPTH_MAX 256
-#define ENTRIES_MAX 1000000
 
 struct stage {
 	int fd;
 	unsigned char room[64 * 1024];
 	size_t n;
-	int64_t left;    /* bytes that it may still have */
-	unsigned depth, entries;
+	int64_t left, entries; /* bytes and entries that it may still have */
+	const struct task *task;
+	unsigned depth;
 	char path[PATH_MAX]; /* of the entry, as the tar has it */
 	struct why why;
 };
@@ -59,7 +59,7 @@ put(struct stage *s, const void *p, size_t n)
 	const char *at = p;
 	s->left -= (int64_t)n;
 	if (s->left < 0)
-		return why_set(&s->why, "larger than %lld bytes, the most an artifact may have", (long long)TASK_ARTIFACT_MAX);
+		return why_set(&s->why, "larger than %lld bytes, the most an artifact may have", (long long)s->task->artifact_bytes);
 	while (n) {
 		size_t fits = sizeof s->room - s->n < n ? sizeof s->room - s->n : n;
 		memcpy(s->room + s->n, at, fits);
@@ -127,8 +127,8 @@ put_long(struct stage *s, char type, const char *text)
 static int
 put_entry(struct stage *s, char type, const struct stat *st, int64_t size, const char *link)
 {
-	if (s->entries++ >= ENTRIES_MAX)
-		return why_set(&s->why, "more than %d files", ENTRIES_MAX);
+	if (--s->entries < 0)
+		return why_set(&s->why, "more than %lld files", (long long)s->task->artifact_files);
 	return put_long(s, 'K', link) < 0 || put_long(s, 'L', s->path) < 0 ? -1 : put_header(s, s->path, type, st, size, link);
 }
 
@@ -176,8 +176,8 @@ list_folder(struct stage *s, int fd, size_t *n)
 			_exit(1); /* the daemon then reports a helper that died */
 		if (!(names[(*n)++] = strdup(one->d_name)))
 			_exit(1);
-		if (*n > ENTRIES_MAX)
-			break;
+		if ((int64_t)*n > s->entries)
+			break; /* the next entry says so */
 	}
 	if (!d)
 		why_errno(&s->why, "read the folder %s", s->path);
@@ -289,7 +289,7 @@ collect(const struct task *t, const char *path, int to, struct exit_buf *b)
 		exit_put(b, TASK_EXIT_NO_ARTIFACT, NULL, 0);
 		return;
 	}
-	s = (struct stage){ .fd = to, .left = TASK_ARTIFACT_MAX };
+	s = (struct stage){ .fd = to, .left = t->artifact_bytes, .entries = t->artifact_files, .task = t };
 	name_of(path, s.path);
 	if (fd < 0)
 		why_errno(&s.why, "%s", path);

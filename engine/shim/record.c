@@ -115,6 +115,8 @@ task_read(struct task *t, const char *records, size_t n, struct why *w)
 		case TASK_ATTEMPTS: t->attempts = record_i64(&r); break;
 		case TASK_ATTEMPT_WAIT: t->attempt_wait_ns = record_i64(&r); break;
 		case TASK_LOG_MAX: t->log_max = record_i64(&r); break;
+		case TASK_ARTIFACT_BYTES: t->artifact_bytes = record_i64(&r); break;
+		case TASK_ARTIFACT_FILES: t->artifact_files = record_i64(&r); break;
 		default: break; /* volumes and mounts: walked by sandbox.c; the rest is of the end */
 		}
 		/* clang-format on */

@@ -39,6 +39,7 @@ struct task {
 	uid_t uid;
 	gid_t gid;
 	int64_t deadline_ns, grace_s, log_max;
+	int64_t artifact_bytes, artifact_files; /* that one of its artifacts may have */
 };
 
 /* Text that says why something failed: the first reason stays. Returns -1. */

@@ -75,7 +75,6 @@
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
-#define TASK_ARTIFACT_MAX (INT64_C(64) << 30) /* bytes of an output artifact, not packed */
 #define TASK_ARTIFACT_FILE ".artifact.%u" /* behind TASK_DIR: a tar of the TASK_ARTIFACT of that number, from 0 */
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
@@ -170,6 +169,9 @@ enum task_record {
 	TASK_EXIT_ARTIFACT,    /* the next artifact was kept, in its TASK_ARTIFACT_FILE */
 	TASK_EXIT_NO_ARTIFACT, /* it does not exist */
 	TASK_EXIT_BAD_ARTIFACT, /* it cannot be kept: the reason */
+	/* of tasks, before the first TASK_ARTIFACT; both int64 */
+	TASK_ARTIFACT_BYTES, /* that one may have, not packed */
+	TASK_ARTIFACT_FILES, /* files, folders and links */
 };
 enum task_role { TASK_ROLE_INIT, TASK_ROLE_MAIN, TASK_ROLE_SIDECAR };
 enum task_look_kind { TASK_LOOK_STARTUP, TASK_LOOK_READY, TASK_LOOK_ALIVE, TASK_LOOK_KINDS,

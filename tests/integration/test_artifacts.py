@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Artifacts between real steps, with and without a sandbox: files and trees, packed in every way, kept over kill -9, gone with their workflow."""
+import fcntl
+import json
 import os
 import subprocess
 import unittest
@@ -199,14 +201,14 @@ class Artifacts(TestCase):
         os.mkfifo(os.path.join(objects, "big"))  # nobody ever writes into it
         name = self.submit(d, text)
 
-        def helpers():
-            return [p for p in os.listdir("/proc") if p.isdigit() and self.is_helper_of(d, p)]
-
-        until(helpers, 60, "its helper")
+        until(lambda: self.helpers(d), 60, "its helper")
         d.cli("terminate", name)
         w = self.ended(d, name)
         self.assertEqual(w["status"]["phase"], "Failed")
-        until(lambda: not helpers(), 60, "its helper's end")
+        until(lambda: not self.helpers(d), 60, "its helper's end")
+
+    def helpers(self, d):
+        return [p for p in os.listdir("/proc") if p.isdigit() and self.is_helper_of(d, p)]
 
     @staticmethod
     def is_helper_of(d, pid):
@@ -231,6 +233,115 @@ class Artifacts(TestCase):
         self.assertEqual(sum(len(f) for _, _, f in os.walk(blobs)), 1)
         d.cli("delete", name)
         until(lambda: sum(len(f) for _, _, f in os.walk(blobs)) == 0, 60, "their end")
+
+    def test_hostile_outputs_are_refused(self):
+        d = self.daemon({}, "--config", self.settings("artifactSize: 4\nartifactFiles: 400\n"))
+        cases = {
+            "mkfifo /tmp/o/p": "o/p is a device, a pipe or a socket",
+            "mkfifo /tmp/x; rmdir /tmp/o; mv /tmp/x /tmp/o": "o is a device, a pipe or a socket",
+            "truncate -s 100G /tmp/o/big": "larger than 4194304 bytes",
+            "cd /tmp/o; for i in $(seq 500); do echo >$i; done": "more than 400 files",
+            "cd /tmp/o; for i in $(seq 300); do mkdir d && cd d || exit; done": "more than 256 folders in each other",
+            "rmdir /tmp/o": "open /tmp/o: no such file or directory",
+        }
+        for command, expected in cases.items():
+            with self.subTest(command=command):
+                text = HEAD + """
+  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c], args: [%s]}
+    outputs: {artifacts: [{name: o, path: /tmp/o}]}
+""" % json.dumps("mkdir /tmp/o; " + command)
+                w = self.ended(d, self.submit(d, text))
+                self.assertEqual(w["status"]["phase"], "Error")
+                self.assertIn("wait: Error (exit code 64): outputs.artifacts.o: ", w["status"]["message"])
+                self.assertIn(expected, w["status"]["message"])
+
+    def test_what_a_side_container_swaps_leads_nowhere(self):
+        """A side container shares the folder and swaps what is in it for links all the time while it is collected."""
+        secret = os.path.join(self.directory, "secret")
+        with open(secret, "w", encoding="utf-8") as f:
+            f.write("secret of the host")
+        d = self.daemon({})
+        text = HEAD + """
+  volumes: [{name: v, emptyDir: {}}]
+  templates:
+  - name: main
+    podSpecPatch: '{"terminationGracePeriodSeconds": 1}'
+    container:
+      image: busybox
+      command: [sh, -c, "mkdir /v/o; for i in $(seq 300); do mkdir /v/o/$i; echo own >/v/o/$i/f; done; touch /v/go"]
+      volumeMounts: [{name: v, mountPath: /v}]
+    sidecars:
+    - name: side
+      image: busybox
+      mirrorVolumeMounts: true
+      command: [sh, -c, "trap exit TERM; until test -e /v/go; do :; done; while :; do for i in 299 300; do rm -rf /v/o/$i; ln -s /proc/1/root/etc /v/o/$i; rm /v/o/$i; ln -s %s /v/o/$i; rm /v/o/$i; mkdir /v/o/$i; done; done"]
+    outputs: {artifacts: [{name: o, path: /v/o, archive: {tar: {compressionLevel: 0}}}]}
+""" % secret
+        self.ended(d, self.submit(d, text))  # well, or with an error that something changed
+        found = subprocess.run(["grep", "-rlE", "secret of the host|root:x:0", os.path.join(d.state, "artifacts")], stdout=subprocess.PIPE, check=False).stdout
+        self.assertEqual(found, b"")
+
+    MOVED = HEAD + """
+  templates:
+  - name: main
+    inputs: {artifacts: [{name: x, path: /tmp/y, s3: {key: slow}}]}
+    podSpecPatch: '{"terminationGracePeriodSeconds": 1}'
+    container: {image: busybox, command: [sh, -c], args: ["echo ran; cat /tmp/y; echo z >/tmp/z"]}
+    outputs: {artifacts: [{name: z, path: /tmp/z, s3: {key: "saved/{{workflow.name}}"}}]}
+"""
+
+    def test_a_kill_while_an_input_comes(self):
+        d = self.daemon({})
+        objects = os.path.join(d.state, "artifacts/objects/default")
+        os.makedirs(objects)
+        os.mkfifo(os.path.join(objects, "slow"))
+        name = self.submit(d, self.MOVED)
+        until(lambda: self.helpers(d), 60, "its helper")
+        pids = self.helpers(d)
+        d.kill()
+        until(lambda: not any(os.path.exists("/proc/" + p) for p in pids), 60, "its helper's end")
+        os.unlink(os.path.join(objects, "slow"))
+        with open(os.path.join(objects, "slow"), "w", encoding="utf-8") as f:
+            f.write("came")
+        d.start()
+        self.assertEqual(self.ended(d, name)["status"]["phase"], "Succeeded", d.log())
+        self.assertEqual([line.split(": ", 1)[-1] for line in self.log(d, name).splitlines()], ["ran", "came"])
+
+    def begin_save(self):
+        """A step that has ended, and whose output cannot be saved as long as the lock is held."""
+        d = self.daemon({})
+        objects = os.path.join(d.state, "artifacts/objects/default")
+        os.makedirs(objects)
+        with open(os.path.join(objects, "slow"), "w", encoding="utf-8") as f:
+            f.write("came\n")
+        lock = open(os.path.join(d.state, "artifacts/lock"), "w", encoding="utf-8")  # pylint: disable=consider-using-with
+        self.addCleanup(lock.close)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        name = self.submit(d, self.MOVED)
+        tasks = os.path.join(d.state, "tasks/default", name)
+        until(lambda: self.helpers(d) and any(f.endswith(".artifact.0") for f in os.listdir(tasks)), 120, "the end of the command")
+        until(lambda: any(f.endswith(".save") for f in os.listdir(tasks)), 60, "the helper that saves")
+        return d, name, lock, os.path.join(objects, "saved", name)
+
+    def test_a_kill_while_an_output_is_saved(self):
+        d, name, lock, saved = self.begin_save()
+        d.kill()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        d.start()
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Succeeded", d.log())
+        self.assertTrue(os.path.exists(saved))
+        self.assertEqual([line.split(": ", 1)[-1] for line in self.log(d, name).splitlines()], ["ran", "came"])
+
+    def test_terminating_ends_what_is_saved(self):
+        d, name, _, saved = self.begin_save()
+        d.cli("terminate", name)
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Failed")
+        until(lambda: not self.helpers(d), 60, "its helper's end")
+        self.assertFalse(os.path.exists(saved))
 
     COLLECTED = HEAD + """
   artifactGC: {strategy: OnWorkflowDeletion}

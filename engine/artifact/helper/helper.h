@@ -3,7 +3,7 @@
  * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
  * takes them. The job, JSON on standard input, since it has passwords in it:
  *
- *   {"do": "fetch", "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
+ *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log

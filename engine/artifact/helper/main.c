@@ -4,6 +4,7 @@
  * killed at any time and asked again. What it is asked is in helper.h.
  */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -136,6 +137,15 @@ bound_files(uint64_t bytes)
 	(void)setrlimit(RLIMIT_FSIZE, &l);
 }
 
+/* We end with the daemon, whose next one does all of it again. */
+static int
+follow_parent(const struct val *job, struct err *e)
+{
+	int64_t parent;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return val_to_i64(val_get(job, S("parent")), &parent) && parent != getppid() ? err_set(e, ERR_UNAVAILABLE, "the daemon is gone") : 0;
+}
+
 static int
 open_job(struct job *j, struct err *e)
 {
@@ -144,6 +154,8 @@ open_job(struct job *j, struct err *e)
 	if (read_input(j->arena, &text, e) < 0 || json_read(j->arena, text, v, e) < 0)
 		return -1;
 	j->src = v;
+	if (follow_parent(v, e) < 0)
+		return -1;
 	j->into = str_z(j->arena, val_get_str(v, "into"));
 	j->scratch_path = str_z(j->arena, val_get_str(v, "scratch"));
 	j->bytes = limit_of(v, "bytes");
