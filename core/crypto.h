@@ -15,7 +15,7 @@
 int crypto_load(struct err *e) MUST_CHECK;
 /* HMAC (RFC 2104) with "sha1", "sha256" or "sha512" into `out`; its length in *n. ERR_INVALID: another hash. */
 int crypto_hmac(const char *hash, str key, str message, unsigned char out[CRYPTO_HASH_MAX], size_t *n, struct err *e) MUST_CHECK;
-/* "sha1", "sha256" or "sha512" of `bytes`; returns its length. Ends the process if libcrypto is not installed, as crypto_equal does. */
+/* "sha1", "sha256", "sha512" or, for protocols that ask for it, "md5" of `bytes`; returns its length. Ends the process if libcrypto is not installed, as crypto_equal does. */
 size_t crypto_hash(const char *hash, str bytes, unsigned char out[CRYPTO_HASH_MAX]);
 /* The public key of an Ed25519 private key (RFC 8032). */
 int crypto_ed25519_public(const unsigned char private[32], unsigned char out[32], struct err *e) MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "core/net/httpc.h"
 #include "sources/minio.h"
 #include "sources/s3_event.h"
-#include "sources/s3_list.h"
+#include "core/net/s3_list.h"
 
 enum { PAGES_MAX = 1000 };
 

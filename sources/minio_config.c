@@ -5,7 +5,7 @@
 #include "core/xml.h"
 #include "sources/check.h"
 #include "sources/minio.h"
-#include "sources/s3_list.h"
+#include "core/net/s3_list.h"
 
 /*
  * As often as it can be asked for: a server that holds its stream back until there are a few KiB then has them in

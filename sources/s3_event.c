@@ -106,24 +106,6 @@ s3_record_json(struct buf *b, const struct val *record)
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-str
-s3_key_decode(struct arena *a, str text)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < text.n; i++) {
-		int high = text.p[i] == '%' && i + 2 < text.n ? hex_digit(text.p[i + 1]) : -1, low = high < 0 ? -1 : hex_digit(text.p[i + 2]);
-		buf_addc(&b, low >= 0 ? (char)(high << 4 | low) : text.p[i] == '+' ? ' ' : text.p[i]);
-		i += low >= 0 ? 2 : 0;
-	}
-	return arena_dup(a, buf_str(&b));
-}
-
 str
 s3_key_encode(struct arena *a, str key)
 {

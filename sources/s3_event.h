@@ -6,6 +6,7 @@
 #define TIDEGATE_SOURCES_S3_EVENT_H
 
 #include "config/config.h"
+#include "core/net/s3_list.h" /* s3_key_decode */
 #include "core/val.h"
 
 /* A record as minio-go's notification.Event is written by Go. Appends. `record` may lack members. */
@@ -14,8 +15,6 @@ void s3_record_json(struct buf *b, const struct val *record);
 str s3_record_key(struct arena *a, const struct val *record);
 /* A key as records have it: percent-encoded, with + for a blank. In `a`. */
 str s3_key_encode(struct arena *a, str key);
-/* The text without its percent-encoding; + is a blank. In `a`. */
-str s3_key_decode(struct arena *a, str text);
 
 /* `s3Events` of a source: its messages are S3 notifications, which become events with the data of the minio source. */
 struct s3_events {

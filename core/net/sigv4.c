@@ -212,15 +212,15 @@ sigv4_sign(const struct sigv4_request *r, const struct sigv4_keys *k, int64_t no
 {
 	struct http_header *out = ARENA_ARRAY(a, struct http_header, r->headers_n + SIGV4_HEADERS);
 	size_t count = 0;
-	str at = timestamp(a, now_ns), names, scope = scope_of(r, at, a);
+	str at = timestamp(a, now_ns), names, scope = scope_of(r, at, a), body = r->body_hash.p ? r->body_hash : hash_hex(a, r->body);
 	for (size_t i = 0; i < r->headers_n; i++)
 		out[count++] = r->headers[i];
 	out[count++] = (struct http_header){ S("X-Amz-Date"), at };
 	if (r->once_encoded) /* only s3 asks for it */
-		out[count++] = (struct http_header){ S("X-Amz-Content-Sha256"), hash_hex(a, r->body) };
+		out[count++] = (struct http_header){ S("X-Amz-Content-Sha256"), body };
 	if (k->session_token.n)
 		out[count++] = (struct http_header){ S("X-Amz-Security-Token"), k->session_token };
-	str signature = sign(r, k, at, canonical(r, out, count, hash_hex(a, r->body), a, &names), a);
+	str signature = sign(r, k, at, canonical(r, out, count, body, a, &names), a);
 	out[count++] = (struct http_header){ S("Authorization"),
 		arena_fmt(a, ALGORITHM " Credential=%.*s/%.*s, SignedHeaders=%.*s, Signature=%.*s", STR_ARG(k->access_key), STR_ARG(scope),
 		          STR_ARG(names), STR_ARG(signature)) };

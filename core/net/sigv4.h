@@ -21,6 +21,7 @@ struct sigv4_request {
 	const struct http_header *headers; /* beside Host; all of them are signed */
 	size_t headers_n;
 	str body;
+	str body_hash;           /* of s3, instead of `body`: its SHA-256 as lower-case hex; absent: that of `body` */
 	str region, service;
 	bool once_encoded;       /* s3: the path is signed as it is; all other services encode it once more */
 };

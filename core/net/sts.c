@@ -17,6 +17,17 @@ sts_assume_role(const struct sts_role *r, const struct sigv4_keys *k, int64_t no
 	out->headers = sigv4_sign(&q, k, now_ns, a, &out->headers_n);
 }
 
+void
+sts_assume_role_by_token(const struct sts_role *r, str token, struct arena *a, struct http_call *out)
+{
+	static const struct http_header form[] = { { { "Content-Type", 12 }, { "application/x-www-form-urlencoded; charset=utf-8", 48 } } };
+	*out = (struct http_call){ .method = S("POST"), .headers = form, .headers_n = ARRAY_LEN(form) };
+	out->url = arena_fmt(a, "%.*s/", STR_ARG(sigv4_endpoint(a, r->endpoint, "sts", r->region)));
+	out->body = arena_fmt(a, "Action=AssumeRoleWithWebIdentity&DurationSeconds=%d&RoleArn=%.*s&RoleSessionName=%.*s&Version=2011-06-15&WebIdentityToken=%.*s",
+	                      STS_SECONDS, STR_ARG(sigv4_encode(a, r->arn, false)), STR_ARG(sigv4_encode(a, r->session, false)),
+	                      STR_ARG(sigv4_encode(a, token, false)));
+}
+
 int
 sts_read_keys(str xml, struct arena *a, struct sigv4_keys *out, int64_t *until_ns, struct err *e)
 {

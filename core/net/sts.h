@@ -20,6 +20,8 @@ struct sts_role {
 
 /* The signed call that asks for keys of the role with `k`. In `a`. */
 void sts_assume_role(const struct sts_role *r, const struct sigv4_keys *k, int64_t now_ns, struct arena *a, struct http_call *out);
+/* The same with the token of a web identity instead of keys; it is not signed. In `a`. */
+void sts_assume_role_by_token(const struct sts_role *r, str token, struct arena *a, struct http_call *out);
 /* The keys in a good answer, in `a`, and until when they are good. ERR_INVALID if they are not in it. */
 int sts_read_keys(str xml, struct arena *a, struct sigv4_keys *out, int64_t *until_ns, struct err *e) MUST_CHECK;
 

@@ -164,7 +164,7 @@ static const struct schema s3_encryption_schema = { "S3EncryptionOptions", "Serv
 static const struct schema s3_schema = { "S3Artifact", "An object of S3 or of what speaks its protocol.", 0,
 	(const struct field[]){
 	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("addressingStyle", "path or virtual-hosted."),
-		FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."),
+		TEXT("bucket", "Bucket of the object."),
 	KEY_OF_SECRET("caSecret", "Certificate authority of the server."),
 	FIELD_AS("createBucketIfNotPresent", FIELD_OBJ_, 0, .schema = &s3_create_schema,
 		.doc = "Make the bucket if it is missing."),

@@ -2,7 +2,7 @@
 /* S3: whatever is taken for a notification or a listing is read or left alone; what comes out of a notification is JSON. */
 #include "core/val.h"
 #include "sources/s3_event.h"
-#include "sources/s3_list.h"
+#include "core/net/s3_list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

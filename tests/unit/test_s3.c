@@ -7,7 +7,7 @@
 
 #include "core/base64.h"
 #include "sources/s3_event.h"
-#include "sources/s3_list.h"
+#include "core/net/s3_list.h"
 
 #define AWS_RECORD                                                                                                                          \
 	"{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"awsRegion\":\"us-west-2\",\"eventTime\":\"1970-01-01T00:00:00.000Z\","          \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3_list: a page of ListObjectsV2 (asked for with encoding-type=url), and the words of an error of S3. */
-#ifndef TIDEGATE_SOURCES_S3_LIST_H
-#define TIDEGATE_SOURCES_S3_LIST_H
+#ifndef TIDEGATE_CORE_NET_S3_LIST_H
+#define TIDEGATE_CORE_NET_S3_LIST_H
 
 #include "core/base.h"
 
@@ -20,5 +20,8 @@ enum { S3_PAGE_MAX = 1000 };
 int s3_list_read(struct arena *a, str xml, struct s3_page *out, struct err *e) MUST_CHECK;
 /* "AccessDenied: Access Denied." of an answer's body; absent: there is none. In `a`. */
 str s3_error_text(struct arena *a, str xml);
+
+/* The text without its percent-encoding; + is a blank. In `a`. */
+str s3_key_decode(struct arena *a, str text);
 
 #endif
