@@ -6,6 +6,7 @@
 #include "core/net/http_session.h"
 
 #define SILENCE_S 60L
+#define ASK_FIRST ((uint64_t)1 << 20) /* of larger bodies, whether they are wanted: a refusal would be lost with the connection it ends */
 
 struct http_session {
 	struct httpc h; /* without a loop */
@@ -171,6 +172,7 @@ http_session_send(struct http_session *s, const struct http_call *call, struct h
 	int rc;
 	whole.piece = sink ? pass_piece : NULL;
 	whole.opened = sink ? pass_head : NULL;
+	whole.ask_first = up && up->bytes > ASK_FIRST;
 	struct call *c = transfer_http(&s->h, &whole, keep_answer, &w, &rc);
 	leave_loop(s);
 	if (rc == 0 && up)

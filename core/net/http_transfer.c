@@ -110,11 +110,12 @@ struct download {
 	int fd;
 	off_t start;      /* of the body in fd; -1: it is a pipe */
 	uint64_t have;    /* bytes of the body that were written */
+	uint64_t most;    /* that there ever were: who begins anew each time does not get on */
 	uint64_t skip;    /* of what comes: they are there already */
 	uint64_t total;   /* UNKNOWN: it was not said */
 	str etag;
 	struct err err;   /* why it cannot go on */
-	bool moved;       /* with this request */
+	bool moved;       /* with this request, and further than any before */
 };
 
 /* "bytes 100-199/200" */
@@ -133,17 +134,24 @@ read_range(str text, uint64_t *from, uint64_t *total)
 	return true;
 }
 
+static bool
+set_back(struct download *d)
+{
+	if (d->start < 0 || lseek(d->fd, d->start, SEEK_SET) != d->start || ftruncate(d->fd, d->start) < 0)
+		return false;
+	d->have = 0;
+	d->total = UNKNOWN;
+	d->etag = STR_NONE;
+	return true;
+}
+
 /* All of it comes again. */
 static int
 begin_anew(struct download *d, str etag)
 {
 	bool same = etag.p && d->etag.p && str_eq(etag, d->etag);
-	if (d->have == 0)
+	if (d->have == 0 || set_back(d))
 		return 0;
-	if (d->start >= 0 && lseek(d->fd, d->start, SEEK_SET) == d->start && ftruncate(d->fd, d->start) == 0) {
-		d->have = 0;
-		return 0;
-	}
 	if (!same)
 		return err_set(&d->err, ERR_UNAVAILABLE, "it was changed while it was read, or its server cannot go on in the middle");
 	d->skip = d->have;
@@ -161,13 +169,18 @@ read_head(struct download *d, int status, const struct http_answer *head)
 		return err_set(&d->err, ERR_UNAVAILABLE, "the server sends a part, and does not say which");
 	if (status == 206 && (from != d->have || (d->total != UNKNOWN && total != UNKNOWN && total != d->total)))
 		return err_set(&d->err, ERR_UNAVAILABLE, "the server sends another part than the one asked for");
+	if (status == 206 && etag.p && d->etag.p && !str_eq(etag, d->etag)) {
+		(void)set_back(d); /* a server that does not look at If-Range; the next try is for all of it */
+		return err_set(&d->err, ERR_UNAVAILABLE, "it was changed while it was read");
+	}
 	if (status != 206 && begin_anew(d, etag) < 0)
 		return -1;
 	if (status != 206)
 		total = str_to_i64(length, &n) && n >= 0 && !http_answer_header(head, "Content-Encoding").p ? (uint64_t)n : UNKNOWN;
 	if (total != UNKNOWN || status != 206)
 		d->total = total;
-	d->etag = arena_dup(d->arena, etag);
+	if (etag.p || status != 206)
+		d->etag = arena_dup(d->arena, etag);
 	return 0;
 }
 
@@ -176,6 +189,18 @@ on_head(void *arg, int status, const struct http_answer *head)
 {
 	struct download *d = arg;
 	(void)read_head(d, status, head); /* what is wrong with it shows with the first bytes, or at the end */
+}
+
+static void
+note_progress(struct download *d, uint64_t n)
+{
+	d->have += n;
+	if (d->have <= d->most)
+		return;
+	if (d->t->moved)
+		d->t->moved(d->t->moved_arg, d->have - d->most);
+	d->most = d->have;
+	d->moved = true;
 }
 
 static bool
@@ -193,12 +218,11 @@ on_piece(void *arg, str bytes)
 			continue;
 		if (n < 0) {
 			(void)err_errno(&d->err, "write what comes");
+			if (errno == EFBIG)
+				d->err.code = ERR_LIMIT;
 			return false;
 		}
-		d->have += (uint64_t)n;
-		d->moved = true;
-		if (d->t->moved)
-			d->t->moved(d->t->moved_arg, (uint64_t)n);
+		note_progress(d, (uint64_t)n);
 		bytes = str_slice(bytes, (size_t)n, bytes.n);
 	}
 	return true;
@@ -224,6 +248,13 @@ get_part(struct http_session *s, struct download *d, struct http_answer *out, st
 	return rc < 0 ? -1 : out->status / 100 != 2;
 }
 
+/* The rest of what was begun is not to be had: it has changed (If-Match), or become shorter. Then all of it, from the start. */
+static bool
+lost_its_rest(struct download *d, const struct http_answer *ans)
+{
+	return d->have && (ans->status == 412 || ans->status == 416) && set_back(d);
+}
+
 int
 http_download(struct http_session *s, const struct http_transfer *t, int fd, struct arena *a, struct http_answer *out, struct err *e)
 {
@@ -232,8 +263,8 @@ http_download(struct http_session *s, const struct http_transfer *t, int fd, str
 	int rc;
 	do {
 		rc = get_part(s, &d, out, e);
-		if (rc == 1 && out->status == 416 && d.have && d.have == d.total) /* all was there, but for the end of the connection */
-			return 0;
+		if (rc == 1 && lost_its_rest(&d, out))
+			rc = err_set(e, ERR_UNAVAILABLE, "it was changed while it was read");
 		if (rc < 0 && d.moved)
 			tries = tries_of(t);
 	} while (rc && another(&tries, rc < 0 ? NULL : out, e));

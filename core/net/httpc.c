@@ -446,7 +446,8 @@ set_headers(struct call *c, const struct http_call *call, struct err *e)
 		str value = str_trim(h->value);
 		add_line(c, arena_fmt(c->arena, value.n ? "%.*s: %.*s" : "%.*s;", STR_ARG(h->name), STR_ARG(value)).p);
 	}
-	add_line(c, "Expect:"); /* else a larger body waits a second for "100 Continue" from servers that never say so */
+	/* libcurl's own rule would have larger bodies wait a second for "100 Continue" from servers that never say so */
+	add_line(c, call->ask_first ? "Expect: 100-continue" : "Expect:");
 	if (!has_type)
 		add_line(c, "Content-Type:"); /* else libcurl calls every body a form */
 	c->client->curl.easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->request_headers);

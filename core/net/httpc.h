@@ -26,6 +26,7 @@ struct http_call {
 	str user, password;    /* basic auth, if user is present */
 	str unix_socket;       /* connect to this path instead */
 	str connect_to;        /* connect to this "host:port" instead; certificate and Host stay those of the URL */
+	bool ask_first;        /* with "Expect: 100-continue", and a second for its answer: a large body need not be sent to be refused */
 	bool http2;            /* HTTP/2, without asking first where there is no TLS; trailers come with the headers */
 	/*
 	 * NULL, or for an answer that comes in pieces: called for each as it comes, if the status is 2xx (else the body is collected as ever).
