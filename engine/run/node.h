@@ -183,7 +183,7 @@ sync_unbegun(const struct node *n)
 static inline bool
 sync_queued(const struct node *n)
 {
-	return n->lock && n->lock->state == LOCK_WAITING && n->lock->waiting.n;
+	return n->lock && n->lock->state == LOCK_WAITING && (n->lock->asked || n->lock->waiting.n);
 }
 
 const char *node_type_name(enum node_type t);

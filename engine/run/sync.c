@@ -92,9 +92,9 @@ wait_for(struct run *r, struct call *c, const struct processed *p, struct lockin
 	struct node *n = call_node(r, c, call_node_type(c, p->tmpl));
 	if (!n)
 		return NULL;
-	bool first = !n->lock && n->phase == PHASE_PENDING;
-	told(r, n->lock);
-	n->lock = l;
+	bool first = !n->lock && n->phase == PHASE_PENDING, asked = n->lock && n->lock->asked;
+	if (!asked)
+		n->lock = l;
 	if (first)
 		limit_count_waits(n, true);
 	n->inputs = p->inputs;
@@ -105,7 +105,7 @@ wait_for(struct run *r, struct call *c, const struct processed *p, struct lockin
 		return n;
 	}
 	pod_set_timers(r, n);
-	if (!is_over(r, c)) /* else it is about to be ended */
+	if (!asked && !is_over(r, c)) /* else it is about to be ended */
 		ask(r, n, l);
 	return n;
 }
@@ -351,7 +351,10 @@ sync_suspend(struct run *r)
 		}
 }
 
-/* They come into the line again, and show how it is then. */
+/*
+ * They come into the line again, and show how it is then: before anything goes on that may give locks back, so that it makes no
+ * difference whether somebody ended meanwhile. Who waits for a place in the workflow asks when he has it.
+ */
 void
 sync_resume(struct run *r)
 {
@@ -359,8 +362,9 @@ sync_resume(struct run *r)
 		struct node *n = r->nodes.p[i];
 		if (!sync_waits(n))
 			continue;
+		bool asks = sync_queued(n) || (r->entered && n->call && !n->call->line);
 		n->lock->waiting = STR_NONE;
-		if (r->entered && n->call && !n->call->line)
+		if (asks)
 			ask(r, n, n->lock);
 	}
 }

@@ -270,10 +270,10 @@ wake(struct run *r)
 	bool missed = r->rests.n || r->news_at < r->news.n || r->noticed_at < r->noticed.n || r->shutdown.n;
 	if (!r->suspended)
 		return;
-	if (r->entered && missed && !r->withheld)
-		run_recall(r);
 	r->suspended = false;
 	sync_resume(r);
+	if (r->entered && missed && !r->withheld)
+		run_recall(r);
 }
 
 /* Pods that may not go on are killed and Failed at once, and what waits for a verb or a time (spec 2.14). Their message

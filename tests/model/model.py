@@ -272,14 +272,16 @@ class Model(Locking, Hooks):
             self.end(root)
 
     def end(self, root):
+        """An exit handler begins after the hooks that had begun; others, for the Error that a hook came to, may begin beside it."""
         self.phase = root.phase if root.phase in FAILED else "Succeeded"
-        if not self.workflow_hooks(root):
+        closed = self.workflow_hooks(root)
+        if not closed and self.name + ".onExit" not in self.nodes:
             return
         if self.hook_error and root.phase != "Error":
             self.set(root, "Error", self.hook_error)
         self.phase = root.phase if root.phase in FAILED else "Succeeded"
         handler = self.exit_handler(root)
-        if handler and not handler.fulfilled:
+        if not closed or (handler and not handler.fulfilled):
             return
         phase, message = self.phase, root.message
         if handler and handler.bubbles:
