@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import artifacts
 import feeds
 import kafka
 import scale
@@ -222,6 +223,9 @@ MEASURES = [
     ("mqtt", "MQTT QoS 1 to the durable bus", "bare paho", "msg/s", 1, feeds.mqtt, True, 0.15, 0.25),
     ("sources-idle", "memory of 30 idle sources (Pss)", "no sources", "MiB", 1 / 1024, feeds.idle, False, 4.0, 2.5),
     ("storm", "200 sources come back", "the longest wait between attempts", "s", 1, feeds.storm, False, 2.0, 1.2),
+    ("artifact", "an artifact of 1 GiB, step to step", "cp, and sync", "s", 1, artifacts.through, False, 8.0, 3.0),
+    ("artifact-tree", "10,000 small files, step to step", "tar -cz, tar -xz, and sync", "s", 1, artifacts.tree, False, 2.5, 1.0),
+    ("s3", "an artifact of 1 GiB to S3", "curl to the same server", "s", 1, artifacts.upload, False, 4.0, 1.5),
     ("memory", "idle memory (Pss)", "Debian's webhook", "MiB", 1 / 1024, memory, False, 2.0, 0.9),
     ("startup", "start-up to first 200", "Debian's webhook", "ms", 1, startup, False, 3.0, 0.9),
 ]

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define TRIES 5u
+#define TRIES_BEGUN 8u /* 23 s: a server that was there comes back */
 #define WAIT_MS 200u
 #define WAIT_MAX_MS 10000u
 #define UNKNOWN UINT64_MAX
@@ -266,7 +267,7 @@ http_download(struct http_session *s, const struct http_transfer *t, int fd, str
 		if (rc == 1 && lost_its_rest(&d, out))
 			rc = err_set(e, ERR_UNAVAILABLE, "it was changed while it was read");
 		if (rc < 0 && d.moved)
-			tries = tries_of(t);
+			tries = (struct tries){ t->tries ? t->tries : TRIES_BEGUN, WAIT_MS };
 	} while (rc && another(&tries, rc < 0 ? NULL : out, e));
 	return rc < 0 ? -1 : 0;
 }

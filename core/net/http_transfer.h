@@ -25,7 +25,7 @@ struct http_transfer {
 	void *arg;
 	void (*moved)(void *arg, uint64_t bytes); /* so many more; may be NULL */
 	void *moved_arg;
-	unsigned tries;   /* of requests that brought nothing; 0: 5. A download that got further than any before gives all of them back. Between them 0.2 s and doubling, to 10 s */
+	unsigned tries;   /* of requests that brought nothing; 0: 5, of a download that has begun 8. One that got further than any before gives all of them back. Between them 0.2 s and doubling, to 10 s */
 };
 
 /*

@@ -30,6 +30,7 @@ struct s3_request {
 	const struct http_header *headers;
 	size_t headers_n;
 	str body, body_hash;         /* as for sigv4 */
+	unsigned tries;              /* as for http_transfer */
 };
 
 /* Keys of a role end: gets new ones in time. */

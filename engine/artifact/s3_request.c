@@ -127,7 +127,8 @@ judge(const struct asking *x, const struct http_answer *ans, struct arena *a, st
 static struct http_transfer
 transfer_of(struct asking *x)
 {
-	return (struct http_transfer){ .request = make_request, .arg = x, .moved = x->s->site->moved, .moved_arg = x->s->site->arg };
+	return (struct http_transfer){ .request = make_request, .arg = x, .moved = x->s->site->moved, .moved_arg = x->s->site->arg,
+		.tries = x->r->tries };
 }
 
 static int

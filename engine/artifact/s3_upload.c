@@ -14,6 +14,7 @@
 
 #define PART ((uint64_t)32 << 20)
 #define PARTS_MAX 10000u
+#define PART_TRIES 8u /* 23 s: a server that was there comes back, and what it has of the others is not sent again */
 
 static str
 hex(struct arena *a, const unsigned char *bytes, size_t n)
@@ -77,7 +78,7 @@ send_part(struct upload *u, unsigned number, struct err *e)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	uint64_t offset = (number - 1) * u->part, n = u->bytes - offset < u->part ? u->bytes - offset : u->part;
 	struct http_answer ans;
-	struct s3_request r = { .method = "PUT", .key = u->key, .headers = u->s->key_headers, .headers_n = u->s->key_headers_n };
+	struct s3_request r = { .method = "PUT", .key = u->key, .headers = u->s->key_headers, .headers_n = u->s->key_headers_n, .tries = PART_TRIES };
 	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", number, STR_ARG(u->id));
 	if (hash_part(u->fd, offset, n, a, &r.body_hash, e) < 0 || s3_send(u->s, &r, u->fd, offset, n, a, &ans, e) < 0)
 		return -1;
@@ -95,7 +96,7 @@ static int
 complete(struct upload *u, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	struct s3_request r = { .method = "POST", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)) };
+	struct s3_request r = { .method = "POST", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)), .tries = PART_TRIES };
 	r.body = arena_fmt(a, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">%.*s</CompleteMultipartUpload>",
 		STR_ARG(buf_str(&u->done)));
 	if (s3_ask(u->s, &r, a, &ans, e) < 0)
