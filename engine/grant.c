@@ -14,6 +14,7 @@ struct answer {
 	struct arena *arena;
 	str holder;
 	struct lock_news news;
+	bool open; /* it was asked while the table was closed */
 };
 struct grants {
 	struct engine *engine;
@@ -70,6 +71,7 @@ grants_ask(struct live *l, const struct effect *x)
 	struct locks_wait wait;
 	struct err e;
 	answer->holder = holder_key(a, l, x->node_id);
+	answer->open = locks_closed(t->locks);
 	int rc = locks_ask(t->locks, answer->holder, &rank, want->ids, want->n, a, &wait, &e);
 	if (rc < 0)
 		answer->news = (struct lock_news){ .error = arena_fmt(a, "%s", e.msg) };
@@ -111,17 +113,32 @@ tell(struct engine *g, str holder, const struct lock_news *news)
 		(void)locks_release(g->grants->locks, holder); /* deleted meanwhile */
 }
 
+/* What an ask from the time of a restart has come to. */
+static void
+look(const struct grants *t, struct answer *x)
+{
+	struct locks_wait wait;
+	const struct val *holders;
+	int rc = x->open && !x->news.error.p ? locks_look(t->locks, x->holder, x->arena, &wait, &holders) : -1;
+	if (rc == 0)
+		x->news = (struct lock_news){ .lock = wait.lock, .message = wait.message, .holders = holders };
+	else if (rc > 0)
+		x->news = (struct lock_news){ .granted = true };
+}
+
+/* Until the table is open nobody is told anything: whoever is to wait would lose its place among those that run. */
 void
 grants_tell(struct engine *g)
 {
 	struct grants *t = g->grants;
 	str holder;
-	if (t->telling)
+	if (t->telling || locks_closed(t->locks))
 		return;
 	t->telling = true;
 	for (;;) {
 		if (t->at < t->answers.n) {
 			struct answer answer = t->answers.p[t->at++];
+			look(t, &answer);
 			tell(g, answer.holder, &answer.news);
 			arena_free(answer.arena);
 			continue;

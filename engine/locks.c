@@ -354,6 +354,12 @@ locks_refresh(struct locks *t)
 	let_all_in(t);
 }
 
+bool
+locks_closed(const struct locks *t)
+{
+	return t->closed;
+}
+
 void
 locks_close(struct locks *t)
 {
@@ -413,6 +419,26 @@ locks_shown(const struct locks *t, const struct lock_id *ids, size_t n, struct a
 	struct val *out = ARENA_NEW(a, struct val);
 	*out = val_list_end(&all, a);
 	return out;
+}
+
+int
+locks_look(struct locks *t, str holder, struct arena *a, struct locks_wait *w, const struct val **holders)
+{
+	struct claim *c = map_get(&t->claims, holder);
+	if (!c)
+		return -1;
+	if (c->held) {
+		if (c->news)
+			list_del(&c->granted);
+		c->news = false;
+		return 1;
+	}
+	struct lock_id *ids = ARENA_ARRAY(a, struct lock_id, c->n);
+	for (size_t i = 0; i < c->n; i++)
+		ids[i] = c->slots[i].lock->id;
+	say_waiting(c, a, w);
+	*holders = locks_shown(t, ids, c->n, a);
+	return 0;
 }
 
 void

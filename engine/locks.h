@@ -57,16 +57,22 @@ struct locks_wait {
  */
 int locks_ask(struct locks *t, str holder, const struct lock_rank *rank, const struct lock_id *ids, size_t n,
 	struct arena *a, struct locks_wait *w, struct err *e);
+/*
+ * The same of one who has asked, as it is now; locks_granted will not name him for it. -1: he has no claim. Holders are those
+ * of locks_shown.
+ */
+int locks_look(struct locks *t, str holder, struct arena *a, struct locks_wait *w, const struct val **holders);
 /* What was held before a restart is held, whatever the limits say now. */
 void locks_hold(struct locks *t, str holder, const struct lock_id *ids, size_t n);
 /* Gives up what the holder holds, or its place in line. False if it had neither: a second release is nothing. */
 bool locks_release(struct locks *t, str holder);
 /*
  * Closed, nobody is let in: for the time of a restart, so that who asks first does not come first. Open again, all those
- * are let in whose turn it is.
+ * are let in whose turn it is. What an ask came to meanwhile is known then only (locks_look).
  */
 void locks_close(struct locks *t);
 void locks_open(struct locks *t);
+bool locks_closed(const struct locks *t);
 /* Looks at all limits again, and lets those in who fit now. */
 void locks_refresh(struct locks *t);
 /* Who was let in by a release or a refresh, each once, in order. Absent: nobody. Valid until the next call. */

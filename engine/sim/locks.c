@@ -14,6 +14,7 @@ struct other {
 struct answer {
 	str node_id;
 	struct lock_news news;
+	bool open; /* it was asked while the table was closed */
 };
 struct sim_locks {
 	struct sim *sim;
@@ -59,6 +60,7 @@ ask(struct sim *x, const struct effect *ef)
 	struct locks_wait wait;
 	struct err e;
 	answer->node_id = arena_dup(x->arena, ef->node_id);
+	answer->open = t->closed;
 	int rc = locks_ask(t->table, holder_key(x, ef->node_id), &rank, ef->locks->ids, ef->locks->n, x->arena, &wait, &e);
 	if (rc < 0)
 		answer->news.error = arena_fmt(x->arena, "%s", e.msg);
@@ -90,21 +92,36 @@ other_named(struct sim_locks *t, str holder)
 	return NULL;
 }
 
+/* What an ask from the time of a restart has come to, as in grant.c. */
+static void
+look(struct sim *x, struct answer *of)
+{
+	struct locks_wait wait;
+	const struct val *holders;
+	int rc = of->open && !of->news.error.p ? locks_look(x->locks->table, holder_key(x, of->node_id), x->arena, &wait, &holders) : -1;
+	if (rc == 0)
+		of->news = (struct lock_news){ .lock = wait.lock, .message = wait.message, .holders = holders };
+	else if (rc > 0)
+		of->news = (struct lock_news){ .granted = true };
+}
+
 bool
 sim_locks_news(struct sim *x, struct stimulus *s)
 {
 	struct sim_locks *t = x->locks;
 	struct lock_news *news = ARENA_NEW(x->arena, struct lock_news);
 	*s = (struct stimulus){ .kind = STIM_LOCK, .now = x->now, .lock = news };
-	if (t->at < t->answers.n) {
-		s->node_id = t->answers.p[t->at].node_id;
-		*news = t->answers.p[t->at++].news;
-		return true;
-	}
-	t->at = t->answers.n = 0;
 	if (t->closed)
 		locks_open(t->table);
 	t->closed = false;
+	if (t->at < t->answers.n) {
+		struct answer *next = &t->answers.p[t->at++];
+		look(x, next);
+		s->node_id = next->node_id;
+		*news = next->news;
+		return true;
+	}
+	t->at = t->answers.n = 0;
 	for (str holder; (holder = locks_granted(t->table)).p;) {
 		struct other *o = other_named(t, holder);
 		if (o) {
