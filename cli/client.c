@@ -323,6 +323,23 @@ client_raw(struct client *c, const char *method, str path, str body, str *out, s
 }
 
 int
+client_download(struct client *c, str path, int fd, struct err *e)
+{
+	struct exchange x CLEANUP(exchange_free) = { .fd = -1 };
+	if (exchange_start(c, &x, "GET", path, S(""), e))
+		return -1;
+	for (str part;;) {
+		if (read_body(&x, &part, e))
+			return -1;
+		if (part.n == 0)
+			return 0;
+		for (ssize_t n; part.n; part = str_slice(part, (size_t)n, part.n))
+			if ((n = write(fd, part.p, part.n)) < 0)
+				return err_errno(e, "write what comes");
+	}
+}
+
+int
 client_call(struct client *c, const char *method, str path, const struct val *body, struct val *out, struct err *e)
 {
 	str text;

@@ -29,6 +29,8 @@ void client_free(struct client *c);
 int client_call(struct client *c, const char *method, str path, const struct val *body, struct val *out, struct err *e) MUST_CHECK;
 /* The same with the answer's bytes as they are. */
 int client_raw(struct client *c, const char *method, str path, str body, str *out, struct err *e) MUST_CHECK;
+/* The same into an open file, as it comes. */
+int client_download(struct client *c, str path, int fd, struct err *e) MUST_CHECK;
 /* Reads a stream of JSON lines; `line` returns false to stop. 0 at the end of the stream or when stopped. Each line is parsed
  * into `tmp`, which is emptied behind it. */
 int client_stream(struct client *c, str path, bool (*line)(void *arg, const struct val *v, struct arena *tmp), void *arg, struct err *e) MUST_CHECK;

@@ -81,6 +81,8 @@ void http_reply_header(struct http_req *r, const char *name, str value);
 /* Answers and ends the request: `r` is gone. The body is copied; content_type may be NULL. Exactly one of http_reply and
  * http_stream_start ends every request. */
 void http_reply(struct http_req *r, int status, const char *content_type, str body);
+/* The same with the `bytes` of an open regular file, from its start, which are sent by the kernel and never in memory; takes the file. */
+void http_reply_file(struct http_req *r, int status, const char *content_type, int fd, uint64_t bytes);
 
 /*
  * A streamed answer (chunked). http_stream_start sends the head and gives a stream that outlives the request; writes are

@@ -20,7 +20,7 @@
 
 /* The functions used: X(name without MHD_). */
 #define MHD_FUNCTIONS(X)                                                                                              \
-	X(add_response_header) X(create_response_from_buffer) X(create_response_from_callback) X(destroy_response)    \
+	X(add_response_header) X(create_response_from_buffer) X(create_response_from_callback) X(create_response_from_fd64) X(destroy_response)    \
 	X(get_connection_info) X(get_connection_values) X(get_connection_values_n) X(get_daemon_info) X(get_timeout)  \
 	X(lookup_connection_value_n) X(queue_response) X(quiesce_daemon) X(resume_connection) X(run) X(start_daemon) \
 	X(stop_daemon) X(suspend_connection)

@@ -3,6 +3,8 @@
  * The way of a request: its first line is read, its body comes, its route's handler is called, it is answered, its connection has sent the
  * answer. Slow work between two of these is the handler's; the connection is suspended meanwhile.
  */
+#include <unistd.h>
+
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/net/http_path.h"
@@ -299,6 +301,20 @@ http_reply(struct http_req *r, int status, const char *content_type, str body)
 		return;
 	/* With MUST_COPY the bytes are only read. */
 	httpd_set_response(r, status, content_type, mhd.create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY));
+}
+
+void
+http_reply_file(struct http_req *r, int status, const char *content_type, int fd, uint64_t bytes)
+{
+	assert(!r->answered);
+	r->answered = true;
+	if (!r->conn || r->response) {
+		close(fd);
+		if (!r->conn)
+			httpd_req_free(r);
+		return;
+	}
+	httpd_set_response(r, status, content_type, mhd.create_response_from_fd64(bytes, fd));
 }
 
 /* The server stops: 503 to all that wait. Their handlers' answers go nowhere. */

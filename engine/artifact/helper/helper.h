@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
- * takes them. The job, JSON on standard input, since it has passwords in it:
+ * takes them, give.c shows them. The job, JSON on standard input, since it has passwords in it:
  *
  *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
@@ -9,9 +9,13 @@
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
  *       `from` is the tar that the step helper kept; when its object is there it becomes an empty file, FROM.saved
  *   {"do": "remove", ..., "items": [{name, place}, ...]}
+ *   {"do": "give", "into": FOLDER, ..., "items": [{name, place, packing: "none"}]}
+ *       the object as it is becomes FOLDER/0; many objects or a folder become a tar with gzip, and "packed" is true
+ *   {"do": "list", ..., "items": [{name, place}, ...]}
+ *       "names": [{name, bytes}, ...] of the objects beneath, without the key and its slash; "more": there are more than are told
  *
  * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list:
- * for each item {} or {"problem": TEXT}. An optional artifact that is not there is none.
+ * for each item {} or {"problem": TEXT}, with "missing" where it is not there. An optional artifact that is not there is none.
  */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_HELPER_H
 #define TIDEGATE_ENGINE_ARTIFACT_HELPER_H
@@ -43,6 +47,10 @@ void place_close(struct place *p);
 /* ---- fetch.c, save.c: one item, once */
 int fetch_item(struct job *j, const struct val *item, size_t i, struct err *e) MUST_CHECK;
 int save_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
+
+/* ---- give.c: what it finds is added to the answer */
+int give_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
+int list_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
 
 static inline bool
 item_is_packed(const struct val *item, const char *how)

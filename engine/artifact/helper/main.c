@@ -55,18 +55,23 @@ remove_item(struct job *j, const struct val *item, struct err *e)
 }
 
 static int
-once(struct job *j, str what, size_t i, const struct val *item, struct err *e)
+once(struct job *j, str what, size_t i, const struct val *item, struct val_map *answer, struct err *e)
 {
+	*answer = (struct val_map){ 0 };
 	if (str_eq(what, S("fetch")))
 		return fetch_item(j, item, i, e);
+	if (str_eq(what, S("give")))
+		return give_item(j, item, answer, e);
+	if (str_eq(what, S("list")))
+		return list_item(j, item, answer, e);
 	return str_eq(what, S("save")) ? save_item(j, item, e) : remove_item(j, item, e);
 }
 
 static int
-patiently(struct job *j, str what, size_t i, const struct val *item, struct err *e)
+patiently(struct job *j, str what, size_t i, const struct val *item, struct val_map *answer, struct err *e)
 {
 	for (unsigned k = 0;; k++) {
-		int rc = once(j, what, i, item, e);
+		int rc = once(j, what, i, item, answer, e);
 		if (rc == 0 || k + 1 == TRIES || (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT))
 			return rc;
 		nanosleep(&(struct timespec){ .tv_sec = 1 << k }, NULL);
@@ -91,8 +96,10 @@ do_items(struct job *j)
 	struct err e;
 	for (uint32_t i = 0; val_is(items, VAL_LIST) && i < items->n; i++) {
 		struct val_map m = { 0 };
-		if (patiently(j, what, i, &items->items[i], &e) < 0)
+		if (patiently(j, what, i, &items->items[i], &m, &e) < 0) {
 			val_map_add(&m, S("problem"), val_str(arena_dup(j->arena, str_c(e.msg))));
+			val_map_add(&m, S("missing"), val_bool(e.code == ERR_NOT_FOUND));
+		}
 		val_list_add(&all, val_map_end(&m, j->arena));
 	}
 	struct val v = val_list_end(&all, j->arena);

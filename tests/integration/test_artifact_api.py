@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts seen from outside: the routes of Argo's server, an index that a browser may be shown, and the command line."""
+import gzip
+import http.client
+import io
+import json
+import os
+import tarfile
+
+from harness import TestCase, until
+
+WORKFLOW = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: art-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - name: take
+        template: take
+        arguments:
+          artifacts:
+          - {name: file, from: "{{steps.make.outputs.artifacts.file}}"}
+          - {name: text, raw: {data: "as it is"}}
+  - name: make
+    container:
+      image: busybox
+      command: [sh, -ec]
+      args: ["mkdir -p /tmp/tree/sub; echo 1 >/tmp/tree/one; echo 2 >'/tmp/tree/sub/<b>two'; printf 'a file' >/tmp/file; echo '<script>' >/tmp/page.html"]
+    outputs:
+      artifacts:
+      - {name: tar, path: /tmp/tree}
+      - {name: tree, path: /tmp/tree, archive: {none: {}}}
+      - {name: file, path: /tmp/file, archive: {none: {}}}
+      - {name: page, path: /tmp/page.html, archive: {none: {}}}
+      - {name: absent, path: /tmp/absent, optional: true}
+  - name: take
+    inputs:
+      artifacts:
+      - {name: file, path: /tmp/in/file}
+      - {name: text, path: /tmp/in/text}
+    container: {image: busybox, command: [cat, /tmp/in/file, /tmp/in/text]}
+"""
+
+
+class Api(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.d = self.daemon({})
+        self.name = self.d.cli("submit", "-", "-o", "name", data=WORKFLOW).stdout.strip()
+        self.w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(self.name)), 120, "its end")
+        self.assertEqual(self.w["status"]["phase"], "Succeeded", self.w["status"])
+        self.nodes = {n["displayName"]: i for i, n in self.w["status"]["nodes"].items()}
+
+    def fetch(self, path, token=True):
+        c = http.client.HTTPConnection("127.0.0.1", self.d.port, timeout=60)
+        c.request("GET", path, headers={"Authorization": "Bearer " + self.d.token} if token else {})
+        r = c.getresponse()
+        body = r.read()
+        c.close()
+        return r.status, {k.lower(): v for k, v in r.getheaders()}, body
+
+    def artifact(self, name, node="make", base="/artifacts/default"):
+        return self.fetch(f"{base}/{self.name}/{self.nodes[node]}/{name}")
+
+    def files(self, name, rest="", node="make", way="outputs", kind="workflows"):
+        which = self.name if kind == "workflows" else self.w["metadata"]["uid"]
+        return self.fetch(f"/artifact-files/default/{kind}/{which}/{self.nodes[node]}/{way}/{name}{rest}")
+
+    def names(self, packed):
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as t:
+            return sorted(m.name for m in t.getmembers())
+
+    def test_bytes_by_name_and_by_uid(self):
+        status, headers, body = self.artifact("file")
+        self.assertEqual((status, body, headers["content-length"]), (200, b"a file", "6"))
+        self.assertEqual(headers["content-disposition"], 'filename="file"')
+        status, headers, body = self.artifact("tar")
+        self.assertEqual((status, headers["content-type"]), (200, "application/gzip"))
+        self.assertEqual(self.names(body), ["tree", "tree/one", "tree/sub", "tree/sub/<b>two"])
+        self.assertEqual(self.fetch(f"/artifacts-by-uid/{self.w['metadata']['uid']}/{self.nodes['make']}/file")[2], b"a file")
+        self.assertEqual(self.artifact("file", "take", "/input-artifacts/default")[2], b"a file")
+        self.assertEqual(self.artifact("text", "take", "/input-artifacts/default")[2], b"as it is")
+        self.assertEqual(self.fetch(f"/input-artifacts-by-uid/{self.w['metadata']['uid']}/{self.nodes['take']}/file")[2], b"a file")
+
+    def test_a_tree_is_one_file_or_an_index(self):
+        status, headers, body = self.artifact("tree")
+        self.assertEqual((status, headers["content-disposition"]), (200, 'filename="tree.tgz"'))
+        self.assertEqual([n.partition("/")[2] for n in self.names(body)], ["", "one", "sub", "sub/<b>two"])
+        status, headers, _ = self.files("tree")
+        self.assertEqual((status, headers["location"]), (307, "tree/"))
+        status, headers, body = self.files("tree", "/")
+        self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn(b'<a href="./one">one</a>', body)
+        self.assertIn(b'<a href="./sub/">sub/</a>', body)
+        body = self.files("tree", "/sub/")[2]
+        self.assertIn(b'<a href="./%3Cb%3Etwo">&lt;b&gt;two</a>', body)
+        self.assertEqual(self.files("tree", "/sub/%3Cb%3Etwo")[2], b"2\n")
+        self.assertEqual(self.files("tree", "/one", kind="archived-workflows")[2], b"1\n")
+
+    def test_what_is_shown_can_run_nothing(self):
+        status, headers, body = self.files("page")
+        self.assertEqual((status, headers["content-type"], body), (200, "text/html; charset=utf-8", b"<script>\n"))
+        self.assertTrue(headers["content-security-policy"].startswith("sandbox; "))
+        self.assertEqual((headers["x-frame-options"], headers["x-content-type-options"]), ("SAMEORIGIN", "nosniff"))
+
+    def test_refusals(self):
+        for path, status in ((f"/artifacts/default/{self.name}/{self.nodes['make']}/none", 404), (f"/artifacts/default/{self.name}/nobody/file", 404),
+                             ("/artifacts/default/nothing/x/file", 404), ("/artifacts-by-uid/none/x/file", 404)):
+            self.assertEqual(self.fetch(path)[0], status, path)
+            self.assertEqual(self.fetch(path, token=False)[0], 401, path)
+        self.assertEqual(self.artifact("absent")[0], 404)
+        for way_out in ("/..%2f..%2ffile", "/sub/../../file", "/%2e%2e/file"):
+            self.assertIn(self.files("tree", way_out)[0], (400, 404), way_out)
+        self.assertEqual(self.files("tree", "/none")[0], 404)
+
+    def test_command_line(self):
+        table = self.d.cli("artifact", "ls", self.name).stdout
+        self.assertRegex(table, r"make +out +file +local .*/file")
+        self.assertRegex(table, r"take +in +text +raw")
+        listed = json.loads(self.d.cli("artifact", "ls", self.name, "-o", "json").stdout)
+        self.assertEqual({x["artifact"]["name"] for x in listed if x["direction"] == "output"} & {"tar", "tree", "file", "page"}, {"tar", "tree", "file", "page"})
+        self.assertEqual(self.d.cli("artifact", "cat", self.name, "file").stdout, "a file")
+        to = os.path.join(self.directory, "got")
+        self.d.cli("artifact", "get", self.name, "tar", to)
+        with open(to, "rb") as f:
+            self.assertIn("tree/one", self.names(f.read()))
+        self.assertNotEqual(self.d.cli("artifact", "cat", self.name, "none", check=False).returncode, 0)
+
+    def test_cp(self):
+        out = os.path.join(self.directory, "out")
+        self.d.cli("cp", self.name, out)
+        path = os.path.join(out, "default", self.name, self.nodes["make"], "outputs")
+        self.assertEqual(sorted(os.listdir(path)), ["file", "page", "tar", "tree"])
+        with open(os.path.join(path, "file", "file"), encoding="ascii") as f:
+            self.assertEqual(f.read(), "a file")
+        self.d.cli("cp", self.name, out, "--artifact-name", "file", "--path", "{artifactName}-here")
+        self.assertTrue(os.path.exists(os.path.join(out, "file-here", "file")))
+        wrong = self.d.cli("cp", self.name, out, "--path", "../{artifactName}", check=False)
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertIn("leads out of", wrong.stderr)
