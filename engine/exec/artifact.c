@@ -128,6 +128,10 @@ job_text(const struct task *t, const char *what, str into, const struct val *ite
 	val_map_add(&m, S("do"), val_cstr(what));
 	val_map_add_str(&m, S("into"), into);
 	val_map_add(&m, S("parent"), val_int(getpid()));
+	if (t->owned) {
+		val_map_add(&m, S("uid"), val_int(t->uid));
+		val_map_add(&m, S("gid"), val_int(t->gid));
+	}
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/%s.%s", t->x->tasks_path, t->dir.p, what)));
 	val_map_add(&m, S("bytes"), val_int(t->x->settings->artifact_size << 20));
 	val_map_add(&m, S("files"), val_int(t->x->settings->artifact_files));

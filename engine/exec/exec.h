@@ -66,6 +66,8 @@ struct task {
 	struct buf records;        /* until the helper has them */
 	LIST_OF(struct task_output) outputs;
 	LIST_OF(struct task_artifact) artifacts, logs; /* logs: its name is that of the container, its path is behind TASK_DIR */
+	bool owned;                /* inputs are to be those of uid and gid: main runs as that */
+	uint32_t uid, gid;
 	const struct val *fetch;   /* its input artifacts, as items of a job; NULL: it has none */
 	bool fetched;
 	struct transfer *transfer; /* under way; it forgets us when we are freed */

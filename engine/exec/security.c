@@ -54,6 +54,11 @@ security_write(struct task *t, const struct task_spec *spec, const struct contai
 		return err_set(e, ERR_INVALID, "container has runAsNonRoot and image will run as root: give it a runAsUser");
 	if (user && check_possible(t, uid, e) < 0)
 		return -1;
+	if (geteuid() == 0 && t->x->sandbox != TASK_SANDBOX_USER && (!t->member.p || str_eq(t->member, S("main")))) {
+		t->owned = uid || gid;
+		t->uid = uid;
+		t->gid = gid;
+	}
 	if (given)
 		record_add(&t->records, TASK_USER, arena_fmt(t->arena, "%u:%u", uid, gid));
 	if (!val_is_true(val_get(c->security_context, S("readOnlyRootFilesystem"))))

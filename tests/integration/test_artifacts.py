@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import subprocess
+import tarfile
 import unittest
 
 from harness import TestCase, until
@@ -342,6 +343,91 @@ class Artifacts(TestCase):
         self.assertEqual(w["status"]["phase"], "Failed")
         until(lambda: not self.helpers(d), 60, "its helper's end")
         self.assertFalse(os.path.exists(saved))
+
+    EVERYWHERE = HEAD + """
+  podGC: {strategy: OnPodCompletion, deleteDelayDuration: "0"}
+  templates:
+  - name: main
+    steps:
+    - - {name: set, template: set}
+      - {name: tries, template: tries}
+    - - name: server
+        template: server
+        arguments: {artifacts: [{name: page, from: "{{steps.set.outputs.artifacts.page}}"}]}
+    - - name: user
+        template: user
+        arguments:
+          artifacts:
+          - {name: page, from: "{{steps.set.outputs.artifacts.page}}"}
+          - {name: tries, from: "{{steps.tries.outputs.artifacts.tries}}"}
+          parameters: [{name: ip, value: "{{steps.server.ip}}"}]
+    - - name: last
+        template: last
+        arguments: {artifacts: [{name: all, from: "{{steps.user.outputs.artifacts.all}}"}]}
+  - name: set
+    containerSet:
+      volumeMounts: [{name: v, mountPath: /v}]
+      containers:
+      - {name: a, image: busybox, command: [sh, -c, "mkdir /v/page; echo of a >/v/page/index.html"]}
+      - {name: main, image: busybox, command: [sh, -c, "echo of main >>/v/page/index.html"], dependencies: [a]}
+    volumes: [{name: v, emptyDir: {}}]
+    outputs: {artifacts: [{name: page, path: /v/page}]}
+  - name: tries
+    retryStrategy: {limit: 2}
+    container: {image: busybox, command: [sh, -c, "echo try {{retries}} >/tmp/t; exit $((1 - {{retries}}))"]}
+    outputs: {artifacts: [{name: tries, path: /tmp/t}]}
+  - name: server
+    daemon: true
+    inputs: {artifacts: [{name: page, path: /srv/www}]}
+    container:
+      image: busybox
+      command: [python3, -m, http.server, "8000", --directory, /srv/www]
+      readinessProbe: {httpGet: {path: /index.html, port: 8000}, periodSeconds: 1}
+  - name: user
+    inputs:
+      artifacts: [{name: page, path: /in/page}, {name: tries, path: /in/tries, mode: 0600}]
+      parameters: [{name: ip}]
+    container:
+      image: busybox
+      securityContext: {runAsUser: 1234, runAsGroup: 1234}
+      command: [sh, -ec, "id -u; curl -s http://{{inputs.parameters.ip}}:8000/index.html >/tmp/served; cat /in/tries >>/in/page/index.html; cp -r /in/page /tmp/all; cat /tmp/served >>/tmp/all/index.html; chmod 700 /tmp/all"]
+    outputs: {artifacts: [{name: all, path: /tmp/all}]}
+  - name: last
+    inputs: {artifacts: [{name: all, path: /in/all}]}
+    container: {image: busybox, command: [cat, /in/all/index.html]}
+"""
+
+    def test_every_kind_of_pod(self):
+        """A container set, attempts, a daemon, a step of another user; with the files of pods removed as they end."""
+        d = self.daemon({})
+        name = self.submit(d, self.EVERYWHERE)
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Succeeded", d.log())
+        objects = os.path.join(d.state, "artifacts/objects/default")
+        with tarfile.open(os.path.join(objects, self.node(w, "user")["outputs"]["artifacts"][0]["local"]["key"])) as t:
+            text = t.extractfile("all/index.html").read().decode()
+        self.assertEqual(text, "of a\nof main\ntry 1\nof a\nof main\n")
+        self.assertEqual([a["name"] for a in self.node(w, "tries(0)")["outputs"]["artifacts"]], ["tries"])
+
+    def test_a_memoized_resubmission_takes_what_there_is(self):
+        d = self.daemon({})
+        text = HEAD + """
+  templates:
+  - name: main
+    steps: [[{name: make, template: make}], [{name: use, template: use, arguments: {artifacts: [{name: x, from: "{{steps.make.outputs.artifacts.x}}"}]}}]]
+  - name: make
+    container: {image: busybox, command: [sh, -c, "echo made >/tmp/x"]}
+    outputs: {artifacts: [{name: x, path: /tmp/x}]}
+  - name: use
+    inputs: {artifacts: [{name: x, path: /tmp/y}]}
+    container: {image: busybox, command: [sh, -c, "cat /tmp/y; test -e %s"]}
+""" % os.path.join(self.directory, "state")  # never in a sandbox
+        name = self.submit(d, text)
+        self.assertEqual(self.ended(d, name)["status"]["phase"], "Failed")
+        again = d.cli("resubmit", name, "--memoized", "-o", "name").stdout.strip()
+        w = self.ended(d, again)
+        self.assertEqual(self.node(w, "make")["phase"], "Skipped")
+        self.assertIn("made", self.log(d, again))
 
     COLLECTED = HEAD + """
   artifactGC: {strategy: OnWorkflowDeletion}

@@ -128,6 +128,10 @@ static inline void
 open_executor(struct world *w)
 {
 	struct err e;
+	w->settings.artifact_size = 1024;
+	w->settings.artifact_files = 1000;
+	w->settings.artifact_transfers = 1;
+	w->settings.artifact_time.ns = 60 * NS_PER_SEC;
 	w->settings.sandbox = w->sandbox == TASK_SANDBOX_OFF ? SANDBOX_OFF : SANDBOX_REQUIRE;
 	if (executor_new(w->loop, &w->settings, w->objects, str_c(w->dir), take_news, w, &w->x, &e) < 0)
 		fail_msg("%s", e.msg);

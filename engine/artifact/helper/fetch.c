@@ -238,6 +238,22 @@ set_mode(const struct val *item, const char *path, struct err *e)
 	return rc < 0 ? err_errno(e, "set the mode of %s", path) : 0;
 }
 
+static const struct job *owner;
+
+static int
+give_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
+{
+	return lchown(path, owner->uid, owner->gid);
+}
+
+/* To the user that the step runs as: it may want to write to what it gets. */
+static int
+give(const struct job *j, const char *path, struct err *e)
+{
+	owner = j;
+	return j->owned && nftw(path, give_one, 32, FTW_PHYS | FTW_DEPTH) < 0 ? err_errno(e, "give %s to the user of the step", path) : 0;
+}
+
 /* Folders of the host on the way to a path; what cannot be made shows when it is used. */
 static void
 make_parents(char *path)
@@ -282,5 +298,5 @@ fetch_item(struct job *j, const struct val *item, size_t i, struct err *e)
 	close(t.dir);
 	if (rc < 0 && e->code == ERR_NOT_FOUND && val_is_true(val_get(item, S("optional"))))
 		return 0;
-	return rc < 0 ? -1 : set_mode(item, t.path, e);
+	return rc < 0 || set_mode(item, t.path, e) < 0 ? -1 : give(j, t.path, e);
 }

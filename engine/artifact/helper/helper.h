@@ -3,7 +3,7 @@
  * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
  * takes them, give.c shows them. The job, JSON on standard input, since it has passwords in it:
  *
- *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "items": [ITEM, ...]}
+ *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "uid": N, "gid": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
@@ -29,6 +29,8 @@ struct job {
 	const struct val *src;
 	const char *into, *scratch_path;
 	int scratch;
+	bool owned;           /* what is brought is to be uid's and gid's */
+	uint32_t uid, gid;
 	uint64_t bytes, files; /* that an artifact may have, unpacked */
 };
 

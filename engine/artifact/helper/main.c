@@ -167,6 +167,12 @@ open_job(struct job *j, struct err *e)
 	j->scratch_path = str_z(j->arena, val_get_str(v, "scratch"));
 	j->bytes = limit_of(v, "bytes");
 	j->files = limit_of(v, "files");
+	int64_t uid, gid;
+	j->owned = val_to_i64(val_get(v, S("uid")), &uid) && val_to_i64(val_get(v, S("gid")), &gid);
+	if (j->owned) {
+		j->uid = (uint32_t)uid;
+		j->gid = (uint32_t)gid;
+	}
 	bound_files(j->bytes);
 	if (val_get(v, S("into")))
 		files_remove(j->into); /* of one that was killed */
