@@ -227,8 +227,35 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 	FIELD_AS("raw", FIELD_OBJ_, 0, .one_of = "location", .schema = &raw_schema, .doc = "Text in the manifest."), \
 	FIELD_AS("s3", FIELD_OBJ_, 0, .one_of = "location", .schema = &s3_schema, .doc = "An object of S3.")
 
+/* What a location must say beside its key, so that it is a place of its own (engine/run/places.c has the rule). */
+static const struct {
+	const char *name, *key, *needs[3];
+} complete[] = { { "s3", "key", { "endpoint", "bucket" } }, { "gcs", "key", { "bucket" } }, { "oss", "key", { "endpoint", "bucket" } },
+	{ "azure", "blob", { "endpoint", "container" } }, { "hdfs", "path", { "addresses" } } };
+
+/* A place that is only half of one is not looked at, as in Argo: nobody means that. */
+static void
+check_complete(const struct val *in, struct decode *c, const char *instead)
+{
+	for (size_t i = 0; i < ARRAY_LEN(complete); i++) {
+		const struct val *v = val_get(in, str_c(complete[i].name));
+		bool only_key = val_is(v, VAL_MAP) && (v->n == 0 || (v->n == 1 && val_get(v, str_c(complete[i].key))));
+		for (size_t k = 0; val_is(v, VAL_MAP) && !only_key && complete[i].needs[k]; k++)
+			if (!val_get(v, str_c(complete[i].needs[k]))) {
+				decode_warn(c, in, complete[i].name, "has no %s, so %s", complete[i].needs[k], instead);
+				break;
+			}
+	}
+}
+
+static void
+check_location(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	check_complete(in, c, "it does not count: artifacts go to the workflow's repository");
+}
+
 const struct schema artifact_location_schema = { "ArtifactLocation", "Where artifacts of a template lie.", 0,
-	(const struct field[]){ LOCATION_ROWS, { 0 } } };
+	(const struct field[]){ LOCATION_ROWS, { 0 } }, check_location };
 
 /* 755 is a number that Argo takes as it is: --wx-wS--t or so, and nobody means that. */
 static void
@@ -237,6 +264,7 @@ check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
 	const struct val *mode = val_get(in, S("mode"));
 	int64_t bits;
 
+	check_complete(in, c, "only its key counts: the rest comes from the workflow's repository");
 	if (mode && val_to_i64(mode, &bits) && bits > 0777)
 		decode_warn(c, in, "mode", "%lld is more than 511 (0777): write 0%lld if it is meant octal",
 			(long long)bits, (long long)bits);
