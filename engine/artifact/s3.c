@@ -149,6 +149,7 @@ read_place(struct s3 *s, struct err *e)
 	s->ca = val_get_str(s->place, "ca");
 	s->make_bucket = bucket;
 	s->lock_objects = bucket && val_is_true(val_get(bucket, S("objectLocking")));
+	s->send_md5 = s->lock_objects;
 	if (crypto_load(e) < 0 || read_endpoint(s, e) < 0 || read_style(s, e) < 0)
 		return -1;
 	const struct val *options = val_get(s->place, S("encryptionOptions"));

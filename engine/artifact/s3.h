@@ -22,6 +22,7 @@ struct s3 {
 	struct http_header put_headers[S3_ENCRYPTION_HEADERS], key_headers[S3_ENCRYPTION_HEADERS]; /* of what is made; of whatever reads or adds to it */
 	size_t put_headers_n, key_headers_n;
 	bool make_bucket, lock_objects;
+	bool send_md5;                /* buckets with a default retention take nothing without ("Managing Object Lock", considerations for uploads) */
 };
 
 struct s3_request {

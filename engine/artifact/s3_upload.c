@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "core/base64.h"
 #include "core/crypto.h"
 #include "core/xml.h"
 #include "engine/artifact/s3.h"
@@ -25,9 +26,21 @@ hex(struct arena *a, const unsigned char *bytes, size_t n)
 	return arena_dup(a, buf_str(&b));
 }
 
-/* `offset` is a multiple of a page. */
+static void
+add_md5(struct s3_request *r, str bytes, struct arena *a)
+{
+	unsigned char sum[CRYPTO_HASH_MAX];
+	struct http_header *all = ARENA_ARRAY(a, struct http_header, r->headers_n + 1);
+	if (r->headers_n)
+		memcpy(all, r->headers, r->headers_n * sizeof *all);
+	size_t n = crypto_hash("md5", bytes, sum);
+	all[r->headers_n++] = (struct http_header){ S("Content-MD5"), base64_encode(a, (str){ (const char *)sum, n }) };
+	r->headers = all;
+}
+
+/* Adds the sums of the part to its request. `offset` is a multiple of a page. */
 static int
-hash_part(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e)
+hash_part(const struct s3 *s, int fd, uint64_t offset, uint64_t bytes, struct arena *a, struct s3_request *r, struct err *e)
 {
 	unsigned char sum[CRYPTO_HASH_MAX];
 	void *p = bytes ? mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)offset) : NULL;
@@ -35,7 +48,10 @@ hash_part(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, st
 		return err_errno(e, "read the file that is sent");
 	if (p)
 		(void)madvise(p, (size_t)bytes, MADV_SEQUENTIAL);
-	*out = hex(a, sum, crypto_hash("sha256", (str){ p ? p : "", (size_t)bytes }, sum));
+	str text = { p ? p : "", (size_t)bytes };
+	r->body_hash = hex(a, sum, crypto_hash("sha256", text, sum));
+	if (s->send_md5)
+		add_md5(r, text, a);
 	if (p)
 		(void)munmap(p, (size_t)bytes);
 	return 0;
@@ -46,7 +62,7 @@ put_whole(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct
 {
 	struct s3_request r = { .method = "PUT", .key = key, .headers = s->put_headers, .headers_n = s->put_headers_n };
 	struct http_answer ans;
-	if (hash_part(fd, 0, bytes, a, &r.body_hash, e) < 0)
+	if (hash_part(s, fd, 0, bytes, a, &r, e) < 0)
 		return -1;
 	return s3_send(s, &r, fd, 0, bytes, a, &ans, e);
 }
@@ -80,7 +96,7 @@ send_part(struct upload *u, unsigned number, struct err *e)
 	struct http_answer ans;
 	struct s3_request r = { .method = "PUT", .key = u->key, .headers = u->s->key_headers, .headers_n = u->s->key_headers_n, .tries = PART_TRIES };
 	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", number, STR_ARG(u->id));
-	if (hash_part(u->fd, offset, n, a, &r.body_hash, e) < 0 || s3_send(u->s, &r, u->fd, offset, n, a, &ans, e) < 0)
+	if (hash_part(u->s, u->fd, offset, n, a, &r, e) < 0 || s3_send(u->s, &r, u->fd, offset, n, a, &ans, e) < 0)
 		return -1;
 	str etag = http_answer_header(&ans, "ETag");
 	if (!etag.n)
@@ -153,6 +169,12 @@ make_bucket(struct s3 *s, struct arena *a, struct err *e)
 	return str_find(str_c(e->msg), S("BucketAlready"), 0) != SIZE_MAX ? 0 : -1;
 }
 
+static bool
+says(const struct err *e, enum err_code code, str text)
+{
+	return e->code == code && str_find(str_c(e->msg), text, 0) != SIZE_MAX;
+}
+
 static int
 put_once(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
@@ -167,8 +189,11 @@ s3_put_file(struct s3 *s, str key, int fd, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_errno(e, "read the file that is sent");
 	int rc = put_once(s, key, fd, (uint64_t)st.st_size, a, e);
-	bool missing = rc < 0 && e->code == ERR_NOT_FOUND && str_find(str_c(e->msg), S("NoSuchBucket"), 0) != SIZE_MAX;
-	if (!missing || !s->make_bucket)
-		return rc;
-	return make_bucket(s, a, e) < 0 ? -1 : put_once(s, key, fd, (uint64_t)st.st_size, a, e);
+	if (rc < 0 && s->make_bucket && says(e, ERR_NOT_FOUND, S("NoSuchBucket")))
+		rc = make_bucket(s, a, e) < 0 ? -1 : put_once(s, key, fd, (uint64_t)st.st_size, a, e);
+	if (rc < 0 && !s->send_md5 && says(e, ERR_INVALID, S("Content-MD5"))) {
+		s->send_md5 = true; /* the bucket locks its objects */
+		rc = put_once(s, key, fd, (uint64_t)st.st_size, a, e);
+	}
+	return rc;
 }

@@ -2,6 +2,7 @@
 """Where the s3 driver finds its keys when the manifest has none: each of AWS's ways, in the end judged by a real MinIO; and what MinIO encrypts. Asked of
 tidegate-artifact itself."""
 import base64
+import hashlib
 import http.server
 import json
 import os
@@ -72,6 +73,57 @@ class S3Helper(TestCase):
         p = subprocess.run([HELPER], input=json.dumps(job), capture_output=True, text=True, env={**none, **environment}, check=False, timeout=240)
         self.assertEqual(p.returncode, 0, p.stderr)
         return json.loads(p.stdout)[0].get("problem")
+
+
+class Locked(http.server.BaseHTTPRequestHandler):
+    """A bucket with a default retention, as AWS has it: no object without its MD5, in one piece or in parts."""
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, status, text=""):
+        self.send_response(status)
+        self.send_header("ETag", '"e"')
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_PUT(self):
+        body, given = self.rfile.read(int(self.headers["Content-Length"])), self.headers["Content-MD5"]
+        if given != base64.b64encode(hashlib.md5(body).digest()).decode():
+            self.reply(400, "<Error><Code>InvalidRequest</Code><Message>Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests "
+                            "with Object Lock parameters</Message></Error>")
+            return
+        self.server.pieces.append(len(body))
+        self.reply(200)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.reply(200, "<R><UploadId>u</UploadId></R>" if self.path.endswith("?uploads=") else "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+
+    def do_DELETE(self):
+        self.server.given_up += 1
+        self.reply(204)
+
+    def log_message(self, *_):
+        pass
+
+
+class S3Locked(TestCase):
+    def test_objects_that_are_locked_come_with_their_md5(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Locked)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        log = os.path.join(self.directory, "log")
+        s3 = {"endpoint": f"127.0.0.1:{server.server_port}", "bucket": "b", "key": "k", "insecure": True, "accessKey": "a", "secretKey": "s"}
+        for megabytes, pieces in ((1, [1 << 20]), (40, [32 << 20, 8 << 20])):
+            server.pieces, server.given_up = [], 0
+            with open(log, "w", encoding="utf-8") as f:
+                f.writelines(f"t {'x' * 1023}\n" for _ in range(megabytes * 1024))
+            job = {"do": "save", "scratch": os.path.join(self.directory, "scratch"), "items": [{"name": "x", "place": {"s3": s3}, "log": log}]}
+            p = subprocess.run([HELPER], input=json.dumps(job), capture_output=True, text=True, check=False, timeout=240)
+            self.assertEqual(p.stdout, "[{}]")
+            self.assertEqual(server.pieces, pieces)
+            self.assertEqual(server.given_up, 1 if megabytes == 40 else 0)
 
 
 class S3Keys(S3Helper):
