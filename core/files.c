@@ -93,3 +93,22 @@ look_beneath(int dir, const char *path)
 {
 	return open_by_rule(dir, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
+
+bool
+link_stays(str path, str target)
+{
+	size_t depth = 0;
+	if (!target.n || target.p[0] == '/')
+		return false;
+	for (size_t i = 0; i < path.n; i++)
+		depth += path.p[i] == '/';
+	for (str rest = target; rest.n;) {
+		str part = str_cut(&rest, '/');
+		bool up = str_eq(part, S(".."));
+		if (up && depth-- == 0)
+			return false;
+		if (part.n && !up && !str_eq(part, S(".")))
+			depth++;
+	}
+	return true;
+}

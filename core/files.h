@@ -22,5 +22,10 @@ int files_copy(int from, int to, uint64_t most, uint64_t *n, struct err *e) MUST
 int open_beneath(int dir, const char *path, int flags, mode_t mode);
 /* The same, following links, to look at where they lead and no more (O_PATH). EXDEV: out of `dir`. */
 int look_beneath(int dir, const char *path);
+/*
+ * Whether a link at the relative `path` leads to somewhere beneath the folder that the path begins in, by its text alone. It may yet lead out by way of
+ * another link, which look_beneath shows.
+ */
+bool link_stays(str path, str target);
 
 #endif

@@ -4,15 +4,13 @@
  * into an empty repository, without what other files contain where the server can leave that out, and the one file is printed. The folder, and
  * with it a key, goes when that is done; what a killed daemon left goes with the start of the next.
  */
-#include <stdlib.h>
-
 #include "core/child.h"
 #include "core/files.h"
-#include "core/net/http_path.h"
+#include "core/net/git.h"
 #include "triggers/call.h"
 #include "triggers/fetch.h"
 
-enum { TIMEOUT_MS = 5 * 60 * 1000, ENV_MAX = 32 };
+enum { TIMEOUT_MS = 5 * 60 * 1000 };
 
 /*
  * Arguments: folder, url, ref, path, url of the remote or "". What the remote has goes before what url has. A file may have 2 GiB, which
@@ -39,79 +37,24 @@ static const char script[] =
 	"esac\n"
 	"exec git cat-file blob \"refs/tidegate/it:$4\"\n";
 
-/* Where a repository is, and who may read it there: empty for everybody. */
-struct git_place {
-	str url, user, password;
-};
-
 struct git_reading {
 	const char *folder;
-	struct git_place it, remote; /* without a remote its url is empty */
-	const char *env[ENV_MAX];
-	size_t env_n;
+	struct git_url it, remote; /* without a remote its url is empty */
+	struct git_env env;
 	str name;
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
-/* What git says where it will not help to ask again. Everything else is taken for an outage. */
-static const struct {
-	const char *text;
-	enum err_code code;
-} lasting[] = {
-	{ "ouldn't find remote ref", ERR_NOT_FOUND },
-	{ "not our ref", ERR_NOT_FOUND },
-	{ "epository not found", ERR_NOT_FOUND },
-	{ "not appear to be a git repository", ERR_NOT_FOUND },
-	{ "not found", ERR_NOT_FOUND },
-	{ "Authentication failed", ERR_UNAUTHENTICATED },
-	{ "could not read Username", ERR_UNAUTHENTICATED },
-	{ "Permission denied", ERR_UNAUTHENTICATED },
-	{ "Host key verification failed", ERR_UNAUTHENTICATED },
-	{ "invalid format", ERR_UNAUTHENTICATED },
-	{ "certificate", ERR_UNAUTHENTICATED },
-	{ "error: 403", ERR_DENIED },
-	{ "dubious ownership", ERR_DENIED },
-	{ "not allowed", ERR_INVALID },
-};
-
-/* What went wrong, without what is only worth knowing. */
-static str
-complaint(struct arena *a, str text)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	while (text.n) {
-		str line = str_cut(&text, '\n');
-		if (!str_starts(line, S("warning: ")) && !str_starts(line, S("hint: ")))
-			buf_addf(&b, "%.*s\n", STR_ARG(line));
-	}
-	return http_excerpt(a, buf_str(&b));
-}
-
-static str
-line_at(str text, size_t at)
-{
-	size_t from = at;
-	while (from && text.p[from - 1] != '\n')
-		from--;
-	return str_slice(text, from, str_find_char(text, '\n', at));
-}
-
 static void
 failed(struct fetch *x, const struct child_end *end, struct err *e)
 {
 	const struct git_reading *r = x->own;
-	enum err_code code = end->status == 3 ? ERR_NOT_FOUND : end->status == 127 ? ERR_UNSUPPORTED : ERR_UNAVAILABLE;
-	str text = end->err;
-	for (size_t i = 0; i < ARRAY_LEN(lasting) && code == ERR_UNAVAILABLE; i++) {
-		size_t at = str_find(end->err, str_c(lasting[i].text), 0);
-		if (at == SIZE_MAX)
-			continue;
-		code = lasting[i].code;
-		text = line_at(end->err, at);
-	}
-	str why = complaint(firing_arena(x->firing), text);
-	err_set(e, code, "%.*s: git: %.*s", STR_ARG(r->name), STR_ARG(why.n ? why : S("it failed without a word")));
+	str why;
+	enum err_code code = git_complaint(firing_arena(x->firing), end->err, &why);
+	if (end->status == 3 || end->status == 127)
+		code = end->status == 3 ? ERR_NOT_FOUND : ERR_UNSUPPORTED;
+	err_set(e, code, "%.*s: git: %.*s", STR_ARG(r->name), STR_ARG(why));
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------------ */
@@ -152,163 +95,44 @@ ended(void *arg, const struct child_end *end, const struct err *failure)
 	fetch_done(x, e.code ? STR_NONE : end->out, r->name, e.code ? &e : NULL);
 }
 
-/* ---- the environment ---------------------------------------------------------------------------------------------------- */
-
-static void
-put(struct fetch *x, const char *name, str value)
-{
-	struct git_reading *r = x->own;
-	assert(r->env_n < ENV_MAX - 1);
-	r->env[r->env_n++] = arena_fmt(firing_arena(x->firing), "%s=%.*s", name, STR_ARG(value)).p;
-}
-
-static void
-put_ours(struct fetch *x, const char *name)
-{
-	if (getenv(name))
-		put(x, name, str_c(getenv(name)));
-}
-
-/* Of ours it gets what leads to programs, certificates and proxies. The configuration of the machine counts, that of a user does not. */
-static void
-put_base(struct fetch *x)
-{
-	static const char *const ours[] = { "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY" };
-	const struct git_reading *r = x->own;
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		put_ours(x, ours[i]);
-	put(x, "HOME", str_c(r->folder));
-	put(x, "LC_ALL", S("C"));
-	put(x, "GIT_TERMINAL_PROMPT", S("0"));
-	put(x, "GIT_ALLOW_PROTOCOL", S("file:git:http:https:ssh"));
-	/* A connection that brings less than 1 KB/s for a minute is none. */
-	put(x, "GIT_HTTP_LOW_SPEED_LIMIT", S("1000"));
-	put(x, "GIT_HTTP_LOW_SPEED_TIME", S("60"));
-}
-
-/* Scheme, host and port; absent if it is not http. */
-static str
-origin_of(str url)
-{
-	if (!str_starts(url, S("http://")) && !str_starts(url, S("https://")))
-		return STR_NONE;
-	size_t host = str_find(url, S("://"), 0) + 3;
-	return str_slice(url, 0, str_find_char(url, '/', host));
-}
-
-/* As it is written where a '%' means nothing. */
-static str
-unescaped(struct arena *a, str s)
-{
-	str out = http_unescape(a, s, false);
-	return out.p ? out : s;
-}
-
-/*
- * Takes user and password out of the URL, since everybody may read the command lines of processes. In one of ssh the user stays; git knows
- * no password there.
- */
-static struct git_place
-place_of(struct arena *a, str url)
-{
-	struct git_place p = { .url = url };
-	size_t scheme = str_find(url, S("://"), 0), host = scheme + 3, at = SIZE_MAX;
-	str rest = scheme == SIZE_MAX ? STR_NONE : str_slice(url, host, url.n), authority = str_cut(&rest, '/');
-	for (size_t i = 0; i < authority.n; i++)
-		at = authority.p[i] == '@' ? i : at;
-	if (at == SIZE_MAX)
-		return p;
-	bool http = origin_of(url).n > 0;
-	str password = str_slice(authority, 0, at), user = str_cut(&password, ':');
-	p.url = arena_fmt(a, "%.*s%.*s%s%.*s", STR_ARG(str_slice(url, 0, host)), STR_ARG(http ? S("") : user), http ? "" : "@",
-	                  STR_ARG(str_slice(url, host + at + 1, url.n)));
-	if (http) {
-		p.user = unescaped(a, user);
-		p.password = unescaped(a, password);
-	}
-	return p;
-}
-
-static bool
-has_line_break(str s)
-{
-	return str_find_char(s, '\n', 0) != SIZE_MAX;
-}
-
-/* A credential helper for the host and for no other: a redirect elsewhere does not get them. */
-static int
-put_place(struct fetch *x, const struct git_place *p, int n, struct err *e)
-{
-	struct arena *a = firing_arena(x->firing);
-	if (has_line_break(p->user) || has_line_break(p->password))
-		return err_set(e, ERR_INVALID, "source.git: a line break is not allowed in user name and password");
-	put(x, arena_fmt(a, "GIT_CONFIG_KEY_%d", n).p, arena_fmt(a, "credential.%.*s.helper", STR_ARG(origin_of(p->url))));
-	put(x, arena_fmt(a, "GIT_CONFIG_VALUE_%d", n).p,
-	    arena_fmt(a, "!f() { printf 'username=%%s\\npassword=%%s\\n' \"$TIDEGATE_USER_%d\" \"$TIDEGATE_PASSWORD_%d\"; }; f", n, n));
-	put(x, arena_fmt(a, "TIDEGATE_USER_%d", n).p, p->user);
-	put(x, arena_fmt(a, "TIDEGATE_PASSWORD_%d", n).p, p->password);
-	return 0;
-}
+/* ---- secrets ---------------------------------------------------------------------------------------------------------- */
 
 /* The secrets of creds go before what the URLs say, as in Argo. */
 static int
 put_creds(struct fetch *x, const struct git_source *g, struct err *e)
 {
 	struct git_reading *r = x->own;
-	struct git_place *const places[] = { &r->it, &r->remote };
+	struct git_url *const places[] = { &r->it, &r->remote };
 	str user, password;
-	int n = 0;
 	if (g->creds && (call_secret(x->firing, g->creds->username, &user, e) < 0 || call_secret(x->firing, g->creds->password, &password, e) < 0))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		struct git_place *p = places[i];
-		bool http = origin_of(p->url).n > 0;
+		struct git_url *p = places[i];
+		bool http = git_url_origin(p->url).n > 0;
 		if (g->creds && http) {
 			p->user = user;
 			p->password = password;
 		}
-		if (http && (p->user.n || p->password.n) && put_place(x, p, n++, e) < 0)
-			return -1;
+		if (http && (p->user.n || p->password.n) && git_env_login(&r->env, p, e) < 0)
+			return err_wrap(e, "source.git");
 	}
-	if (g->creds && !n)
+	if (g->creds && !r->env.logins)
 		return err_set(e, ERR_INVALID, "source.git.creds are for http and https; for %.*s give an sshKeySecret",
 		               STR_ARG(http_url_public(firing_arena(x->firing), g->url)));
-	if (n)
-		put(x, "GIT_CONFIG_COUNT", arena_fmt(firing_arena(x->firing), "%d", n));
 	return 0;
-}
-
-/* Whether the URL names a user; without one it is git, as in Argo. */
-static bool
-has_user(str url)
-{
-	size_t host = str_find(url, S("://"), 0);
-	host = host == SIZE_MAX ? 0 : host + 3;
-	return str_find_char(str_slice(url, 0, str_find_char(url, host ? '/' : ':', host)), '@', host) != SIZE_MAX;
-}
-
-static const char *
-host_key_options(const struct git_source *g)
-{
-	if (g->ignore_host_key)
-		return "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
-	return getenv("SSH_KNOWN_HOSTS") ? "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=\"$SSH_KNOWN_HOSTS\"" : "-o StrictHostKeyChecking=yes";
 }
 
 static int
 put_ssh(struct fetch *x, const struct git_source *g, struct err *e)
 {
+	struct git_reading *r = x->own;
 	bool with_key = g->ssh_key && !g->creds;
 	str key;
 	if (with_key && call_secret(x->firing, g->ssh_key, &key, e) < 0)
 		return -1;
 	if (with_key)
-		put(x, "TIDEGATE_KEY", key);
-	put_ours(x, "SSH_KNOWN_HOSTS");
-	put(x, "GIT_SSH_VARIANT", S("ssh"));
-	put(x, "GIT_SSH_COMMAND", arena_fmt(firing_arena(x->firing), "ssh -F none -o BatchMode=yes -o ConnectTimeout=30%s%s %s",
-	                                    with_key ? " -o IdentitiesOnly=yes -i \"$HOME\"/key" : "", has_user(g->url) ? "" : " -o User=git",
-	                                    host_key_options(g)));
+		git_env_put(&r->env, "TIDEGATE_KEY", key);
+	git_env_ssh(&r->env, g->url, with_key, g->ignore_host_key);
 	return 0;
 }
 
@@ -327,10 +151,10 @@ prepare(struct fetch *x, struct err *e)
 	if (!env->children)
 		return err_set(e, ERR_UNSUPPORTED, "source.git: nothing is asked for over the network here");
 	r->name = arena_fmt(firing_arena(x->firing), "%.*s:%.*s", STR_ARG(http_url_public(firing_arena(x->firing), g->url)), STR_ARG(g->file_path));
-	r->it = place_of(firing_arena(x->firing), g->url);
-	r->remote = place_of(firing_arena(x->firing), g->remote && g->remote->urls.n ? g->remote->urls.p[0] : S(""));
+	r->it = git_url_split(firing_arena(x->firing), g->url);
+	r->remote = git_url_split(firing_arena(x->firing), g->remote && g->remote->urls.n ? g->remote->urls.p[0] : S(""));
 	r->folder = arena_fmt(firing_arena(x->firing), "%.*s/git-%.*s", STR_ARG(env->folder), STR_ARG(firing_id(x->firing))).p;
-	put_base(x);
+	git_env_begin(&r->env, firing_arena(x->firing), str_c(r->folder), "file:git:http:https:ssh");
 	return put_creds(x, g, e) < 0 ? -1 : put_ssh(x, g, e);
 }
 
@@ -371,6 +195,6 @@ fetch_git(struct fetch *x)
 	const struct git_source *g = x->from.git;
 	const char *const argv[] = { "sh", "-c", script, "sh", r->folder, str_z(a, r->it.url), str_z(a, full_ref(a, g)),
 		                     str_z(a, path_in_tree(a, g->file_path)), str_z(a, r->remote.url), NULL };
-	const struct child_spec spec = { .argv = argv, .env = r->env, .out_max = RESOURCE_MAX, .timeout_ms = TIMEOUT_MS };
+	const struct child_spec spec = { .argv = argv, .env = git_env_end(&r->env), .out_max = RESOURCE_MAX, .timeout_ms = TIMEOUT_MS };
 	child_run(env->children(env->arg), &spec, ended, x);
 }

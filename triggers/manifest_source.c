@@ -2,6 +2,8 @@
 /* The tables of the places that an object may come from. What is missing is an error when it is read: parameters may bring it. */
 #include "triggers/manifest_source.h"
 
+#include "core/net/git.h"
+
 /* ---- s3 --------------------------------------------------------------------------------------------------------------- */
 
 static const struct schema s3_bucket_schema = { "S3Bucket", "A bucket and a key in it.", sizeof(struct s3_bucket), (const struct field[]){
@@ -79,26 +81,17 @@ static const struct schema git_app_schema = { "GithubAppCreds", "A GitHub App as
 	FIELD_AS("privateKey", FIELD_OBJ_, 0, .schema = &secret_ref_schema, .doc = "Private key of the app."),
 	{ 0 } } };
 
-/* What git would take for an option, or for more than one ref. */
 static void
 check_ref(str ref, const char *field, const struct val *in, struct decode *c)
 {
-	static const char wrong[] = " :+^~*?[\\\n\t";
-	bool bad = str_starts(ref, S("-"));
-	for (const char *p = wrong; *p && !bad; p++)
-		bad = str_find_char(ref, *p, 0) != SIZE_MAX;
-	if (bad)
+	if (!git_ref_is_good(ref))
 		decode_error(c, in, field, "\"%.*s\" is no name of a ref", STR_ARG(str_slice(ref, 0, 80)));
 }
 
 static void
 check_git_url(str url, const char *field, const struct val *in, struct decode *c)
 {
-	static const char *const schemes[] = { "https://", "http://", "ssh://", "git://", "file://" };
-	bool good = !url.n || str_find(url, S("://"), 0) == SIZE_MAX; /* user@host:path, or a path */
-	for (size_t i = 0; i < ARRAY_LEN(schemes) && !good; i++)
-		good = str_starts(url, str_c(schemes[i]));
-	if (!good || str_starts(url, S("-")) || str_find(url, S("::"), 0) != SIZE_MAX)
+	if (url.n && !git_url_is_good(url, true))
 		decode_error(c, in, field, "must begin with https://, http://, ssh://, git:// or file://, or be user@host:path or a path");
 }
 

@@ -95,25 +95,6 @@ clean(struct unpack *u, str path, str *out)
 	return 0;
 }
 
-/* Whether a link at `path` leads to somewhere beneath the folder that is unpacked into, by its text alone: check_links asks the kernel. */
-static bool
-stays(str path, str target)
-{
-	size_t depth = 0;
-	if (!target.n || target.p[0] == '/')
-		return false;
-	for (size_t i = 0; i < path.n; i++)
-		depth += path.p[i] == '/';
-	for (str rest = target; rest.n;) {
-		str part = str_cut(&rest, '/');
-		if (is_up(part) && depth-- == 0)
-			return false;
-		if (part.n && !is_up(part) && !str_eq(part, S(".")))
-			depth++;
-	}
-	return true;
-}
-
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static int
@@ -319,7 +300,7 @@ note_soft(struct unpack *u, struct archive_entry *entry, str path)
 	str to = str_c(target ? target : u->lib->archive_entry_symlink_utf8(entry));
 	if (!to.n || to.n >= PATH_MAX)
 		return refuse(u, path, "a link needs a target of up to 4095 bytes");
-	if (!stays(path, to))
+	if (!link_stays(path, to))
 		return refuse(u, path, "it is a link to something outside");
 	return remember(u, &u->soft, path, to, 0);
 }
@@ -556,7 +537,7 @@ check_moved(struct unpack *u, str top)
 		const struct later *link = &u->soft.p[i];
 		str below = str_slice(link->path, top.n + 1, link->path.n);
 		arena_reset(u->tmp);
-		if (!below.n || !stays(below, link->target))
+		if (!below.n || !link_stays(below, link->target))
 			return refuse(u, link->path, "it is a link to something outside");
 		if (check_link(u, dir, link, below) < 0)
 			return -1;

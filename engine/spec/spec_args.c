@@ -75,16 +75,19 @@ static const struct schema gcs_schema = { "GCSArtifact", "An object of Google Cl
 	FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."), TEXT("key", "Key of the object."),
 		KEY_OF_SECRET("serviceAccountKeySecret", "Key of the service account."), { 0 } } };
 
-static const struct schema git_schema = { "GitArtifact", "A clone of a git repository.", 0, (const struct field[]){
-	TEXT("branch", "Branch to fetch."),
+static const struct schema git_schema = { "GitArtifact", "A clone of a git repository, by the `git` program; input only. Files of Git LFS stay pointers.",
+	0, (const struct field[]){
+	TEXT("branch", "With singleBranch: the branch to fetch."),
 	FIELD_AS("depth", FIELD_INT, 0, .min = 0, .max = INT32_MAX, .doc = "Number of commits to fetch; 0: all."),
-	FLAG("disableSubmodules", "Leave submodules out."), LIST("fetch", "Further refspecs to fetch."),
+	FLAG("disableSubmodules", "Leave submodules out."), LIST("fetch", "Further refspecs to fetch before the revision is checked out."),
 	FLAG("insecureIgnoreHostKey", "Do not check the SSH host key."), FLAG("insecureSkipTLS",
-		"Do not check the TLS certificate."),
-	KEY_OF_SECRET("passwordSecret", "Password or token."), TEXT("repo", "URL of the repository."), TEXT("revision",
-		"Commit, tag or branch to check out."),
-	FLAG("singleBranch", "Fetch the branch alone."), KEY_OF_SECRET("sshPrivateKeySecret", "SSH key."),
-		KEY_OF_SECRET("usernameSecret", "User name."),
+		"Do not check the TLS certificate of the repository's server."),
+	KEY_OF_SECRET("passwordSecret", "Password or token, for http and https."),
+	TEXT("repo", "URL of the repository: https, http, ssh or git, or `user@host:path`."), TEXT("revision",
+		"Commit, tag or branch to check out; HEAD is that commit then. Without it the repository's own HEAD."),
+	FLAG("singleBranch", "Fetch the branch alone."), KEY_OF_SECRET("sshPrivateKeySecret", "SSH key, without a passphrase. Host keys are looked for in "
+		"known_hosts of the daemon's user and of the machine, or in the files that SSH_KNOWN_HOSTS names."),
+		KEY_OF_SECRET("usernameSecret", "User name, for http and https."),
 	{ 0 } } };
 
 static const struct schema hdfs_schema = { "HDFSArtifact", "A file of HDFS.", 0, (const struct field[]){
@@ -215,7 +218,7 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 	FIELD_AS("azure", FIELD_OBJ_, 0, .one_of = "location", .schema = &azure_schema, .doc = "A blob of Azure."), \
 	FIELD_AS("gcs", FIELD_OBJ_, 0, .one_of = "location", .schema = &gcs_schema, \
 		.doc = "An object of Google Cloud Storage."), \
-	FIELD_AS("git", FIELD_OBJ_, LATER, .one_of = "location", .schema = &git_schema, \
+	FIELD_AS("git", FIELD_OBJ_, 0, .one_of = "location", .schema = &git_schema, \
 		.doc = "A clone of a repository."), \
 	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file of HDFS."), \
 	FIELD_AS("http", FIELD_OBJ_, LATER, .one_of = "location", .schema = &http_artifact_schema, \
