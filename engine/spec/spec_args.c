@@ -213,7 +213,7 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 
 #define LOCATION_ROWS \
 	FIELD_AS("archiveLogs", FIELD_BOOL, 0, .doc = "Keep the log of the container as an artifact."), \
-	FIELD_AS("artifactory", FIELD_OBJ_, LATER, .one_of = "location", .schema = &artifactory_schema, \
+	FIELD_AS("artifactory", FIELD_OBJ_, 0, .one_of = "location", .schema = &artifactory_schema, \
 		.doc = "A file in Artifactory."), \
 	FIELD_AS("azure", FIELD_OBJ_, 0, .one_of = "location", .schema = &azure_schema, .doc = "A blob of Azure."), \
 	FIELD_AS("gcs", FIELD_OBJ_, 0, .one_of = "location", .schema = &gcs_schema, \
@@ -221,7 +221,7 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 	FIELD_AS("git", FIELD_OBJ_, 0, .one_of = "location", .schema = &git_schema, \
 		.doc = "A clone of a repository."), \
 	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file of HDFS."), \
-	FIELD_AS("http", FIELD_OBJ_, LATER, .one_of = "location", .schema = &http_artifact_schema, \
+	FIELD_AS("http", FIELD_OBJ_, 0, .one_of = "location", .schema = &http_artifact_schema, \
 		.doc = "A file of a web server."), \
 	FIELD_AS("oss", FIELD_OBJ_, 0, .one_of = "location", .schema = &oss_schema, \
 		.doc = "An object of Alibaba OSS."), \
