@@ -144,7 +144,7 @@ new-source: all
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(CURDIR)/$(B)/tidegate-artifact $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
-             build/hdfs/.installed build/minio/.installed build/nsq/.installed $(B)/unit/test_cron_zones
+             build/hdfs/.installed build/minio/.installed build/nsq/.installed build/gcs/.installed $(B)/unit/test_cron_zones
 	$(Q)TIDEGATE_FULL=1 sh tests/tools/run-unit.sh $(B)/unit/test_cron_zones
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
@@ -157,6 +157,9 @@ build/pubsub/.installed: $(wildcard tests/integration/pubsub/*)
 # seven minutes of a processor, once: go keeps what it has compiled
 build/minio/.installed: $(wildcard tests/integration/minio/*)
 	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/minio && go build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$(@D)/minio github.com/minio/minio && touch $(CURDIR)/$@
+build/gcs/.installed: $(wildcard tests/integration/gcs/*)
+	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/gcs && go build -mod=readonly -trimpath -ldflags '-s -w' -o $(CURDIR)/$(@D)/fake-gcs-server \
+		github.com/fsouza/fake-gcs-server && touch $(CURDIR)/$@
 build/nsq/.installed: $(wildcard tests/integration/nsq/*)
 	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/nsq && go build -mod=readonly -o $(CURDIR)/$(@D)/ github.com/nsqio/nsq/apps/nsqd github.com/nsqio/nsq/apps/nsqlookupd && \
 		touch $(CURDIR)/$@

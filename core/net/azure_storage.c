@@ -78,12 +78,72 @@ path_of(str url)
 	return slash == SIZE_MAX ? S("") : str_slice(url, slash, url.n);
 }
 
-/* The string to sign: the method, eleven headers of which none is sent, those of Azure, and what is asked. */
-static str
-to_sign(const struct azure_account *acc, const struct azure_request *r, str date, struct arena *a)
+str
+azure_account_of(str endpoint)
 {
+	size_t scheme = str_find(endpoint, S("://"), 0);
+	if (scheme == SIZE_MAX)
+		return STR_NONE;
+	str path = path_of(endpoint), host = str_slice(endpoint, scheme + 3, endpoint.n);
+	if (path.n > 1)
+		return str_slice(path, 1, str_find_char(path, '/', 1));
+	return str_slice(host, 0, str_find_char(host, '.', 0));
+}
+
+bool
+azure_key_is_sas(str key)
+{
+	size_t amp = str_find_char(key, '&', 0), mark = str_find_char(key, '?', 0), from = amp < mark ? amp : mark;
+	return from != SIZE_MAX && str_find_char(key, '=', from) != SIZE_MAX;
+}
+
+static bool
+is_azures(str header)
+{
+	return header.n > 5 && strncasecmp(header.p, "x-ms-", 5) == 0;
+}
+
+static void
+add_standard(struct buf *b, const struct azure_request *r, const char *name)
+{
+	for (size_t i = 0; i < r->headers_n; i++)
+		if (r->headers[i].name.n == strlen(name) && strncasecmp(r->headers[i].name.p, name, strlen(name)) == 0)
+			buf_add(b, r->headers[i].value);
+	buf_addc(b, '\n');
+}
+
+/* The headers of Azure's own, in the order of their names; how few there are. */
+static void
+add_azures(struct buf *b, const struct http_header *headers, size_t n)
+{
+	for (str last = S(""), next = STR_NONE; ; last = next) {
+		str value = STR_NONE;
+		next = STR_NONE;
+		for (size_t i = 0; i < n; i++)
+			if (is_azures(headers[i].name) && str_cmp(headers[i].name, last) > 0 && (!next.p || str_cmp(headers[i].name, next) < 0)) {
+				next = headers[i].name;
+				value = headers[i].value;
+			}
+		if (!next.p)
+			return;
+		buf_addf(b, "%.*s:%.*s\n", STR_ARG(next), STR_ARG(value));
+	}
+}
+
+/* The string to sign: the method, eleven headers of HTTP, those of Azure, and what is asked. */
+static str
+to_sign(const struct azure_account *acc, const struct azure_request *r, const struct http_header *headers, size_t n, struct arena *a)
+{
+	static const char *const standard[] = { "Content-MD5", "Content-Type", "Date", "If-Modified-Since", "If-Match", "If-None-Match",
+		                                "If-Unmodified-Since", "Range" };
 	struct buf b CLEANUP(free_buf) = { 0 };
-	buf_addf(&b, "%.*s\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:%.*s\nx-ms-version:%.*s\n", STR_ARG(r->method), STR_ARG(date), STR_ARG(VERSION));
+	buf_addf(&b, "%.*s\n\n\n", STR_ARG(r->method));
+	if (r->bytes)
+		buf_addf(&b, "%llu", (unsigned long long)r->bytes);
+	buf_addc(&b, '\n');
+	for (size_t i = 0; i < ARRAY_LEN(standard); i++)
+		add_standard(&b, r, standard[i]);
+	add_azures(&b, headers, n);
 	buf_addf(&b, "/%.*s%.*s%.*s", STR_ARG(acc->name), STR_ARG(path_of(acc->endpoint)), STR_ARG(r->path));
 	for (size_t i = 0; i < r->query_n; i++)
 		buf_addf(&b, "\n%.*s:%.*s", STR_ARG(r->query[i].name), STR_ARG(r->query[i].value));
@@ -117,16 +177,19 @@ url(const struct azure_account *acc, const struct azure_request *r, struct arena
 void
 azure_call(const struct azure_account *acc, const struct azure_request *r, int64_t now_ns, struct arena *a, struct http_call *out)
 {
-	struct http_header *headers = ARENA_ARRAY(a, struct http_header, 3);
-	headers[0] = (struct http_header){ S("x-ms-date"), http_date(a, now_ns) };
-	headers[1] = (struct http_header){ S("x-ms-version"), VERSION };
+	struct http_header *headers = ARENA_ARRAY(a, struct http_header, r->headers_n + 3);
+	size_t n = 0;
+	for (; n < r->headers_n; n++)
+		headers[n] = r->headers[n];
+	headers[n++] = (struct http_header){ S("x-ms-date"), http_date(a, now_ns) };
+	headers[n++] = (struct http_header){ S("x-ms-version"), VERSION };
 	if (acc->key.n)
-		headers[2] = (struct http_header){ S("Authorization"), arena_fmt(a, "SharedKey %.*s:%.*s", STR_ARG(acc->name),
-			STR_ARG(signature(acc, to_sign(acc, r, headers[0].value, a), a))) };
+		headers[n] = (struct http_header){ S("Authorization"), arena_fmt(a, "SharedKey %.*s:%.*s", STR_ARG(acc->name),
+			STR_ARG(signature(acc, to_sign(acc, r, headers, n, a), a))) };
 	else if (acc->token.n)
-		headers[2] = (struct http_header){ S("Authorization"), acc->token };
+		headers[n] = (struct http_header){ S("Authorization"), acc->token };
 	out->method = r->method;
 	out->url = url(acc, r, a);
 	out->headers = headers;
-	out->headers_n = acc->key.n || acc->token.n ? 3 : 2;
+	out->headers_n = acc->key.n || acc->token.n ? n + 1 : n;
 }

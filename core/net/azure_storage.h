@@ -27,11 +27,19 @@ int azure_account_read(str connection, const char *service, struct arena *a, str
 /* The account of that name, for a token; in `a`. AZURE_STORAGE_SERVICE_ENDPOINT of the environment is another endpoint. */
 void azure_account_named(str name, const char *service, str token, struct arena *a, struct azure_account *out);
 
+/* The account of a service's URL: the beginning of its host or, where it has a path as with emulators, of that. Absent: there is none. */
+str azure_account_of(str endpoint);
+/* Whether what was given as a key is a shared access signature, a query. */
+bool azure_key_is_sas(str key);
+
 struct azure_request {
 	str method;
 	str path;                         /* below the endpoint, as it is sent: percent-encoded, with a slash in front */
 	const struct http_header *query;  /* as they are, in order of their names in lower case */
 	size_t query_n;
+	const struct http_header *headers; /* further ones: all that are sent, but for the date, the version and Content-Length */
+	size_t headers_n;
+	uint64_t bytes;                   /* of the body, which is not part of it */
 };
 /* The call, without a body. In `a`. */
 void azure_call(const struct azure_account *acc, const struct azure_request *r, int64_t now_ns, struct arena *a, struct http_call *out);

@@ -66,13 +66,13 @@ static const struct schema artifactory_schema = { "ArtifactoryArtifact", "A file
 
 static const struct schema azure_schema = { "AzureArtifact", "A blob of Azure.", 0, (const struct field[]){
 	KEY_OF_SECRET("accountKeySecret", "Access key of the account."), TEXT("blob", "Name of the blob."),
-		FIELD_AS("container", FIELD_STR, LATER, .doc = "Container of the blob."),
-	TEXT("endpoint", "URL of the account."), FLAG("useSDKCreds", "Use the credentials of the environment."),
+		TEXT("container", "Container of the blob."),
+	TEXT("endpoint", "URL of the account."), FLAG("useSDKCreds", "Sign in as the machine or its workload, as the environment says."),
 	KEY_OF_SECRET("sasSecret", "Shared access signature."), { 0 } } };
 
 static const struct schema gcs_schema = { "GCSArtifact", "An object of Google Cloud Storage.", 0,
 	(const struct field[]){
-	FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."), TEXT("key", "Key of the object."),
+	TEXT("bucket", "Bucket of the object."), TEXT("key", "Key of the object."),
 		KEY_OF_SECRET("serviceAccountKeySecret", "Key of the service account."), { 0 } } };
 
 static const struct schema git_schema = { "GitArtifact", "A clone of a git repository, by the `git` program; input only. Files of Git LFS stay pointers.",
@@ -137,7 +137,7 @@ static const struct schema oss_rule_schema = { "OSSLifecycleRule", "When objects
 		{ 0 } } };
 
 static const struct schema oss_schema = { "OSSArtifact", "An object of Alibaba OSS.", 0, (const struct field[]){
-	KEY_OF_SECRET("accessKeySecret", "Access key."), FIELD_AS("bucket", FIELD_STR, LATER, .doc = "Bucket of the object."),
+	KEY_OF_SECRET("accessKeySecret", "Access key."), TEXT("bucket", "Bucket of the object."),
 		FLAG("createBucketIfNotPresent", "Make the bucket if it is missing."),
 	TEXT("endpoint", "Host of the service."), TEXT("key", "Key of the object."),
 	FIELD_AS("lifecycleRule", FIELD_OBJ_, 0, .schema = &oss_rule_schema, .doc = "Rule for a bucket that is made."),
@@ -149,7 +149,8 @@ static const struct schema plugin_artifact_schema = { "PluginArtifact", "An obje
 	(const struct field[]){
 	TEXT("configuration", "What the plugin wants to know."), FIELD_AS("connectionTimeoutSeconds", FIELD_INT, 0,
 		.doc = "Longest wait for the plugin."),
-	TEXT("key", "Key of the object."), FIELD_AS("name", FIELD_STR, LATER, .doc = "Name of the plugin."), { 0 } } };
+	TEXT("key", "Key of the object."), FIELD_AS("name", FIELD_STR, LATER, .doc = "Name of the plugin.",
+		.hint = "no artifact plugins are run; use one of s3, gcs, azure, oss, http, artifactory, git and hdfs"), { 0 } } };
 
 static const struct schema raw_schema = { "RawArtifact", "Text in the manifest itself.", 0, (const struct field[]){
 	FIELD_AS("data", FIELD_STR, REQ | EMPTY_OK, .doc = "The text."), { 0 } } };

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cloud: what the drivers gcs, azure and oss share. A driver says how a request is addressed and signed, and how its service words a refusal; asking,
+ * trying again, going on where a download broke off, tokens and errors are the same.
+ */
+#ifndef TIDEGATE_ENGINE_ARTIFACT_CLOUD_H
+#define TIDEGATE_ENGINE_ARTIFACT_CLOUD_H
+
+#include "core/net/http_transfer.h"
+#include "core/net/oauth.h"
+#include "engine/artifact/driver.h"
+
+struct cloud_request {
+	const char *method;
+	str key;                         /* of the object; absent: the bucket is asked */
+	str url;                         /* instead of what the driver makes of key and query: one that the service has given */
+	const struct http_header *query; /* values as they are, not encoded; of a driver's own order */
+	size_t query_n;
+	const struct http_header *headers;
+	size_t headers_n;
+	str body;
+	uint64_t bytes;                  /* of the part of a file that is sent instead */
+	int fine;                        /* a status beside 2xx that is no refusal */
+};
+
+struct cloud {
+	const struct artifact_site *site;
+	struct http_session *http;
+	const char *name;
+	str endpoint;                    /* a URL without a slash at its end */
+	str bucket;
+	/* The request as a call, signed now. What it points to lives in `a`. */
+	int (*write)(struct cloud *c, const struct cloud_request *r, struct arena *a, struct http_call *out, struct err *e);
+	/* What a body says that refuses; absent: nothing. */
+	str (*refusal)(struct arena *a, str body);
+	/* The call that gets a token; for cloud_token. */
+	int (*token_call)(struct cloud *c, struct arena *a, struct http_call *out, struct err *e);
+	struct oauth_token token;
+};
+
+/* All tries of a request; then a refusal is an error with the place, the status and the service's words. ERR_NOT_FOUND for 404. */
+int cloud_ask(struct cloud *c, const struct cloud_request *r, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* With r->bytes of `fd` from `offset` on as the body. */
+int cloud_send(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* The same, once; 1: it may be tried again, `e` says why. */
+int cloud_send_once(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* The body of the answer into `fd`. */
+int cloud_receive(struct cloud *c, const struct cloud_request *r, int fd, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* Deletes; fine if there is no such object. */
+int cloud_remove(struct cloud *c, str key, struct err *e) MUST_CHECK;
+
+/* There is a good one in c->token now. */
+int cloud_token(struct cloud *c, struct err *e) MUST_CHECK;
+/* The place and the key, for errors; in `a`. */
+str cloud_place(const struct cloud *c, str key, struct arena *a);
+/* Frees what the service's requests needed. */
+void cloud_close(struct cloud *c);
+int64_t cloud_now_ns(void);
+
+/* ---- cloud_file.c: what is checked of files */
+/* Its size, from the start. */
+int cloud_file_size(int fd, uint64_t *bytes, struct err *e) MUST_CHECK;
+/* The MD5 of a part, in base64 as Content-MD5 has it; in `a`. */
+int cloud_md5(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e) MUST_CHECK;
+/* The CRC-32C, and the CRC-64 of ECMA-182 as xz and OSS have it, of a part. */
+int cloud_crc32c(int fd, uint64_t offset, uint64_t bytes, uint32_t *out, struct err *e) MUST_CHECK;
+int cloud_crc64(int fd, uint64_t offset, uint64_t bytes, uint64_t *out, struct err *e) MUST_CHECK;
+/* Where what comes begins in `fd`; -1: it cannot be read again (a pipe, or a file that is only written), so there is nothing to check. */
+int64_t cloud_file_start(int fd);
+/* How large parts are, so that there are at most `most` of them. */
+uint64_t cloud_part_size(uint64_t bytes, uint64_t most);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gcs driver: objects of Google Cloud Storage by its JSON API. Signed in for by the key in the manifest, else by the file that
+ * GOOGLE_APPLICATION_CREDENTIALS names, else by the machine's own account. STORAGE_EMULATOR_HOST is another server, which asks for no token;
+ * CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE one that does.
+ * What is sent has its CRC-32C with it, which the service checks before there is an object.
+ */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base64.h"
+#include "core/crypto.h"
+#include "core/files.h"
+#include "core/net/gcp.h"
+#include "core/net/sigv4.h"
+#include "engine/artifact/cloud.h"
+
+#define AT_ONCE ((uint64_t)1 << 20)  /* a larger file goes in chunks */
+#define CHUNK ((uint64_t)16 << 20)   /* a multiple of 256 KiB */
+#define BOUNDARY "tidegate-3f8a1c5be7d2" /* of two parts; with it a part has no chance to hold a line like it */
+#define SCOPE S("https://www.googleapis.com/auth/devstorage.read_write")
+#define BINARY "application/octet-stream"
+enum { KEY_MAX = 64 << 10, GOES_ON = 308, STUCK_MAX = 6 };
+
+struct gcs {
+	struct cloud cloud; /* first */
+	str key;            /* of the service account; absent: that of the environment */
+	bool emulated;
+};
+
+/* ---- signing in ---------------------------------------------------------------------------------------------------- */
+
+static int
+token_call(struct cloud *c, struct arena *a, struct http_call *out, struct err *e)
+{
+	str key = ((struct gcs *)c)->key;
+	const char *file = getenv("GOOGLE_APPLICATION_CREDENTIALS");
+	if (!key.n && file && *file && files_read(file, KEY_MAX, a, &key, e) < 0)
+		return err_wrap(e, "GOOGLE_APPLICATION_CREDENTIALS");
+	if (!key.n) {
+		gcp_metadata_call(GCP_METADATA_TOKEN, a, out);
+		return 0;
+	}
+	return gcp_token_call(key, SCOPE, cloud_now_ns(), a, out, e);
+}
+
+/* {"error": {"message": ..., "errors": [{"reason": ...}]}} */
+static str
+refusal(struct arena *a, str body)
+{
+	struct val v;
+	struct err e;
+	if (json_read(a, body, &v, &e) < 0)
+		return STR_NONE;
+	const struct val *error = val_get(&v, S("error"));
+	str reason = val_get_str(val_at(val_get(error, S("errors")), 0), "reason"), message = val_get_str(error, "message");
+	return reason.n && message.n ? arena_fmt(a, "%.*s: %.*s", STR_ARG(reason), STR_ARG(message)) : message.n ? message : STR_NONE;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------ */
+
+/* What is made (POST) has its name in the query. */
+static str
+url_of(const struct cloud *c, const struct cloud_request *r, struct arena *a)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	bool made = strcmp(r->method, "POST") == 0;
+	if (r->url.n)
+		return r->url;
+	buf_addf(&b, "%.*s%s/storage/v1/b/%.*s/o", STR_ARG(c->endpoint), made ? "/upload" : "", STR_ARG(sigv4_encode(a, c->bucket, false)));
+	if (r->key.n && !made)
+		buf_addf(&b, "/%.*s", STR_ARG(sigv4_encode(a, r->key, false)));
+	for (size_t i = 0; i < r->query_n; i++)
+		buf_addf(&b, "%c%.*s=%.*s", i ? '&' : '?', STR_ARG(r->query[i].name), STR_ARG(sigv4_encode(a, r->query[i].value, false)));
+	return arena_dup(a, buf_str(&b));
+}
+
+static int
+write_call(struct cloud *c, const struct cloud_request *r, struct arena *a, struct http_call *out, struct err *e)
+{
+	struct http_header *headers = ARENA_ARRAY(a, struct http_header, r->headers_n + 1);
+	size_t n = 0;
+	for (; n < r->headers_n; n++)
+		headers[n] = r->headers[n];
+	if (!((struct gcs *)c)->emulated) {
+		if (cloud_token(c, e) < 0)
+			return -1;
+		headers[n++] = (struct http_header){ S("Authorization"), arena_fmt(a, "Bearer %.*s", STR_ARG(c->token.text)) };
+	}
+	*out = (struct http_call){ .method = str_c(r->method), .url = url_of(c, r, a), .headers = headers, .headers_n = n, .body = r->body };
+	return 0;
+}
+
+static void
+close_gcs(void *state)
+{
+	cloud_close(state);
+}
+
+/* "localhost:4443", "http://localhost:4443", "https://.../storage/v1/" */
+static str
+endpoint_of(str other, struct arena *a)
+{
+	while (str_ends(other, S("/")))
+		other.n--;
+	if (str_ends(other, S("/storage/v1")))
+		other.n -= strlen("/storage/v1");
+	if (!other.n)
+		return S("https://storage.googleapis.com");
+	return str_find(other, S("://"), 0) != SIZE_MAX ? other : arena_fmt(a, "http://%.*s", STR_ARG(other));
+}
+
+static int
+open_gcs(const struct val *place, const struct artifact_site *site, void **state, struct err *e)
+{
+	struct gcs *g = ARENA_NEW(site->arena, struct gcs);
+	str emulator = str_c(getenv("STORAGE_EMULATOR_HOST")), other = str_c(getenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"));
+	*g = (struct gcs){ .cloud = { .site = site, .name = "gcs", .write = write_call, .refusal = refusal, .token_call = token_call } };
+	g->cloud.bucket = val_get_str(place, "bucket");
+	g->key = val_get_str(place, "serviceAccountKey");
+	g->emulated = emulator.n;
+	g->cloud.endpoint = endpoint_of(emulator.n ? emulator : other, site->arena);
+	if (!g->cloud.bucket.n)
+		return err_set(e, ERR_INVALID, "gcs: it has no bucket");
+	if (crypto_load(e) < 0)
+		return -1;
+	g->cloud.http = http_session_new();
+	*state = g;
+	return 0;
+}
+
+/* ---- checksums ----------------------------------------------------------------------------------------------------- */
+
+/* As Google writes it: base64 of its four bytes, the highest first. */
+static int
+crc_text(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e)
+{
+	uint32_t crc;
+	if (cloud_crc32c(fd, offset, bytes, &crc, e) < 0)
+		return -1;
+	const char sum[4] = { (char)(crc >> 24), (char)(crc >> 16), (char)(crc >> 8), (char)crc };
+	*out = base64_encode(a, (str){ sum, sizeof sum });
+	return 0;
+}
+
+/* "crc32c=n03x6A==,md5=..."; there may be several headers of that name. */
+static str
+crc_kept(const struct http_answer *ans)
+{
+	for (size_t i = 0; i < ans->headers_n; i++) {
+		str name = ans->headers[i].name, text = ans->headers[i].value;
+		while (name.n == 11 && strncasecmp(name.p, "x-goog-hash", 11) == 0 && text.n) {
+			str one = str_trim(str_cut(&text, ','));
+			if (str_starts(one, S("crc32c=")))
+				return str_slice(one, 7, one.n);
+		}
+	}
+	return STR_NONE;
+}
+
+static int
+compare_crc(struct cloud *c, str key, str is, str kept, struct arena *a, struct err *e)
+{
+	if (!kept.n || str_eq(is, kept))
+		return 0;
+	return err_set(e, ERR_UNAVAILABLE, "%.*s: its CRC-32C is %.*s here and %.*s there", STR_ARG(cloud_place(c, key, a)), STR_ARG(is), STR_ARG(kept));
+}
+
+static int
+get(void *state, str key, int fd, struct err *e)
+{
+	struct cloud *c = state;
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct http_answer ans;
+	const struct http_header query[] = { { S("alt"), S("media") } };
+	int64_t start = cloud_file_start(fd);
+	if (cloud_receive(c, &(struct cloud_request){ .method = "GET", .key = key, .query = query, .query_n = 1 }, fd, a, &ans, e) < 0)
+		return -1;
+	str encoding = http_answer_header(&ans, "x-goog-stored-content-encoding"), is;
+	if (start < 0 || (encoding.n && !str_eq(encoding, S("identity")))) /* unpacked on the way: the sum is of what is stored */
+		return 0;
+	if (crc_text(fd, (uint64_t)start, (uint64_t)(lseek(fd, 0, SEEK_CUR) - start), a, &is, e) < 0)
+		return -1;
+	return compare_crc(c, key, is, crc_kept(&ans), a, e);
+}
+
+/* ---- putting ------------------------------------------------------------------------------------------------------- */
+
+struct upload {
+	struct cloud *c;
+	str key, crc, url; /* url: of the session */
+	int fd;
+	uint64_t bytes, at;
+};
+
+static str
+description(const struct upload *u, struct arena *a)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, S("name"), val_str(u->key));
+	val_map_add(&m, S("crc32c"), val_str(u->crc));
+	val_map_add(&m, S("contentType"), val_cstr(BINARY));
+	struct val v = val_map_end(&m, a);
+	return json_write(a, &v);
+}
+
+/* What the service says it has. */
+static int
+check_made(const struct upload *u, const struct http_answer *ans, struct arena *a, struct err *e)
+{
+	struct val v;
+	if (json_read(a, ans->body, &v, e) < 0)
+		return err_wrap(e, "%.*s: the answer to an upload", STR_ARG(cloud_place(u->c, u->key, a)));
+	return compare_crc(u->c, u->key, u->crc, val_get_str(&v, "crc32c"), a, e);
+}
+
+/* Description and file in one body. */
+static int
+put_whole(struct upload *u, struct arena *a, struct err *e)
+{
+	struct http_answer ans;
+	struct buf b CLEANUP(free_buf) = { 0 };
+	const struct http_header query[] = { { S("uploadType"), S("multipart") }, { S("name"), u->key } };
+	const struct http_header headers[] = { { S("Content-Type"), S("multipart/related; boundary=" BOUNDARY) } };
+	struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers, .headers_n = 1 };
+	buf_addf(&b, "--" BOUNDARY "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%.*s\r\n--" BOUNDARY "\r\nContent-Type: " BINARY "\r\n\r\n",
+	         STR_ARG(description(u, a)));
+	ssize_t n = u->bytes ? pread(u->fd, buf_room(&b, (size_t)u->bytes), (size_t)u->bytes, 0) : 0;
+	if (n < 0 || (uint64_t)n != u->bytes)
+		return n < 0 ? err_errno(e, "read the file that is sent") : err_set(e, ERR_IO, "the file that is sent has become shorter");
+	b.n += (size_t)n;
+	buf_add(&b, S("\r\n--" BOUNDARY "--\r\n"));
+	r.body = buf_str(&b);
+	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
+		return -1;
+	if (u->c->site->moved)
+		u->c->site->moved(u->c->site->arg, u->bytes);
+	return check_made(u, &ans, a, e);
+}
+
+static int
+begin(struct upload *u, struct arena *a, struct err *e)
+{
+	struct http_answer ans;
+	const struct http_header query[] = { { S("uploadType"), S("resumable") }, { S("name"), u->key } };
+	const struct http_header headers[] = { { S("Content-Type"), S("application/json; charset=UTF-8") }, { S("X-Upload-Content-Type"), S(BINARY) },
+		{ S("X-Upload-Content-Length"), arena_fmt(a, "%llu", (unsigned long long)u->bytes) } };
+	const struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers,
+		.headers_n = ARRAY_LEN(headers), .body = description(u, a) };
+	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
+		return -1;
+	u->url = http_answer_header(&ans, "Location");
+	return u->url.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no Location", STR_ARG(cloud_place(u->c, u->key, a)));
+}
+
+/* 1: it may be tried again. */
+static int
+send_chunk(const struct upload *u, struct arena *a, struct http_answer *ans, struct err *e)
+{
+	uint64_t n = u->bytes - u->at < CHUNK ? u->bytes - u->at : CHUNK;
+	const struct http_header headers[] = { { S("Content-Type"), S(BINARY) }, { S("Content-Range"), arena_fmt(a, "bytes %llu-%llu/%llu",
+		(unsigned long long)u->at, (unsigned long long)(u->at + n - 1), (unsigned long long)u->bytes) } };
+	const struct cloud_request r = { .method = "PUT", .key = u->key, .url = u->url, .headers = headers, .headers_n = ARRAY_LEN(headers), .bytes = n,
+		.fine = GOES_ON };
+	return cloud_send_once(u->c, &r, u->fd, u->at, a, ans, e);
+}
+
+static int
+ask_state(const struct upload *u, struct arena *a, struct http_answer *ans, struct err *e)
+{
+	const struct http_header headers[] = { { S("Content-Range"), arena_fmt(a, "bytes */%llu", (unsigned long long)u->bytes) } };
+	const struct cloud_request r = { .method = "PUT", .key = u->key, .url = u->url, .headers = headers, .headers_n = 1, .fine = GOES_ON };
+	int rc = cloud_send(u->c, &r, u->fd, 0, a, ans, e);
+	if (rc < 0 && (e->code == ERR_NOT_FOUND || e->code == ERR_INVALID))
+		e->code = ERR_UNAVAILABLE; /* the session is gone: all of it again */
+	return rc;
+}
+
+/* "bytes=0-N": so much it has. */
+static int
+go_on(struct upload *u, const struct http_answer *ans, struct arena *a, struct err *e)
+{
+	str range = http_answer_header(ans, "Range");
+	int64_t last = -1;
+	if (range.n && (!str_starts(range, S("bytes=0-")) || !str_to_i64(str_slice(range, 8, range.n), &last) || last < -1 || (uint64_t)(last + 1) > u->bytes))
+		return err_set(e, ERR_UNAVAILABLE, "%.*s: the server says that it has \"%.*s\" of %llu bytes", STR_ARG(cloud_place(u->c, u->key, a)),
+		               STR_ARG(str_slice(range, 0, 60)), (unsigned long long)u->bytes);
+	u->at = (uint64_t)(last + 1);
+	return 0;
+}
+
+/* After a chunk that did not arrive the server is asked how much it has. 1: all of it. */
+static int
+step(struct upload *u, unsigned *stuck, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct http_answer ans;
+	uint64_t before = u->at;
+	int rc = u->at < u->bytes ? send_chunk(u, a, &ans, e) : ask_state(u, a, &ans, e);
+	if (rc == 1) {
+		if (*stuck == STUCK_MAX)
+			return -1;
+		nanosleep(&(struct timespec){ .tv_nsec = (long)(NS_PER_SEC / 5) }, NULL);
+		rc = ask_state(u, a, &ans, e);
+	}
+	if (rc < 0)
+		return -1;
+	if (ans.status != GOES_ON)
+		return check_made(u, &ans, a, e) < 0 ? -1 : 1;
+	if (go_on(u, &ans, a, e) < 0)
+		return -1;
+	*stuck = u->at > before ? 0 : *stuck + 1;
+	return *stuck > STUCK_MAX ? err_set(e, ERR_UNAVAILABLE, "%.*s: the server takes no more of it", STR_ARG(cloud_place(u->c, u->key, a))) : 0;
+}
+
+static int
+put_chunks(struct upload *u, struct arena *a, struct err *e)
+{
+	unsigned stuck = 0;
+	int rc = begin(u, a, e);
+	while (rc == 0)
+		rc = step(u, &stuck, e);
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+put(void *state, str key, int fd, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct upload u = { .c = state, .key = key, .fd = fd };
+	if (cloud_file_size(fd, &u.bytes, e) < 0 || crc_text(fd, 0, u.bytes, a, &u.crc, e) < 0)
+		return -1;
+	return u.bytes <= AT_ONCE ? put_whole(&u, a, e) : put_chunks(&u, a, e);
+}
+
+/* ---- listing ------------------------------------------------------------------------------------------------------- */
+
+/* 1: enough. */
+static int
+read_page(const struct val *page, bool (*each)(void *arg, str key, uint64_t bytes), void *arg)
+{
+	const struct val *items = val_get(page, S("items"));
+	for (uint32_t i = 0; val_is(items, VAL_LIST) && i < items->n; i++) {
+		int64_t n = 0;
+		str name = val_get_str(&items->items[i], "name"), size = val_get_str(&items->items[i], "size"); /* a number in quotes */
+		if (name.n && !each(arg, name, str_to_i64(size, &n) && n > 0 ? (uint64_t)n : 0))
+			return 1;
+	}
+	return 0;
+}
+
+static int
+list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
+{
+	struct cloud *c = state;
+	struct arena *kept CLEANUP(free_arena) = arena_new();
+	int rc = 0;
+	for (str next = S(""); rc == 0 && next.p;) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		struct http_answer ans;
+		struct val page;
+		const struct http_header query[] = { { S("prefix"), prefix }, { S("maxResults"), S("1000") }, { S("pageToken"), next } };
+		if (cloud_ask(c, &(struct cloud_request){ .method = "GET", .query = query, .query_n = next.n ? 3 : 2 }, a, &ans, e) < 0)
+			return -1;
+		if (json_read(a, ans.body, &page, e) < 0)
+			return err_wrap(e, "gcs: the listing of %.*s", STR_ARG(c->bucket));
+		rc = read_page(&page, each, arg);
+		str token = val_get_str(&page, "nextPageToken");
+		next = token.n ? arena_dup(kept, token) : STR_NONE;
+	}
+	return 0;
+}
+
+static int
+remove_object(void *state, str key, struct err *e)
+{
+	return cloud_remove(state, key, e);
+}
+
+const struct artifact_driver artifact_gcs = { .name = "gcs", .key = "key", .open = open_gcs, .close = close_gcs, .get = get, .put = put, .list = list,
+	.remove = remove_object };
