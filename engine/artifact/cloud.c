@@ -67,7 +67,7 @@ code_of(int status)
 	case 401: return ERR_UNAUTHENTICATED;
 	case 403: return ERR_DENIED;
 	case 404: return ERR_NOT_FOUND;
-	case 408: case 412: case 429: return ERR_UNAVAILABLE; /* 412: it was changed while it was read */
+	case 408: case 412: case 416: case 429: return ERR_UNAVAILABLE; /* 412, 416: it was changed while it was read */
 	default: return status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID;
 	}
 }

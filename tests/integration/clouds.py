@@ -116,7 +116,7 @@ class OssPeer:
 
     def __init__(self, buckets=("box",), page=100):
         self.keys = {"AKID": ("s3cr3t-key-of-tests", None)}
-        self.buckets, self.parts, self.rules, self.page, self.cuts, self.numbers, self.ranges = {b: {} for b in buckets}, {}, {}, page, 0, 0, []
+        self.buckets, self.parts, self.rules, self.page, self.cuts, self.numbers, self.ranges, self.damage = {b: {} for b in buckets}, {}, {}, page, 0, 0, [], False
 
     @staticmethod
     def error(status, code, text):
@@ -197,6 +197,8 @@ class OssPeer:
         headers = {"ETag": '"' + hashlib.md5(data).hexdigest() + '"'}
         if len(data) < 1 << 16:
             headers["x-oss-hash-crc64ecma"] = crc64_of(data)
+        if self.damage:
+            data = bytes([data[0] ^ 1]) + data[1:]
         status, body = 200, data
         if start:
             n = int(start.removeprefix("bytes=").removesuffix("-"))

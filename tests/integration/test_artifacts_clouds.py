@@ -15,7 +15,7 @@ from harness import TIDEGATE, TestCase, until
 from test_artifacts_s3 import THERE_AND_BACK, expected
 from test_services import Server
 
-MEGABYTES, FILES = 70, 300
+MEGABYTES, FILES = 70, 150
 SECRET = """
 apiVersion: v1
 kind: Secret
@@ -231,6 +231,12 @@ class Oss(Clouds):
         self.refused(wrong, "oss http://127.0.0.1", "box/k", "403", "SignatureDoesNotMatch", secret="an0ther-key")
         self.refused(self.helper("save", self.place(s, bucket="nowhere"), files={"": b"x"}), "404", "NoSuchBucket", "nowhere", secret=self.SECRET)
         self.refused(self.helper("fetch", {"oss": {"endpoint": "h", "bucket": "b"}}), "accessKeySecret and secretKeySecret are needed", secret=self.SECRET)
+
+    def test_what_came_damaged_is_not_taken(self):
+        """Whatever is asked for again: half a minute."""
+        peer, s = self.server()
+        peer.buckets["box"]["k"], peer.damage = b"text", True
+        self.refused(self.helper("fetch", self.place(s)), "box/k: its CRC-64 is", secret=self.SECRET)
 
     def test_a_bucket_is_made_and_gets_its_rule_beside_others(self):
         peer, s = self.server(buckets=())
