@@ -6,6 +6,6 @@
 
 const struct kind *const tidegate_kinds[] = {
 	&kind_eventsource, &kind_eventbus, &kind_sensor, &kind_workflow, &kind_workflowtemplate, &kind_clusterworkflowtemplate,
-	&kind_cronworkflow, &kind_workfloweventbinding, &kind_configmap, &kind_secret,
+	&kind_cronworkflow, &kind_workfloweventbinding, &kind_configmap, &kind_secret, &kind_claim,
 };
 const size_t tidegate_kinds_n = ARRAY_LEN(tidegate_kinds);

@@ -158,6 +158,7 @@ struct config_map {
 	str type;
 };
 extern const struct kind kind_configmap, kind_secret;
+extern const struct kind kind_claim; /* claim.c: PersistentVolumeClaim */
 /*
  * A key of a ConfigMap or Secret, one trailing newline kept. ERR_NOT_FOUND names what is missing. Borrowed from the
  * object.
@@ -204,6 +205,11 @@ struct registry_setting {
 	bool tls_verify;
 	str auth_file;   /* of skopeo's form; may be absent */
 };
+/* A claim that is a certain folder. */
+struct claim_setting {
+	str name, ns;    /* ns absent: in any namespace */
+	str path;
+};
 /* The daemon's own configuration file (`--config`), with defaults for everything. */
 struct settings {
 	str listen;        /* "127.0.0.1:2746" */
@@ -216,6 +222,7 @@ struct settings {
 	LIST_OF(struct registry_setting) registries; /* first match wins */
 	str pod_network;       /* range of the addresses of pods that have one of their own */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
+	LIST_OF(struct claim_setting) claims; /* first match wins */
 	int64_t pids_limit;    /* processes and threads of a step; 0: any number */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */

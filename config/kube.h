@@ -130,12 +130,35 @@ struct claim_volume {
 	str claim_name;
 	bool read_only;
 };
+/* A file with a field of the pod in it. */
+struct downward_file {
+	str path;
+	const struct val *field_ref, *resource_field_ref; /* one of them */
+	struct opt_int mode;
+};
+struct downward_volume {
+	LIST_OF(struct downward_file) items;
+	struct opt_int default_mode;    /* of a volume, not of a projection; not set: 0644 */
+};
+/* One source of a projected volume: one of these, or a kind that is not served. */
+struct projection {
+	struct object_volume *config_map, *secret; /* without default_mode */
+	struct downward_volume *downward;
+	const struct val *src;
+};
+struct projected_volume {
+	LIST_OF(struct projection) sources;
+	struct opt_int default_mode;
+};
 struct volume {
 	str name;
 	struct empty_dir *empty_dir;    /* one of these; all NULL: an emptyDir, or a kind that is not served */
 	struct host_path *host_path;
 	struct object_volume *config_map, *secret;
-	struct claim_volume *claim;     /* not served yet */
+	struct claim_volume *claim;
+	struct downward_volume *downward;
+	struct projected_volume *projected;
+	const struct val *ephemeral;    /* a claim that goes with the pod: a folder, as an emptyDir */
 	const struct val *src;
 };
 

@@ -103,7 +103,7 @@ static const char *const host_path_types[] = { "", "DirectoryOrCreate", "Directo
 static const struct schema empty_dir_schema = { "EmptyDirVolumeSource", "An empty directory for the step.",
 	sizeof(struct empty_dir), (const struct field[]){
 	FIELD(struct empty_dir, medium, "medium", 0, .choices = media, .doc = "`Memory` keeps it in memory."),
-	FIELD(struct empty_dir, size_limit, "sizeLimit", 0, .doc = "Most it may hold, as a quantity such as 64Mi."),
+	FIELD(struct empty_dir, size_limit, "sizeLimit", 0, .doc = "Most it may hold, as a quantity such as 64Mi; kept to in memory only."),
 	{ 0 } } };
 
 static const struct schema host_path_schema = { "HostPathVolumeSource", "A path of the host.", sizeof(struct host_path),
@@ -137,13 +137,13 @@ static const struct schema secret_volume_schema = { "SecretVolumeSource", "The k
 static const struct schema claim_volume_schema = { "PersistentVolumeClaimVolumeSource", "A claim that exists already.",
 	sizeof(struct claim_volume),
 	(const struct field[]){
-	FIELD(struct claim_volume, claim_name, "claimName", REQ, .doc = "Name of the claim."),
+	FIELD(struct claim_volume, claim_name, "claimName", REQ, .doc = "Name of the claim; `WORKFLOW-NAME` is that of a volumeClaimTemplate."),
 	FIELD(struct claim_volume, read_only, "readOnly", 0, .doc = "Mount it read-only."),
 	{ 0 } } };
 
 /* Kinds that need the storage of a cluster or of a cloud. */
 #define FOREIGN(name, sc, what) FIELD_AS(name, FIELD_OBJ_, LATER, .one_of = "kind", .schema = &sc, .doc = what, \
-	.hint = "use emptyDir, hostPath, configMap or secret")
+	.hint = "mount it on this machine and use hostPath, or a persistentVolumeClaim that the setting `claims` maps to it")
 
 const struct schema volume_schema = { "Volume", "A directory that containers may mount.", sizeof(struct volume),
 	(const struct field[]){
@@ -154,8 +154,15 @@ const struct schema volume_schema = { "Volume", "A directory that containers may
 		.doc = "An empty directory."),
 	FIELD_PTR(struct volume, host_path, "hostPath", 0, &host_path_schema, .one_of = "kind",
 		.doc = "A path of the host."),
-	FIELD_PTR(struct volume, claim, "persistentVolumeClaim", LATER, &claim_volume_schema, .one_of = "kind",
-		.doc = "Storage claimed before."),
+	FIELD_PTR(struct volume, claim, "persistentVolumeClaim", 0, &claim_volume_schema, .one_of = "kind",
+		.doc = "A folder that stays: of a PersistentVolumeClaim, of the setting `claims`, or of the workflow's "
+			"volumeClaimTemplates."),
+	FIELD_PTR(struct volume, downward, "downwardAPI", 0, &kube_downward_api_schema, .one_of = "kind",
+		.doc = "Files with fields of the pod."),
+	FIELD(struct volume, ephemeral, "ephemeral", 0, .schema = &kube_ephemeral_schema, .one_of = "kind",
+		.doc = "A folder that goes with the pod, as an emptyDir."),
+	FIELD_PTR(struct volume, projected, "projected", 0, &kube_projected_schema, .one_of = "kind",
+		.doc = "Several sources in one directory."),
 	FIELD_PTR(struct volume, secret, "secret", 0, &secret_volume_schema, .one_of = "kind",
 		.doc = "Files from a Secret."),
 	FOREIGN("awsElasticBlockStore", kube_aws_disk_schema, "A disk of AWS."),
@@ -164,8 +171,6 @@ const struct schema volume_schema = { "Volume", "A directory that containers may
 	FOREIGN("cephfs", kube_cephfs_schema, "A directory of CephFS."),
 	FOREIGN("cinder", kube_cinder_schema, "A disk of OpenStack."),
 	FOREIGN("csi", kube_csi_schema, "A volume of a CSI driver."),
-	FOREIGN("downwardAPI", kube_downward_api_schema, "Files with fields of the pod."),
-	FOREIGN("ephemeral", kube_ephemeral_schema, "Storage claimed for the pod."),
 	FOREIGN("fc", kube_fc_schema, "A Fibre Channel disk."),
 	FOREIGN("flexVolume", kube_flex_schema, "A volume of a flex driver."),
 	FOREIGN("flocker", kube_flocker_schema, "A Flocker data set."),
@@ -177,7 +182,6 @@ const struct schema volume_schema = { "Volume", "A directory that containers may
 	FOREIGN("nfs", kube_nfs_schema, "A directory of an NFS server."),
 	FOREIGN("photonPersistentDisk", kube_photon_schema, "A disk of Photon."),
 	FOREIGN("portworxVolume", kube_portworx_schema, "A Portworx volume."),
-	FOREIGN("projected", kube_projected_schema, "Several sources in one directory."),
 	FOREIGN("quobyte", kube_quobyte_schema, "A Quobyte volume."),
 	FOREIGN("rbd", kube_rbd_schema, "A block device of Ceph."),
 	FOREIGN("scaleIO", kube_scaleio_schema, "A ScaleIO volume."),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kube_volume: the kinds of volume that need a cluster or its storage, and claims. The kinds that are served (emptyDir,
- * configMap, secret, hostPath) are in kube_env.c.
+ * kube_volume: the kinds of volume that need a cluster or its storage, those that are made of other objects, and claims. The
+ * kinds that hold a folder or one object (emptyDir, configMap, secret, hostPath) are in kube_env.c.
  */
 #include "config/kube.h"
 
@@ -91,28 +91,39 @@ VOLUME(vsphere, "VsphereVirtualDiskVolumeSource", "A disk of vSphere.",
 
 /* ---- files made of other objects ---------------------------------------------------------------------------- */
 
-static const struct schema downward_file_schema = { "DownwardAPIVolumeFile", "A file with a field of the pod in it.", 0,
-	(const struct field[]){
-	FIELD_AS("fieldRef", FIELD_OBJ_, 0, .schema = &kube_field_ref_schema, .doc = "Field of the pod."),
-	FIELD_AS("mode", FIELD_INT, 0, .min = 0, .max = 0777, .doc = "Mode bits of the file."),
-	FIELD_AS("path", FIELD_STR, REQ, .doc = "Path of the file in the volume."),
-	FIELD_AS("resourceFieldRef", FIELD_OBJ_, 0, .schema = &kube_resource_field_ref_schema,
+static void
+check_downward_file(void *obj, const struct val *in, struct decode *c)
+{
+	const struct downward_file *f = obj;
+	if (!f->field_ref == !f->resource_field_ref)
+		decode_error(c, in, "path", "exactly one of fieldRef and resourceFieldRef says what is in the file");
+	if (f->resource_field_ref && !val_get_str(f->resource_field_ref, "containerName").n)
+		decode_error(c, in, "resourceFieldRef", "a volume belongs to no container: containerName must say whose resource it is");
+}
+
+static const struct schema downward_file_schema = { "DownwardAPIVolumeFile", "A file with a field of the pod in it.",
+	sizeof(struct downward_file), (const struct field[]){
+	FIELD(struct downward_file, field_ref, "fieldRef", 0, .schema = &kube_field_ref_schema, .doc = "Field of the pod."),
+	FIELD(struct downward_file, mode, "mode", 0, .min = 0, .max = 0777, .doc = "Mode bits of the file."),
+	FIELD(struct downward_file, path, "path", REQ, .doc = "Path of the file in the volume."),
+	FIELD(struct downward_file, resource_field_ref, "resourceFieldRef", 0, .schema = &kube_resource_field_ref_schema,
 		.doc = "Resource of a container."),
-	{ 0 } } };
-#define DOWNWARD_ITEMS FIELD_AS("items", FIELD_LIST_, 0, .schema = &downward_file_schema, .doc = "The files.")
-VOLUME(downward_api, "DownwardAPIVolumeSource", "Files with fields of the pod.", DOWNWARD_ITEMS,
-	FIELD_AS("defaultMode", FIELD_INT, 0, .dflt = "420", .min = 0, .max = 0777, .doc = "Mode bits of the files."));
+	{ 0 } }, check_downward_file };
+#define DOWNWARD_ITEMS FIELD_LIST(struct downward_volume, items, "items", 0, &downward_file_schema, .doc = "The files.")
+#define MODE(T) FIELD(T, default_mode, "defaultMode", 0, .dflt = "420", .min = 0, .max = 0777, .doc = "Mode bits of the files; 420 is 0644.")
+const struct schema kube_downward_api_schema = { "DownwardAPIVolumeSource", "Files with fields of the pod.",
+	sizeof(struct downward_volume), (const struct field[]){ DOWNWARD_ITEMS, MODE(struct downward_volume), { 0 } } };
 
 static const struct schema downward_projection_schema = { "DownwardAPIProjection",
-	"Fields of the pod, among other files.", 0,
+	"Fields of the pod, among other files.", sizeof(struct downward_volume),
 	(const struct field[]){ DOWNWARD_ITEMS, { 0 } } };
 
 static const struct schema object_projection_schema = { "ObjectProjection",
-	"Keys of a ConfigMap or Secret, among other files.", 0, (const struct field[]){
-	FIELD_AS("items", FIELD_LIST_, 0, .schema = &key_to_path_schema,
+	"Keys of a ConfigMap or Secret, among other files.", sizeof(struct object_volume), (const struct field[]){
+	FIELD_LIST(struct object_volume, items, "items", 0, &key_to_path_schema,
 		.doc = "Keys to take and where to put them; all if empty."),
-	FIELD_AS("name", FIELD_STR, 0, .doc = "Name of the object."),
-	FIELD_AS("optional", FIELD_BOOL, 0, .doc = "Whether the object or its keys may be missing."),
+	FIELD(struct object_volume, name, "name", 0, .doc = "Name of the object."),
+	FIELD(struct object_volume, optional, "optional", 0, .doc = "Whether the object or its keys may be missing."),
 	{ 0 } } };
 
 static const struct schema trust_bundle_schema = { "ClusterTrustBundleProjection", "Trust anchors as a PEM file.", 0,
@@ -139,24 +150,27 @@ static const struct schema pod_certificate_schema = { "PodCertificateProjection"
 		.doc = "What the signer wants to know."),
 	{ 0 } } };
 
-static const struct schema projection_schema = { "VolumeProjection", "One source of a projected volume.", 0,
-	(const struct field[]){
-	FIELD_AS("clusterTrustBundle", FIELD_OBJ_, 0, .one_of = "source", .schema = &trust_bundle_schema,
-		.doc = "Trust anchors."),
-	FIELD_AS("configMap", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema,
+static const struct schema projection_schema = { "VolumeProjection", "One source of a projected volume.",
+	sizeof(struct projection), (const struct field[]){
+	FIELD_AS("clusterTrustBundle", FIELD_OBJ_, LATER, .one_of = "source", .schema = &trust_bundle_schema,
+		.doc = "Trust anchors.", .hint = "put the certificates into a ConfigMap; those of this machine are in /etc/ssl/certs"),
+	FIELD_PTR(struct projection, config_map, "configMap", 0, &object_projection_schema, .one_of = "source",
 		.doc = "Keys of a ConfigMap."),
-	FIELD_AS("downwardAPI", FIELD_OBJ_, 0, .one_of = "source", .schema = &downward_projection_schema,
+	FIELD_PTR(struct projection, downward, "downwardAPI", 0, &downward_projection_schema, .one_of = "source",
 		.doc = "Fields of the pod."),
-	FIELD_AS("podCertificate", FIELD_OBJ_, 0, .one_of = "source", .schema = &pod_certificate_schema,
-		.doc = "A certificate."),
-	FIELD_AS("secret", FIELD_OBJ_, 0, .one_of = "source", .schema = &object_projection_schema,
+	FIELD_AS("podCertificate", FIELD_OBJ_, LATER, .one_of = "source", .schema = &pod_certificate_schema,
+		.doc = "A certificate.", .hint = "put key and certificate into a Secret"),
+	FIELD_PTR(struct projection, secret, "secret", 0, &object_projection_schema, .one_of = "source",
 		.doc = "Keys of a Secret."),
-	FIELD_AS("serviceAccountToken", FIELD_OBJ_, 0, .one_of = "source", .schema = &token_projection_schema,
-		.doc = "A token."),
+	FIELD_AS("serviceAccountToken", FIELD_OBJ_, LATER, .one_of = "source", .schema = &token_projection_schema,
+		.doc = "A token.", WHY_NO_TOKEN),
+	FIELD_SRC(struct projection, src),
 	{ 0 } } };
-VOLUME(projected, "ProjectedVolumeSource", "Several sources in one directory.",
-	FIELD_AS("defaultMode", FIELD_INT, 0, .dflt = "420", .min = 0, .max = 0777, .doc = "Mode bits of the files."),
-	FIELD_AS("sources", FIELD_LIST_, 0, .schema = &projection_schema, .doc = "The sources."));
+const struct schema kube_projected_schema = { "ProjectedVolumeSource", "Several sources in one directory.",
+	sizeof(struct projected_volume), (const struct field[]){
+	MODE(struct projected_volume),
+	FIELD_LIST(struct projected_volume, sources, "sources", 0, &projection_schema, .doc = "The sources; of two files at one path the later counts."),
+	{ 0 } } };
 
 /* ---- claims ------------------------------------------------------------------------------------------------- */
 
@@ -194,22 +208,38 @@ static const struct schema typed_ref_schema = { "TypedObjectReference", "An obje
 		TEXT("namespace", "Its namespace."),
 	{ 0 } } };
 
+#define WHY_A_FOLDER .hint = "a claim is a folder of this machine: any step may write to it, as much as the disk holds"
+#define INSTEAD .hint = "let the setting `claims` map the claim to a folder that holds what it is to begin with"
+
 static const struct schema claim_resources_schema = { "VolumeResourceRequirements",
 	"How much storage a claim asks for.", 0, (const struct field[]){
 	FIELD_AS("limits", FIELD_VAL, 0, .doc = "Most it may have."),
 	FIELD_AS("requests", FIELD_VAL, 0, .doc = "Least it needs: storage."),
 	{ 0 } } };
 
+static const char *const volume_modes[] = { "", "Filesystem", NULL };
 const struct schema kube_claim_spec_schema = { "PersistentVolumeClaimSpec", "What storage is asked for.", 0,
 	(const struct field[]){
-	LIST("accessModes", "ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod."),
-	FIELD_AS("dataSource", FIELD_OBJ_, 0, .schema = &typed_ref_schema, .doc = "Snapshot or claim to begin with."),
-	FIELD_AS("dataSourceRef", FIELD_OBJ_, 0, .schema = &typed_ref_schema, .doc = "Object to begin with."),
-	FIELD_AS("resources", FIELD_OBJ_, 0, .schema = &claim_resources_schema, .doc = "Size."),
-	FIELD_AS("selector", FIELD_OBJ_, 0, .schema = &kube_label_selector_schema, .doc = "Volumes by label."),
-	TEXT("storageClassName", "Class of storage."), TEXT("volumeAttributesClassName", "Class of volume attributes."),
-	TEXT("volumeMode", "Filesystem or Block."), TEXT("volumeName", "A certain volume."),
+	FIELD_AS("accessModes", FIELD_STRS, NOEFFECT, .doc = "ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.", WHY_A_FOLDER),
+	FIELD_AS("dataSource", FIELD_OBJ_, LATER, .schema = &typed_ref_schema, .doc = "Snapshot or claim to begin with.", INSTEAD),
+	FIELD_AS("dataSourceRef", FIELD_OBJ_, LATER, .schema = &typed_ref_schema, .doc = "Object to begin with.", INSTEAD),
+	FIELD_AS("resources", FIELD_OBJ_, NOEFFECT, .schema = &claim_resources_schema, .doc = "Size.", WHY_A_FOLDER),
+	FIELD_AS("selector", FIELD_OBJ_, LATER, .schema = &kube_label_selector_schema, .doc = "Volumes by label.", INSTEAD),
+	FIELD_AS("storageClassName", FIELD_STR, NOEFFECT, .doc = "Class of storage.", WHY_A_FOLDER),
+	FIELD_AS("volumeAttributesClassName", FIELD_STR, NOEFFECT, .doc = "Class of volume attributes.", WHY_A_FOLDER),
+	FIELD_AS("volumeMode", FIELD_STR, 0, .choices = volume_modes, .doc = "Filesystem; there are no block devices."),
+	FIELD_AS("volumeName", FIELD_STR, LATER, .doc = "A certain volume.", INSTEAD),
 	{ 0 } } };
+
+static void
+check_claim_template(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	str name = val_get_str(val_get(in, S("metadata")), "name");
+	if (!name.n)
+		decode_error(c, in, "metadata", "metadata.name must be set: it is the name of the volume");
+	else if (name.p[0] == '.' || memchr(name.p, '/', name.n) || name.n > 253)
+		decode_error(c, in, "metadata", "\"%.*s\" cannot be the name of a volume", STR_ARG(str_slice(name, 0, 60)));
+}
 
 const struct schema kube_claim_schema = { "PersistentVolumeClaim", "A claim for storage, made for one workflow.", 0,
 	(const struct field[]){
@@ -217,7 +247,7 @@ const struct schema kube_claim_schema = { "PersistentVolumeClaim", "A claim for 
 	FIELD_AS("metadata", FIELD_OBJ_, 0, .schema = &kube_object_meta_schema, .doc = "Name, labels and annotations."),
 	FIELD_AS("spec", FIELD_OBJ_, 0, .schema = &kube_claim_spec_schema, .doc = "What is asked for."),
 	FIELD_AS("status", FIELD_VAL, STATUS, .doc = "Set by the server."),
-	{ 0 } } };
+	{ 0 } }, check_claim_template };
 
 const struct schema kube_claim_template_schema = { "PersistentVolumeClaimTemplate",
 	"A claim made with the pod and gone with it.", 0, (const struct field[]){

@@ -44,6 +44,21 @@ static const struct schema image_schema = { "Image", "What the images that match
 		"commands lie."),
 	{ 0 } }, check_image };
 
+static void
+check_claim(void *obj, const struct val *in, struct decode *c)
+{
+	const struct claim_setting *claim = obj;
+	if (claim->path.n && *claim->path.p != '/')
+		decode_error(c, in, "path", "\"%.*s\" must be an absolute path", STR_ARG(claim->path));
+}
+
+static const struct schema claim_schema = { "Claim", "What a persistentVolumeClaim of that name means here.", sizeof(struct claim_setting),
+	(const struct field[]){
+	FIELD(struct claim_setting, name, "name", REQ, .doc = "Name of the claim."),
+	FIELD(struct claim_setting, ns, "namespace", 0, .doc = "Its namespace; any if not given."),
+	FIELD(struct claim_setting, path, "path", REQ, .doc = "The folder; it must exist. `hostPaths` need not allow it."),
+	{ 0 } }, check_claim };
+
 static const struct schema namespace_limit_schema = { "NamespaceLimit", "What one namespace may.",
 	sizeof(struct namespace_limit), (const struct field[]){
 	FIELD(struct namespace_limit, name, "name", REQ, .max = 63, .doc = "Name of the namespace."),
@@ -158,6 +173,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "What `image pull` needs to know of registries; the first match counts."),
 	FIELD(struct settings, host_paths, "hostPaths", 0,
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
+	FIELD_LIST(struct settings, claims, "claims", 0, &claim_schema, .max = 10000,
+		.doc = "Claims that are certain folders of this machine; before those that manifests make."),
 	FIELD(struct settings, pids_limit, "pidsLimit", 0, .max = INT32_MAX,
 		.doc = "Processes and threads that a step may have; 0: any number. Each step then has a control group, which costs "
 			"about as much as starting a process."),

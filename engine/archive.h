@@ -80,6 +80,7 @@ enum due_what {
 	DUE_PODS,     /* those of all its pods */
 	DUE_FILES,    /* those of a workflow "ns/name" whose rows are gone, and its artifacts on this machine; at 0 */
 	DUE_FILES_ONLY, /* its artifacts stay */
+	DUE_CLAIMS,   /* the folders of its volumeClaimTemplates go */
 }; /* stored: the numbers stay */
 struct due {
 	int64_t at; /* ns */

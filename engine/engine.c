@@ -193,6 +193,8 @@ add_dues(struct save_job *j, struct live *l)
 			if (run_gc_wants(l->run, n))
 				*VEC_PUSH(&l->dues) = (struct due){ at, DUE_POD, node_pod(n) };
 	}
+	if (j->ended && run_gc_claims(l->run))
+		*VEC_PUSH(&l->dues) = (struct due){ loop_now(l->engine->loop), DUE_CLAIMS, S("") };
 	j->dues_n = l->dues.n;
 	j->dues = ARENA_ARRAY(j->arena, struct due, l->dues.n);
 	for (size_t i = 0; i < l->dues.n; i++)

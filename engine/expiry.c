@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expiry: finished workflows and the files of pods go when their time has come: by spec.ttlStrategy, by spec.podGC, and by the
+ * expiry: finished workflows and the files of pods go when their time has come: by spec.ttlStrategy, by spec.podGC, by spec.volumeClaimGC, and by the
  * daemon's retentionPolicy. What a manifest asks for is a row of `due`, written with the save that decided it, so a restart
  * forgets nothing; one timer waits for the earliest. A sweep reads what is due on a pool thread, a few hundred at a time,
  * and each removal is a small transaction.
@@ -37,7 +37,7 @@ due_write(sqlite3 *db, int64_t id, const struct due *p, size_t n, struct err *e)
 int
 due_cancel(sqlite3 *db, int64_t id, struct err *e)
 {
-	return store_exec(db, e, "DELETE FROM due WHERE workflow = ? AND what IN (0, 2)", "i", id);
+	return store_exec(db, e, "DELETE FROM due WHERE workflow = ? AND what IN (0, 2, 5)", "i", id);
 }
 
 int
@@ -93,6 +93,7 @@ expiry_files(struct engine *g, int64_t id, str ns, str name, bool keeps)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct due d = { 0, keeps ? DUE_FILES_ONLY : DUE_FILES, arena_fmt(a, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name)) };
 	executor_remove(g->executor, ns, name);
+	executor_remove_claims(g->executor, ns, name);
 	if (!keeps)
 		executor_remove_artifacts(g->executor, ns, name);
 	store_write(g->store, end_row, end_new(g, &d, id, ns, name), ended);
@@ -172,7 +173,7 @@ read_due(struct sweep *s, sqlite3 *db, struct err *e)
 {
 	sqlite3_stmt *q = store_prepare(db,
 		"SELECT d.at, d.what, d.workflow, d.name, w.ns, w.name FROM due d JOIN workflow w ON w.id = d.workflow"
-		" WHERE d.at <= ? AND d.what < 3 ORDER BY d.at LIMIT 200", e);
+		" WHERE d.at <= ? AND (d.what < 3 OR d.what = 5) ORDER BY d.at LIMIT 200", e);
 	if (!q)
 		return -1;
 	sqlite3_bind_int64(q, 1, s->now);
@@ -253,6 +254,14 @@ expiry_forget(struct engine *g, int64_t id, str ns, str name)
 	}
 }
 
+/* A retry may have come since the row was read: then its steps have the folders again. */
+static bool
+goes_on(struct engine *g, const struct found *f)
+{
+	const struct live *l = live_find(g, f->ns, f->name);
+	return l && (l->id != f->id || !run_finished(l->run));
+}
+
 static void
 act(struct engine *g, const struct found *f)
 {
@@ -265,6 +274,10 @@ act(struct engine *g, const struct found *f)
 		break;
 	case DUE_PODS:
 		executor_remove(g->executor, f->ns, f->name);
+		break;
+	case DUE_CLAIMS:
+		if (!goes_on(g, f))
+			executor_remove_claims(g->executor, f->ns, f->name);
 		break;
 	case DUE_FILES:
 	case DUE_FILES_ONLY:

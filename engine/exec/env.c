@@ -92,33 +92,6 @@ add_from(struct env *env, struct arena *a, const struct executor *x, str ns, con
 	return 0;
 }
 
-/* Downward API. What a pod has here: a name, a namespace, and the identity of its workflow. */
-static int
-field_ref(const struct task_spec *spec, const struct val *ref, str *out, struct err *e)
-{
-	const struct {
-		const char *path;
-		str value;
-	} fields[] = {
-		{ "metadata.name", spec->pod },
-		{ "metadata.namespace", spec->ns },
-		{ "metadata.uid", spec->uid },
-		{ "spec.nodeName", S("localhost") },
-		{ "spec.serviceAccountName", spec->service_account.n ? spec->service_account : S("default") },
-		{ "status.hostIP", S("127.0.0.1") },
-		{ "status.podIP", S("127.0.0.1") },
-		{ "metadata.labels['workflows.argoproj.io/workflow']", spec->workflow },
-		{ "metadata.annotations['workflows.argoproj.io/node-id']", spec->node_id },
-	};
-	str path = val_get_str(ref, "fieldPath");
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		if (str_eq(path, str_c(fields[i].path))) {
-			*out = fields[i].value;
-			return 0;
-		}
-	return err_set(e, ERR_UNSUPPORTED, "fieldRef %.*s: not served", STR_ARG(path));
-}
-
 /* 1: the variable has a value; 0: it has none and may; -1: it must have one. */
 static int
 value_from(struct arena *a, const struct executor *x, const struct task_spec *spec, const struct container *c, str name,
@@ -134,7 +107,7 @@ value_from(struct arena *a, const struct executor *x, const struct task_spec *sp
 		return 1;
 	}
 	if (from->field_ref)
-		return field_ref(spec, from->field_ref, out, e) < 0 ? -1 : 1;
+		return pod_field(a, spec, from->field_ref, out, e) < 0 ? -1 : 1;
 	if (from->resource_field_ref)
 		return resource_field(a, c, name, from->resource_field_ref, out, e) < 0 ? -1 : 1;
 	return err_set(e, ERR_UNSUPPORTED,

@@ -135,6 +135,7 @@ struct executor {
 	char *helper_path, *transfer_path; /* of tidegate-step, tidegate-artifact */
 	struct children *transfers;
 	char *repository;          /* the local one */
+	char *claims_path;         /* the folder of claims */
 	struct helper helper;
 	int seccomp_fd;
 	enum task_sandbox sandbox;
@@ -293,6 +294,26 @@ int image_command(struct arena *a, const struct settings *st, const struct conta
 int image_user(const struct image *image, uint32_t *uid, uint32_t *gid, struct err *e) MUST_CHECK;
 /* The home of that user in the image's /etc/passwd; absent: none. In `a`. */
 str image_home(struct arena *a, const struct image *image);
+
+/* ---- volume_files.c */
+/* A path of a file or folder inside a volume: relative, without a way out. */
+bool volume_path(str path);
+bool volume_is_files(const struct volume *v);
+int volume_files_write(struct task *t, const struct task_spec *spec, const struct volume *v, struct err *e) MUST_CHECK;
+
+/* ---- claim.c */
+/* The volume that is a claim of this name, made if it may be. ERR_NOT_FOUND: nobody made it, and says what to do. */
+int claim_write(struct task *t, const struct task_spec *spec, str claim, struct err *e) MUST_CHECK;
+/* The volume that the workflow's volumeClaimTemplates have under this name; NULL: none. In the task's arena. */
+const struct volume *claim_of_template(struct task *t, const struct task_spec *spec, str name);
+
+/* ---- field.c */
+/* What `ref` (a fieldRef) says of the pod, in `a` or the spec. ERR_UNSUPPORTED: not of pods here. */
+int pod_field(struct arena *a, const struct task_spec *spec, const struct val *ref, str *out, struct err *e) MUST_CHECK;
+
+/* ---- remove.c */
+/* Renames a folder out of the way at once and takes it apart on a pool thread. */
+void folder_remove(struct executor *x, const char *path);
 
 /* ---- volume.c */
 int volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e) MUST_CHECK;

@@ -616,6 +616,8 @@ open_tasks(struct executor *x, str state_dir, struct err *e)
 	*strrchr(resolved, '/') = 0;
 	snprintf(path, sizeof path, "%s/artifacts", resolved);
 	x->repository = strdup(path);
+	snprintf(path, sizeof path, "%s/claims", resolved);
+	x->claims_path = strdup(path);
 	snprintf(path, sizeof path, "%s/images", resolved);
 	x->images.path = strdup(path);
 	return x->tasks_fd < 0 ? err_errno(e, "open %s", x->tasks_path) : 0;
@@ -686,6 +688,7 @@ executor_free(struct executor *x)
 	free(x->helper_path);
 	free(x->transfer_path);
 	free(x->repository);
+	free(x->claims_path);
 	x->freed = true;
 	if (!x->will_serve)
 		free(x);

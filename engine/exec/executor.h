@@ -80,6 +80,8 @@ int executor_end(const struct executor *x, str ns, str workflow, str pod, int64_
 str executor_workflow_dir(const struct executor *x, struct arena *a, str ns, str workflow);
 /* Takes the folder of a workflow away, at once; its contents go on a pool thread. */
 void executor_remove(struct executor *x, str ns, str workflow);
+/* The folders of its volumeClaimTemplates go likewise. */
+void executor_remove_claims(struct executor *x, str ns, str workflow);
 /* Its artifacts go: those that lie below its name in the local repository, on a pool thread. */
 void executor_remove_artifacts(struct executor *x, str ns, str workflow);
 /*

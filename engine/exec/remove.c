@@ -107,18 +107,32 @@ set_objects_aside(const struct executor *x, str ns, str workflow, unsigned numbe
 		r->objects[0] = 0; /* mostly there are none */
 }
 
-void
-executor_remove(struct executor *x, str ns, str workflow)
+/* Out of the way, if that is possible, and then taken apart. Takes `r`. */
+static void
+remove_aside(struct executor *x, struct removal *r)
 {
 	static atomic_uint counter;
-	struct removal *r = removal_of(x, ns, workflow);
 	char gone[TASK_PATH_MAX];
-	if (!r)
-		return;
 	int n = snprintf(gone, sizeof gone, "%s/" REMOVED "/%lld-%u", x->tasks_path, (long long)loop_now(x->loop), counter++);
 	if (n > 0 && (size_t)n < sizeof gone && rename(r->path, gone) == 0)
 		memcpy(r->path, gone, (size_t)n + 1);
 	loop_work(x->loop, work, done, r);
+}
+
+void
+executor_remove(struct executor *x, str ns, str workflow)
+{
+	struct removal *r = removal_of(x, ns, workflow);
+	if (r)
+		remove_aside(x, r);
+}
+
+void
+folder_remove(struct executor *x, const char *path)
+{
+	struct removal *r = MEM_NEW(struct removal);
+	snprintf(r->path, sizeof r->path, "%s", path);
+	remove_aside(x, r);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * volume: the volumes a container mounts, as records for the helper. ConfigMaps and Secrets are handed over as bytes
- * and lie in memory only; an emptyDir is a folder in the task's directory, or memory; a hostPath must lie under one of
- * the prefixes that the settings allow, after every link was resolved.
+ * volume: the volumes a container mounts, as records for the helper. An emptyDir is a folder in the task's directory, or
+ * memory; a hostPath must lie under one of the prefixes that the settings allow, after every link was resolved. Files of
+ * other objects are volume_files.c's, claims claim.c's.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "engine/exec/exec.h"
 
 int
@@ -106,19 +107,62 @@ host_path_type(str name)
 	return NULL;
 }
 
-/* Makes what is missing; only where its folder is allowed already. */
+/*
+ * The deepest folder on the way to `path` that is there, if what it resolves to is allowed; *rest: what is missing below it. Opened by that, following no
+ * link: one that a step puts there now is in vain.
+ */
+static int
+open_existing(const struct settings *st, const char *path, const char **rest)
+{
+	char part[PATH_MAX], resolved[PATH_MAX];
+	snprintf(part, sizeof part, "%s", path);
+	for (char *slash; (slash = strrchr(part, '/'));) {
+		slash[slash == part] = 0;
+		*rest = path + strlen(part) + (slash != part);
+		if (realpath(part, resolved)) {
+			int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+			if (allowed(st, resolved))
+				fd = open_beneath(root, resolved[1] ? resolved + 1 : ".", O_PATH | O_DIRECTORY, 0);
+			close_fd(&root);
+			return fd;
+		}
+		if (slash == part)
+			break;
+	}
+	return -1;
+}
+
+/* Makes the folders of `rest`, and what stands at its end. Takes `fd`. */
+static void
+make_below(int fd, const char *rest, bool folder)
+{
+	char part[NAME_MAX + 1];
+	while (fd >= 0 && *rest) {
+		size_t n = strcspn(rest, "/");
+		bool last = !rest[n + strspn(rest + n, "/")];
+		if (n > NAME_MAX || (n == 2 && !memcmp(rest, "..", 2)) || (!last && !folder))
+			break; /* that it is missing then shows with the look at it */
+		snprintf(part, sizeof part, "%.*s", (int)n, rest);
+		if (last && !folder) {
+			close(openat(fd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+			break;
+		}
+		(void)mkdirat(fd, part, 0755);
+		int next = open_beneath(fd, part, O_PATH | O_DIRECTORY, 0);
+		close_fd(&fd);
+		fd = next;
+		rest += n + strspn(rest + n, "/");
+	}
+	close_fd(&fd);
+}
+
+/* Makes what is missing, as the kubelet: the folders on the way to a folder too, those on the way to a file not. */
 static void
 make_host_path(const struct executor *x, const struct host_path_type *type, const char *path)
 {
-	char parent[PATH_MAX], resolved[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	snprintf(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	if (!realpath(parent, resolved) || !allowed(x->settings, resolved))
-		return;
-	if (type->format == S_IFDIR)
-		(void)mkdir(path, 0755); /* what is missing then shows with the look at it */
-	else
-		close(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+	const char *rest = "";
+	int fd = open_existing(x->settings, path, &rest);
+	make_below(fd, rest, type->format == S_IFDIR);
 }
 
 static int
@@ -146,107 +190,65 @@ write_host_path(struct task *t, const struct host_path *h, struct err *e)
 	return 0;
 }
 
-/* A path of a file inside a volume: relative, without a way out. */
-static bool
-good_path(str path)
-{
-	if (!path.n || path.p[0] == '/' || memchr(path.p, 0, path.n))
-		return false;
-	for (str rest = path; rest.n;)
-		if (str_eq(str_cut(&rest, '/'), S("..")))
-			return false;
-	return true;
-}
-
 static int
-write_file(struct task *t, str path, str data, int64_t mode, struct err *e)
-{
-	if (!good_path(path))
-		return err_set(
-			e, ERR_INVALID, "path \"%.*s\" in a volume: must be relative and without ..", STR_ARG(path));
-	record_add(&t->records, TASK_FILE, arena_fmt(t->arena, "%llo %.*s", (unsigned long long)mode, STR_ARG(path)));
-	record_add(&t->records, TASK_FILE_DATA, data);
-	return 0;
-}
-
-static const str *
-object_data(const struct config_map *m, str key)
-{
-	const str *s = env_get(&m->data, key);
-	return s ? s : env_get(&m->binary_data, key);
-}
-
-static int
-write_object(struct task *t, str ns, const char *kind, const struct object_volume *v, struct err *e)
-{
-	int64_t mode = v->default_mode.set ? v->default_mode.v : 0644;
-	record_add(&t->records, TASK_VOLUME_FILES, S(""));
-	const struct object *o = objects_find_named(t->x->objects, kind, ns, v->name);
-	if (!o)
-		return v->optional ? 0
-				   : err_set(e, ERR_NOT_FOUND, "there is no %s \"%.*s\" in namespace %.*s", kind,
-					     STR_ARG(v->name), STR_ARG(ns));
-	const struct config_map *m = o->spec;
-	for (size_t i = 0; i < v->items.n; i++) {
-		const struct key_to_path *item = &v->items.p[i];
-		const str *data = object_data(m, item->key);
-		if (!data && !v->optional)
-			return err_set(e, ERR_NOT_FOUND, "%s \"%.*s\" has no key \"%.*s\"", kind, STR_ARG(v->name),
-				STR_ARG(item->key));
-		if (data && write_file(t, item->path, *data, item->mode.set ? item->mode.v : mode, e) < 0)
-			return -1;
-	}
-	for (size_t i = 0; !v->items.n && i < m->data.n; i++)
-		if (write_file(t, m->data.p[i].key, m->data.p[i].value, mode, e) < 0)
-			return -1;
-	for (size_t i = 0; !v->items.n && i < m->binary_data.n; i++)
-		if (write_file(t, m->binary_data.p[i].key, m->binary_data.p[i].value, mode, e) < 0)
-			return -1;
-	return 0;
-}
-
-static int
-write_volume(struct task *t, str ns, const struct volume *v, struct err *e)
+write_volume(struct task *t, const struct task_spec *spec, const struct volume *v, struct err *e)
 {
 	if (v->host_path)
 		return write_host_path(t, v->host_path, e);
-	if (v->config_map)
-		return write_object(t, ns, "ConfigMap", v->config_map, e);
-	if (v->secret)
-		return write_object(t, ns, "Secret", v->secret, e);
+	if (v->claim)
+		return claim_write(t, spec, v->claim->claim_name, e);
+	if (volume_is_files(v))
+		return volume_files_write(t, spec, v, e);
 	/* A kind without a member is one that is not served; a volume of no kind at all is an emptyDir. */
-	for (size_t i = 0; !v->empty_dir && val_is(v->src, VAL_MAP) && i < v->src->n; i++)
+	for (size_t i = 0; !v->empty_dir && !v->ephemeral && val_is(v->src, VAL_MAP) && i < v->src->n; i++)
 		if (!str_eq(val_key(&v->src->members[i]), S("name")))
 			return err_set(
 				e, ERR_UNSUPPORTED, "%.*s: not served yet", STR_ARG(val_key(&v->src->members[i])));
 	return write_empty_dir(t, v, e);
 }
 
-/* The template's own volumes come before the workflow's (spec 1.2). `decoded` has the workflow's. */
+/* What a container may mount: the template's own volumes, then the workflow's, then its volumeClaimTemplates (spec 1.2). */
+struct mountable {
+	struct volume *p; /* spec.volumes */
+	size_t n;
+};
+
 static const struct volume *
-find_volume(const struct template *tmpl, const struct volume *decoded, size_t n, str name)
+find_own(const struct template *tmpl, str name)
 {
 	for (size_t i = 0; i < tmpl->volumes.n; i++)
 		if (str_eq(tmpl->volumes.p[i].name, name))
 			return &tmpl->volumes.p[i];
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(decoded[i].name, name))
-			return &decoded[i];
 	return NULL;
 }
 
-static int
-decode_volumes(struct task *t, const struct val *src, struct volume **out, size_t *n, struct err *e)
+static const struct volume *
+find_volume(struct task *t, const struct task_spec *spec, const struct mountable *all, str name)
 {
-	*n = val_is(src, VAL_LIST) ? src->n : 0;
-	*out = ARENA_ARRAY(t->arena, struct volume, *n);
-	for (size_t i = 0; i < *n; i++) {
+	const struct volume *v = find_own(spec->tmpl, name);
+	for (size_t i = 0; !v && i < all->n; i++)
+		if (str_eq(all->p[i].name, name))
+			v = &all->p[i];
+	return v ? v : claim_of_template(t, spec, name);
+}
+
+/* One that speaks of a step's variables may not be readable as it is: then it stands among the template's (engine/run/volumes.c). */
+static int
+decode_volumes(struct task *t, const struct task_spec *spec, struct mountable *out, struct err *e)
+{
+	const struct val *src = spec->volumes;
+	size_t n = val_is(src, VAL_LIST) ? src->n : 0;
+	*out = (struct mountable){ ARENA_ARRAY(t->arena, struct volume, n), 0 };
+	for (size_t i = 0; i < n; i++) {
 		struct diags d;
+		if (find_own(spec->tmpl, val_get_str(&src->items[i], "name")))
+			continue;
 		diags_init(&d);
-		int rc = schema_decode(&volume_schema, t->arena, &src->items[i], S("spec.volumes"), &(*out)[i], &d);
+		int rc = schema_decode(&volume_schema, t->arena, &src->items[i], S("spec.volumes"), &out->p[out->n], &d);
 		diags_free(&d);
 		if (rc < 0)
 			return err_set(e, ERR_INVALID, "spec.volumes[%zu]: not a volume", i);
+		out->n++;
 	}
 	return 0;
 }
@@ -260,17 +262,17 @@ without_slashes(str path)
 }
 
 static int
-write_mount(struct task *t, const struct volume_mount *m, struct err *e)
+write_mount(struct task *t, const struct volume *v, const struct volume_mount *m, struct err *e)
 {
 	if (!m->mount_path.n || m->mount_path.p[0] != '/' || memchr(m->mount_path.p, 0, m->mount_path.n) ||
 		str_eq(m->mount_path, S("/")))
 		return err_set(
 			e, ERR_INVALID, "mountPath \"%.*s\": must be an absolute path below /", STR_ARG(m->mount_path));
-	if (m->sub_path.n && !good_path(m->sub_path))
+	if (m->sub_path.n && !volume_path(m->sub_path))
 		return err_set(
 			e, ERR_INVALID, "subPath \"%.*s\": must be relative and without ..", STR_ARG(m->sub_path));
 	str path = without_slashes(m->mount_path);
-	record_add(&t->records, m->read_only ? TASK_MOUNT_RO : TASK_MOUNT, path);
+	record_add(&t->records, m->read_only || (v->claim && v->claim->read_only) ? TASK_MOUNT_RO : TASK_MOUNT, path);
 	if (m->sub_path.n)
 		record_add(&t->records, TASK_SUB_PATH, m->sub_path);
 	return 0;
@@ -286,11 +288,11 @@ stands_already(const struct volume *v, const struct volume_mount *m)
 
 static int
 check_without_sandbox(
-	struct task *t, const struct task_spec *spec, const struct container *c, const struct volume *decoded, size_t n, struct err *e)
+	struct task *t, const struct task_spec *spec, const struct container *c, const struct mountable *all, struct err *e)
 {
 	for (size_t i = 0; i < c->volume_mounts.n; i++) {
 		const struct volume_mount *m = &c->volume_mounts.p[i];
-		const struct volume *v = find_volume(spec->tmpl, decoded, n, m->name);
+		const struct volume *v = find_volume(t, spec, all, m->name);
 		if (!stands_already(v, m))
 			return err_set(e, ERR_UNSUPPORTED, "volume %.*s at %.*s: nothing can be mounted without a sandbox (%s)",
 				STR_ARG(m->name), STR_ARG(m->mount_path),
@@ -304,17 +306,16 @@ check_without_sandbox(
 int
 volumes_write(struct task *t, const struct task_spec *spec, const struct container *c, struct err *e)
 {
-	struct volume *decoded;
-	size_t n;
+	struct mountable all;
 	if (!c->volume_mounts.n)
 		return 0;
-	if (decode_volumes(t, spec->volumes, &decoded, &n, e) < 0)
+	if (decode_volumes(t, spec, &all, e) < 0)
 		return -1;
 	if (t->x->sandbox == TASK_SANDBOX_OFF)
-		return check_without_sandbox(t, spec, c, decoded, n, e);
+		return check_without_sandbox(t, spec, c, &all, e);
 	for (size_t i = 0; i < c->volume_mounts.n; i++) {
 		const struct volume_mount *m = &c->volume_mounts.p[i];
-		const struct volume *v = find_volume(spec->tmpl, decoded, n, m->name);
+		const struct volume *v = find_volume(t, spec, &all, m->name);
 		bool seen = false;
 		for (size_t k = 0; k < i; k++)
 			seen |= str_eq(c->volume_mounts.p[k].name, m->name);
@@ -322,11 +323,11 @@ volumes_write(struct task *t, const struct task_spec *spec, const struct contain
 			return err_set(e, ERR_NOT_FOUND, "volumeMounts: there is no volume \"%.*s\"", STR_ARG(m->name));
 		if (seen)
 			continue; /* written with the first mount of the same volume */
-		if (write_volume(t, spec->ns, v, e) < 0)
+		if (write_volume(t, spec, v, e) < 0)
 			return err_wrap(e, "volume %.*s", STR_ARG(v->name));
 		for (size_t k = i; k < c->volume_mounts.n; k++)
 			if (str_eq(c->volume_mounts.p[k].name, m->name) &&
-				write_mount(t, &c->volume_mounts.p[k], e) < 0)
+				write_mount(t, v, &c->volume_mounts.p[k], e) < 0)
 				return -1;
 	}
 	return 0;
@@ -339,7 +340,7 @@ share(struct task *t, const struct volume *list, size_t n, struct err *e)
 		int64_t size;
 		if (!in_memory(&list[i]))
 			continue;
-		if (!good_path(list[i].name) || memchr(list[i].name.p, '/', list[i].name.n) || list[i].name.p[0] == '.')
+		if (!volume_path(list[i].name) || memchr(list[i].name.p, '/', list[i].name.n) || list[i].name.p[0] == '.')
 			return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a volume", STR_ARG(list[i].name));
 		if (size_of(&list[i], &size, e) < 0)
 			return -1;
@@ -351,11 +352,10 @@ share(struct task *t, const struct volume *list, size_t n, struct err *e)
 int
 volumes_share(struct task *t, const struct task_spec *spec, struct err *e)
 {
-	struct volume *decoded;
-	size_t n;
+	struct mountable all;
 	if (t->x->sandbox == TASK_SANDBOX_OFF)
 		return 0; /* what mounts one is refused */
-	if (decode_volumes(t, spec->volumes, &decoded, &n, e) < 0)
+	if (decode_volumes(t, spec, &all, e) < 0)
 		return -1;
-	return share(t, spec->tmpl->volumes.p, spec->tmpl->volumes.n, e) < 0 || share(t, decoded, n, e) < 0 ? -1 : 0;
+	return share(t, spec->tmpl->volumes.p, spec->tmpl->volumes.n, e) < 0 || share(t, all.p, all.n, e) < 0 ? -1 : 0;
 }

@@ -123,8 +123,8 @@ renamed(struct run *r, const struct val *artifact, str name, const struct val *o
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 /* What the arguments of a call were written for: what its caller sees. */
-static struct scope
-caller(struct run *r, const struct call *c)
+struct scope
+scope_of_caller(struct run *r, const struct call *c)
 {
 	const struct call *first = c->retried ? c->retried : c;
 	if (first->hooked && first->owner && first->owner->of)
@@ -178,7 +178,7 @@ artifacts_put(struct run *r, const struct template *t, const struct call *c, str
 {
 	struct tag_scope ts = scope_tags(own);
 	struct val_list list = { 0 };
-	struct scope x = caller(r, c);
+	struct scope x = scope_of_caller(r, c);
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < t->inputs.artifacts.n; i++)
 		rc = put_one(r, &x, &ts, &t->inputs.artifacts.p[i], argument(c->args, t->inputs.artifacts.p[i].name), &list, e);

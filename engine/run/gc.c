@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gc: how long a workflow and what its pods left are kept (spec 1.1: ttlStrategy, podGC; workflow/gccontroller and
+ * gc: how long a workflow, what its pods left and its claims are kept (spec 1.1: ttlStrategy, podGC, volumeClaimGC; workflow/gccontroller and
  * workflow/util of v4.1.2). Only points in time come out; the shell writes them down and acts on them.
  */
 #include "engine/run/run_impl.h"
@@ -110,4 +110,14 @@ run_gc_pods(const struct run *r, bool *all)
 	*all = val_path(r->spec, "podGC.labelSelector") == NULL;
 	bool now = r->finished && (str_eq(when, S("OnWorkflowCompletion")) || (str_eq(when, S("OnWorkflowSuccess")) && r->phase == PHASE_SUCCEEDED));
 	return now ? r->now + delay(r) : 0;
+}
+
+/* ---- its claims ---------------------------------------------------------------------------------------------- */
+
+bool
+run_gc_claims(const struct run *r)
+{
+	const struct val *list = val_get(r->spec, S("volumeClaimTemplates"));
+	bool any = str_eq(val_get_str(val_get(r->spec, S("volumeClaimGC")), "strategy"), S("OnWorkflowCompletion"));
+	return val_is(list, VAL_LIST) && list->n && r->finished && (any || r->phase == PHASE_SUCCEEDED);
 }

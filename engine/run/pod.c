@@ -105,6 +105,7 @@ emit_start(struct run *r, struct node *n, const struct template *t)
 		.images = &r->images,
 		.pod_resources = t->pod_resources ? t->pod_resources : val_get(r->spec, S("podResources")),
 		.volumes = val_get(r->spec, S("volumes")),
+		.claims = val_get(r->spec, S("volumeClaimTemplates")),
 		.grace_seconds = work_of(n)->grace ? work_of(n)->grace - 1 : GRACE_SECONDS,
 		.host_network = val_is_true(val_get(r->spec, S("hostNetwork"))),
 		.service_account = service_account(r, t) };
@@ -194,13 +195,12 @@ patch(struct run *r, struct node *n, const struct call *c, const struct def *d, 
 	int64_t seconds = -1;
 	struct scope x = { .run = r, .call = c, .tmpl = d->decoded, .inputs = p->inputs };
 	x.pod = pod_name(r, r->tmp, n->name, d->name);
-	if (pod_patch(r, d, p, &x, &seconds, e) || archive_put(r, body_passes(d, c) ? r->tmp : r->arena, p, &x, e))
+	if (volumes_put(r, r->arena, d, p, &x, e) || pod_patch(r, d, p, &x, &seconds, e) || archive_put(r, body_passes(d, c) ? r->tmp : r->arena, p, &x, e))
 		return -1;
 	work_set(n)->grace = seconds + 1;
 	return 0;
 }
 
-/* Volumes of the workflow may speak of variables that only a step knows (spec 3.1, pass 2): not yet. */
 struct node *
 pod_begin(struct run *r, struct call *c, const struct def *d, const struct processed *as_written)
 {

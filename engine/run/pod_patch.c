@@ -184,6 +184,30 @@ template_of(struct run *r, const struct template *t, const struct val *body, con
 	return deadline ? val_set(r->arena, body, S("activeDeadlineSeconds"), deadline) : body;
 }
 
+/* ---- volumes ------------------------------------------------------------------------------------------------------ */
+
+int
+volumes_put(struct run *r, struct arena *a, const struct def *d, struct processed *p, struct scope *x, struct err *e)
+{
+	const struct val *all = val_get(r->spec, S("volumes")), *put;
+	struct scope caller = scope_of_caller(r, x->call);
+	struct tag_scope outer = scope_tags(&caller), inner = scope_tags(x);
+	if (!val_is(all, VAL_LIST) || !all->n)
+		return 0;
+	put = tags_put(a, all, &outer, e);
+	put = put ? tags_put(a, put, &inner, e) : NULL;
+	if (!put)
+		return err_wrap(e, "volumes");
+	if (put == all)
+		return 0;
+	p->body = with(r, p->body, "volumes", joined(r, val_get(p->body, S("volumes")), put));
+	const struct template *t = template_decode(r, r->tmp, p->body, d->name, false, e);
+	if (!t)
+		return err_wrap(e, "volumes");
+	p->tmpl = t;
+	return 0;
+}
+
 /* ---- patches ------------------------------------------------------------------------------------------------------ */
 
 static int

@@ -139,6 +139,7 @@ struct task_spec {
 	const struct image_uses *images; /* of the workflow; may be NULL */
 	const struct val *pod_resources; /* podResources of the template, else of the workflow; may be NULL */
 	const struct val *volumes; /* spec.volumes of the workflow, processed; NULL if none */
+	const struct val *claims;  /* spec.volumeClaimTemplates, processed; NULL if none */
 	int64_t grace_seconds;
 	bool host_network; /* a daemon takes the host's address: spec.hostNetwork */
 	str service_account; /* serviceAccountName of the template, else of the workflow; absent: it has none */
@@ -360,6 +361,8 @@ int64_t run_expires(const struct run *r);
 int64_t run_gc_pod(const struct run *r, const struct node *n);
 int64_t run_gc_pods(const struct run *r, bool *all);
 bool run_gc_wants(const struct run *r, const struct node *n);
+/* Whether the folders of volumeClaimTemplates are to go now that the workflow has ended (spec.volumeClaimGC). */
+bool run_gc_claims(const struct run *r);
 /* A node as Argo's status shows it. */
 struct val node_status(const struct node *n, struct arena *a);
 /* Nodes in order of creation, for trees and lists. */

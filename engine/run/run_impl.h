@@ -313,6 +313,8 @@ struct scope {
 	const struct template *tmpl; /* inputs.artifacts.x.path, outputs.*.path */
 };
 enum tag_found scope_look(void *scope, str name, struct arena *a, str *out);
+/* artifacts.c. What the arguments of a call were written for: what its caller sees. */
+struct scope scope_of_caller(struct run *r, const struct call *c);
 /* The scope for substitution: tags are looked up, expression tags evaluated. */
 struct tag_scope scope_tags(struct scope *x);
 int64_t scope_moment(const struct scope *x); /* now, for what is evaluated in it: ns, whole seconds */
@@ -376,6 +378,11 @@ int duration_parse(str text, int64_t *out, struct err *e); /* whole seconds, or 
  * patch says so, seconds. ERR_INVALID in Argo's words.
  */
 int pod_patch(struct run *r, const struct def *d, struct processed *p, struct scope *x, int64_t *grace, struct err *e);
+/*
+ * Volumes of the workflow that speak of variables, among the template's own, with what is known: first to the caller, then to the template (spec 3.1, passes 2
+ * and 6). In `a`.
+ */
+int volumes_put(struct run *r, struct arena *a, const struct def *d, struct processed *p, struct scope *x, struct err *e);
 
 /* ---- containers.c ---------------------------------------------------------------------------------------------- */
 

@@ -584,6 +584,23 @@ conditions(const struct run *r, struct arena *a)
 	return val_list_end(&list, a);
 }
 
+/* status.persistentVolumeClaims: volumes, as long as their folders are there. */
+static struct val
+claims(const struct run *r, struct arena *a)
+{
+	const struct val *list = val_get(r->spec, S("volumeClaimTemplates"));
+	struct val_list out = { 0 };
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && r->started && !run_gc_claims(r) && i < list->n; i++) {
+		str name = val_get_str(val_get(&list->items[i], S("metadata")), "name");
+		struct val_map volume = { 0 }, claim = { 0 };
+		val_map_add_str(&volume, S("name"), name);
+		val_map_add(&claim, S("claimName"), val_str(arena_fmt(a, "%.*s-%.*s", STR_ARG(r->name), STR_ARG(name))));
+		val_map_add(&volume, S("persistentVolumeClaim"), val_map_end(&claim, a));
+		val_list_add(&out, val_map_end(&volume, a));
+	}
+	return val_list_end(&out, a);
+}
+
 static struct val
 status(const struct run *r, struct arena *a)
 {
@@ -619,6 +636,9 @@ status(const struct run *r, struct arena *a)
 		val_map_add(&m, S("outputs"), val_map_end(&outputs, a));
 	if (r->repository)
 		val_map_add(&m, S("artifactRepositoryRef"), *val_get(r->repository, S("ref")));
+	struct val claimed = claims(r, a);
+	if (claimed.n)
+		val_map_add(&m, S("persistentVolumeClaims"), claimed);
 	struct val locks = sync_status(r, a);
 	if (locks.n)
 		val_map_add(&m, S("synchronization"), locks);

@@ -526,6 +526,18 @@ link_system(void)
 				host.folders[i].link, system_folders[i]); /* a program that needs it will say so */
 }
 
+/* An emptyDir in memory, of `size` bytes at most; "0": no limit. */
+static int
+make_memory(struct build *b, const char *path, const char *size)
+{
+	const char *const options[] = { "mode", "0777", strcmp(size, "0") ? "size" : NULL, size, NULL };
+	int mnt = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
+	if (mkdir(path, 0755) < 0 || mnt < 0 || attach(mnt, AT_FDCWD, path) < 0)
+		return why_errno(b->why, "make a volume in memory");
+	close(mnt);
+	return 0;
+}
+
 /* Writes the files of ConfigMap and Secret volumes and makes memory-backed emptyDirs: all on a file system of their
  * own. */
 static int
@@ -540,6 +552,8 @@ fill_stage(struct build *b)
 			snprintf(volume, sizeof volume, STAGE "/%zu", volumes++);
 			if (r.type == TASK_VOLUME_FILES && mkdir(volume, 0755) < 0)
 				return why_errno(b->why, "make a volume of files");
+			if (r.type == TASK_VOLUME_TMPFS && make_memory(b, volume, r.p) < 0)
+				return -1;
 		} else if (r.type == TASK_FILE) {
 			char *end;
 			mode = (mode_t)strtoul(r.p, &end, 8) & 0777;
@@ -553,33 +567,26 @@ fill_stage(struct build *b)
 	return 0;
 }
 
+/* A volume of files is always read-only: as in Kubernetes. In memory, folders that a mount asks for are made. */
 static int
-put_files_mount(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
+put_stage_mount(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
-	(void)read_only; /* always: as in Kubernetes */
-	if (v->kind != TASK_VOLUME_FILES)
+	if (v->kind != TASK_VOLUME_FILES && v->kind != TASK_VOLUME_TMPFS)
 		return 0;
 	char from[4096];
-	snprintf(from, sizeof from, STAGE "/%zu%s%s", v->index, sub ? "/" : "", sub ? sub : "");
+	bool files = v->kind == TASK_VOLUME_FILES;
+	snprintf(from, sizeof from, STAGE "/%zu%s%s", v->index, files && sub ? "/" : "", files && sub ? sub : "");
+	int fd = open(from, O_PATH | O_CLOEXEC);
+	if (fd >= 0 && sub && !files)
+		fd = enter_sub_path(fd, sub);
+	int tree = fd < 0 ? -1 : open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree < 0)
+		return why_errno(b->why, "mount %s%s%s at %s", sub ? "subPath " : "", sub ? sub : "", sub ? "" : "a volume", to);
+	close(fd);
 	size_t n = b->n;
-	if (take(b, from, to, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0)
+	if (add_tree(b, tree, to, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (files || read_only ? MOUNT_ATTR_RDONLY : 0)) < 0)
 		return -1;
 	return put_tree(b, &b->trees[n]);
-}
-
-static int
-put_tmpfs_mount(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
-{
-	if (v->kind != TASK_VOLUME_TMPFS)
-		return 0;
-	if (sub)
-		return why_set(b->why, "mount %s: subPath in an emptyDir with medium Memory is not served", to);
-	const char *const options[] = { "mode", "0777", strcmp(v->source, "0") ? "size" : NULL, v->source, NULL };
-	int mnt =
-		new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0), options);
-	if (mnt < 0)
-		return why_errno(b->why, "mount %s", to);
-	return put_tree(b, &(struct tree){ mnt, to, false });
 }
 
 static bool
@@ -596,13 +603,13 @@ static int
 put_files(struct build *b)
 {
 	static const char *const options[] = { "mode", "0755", NULL };
-	if (!has_record(b->task, TASK_VOLUME_FILES))
+	if (!has_record(b->task, TASK_VOLUME_FILES) && !has_record(b->task, TASK_VOLUME_TMPFS))
 		return 0;
 	int stage = new_mount("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (stage < 0 || mkdir(STAGE, 0700) < 0 || attach(stage, AT_FDCWD, STAGE) < 0)
 		return why_errno(b->why, "make a place for volumes of files");
 	close(stage);
-	if (fill_stage(b) < 0 || each_mount(b, put_files_mount) < 0)
+	if (fill_stage(b) < 0 || each_mount(b, put_stage_mount) < 0)
 		return -1;
 	if (umount2(STAGE, MNT_DETACH) < 0 || rmdir(STAGE) < 0)
 		return why_errno(b->why, "remove the place of volumes of files");
@@ -688,7 +695,7 @@ sandbox_build(const struct setup *s, const struct task *t, struct why *w)
 	for (size_t i = 0, n = b->n; i < n; i++)
 		if (put_tree(b, &b->trees[i]) < 0)
 			return -1;
-	if (each_mount(b, put_tmpfs_mount) < 0 || put_files(b) < 0)
+	if (put_files(b) < 0)
 		return -1;
 	if (t->script && write_file("/argo/staging/script", t->script, t->script_n, 0755) < 0)
 		return why_errno(w, "write the script");

@@ -142,10 +142,10 @@ const struct schema workflow_spec_schema = { "WorkflowSpec", "What a workflow do
 		.doc = "Patch of every pod, JSON or YAML; that of a template comes after it."),
 	FIELD_AS("synchronization", FIELD_OBJ_, 0, .schema = &synchronization_schema,
 		.doc = "Locks to hold while it runs."),
-	FIELD_AS("volumeClaimGC", FIELD_OBJ_, LATER, .schema = &claim_gc_schema,
+	FIELD_AS("volumeClaimGC", FIELD_OBJ_, 0, .schema = &claim_gc_schema,
 		.doc = "When claims made for it are deleted."),
-	FIELD_AS("volumeClaimTemplates", FIELD_LIST_, LATER, .schema = &kube_claim_schema,
-		.doc = "Claims to make for it."),
+	FIELD_AS("volumeClaimTemplates", FIELD_LIST_, 0, .schema = &kube_claim_schema, .max = 100,
+		.doc = "Folders to make for it: volumes that all its pods may mount, called as `metadata.name`."),
 	/* without a cluster */
 	FIELD_AS("affinity", FIELD_OBJ_, NOEFFECT, .schema = &kube_affinity_schema,
 		.doc = "Nodes the pods may run on.", WHY_ONE_MACHINE),

@@ -244,7 +244,7 @@ main(int argc, char **argv)
 {
 	static const struct kind *const workflows[] = { &kind_workflow, &kind_workflowtemplate, &kind_cronworkflow,
 		&kind_workfloweventbinding, NULL };
-	static const struct kind *const objects[] = { &kind_eventbus, &kind_configmap, &kind_secret, NULL };
+	static const struct kind *const objects[] = { &kind_eventbus, &kind_configmap, &kind_secret, &kind_claim, NULL };
 
 	if (argc != 2 || (mkdir(argv[1], 0777) && errno != EEXIST)) {
 		fprintf(stderr, "usage: reference DIR\n");
@@ -255,7 +255,7 @@ main(int argc, char **argv)
 	write_kinds(argv[1], "workflow", "Workflow and its kin", "Workflow, WorkflowTemplate (and "
 		"ClusterWorkflowTemplate, which has the same fields), "
 		"CronWorkflow and WorkflowEventBinding.", workflows);
-	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret", "What the other kinds refer to.", objects);
+	write_kinds(argv[1], "objects", "EventBus, ConfigMap, Secret, PersistentVolumeClaim", "What the other kinds refer to.", objects);
 	write_settings(argv[1]);
 	write_requests(argv[1]);
 	write_tests(argv[1]);
