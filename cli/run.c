@@ -292,7 +292,10 @@ run(const void *opts, char **args, int n)
 	bool tree = !r.o->output || strcmp(r.o->output, "tree") == 0;
 	r.show = tree && r.live.paint;
 	int code;
-	if (daemon_settings(&r.d, r.o->config, state ? state : temporary, r.o->sandbox, &e)) {
+	int failed = daemon_settings(&r.d, r.o->config, state ? state : temporary, r.o->sandbox, &e);
+	if (!failed && r.d.settings.claims_mode == CLAIMS_AUTO)
+		r.d.settings.claims_mode = CLAIMS_MAKE;
+	if (failed) {
 		code = cli_fail(&e);
 	} else {
 		if (!r.o->config) /* who runs one workflow wants its story, not the machine's */

@@ -176,6 +176,7 @@ extern const struct kind kind_eventbus;
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 
 enum images_mode { IMAGES_HOST, IMAGES_REQUIRE };
+enum claims_mode { CLAIMS_AUTO, CLAIMS_REQUIRE, CLAIMS_MAKE };
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 /* One row of the image table: what an image name means here. */
 struct image {
@@ -223,6 +224,7 @@ struct settings {
 	str pod_network;       /* range of the addresses of pods that have one of their own */
 	struct strs host_paths; /* prefixes that hostPath volumes may name */
 	LIST_OF(struct claim_setting) claims; /* first match wins */
+	int claims_mode;       /* enum claims_mode */
 	int64_t pids_limit;    /* processes and threads of a step; 0: any number */
 	int64_t parallelism;   /* steps at once, over all workflows; 0: 4 x cores, at least 16 */
 	int64_t workflow_parallelism, namespace_parallelism; /* workflows at once, in all and in each namespace; 0: any number */

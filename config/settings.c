@@ -13,6 +13,7 @@ static const char *const auths[] = { "token", "none", NULL };
 static const char *const formats[] = { "logfmt", "json", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const sandboxes[] = { "auto", "require", "off", NULL };
+static const char *const claims_modes[] = { "auto", "require", "make", NULL };
 static const char *const image_modes[] = { "host", "require", NULL };
 
 static void
@@ -175,6 +176,9 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "Folders that hostPath volumes may name, with all below them; none by default."),
 	FIELD_LIST(struct settings, claims, "claims", 0, &claim_schema, .max = 10000,
 		.doc = "Claims that are certain folders of this machine; before those that manifests make."),
+	FIELD_ENUM(struct settings, claims_mode, "claimsMode", 0, claims_modes, .dflt = "auto",
+		.doc = "What a claim means that nobody made: require: the step is an Error; make: a new folder, and the log says so; auto: make with "
+			"`tidegate run`, else require."),
 	FIELD(struct settings, pids_limit, "pidsLimit", 0, .max = INT32_MAX,
 		.doc = "Processes and threads that a step may have; 0: any number. Each step then has a control group, which costs "
 			"about as much as starting a process."),

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "engine/exec/exec.h"
 
 #define OF_WORKFLOWS ".workflows" /* no namespace begins with a dot */
@@ -117,6 +118,12 @@ place_of_workflow(const struct executor *x, char path[PATH_MAX], str ns, str wor
 	return place(x, path, OF_WORKFLOWS "/%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workflow), STR_ARG(name));
 }
 
+static int
+place_of_namespace(const struct executor *x, char path[PATH_MAX], str ns, str name)
+{
+	return place(x, path, "%.*s/%.*s", STR_ARG(ns), STR_ARG(name));
+}
+
 /* A claim's name does not say where the workflow's ends: the longest that has such a claim. */
 static bool
 find_of_workflows(const struct task *t, const struct task_spec *spec, str claim, char path[PATH_MAX], bool *own)
@@ -157,10 +164,15 @@ claim_write(struct task *t, const struct task_spec *spec, str claim, struct err 
 	if (!good_name(claim) || !good_name(spec->ns) || !good_name(spec->workflow))
 		return err_set(e, ERR_INVALID, "\"%.*s\" cannot be the name of a claim", STR_ARG(claim));
 	if (objects_find_named(t->x->objects, "PersistentVolumeClaim", spec->ns, claim))
-		return place(t->x, path, "%.*s/%.*s", STR_ARG(spec->ns), STR_ARG(claim)) < 0 ? err_set(e, ERR_LIMIT, "the path is too long")
+		return place_of_namespace(t->x, path, spec->ns, claim) < 0 ? err_set(e, ERR_LIMIT, "the path is too long")
 											       : use_made(t, path, e);
 	if (find_of_workflows(t, spec, claim, path, &own))
 		return own ? use_made(t, path, e) : use(t, path);
+	if (t->x->settings->claims_mode == CLAIMS_MAKE && place_of_namespace(t->x, path, spec->ns, claim) == 0) {
+		if (access(path, F_OK) < 0)
+			log_warn("nobody made this claim: it is a new folder", "namespace", str_z(t->arena, spec->ns), "claim", str_z(t->arena, claim), NULL);
+		return use_made(t, path, e);
+	}
 	return err_set(e, ERR_NOT_FOUND,
 		"persistentvolumeclaim \"%.*s\" not found in namespace %.*s: apply a PersistentVolumeClaim of that name, or name its folder in `claims` "
 		"of the settings",
