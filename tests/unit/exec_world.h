@@ -105,7 +105,7 @@ take_progress(void *arg, const struct task_id *id UNUSED, str text)
 	snprintf(w->progress + n, sizeof w->progress - n, "%s%.*s", n ? " " : "", STR_ARG(text));
 }
 
-static const struct kind *const kinds[] = { &kind_configmap, &kind_secret };
+static const struct kind *const kinds[] = { &kind_configmap, &kind_secret, &kind_claim };
 
 static inline void
 put_object(struct world *w, const char *json)
