@@ -47,7 +47,8 @@ spec:
       command: [sh, -ec, "cat /mine/file /all/sub/b /all/pass /all/cpu; stat -c %a /all/sub/b"]
       resources: {limits: {cpu: 500m}}
       volumeMounts: [{name: "{{inputs.parameters.volume}}", mountPath: /mine}, {name: all, mountPath: /all}]
----
+"""
+OBJECTS = """
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: conf}
@@ -83,13 +84,10 @@ class Volumes(TestCase):
         until(lambda: self.claims(d) == [], 120, "the end of the claim with its workflow")
 
     def test_volumes_name_variables(self):
-        path = os.path.join(self.directory, "named.yaml")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(NAMED)
-        d = self.daemon({})
-        done = d.cli("run", path, "--state", os.path.join(self.directory, "run"))
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        logs = [os.path.join(at, n) for at, _, names in os.walk(os.path.join(self.directory, "run", "tasks")) for n in names if "two" in n and n.endswith(".log")]
+        d = self.daemon({"objects.yaml": OBJECTS})
+        name = d.cli("submit", "-", "-o", "name", data=NAMED).stdout.strip()
+        self.assertEqual(self.ended(d, name)["status"]["phase"], "Succeeded")
+        logs = [os.path.join(at, n) for at, _, names in os.walk(os.path.join(d.state, "tasks", "default", name)) for n in names if "two" in n and n.endswith(".log")]
         with open(logs[0], encoding="utf-8") as f:
             said = [line.split(" ", 1)[1].rstrip("\n") for line in f if not line.startswith("#")]
         self.assertEqual(said, ["alpha beta hidden 500400"])
