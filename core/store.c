@@ -242,12 +242,7 @@ store_close(struct store *s)
 		free(c);
 		c = next;
 	}
-	for (struct batch *b = s->spare; b;) {
-		struct batch *next = b->next;
-		VEC_FREE(&b->jobs);
-		free(b);
-		b = next;
-	}
+	turns_rest(s);
 	release(s);
 	uv_close((uv_handle_t *)&s->finished_wake, on_closed);
 }

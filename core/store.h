@@ -51,7 +51,10 @@ int store_read_now(struct store *s, store_fn *fn, void *arg, struct err *e) MUST
  * statement is of one moment; keep it short, since a snapshot keeps the log from being moved. ERR_NOT_FOUND: there is no state.
  */
 int store_look(str dir, store_fn *fn, void *arg, struct err *e) MUST_CHECK;
-/* After a busy time: gives back the memory of connections for reading that nobody uses, but one, and of its cache. On the loop. */
+/*
+ * After a busy time: gives back the memory of connections for reading that nobody uses, but one, and of its cache; and of the
+ * batches that turns were written in. On the loop.
+ */
 void store_rest(struct store *s);
 /* Ends the turn's transaction now and waits for it: for shutdown and for tests. */
 void store_flush(struct store *s);

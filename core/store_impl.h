@@ -151,5 +151,7 @@ void mover_stop(struct store *s);
 void store_end_turn(void *arg);
 /* The writer has finished some. */
 void store_on_finished(uv_async_t *a);
+/* Used batches leave memory: a busy time may have left thousands, which lie between what malloc could give back. */
+void turns_rest(struct store *s);
 
 #endif

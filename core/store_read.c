@@ -33,6 +33,7 @@ give_reader(struct store *s, struct conn *c)
 void
 store_rest(struct store *s)
 {
+	turns_rest(s);
 	pthread_mutex_lock(&s->lock);
 	struct conn *c = s->readers, *next;
 	s->readers = NULL;

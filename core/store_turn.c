@@ -66,6 +66,17 @@ store_end_turn(void *arg)
 		pass_on(s, true);
 }
 
+void
+turns_rest(struct store *s)
+{
+	for (struct batch *b = s->spare, *next; b; b = next) {
+		next = b->next;
+		VEC_FREE(&b->jobs);
+		free(b);
+	}
+	s->spare = NULL;
+}
+
 /* Runs the `done`s of what is on disk, in order. */
 static void
 deliver(struct store *s)

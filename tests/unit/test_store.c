@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/store.h"
+#include "core/store_impl.h"
 
 static const struct store_migration history[] = {
 	{ 1, "CREATE TABLE log (nr INTEGER PRIMARY KEY, text TEXT)" },
@@ -675,6 +675,33 @@ values_come_back_as_they_went(void **state UNUSED)
 	loop_free(l);
 }
 
+static void
+count_done(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* A turn of many jobs goes out in as many batches, which are used again, but not kept through a quiet time. */
+static void
+rest_gives_back_what_turns_were_written_with(void **state)
+{
+	enum { JOBS = 1000 };
+	struct place *p = *state;
+	int done = 0;
+	open_place(p, 2);
+	for (int i = 0; i < JOBS; i++)
+		store_after_commit(p->store, count_done, &done);
+	store_flush(p->store);
+	assert_int_equal(done, JOBS);
+	assert_non_null(p->store->spare);
+	store_rest(p->store);
+	assert_null(p->store->spare);
+	store_after_commit(p->store, count_done, &done);
+	store_flush(p->store);
+	assert_int_equal(done, JOBS + 1);
+	close_place(p);
+}
+
 /* RFC 3720 B.4, and the plain form against the hardware's at every length and alignment. */
 static void
 crc32c_is_castagnolis(void **state UNUSED)
@@ -711,6 +738,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(the_log_is_moved_while_it_grows, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_see_what_is_done_and_cannot_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(rest_gives_back_what_was_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(rest_gives_back_what_turns_were_written_with, setup, teardown),
 		cmocka_unit_test(in_memory_is_the_same),
 		cmocka_unit_test(values_come_back_as_they_went),
 		cmocka_unit_test(crc32c_is_castagnolis),
