@@ -58,6 +58,7 @@ struct lock_news {
 struct locking {
 	enum lock_state { LOCK_WAITING, LOCK_GRANTED, LOCK_HELD } state; /* GRANTED: about to begin */
 	bool asked;                /* and has not been told yet: WAITING */
+	bool placed;               /* asked, and has a place among those that run until it is told */
 	struct lock_id *ids;
 	size_t n;
 	str waiting;               /* name of the lock it waits for; may be absent */

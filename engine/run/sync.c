@@ -64,16 +64,20 @@ told(struct run *r, struct locking *l)
 {
 	if (!l || !l->asked)
 		return;
-	l->asked = false;
-	r->asks--;
+	r->asks -= l->placed;
+	l->asked = l->placed = false;
 }
 
+/* Who waited before a restart asks again, and had no place when it did. */
 static void
 ask(struct run *r, struct node *n, struct locking *l)
 {
 	run_effect(r, EFFECT_LOCK, n)->locks = l;
-	r->asks += n && !l->asked;
-	l->asked |= n != NULL;
+	if (!n || l->asked)
+		return;
+	l->asked = true;
+	l->placed = !l->waiting.n;
+	r->asks += l->placed;
 }
 
 /* ---- of a node --------------------------------------------------------------------------------------------------- */
