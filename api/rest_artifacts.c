@@ -100,23 +100,14 @@ given(void *arg, int fd, const struct val *answer, const struct err *e)
 
 /* ---- the index of a folder ------------------------------------------------------------------------------------------- */
 
-static bool
-seen_before(const struct val *names, uint32_t i, str folder)
-{
-	for (uint32_t k = 0; k < i; k++)
-		if (str_starts(val_get_str(&names->items[k], "name"), folder))
-			return true;
-	return false;
-}
-
-/* Each name once, as it stands in this folder; names come in order, so that those of one folder are together. */
+/* Each name once, as it stands in this folder: names come in order, so that those of one folder are together. */
 static void
 add_name(struct buf *b, const struct val *names, uint32_t i)
 {
 	str name = val_get_str(&names->items[i], "name"), last = i ? val_get_str(&names->items[i - 1], "name") : STR_NONE;
 	size_t slash = str_find_char(name, '/', 0);
 	str here = slash == SIZE_MAX ? name : str_slice(name, 0, slash + 1);
-	if (slash != SIZE_MAX && (str_starts(last, here) || seen_before(names, i, here)))
+	if (slash != SIZE_MAX && str_starts(last, here))
 		return;
 	buf_add(b, S("<li><a href=\"./"));
 	for (size_t k = 0; k < here.n; k++)

@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "engine/exec/exec.h"
 
-#define ANSWER_MAX (8u << 20)
+#define ANSWER_MAX (64u << 20) /* 10,000 keys of a kilobyte, escaped */
 
 struct giving {
 	struct executor *x;
@@ -72,5 +72,5 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	val_map_add(&m, S("files"), val_int(x->settings->artifact_files));
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
-	transfer_run(x, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);
+	transfer_run(x, true, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);
 }

@@ -133,7 +133,7 @@ struct executor {
 	char *tasks_path;
 	int tasks_fd, gate_fd;     /* the gate: that of our monitors (engine/shim/task.h) */
 	char *helper_path, *transfer_path; /* of tidegate-step, tidegate-artifact */
-	struct children *transfers;
+	struct children *transfers, *givers; /* of steps; for who looks from outside */
 	char *repository;          /* the local one */
 	char *claims_path;         /* the folder of claims */
 	struct helper helper;
@@ -262,8 +262,8 @@ void artifacts_forget(struct task *t);
 /* Ends what moves for it, if anything does: inputs at once, outputs after the grace period. */
 void artifacts_stop(struct task *t, int64_t grace_seconds);
 
-/* Runs tidegate-artifact, a few at a time. */
-struct child *transfer_run(struct executor *x, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
+/* Runs tidegate-artifact, a few at a time. `outside`: no step waits for it, and it stands in no step's way. */
+struct child *transfer_run(struct executor *x, bool outside, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
 	void *arg);
 /* What it said into *answer, in `a`, a list; or why it said nothing: absent, if it did. */
 str transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer);

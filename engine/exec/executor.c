@@ -677,6 +677,7 @@ executor_free(struct executor *x)
 		task_free(slot->value);
 	map_free(&x->tasks);
 	children_free(x->transfers);
+	children_free(x->givers);
 	helper_stop(x);
 	drop_fd(&x->tasks_fd);
 	drop_fd(&x->gate_fd);

@@ -66,6 +66,13 @@ note_name(void *arg, str key, uint64_t bytes)
 	return true;
 }
 
+/* Those of one folder together: a listing may come in any order. */
+static int
+by_name(const void *a, const void *b)
+{
+	return str_cmp(val_get_str(a, "name"), val_get_str(b, "name"));
+}
+
 int
 list_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e)
 {
@@ -78,6 +85,8 @@ list_item(struct job *j, const struct val *item, struct val_map *answer, struct 
 		rc = p.driver->list(p.state, prefix, note_name, &n, e);
 	}
 	place_close(&p);
+	if (n.list.v.n)
+		qsort(n.list.v.p, n.list.v.n, sizeof *n.list.v.p, by_name);
 	val_map_add(answer, S("names"), val_list_end(&n.list, j->arena));
 	val_map_add(answer, S("more"), val_bool(n.more));
 	return rc;
