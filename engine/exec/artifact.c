@@ -247,7 +247,7 @@ make_folder(const struct task *t)
 static void
 start_transfer(struct task *t, const char *what, str into, const struct val *items, void (*done)(struct task *t, const struct val *answer, str problem))
 {
-	struct err e;
+	struct err e = { 0 };
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	str job;
 	if (job_text(t, what, into, items, a, &job, &e) < 0) {
@@ -300,7 +300,7 @@ artifacts_stop(struct task *t, int64_t grace_seconds)
 static void
 fetched(struct task *t, const struct val *answer, str problem)
 {
-	struct err e;
+	struct err e = { 0 };
 	for (uint32_t i = 0; answer && i < answer->n && !problem.p; i++) {
 		str why = val_get_str(&answer->items[i], "problem");
 		if (why.p)

@@ -54,7 +54,7 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	struct val_map item = { 0 }, m = { 0 };
 	struct val_list items = { 0 };
 	struct val place;
-	struct err e;
+	struct err e = { 0 };
 	*g = (struct giving){ x, a, w->list, arena_fmt(a, "%s/.give-%u", x->tasks_path, ++serial).p, done, arg };
 	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &e) < 0) {
 		done(arg, -1, NULL, &e);

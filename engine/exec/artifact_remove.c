@@ -44,7 +44,7 @@ item(struct removing *r, size_t i, bool *ok)
 	struct lying *l = &r->list[i];
 	struct val_map m = { 0 };
 	struct val place;
-	struct err e;
+	struct err e = { 0 };
 	*ok = artifact_place_resolve(r->x, l->ns, l->place, r->arena, &place, &e) == 0;
 	if (!*ok) {
 		l->problem = arena_dup(r->arena, str_c(e.msg));

@@ -86,7 +86,7 @@ with_key(const struct location *l, const struct val *place, str key, struct aren
 enum artifact_place
 artifact_place(const struct val *artifact, str *text)
 {
-	str ignored;
+	str ignored = STR_NONE;
 	text = text ? text : &ignored;
 	*text = STR_NONE;
 	const struct val *place, *raw = val_get(artifact, S("raw"));

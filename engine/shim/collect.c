@@ -172,8 +172,12 @@ list_folder(struct stage *s, int fd, size_t *n)
 	for (struct dirent *one; d && (one = readdir(d));) {
 		if (!strcmp(one->d_name, ".") || !strcmp(one->d_name, ".."))
 			continue;
-		if (*n == cap && !(names = realloc(names, (cap = cap ? cap * 2 : 64) * sizeof *names)))
-			_exit(1); /* the daemon then reports a helper that died */
+		if (*n == cap) {
+			char **grown = realloc(names, (cap = cap ? cap * 2 : 64) * sizeof *names);
+			if (!grown)
+				_exit(1); /* the daemon then reports a helper that died */
+			names = grown;
+		}
 		if (!(names[(*n)++] = strdup(one->d_name)))
 			_exit(1);
 		if ((int64_t)*n > s->entries)
