@@ -241,8 +241,14 @@ get_input_artifact(struct api *api, struct http_req *r, const struct resource *r
 void
 get_artifact_file(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	struct wanted w = { .inputs = str_eq(http_req_var(r, "direction"), S("inputs")), .file = http_req_var(r, "file"), .index = true };
-	if (str_eq(http_req_var(r, "kind"), S("archived-workflows")))
+	str kind = http_req_var(r, "kind"), direction = http_req_var(r, "direction");
+	bool inputs = str_eq(direction, S("inputs")), archived = str_eq(kind, S("archived-workflows"));
+	if ((!inputs && !str_eq(direction, S("outputs"))) || (!archived && !str_eq(kind, S("workflows")))) {
+		rest_failf(r, ERR_NOT_FOUND, "a path is /artifact-files/NAMESPACE/workflows or archived-workflows/ID/NODE/inputs or outputs/ARTIFACT");
+		return;
+	}
+	struct wanted w = { .inputs = inputs, .file = http_req_var(r, "file"), .index = true };
+	if (archived)
 		w.uid = http_req_var(r, "id");
 	while (str_ends(w.file, S("/")))
 		w.file = str_slice(w.file, 0, w.file.n - 1);

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define COPY_CHUNK ((size_t)1 << 20)
+
 static int
 remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
 {
@@ -41,21 +43,31 @@ files_read(const char *path, size_t max, struct arena *a, str *out, struct err *
 
 /* Reading and writing by hand: the rest, or everything where the kernel cannot copy. */
 static int
+write_whole(int to, const char *p, size_t n)
+{
+	for (ssize_t put; n; p += put, n -= (size_t)put)
+		if ((put = write(to, p, n)) < 0)
+			return -1;
+	return 0;
+}
+
+static int
 copy_slowly(int from, int to, uint64_t *n, uint64_t most)
 {
-	static _Thread_local char chunk[1 << 20];
+	char *chunk = mem_alloc(COPY_CHUNK); /* what is each thread's own would be in the stack of all of them */
 	ssize_t got;
-	while (*n <= most && (got = read(from, chunk, sizeof chunk)) != 0) {
+	int rc = 0;
+	while (rc == 0 && *n <= most && (got = read(from, chunk, COPY_CHUNK)) != 0) {
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
-			return -1;
-		for (ssize_t done = 0, put; done < got; done += put)
-			if ((put = write(to, chunk + done, (size_t)(got - done))) < 0)
-				return -1;
-		*n += (uint64_t)got;
+		rc = got < 0 ? -1 : write_whole(to, chunk, (size_t)got);
+		if (rc == 0)
+			*n += (uint64_t)got;
 	}
-	return 0;
+	int code = errno;
+	free(chunk);
+	errno = code;
+	return rc;
 }
 
 int
