@@ -13,7 +13,7 @@ import xml.etree.ElementTree
 import xml.sax.saxutils
 
 from brokers import Broker
-from harness import ROOT, free_port
+from harness import free_port, installed
 from queues import Wire, ask, azure_signature
 
 
@@ -53,7 +53,7 @@ class AzuriteBlobs(Broker):
         return dict(os.environ, AZURITE_ACCOUNTS=f"{self.ACCOUNT}:{self.KEY}")
 
     def command(self):
-        return ["node", os.path.join(ROOT, "build", "azurite", "node_modules", "azurite", "dist", "src", "blob", "main.js"), "--silent",
+        return ["node", installed("azurite", "node_modules", "azurite", "dist", "src", "blob", "main.js"), "--silent",
                 "--skipApiVersionCheck", "--disableTelemetry", "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--location", self.dir]
 
     def call(self, method, path, query="", body=b"", **more):
@@ -81,7 +81,7 @@ class FakeGcs(Broker):
         self.front = self.port
 
     def command(self):
-        return [os.path.join(ROOT, "build", "gcs", "fake-gcs-server"), "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port), "-backend", "memory",
+        return [installed("gcs", "fake-gcs-server"), "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port), "-backend", "memory",
                 "-log-level", "error", "-public-host", f"127.0.0.1:{self.front}", "-external-url", f"http://127.0.0.1:{self.front}"]
 
     def bucket(self, name):

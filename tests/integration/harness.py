@@ -27,6 +27,13 @@ def scaled(small, full):
     return full if FULL else small
 
 
+def installed(*path):
+    """Where a counterpart lies that is no package of Debian's: `make integration` has installed it, and everywhere else the test that asks is left out."""
+    if not FULL:
+        raise unittest.SkipTest(f"{path[0]} is no package of Debian's: make integration")
+    return os.path.join(ROOT, "build", *path)
+
+
 def until(condition, seconds=30, what="it"):
     """Waits until condition() is true and returns what it gave. Tests never sleep for a time, only for something."""
     end = time.monotonic() + seconds

@@ -8,7 +8,7 @@ import ssl
 import urllib.parse
 
 from brokers import Broker
-from harness import ROOT
+from harness import installed
 from test_services import aws_signature
 
 
@@ -57,6 +57,7 @@ class MinioServer(Broker):
     USER, PASSWORD = "minio", "minio-pw"
 
     def __init__(self, directory, secure=False, region="us-east-1", **environment):
+        self.program = installed("minio", "minio")
         super().__init__(directory)
         self.secure, self.region, self.client = secure, region, Client(self)
         self.more = dict(environment, MINIO_SITE_REGION=region)
@@ -70,7 +71,7 @@ class MinioServer(Broker):
         return dict(os.environ, HOME=self.dir, MINIO_ROOT_USER=self.USER, MINIO_ROOT_PASSWORD=self.PASSWORD, MINIO_BROWSER="off", MINIO_CI_CD="1", **self.more)
 
     def command(self):
-        return [os.path.join(ROOT, "build", "minio", "minio"), "server", "--quiet", "--address", f"127.0.0.1:{self.port}",
+        return [self.program, "server", "--quiet", "--address", f"127.0.0.1:{self.port}",
                 *(["--certs-dir", os.path.join(self.dir, "certs")] if self.secure else []), os.path.join(self.dir, "data")]
 
     def ready(self):

@@ -19,7 +19,7 @@ import xml.etree.ElementTree
 import xml.sax.saxutils
 
 from brokers import Broker, answers
-from harness import ROOT, free_port
+from harness import ROOT, free_port, installed
 from test_services import Server, aws_signature
 
 
@@ -448,7 +448,7 @@ class Moto(Sqs):
     """From `make build/moto/.installed`. Keeps nothing over a restart."""
 
     def command(self):
-        return [os.path.join(ROOT, "build", "moto", "env", "bin", "python"), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        return [installed("moto", "env", "bin", "python"), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
 
     def start(self):
         super().start()
@@ -465,7 +465,7 @@ class Azurite(Broker):
         return dict(os.environ, AZURITE_ACCOUNTS=f"{self.ACCOUNT}:{self.KEY}")
 
     def command(self):
-        return ["node", os.path.join(ROOT, "build", "azurite", "node_modules", "azurite", "dist", "src", "queue", "main.js"), "--silent",
+        return ["node", installed("azurite", "node_modules", "azurite", "dist", "src", "queue", "main.js"), "--silent",
                 "--skipApiVersionCheck", "--disableTelemetry", "--queueHost", "127.0.0.1", "--queuePort", str(self.port), "--location", self.dir]
 
     def call(self, method, path, query="", body=b"", over=None):
@@ -494,7 +494,7 @@ class PubSub(Broker):
         self.control = free_port()
 
     def command(self):
-        return [os.path.join(ROOT, "build", "pubsub", "pstest"), str(self.port), str(self.control)]
+        return [installed("pubsub", "pstest"), str(self.port), str(self.control)]
 
     def ready(self):
         return super().ready() and answers(self.control)
