@@ -75,6 +75,11 @@ size_t http_req_args(const struct http_req *r, const struct http_header **out);
 void *http_req_route_arg(const struct http_req *r); /* what its handler is called with */
 str http_req_peer(const struct http_req *r); /* "127.0.0.1:51234", "unix" */
 bool http_req_is_unix(const struct http_req *r);
+/*
+ * Calls gone(arg) once, later, if the client leaves while the request waits for its answer, which is to be given all the same: for who could save
+ * himself work by that. Noticed within a second or two; who says that he sends nothing more has left.
+ */
+void http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg);
 
 /* Adds a header to the answer; before http_reply. `name` is a literal; a value with a line break is left out. */
 void http_reply_header(struct http_req *r, const char *name, str value);

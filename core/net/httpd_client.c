@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections: who is idle or slow for too long is closed, and who has gone is noticed. */
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "core/net/httpd_impl.h"
@@ -10,6 +11,13 @@ int
 httpd_socket_of(struct MHD_Connection *conn)
 {
 	return mhd.get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+bool
+httpd_has_left(struct MHD_Connection *conn)
+{
+	struct pollfd p = { .fd = httpd_socket_of(conn), .events = POLLRDHUP };
+	return poll(&p, 1, 0) > 0;
 }
 
 static void
@@ -23,6 +31,7 @@ on_sweep(uv_timer_t *t)
 			shutdown(httpd_socket_of(c->conn), SHUT_RDWR); /* libmicrohttpd sees the end and closes */
 		}
 	httpd_check_streams(h);
+	httpd_check_requests(h);
 	if (list_empty(&h->clients))
 		uv_timer_stop(t);
 }

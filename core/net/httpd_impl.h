@@ -86,6 +86,8 @@ struct http_req {
 	size_t vars_n, headers_n, args_n;
 	bool begun, dispatched, suspended, too_large, postponed;
 	bool answered;  /* the handler is done with it */
+	void (*gone)(void *arg); /* to be told if the client leaves meanwhile; NULL: nobody */
+	void *gone_arg;
 	VEC(struct http_header) reply_headers;
 	struct MHD_Response *response;
 	int status;
@@ -150,6 +152,10 @@ void httpd_on_completed(void *cls, struct MHD_Connection *conn, void **req, enum
 /* Takes the response; the request goes on. */
 void httpd_set_response(struct http_req *r, int status, const char *content_type, struct MHD_Response *response);
 void httpd_req_free(struct http_req *r);
+/* Whether the client has closed his side: while a connection is suspended nobody else looks. */
+bool httpd_has_left(struct MHD_Connection *conn);
+/* Who wants to know it is told that his client has gone. */
+void httpd_check_requests(struct httpd *h);
 void httpd_end_requests(struct httpd *h);
 
 /* ---- httpd_stream.c ------------------------------------------------------------------------------------------------ */

@@ -266,6 +266,26 @@ resume(struct http_req *r)
 	httpd_run_soon(r->httpd);
 }
 
+/* ---- a client that leaves -------------------------------------------------------------------------------------- */
+
+void
+http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg)
+{
+	r->gone = gone;
+	r->gone_arg = arg;
+}
+
+void
+httpd_check_requests(struct httpd *h)
+{
+	LIST_EACH(&h->requests, struct http_req, link, r)
+		if (r->gone && r->suspended && !r->answered && httpd_has_left(r->conn)) {
+			void (*gone)(void *arg) = r->gone;
+			r->gone = NULL;
+			gone(r->gone_arg);
+		}
+}
+
 /* ---- answering ------------------------------------------------------------------------------------------------- */
 
 void

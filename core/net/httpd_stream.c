@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers that have no end yet: what is written waits here until the client takes it. */
-#include <poll.h>
-
 #include "core/net/httpd_impl.h"
 
 #define STREAM_MAX ((size_t)4 << 20)  /* bytes queued for a slow reader */
@@ -110,8 +108,7 @@ http_stream_end(struct http_stream *st)
 static void
 check_stream(struct http_stream *st)
 {
-	struct pollfd p = { .fd = st->suspended ? httpd_socket_of(st->conn) : -1, .events = POLLRDHUP };
-	if (!st->suspended || poll(&p, 1, 0) <= 0)
+	if (!st->suspended || !httpd_has_left(st->conn))
 		return;
 	st->gone = true;
 	stream_wake(st);

@@ -28,6 +28,7 @@ struct fixture {
 	bool overflowed;
 	sem_t ready, go, sent;
 	int handled_before, most_in_turn;
+	int left; /* clients that went while their requests waited */
 };
 
 /* ---- clients ------------------------------------------------------------------------------------------------- */
@@ -480,6 +481,51 @@ a_client_may_go_before_its_answer(void **state)
 }
 
 static void
+note_left(void *arg)
+{
+	((struct fixture *)arg)->left++;
+}
+
+/* Sends its request and hangs up when the handler has it. */
+static void
+send_and_leave(struct client *c)
+{
+	int fd = dial(c);
+	send_all(fd, c->request);
+	sem_wait(&c->f->go);
+	close(fd);
+}
+
+static void
+who_waits_is_told_that_the_client_left(void **state)
+{
+	struct fixture *f = *state;
+	sem_init(&f->go, 0, 0);
+	struct client stays = { .f = f, .talk = talk_once, .port = httpd_port(f->httpd), .request = S("GET /wait HTTP/1.1\r\n" CLOSE "\r\n") };
+	start_client(&stays);
+	while (f->waiting_n < 1)
+		loop_turn(f->loop, 1000);
+	struct client leaves = { .f = f, .talk = send_and_leave, .port = stays.port, .request = stays.request };
+	start_client(&leaves);
+	while (f->waiting_n < 2)
+		loop_turn(f->loop, 1000);
+	for (int i = 0; i < 2; i++)
+		http_req_on_gone(f->waiting[i], note_left, f);
+	sem_post(&f->go);
+	while (!f->left)
+		loop_turn(f->loop, 1000);
+	finish_client(&leaves);
+	for (int i = 0; i < 2; i++)
+		http_reply(f->waiting[i], 200, "text/plain", S("hello"));
+	finish_client(&stays);
+	assert_non_null(strstr(stays.answer.p, "hello"));
+	assert_int_equal(f->left, 1);
+	free(stays.answer.p);
+	free(leaves.answer.p);
+	sem_destroy(&f->go);
+}
+
+static void
 stopping_answers_503_and_leaves_requests_valid(void **state)
 {
 	struct fixture *f = *state;
@@ -750,6 +796,7 @@ main(void)
 		WITH_SERVER(a_handler_may_answer_later), WITH_SERVER(a_turn_handles_some_of_many),
 		WITH_SERVER(a_refused_body_may_be_answered_later),
 		WITH_SERVER(a_client_may_go_before_its_answer),
+		WITH_SERVER(who_waits_is_told_that_the_client_left),
 		WITH_SERVER(stopping_answers_503_and_leaves_requests_valid),
 		WITH_SERVER(a_stream_flows_and_ends),
 		WITH_SERVER(a_stream_learns_that_its_client_left),
