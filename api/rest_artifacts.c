@@ -20,6 +20,7 @@ struct wanted {
 	str file;          /* beneath it */
 	str ns, key;       /* where it was found */
 	const struct val *place;
+	struct giving *giving; /* who brings it; NULL: nobody now */
 };
 
 /* ---- answering ----------------------------------------------------------------------------------------------------- */
@@ -51,11 +52,11 @@ last_part(str path)
 	return str_slice(path, from, path.n);
 }
 
-/* What Argo's server sends with artifacts. */
+/* What Argo's server sends with artifacts: no script runs, and pictures of the same folder are seen. */
 static void
 guard(struct http_req *r)
 {
-	http_reply_header(r, "Content-Security-Policy", S("sandbox; base-uri 'none'; default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'"));
+	http_reply_header(r, "Content-Security-Policy", S("sandbox allow-same-origin; base-uri 'none'; default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'"));
 	http_reply_header(r, "X-Frame-Options", S("SAMEORIGIN"));
 	http_reply_header(r, "X-Content-Type-Options", S("nosniff"));
 }
@@ -92,6 +93,7 @@ static void
 given(void *arg, int fd, const struct val *answer, const struct err *e)
 {
 	struct wanted *w = arg;
+	w->giving = NULL;
 	if (e)
 		rest_fail(w->req, e);
 	else
@@ -127,6 +129,8 @@ send_index(struct wanted *w, const struct val *answer, const struct val *names)
 	buf_add(&b, S("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>Index of "));
 	xml_escape(&b, http_req_path(w->req));
 	buf_add(&b, S("</title></head><body>\n<ul>\n"));
+	if (w->file.n)
+		buf_add(&b, S("<li><a href=\"..\">..</a></li>\n"));
 	for (uint32_t i = 0; i < names->n; i++)
 		add_name(&b, names, i);
 	buf_add(&b, S("</ul>\n"));
@@ -137,22 +141,64 @@ send_index(struct wanted *w, const struct val *answer, const struct val *names)
 	http_reply(w->req, 200, "text/html; charset=utf-8", buf_str(&b));
 }
 
+static bool
+has_name(const struct val *names, str name)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (str_eq(val_get_str(&names->items[i], "name"), name))
+			return true;
+	return false;
+}
+
+static void
+send_elsewhere(struct wanted *w, str where)
+{
+	http_reply_header(w->req, "Location", where);
+	http_reply(w->req, 307, NULL, S(""));
+}
+
+/* A folder, as argo-server shows it: by its index.html, if there is one. */
+static void
+send_folder(struct wanted *w, const struct val *answer, const struct val *names)
+{
+	if (!str_ends(http_req_path(w->req), S("/"))) /* else its links would lead beside it */
+		send_elsewhere(w, arena_fmt(http_req_arena(w->req), "%.*s/", STR_ARG(last_part(http_req_raw_path(w->req)))));
+	else if (has_name(names, S("index.html")))
+		send_elsewhere(w, S("index.html"));
+	else
+		send_index(w, answer, names);
+}
+
+static void bring(struct wanted *w, bool list);
+
 static void
 listed(void *arg, int fd UNUSED, const struct val *answer, const struct err *e)
 {
 	struct wanted *w = arg;
 	const struct val *names = val_get(answer, S("names"));
-	if (e) {
+	w->giving = NULL;
+	if (e)
 		rest_fail(w->req, e);
-	} else if (!val_is(names, VAL_LIST) || !names->n) {
-		const struct object_wanted o = { w->ns, http_req_var(w->req, "artifact"), w->place, false };
-		executor_give_object(w->api->env.executor, &o, http_req_arena(w->req), given, w);
-	} else if (!str_ends(http_req_path(w->req), S("/"))) { /* else its links would lead beside it */
-		http_reply_header(w->req, "Location", arena_fmt(http_req_arena(w->req), "%.*s/", STR_ARG(last_part(http_req_raw_path(w->req)))));
-		http_reply(w->req, 307, NULL, S(""));
-	} else {
-		send_index(w, answer, names);
-	}
+	else if (!val_is(names, VAL_LIST) || !names->n)
+		bring(w, false);
+	else
+		send_folder(w, answer, names);
+}
+
+static void
+client_left(void *arg)
+{
+	struct wanted *w = arg;
+	if (w->giving)
+		executor_stop_giving(w->giving);
+}
+
+static void
+bring(struct wanted *w, bool list)
+{
+	const struct object_wanted o = { w->ns, http_req_var(w->req, "artifact"), w->place, list };
+	http_req_on_gone(w->req, client_left, w);
+	w->giving = executor_give_object(w->api->env.executor, &o, http_req_arena(w->req), list ? listed : given, w);
 }
 
 /* ---- finding ----------------------------------------------------------------------------------------------------------- */
@@ -184,8 +230,7 @@ have_workflow(struct wanted *w, const struct val *workflow)
 	struct val *place = ARENA_NEW(a, struct val);
 	*place = val_copy(a, &of.place);
 	w->place = place;
-	const struct object_wanted o = { w->ns, name, place, w->index };
-	executor_give_object(w->api->env.executor, &o, a, w->index ? listed : given, w);
+	bring(w, w->index);
 }
 
 static void

@@ -16,7 +16,28 @@ struct giving {
 	const char *into;
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e);
 	void *arg;
+	struct child *child; /* NULL: it cannot even begin */
+	struct err problem;
+	bool stopped;
 };
+
+static const char *
+scratch_of(const struct giving *g)
+{
+	return arena_fmt(g->arena, "%s.scratch", g->into).p;
+}
+
+/* What it leaves: one file, or, where it was ended, whatever it had made by then. */
+static void
+clean_up(const struct giving *g)
+{
+	if (!g->stopped) {
+		files_remove(g->into);
+		return;
+	}
+	folder_remove(g->x, g->into);
+	folder_remove(g->x, scratch_of(g));
+}
 
 static int
 open_given(const struct giving *g, struct err *e)
@@ -41,11 +62,28 @@ ended(void *arg, const struct child_end *end, const struct err *failure)
 		err_set(&e, one && val_is_true(val_get(one, S("missing"))) ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%.*s", STR_ARG(problem));
 	else if (!g->list)
 		fd = open_given(g, &e);
-	files_remove(g->into); /* one file */
+	clean_up(g);
 	g->done(g->arg, fd, e.code ? NULL : one, e.code ? &e : NULL);
 }
 
+/* Later, as the end of a process is. */
+static void
+not_begun(void *arg)
+{
+	struct giving *g = arg;
+	g->done(g->arg, -1, NULL, &g->problem);
+}
+
 void
+executor_stop_giving(struct giving *g)
+{
+	if (!g->child)
+		return;
+	g->stopped = true;
+	child_stop(g->child);
+}
+
+struct giving *
 executor_give_object(struct executor *x, const struct object_wanted *w, struct arena *a,
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e), void *arg)
 {
@@ -54,11 +92,10 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	struct val_map item = { 0 }, m = { 0 };
 	struct val_list items = { 0 };
 	struct val place;
-	struct err e = { 0 };
-	*g = (struct giving){ x, a, w->list, arena_fmt(a, "%s/.give-%u", x->tasks_path, ++serial).p, done, arg };
-	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &e) < 0) {
-		done(arg, -1, NULL, &e);
-		return;
+	*g = (struct giving){ .x = x, .arena = a, .list = w->list, .into = arena_fmt(a, "%s/" GIVEN "/%u", x->tasks_path, ++serial).p, .done = done, .arg = arg };
+	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &g->problem) < 0) {
+		loop_defer(x->loop, not_begun, g);
+		return g;
 	}
 	val_map_add(&item, S("name"), val_str(w->name));
 	val_map_add(&item, S("place"), place);
@@ -67,10 +104,11 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	val_map_add(&m, S("do"), val_cstr(w->list ? "list" : "give"));
 	val_map_add(&m, S("parent"), val_int(getpid()));
 	val_map_add(&m, S("into"), val_cstr(g->into));
-	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s.scratch", g->into)));
+	val_map_add(&m, S("scratch"), val_cstr(scratch_of(g)));
 	val_map_add(&m, S("bytes"), val_int(x->settings->artifact_size << 20));
 	val_map_add(&m, S("files"), val_int(x->settings->artifact_files));
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
-	transfer_run(x, true, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);
+	g->child = transfer_run(x, true, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);
+	return g;
 }

@@ -268,6 +268,9 @@ struct child *transfer_run(struct executor *x, bool outside, str job, size_t ans
 /* What it said into *answer, in `a`, a list; or why it said nothing: absent, if it did. */
 str transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer);
 
+/* ---- artifact_give.c */
+#define GIVEN ".given" /* in the folder of tasks: what is brought for who looks from outside */
+
 /* ---- artifact_place.c */
 /* A place of a workflow in `ns` as its driver gets it, in `a`. ERR_NOT_FOUND: a secret or its key. */
 int artifact_place_resolve(const struct executor *x, str ns, const struct val *place, struct arena *a, struct val *out, struct err *e) MUST_CHECK;

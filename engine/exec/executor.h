@@ -97,15 +97,18 @@ void executor_remove_objects(struct executor *x, struct lying *list, size_t n, s
 /*
  * An object for who looks at it from outside: its bytes as they are, of a folder all of it in a tar with gzip (`packed` in the answer is true), as a file that has no
  * name any more; or, with `list`, the objects beneath (`names` and `more`, engine/artifact/helper/helper.h), and fd is -1. done(arg) runs later, on the loop, and owns fd. What is made
- * for it is in `a`. ERR_NOT_FOUND: there is none; ERR_UNAVAILABLE: its place says no.
+ * for it is in `a`. ERR_NOT_FOUND: there is none; ERR_UNAVAILABLE: its place says no. What is returned names it until done() has begun.
  */
 struct object_wanted {
 	str ns, name;
 	const struct val *place;
 	bool list;
 };
-void executor_give_object(struct executor *x, const struct object_wanted *w, struct arena *a,
+struct giving;
+struct giving *executor_give_object(struct executor *x, const struct object_wanted *w, struct arena *a,
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e), void *arg);
+/* Nobody wants it any more: its process ends; done() comes, later, with ERR_UNAVAILABLE. */
+void executor_stop_giving(struct giving *g);
 /* Removes what the step of one pod left, its log too, on a pool thread. */
 void executor_remove_pod(struct executor *x, str ns, str workflow, str pod);
 size_t executor_running(const struct executor *x);

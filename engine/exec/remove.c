@@ -197,5 +197,9 @@ empty_folder(struct executor *x, const char *name, struct err *e)
 int
 removed_open(struct executor *x, struct err *e)
 {
-	return empty_folder(x, REMOVED, e) < 0 ? -1 : empty_folder(x, TASK_AHEAD, e);
+	static const char *const folders[] = { REMOVED, TASK_AHEAD, GIVEN };
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		if (empty_folder(x, folders[i], e) < 0)
+			return -1;
+	return 0;
 }

@@ -5,7 +5,9 @@ import http.client
 import io
 import json
 import os
+import socket
 import tarfile
+import threading
 
 from harness import TestCase, until
 
@@ -29,13 +31,15 @@ spec:
     container:
       image: busybox
       command: [sh, -ec]
-      args: ["mkdir -p /tmp/tree/sub; echo 1 >/tmp/tree/one; echo 2 >'/tmp/tree/sub/<b>two'; printf 'a file' >/tmp/file; echo '<script>' >/tmp/page.html"]
+      args: ["mkdir -p /tmp/tree/sub; echo 1 >/tmp/tree/one; echo 2 >'/tmp/tree/sub/<b>two'; printf 'a file' >/tmp/file; echo x >/tmp/gone; echo '<script>' >/tmp/page.html; mkdir -p /tmp/site/deep; echo start >/tmp/site/index.html; echo x >/tmp/site/deep/index.html.txt"]
     outputs:
       artifacts:
       - {name: tar, path: /tmp/tree}
       - {name: tree, path: /tmp/tree, archive: {none: {}}}
       - {name: file, path: /tmp/file, archive: {none: {}}}
       - {name: page, path: /tmp/page.html, archive: {none: {}}}
+      - {name: site, path: /tmp/site, archive: {none: {}}}
+      - {name: gone, path: /tmp/gone, archive: {none: {}}, artifactGC: {strategy: OnWorkflowCompletion}}
       - {name: absent, path: /tmp/absent, optional: true}
   - name: take
     inputs:
@@ -54,6 +58,11 @@ class Api(TestCase):
         self.w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(self.name)), 120, "its end")
         self.assertEqual(self.w["status"]["phase"], "Succeeded", self.w["status"])
         self.nodes = {n["displayName"]: i for i, n in self.w["status"]["nodes"].items()}
+        until(self.gone, 120, "the artifact to go that goes with the end")
+
+    def gone(self):
+        outputs = self.d.get(self.name)["status"]["nodes"][self.nodes["make"]]["outputs"]["artifacts"]
+        return next(a for a in outputs if a["name"] == "gone").get("deleted")
 
     def fetch(self, path, token=True):
         c = http.client.HTTPConnection("127.0.0.1", self.d.port, timeout=60)
@@ -101,10 +110,28 @@ class Api(TestCase):
         self.assertEqual(self.files("tree", "/sub/%3Cb%3Etwo")[2], b"2\n")
         self.assertEqual(self.files("tree", "/one", kind="archived-workflows")[2], b"1\n")
 
+    def test_a_folder_with_an_index_of_its_own(self):
+        self.assertEqual(self.files("site")[1]["location"], "site/")
+        status, headers, _ = self.files("site", "/")
+        self.assertEqual((status, headers["location"]), (307, "index.html"))
+        self.assertEqual(self.files("site", "/index.html")[2], b"start\n")
+        self.assertEqual(self.files("site", "/deep")[1]["location"], "deep/")
+        status, headers, body = self.files("site", "/deep/")
+        self.assertEqual(status, 200)
+        self.assertIn(b'<a href="..">..</a>', body)
+        self.assertNotIn(b'href=".."', self.files("tree", "/")[2])
+
+    def test_what_went_by_gc_is_not_found(self):
+        status, _, body = self.artifact("gone")
+        self.assertEqual((status, json.loads(body)["message"]), (404, 'the artifact "gone" was deleted'))
+        self.assertEqual(self.artifact("file")[0], 200)
+
     def test_what_is_shown_can_run_nothing(self):
         status, headers, body = self.files("page")
         self.assertEqual((status, headers["content-type"], body), (200, "text/html; charset=utf-8", b"<script>\n"))
-        self.assertTrue(headers["content-security-policy"].startswith("sandbox; "))
+        self.assertEqual(headers["content-security-policy"],
+                         "sandbox allow-same-origin; base-uri 'none'; default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'")
+        self.assertEqual(self.files("tree", "/")[1]["content-security-policy"], headers["content-security-policy"])
         self.assertEqual((headers["x-frame-options"], headers["x-content-type-options"]), ("SAMEORIGIN", "nosniff"))
 
     def test_refusals(self):
@@ -134,7 +161,7 @@ class Api(TestCase):
         out = os.path.join(self.directory, "out")
         self.d.cli("cp", self.name, out)
         path = os.path.join(out, "default", self.name, self.nodes["make"], "outputs")
-        self.assertEqual(sorted(os.listdir(path)), ["file", "page", "tar", "tree"])
+        self.assertEqual(sorted(os.listdir(path)), ["file", "page", "site", "tar", "tree"])
         with open(os.path.join(path, "file", "file"), encoding="ascii") as f:
             self.assertEqual(f.read(), "a file")
         self.d.cli("cp", self.name, out, "--artifact-name", "file", "--path", "{artifactName}-here")
@@ -142,3 +169,48 @@ class Api(TestCase):
         wrong = self.d.cli("cp", self.name, out, "--path", "../{artifactName}", check=False)
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("leads out of", wrong.stderr)
+
+
+class Leaving(TestCase):
+    """A download takes as long as its place wants: here one that answers the step, and then nobody any more."""
+
+    def serve(self):
+        while True:
+            try:
+                c = self.place.accept()[0]
+            except OSError:
+                return
+            asked = c.recv(65536)
+            if self.hangs.is_set():
+                self.held.append(c)
+            else:
+                c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n" + (b"" if asked.startswith(b"HEAD") else b"text"))
+                c.close()
+
+    def setUp(self):
+        super().setUp()
+        self.hangs, self.held = threading.Event(), []
+        self.place = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.place.close)
+        self.addCleanup(self.place.shutdown, socket.SHUT_RDWR)
+        threading.Thread(target=self.serve, daemon=True).start()
+        self.d = self.daemon({})
+        url = f"http://127.0.0.1:{self.place.getsockname()[1]}/file"
+        flow = ("{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {generateName: slow-}, spec: {entrypoint: main, templates: [{name: main, inputs: "
+                "{artifacts: [{name: file, path: /tmp/f, http: {url: '%s'}}]}, container: {image: busybox, command: [cat, /tmp/f]}}]}}" % url)
+        self.name = self.d.cli("submit", "-", "-o", "name", data=flow).stdout.strip()
+        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(self.name)), 120, "its end")
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        self.hangs.set()
+
+    def test_who_leaves_ends_what_he_asked_for(self):
+        for base in (f"/input-artifacts/default/{self.name}/{self.name}/file", f"/artifact-files/default/workflows/{self.name}/{self.name}/inputs/file"):
+            c = http.client.HTTPConnection("127.0.0.1", self.d.port, timeout=60)
+            c.request("GET", base, headers={"Authorization": "Bearer " + self.d.token})
+            until(lambda: self.held, 120, "the helper to ask")
+            c.close()
+            asker = self.held.pop()
+            asker.settimeout(120)
+            self.assertEqual(asker.recv(1), b"")  # it has ended, and its connections with it
+            asker.close()
+            until(lambda: not os.listdir(os.path.join(self.d.state, "tasks", ".given")), 120, "its files to go")
