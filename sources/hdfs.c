@@ -3,6 +3,7 @@
  * hdfs: changes of files in HDFS (spec events 1.C3). A directory and all below it is listed again and again over WebHDFS, one call at a time:
  * sources/hdfs_walk.h. What is there at the very first look is announced, as in Argo; after a restart only what changed.
  */
+#include "core/net/webhdfs.h"
 #include "sources/check.h"
 #include "sources/hdfs_walk.h"
 #include "sources/lookup.h"
@@ -32,13 +33,6 @@ struct hdfs_source {
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
-/* Ports of the name node's own protocol, which Argo speaks. */
-static bool
-is_rpc(str address)
-{
-	return str_ends(address, S(":8020")) || str_ends(address, S(":9000"));
-}
-
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -49,9 +43,8 @@ check(void *obj, const struct val *in, struct decode *c)
 	source_check_watch(s->directory, s->path, s->path_regexp, in, c);
 	source_need_list(s->addresses.n, in, c, "addresses");
 	for (size_t i = 0; i < s->addresses.n; i++)
-		if (is_rpc(s->addresses.p[i]))
-			decode_warn(c, in, "addresses", "%.*s looks like the name node's RPC port: write the address of its WebHDFS, such as "
-				"http://namenode:9870", STR_ARG(s->addresses.p[i]));
+		if (webhdfs_is_rpc(s->addresses.p[i]))
+			decode_warn(c, in, "addresses", WEBHDFS_NOT_RPC, STR_ARG(s->addresses.p[i]));
 	if (!s->hdfs_user.n && !s->krb_c_cache_secret && !s->krb_keytab_secret)
 		decode_error(c, in, NULL, "either hdfsUser, krbCCacheSecret or krbKeytabSecret is required");
 	if (s->krb_keytab_secret) {

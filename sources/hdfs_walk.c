@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/hdfs_walk.h"
 
-#include "core/net/sigv4.h"
+#include "core/net/webhdfs.h"
 
 #define TIMEOUT_MS 30000
 
@@ -51,21 +51,6 @@ fail(struct hdfs_walk *w, enum err_code code, const char *what)
 
 /* ---- an answer ------------------------------------------------------------------------------------------------------ */
 
-static str
-text_of(const struct val *v, str member)
-{
-	const struct val *x = val_get(v, member);
-	return val_is(x, VAL_STR) ? val_text(x) : S("");
-}
-
-static int64_t
-number_of(const struct val *v, str member)
-{
-	const struct val *x = val_get(v, member);
-	int64_t n = 0;
-	return x && val_to_i64(x, &n) ? n : 0;
-}
-
 /* "755" as bits; what is none is 0. */
 static uint32_t
 permissions(str octal)
@@ -87,8 +72,8 @@ is_on_the_way(const struct hdfs_place *p, str directory)
 static int
 take_status(struct hdfs_walk *w, const struct val *status, struct err *e)
 {
-	str base = w->directories.p[w->at], suffix = text_of(status, S("pathSuffix"));
-	bool is_directory = str_eq(text_of(status, S("type")), S("DIRECTORY"));
+	str base = w->directories.p[w->at], suffix = webhdfs_text(status, "pathSuffix");
+	bool is_directory = webhdfs_is_directory(status);
 	if (watch_look_count(w->seen, e) < 0)
 		return -1;
 	if (!suffix.n || str_find_char(suffix, '/', 0) != SIZE_MAX)
@@ -102,19 +87,12 @@ take_status(struct hdfs_walk *w, const struct val *status, struct err *e)
 	if (rc <= 0)
 		return rc;
 	struct watch_seen seen = { .name = name, .complete = is_directory ? WATCH_COMPLETE : WATCH_NOT_SURE };
-	seen.stamp = (struct watch_stamp){ .id = (uint64_t)number_of(status, S("fileId")), .mode = permissions(text_of(status, S("permission"))) };
+	seen.stamp = (struct watch_stamp){ .id = (uint64_t)webhdfs_number(status, "fileId"), .mode = permissions(webhdfs_text(status, "permission")) };
 	if (!is_directory) {
-		seen.stamp.size = number_of(status, S("length"));
-		seen.stamp.mtime = number_of(status, S("modificationTime"));
+		seen.stamp.size = webhdfs_number(status, "length");
+		seen.stamp.mtime = webhdfs_number(status, "modificationTime");
 	}
 	return watch_look_add(w->seen, &seen, e);
-}
-
-static const struct val *
-list_of(const struct val *v, str outer, str inner)
-{
-	const struct val *x = val_get(val_get(v, outer), inner);
-	return val_is(x, VAL_LIST) ? x : NULL;
 }
 
 /* 1: there is more of this directory; 0: that was all. */
@@ -125,18 +103,14 @@ take_listing(struct hdfs_walk *w, str body, struct err *e)
 	struct val v;
 	if (json_read(a, body, &v, e) < 0)
 		return err_wrap(e, "the answer");
-	const struct val *part = val_get(&v, S("DirectoryListing"));
-	const struct val *statuses = part ? list_of(val_get(part, S("partialListing")), S("FileStatuses"), S("FileStatus")) :
-	                                    list_of(&v, S("FileStatuses"), S("FileStatus"));
+	str after;
+	const struct val *statuses = webhdfs_listing(&v, &after);
 	if (!statuses)
 		return err_set(e, ERR_INVALID, "the answer is no listing of WebHDFS");
-	str last = STR_NONE;
-	for (size_t i = 0; i < statuses->n; i++) {
+	for (size_t i = 0; i < statuses->n; i++)
 		if (take_status(w, &statuses->items[i], e) < 0)
 			return -1;
-		last = text_of(&statuses->items[i], S("pathSuffix"));
-	}
-	w->after = part && last.n && number_of(part, S("remainingEntries")) > 0 ? arena_dup(w->arena, last) : STR_NONE;
+	w->after = after.p ? arena_dup(w->arena, after) : STR_NONE;
 	return w->after.p != NULL;
 }
 
@@ -170,31 +144,23 @@ ask_another(struct hdfs_walk *w, const struct err *e)
 	ask(w);
 }
 
-/* The exception that a name node names in its answer. */
 static void
 refused(struct hdfs_walk *w, const struct http_answer *ans)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct val v = { 0 };
-	struct err ours, e;
-	const struct val *x = json_read(a, ans->body, &v, &ours) == 0 ? val_get(&v, S("RemoteException")) : NULL;
-	str kind = text_of(x, S("exception")), said = text_of(x, S("message"));
-	str line = str_cut(&said, '\n');
-	const char *text = arena_fmt(a, "%d %.*s%s%.*s", ans->status, STR_ARG(kind), line.n ? ": " : "", STR_ARG(str_slice(line, 0, 200))).p;
-	if (str_eq(kind, S("StandbyException")) || ans->status >= 500) {
-		err_set(&e, ERR_UNAVAILABLE, "hdfs at %.*s: %s", STR_ARG(w->place->addresses.p[w->place->active]), text);
+	struct webhdfs_refusal r;
+	struct err e;
+	webhdfs_refusal(ans, a, &r);
+	if (r.code == ERR_UNAVAILABLE) {
+		err_set(&e, r.code, "hdfs at %.*s: %.*s", STR_ARG(w->place->addresses.p[w->place->active]), STR_ARG(r.text));
 		ask_another(w, &e);
-	} else if (ans->status == 404 && w->at && str_eq(kind, S("FileNotFoundException"))) {
+	} else if (r.code == ERR_NOT_FOUND && w->at) {
 		go_on(w); /* it went while we walked */
 	} else if (ans->status == 400 && !w->place->whole) {
 		w->place->whole = true; /* a server older than 2.8 does not know the operation */
 		ask(w);
-	} else if (ans->status == 404) {
-		fail(w, str_eq(kind, S("FileNotFoundException")) ? ERR_NOT_FOUND : ERR_INVALID, text);
-	} else if (ans->status == 401) {
-		fail(w, ERR_UNAUTHENTICATED, "401: the server wants a login, and Kerberos is not served");
 	} else {
-		fail(w, ans->status == 403 ? ERR_DENIED : ERR_INVALID, text);
+		fail(w, r.code, r.code == ERR_UNAUTHENTICATED ? "401: the server wants a login, and Kerberos is not served" : r.text.p);
 	}
 }
 
@@ -230,19 +196,11 @@ ask(struct hdfs_walk *w)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	const struct hdfs_place *p = w->place;
-	str address = p->addresses.p[p->active], directory = w->directories.p[w->at];
-	while (address.n && str_ends(address, S("/")))
-		address.n--;
-	struct buf url CLEANUP(free_buf) = { 0 };
-	buf_addf(&url, "%s%.*s/webhdfs/v1", str_find(address, S("://"), 0) == SIZE_MAX ? "http://" : "", STR_ARG(address));
-	str path = arena_fmt(a, "%.*s%s%.*s", STR_ARG(p->directory), str_ends(p->directory, S("/")) || !directory.n ? "" : "/", STR_ARG(directory));
-	buf_add(&url, sigv4_encode(a, path, true));
-	buf_add(&url, p->whole ? S("?op=LISTSTATUS") : S("?op=LISTSTATUS_BATCH"));
-	if (p->user.n)
-		buf_addf(&url, "&user.name=%.*s", STR_ARG(sigv4_encode(a, p->user, false)));
-	if (w->after.p)
-		buf_addf(&url, "&startAfter=%.*s", STR_ARG(sigv4_encode(a, w->after, false)));
-	struct http_call call = { .method = S("GET"), .url = buf_str(&url), .timeout_ms = TIMEOUT_MS, .max_response = HDFS_ANSWER_MAX };
+	str directory = w->directories.p[w->at];
+	struct webhdfs_op op = { "GET", p->whole ? "LISTSTATUS" : "LISTSTATUS_BATCH", .query = { { S("startAfter"), w->after } }, .query_n = w->after.p != NULL };
+	op.path = arena_fmt(a, "%.*s%s%.*s", STR_ARG(p->directory), str_ends(p->directory, S("/")) || !directory.n ? "" : "/", STR_ARG(directory));
+	str url = webhdfs_url(p->addresses.p[p->active], &op, p->user, a);
+	struct http_call call = { .method = S("GET"), .url = url, .timeout_ms = TIMEOUT_MS, .max_response = WEBHDFS_ANSWER_MAX };
 	httpc_send(w->client, &call, on_answer, w);
 }
 

@@ -9,10 +9,7 @@
 #include "core/net/httpc.h"
 #include "sources/watch.h"
 
-enum {
-	HDFS_DIRECTORIES_MAX = 20000,
-	HDFS_ANSWER_MAX = 16 << 20, /* bytes; an answer has at most 1,000 names from servers that list in parts */
-};
+enum { HDFS_DIRECTORIES_MAX = 20000 };
 
 /* Constant while a walk goes on, but for what it learns. */
 struct hdfs_place {

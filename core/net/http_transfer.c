@@ -17,6 +17,7 @@
 /* ---- trying again -------------------------------------------------------------------------------------------------- */
 
 struct tries {
+	const struct http_transfer *t;
 	unsigned left;
 	unsigned wait_ms;
 };
@@ -24,7 +25,7 @@ struct tries {
 static struct tries
 tries_of(const struct http_transfer *t)
 {
-	return (struct tries){ t->tries ? t->tries : TRIES, WAIT_MS };
+	return (struct tries){ t, t->tries ? t->tries : TRIES, WAIT_MS };
 }
 
 static void
@@ -37,8 +38,11 @@ sleep_ms(unsigned ms)
 
 /* What a server says of itself, not of the request. */
 static bool
-is_passing(int status)
+is_passing(const struct http_transfer *t, const struct http_answer *ans)
 {
+	int status = ans->status;
+	if (t->passing && t->passing(t->arg, ans))
+		return true;
 	return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
@@ -57,7 +61,7 @@ asked_to_wait(const struct http_answer *ans)
 static bool
 another(struct tries *t, const struct http_answer *ans, const struct err *e)
 {
-	bool passing = ans ? is_passing(ans->status) : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
+	bool passing = ans ? is_passing(t->t, ans) : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
 	if (!passing || --t->left == 0)
 		return false;
 	unsigned asked = ans ? asked_to_wait(ans) : 0;
@@ -159,9 +163,27 @@ begin_anew(struct download *d, str etag)
 	return 0;
 }
 
+/* What comes is the rest, as it was asked for. */
+static int
+read_rest(struct download *d, const struct http_answer *head)
+{
+	int64_t n;
+	bool known = str_to_i64(http_answer_header(head, "Content-Length"), &n) && n >= 0;
+	uint64_t total = known ? d->have + (uint64_t)n : UNKNOWN;
+	d->skip = 0;
+	if (known && d->total != UNKNOWN && total != d->total) {
+		(void)set_back(d);
+		return err_set(&d->err, ERR_UNAVAILABLE, "it was changed while it was read");
+	}
+	d->total = known ? total : d->total;
+	return 0;
+}
+
 static int
 read_head(struct download *d, int status, const struct http_answer *head)
 {
+	if (d->t->offsets && status == 200)
+		return read_rest(d, head);
 	str etag = http_answer_header(head, "ETag"), length = http_answer_header(head, "Content-Length");
 	uint64_t from = 0, total = UNKNOWN;
 	int64_t n;
@@ -267,7 +289,7 @@ http_download(struct http_session *s, const struct http_transfer *t, int fd, str
 		if (rc == 1 && lost_its_rest(&d, out))
 			rc = err_set(e, ERR_UNAVAILABLE, "it was changed while it was read");
 		if (rc < 0 && d.moved)
-			tries = (struct tries){ t->tries ? t->tries : TRIES_BEGUN, WAIT_MS };
+			tries = (struct tries){ t, t->tries ? t->tries : TRIES_BEGUN, WAIT_MS };
 	} while (rc && another(&tries, rc < 0 ? NULL : out, e));
 	return rc < 0 ? -1 : 0;
 }

@@ -23,6 +23,9 @@ struct http_transfer {
 	 */
 	int (*request)(void *arg, uint64_t from, str etag, struct arena *a, struct http_call *call, struct err *e);
 	void *arg;
+	/* An answer that may be another one the next time, beside 408, 429 and 5xx; may be NULL. */
+	bool (*passing)(void *arg, const struct http_answer *ans);
+	bool offsets;     /* the request itself says where the rest begins, instead of Range: an answer with 200 is what lies behind `from` */
 	void (*moved)(void *arg, uint64_t bytes); /* so many more; may be NULL */
 	void *moved_arg;
 	unsigned tries;   /* of requests that brought nothing; 0: 5, of a download that has begun 8. One that got further than any before gives all of them back. Between them 0.2 s and doubling, to 10 s */

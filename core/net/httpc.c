@@ -528,8 +528,8 @@ set_peer(struct call *c, const struct http_call *call)
 	}
 	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, call->max_redirects ? 1L : 0L);
 	curl->easy_setopt(c->easy, CURLOPT_MAXREDIRS, (long)call->max_redirects);
-	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, call->tls_only ? "https" : "http,https");
+	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, call->tls_only ? "https" : "http,https");
 }
 
 int

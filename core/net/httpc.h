@@ -21,6 +21,7 @@ struct http_call {
 	int64_t timeout_ms;    /* 0: 60 s */
 	size_t max_response;   /* 0: 16 MiB; a larger answer is ERR_LIMIT */
 	unsigned max_redirects; /* 0: none are followed */
+	bool tls_only;         /* no redirect leads to plain HTTP, and neither does the URL */
 	bool insecure;         /* do not verify the peer's certificate */
 	str ca_pem, cert_pem, key_pem;
 	str user, password;    /* basic auth, if user is present */

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """For each kind of event source what an entry of a manifest needs, as it stands: its counterpart at the address it has, its secrets, and what makes an event
 of it. Peers of the tests' own stand for what is not to be had: the APIs of the forges and services (forge.py), nsqd (nsq_server.py), Service Bus
-(queues.py), a name node (test_source_hdfs.py); mosquitto for emitter.io, Apache Kafka for Event Hubs, moto, Azurite and pstest for AWS, Azure and Google:
+(queues.py), a name node (webhdfs.py); mosquitto for emitter.io, Apache Kafka for Event Hubs, moto, Azurite and pstest for AWS, Azure and Google:
 these services' names lead to them, over TLS."""
 import base64
 import getpass
 import hashlib
 import hmac
 import http.client
-import http.server
 import json
 import os
 import re
 import subprocess
-import threading
 import time
 import urllib.parse
 
+import webhdfs
 from brokers import Broker, Kafka, Mosquitto, Nats, Rabbit, Redis
 from forge import Forge, Hooks
 from harness import until
@@ -26,7 +25,6 @@ from private_world import World
 from queues import Azurite, Moto, PubSub, ServiceBusPeer, ask
 from source_case import MqttPublisher
 from test_services import Server
-from test_source_hdfs import Tree
 from test_source_objects import FLOW, Eventing
 
 MARK = "marker-of-the-test"
@@ -367,12 +365,9 @@ def sftp(stage, entry):
 
 
 def hdfs(stage, entry):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tree)
-    server.calls, server.part, server.standby, server.old, server.denies, server.down = [], 1000, False, False, "", False
     directory = entry["directory"].rstrip("/")
     parts = directory.split("/")[1:]
-    server.files = {"/" + "/".join(parts[:i + 1]): ["DIRECTORY", i + 1, 0, 1, "755"] for i in range(len(parts))}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = webhdfs.start({"/" + "/".join(parts[:i + 1]): ["DIRECTORY", i + 1, 0, 1, "755"] for i in range(len(parts))})
     for address in entry["addresses"]:
         stage.at(address, server.server_port, 9870)
     name = file_name(entry)

@@ -148,7 +148,8 @@ struct ours {
 	const char *method;
 	uint64_t moved;
 	unsigned tries, redirects;
-	bool if_match;
+	bool if_match, offsets;
+	bool (*passing)(void *arg, const struct http_answer *ans);
 	int fd;
 	struct http_answer ans;
 	struct err err;
@@ -160,7 +161,7 @@ request(void *arg, uint64_t from, str etag, struct arena *a, struct http_call *c
 	struct ours *o = arg;
 	struct http_header *h = ARENA_ARRAY(a, struct http_header, 2);
 	size_t n = 0;
-	if (from)
+	if (from && !o->offsets)
 		h[n++] = (struct http_header){ S("Range"), arena_fmt(a, "bytes=%llu-", (unsigned long long)from) };
 	if (from && etag.p)
 		h[n++] = (struct http_header){ o->if_match ? S("If-Match") : S("If-Range"), etag };
@@ -179,7 +180,8 @@ count(void *arg, uint64_t bytes)
 static struct http_transfer
 transfer(struct ours *o)
 {
-	return (struct http_transfer){ .request = request, .arg = o, .moved = count, .moved_arg = o, .tries = o->tries };
+	return (struct http_transfer){ .request = request, .arg = o, .moved = count, .moved_arg = o, .tries = o->tries, .offsets = o->offsets,
+		.passing = o->passing };
 }
 
 static int
@@ -243,6 +245,49 @@ a_download_goes_on_where_it_broke_off(void **state)
 	assert_null(strstr(o->peer.heard[0].head, "Range"));
 	assert_non_null(strstr(o->peer.heard[1].head, "Range: bytes=150000-\r\n"));
 	assert_non_null(strstr(o->peer.heard[1].head, "If-Range: \"one\"\r\n"));
+}
+
+/* WebHDFS: the request has the offset in it, and the answer with the rest is 200. */
+static void
+a_download_by_offsets_goes_on(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "200 OK", NULL, 0, HALF, BYTES, 0, 0 }, { "200 OK", NULL, HALF, BYTES - HALF, BYTES - HALF, 0, 0 } };
+	o->offsets = true;
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 2);
+	expect_file(o, 0);
+	assert_int_equal(o->moved, BYTES);
+}
+
+/* The rest is longer than it was: another file. All of it comes again. */
+static void
+a_download_by_offsets_of_another_file_begins_anew(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "200 OK", NULL, 0, HALF, BYTES + 7, 0, 0 }, { "200 OK", NULL, HALF, BYTES - HALF, BYTES - HALF, 1, 0 },
+		{ "200 OK", NULL, 0, BYTES, BYTES, 1, 0 } };
+	o->offsets = true;
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 3);
+	expect_file(o, 1);
+}
+
+static bool
+is_teapot(void *arg UNUSED, const struct http_answer *ans)
+{
+	return ans->status == 418;
+}
+
+static void
+who_asks_knows_what_passes(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "418 Short and stout", NULL, 0, 5, 5, 0, 0 }, { "200 OK", NULL, 0, BYTES, BYTES, 0, 0 } };
+	o->passing = is_teapot;
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 2);
+	expect_file(o, 0);
 }
 
 /* As often as it likes, if each time something comes. */
@@ -538,6 +583,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(a_download_goes_on_where_it_broke_off),
+		WITH(a_download_by_offsets_goes_on),
+		WITH(a_download_by_offsets_of_another_file_begins_anew),
+		WITH(who_asks_knows_what_passes),
 		WITH(a_download_in_many_pieces_ends),
 		WITH(a_server_without_ranges_begins_anew),
 		WITH(a_server_that_never_gets_further_is_given_up),
