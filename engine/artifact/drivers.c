@@ -3,7 +3,7 @@
 #include "engine/artifact/driver.h"
 
 static const struct artifact_driver *const drivers[] = { &artifact_local, &artifact_s3, &artifact_gcs, &artifact_azure, &artifact_oss, &artifact_git,
-	&artifact_http, &artifact_artifactory };
+	&artifact_http, &artifact_artifactory, &artifact_hdfs };
 
 const struct artifact_driver *
 artifact_driver_named(str name)

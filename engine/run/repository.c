@@ -64,6 +64,9 @@ check(const struct val *location, struct err *e)
 	if (rc == 0 && !artifact_location_complete(location))
 		rc = err_set(e, ERR_INVALID, "artifactRepository: its place is not complete: s3 and oss need endpoint and bucket, gcs bucket, azure endpoint "
 			"and container, hdfs addresses, artifactory repoURL and usernameSecret");
+	str path = val_get_str(val_get(location, S("hdfs")), "path");
+	if (rc == 0 && path.n && !str_starts(path, S("/")))
+		rc = err_set(e, ERR_INVALID, "artifactRepository: hdfs.pathFormat must begin with a slash, as in /argo/{{workflow.name}}/{{pod.name}}");
 	diags_free(&d);
 	return rc;
 }

@@ -4,6 +4,7 @@
  * kept as values: what serves them decodes them.
  */
 #include "config/kube.h"
+#include "core/net/webhdfs.h"
 #include "engine/spec/spec.h"
 
 /* ---- parameters --------------------------------------------------------------------------------------------- */
@@ -90,14 +91,41 @@ static const struct schema git_schema = { "GitArtifact", "A clone of a git repos
 		KEY_OF_SECRET("usernameSecret", "User name, for http and https."),
 	{ 0 } } };
 
-static const struct schema hdfs_schema = { "HDFSArtifact", "A file of HDFS.", 0, (const struct field[]){
-	FIELD_AS("addresses", FIELD_STRS, LATER, .doc = "Addresses of the name nodes."), TEXT("dataTransferProtection",
-		"Protection of the transfer."), FLAG("force", "Overwrite what is there."),
-	TEXT("hdfsUser", "User without Kerberos."), KEY_OF_SECRET("krbCCacheSecret", "Kerberos credential cache."),
-	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, 0, .schema = &config_map_ref_schema, .doc = "krb5.conf."),
-	KEY_OF_SECRET("krbKeytabSecret", "Kerberos key table."), TEXT("krbRealm", "Kerberos realm."),
-		TEXT("krbServicePrincipalName", "Principal of the service."),
-	TEXT("krbUsername", "Kerberos user."), TEXT("path", "Path of the file."), { 0 } } };
+static const char *const protections[] = { "", "authentication", "integrity", "privacy", NULL };
+
+#define NO_KERBEROS .hint = "Kerberos is not served: give hdfsUser, and the address of a gateway (HttpFS, Knox) that logs in"
+
+static void
+check_hdfs(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	const struct val *list = val_get(in, S("addresses"));
+	str protection = val_get_str(in, "dataTransferProtection");
+	bool sealed = str_eq(protection, S("integrity")) || str_eq(protection, S("privacy"));
+
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		struct val one = val_resolve(&list->items[i]);
+		str address = one.kind == VAL_STR ? val_text(&one) : S("");
+
+		if (webhdfs_is_rpc(address))
+			decode_warn(c, in, "addresses", WEBHDFS_NOT_RPC, STR_ARG(address));
+		if (sealed && !str_starts(address, S("https://")) && !str_starts(address, S("{{")))
+			decode_error(c, in, "dataTransferProtection", "%.*s over WebHDFS is TLS: write https:// before %.*s in addresses",
+				STR_ARG(protection), STR_ARG(address));
+	}
+}
+
+static const struct schema hdfs_schema = { "HDFSArtifact", "A file or folder of HDFS, over WebHDFS.", 0, (const struct field[]){
+	LIST("addresses", "Addresses of WebHDFS, the name nodes' or an HttpFS's: `host:port` or a URL; the first that answers and is active is asked."),
+	FIELD_AS("dataTransferProtection", FIELD_STR, 0, .choices = protections, .doc = "`integrity` and `privacy`: all addresses must be https, and no "
+		"redirect may lead to http."),
+	FLAG("force", "Replace what is there; else that is an error, unless it has the same bytes."), TEXT("hdfsUser", "User without Kerberos."),
+	FIELD_AS("krbCCacheSecret", FIELD_OBJ_, LATER, .schema = &secret_ref_schema, .doc = "Kerberos credential cache.", NO_KERBEROS),
+	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, LATER, .schema = &config_map_ref_schema, .doc = "krb5.conf.", NO_KERBEROS),
+	FIELD_AS("krbKeytabSecret", FIELD_OBJ_, LATER, .schema = &secret_ref_schema, .doc = "Kerberos key table.", NO_KERBEROS),
+	FIELD_AS("krbRealm", FIELD_STR, LATER, .doc = "Kerberos realm.", NO_KERBEROS),
+	FIELD_AS("krbServicePrincipalName", FIELD_STR, LATER, .doc = "Principal of the service.", NO_KERBEROS),
+	FIELD_AS("krbUsername", FIELD_STR, LATER, .doc = "Kerberos user.", NO_KERBEROS),
+	TEXT("path", "Path of the file or folder; absolute."), { 0 } }, check_hdfs };
 
 static const struct schema header_schema = { "Header", "A header of the request.", 0, (const struct field[]){
 	MUST("name", "Header name."), FIELD_AS("value", FIELD_STR, REQ | EMPTY_OK, .doc = "Header value."), { 0 } } };
@@ -221,7 +249,7 @@ const struct schema artifact_gc_schema = { "WorkflowLevelArtifactGC", "When the 
 		.doc = "An object of Google Cloud Storage."), \
 	FIELD_AS("git", FIELD_OBJ_, 0, .one_of = "location", .schema = &git_schema, \
 		.doc = "A clone of a repository."), \
-	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file of HDFS."), \
+	FIELD_AS("hdfs", FIELD_OBJ_, 0, .one_of = "location", .schema = &hdfs_schema, .doc = "A file or folder of HDFS."), \
 	FIELD_AS("http", FIELD_OBJ_, 0, .one_of = "location", .schema = &http_artifact_schema, \
 		.doc = "A file of a web server."), \
 	FIELD_AS("oss", FIELD_OBJ_, 0, .one_of = "location", .schema = &oss_schema, \

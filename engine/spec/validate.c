@@ -224,6 +224,8 @@ check_artifact_location(struct check *k, const struct artifact *art, const char 
 	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' &&
 		!check_has_tag(val_get_str(hdfs, "path")))
 		check_fail(k, val_get(hdfs, S("path")), "%s.hdfs.path must be an absolute file path", where);
+	if (val_get(hdfs, S("addresses")) && !val_get_str(hdfs, "hdfsUser").n && !val_get(hdfs, S("krbCCacheSecret")) && !val_get(hdfs, S("krbKeytabSecret")))
+		check_fail(k, hdfs, "either %s.hdfs.hdfsUser, %s.hdfs.krbCCacheSecret or %s.hdfs.krbKeytabSecret is required", where, where, where);
 }
 
 static void

@@ -39,7 +39,7 @@ class Clouds(TestCase):
     def helper(self, what, place, key="k", environment=None, files=None, packing="none", **more):
         """What tidegate-artifact says of one item: its problem, or None."""
         (driver, fields), = place.items()
-        fields = dict(fields, **{"blob" if driver == "azure" else "key": key})
+        fields = dict(fields, **{{"azure": "blob", "hdfs": "path"}.get(driver, "key"): key})
         item = dict({"name": "a", "place": {driver: fields}, "packing": packing}, **more)
         if what == "save":
             item["from"], item["file"] = os.path.join(self.directory, "kept"), "out"
@@ -57,30 +57,30 @@ class Clouds(TestCase):
         with open(path.rstrip("/"), "rb") as f:
             return f.read()
 
-    def there_and_back(self, driver, place, secret, key="key", environment=None):
+    def there_and_back(self, driver, place, secret, key="key", environment=None, root=""):
         with unittest.mock.patch.dict(os.environ, environment or {}):
             d = self.daemon({"secrets.yaml": SECRET.format(secret=secret)})
-        text = THERE_AND_BACK.format(place=place, megabytes=MEGABYTES, files=FILES).replace("s3: {", driver + ": {").replace(', key: "', f', {key}: "')
+        text = THERE_AND_BACK.format(place=place, megabytes=MEGABYTES, files=FILES).replace("s3: {", driver + ": {").replace(', key: "', f', {key}: "{root}')
         name = d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
         w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 400, "its end")
         nodes = {n["displayName"]: n for n in w["status"]["nodes"].values()}
         self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in nodes.values()])
         self.assertEqual(nodes["look"]["outputs"]["result"].split("\n"), expected(MEGABYTES, FILES))
 
-    def small_things(self, place, environment=None):
+    def small_things(self, place, environment=None, root="", missing="404"):
         """A tree, odd names, nothing at all, what is not there, and that it goes."""
-        files = {"": b"", "a": b"1", "sub dir/b+c &%é": b"2" * 3000}
-        self.assertIsNone(self.helper("save", place, files={"": b"", **{}}, key="empty", environment=environment))
-        self.assertIsNone(self.helper("fetch", place, key="empty", environment=environment))
+        files, tree = {"": b"", "a": b"1", "sub dir/b+c &%é": b"2" * 3000}, root + "a/tree"
+        self.assertIsNone(self.helper("save", place, files={"": b"", **{}}, key=root + "empty", environment=environment))
+        self.assertIsNone(self.helper("fetch", place, key=root + "empty", environment=environment))
         self.assertEqual(self.came(), b"")
         del files[""]
-        self.assertIsNone(self.helper("save", place, files=files, key="a/tree", environment=environment))
-        self.assertIsNone(self.helper("fetch", place, key="a/tree", environment=environment))
+        self.assertIsNone(self.helper("save", place, files=files, key=tree, environment=environment))
+        self.assertIsNone(self.helper("fetch", place, key=tree, environment=environment))
         self.assertEqual([self.came(n) for n in files], list(files.values()))
-        self.assertIsNone(self.helper("remove", place, key="a/tree", environment=environment))
-        self.assertIsNone(self.helper("remove", place, key="a/tree", environment=environment))
-        self.assertIn("404", self.helper("fetch", place, key="a/tree", environment=environment))
-        self.assertIsNone(self.helper("fetch", place, key="a/tree", environment=environment, optional=True))
+        self.assertIsNone(self.helper("remove", place, key=tree, environment=environment))
+        self.assertIsNone(self.helper("remove", place, key=tree, environment=environment))
+        self.assertIn(missing, self.helper("fetch", place, key=tree, environment=environment))
+        self.assertIsNone(self.helper("fetch", place, key=tree, environment=environment, optional=True))
 
     def refused(self, problem, *words, secret):
         for word in words:
