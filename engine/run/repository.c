@@ -76,6 +76,7 @@ repository_location(const struct val *repo, struct arena *a, struct val *out, st
 {
 	const struct val *logs = val_get(repo, S("archiveLogs"));
 	struct val_map m = { 0 };
+	str strange = STR_NONE;
 	if (!val_is(repo, VAL_MAP))
 		return err_set(e, ERR_INVALID, "artifactRepository: an object is expected");
 	for (uint32_t i = 0; i < repo->n; i++) {
@@ -86,13 +87,15 @@ repository_location(const struct val *repo, struct arena *a, struct val *out, st
 		if (f)
 			val_map_add(&m, str_c(f->name), location_of(f, &repo->members[i].value, a));
 		else if (!str_eq(val_key(&repo->members[i]), S("archiveLogs")))
-			return err_set(e, ERR_INVALID, "artifactRepository: %.*s is no place that artifacts can be saved in", STR_ARG(val_key(&repo->members[i])));
+			strange = val_key(&repo->members[i]);
 	}
 	bool place = m.v.n;
 	if (logs)
 		val_map_add(&m, S("archiveLogs"), *logs);
 	*out = val_map_end(&m, a);
 	*out = schema_resolve(&artifact_location_schema, a, out);
+	if (strange.p)
+		return err_set(e, ERR_INVALID, "artifactRepository: %.*s is no place that artifacts can be saved in", STR_ARG(strange));
 	return place ? check(out, e) : 0; /* none: the one on this machine */
 }
 
@@ -105,14 +108,16 @@ ref_text(str ns, str map, str key, struct arena *a)
 	return arena_fmt(a, "%.*s%s%.*s#%.*s", STR_ARG(ns), ns.n ? "/" : "", STR_ARG(map), STR_ARG(key));
 }
 
-/* {"ref": what the status shows, "location": ...}. */
+/* {"ref": what the status shows, "location": ...}. The reference ends here, whatever comes of it. */
 static int
 found(struct val_map *ref, const struct val *repo, struct arena *a, const struct val **out, struct err *e)
 {
 	struct val_map m = { 0 };
 	struct val location;
-	if (repository_location(repo, a, &location, e) < 0)
+	if (repository_location(repo, a, &location, e) < 0) {
+		(void)val_map_end(ref, a);
 		return -1;
+	}
 	val_map_add(ref, S("artifactRepository"), *repo);
 	val_map_add(&m, S("ref"), val_map_end(ref, a));
 	val_map_add(&m, S("location"), location);
@@ -155,10 +160,14 @@ in_map(struct run *r, str ns, str map, str key, const struct val **out, struct e
 	struct err why;
 	if (!text.p)
 		return 0;
-	val_map_add(&ref, S("configMap"), val_str(arena_dup(r->arena, map)));
-	val_map_add(&ref, S("key"), val_str(arena_dup(r->arena, key)));
-	val_map_add(&ref, S("namespace"), val_str(arena_dup(r->arena, ns)));
-	if (read_text(text, r->arena, &repo, &why) < 0 || found(&ref, repo, r->arena, out, &why) < 0)
+	int rc = read_text(text, r->arena, &repo, &why);
+	if (rc == 0) {
+		val_map_add(&ref, S("configMap"), val_str(arena_dup(r->arena, map)));
+		val_map_add(&ref, S("key"), val_str(arena_dup(r->arena, key)));
+		val_map_add(&ref, S("namespace"), val_str(arena_dup(r->arena, ns)));
+		rc = found(&ref, repo, r->arena, out, &why);
+	}
+	if (rc < 0)
 		return err_set(e, ERR_INVALID, "failed to unmarshall config map key \"%.*s\" for artifact repository ref \"%.*s\": %s", STR_ARG(key),
 			STR_ARG(ref_text(ns, map, key, r->tmp)), why.msg);
 	return 1;
