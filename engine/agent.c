@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A task is decided (agent_start), released when that is on disk, waits until fewer than AGENT_REQUESTS_MAX are under way,
- * begins (which is written down first), is sent, and ends with its answer.
+ * begins (which is written down first), is sent, and ends with its answer. A data template is a question to a helper, which
+ * may be asked as often as one likes.
  */
 #include "engine/agent.h"
 
@@ -15,11 +16,14 @@ enum { REDIRECTS_MAX = 10 }; /* as Go's client */
 
 struct request {
 	struct link link; /* in agent.waiting, from its release until it begins */
-	struct agent *agent;
+	struct agent *agent; /* NULL: it is gone, and a child that makes data is not yet */
 	struct arena *arena; /* of everything below */
 	str key, ns, workflow, node_id;
 	struct http_request spec;
-	bool begun; /* counts in agent.open */
+	const struct agent_data *data; /* in place of `spec` */
+	struct child *child;           /* makes the data */
+	bool begun;   /* counts in agent.open */
+	bool stopped; /* of data: its end is on the way */
 };
 
 struct agent {
@@ -104,7 +108,10 @@ take(struct agent *g, const struct task_spec *t)
 	rq->workflow = arena_dup(a, t->workflow);
 	rq->node_id = arena_dup(a, t->node_id);
 	rq->key = make_key(a, t->ns, t->workflow, t->node_id);
-	rq->spec = copy_spec(a, t->tmpl->http);
+	if (t->tmpl->data)
+		rq->data = agent_data_copy(a, t);
+	else
+		rq->spec = copy_spec(a, t->tmpl->http);
 	map_put(&g->requests, rq->key, rq);
 	return rq;
 }
@@ -116,7 +123,9 @@ drop(struct request *rq)
 	list_del(&rq->link);
 	map_del(&g->requests, rq->key);
 	g->open -= rq->begun;
-	arena_free(rq->arena);
+	rq->agent = NULL;
+	if (!rq->child)
+		arena_free(rq->arena);
 }
 
 /* The result may lie in the request's arena. */
@@ -188,11 +197,45 @@ answered(void *arg, const struct http_answer *ans, const struct err *e)
 }
 
 static void
+made(void *arg, str text, const struct err *e)
+{
+	struct request *rq = arg;
+	struct task_result result;
+	rq->child = NULL;
+	if (!rq->agent) {
+		arena_free(rq->arena);
+		return;
+	}
+	agent_data_judge(rq->arena, text, e, &result);
+	end(rq, &result);
+}
+
+static void
+make_data(struct request *rq)
+{
+	struct agent *g = rq->agent;
+	struct data_wanted wanted;
+	struct err e;
+	if (agent_data_wanted(rq->arena, rq->ns, rq->data, &wanted, &e) == 0)
+		rq->child = g->env.make_data(g->env.arg, &wanted, rq->arena, made, rq, &e);
+	if (!rq->child)
+		made(rq, STR_NONE, &e);
+}
+
+static void
 ask(struct request *rq)
 {
 	struct agent *g = rq->agent;
 	struct http_call call;
 	struct err e;
+	if (rq->stopped) {
+		end_with(rq, PHASE_FAILED, "stopped before it was sent");
+		return;
+	}
+	if (rq->data) {
+		make_data(rq);
+		return;
+	}
 	if (make_call(rq, &call, &e)) {
 		end_with(rq, PHASE_ERROR, e.msg);
 		return;
@@ -251,7 +294,7 @@ pump(struct agent *g)
 bool
 agent_takes(const struct task_spec *t)
 {
-	return t->tmpl->type == TEMPLATE_HTTP;
+	return t->tmpl->type == TEMPLATE_HTTP || t->tmpl->type == TEMPLATE_DATA;
 }
 
 void
@@ -279,7 +322,7 @@ taken_up(void *arg)
 	arena_free(x->arena);
 	if (!rq)
 		return;
-	if (is_idempotent(rq->spec.method)) {
+	if (rq->data || is_idempotent(rq->spec.method)) {
 		ask(rq);
 		return;
 	}
@@ -319,6 +362,12 @@ agent_kill(struct agent *g, str ns, str workflow, str node_id)
 	struct request *rq = find(g, ns, workflow, node_id);
 	if (!rq)
 		return false;
+	if (rq->data && rq->begun) { /* a pod, to the run, which waits for its end */
+		rq->stopped = true;
+		if (rq->child)
+			child_stop(rq->child);
+		return true;
+	}
 	if (g->httpc)
 		httpc_forget(g->httpc, rq);
 	drop(rq);

@@ -622,6 +622,13 @@ request_begins(void *arg, str ns, str workflow, str node_id, void (*go)(void *ar
 	return true;
 }
 
+static struct child *
+data_wanted(void *arg, const struct data_wanted *w, struct arena *a, void (*done)(void *arg, str text, const struct err *e), void *done_arg, struct err *e)
+{
+	struct engine *g = arg;
+	return executor_make_data(g->executor, w, a, done, done_arg, e);
+}
+
 static void
 task_progress_came(void *arg, const struct task_id *id, str text)
 {
@@ -654,7 +661,8 @@ engine_new(struct loop *l, struct store *s, struct objects *objects, const struc
 	g->scratch = arena_new();
 	g->metrics = custom_metrics_new(settings->metrics_ttl.ns);
 	g->grants = grants_new(g);
-	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .end = request_ended, .arg = g };
+	struct agent_env env = { .loop = l, .objects = objects, .begin = request_begins, .make_data = data_wanted, .end = request_ended,
+		.arg = g };
 	g->agent = agent_new(&env);
 	g->admission = admission_new(g);
 	g->next_id = 1;

@@ -109,6 +109,17 @@ struct giving *executor_give_object(struct executor *x, const struct object_want
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e), void *arg);
 /* Nobody wants it any more: its process ends; done() comes, later, with ERR_UNAVAILABLE. */
 void executor_stop_giving(struct giving *g);
+/*
+ * The list that a data template makes: the keys of the objects at `place`, each beginning with `under` in place of its key, after the expressions (a list of texts) were
+ * applied. done(arg) runs later, on the loop, with the list as JSON in `a`, or with why there is none; it can be ended by child_stop() until then. NULL: ERR_NOT_FOUND, a
+ * secret of the place.
+ */
+struct data_wanted {
+	str ns, under;
+	const struct val *place, *expressions;
+};
+struct child *executor_make_data(struct executor *x, const struct data_wanted *w, struct arena *a, void (*done)(void *arg, str text, const struct err *e), void *arg,
+	struct err *e);
 /* Removes what the step of one pod left, its log too, on a pool thread. */
 void executor_remove_pod(struct executor *x, str ns, str workflow, str pod);
 size_t executor_running(const struct executor *x);

@@ -22,13 +22,18 @@ logs_wanted(const struct run *r, const struct val *own)
 }
 
 static bool
+is_without_place(const struct val *artifact)
+{
+	enum artifact_place p = artifact ? artifact_place(artifact, NULL) : ARTIFACT_RAW;
+	return p == ARTIFACT_NOWHERE || p == ARTIFACT_BY_KEY;
+}
+
+static bool
 any_without_place(const struct val *list)
 {
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
-		enum artifact_place p = artifact_place(&list->items[i], NULL);
-		if (p == ARTIFACT_NOWHERE || p == ARTIFACT_BY_KEY)
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
+		if (is_without_place(&list->items[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -57,7 +62,8 @@ archive_put(struct run *r, struct arena *a, struct processed *p, struct scope *x
 		p->body = val_set(a, p->body, S("archiveLocation"), val_set(a, own, S("archiveLogs"), &keep));
 		return 0;
 	}
-	bool needed = any_without_place(val_get(p->inputs, S("artifacts"))) || any_without_place(val_path(p->body, "outputs.artifacts"));
+	bool needed = any_without_place(val_get(p->inputs, S("artifacts"))) || any_without_place(val_path(p->body, "outputs.artifacts")) ||
+		is_without_place(val_path(p->body, "data.source.artifactPaths"));
 	if (!logs && (!needed || !location(r)))
 		return 0;
 	v = of_repository(r, a, x, logs, e);

@@ -335,6 +335,7 @@ begin_body(struct run *r, struct call *c, const struct def *d, const struct proc
 	case TEMPLATE_CONTAINER:
 	case TEMPLATE_CONTAINER_SET:
 	case TEMPLATE_SCRIPT:
+	case TEMPLATE_DATA:
 	case TEMPLATE_HTTP:
 		return pod_begin(r, c, d, p);
 	case TEMPLATE_SUSPEND:

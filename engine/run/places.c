@@ -40,15 +40,22 @@ is_empty(const struct val *v)
 	return !v || v->kind == VAL_NULL || (v->kind == VAL_STR && !val_text(v).n) || ((v->kind == VAL_LIST || v->kind == VAL_MAP) && !v->n);
 }
 
+/* All that is needed but the key. */
 static bool
-is_complete(const struct location *l, const struct val *place)
+is_complete_around(const struct location *l, const struct val *place)
 {
 	if (str_eq(str_c(l->name), S("local")))
 		return false; /* where that is only the machine knows */
 	for (size_t i = 0; i < ARRAY_LEN(l->needs) && l->needs[i]; i++)
 		if (is_empty(val_get(place, str_c(l->needs[i]))))
 			return false;
-	return !l->key || !is_empty(val_get(place, str_c(l->key)));
+	return true;
+}
+
+static bool
+is_complete(const struct location *l, const struct val *place)
+{
+	return is_complete_around(l, place) && (!l->key || !is_empty(val_get(place, str_c(l->key))));
 }
 
 /* Where the path of a URL begins, behind the slash. */
@@ -166,6 +173,33 @@ artifact_located(const struct val *artifact, const struct val *archive, str key,
 	val_map_add(&m, S("key"), val_str(key));
 	struct val local = val_map_end(&m, a);
 	return place_named("local", &local, a);
+}
+
+/* What the repository says, and over it what the artifact says. */
+static const struct val *
+laid_over(const struct val *around, const struct val *place, struct arena *a)
+{
+	for (uint32_t i = 0; i < place->n; i++)
+		around = val_set(a, around, val_key(&place->members[i]), &place->members[i].value);
+	return around;
+}
+
+int
+artifact_listed(const struct val *artifact, const struct val *archive, struct arena *a, struct val *out, str *key, struct err *e)
+{
+	const struct val *place, *around;
+	const struct location *l = find(artifact, &place), *of = archive_of(archive, &around);
+	str own = l ? key_of(l, place) : STR_NONE;
+	*key = own.p ? own : S("");
+	if (l && is_complete_around(l, place))
+		*out = place_named(l->name, place, a);
+	else if (l && l == of)
+		*out = place_named(l->name, laid_over(with_key(of, around, S(""), a), place, a), a);
+	else if (l && (key->n || !l->needs[0]))
+		*out = artifact_located(artifact, archive, *key, a);
+	else
+		return err_set(e, ERR_INVALID, "its location says neither where it is nor a key in the workflow's repository");
+	return 0;
 }
 
 /* ---- keys of outputs --------------------------------------------------------------------------------------------- */

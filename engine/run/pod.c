@@ -236,7 +236,7 @@ pod_begin(struct run *r, struct call *c, const struct def *d, const struct proce
 	work_set(n)->template_name = d->name;
 	if (!http)
 		n->pod = pod_name(r, r->arena, n->name, d->name);
-	work_set(n)->capture = http || is_captured(c);
+	work_set(n)->capture = http || p->tmpl->data || is_captured(c);
 	n->daemon = p->tmpl->daemon == TRI_TRUE;
 	if (p->tmpl->container_set)
 		containers_begin(r, n, p->tmpl->container_set);

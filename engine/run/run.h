@@ -164,6 +164,12 @@ bool artifact_location_complete(const struct val *archive);
  * {"key": ...}}. `key`: that of an artifact whose location is not complete. In `a`, sharing.
  */
 struct val artifact_located(const struct val *artifact, const struct val *archive, str key, struct arena *a);
+/*
+ * The place of what a data template lists, whose key may be empty, and that key as the manifest has it: its own if that says all but the key; else its own over the
+ * workflow's repository, if that is of the same kind (what Argo's drivers come to: theirs is the repository's, ListObjects gets the artifact); else the repository with
+ * its key. ERR_INVALID: none of these. In `a`, sharing.
+ */
+int artifact_listed(const struct val *artifact, const struct val *archive, struct arena *a, struct val *out, str *key, struct err *e) MUST_CHECK;
 /* The key of an output artifact of a pod: its own, or that of spec 2.19. In `a`. */
 str artifact_key(const struct val *artifact, const struct val *archive, str workflow, str pod, struct arena *a);
 /*

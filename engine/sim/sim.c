@@ -278,7 +278,7 @@ start_task(struct sim *x, const struct effect *ef)
 	note(x, "start", name, args);
 	if (++x->now_running > x->most)
 		x->most = x->now_running;
-	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http ||
+	if (!ef->task || !ef->task->tmpl || !(ef->task->tmpl->container || ef->task->tmpl->script || ef->task->tmpl->http || ef->task->tmpl->data ||
 						ef->task->tmpl->container_set))
 		buf_addf(&x->why, "  started without something to do: %.*s\n", STR_ARG(name));
 	struct sim_event *ev;

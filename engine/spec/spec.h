@@ -190,7 +190,8 @@ struct template {
 	struct suspend *suspend;
 	struct http_request *http;
 	struct container_set *container_set;
-	const struct val *resource, *data, *plugin; /* served by later issues */
+	const struct val *data;              /* DataSource and transformation, as they are */
+	const struct val *resource, *plugin; /* not served */
 	LIST_OF(struct container) init_containers, sidecars;
 	LIST_OF(struct host_alias) host_aliases;
 	str pod_spec_patch;
@@ -261,7 +262,7 @@ struct workflow_event_binding {
 };
 
 /* spec_args.c */
-extern const struct schema parameter_schema, artifact_schema, artifact_location_schema,
+extern const struct schema parameter_schema, artifact_schema, artifact_paths_schema, artifact_location_schema,
 	arguments_schema, inputs_schema, outputs_schema;
 /*
  * spec_container.c; container_schema has `name`, script_schema adds `source`, user_container_schema adds

@@ -302,8 +302,7 @@ check_artifact(void *obj UNUSED, const struct val *in, struct decode *c)
 			(long long)bits, (long long)bits);
 }
 
-const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact),
-	(const struct field[]){
+static const struct field artifact_fields[] = {
 	FIELD_AS("archive", FIELD_OBJ_, 0, .schema = &archive_schema, .doc = "How it is packed."),
 	FIELD_AS("artifactGC", FIELD_OBJ_, 0, .schema = &artifact_gc_one_schema, .doc = "When it is deleted."),
 	FIELD(struct artifact, deleted, "deleted", STATUS, .doc = "Set when it was deleted."),
@@ -321,7 +320,22 @@ const struct schema artifact_schema = { "Artifact", "A named file or directory."
 	FIELD(struct artifact, sub_path, "subPath", 0, .doc = "Path inside the artifact."),
 	LOCATION_ROWS,
 	FIELD_SRC(struct artifact, src),
-	{ 0 } }, check_artifact };
+	{ 0 } };
+
+const struct schema artifact_schema = { "Artifact", "A named file or directory.", sizeof(struct artifact), artifact_fields, check_artifact };
+
+/* Only where it lies counts: nothing is brought. */
+static void
+check_artifact_paths(void *obj UNUSED, const struct val *in, struct decode *c)
+{
+	static const char *const idle[] = { "archive", "artifactGC", "from", "fromExpression", "globalName", "mode", "optional", "path", "raw", "recurseMode", "subPath" };
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++)
+		if (val_get(in, str_c(idle[i])))
+			decode_warn(c, in, idle[i], "has no effect: keys are listed, and nothing is brought");
+}
+
+const struct schema artifact_paths_schema = { "ArtifactPaths", "Where the objects lie whose keys are listed. What an incomplete location does not say, the workflow's "
+	"repository does.", sizeof(struct artifact), artifact_fields, check_artifact_paths };
 
 /* ---- lists of them ------------------------------------------------------------------------------------------ */
 

@@ -214,8 +214,8 @@ static const struct schema http_schema = { "HTTP", "An HTTP request.", sizeof(st
 	{ 0 } }, check_http };
 
 static const struct schema data_source_schema = { "DataSource", "Where the data comes from.", 0, (const struct field[]){
-	FIELD_AS("artifactPaths", FIELD_OBJ_, 0, .schema = &artifact_schema,
-		.doc = "Keys of the objects at a location."), { 0 } } };
+	FIELD_AS("artifactPaths", FIELD_OBJ_, REQ, .schema = &artifact_paths_schema,
+		.doc = "Keys of the objects at a location: those beneath its key, or all of its bucket."), { 0 } } };
 
 static const struct schema transformation_schema = { "TransformationStep", "A change of the data.", 0,
 	(const struct field[]){
@@ -223,7 +223,7 @@ static const struct schema transformation_schema = { "TransformationStep", "A ch
 
 static const struct schema data_schema = { "Data", "A list made from what lies at a location.", 0,
 	(const struct field[]){
-	FIELD_AS("source", FIELD_OBJ_, 0, .schema = &data_source_schema, .doc = "Where it comes from."),
+	FIELD_AS("source", FIELD_OBJ_, REQ, .schema = &data_source_schema, .doc = "Where it comes from."),
 	FIELD_AS("transformation", FIELD_LIST_, 0, .schema = &transformation_schema, .doc = "Changes, in order."),
 		{ 0 } } };
 
@@ -350,8 +350,8 @@ const struct schema template_schema = { "Template",
 	FIELD_PTR(struct template, container_set, "containerSet", 0, &container_set_schema,
 		.doc = "Body: containers in one pod."),
 	FIELD_PTR(struct template, dag, "dag", 0, &dag_schema, .doc = "Body: tasks that wait for each other."),
-	FIELD(struct template, data, "data", LATER, .schema = &data_schema,
-		.doc = "Body: a list of what lies at a location."),
+	FIELD(struct template, data, "data", 0, .schema = &data_schema,
+		.doc = "Body: a list of what lies at a location, changed by expressions: its `outputs.result`, as JSON."),
 	FIELD_PTR(struct template, http, "http", 0, &http_schema, .doc = "Body: an HTTP request."),
 	FIELD(struct template, plugin, "plugin", LATER, .doc = "Body: whatever an executor plugin serves.",
 		.hint = "no executor plugins are run; write an http template that calls the service, or a container"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
- * takes them, give.c shows them. The job, JSON on standard input, since it has passwords in it:
+ * takes them, give.c shows them, data.c makes lists of them. The job, JSON on standard input, since it has passwords in it:
  *
  *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "uid": N, "gid": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
@@ -13,6 +13,8 @@
  *       the object as it is becomes FOLDER/0; many objects or a folder become a tar with gzip, and "packed" is true
  *   {"do": "list", ..., "items": [{name, place}, ...]}
  *       "names": [{name, bytes}, ...] of the objects beneath, without the key and its slash; "more": there are more than are told
+ *   {"do": "data", ..., "items": [{name, place, under, expressions}, ...]}
+ *       "result": the keys beneath, each beginning with `under`, as JSON, after the expressions of a data template were applied to them
  *
  * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list:
  * for each item {} or {"problem": TEXT}, with "missing" where it is not there. An optional artifact that is not there is none.
@@ -44,7 +46,15 @@ struct place {
 
 /* ---- place.c */
 int place_open(struct job *j, const struct val *item, struct place *p, struct err *e) MUST_CHECK;
+/* The same, and its key may be empty: to list all there is. */
+int place_open_all(struct job *j, const struct val *item, struct place *p, struct err *e) MUST_CHECK;
 void place_close(struct place *p);
+struct keys { /* a VEC */
+	str *p;
+	size_t n, cap;
+};
+/* What lies beneath its key; in the arena of its site. ERR_UNSUPPORTED: it cannot be listed; ERR_LIMIT: there are more than `max`. */
+int place_keys(struct place *p, size_t max, struct keys *out, struct err *e) MUST_CHECK;
 
 /* ---- fetch.c, save.c: one item, once */
 int fetch_item(struct job *j, const struct val *item, size_t i, struct err *e) MUST_CHECK;
@@ -53,6 +63,9 @@ int save_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
 /* ---- give.c: what it finds is added to the answer */
 int give_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
 int list_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
+
+/* ---- data.c */
+int data_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
 
 static inline bool
 item_is_packed(const struct val *item, const char *how)

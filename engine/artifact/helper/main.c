@@ -15,29 +15,15 @@
 #define JOB_MAX (64u << 20)
 #define TRIES 6u /* of an item whose place cannot be reached: after 1, 2, 4, 8 and 16 seconds */
 
-/* Keys beneath one, gathered before any goes. */
-struct beneath {
-	struct arena *arena;
-	VEC(str) keys;
-};
-
-static bool
-gather(void *arg, str key, uint64_t bytes UNUSED)
-{
-	struct beneath *b = arg;
-	*VEC_PUSH(&b->keys) = arena_dup(b->arena, key);
-	return true;
-}
-
+/* All are found before any goes. */
 static int
-remove_beneath(struct job *j, struct place *p, struct err *e)
+remove_beneath(struct place *p, struct err *e)
 {
-	struct beneath b = { .arena = j->arena };
-	str prefix = str_ends(p->key, S("/")) ? p->key : arena_fmt(j->arena, "%.*s/", STR_ARG(p->key));
-	int rc = p->driver->list ? p->driver->list(p->state, prefix, gather, &b, e) : 0;
-	for (size_t i = 0; rc == 0 && i < b.keys.n; i++)
-		rc = p->driver->remove(p->state, b.keys.p[i], e);
-	VEC_FREE(&b.keys);
+	struct keys keys = { 0 };
+	int rc = p->driver->list ? place_keys(p, SIZE_MAX, &keys, e) : 0;
+	for (size_t i = 0; rc == 0 && i < keys.n; i++)
+		rc = p->driver->remove(p->state, keys.p[i], e);
+	VEC_FREE(&keys);
 	return rc;
 }
 
@@ -49,7 +35,7 @@ remove_item(struct job *j, const struct val *item, struct err *e)
 	if (rc == 0 && !p.driver->remove)
 		rc = err_set(e, ERR_UNSUPPORTED, "nothing can be removed from %s", p.driver->name);
 	if (rc == 0)
-		rc = p.driver->remove(p.state, p.key, e) < 0 ? -1 : remove_beneath(j, &p, e);
+		rc = p.driver->remove(p.state, p.key, e) < 0 ? -1 : remove_beneath(&p, e);
 	place_close(&p);
 	return rc;
 }
@@ -64,6 +50,8 @@ once(struct job *j, str what, size_t i, const struct val *item, struct val_map *
 		return give_item(j, item, answer, e);
 	if (str_eq(what, S("list")))
 		return list_item(j, item, answer, e);
+	if (str_eq(what, S("data")))
+		return data_item(j, item, answer, e);
 	return str_eq(what, S("save")) ? save_item(j, item, e) : remove_item(j, item, e);
 }
 

@@ -28,7 +28,7 @@ decode(struct job *j, const struct val *v, struct val *out, struct err *e)
 }
 
 int
-place_open(struct job *j, const struct val *item, struct place *p, struct err *e)
+place_open_all(struct job *j, const struct val *item, struct place *p, struct err *e)
 {
 	const struct val *place = val_get(item, S("place"));
 	*p = (struct place){ .site = { .arena = j->arena, .scratch = j->scratch, .bytes = j->bytes, .objects = j->files } };
@@ -42,12 +42,51 @@ place_open(struct job *j, const struct val *item, struct place *p, struct err *e
 	if (!d)
 		return err_set(e, ERR_UNSUPPORTED, "artifacts in %.*s are not served yet", STR_ARG(name));
 	p->key = d->key ? val_get_str(whole, d->key) : STR_NONE;
-	if (d->key && !p->key.n)
-		return err_set(e, ERR_INVALID, "its place has no %s", d->key);
 	if (d->open(whole, &p->site, &p->state, e) < 0)
 		return -1;
 	p->driver = d;
 	return 0;
+}
+
+int
+place_open(struct job *j, const struct val *item, struct place *p, struct err *e)
+{
+	if (place_open_all(j, item, p, e) < 0)
+		return -1;
+	if (!p->driver->key || p->key.n)
+		return 0;
+	return err_set(e, ERR_INVALID, "its place has no %s", p->driver->key);
+}
+
+/* ---- what lies there ----------------------------------------------------------------------------------------------- */
+
+struct gathering {
+	struct arena *arena;
+	struct keys *keys;
+	size_t max;
+	bool more;
+};
+
+static bool
+gather(void *arg, str key, uint64_t bytes UNUSED)
+{
+	struct gathering *g = arg;
+	g->more = g->keys->n == g->max;
+	if (!g->more)
+		*VEC_PUSH(g->keys) = arena_dup(g->arena, key);
+	return !g->more;
+}
+
+int
+place_keys(struct place *p, size_t max, struct keys *out, struct err *e)
+{
+	struct gathering g = { p->site.arena, out, max, false };
+	str prefix = !p->key.n || str_ends(p->key, S("/")) ? p->key : arena_fmt(g.arena, "%.*s/", STR_ARG(p->key));
+	if (!p->driver->list)
+		return err_set(e, ERR_UNSUPPORTED, "what lies in %s cannot be listed", p->driver->name);
+	if (p->driver->list(p->state, prefix, gather, &g, e) < 0)
+		return -1;
+	return g.more ? err_set(e, ERR_LIMIT, "beneath \"%.*s\" there are more than %zu objects", STR_ARG(p->key), max) : 0;
 }
 
 void
