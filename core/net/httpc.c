@@ -507,6 +507,16 @@ set_http2(struct call *c, bool tls)
 	curl->easy_setopt(c->easy, CURLOPT_FORBID_REUSE, tls ? 0L : 1L);
 }
 
+/* An empty user is whoever has tickets. */
+static void
+set_negotiate(struct call *c)
+{
+	struct curl *curl = &c->client->curl;
+	curl->easy_setopt(c->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_NEGOTIATE);
+	curl->easy_setopt(c->easy, CURLOPT_USERNAME, "");
+	curl->easy_setopt(c->easy, CURLOPT_PASSWORD, "");
+}
+
 static void
 set_peer(struct call *c, const struct http_call *call)
 {
@@ -519,6 +529,8 @@ set_peer(struct call *c, const struct http_call *call)
 	transfer_set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
 	transfer_set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
 	transfer_set_peer(c, call->insecure, call->timeout_ms);
+	if (call->negotiate)
+		set_negotiate(c);
 	if (call->http2)
 		set_http2(c, str_starts(call->url, S("https:")));
 	if (call->connect_to.n) {

@@ -25,6 +25,7 @@ struct http_call {
 	bool insecure;         /* do not verify the peer's certificate */
 	str ca_pem, cert_pem, key_pem;
 	str user, password;    /* basic auth, if user is present */
+	bool negotiate;        /* SPNEGO, as who is signed in: core/net/kerberos.h; only to the URL's own host */
 	str unix_socket;       /* connect to this path instead */
 	str connect_to;        /* connect to this "host:port" instead; certificate and Host stay those of the URL */
 	bool ask_first;        /* with "Expect: 100-continue", and a second for its answer: a large body need not be sent to be refused */

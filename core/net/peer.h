@@ -90,7 +90,7 @@ struct peer_function {
 	void **at;
 };
 int peer_load(bool *loaded, const char *library, const char *package, const struct peer_function *functions, size_t n, struct err *e) MUST_CHECK;
-/* A file without a name that holds `text`, for libraries that read PEM from files only: a path to give them, -1 in *fd for none. Close *fd after use. */
+/* A file without a name that holds `text`, for libraries that read PEM or keys from files only: a path to give them, -1 in *fd for none. Close *fd after use. */
 int peer_file(str text, int *fd, char path[32], struct err *e) MUST_CHECK;
 /* What to add to the reason of a connection over TLS that broke before it was of use: empty, or that a certificate of ours may be wanted. */
 const char *peer_tls_hint(const struct peer_target *t);

@@ -50,13 +50,13 @@ peer_file(str text, int *fd, char path[32], struct err *e)
 	*fd = -1;
 	if (!text.p)
 		return 0;
-	*fd = memfd_create("pem", MFD_CLOEXEC);
+	*fd = memfd_create("peer", MFD_CLOEXEC);
 	if (*fd < 0)
-		return err_errno(e, "a certificate in memory");
+		return err_errno(e, "a file in memory");
 	for (size_t done = 0; done < text.n;) {
 		ssize_t n = write(*fd, text.p + done, text.n - done);
 		if (n < 0)
-			return err_errno(e, "a certificate in memory");
+			return err_errno(e, "a file in memory");
 		done += (size_t)n;
 	}
 	snprintf(path, 32, "/proc/self/fd/%d", *fd);

@@ -46,12 +46,28 @@ read_place(struct hdfs *h, const struct val *place, struct arena *a, struct err 
 	return 0;
 }
 
+/* Whoever signs in is who the cluster knows him as: hdfsUser does not count, as in Argo. */
+static int
+sign_in(struct hdfs *h, const struct val *place, struct arena *a, struct err *e)
+{
+	struct kerberos_keys keys = { .config = val_get_str(place, "krbConfig"), .ccache = val_get_str(place, "krbCCache"),
+		.keytab = val_get_str(place, "krbKeytab") };
+	str user = val_get_str(place, "krbUsername"), realm = val_get_str(place, "krbRealm");
+	if (!keys.ccache.n && !keys.keytab.n)
+		return 0;
+	keys.principal = arena_fmt(a, "%.*s@%.*s", STR_ARG(user), STR_ARG(realm));
+	if (keys.keytab.n) /* of the two, as in Argo */
+		keys.ccache = STR_NONE;
+	h->user = STR_NONE;
+	return kerberos_login(&keys, &h->login, e) < 0 ? err_wrap(e, "hdfs") : 0;
+}
+
 static int
 open_hdfs(const struct val *place, const struct artifact_site *site, void **state, struct err *e)
 {
 	struct hdfs *h = ARENA_NEW(site->arena, struct hdfs);
 	*h = (struct hdfs){ .site = site };
-	if (read_place(h, place, site->arena, e) < 0 || crypto_load(e) < 0)
+	if (read_place(h, place, site->arena, e) < 0 || crypto_load(e) < 0 || sign_in(h, place, site->arena, e) < 0)
 		return -1;
 	h->http = http_session_new();
 	*state = h;
@@ -63,6 +79,7 @@ close_hdfs(void *state)
 {
 	struct hdfs *h = state;
 	http_session_free(h->http);
+	kerberos_free(h->login);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #define TIDEGATE_ENGINE_ARTIFACT_HDFS_H
 
 #include "core/field.h"
+#include "core/net/kerberos.h"
 #include "core/net/http_transfer.h"
 #include "core/net/webhdfs.h"
 #include "engine/artifact/driver.h"
@@ -17,6 +18,7 @@ struct hdfs {
 	struct strs addresses;
 	size_t active;  /* of the addresses, the one that answered last */
 	str user;       /* empty: nobody in particular */
+	struct kerberos *login; /* NULL: without Kerberos */
 	bool force;
 	bool tls_only;  /* data must be sealed on its way */
 	bool whole;     /* the server cannot list in parts */

@@ -32,7 +32,8 @@ write_request(void *arg, uint64_t from, str etag UNUSED, struct arena *a, struct
 	if (from)
 		op.query[op.query_n++] = (struct http_header){ S("offset"), arena_fmt(a, "%llu", (unsigned long long)from) };
 	*call = (struct http_call){ .method = str_c(op.method), .url = webhdfs_url(h->addresses.p[h->active], &op, h->user, a),
-		.max_redirects = x->redirects, .max_response = WEBHDFS_ANSWER_MAX, .tls_only = h->tls_only };
+		.max_redirects = x->redirects, .max_response = WEBHDFS_ANSWER_MAX, .tls_only = h->tls_only,
+		.negotiate = h->login };
 	return 0;
 }
 

@@ -93,8 +93,6 @@ static const struct schema git_schema = { "GitArtifact", "A clone of a git repos
 
 static const char *const protections[] = { "", "authentication", "integrity", "privacy", NULL };
 
-#define NO_KERBEROS .hint = "Kerberos is not served: give hdfsUser, and the address of a gateway (HttpFS, Knox) that logs in"
-
 static void
 check_hdfs(void *obj UNUSED, const struct val *in, struct decode *c)
 {
@@ -119,12 +117,12 @@ static const struct schema hdfs_schema = { "HDFSArtifact", "A file or folder of 
 	FIELD_AS("dataTransferProtection", FIELD_STR, 0, .choices = protections, .doc = "`integrity` and `privacy`: all addresses must be https, and no "
 		"redirect may lead to http."),
 	FLAG("force", "Replace what is there; else that is an error, unless it has the same bytes."), TEXT("hdfsUser", "User without Kerberos."),
-	FIELD_AS("krbCCacheSecret", FIELD_OBJ_, LATER, .schema = &secret_ref_schema, .doc = "Kerberos credential cache.", NO_KERBEROS),
-	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, LATER, .schema = &config_map_ref_schema, .doc = "krb5.conf.", NO_KERBEROS),
-	FIELD_AS("krbKeytabSecret", FIELD_OBJ_, LATER, .schema = &secret_ref_schema, .doc = "Kerberos key table.", NO_KERBEROS),
-	FIELD_AS("krbRealm", FIELD_STR, LATER, .doc = "Kerberos realm.", NO_KERBEROS),
-	FIELD_AS("krbServicePrincipalName", FIELD_STR, LATER, .doc = "Principal of the service.", NO_KERBEROS),
-	FIELD_AS("krbUsername", FIELD_STR, LATER, .doc = "Kerberos user.", NO_KERBEROS),
+	KEY_OF_SECRET("krbCCacheSecret", "Kerberos credential cache, with tickets."),
+	FIELD_AS("krbConfigConfigMap", FIELD_OBJ_, 0, .schema = &config_map_ref_schema, .doc = "krb5.conf. It may not have the library load or include anything."),
+	KEY_OF_SECRET("krbKeytabSecret", "Kerberos key table, with which a ticket is asked for."), TEXT("krbRealm", "Kerberos realm, with krbKeytabSecret."),
+	FIELD_AS("krbServicePrincipalName", FIELD_STR, NOEFFECT, .doc = "Principal of the name node's own protocol.",
+		.hint = "WebHDFS is HTTP/HOST, with the host of the address"),
+	TEXT("krbUsername", "Kerberos user, with krbKeytabSecret."),
 	TEXT("path", "Path of the file or folder; absolute."), { 0 } }, check_hdfs };
 
 static const struct schema header_schema = { "Header", "A header of the request.", 0, (const struct field[]){

@@ -212,6 +212,22 @@ location_of(const struct artifact *art)
 	return NULL;
 }
 
+/* Who asks. */
+static void
+check_hdfs_login(struct check *k, const struct val *hdfs, const char *w)
+{
+	bool ccache = val_get(hdfs, S("krbCCacheSecret")), keytab = val_get(hdfs, S("krbKeytabSecret"));
+	bool service = val_get_str(hdfs, "krbServicePrincipalName").n && val_get(hdfs, S("krbConfigConfigMap"));
+
+	if (!val_get_str(hdfs, "hdfsUser").n && !ccache && !keytab)
+		check_fail(k, hdfs, "either %s.hdfs.hdfsUser, %s.hdfs.krbCCacheSecret or %s.hdfs.krbKeytabSecret is required", w, w, w);
+	if (keytab && (!service || !val_get_str(hdfs, "krbUsername").n || !val_get_str(hdfs, "krbRealm").n))
+		check_fail(k, hdfs, "%s.hdfs.krbServicePrincipalName, %s.hdfs.krbConfigConfigMap, %s.hdfs.krbUsername and %s.hdfs.krbRealm are required with "
+			"%s.hdfs.krbKeytabSecret", w, w, w, w, w);
+	if (ccache && !service)
+		check_fail(k, hdfs, "%s.hdfs.krbServicePrincipalName and %s.hdfs.krbConfigConfigMap are required with %s.hdfs.krbCCacheSecret", w, w, w);
+}
+
 void
 check_artifact_location(struct check *k, const struct artifact *art, const char *where)
 {
@@ -224,8 +240,8 @@ check_artifact_location(struct check *k, const struct artifact *art, const char 
 	else if (val_is(hdfs, VAL_MAP) && val_get_str(hdfs, "path").p[0] != '/' &&
 		!check_has_tag(val_get_str(hdfs, "path")))
 		check_fail(k, val_get(hdfs, S("path")), "%s.hdfs.path must be an absolute file path", where);
-	if (val_get(hdfs, S("addresses")) && !val_get_str(hdfs, "hdfsUser").n && !val_get(hdfs, S("krbCCacheSecret")) && !val_get(hdfs, S("krbKeytabSecret")))
-		check_fail(k, hdfs, "either %s.hdfs.hdfsUser, %s.hdfs.krbCCacheSecret or %s.hdfs.krbKeytabSecret is required", where, where, where);
+	if (val_get(hdfs, S("addresses")))
+		check_hdfs_login(k, hdfs, where);
 }
 
 static void

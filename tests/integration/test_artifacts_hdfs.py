@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Artifacts in HDFS. `make test` has a WebHDFS of its own (webhdfs.py): connections that break off, name nodes that wait, answers that get lost, lies. `make
-integration` has Hadoop's own name node and data node, with files of many blocks, and a data node that is killed meanwhile."""
+integration` has Hadoop's own name node and data node, with files of many blocks, a data node that is killed meanwhile, and with Kerberos."""
+import base64
 import hashlib
 import os
 import random
@@ -9,6 +10,7 @@ import threading
 import unittest
 
 from harness import FULL, free_port, until
+from kdc import REALM, Kdc
 from test_artifacts_clouds import Clouds
 from webhdfs import Hadoop, made, serve
 
@@ -209,6 +211,34 @@ class Real(Clouds):
         fetching.join()
         self.assertEqual(problem, [None])
         self.assertEqual(hashlib.sha1(self.came()).digest(), hashlib.sha1(data).digest())
+
+    def test_kerberos(self):
+        kdc = Kdc(self)
+        hadoop = Hadoop(self, kdc)
+        keys = kdc.keys("keys", "other", "ann")  # whose key is used is said, not the first
+        with open(kdc.conf, encoding="utf-8") as f:
+            conf = f.read()
+
+        def who(**more):
+            return {"hdfs": dict({"addresses": [f"localhost:{hadoop.port}"], "hdfsUser": "nobody", "krbConfig": conf, "krbUsername": "ann", "krbRealm": REALM},
+                                 **more)}
+
+        def text(path):
+            with open(path, "rb") as f:
+                return {"base64": base64.b64encode(f.read()).decode()}
+
+        by_key = who(krbKeytab=text(keys))
+        until(lambda: self.helper("save", by_key, files={"": b"x"}, key="/ready") is None, 180, "a data node")
+        self.small_things(by_key, root="/a/", missing="is not there")
+        self.assertIsNone(self.helper("save", by_key, files={"": BIG}, key="/d/f"))
+        by_tickets = who(krbCCache=text(kdc.tickets(keys, "ann")))
+        self.assertIsNone(self.helper("fetch", by_tickets, key="/d/f"))
+        self.assertEqual(self.came(), BIG)
+        self.assertIn("401", self.helper("fetch", place(hadoop.port), key="/d/f"))
+        self.assertIn(f"kerberos: stranger@{REALM}: Keytab contains no suitable keys", self.helper("fetch", who(krbKeytab=text(keys), krbUsername="stranger"), key="/d/f"))
+        kdc.keys("newer keys", "other")
+        self.assertIn(f"kerberos: other@{REALM}: Preauthentication failed", self.helper("fetch", who(krbKeytab=text(keys), krbUsername="other"), key="/d/f"))
+        self.assertIn("krb5.conf: line 1: include", self.helper("fetch", who(krbKeytab=text(keys), krbConfig="include /etc/passwd\n" + conf), key="/d/f"))
 
 
 if __name__ == "__main__":

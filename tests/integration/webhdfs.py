@@ -12,6 +12,7 @@ import threading
 import urllib.parse
 
 from harness import ROOT, free_port, until
+from kdc import REALM
 
 CHUNK = 512
 
@@ -209,8 +210,8 @@ def serve(test, files, port=0):
 class Hadoop:
     """Hadoop's own name node and data node, beneath the test's directory until it ends."""
 
-    def __init__(self, test, **more):
-        self.directory, self.addCleanup = test.directory, test.addCleanup
+    def __init__(self, test, kdc=None, **more):
+        self.kdc, self.directory, self.addCleanup = kdc, test.directory, test.addCleanup
         self.rpc, self.port = free_port(), free_port()
         self.conf = os.path.join(self.directory, "conf")
         for role in ("hdfs", "datanode"):  # their pages, which are not in the jars
@@ -221,7 +222,7 @@ class Hadoop:
             "dfs.datanode.data.dir": f"{self.directory}/data", "dfs.datanode.address": "127.0.0.1:0", "dfs.datanode.http.address": "127.0.0.1:0",
             "dfs.datanode.ipc.address": "127.0.0.1:0", "dfs.namenode.datanode.registration.ip-hostname-check": "false", "dfs.ls.limit": "100",
             "dfs.namenode.safemode.extension": "0", "dfs.datanode.hostname": "127.0.0.1", "dfs.client.use.datanode.hostname": "true",
-            **more}
+            **(self.secure() if kdc else {}), **more}
         text = "<configuration>" + "".join(f"<property><name>{k}</name><value>{v}</value></property>" for k, v in options.items()) + "</configuration>"
         for name in ("core-site.xml", "hdfs-site.xml"):
             with open(os.path.join(self.conf, name), "w", encoding="utf-8") as f:
@@ -232,10 +233,22 @@ class Hadoop:
         self.name_node = self.start_name_node()
         self.data_node = self.java("datanode.DataNode")
 
+    def secure(self):
+        """Name node and data node want Kerberos: hdfs is who they are, HTTP who their pages are."""
+        keys = self.kdc.keys("hdfs.keys", "hdfs/localhost", "HTTP/localhost")
+        principals = {f"dfs.{node}.kerberos.principal": f"hdfs/localhost@{REALM}" for node in ("namenode", "datanode")}
+        tables = {name: keys for name in ("dfs.namenode.keytab.file", "dfs.datanode.keytab.file", "dfs.web.authentication.kerberos.keytab")}
+        return dict(principals, **tables, **{
+            "hadoop.security.authentication": "kerberos", "hadoop.http.authentication.type": "kerberos",
+            "hadoop.http.authentication.kerberos.principal": f"HTTP/localhost@{REALM}", "hadoop.http.authentication.kerberos.keytab": keys,
+            "dfs.web.authentication.kerberos.principal": f"HTTP/localhost@{REALM}",
+            "dfs.block.access.token.enable": "true", "ignore.secure.ports.for.testing": "true"})
+
     def java(self, name, *args):
         libs = os.environ.get("TIDEGATE_HDFS_LIBS") or os.path.join(ROOT, "build", "hdfs", "libs")
         with open(os.path.join(self.directory, "hadoop.log"), "ab") as log:
             p = subprocess.Popen(["java", "-Xmx300m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", f"{self.conf}:{libs}/*",
+                                  *([f"-Djava.security.krb5.conf={self.kdc.conf}"] if self.kdc else []),
                                   f"-Dhadoop.home.dir={self.directory}", f"org.apache.hadoop.hdfs.server.{name}", *args],
                                  cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.addCleanup(p.wait)
@@ -250,7 +263,7 @@ class Hadoop:
                 with open(os.path.join(self.directory, "hadoop.log"), encoding="utf-8", errors="replace") as f:
                     raise AssertionError("the name node ended:\n" + f.read()[-3000:])
             try:
-                return self.call("GET", "/", "LISTSTATUS")[0] == 200
+                return self.call("GET", "/", "LISTSTATUS")[0] == (401 if self.kdc else 200)
             except (OSError, http.client.HTTPException):
                 return False
 

@@ -11,7 +11,7 @@ for goal in "$@"; do
 	case $goal in
 	demo | test | check | unit | conformance | fuzz*) groups="$groups test" ;;
 	integration)
-		groups="$groups test kafka queues ceph"
+		groups="$groups test kafka queues ceph kerberos"
 		command -v npm >/dev/null || groups="$groups integration" # wherever it came from
 		command -v go >/dev/null || groups="$groups go"
 		;;
