@@ -3,7 +3,7 @@
  * claim: persistentVolumeClaims are folders. Where one comes from, in this order: the setting `claims` names its folder; a PersistentVolumeClaim was applied,
  * then it is claims/NAMESPACE/NAME of the state directory; a workflow's volumeClaimTemplates made it, then its name is WORKFLOW-NAME and it is
  * claims/.workflows/NAMESPACE/WORKFLOW/NAME, which goes with the workflow or before (volumeClaimGC). The first that uses one makes its folder, open to any
- * user of a step; the folders above it are closed to all but the daemon.
+ * user of a step; the folders above it are closed to all but the daemon. It is called .NAME until the helper has seen to it that all of them are on disk.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,16 +21,17 @@ good_name(str name)
 	return name.n && name.n <= 253 && name.p[0] != '.' && !memchr(name.p, '/', name.n) && !memchr(name.p, 0, name.n);
 }
 
-/* Whatever the umask; under its name only when it is open to all. */
+/* Whatever the umask. */
 static int
 make_open(const char *path, struct err *e)
 {
 	char fresh[PATH_MAX + 8];
 	const char *name = strrchr(path, '/') + 1;
-	snprintf(fresh, sizeof fresh, "%.*s.new-%s", (int)(name - path), path, name);
+	snprintf(fresh, sizeof fresh, "%.*s.%s", (int)(name - path), path, name);
 	if (access(path, F_OK) == 0)
 		return 0;
-	if ((mkdir(fresh, 0700) < 0 && errno != EEXIST) || chmod(fresh, 0777) < 0 || rename(fresh, path) < 0)
+	int rc = mkdir(fresh, 0700) < 0 && errno != EEXIST ? -1 : chmod(fresh, 0777);
+	if (rc < 0 && access(path, F_OK) < 0) /* it may have got its name just now, for another step */
 		return err_errno(e, "make %s", path);
 	return 0;
 }
@@ -68,10 +69,17 @@ use(struct task *t, const char *path)
 	return 0;
 }
 
+/* What has to be on disk above it: the folders up to that of claims, and the one with that. */
 static int
 use_made(struct task *t, char *path, struct err *e)
 {
-	return make_folders(t->x, path, e) < 0 ? -1 : use(t, path);
+	int above = 1;
+	if (make_folders(t->x, path, e) < 0)
+		return -1;
+	for (const char *p = path + strlen(t->x->claims_path); (p = strchr(p, '/')); p++)
+		above++;
+	record_add(&t->records, TASK_VOLUME_CLAIM, arena_fmt(t->arena, "%d %s", above, path));
+	return 0;
 }
 
 /* ---- of the settings --------------------------------------------------------------------------------------------- */

@@ -179,10 +179,21 @@ take_system(struct build *b)
 	return 0;
 }
 
+/* A folder that who may write to the volume may write to as well, as the kubelet makes it; it may be there: the next open decides. */
+static void
+make_folder(int fd, const char *name, mode_t mode)
+{
+	mode_t mask = umask(0);
+	(void)mkdirat(fd, name, mode);
+	umask(mask);
+}
+
 /* Opens `sub` inside the volume open at `fd`, never outside it; makes the folders that are missing. Takes `fd`. */
 static int
 enter_sub_path(int fd, const char *sub)
 {
+	struct stat volume = { .st_mode = 0755 };
+	(void)fstat(fd, &volume);
 	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	int found = (int)syscall(SYS_openat2, fd, sub, &how, sizeof how);
 	char part[4096];
@@ -198,7 +209,7 @@ enter_sub_path(int fd, const char *sub)
 		}
 		memcpy(part, at, n);
 		part[n] = 0;
-		(void)mkdirat(fd, part, 0777); /* it may be there: the open decides */
+		make_folder(fd, part, volume.st_mode & 0777);
 		int next = (int)syscall(SYS_openat2, fd, part, &how, sizeof how);
 		close(fd);
 		if (next < 0)
@@ -224,6 +235,8 @@ struct volume {
 static int
 open_volume(struct build *b, const struct volume *v)
 {
+	if (v->kind == TASK_VOLUME_CLAIM)
+		return claim_volume_open(v->source);
 	if (v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_MAYBE) {
 		/* The daemon resolved the path before it checked it: a link in it now was put there since. */
 		const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
@@ -282,7 +295,7 @@ each_mount(
 static int
 take_host_mount(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
-	return v->kind == TASK_VOLUME || v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_MAYBE ? take_volume(b, v, to, sub, read_only) : 0;
+	return v->kind != TASK_VOLUME_FILES && v->kind != TASK_VOLUME_TMPFS ? take_volume(b, v, to, sub, read_only) : 0;
 }
 
 static int

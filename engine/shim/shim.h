@@ -97,6 +97,9 @@ int claim_take(const struct setup *s, const char *dir, const char *id, int socke
 /* Tells the daemon that the task is claimed. */
 void claim_tell(int socket);
 
+/* claim_volume.c: opens (O_PATH) the folder of TASK_VOLUME_CLAIM. -1 with errno. */
+int claim_volume_open(const char *record);
+
 /* network.c: a pod's own network: loopback, and a pair of interfaces with an address each. */
 int network_open(struct why *w);
 int network_make(int netlink, const char *range, char address[16], struct why *w);

@@ -113,6 +113,67 @@ a_claim_template_makes_a_folder_of_the_workflow(void **state)
 	world_free(w);
 }
 
+/* As after a power cut between its name and the disk's knowing that: folder and name come together again. */
+static void
+a_claim_that_has_no_name_yet_keeps_what_is_in_it(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct claim_volume data = { .claim_name = S("data") };
+	struct step_of s;
+	char named[160], unnamed[160], kept[176];
+	snprintf(named, sizeof named, "%s/claims/default/data", w->dir);
+	snprintf(unnamed, sizeof unnamed, "%s/claims/default/.data", w->dir);
+	snprintf(kept, sizeof kept, "%s/kept", unnamed);
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"data\"},\"spec\":{}}");
+	step_init(&s, "first", "echo x >/data/kept");
+	step_volume(&s, "data")->claim = &data;
+	step_mount(&s, "data", "/data", false);
+	if (!without_mounts(w)) {
+		assert_succeeded(run(w, &s));
+		assert_true(file_exists(named) && !file_exists(unnamed));
+		assert_int_equal(rename(named, unnamed), 0);
+		assert_true(file_exists(kept));
+		s.argv[2] = S("cat /data/kept");
+		assert_string_equal(run_as(w, &s, "second")->result, "x");
+		assert_true(file_exists(named) && !file_exists(unnamed));
+		/* Both: one of them is a daemon's that looked too early. */
+		assert_int_equal(mkdir(unnamed, 0777), 0);
+		assert_string_equal(run_as(w, &s, "third")->result, "x");
+	}
+	world_free(w);
+}
+
+static void
+a_sub_path_is_as_open_as_its_volume(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct empty_dir disk = { 0 }, memory = { .medium = S("Memory") };
+	struct claim_volume data = { .claim_name = S("data") };
+	struct val as;
+	struct err err;
+	struct step_of s;
+	struct arena *a = arena_new();
+	put_object(w, "{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"data\"},\"spec\":{}}");
+	assert_int_equal(json_read(a, S("{\"runAsUser\":1234,\"runAsGroup\":1234}"), &as, &err), 0);
+	step_init(&s, "one", "set -e; for v in disk mem data; do echo x >/$v/f; stat -c %a /$v; done; id -u");
+	s.c.security_context = &as;
+	step_volume(&s, "disk")->empty_dir = &disk;
+	step_volume(&s, "mem")->empty_dir = &memory;
+	step_volume(&s, "data")->claim = &data;
+	step_mount(&s, "disk", "/disk", false);
+	step_mount(&s, "mem", "/mem", false);
+	step_mount(&s, "data", "/data", false);
+	for (size_t i = 0; i < 3; i++)
+		s.mounts[i].sub_path = S("a/b");
+	const struct ended *e = run(w, &s);
+	if (!without_mounts(w)) {
+		assert_succeeded(e);
+		assert_string_equal(e->result, "777\n777\n777\n1234");
+	}
+	arena_free(a);
+	world_free(w);
+}
+
 /* A step that may write to a volume can leave a link there; what is mounted or made after it stays in what is allowed. */
 static void
 links_lead_nowhere(void **state)
@@ -181,6 +242,8 @@ main(int argc, char **argv)
 		TEST(memory_is_one_volume_wherever_it_is_mounted),
 		TEST(a_claim_comes_from_a_manifest_the_settings_or_nowhere),
 		TEST(a_claim_template_makes_a_folder_of_the_workflow),
+		TEST(a_claim_that_has_no_name_yet_keeps_what_is_in_it),
+		TEST(a_sub_path_is_as_open_as_its_volume),
 		TEST(links_lead_nowhere),
 		TEST(the_downward_api_knows_labels),
 	};
