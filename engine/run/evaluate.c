@@ -69,13 +69,28 @@ compile(str text, struct expr **out, struct err *e)
 }
 
 int
-evaluate_check(str text, struct err *e)
+evaluate_names(str text, void (*fn)(void *arg, const struct expr_name *name), void *arg, struct err *e)
 {
 	struct expr *x;
+	size_t n;
 	if (compile(text, &x, e))
 		return -1;
+	const struct expr_name *names = expr_names(x, &n);
+	for (size_t i = 0; i < n; i++)
+		fn(arg, &names[i]);
 	expr_free(x);
 	return 0;
+}
+
+static void
+pass(void *arg UNUSED, const struct expr_name *name UNUSED)
+{
+}
+
+int
+evaluate_check(str text, struct err *e)
+{
+	return evaluate_names(text, pass, NULL, e);
 }
 
 /* *own: the caller frees it. */

@@ -55,5 +55,7 @@ int evaluate_tag(struct evaluator *ev, str text, const struct variables *v, cons
 	enum tag_found *found, str *out, struct err *e) MUST_CHECK;
 /* Whether `text` can be compiled: for validation. The names of variables are not looked at. */
 int evaluate_check(str text, struct err *e) MUST_CHECK;
+/* The same, and calls fn with each name of a variable in it (expr.h: expr_names). */
+int evaluate_names(str text, void (*fn)(void *arg, const struct expr_name *name), void *arg, struct err *e) MUST_CHECK;
 
 #endif

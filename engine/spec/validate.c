@@ -7,8 +7,6 @@
 #include "engine/run/evaluate.h"
 #include "engine/spec/validate.h"
 
-#include "core/cron.h"
-#include "core/tz.h"
 
 /* ---- findings ----------------------------------------------------------------------------------------------- */
 
@@ -468,32 +466,6 @@ check_name_length(struct check *k, const char *kind, size_t max)
 }
 
 static void
-check_schedules(struct check *k, const struct val *spec)
-{
-	const struct val *schedules = val_get(spec, S("schedules")),
-		*deadline = val_get(spec, S("startingDeadlineSeconds"));
-	str zone_name = val_get_str(spec, "timezone");
-	const struct tz *zone;
-	struct cron cron;
-	struct err e;
-	int64_t seconds;
-
-	if (!val_is(schedules, VAL_LIST) || !schedules->n)
-		check_fail(k, spec, "cron workflow must have at least one schedule");
-	for (uint32_t i = 0; val_is(schedules, VAL_LIST) && i < schedules->n; i++) {
-		str text = schedules->items[i].kind == VAL_STR ? val_text(&schedules->items[i]) : STR_NONE;
-
-		if (text.p && cron_parse(text, CRON_DESCRIPTORS, k->arena, &cron, &e) < 0)
-			check_fail(k, &schedules->items[i], "cron schedule %.*s is malformed: %s", STR_ARG(text),
-				e.msg);
-	}
-	if (zone_name.n && tz_open(k->arena, zone_name, &zone, &e) < 0)
-		check_fail(k, val_get(spec, S("timezone")), "timezone \"%.*s\": %s", STR_ARG(zone_name), e.msg);
-	if (deadline && val_to_i64(deadline, &seconds) && seconds < 0)
-		check_fail(k, deadline, "startingDeadlineSeconds must be positive");
-}
-
-static void
 check_free(struct check *k)
 {
 	for (struct owner *o = k->owners; o; o = o->next)
@@ -524,7 +496,7 @@ workflow_validate(const struct val *manifest, enum validate_mode mode, const str
 	check_name_length(&k, cron ? "cron workflow" : str_eq(kind, S("Workflow")) ? "workflow" : "workflow template",
 		cron ? 52 : 63);
 	if (cron)
-		check_schedules(&k, spec);
+		check_cron(&k, spec);
 	k.home = spec;
 	if (cron) {
 		k.meta = val_get(spec, S("workflowMetadata"));

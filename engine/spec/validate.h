@@ -114,6 +114,11 @@ void check_artifact_location(struct check *k, const struct artifact *art, const 
 /* Whether the text is, or holds, a variable: then only the run can tell. */
 bool check_has_tag(str s);
 
+/* ---- validate_cron.c --------------------------------------------------------------------------------------------- */
+
+/* Of the spec of a CronWorkflow, all but its workflowSpec. */
+void check_cron(struct check *k, const struct val *spec);
+
 /* ---- validate_patch.c ---------------------------------------------------------------------------------------------- */
 
 /* Warns of what a podSpecPatch (a text in the manifest, or NULL) says that no pod has, or none has here. */

@@ -44,6 +44,25 @@ check_volume(struct check *k, const struct template *t, const struct volume_moun
 		"add it to the volumes of the template or of the workflow");
 }
 
+static bool
+leaves(str path)
+{
+	for (str rest = path; rest.n;)
+		if (str_eq(str_cut(&rest, '/'), S("..")))
+			return true;
+	return path.n && path.p[0] == '/';
+}
+
+/* Kubernetes refuses the pod, too. */
+static void
+check_paths(struct check *k, const struct volume_mount *m)
+{
+	if (m->mount_path.n && m->mount_path.p[0] != '/' && !check_has_tag(m->mount_path))
+		check_warn(k, val_get(m->src, S("mountPath")), "\"%.*s\" is not an absolute path: the step will fail", STR_ARG(m->mount_path));
+	if (leaves(m->sub_path) && !check_has_tag(m->sub_path))
+		check_warn(k, val_get(m->src, S("subPath")), "\"%.*s\" must be relative and without ..: the step will fail", STR_ARG(m->sub_path));
+}
+
 static void
 check_mounts(struct check *k, const struct template *t, const struct container *ctr, const char *body,
 	struct map *mounted)
@@ -58,6 +77,7 @@ check_mounts(struct check *k, const struct template *t, const struct container *
 		const char *before = m->mount_path.n ? map_get(mounted, m->mount_path) : NULL;
 
 		check_volume(k, t, m);
+		check_paths(k, m);
 		if (before)
 			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where,
 				STR_ARG(m->mount_path), before);
