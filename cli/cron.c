@@ -256,11 +256,20 @@ run_resume(const void *opts, char **args, int n)
 /* ---- next ---------------------------------------------------------------------------------------------------- */
 
 static str
-time_in(struct arena *a, str zone, int64_t time)
+time_here(struct arena *a, int64_t time)
 {
 	const struct tz *z;
 	struct err e;
-	return tz_open(a, zone, &z, &e) < 0 ? time_rfc3339(a, time) : tz_go_string(a, z, time);
+	return tz_open(a, S("Local"), &z, &e) < 0 ? time_rfc3339(a, time) : tz_go_string(a, z, time);
+}
+
+/* That nothing will be started at these times. */
+static void
+say_held(const struct val *v)
+{
+	str held = val_get_str(v, "held");
+	if (held.n)
+		fprintf(stderr, "it would be started then, but %.*s\n", STR_ARG(held));
 }
 
 static int
@@ -284,10 +293,11 @@ print_slots(struct arena *a, const struct val *v, const char *output)
 		struct err e;
 		if (time_parse_rfc3339(val_text(&slots->items[i]), &time, &e) < 0)
 			return cli_fail(&e);
-		const str cells[] = { time_in(a, zone, time), time_in(a, S("Local"), time), ago(a, time, true) };
+		const str cells[] = { val_text(val_at(val_get(v, S("local")), i)), time_here(a, time), ago(a, time, true) };
 		table_row(&t, cells);
 	}
 	table_print(&t, stdout);
+	say_held(v);
 	return EXIT_DONE;
 }
 

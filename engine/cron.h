@@ -38,6 +38,8 @@ struct slots {
 };
 /* In `a`. The zones are read here; ERR_INVALID, ERR_NOT_FOUND for one that the system does not have any more. */
 int slots_read(const struct object *cron, int64_t anchor, struct arena *a, struct slots *out, struct err *e) MUST_CHECK;
+/* The zone that the schedules are in: their own, if all have the same one. Lives as long as they. */
+const struct tz *slots_zone(const struct slots *s);
 /* The first slot after that instant; INT64_MAX: none within nine years. */
 int64_t slots_next(const struct slots *s, int64_t after);
 /* The last slot at or before that instant; INT64_MIN: none. */
@@ -124,6 +126,11 @@ int cron_read(struct engine *g, struct err *e) MUST_CHECK;
 void cron_rearm(struct cron_entry *x);
 /* Suspends it or lets it go on, whatever the manifest says. */
 void cron_hold(struct cron_entry *x, bool on);
+/* ---- schedule.c ---------------------------------------------------------------------------------------------- */
+
+/* Why it will start nothing; absent: it will. In `a`. */
+str cron_held_text(const struct cron_entry *x, struct arena *a);
+
 /* ---- cron_fire.c --------------------------------------------------------------------------------------------- */
 
 /* Decides the last slot at or before `now`, of those that are not decided; there is one. */

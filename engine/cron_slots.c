@@ -24,6 +24,16 @@ slots_read(const struct object *cron, int64_t anchor, struct arena *a, struct sl
 	return 0;
 }
 
+const struct tz *
+slots_zone(const struct slots *s)
+{
+	const struct tz *own = s->n ? s->list[0].zone : NULL;
+	for (size_t i = 1; i < s->n && own; i++)
+		if (!s->list[i].zone || !str_eq(tz_name(s->list[i].zone), tz_name(own)))
+			own = NULL;
+	return own ? own : s->zone;
+}
+
 /* @every: the multiples of it after the anchor. */
 static int64_t
 multiple(const struct slots *s, int64_t every, int64_t until)

@@ -160,14 +160,20 @@ engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, 
 {
 	struct cron_entry *x = find_readable(g, ns, name, e);
 	struct val_map m = { 0 };
-	struct val_list list = { 0 };
+	struct val_list list = { 0 }, there = { 0 };
 	if (!x)
 		return -1;
-	for (int64_t t = from; list.v.n < limit && (t = slots_next(&x->slots, t)) <= to && t < INT64_MAX;)
+	const struct tz *zone = slots_zone(&x->slots);
+	for (int64_t t = from; list.v.n < limit && (t = slots_next(&x->slots, t)) <= to && t < INT64_MAX;) {
 		val_list_add(&list, val_str(time_rfc3339(a, t)));
-	str zone = cron_spec(x)->timezone;
-	val_map_add(&m, S("timezone"), val_str(zone.n ? arena_dup(a, zone) : S("Local")));
+		val_list_add(&there, val_str(tz_go_string(a, zone, t)));
+	}
+	val_map_add(&m, S("timezone"), val_str(arena_dup(a, tz_name(zone))));
 	val_map_add(&m, S("slots"), val_list_end(&list, a));
+	val_map_add(&m, S("local"), val_list_end(&there, a));
+	str held = cron_held_text(x, a);
+	if (held.p)
+		val_map_add(&m, S("held"), val_str(held));
 	*out = val_map_end(&m, a);
 	return 0;
 }

@@ -36,9 +36,8 @@ find_cron(struct engine *g, str ns, str name, struct err *e)
 	return NULL;
 }
 
-/* Why it will start nothing; absent: it will. */
-static str
-held_text(const struct cron_entry *x, struct arena *a)
+str
+cron_held_text(const struct cron_entry *x, struct arena *a)
 {
 	if (!x->readable)
 		return arena_dup(a, x->row.spec_error);
@@ -71,7 +70,7 @@ last_text(const struct cron_entry *x, int64_t last, struct arena *a)
 static str
 text_of(const struct cron_entry *x, int64_t last, struct arena *a)
 {
-	str held = held_text(x, a);
+	str held = cron_held_text(x, a);
 	return held.p ? held : last_text(x, last, a);
 }
 
@@ -91,13 +90,14 @@ engine_schedule(struct engine *g, str ns, str name, struct arena *a, struct val 
 	if (x->object->file.n && s->src && s->src->line)
 		val_map_add(&m, S("place"), val_str(arena_fmt(a, "%.*s:%u", STR_ARG(x->object->file), s->src->line)));
 	val_map_add(&m, S("schedule"), val_str(joined(&s->schedules, a)));
-	val_map_add(&m, S("timezone"), val_str(s->timezone.n ? s->timezone : S("Local")));
+	val_map_add(&m, S("timezone"), val_str(x->readable ? tz_name(slots_zone(&x->slots)) : s->timezone));
 	if (last > INT64_MIN)
 		val_map_add(&m, S("last"), val_str(time_rfc3339(a, last)));
 	if (x->row.scheduled)
 		val_map_add(&m, S("lastTick"), val_str(time_rfc3339(a, x->row.scheduled * NS_PER_SEC)));
-	val_map_add(&m, S("next"), x->readable ? next_slots(&x->slots, now, a) : (struct val){ .kind = VAL_LIST });
-	val_map_add(&m, S("held"), val_bool(held_text(x, a).p != NULL));
+	const bool held = cron_held_text(x, a).p != NULL;
+	val_map_add(&m, S("next"), held ? (struct val){ .kind = VAL_LIST } : next_slots(&x->slots, now, a));
+	val_map_add(&m, S("held"), val_bool(held));
 	if (text.p)
 		val_map_add(&m, S("text"), val_str(text));
 	*out = val_map_end(&m, a);

@@ -88,6 +88,8 @@ class Cron(TestCase):
                 if t not in fired and not any(first <= t < slot and at >= t + STEP for at, first, slot in passed)]
         self.assertEqual(lost, [], f"lost; passed over: {passed}")
         self.assertEqual(self.cron("tick")["status"]["succeeded"], len(fired))
+        slots = (last - since) // STEP
+        print(f"kills: {kills} around {slots} slots: {len(fired)} fired, each once, {slots - len(fired)} passed over for a later one while it was away")
 
     def test_what_a_file_says_is_suspended_beside_it(self):
         d = self.serve({"tick.yaml": manifest("tick", "@every 1s")})
@@ -146,10 +148,11 @@ class Cron(TestCase):
 
     def test_the_command_line(self):
         d = self.serve({"nightly.yaml": manifest("nightly", "30 2 * * *", "timezone: Europe/Berlin",
-                                                 'echo {{workflow.scheduledTime}} >> "DIRECTORY/journal"')})
+                                                 'echo {{workflow.scheduledTime}} >> "DIRECTORY/journal"'),
+                        "elsewhere.yaml": manifest("elsewhere", "CRON_TZ=Asia/Tokyo 0 9 * * *")})
         table = d.cli("cron", "list").stdout.splitlines()
         self.assertEqual(re.split(r"\s{2,}", table[0].strip()), ["NAME", "AGE", "LAST RUN", "NEXT RUN", "SCHEDULES", "TIMEZONE", "SUSPENDED"])
-        self.assertRegex(table[1], r"^nightly +\d+\w +N/A +\d+\w +30 2 \* \* \* +Europe/Berlin +false$")
+        self.assertRegex(table[2], r"^nightly +\d+\w +N/A +\d+\w +30 2 \* \* \* +Europe/Berlin +false$")
         shown = d.cli("cron", "get", "nightly").stdout
         self.assertRegex(shown, r"(?m)^Schedules: +30 2 \* \* \*$")
         slots = d.cli("cron", "next", "nightly", "-n", "400").stdout.splitlines()
@@ -165,7 +168,14 @@ class Cron(TestCase):
                       d.cli("cron", "backfill", "nightly", "--from", "2026-10-24", "--to", "2026-10-27").stdout)
         self.assertEqual(self.cron("nightly")["status"]["succeeded"], 0)
         self.assertEqual(d.cli("cron", "suspend", "nightly").stdout, "CronWorkflow 'nightly' suspended\n")
-        self.assertRegex(d.cli("cron", "list").stdout.splitlines()[1], r"N/A +N/A +30 2 \* \* \* +Europe/Berlin +true$")
+        self.assertRegex(d.cli("cron", "list").stdout.splitlines()[2], r"N/A +N/A +30 2 \* \* \* +Europe/Berlin +true$")
+        held = d.cli("cron", "next", "nightly", "-n", "1")
+        self.assertEqual(len(held.stdout.splitlines()), 2)
+        self.assertIn("it is suspended", held.stderr)
+        self.assertEqual(d.cli("cron", "next", "elsewhere", "-n", "1").stderr, "")
+        self.assertRegex(d.cli("cron", "next", "elsewhere", "-n", "1").stdout, r"^IN Asia/Tokyo .*\n\S+ 09:00:00 \+0900 JST +\S+ ")
+        self.assertNotIn("next slot", d.cli("explain", "schedule", "nightly", check=False).stdout)
+        self.assertIn("0 9 * * * Asia/Tokyo", d.cli("explain", "schedule", "elsewhere").stdout)
         self.assertEqual(d.cli("cron", "suspend", "nothing", check=False).returncode, d.cli("get", "nothing", check=False).returncode)
 
 
