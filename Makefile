@@ -81,6 +81,13 @@ deps:
 unit: $(UNIT_BIN) $(B)/tidegate-step $(B)/tidegate-jq $(B)/tidegate-artifact
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
+# make schedules: the clock, whole: every zone's changes of twenty years against Python's zoneinfo, 2,000 specifications as the reference's parser
+# reads them, and 100 kills around the firing second.
+schedules: all $(B)/unit/test_cron_zones $(B)/unit/test_cron $(B)/unit/test_cronworkflow
+	$(Q)for t in test_cron_zones test_cron test_cronworkflow; do TIDEGATE_FULL=1 $(B)/unit/$$t >$(B)/schedules.log 2>&1 || { cat $(B)/schedules.log; exit 1; }; \
+		grep -E '^[0-9]+ |PASSED' $(B)/schedules.log; done
+	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py -v test_cron.
+
 # make oracle: the vectors made anew with the real implementations, compared with those in tests/vectors; needs go and its modules
 oracle:
 	$(Q)sh tests/tools/oracle.sh $(B)/oracle
@@ -226,4 +233,4 @@ clean:
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-.PHONY: new-source model bench-json oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh
+.PHONY: new-source model bench-json schedules oracle lint-test lint-golden fuzz fuzz-run fuzz-replay all deps unit test check integration conformance layers cli-test bench demo lint tsan format install clean help docs docs-fresh

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what schedules do around every change of a zone's offset, 2010 to 2029: zone, schedule, once|argo, from, to, instants.
+"""Writes what schedules do around every change of a zone's offset, 2010 to 2029, and on one day where there is none: zone, schedule, once|argo, from, to,
+instants.
 
 cron_zones.py [STEP]: every STEP-th zone; with 1 all of them, those that are the same by all their names. Independent of core/: wall-clock times are enumerated and taken to UTC by
 Python's zoneinfo, with both folds ("argo": a time that there is not does not fire, one that comes twice fires twice), or with the first
@@ -51,6 +52,12 @@ def changes(zone):
             at += day
 
 
+def quiet(zone):
+    """In place of the changes of a zone that has none: a day on which others change."""
+    day = int(dt.datetime(2020, 3, 29, 1, tzinfo=UTC).timestamp())
+    return ((day, offset(zone, day), offset(zone, day)),)
+
+
 def walls(kind, first, last):
     """The times of a wall clock that a schedule names, from `first` to `last`."""
     minutes, hours, days, weekdays = KINDS[kind]
@@ -91,7 +98,7 @@ def main():
         if name in ("localtime", "Factory") or name.startswith(("posix/", "right/")):
             continue
         zone = zoneinfo.ZoneInfo(name)
-        seen.setdefault(tuple(changes(zone)), []).append((name, zone))
+        seen.setdefault(tuple(changes(zone)) or quiet(zone), []).append((name, zone))
     for history, zones in sorted(seen.items(), key=lambda x: x[1][0][0]):
         name, zone = zones[0]
         for change, before, after in history:

@@ -164,6 +164,7 @@ test_reference_parser(void **state)
 	}
 	assert_int_equal(good + bad, 2000);
 	assert_true(good > 700 && bad > 700);
+	print_message("%zu specifications that it takes, %zu that it does not\n", good, bad);
 }
 
 static void
