@@ -396,7 +396,7 @@ daylight_saving_moves_a_slot(void **state)
 	put(w, "job", "  schedules: ['30 2 * * *']\n  timezone: Europe/Berlin\n");
 	str argo = cron_text(w, "argo", "  schedules: ['30 2 * * *']\n  timezone: Europe/Berlin\n");
 	size_t cut = str_find(argo, S("labels:"), 0);
-	put_text(w, 1, arena_fmt(w->arena, "%.*sannotations: {" CRON_COMPAT ": argo}, %.*s", STR_ARG(str_slice(argo, 0, cut)), STR_ARG(str_slice(argo, cut, argo.n))));
+	put_text(w, 1, arena_fmt(w->arena, "%.*sannotations: {tidegate/compat: argo}, %.*s", STR_ARG(str_slice(argo, 0, cut)), STR_ARG(str_slice(argo, cut, argo.n))));
 	to(w, "2026-03-29T01:00:00Z"); /* 02:00 is 03:00 */
 	expect(w, "01:00 Running");
 	expect_at(w, "argo", "status.tidegate.nextScheduledTime", "\"2026-03-30T00:30:00Z\"");
@@ -740,7 +740,8 @@ backfill_starts_slots_of_the_past(void **state)
 	put(w, "job", "  schedules: ['*/30 * * * *']\n  concurrencyPolicy: Forbid\n  successfulJobsHistoryLimit: 0\n");
 	assert_int_equal(engine_cron_slots(w->engine, S("default"), S("job"), at("2026-07-14T23:59:59Z"), at("2026-07-15T01:00:00Z"), 10, w->arena, &v, &e), 0);
 	assert_string_equal(json_write(w->arena, &v).p,
-		"{\"timezone\":\"Local\",\"slots\":[\"2026-07-15T00:00:00Z\",\"2026-07-15T00:30:00Z\",\"2026-07-15T01:00:00Z\"]}");
+		"{\"timezone\":\"UTC\",\"slots\":[\"2026-07-15T00:00:00Z\",\"2026-07-15T00:30:00Z\",\"2026-07-15T01:00:00Z\"],"
+		"\"local\":[\"2026-07-15 00:00:00 +0000 UTC\",\"2026-07-15 00:30:00 +0000 UTC\",\"2026-07-15 01:00:00 +0000 UTC\"]}");
 	diags_init(&d);
 	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), 0);
 	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), -1);
