@@ -114,6 +114,10 @@ struct object *objects_decode(const struct objects *os, const struct val *doc, s
 /* Borrowed; NULL if there is none. `ns` is ignored for cluster-wide kinds. */
 struct object *objects_find(const struct objects *os, const struct kind *k, str ns, str name);
 struct object *objects_find_named(const struct objects *os, const char *kind, str ns, str name);
+/* Whether its annotation tidegate/compat is argo: what daylight saving does to its schedules is then what Argo does. */
+bool object_like_argo(const struct object *o);
+/* An error for any other value of it. */
+void object_check_compat(const struct object *o, struct diags *d);
 /* The nearest name of that kind in that namespace, for "did you mean"; NULL if none is near. */
 const char *objects_nearest(const struct objects *os, const char *kind, str ns, str name);
 size_t objects_count(const struct objects *os);

@@ -418,3 +418,27 @@ objects_apply_files(struct objects *os, const struct manifest_set *m)
 	objects_free(wanted);
 	return changes;
 }
+
+/* ---- compatibility -------------------------------------------------------------------------------------------- */
+
+static const struct val *
+compat_of(const struct object *o)
+{
+	return val_get(val_path(o->manifest, "metadata.annotations"), S("tidegate/compat"));
+}
+
+bool
+object_like_argo(const struct object *o)
+{
+	const struct val *compat = compat_of(o);
+	return val_is(compat, VAL_STR) && str_eq(val_text(compat), S("argo"));
+}
+
+void
+object_check_compat(const struct object *o, struct diags *d)
+{
+	if (!compat_of(o) || object_like_argo(o))
+		return;
+	struct diag *x = diag_add(d, DIAG_ERROR, compat_of(o), S("metadata.annotations"), "tidegate/compat: must be argo");
+	x->file = arena_dup(d->arena, o->file);
+}

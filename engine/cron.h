@@ -25,7 +25,6 @@
 #define CRON_LABEL "workflows.argoproj.io/cron-workflow"
 #define CRON_BACKFILL_LABEL "workflows.argoproj.io/cron-workflow-backfill"
 #define CRON_SCHEDULED "workflows.argoproj.io/scheduled-time"
-#define CRON_COMPAT "tidegate/compat" /* annotation: argo */
 
 /* ---- cron_slots.c -------------------------------------------------------------------------------------------- */
 

@@ -6,9 +6,7 @@
 static unsigned
 flags_of(const struct object *cron)
 {
-	const struct val *annotations = val_path(cron->manifest, "metadata.annotations");
-	return str_eq(val_get_str(annotations, CRON_COMPAT), S("argo")) ? CRON_DESCRIPTORS
-									: CRON_DESCRIPTORS | CRON_EACH_ONCE;
+	return object_like_argo(cron) ? CRON_DESCRIPTORS : CRON_DESCRIPTORS | CRON_EACH_ONCE;
 }
 
 int

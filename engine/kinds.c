@@ -47,17 +47,11 @@ resolve_workflow(const struct object *o, const struct objects *set, struct diags
 	validate(o, set, VALIDATE_LINT, d);
 }
 
-/* How daylight saving is taken, if not our way. */
 static void
 resolve_cron(const struct object *o, const struct objects *set, struct diags *d)
 {
-	const struct val *compat = val_get(val_path(o->manifest, "metadata.annotations"), S("tidegate/compat"));
-
 	resolve_workflow(o, set, d);
-	if (!compat || (compat->kind == VAL_STR && str_eq(val_text(compat), S("argo"))))
-		return;
-	struct diag *x = diag_add(d, DIAG_ERROR, compat, S("metadata.annotations"), "tidegate/compat: must be argo");
-	x->file = arena_dup(d->arena, o->file);
+	object_check_compat(o, d);
 }
 
 static void

@@ -264,7 +264,7 @@ read_times(struct calendar *c, const struct calendar_source *config, struct err 
 	    tz_open(c->arena, config->timezone.n ? config->timezone : S("Local"), &c->zone, e) < 0)
 		return -1;
 	if (config->schedule.n)
-		return cron_parse(config->schedule, 0, c->arena, &c->cron, e);
+		return cron_parse(config->schedule, source_like_argo(c->source) ? 0 : CRON_EACH_ONCE, c->arena, &c->cron, e);
 	if (dur_parse(config->interval, &d, e) < 0)
 		return -1;
 	c->interval_ns = d.ns - d.ns % NS_PER_SEC;

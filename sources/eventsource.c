@@ -209,6 +209,12 @@ const struct schema event_source_schema = { "EventSource", "Sources of events.",
 	FIELD(struct event_source, status, "status", STATUS, .doc = "Written by the controller."),
 	{ 0 } } };
 
+static void
+resolve(const struct object *o, const struct objects *set UNUSED, struct diags *d)
+{
+	object_check_compat(o, d);
+}
+
 const struct kind kind_eventsource = { .name = "EventSource", .plural = "eventsources",
 	.short_names = (const char *const[]){ "es", NULL }, .api = "argoproj.io/v1alpha1",
-		.schema = &event_source_schema, .name_max = 63 };
+		.schema = &event_source_schema, .name_max = 63, .resolve = resolve };

@@ -125,7 +125,7 @@ static bool
 is_current(const struct source *s, const struct object *o, const struct source_entry *entry)
 {
 	const struct event_source *now = o->spec, *then = s->object->spec;
-	return s->ops == entry->ops && str_eq(now->spec.bus_name, then->spec.bus_name) &&
+	return s->ops == entry->ops && object_like_argo(o) == object_like_argo(s->object) && str_eq(now->spec.bus_name, then->spec.bus_name) &&
 	       schema_equal(s->ops->schema, s->entry->config, entry->config);
 }
 

@@ -34,6 +34,12 @@ source_name(const struct source *s)
 	return s->object->name;
 }
 
+bool
+source_like_argo(const struct source *s)
+{
+	return object_like_argo(s->object);
+}
+
 str
 source_event_name(const struct source *s)
 {

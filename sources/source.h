@@ -51,6 +51,7 @@ struct source_ops {
 const void *source_config(const struct source *s); /* the struct of ops->schema */
 str source_ns(const struct source *s);
 str source_name(const struct source *s);           /* of the EventSource */
+bool source_like_argo(const struct source *s);      /* object_like_argo of the EventSource */
 str source_event_name(const struct source *s);     /* of the entry */
 struct loop *source_loop(const struct source *s);
 struct sources *source_owner(const struct source *s);

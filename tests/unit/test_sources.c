@@ -770,6 +770,34 @@ test_calendar_restart(void **state)
 	assert_int_equal(w->events.n, 22); /* no more than ten minutes back */
 }
 
+/* At noon of the day before the clock changes in Berlin: 24 October 2026, 27 March 2027. */
+enum { AUTUMN = 101 * 86400 + 7200, SPRING = 255 * 86400 + 7200, DAY = 86400 };
+
+static size_t
+ticks_of_a_day(struct world *w, int64_t from)
+{
+	at_second(w, from);
+	size_t before = w->events.n;
+	at_second(w, from + DAY);
+	return w->events.n - before;
+}
+
+static void
+test_calendar_daylight_saving(void **state)
+{
+	struct world *w = *state;
+	static const char *const tick = "  calendar:\n    tick: {schedule: \"30 2 * * *\", timezone: Europe/Berlin}\n";
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	apply(w, arena_fmt(a, "%s%s", ES, tick).p);
+	assert_int_equal(ticks_of_a_day(w, AUTUMN), 1);
+	assert_int_equal(ticks_of_a_day(w, SPRING), 1);
+	assert_true(str_find(last_data(w), S("\"scheduledTime\":\"2027-03-28T01:00:00Z\""), 0) != SIZE_MAX);
+	loop_set_clock(w->loop, start_of_time);
+	apply(w, arena_fmt(a, "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: likeargo, annotations: {tidegate/compat: argo}}\nspec:\n%s", tick).p);
+	assert_int_equal(ticks_of_a_day(w, AUTUMN), 2);
+	assert_int_equal(ticks_of_a_day(w, SPRING), 0);
+}
+
 static void
 test_calendar_exclusions(void **state)
 {
@@ -811,7 +839,7 @@ main(void)
 		T(test_post), T(test_bodies), T(test_paths), T(test_token), T(test_filter), T(test_connections), T(test_full_bus),
 		T(test_changes), T(test_trouble_is_told_and_tried_again), T(test_github), T(test_github_refuses),
 		T(test_changes), T(test_failures_that_all_differ_are_a_few_lines), T(test_github), T(test_github_refuses),
-		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_exclusions),
+		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_daylight_saving), T(test_calendar_exclusions),
 		T(test_emit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
