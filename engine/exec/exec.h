@@ -327,11 +327,6 @@ int volumes_share(struct task *t, const struct task_spec *spec, struct err *e) M
 /* What `ref` (a resourceFieldRef) says of the container called `container`. ERR_INVALID, ERR_UNSUPPORTED. */
 int resource_field(struct arena *a, const struct container *c, str container, const struct val *ref, str *out, struct err *e) MUST_CHECK;
 
-/* A quantity of CPUs ("500m", "1.5") in thousandths. */
-int quantity_milli(str text, int64_t *out, struct err *e) MUST_CHECK;
-/* A quantity of Kubernetes in bytes: "64Mi", "1G", "500000". */
-int quantity_bytes(str text, int64_t *out, struct err *e) MUST_CHECK;
-
 /* ---- limit.c */
 /* What the containers of a pod may use together; before those of each. */
 int limits_write_pod(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;

@@ -5,6 +5,7 @@
  * as starting a process. ephemeral-storage is the size of the layer that the step writes to.
  */
 #include "core/log.h"
+#include "core/quantity.h"
 #include "engine/exec/exec.h"
 
 #define CPU_PERIOD_US 100000
@@ -15,18 +16,6 @@ static const char *const files[LIMIT_KINDS][2] = {
 	[LIMIT_CPU] = { "cpu.cfs_quota_us", "cpu.max" },
 	[LIMIT_PIDS] = { "pids.max", "pids.max" },
 };
-
-int
-quantity_milli(str text, int64_t *out, struct err *e)
-{
-	bool milli = str_ends(text, S("m"));
-	double v;
-	if (!str_to_double(milli ? str_slice(text, 0, text.n - 1) : text, &v) || v < 0 || v > 1e6)
-		return err_set(
-			e, ERR_INVALID, "\"%.*s\" is not a quantity of CPUs: write it like 500m or 1.5", STR_ARG(text));
-	*out = (int64_t)(milli ? v : v * 1000);
-	return 0;
-}
 
 /* Lowers `least` (0: no limit yet) to the quantity `name` of the limits. */
 static int

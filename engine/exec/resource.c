@@ -4,6 +4,7 @@
  * it is the machine's, a request that is not given is the limit if there is one and else 0, and the value is rounded up to
  * whole units of the divisor: Kubernetes' rules (pkg/api/v1/resource/helpers.go, ExtractContainerResourceValue).
  */
+#include "core/quantity.h"
 #include "engine/exec/exec.h"
 
 #include <math.h>

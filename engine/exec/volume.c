@@ -6,33 +6,12 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/files.h"
+#include "core/quantity.h"
 #include "engine/exec/exec.h"
-
-int
-quantity_bytes(str text, int64_t *out, struct err *e)
-{
-	static const struct {
-		const char *suffix;
-		double factor;
-	} units[] = { { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 }, { "Ti", 0x1p40 }, { "k", 1e3 },
-		{ "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "", 1 } };
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		str suffix = str_c(units[i].suffix);
-		double v;
-		if (!str_ends(text, suffix))
-			continue;
-		if (!str_to_double(str_slice(text, 0, text.n - suffix.n), &v) || v < 0 || v * units[i].factor > 0x1p60)
-			break;
-		*out = (int64_t)ceil(v * units[i].factor);
-		return 0;
-	}
-	return err_set(e, ERR_INVALID, "\"%.*s\" is not a quantity: write it like 64Mi or 1G", STR_ARG(text));
-}
 
 static bool
 in_memory(const struct volume *v)
