@@ -360,7 +360,7 @@ unknown_field(struct decode *c, const struct member *m)
 	field_leave(c, before);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));
 	const struct decode_frame *up = here->up;
-	while (up && !field_find(up->schema, val_key(m)))
+	while (up && (!field_find(up->schema, val_key(m)) || up->in->line == m->key.line)) /* {of one line} has no indent */
 		up = up->up;
 	if (taken) {
 		field_hint(c, d, "write it so");

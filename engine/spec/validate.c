@@ -405,6 +405,7 @@ check_spec(struct check *k, struct owner *own)
 	check_plugins(k, val_get(spec->src, S("executorPlugins")));
 	check_computed_labels(k, val_path(spec->src, "workflowMetadata.labelsFrom"));
 	check_pod_patches(k, spec);
+	check_volumes(k, spec->volumes.p, spec->volumes.n);
 	note_globals(k, spec);
 	check_entrypoint(k, own);
 	k->on_exit = spec->on_exit.n || spec->hooks.n;

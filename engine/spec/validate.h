@@ -119,6 +119,12 @@ bool check_has_tag(str s);
 /* Of the spec of a CronWorkflow, all but its workflowSpec. */
 void check_cron(struct check *k, const struct val *spec);
 
+/* ---- validate_volume.c ------------------------------------------------------------------------------------------- */
+
+void check_volumes(struct check *k, const struct volume *list, size_t n);
+/* Of a container of `t`. */
+void check_volume_mount(struct check *k, const struct template *t, const struct volume_mount *m);
+
 /* ---- validate_patch.c ---------------------------------------------------------------------------------------------- */
 
 /* Warns of what a podSpecPatch (a text in the manifest, or NULL) says that no pod has, or none has here. */

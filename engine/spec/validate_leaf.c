@@ -2,6 +2,7 @@
 /*
  * validate_leaf: templates that run something: images, mounts, container sets, resources; and metrics of all templates.
  */
+#include "core/quantity.h"
 #include "engine/spec/validate.h"
 
 #define NAME(t) STR_ARG((t)->name)
@@ -17,52 +18,6 @@ default_image(const struct check *k, const char *body)
 }
 
 /* Volumes come from the template, or from the workflow that runs it, whoever wrote the template. */
-static bool
-has_volume(const struct check *k, const struct template *t, str name)
-{
-	const struct workflow_spec *w = &k->owners->spec;
-	const struct val *claims = val_get(w->src, S("volumeClaimTemplates"));
-
-	for (size_t i = 0; i < t->volumes.n; i++)
-		if (str_eq(t->volumes.p[i].name, name))
-			return true;
-	for (size_t i = 0; i < w->volumes.n; i++)
-		if (str_eq(w->volumes.p[i].name, name))
-			return true;
-	for (uint32_t i = 0; val_is(claims, VAL_LIST) && i < claims->n; i++)
-		if (str_eq(val_get_str(val_get(&claims->items[i], S("metadata")), "name"), name))
-			return true;
-	return false;
-}
-
-static void
-check_volume(struct check *k, const struct template *t, const struct volume_mount *m)
-{
-	if (k->mode == VALIDATE_TEMPLATE || k->owners->spec.template_defaults || !m->name.n || check_has_tag(m->name) || has_volume(k, t, m->name))
-		return;
-	diag_hint(k->diags, check_warn(k, val_get(m->src, S("name")), "no volume is called \"%.*s\": the step will fail", STR_ARG(m->name)),
-		"add it to the volumes of the template or of the workflow");
-}
-
-static bool
-leaves(str path)
-{
-	for (str rest = path; rest.n;)
-		if (str_eq(str_cut(&rest, '/'), S("..")))
-			return true;
-	return path.n && path.p[0] == '/';
-}
-
-/* Kubernetes refuses the pod, too. */
-static void
-check_paths(struct check *k, const struct volume_mount *m)
-{
-	if (m->mount_path.n && m->mount_path.p[0] != '/' && !check_has_tag(m->mount_path))
-		check_warn(k, val_get(m->src, S("mountPath")), "\"%.*s\" is not an absolute path: the step will fail", STR_ARG(m->mount_path));
-	if (leaves(m->sub_path) && !check_has_tag(m->sub_path))
-		check_warn(k, val_get(m->src, S("subPath")), "\"%.*s\" must be relative and without ..: the step will fail", STR_ARG(m->sub_path));
-}
-
 static void
 check_mounts(struct check *k, const struct template *t, const struct container *ctr, const char *body,
 	struct map *mounted)
@@ -76,8 +31,6 @@ check_mounts(struct check *k, const struct template *t, const struct container *
 		} value = { .in = where };
 		const char *before = m->mount_path.n ? map_get(mounted, m->mount_path) : NULL;
 
-		check_volume(k, t, m);
-		check_paths(k, m);
 		if (before)
 			check_fail(k, m->src, "templates.%.*s.%s '%.*s' already mounted in %s", NAME(t), where,
 				STR_ARG(m->mount_path), before);
@@ -110,6 +63,47 @@ check_main(struct check *k, const struct template *t, const struct container *ct
 	check_mounts(k, t, ctr, body, &mounted);
 	check_artifact_mounts(k, t, &mounted);
 	map_free(&mounted);
+}
+
+static void
+check_limits(struct check *k, const struct container *ctr)
+{
+	static const struct {
+		const char *name;
+		int (*read)(str text, int64_t *out, struct err *e);
+	} kinds[] = { { "cpu", quantity_milli }, { "memory", quantity_bytes }, { "ephemeral-storage", quantity_bytes } };
+	const struct val *limits = val_get(ctr->resources, S("limits"));
+	int64_t amount;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const struct val *v = val_get(limits, str_c(kinds[i].name));
+
+		if (val_is(v, VAL_STR) && !check_has_tag(val_text(v)) && kinds[i].read(val_text(v), &amount, &e) < 0)
+			check_warn(k, v, "%s: the step will fail", e.msg);
+	}
+}
+
+static void
+check_containers(struct check *k, const struct template *t, const struct container *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		check_limits(k, &list[i]);
+		for (size_t j = 0; j < list[i].volume_mounts.n; j++)
+			check_volume_mount(k, t, &list[i].volume_mounts.p[j]);
+	}
+}
+
+/* What all containers of a pod have. */
+static void
+check_each_container(struct check *k, const struct template *t)
+{
+	check_containers(k, t, t->init_containers.p, t->init_containers.n);
+	check_containers(k, t, t->container, t->container != NULL);
+	check_containers(k, t, t->script, t->script != NULL);
+	if (t->container_set)
+		check_containers(k, t, t->container_set->containers.p, t->container_set->containers.n);
+	check_containers(k, t, t->sidecars.p, t->sidecars.n);
 }
 
 /* Names that belong to containers of Argo's own. */
@@ -312,6 +306,8 @@ check_leaf(struct check *k, const struct template_state *s, const struct scope *
 
 	check_tags(k, scope, t->src, NULL);
 	check_leave(k, before);
+	check_volumes(k, t->volumes.p, t->volumes.n);
+	check_each_container(k, t);
 	if (t->container)
 		check_main(k, t, t->container, "container");
 	if (t->script)
