@@ -89,7 +89,8 @@ static int
 check_source(const struct subject *s, struct err *e)
 {
 	if (!str_eq(s->kind, S("Workflow")))
-		return err_set(e, ERR_INVALID, "argoWorkflow submit: the source is of kind %.*s, a Workflow is expected", STR_ARG(s->kind));
+		return err_set(e, ERR_INVALID, "argoWorkflow submit: the source is of kind %.*s, a Workflow is expected%s", STR_ARG(s->kind),
+			str_eq(s->kind, S("CronWorkflow")) ? "; a k8s trigger creates a CronWorkflow, `submit-from` runs one that is there" : "");
 	if (!s->name.n && !val_get_str(val_get(s->object, S("metadata")), "generateName").n && !s->args.name.n && !s->args.generate_name.n)
 		return err_set(e, ERR_INVALID, "failed to trigger the workflow, neither name nor generateName is given");
 	return 0;
