@@ -227,6 +227,8 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 		.doc = "What one artifact may have, not packed, in MiB."),
 	FIELD(struct settings, artifact_files, "artifactFiles", 0, .dflt = "1000000", .min = 1, .max = 100000000,
 		.doc = "Files that one artifact may have."),
+	FIELD(struct settings, artifact_ratio, "artifactRatio", 0, .dflt = "200", .min = 0, .max = 1000000,
+		.doc = "Bytes that an archive may unpack to for each byte that it has, once it has unpacked to 4 GiB: `artifactSize` ends what is smaller. 0: any number."),
 	FIELD(struct settings, artifact_time, "artifactTime", 0, .dflt = "6h",
 		.doc = "Time that all artifacts of a step may take, before it begins and after it has ended."),
 	FIELD(struct settings, artifact_transfers, "artifactTransfers", 0, .dflt = "4", .min = 1, .max = 1000,

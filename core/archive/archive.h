@@ -20,7 +20,8 @@ enum archive_format {
 struct archive_limits {
 	uint64_t bytes;   /* of all files together, holes counted */
 	uint64_t entries; /* files, folders and links */
-	unsigned ratio;   /* bytes out per byte in, beyond the first ARCHIVE_RATIO_FROM bytes */
+	unsigned ratio;   /* bytes out per byte in, once there are more than `ratio_from` */
+	uint64_t ratio_from; /* bytes out; 0: ARCHIVE_RATIO_FROM. What is so small does no harm, whatever it was packed to */
 	unsigned depth;   /* folders in each other */
 };
 #define ARCHIVE_RATIO_FROM (UINT64_C(16) << 20)
@@ -37,7 +38,7 @@ struct archive_sum {
  * is in it may be replaced. Modes are kept, but for setuid, setgid and the sticky bit, and the owner can do everything with a folder;
  * files keep the time of their last change. Of two files with one name the last counts, as `tar -r` means it.
  * ERR_INVALID: it is damaged, or has an entry that is refused: one that would lie elsewhere, a link to elsewhere, a device, a name that
- * clashes; ERR_LIMIT: there is too much in it; ERR_IO. What was unpacked before that stays: remove it. `sum` may be NULL.
+ * clashes; ERR_LIMIT: there is too much in it; ERR_IO. The reason names the entry. What was unpacked before that stays: remove it. `sum` may be NULL.
  */
 int archive_unpack(int fd, enum archive_format format, int dir, const struct archive_limits *l, struct archive_sum *sum, struct err *e) MUST_CHECK;
 /*

@@ -15,6 +15,8 @@
 #include "core/files.h"
 #include "core/random.h"
 
+#define SHOWN 208 /* bytes of a path in a reason, with what says that there is more of it */
+
 /* A path that waits for the end. */
 struct later {
 	str path, target; /* target: of a link */
@@ -38,14 +40,28 @@ struct unpack {
 	uint64_t packed;  /* bytes of the archive, where it is a regular file */
 	struct arena *arena, *tmp; /* of the lists; of one entry */
 	struct later_list folders, hard, soft;
+	char entry[SHOWN]; /* the last one that was read, as reasons call it; empty: none was */
+	bool named;        /* the reason in `e` says which entry it is about */
 	struct err *e;
 };
+
+/* A path for a reason, which may end up on somebody's terminal. */
+static const char *
+show(str path, char to[SHOWN])
+{
+	snprintf(to, SHOWN, "%.*s%s", STR_ARG(str_slice(path, 0, 200)), path.n > 200 ? "..." : "");
+	for (char *p = to; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return to;
+}
 
 static int
 refuse(struct unpack *u, str path, const char *why)
 {
-	return err_set(u->e, ERR_INVALID, "the archive's entry %.*s%s is refused: %s", STR_ARG(str_slice(path, 0, 200)),
-		path.n > 200 ? "..." : "", why);
+	char shown[SHOWN];
+	u->named = true;
+	return err_set(u->e, ERR_INVALID, "the archive's entry %s is refused: %s", show(path, shown), why);
 }
 
 static int
@@ -69,28 +85,37 @@ depth_max(const struct unpack *u)
 	return u->l->depth ? u->l->depth : ARCHIVE_DEPTH_MAX;
 }
 
-/* The path without empty parts and dots, for this entry; empty: it is the folder itself. */
+enum part { PATH, TARGET }; /* of an entry: where it is to lie, or what it is a hard link to */
+enum flaw { ABSOLUTE, UPWARDS, LONG_NAME, LONG_PATH };
+static const char *const flaws[][2] = {
+	[ABSOLUTE] = { "its path is absolute", "the path it is a hard link to is absolute" },
+	[UPWARDS] = { "its path leads upwards", "the path it is a hard link to leads upwards" },
+	[LONG_NAME] = { "a name of it has more than 255 bytes", "a name of what it is a hard link to has more than 255 bytes" },
+	[LONG_PATH] = { "its path has more than 4095 bytes", "the path it is a hard link to has more than 4095 bytes" },
+};
+
+/* The path of an entry, or of its target, without empty parts and dots, for this entry; empty: it is the folder itself. */
 static int
-clean(struct unpack *u, str path, str *out)
+clean(struct unpack *u, str entry, enum part what, str path, str *out)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
 	unsigned parts = 0;
 	if (str_starts(path, S("/")))
-		return refuse(u, path, "its path is absolute");
+		return refuse(u, entry, flaws[ABSOLUTE][what]);
 	for (str rest = path; rest.n;) {
 		str part = str_cut(&rest, '/');
 		if (!part.n || str_eq(part, S(".")))
 			continue;
 		if (is_up(part))
-			return refuse(u, path, "its path leads upwards");
+			return refuse(u, entry, flaws[UPWARDS][what]);
 		if (part.n > NAME_MAX)
-			return refuse(u, path, "a name of it has more than 255 bytes");
+			return refuse(u, entry, flaws[LONG_NAME][what]);
 		if (++parts > depth_max(u))
 			return err_set(u->e, ERR_LIMIT, "the archive has more than %u folders in each other", depth_max(u));
 		buf_addf(&b, "%s%.*s", b.n ? "/" : "", STR_ARG(part));
 	}
 	if (b.n >= PATH_MAX)
-		return refuse(u, path, "its path has more than 4095 bytes");
+		return refuse(u, entry, flaws[LONG_PATH][what]);
 	*out = arena_dup(u->tmp, buf_str(&b));
 	return 0;
 }
@@ -122,7 +147,7 @@ count_bytes(struct unpack *u, uint64_t n)
 	if (u->l->bytes && n > u->l->bytes - u->sum.bytes)
 		return too_large(u);
 	u->sum.bytes += n;
-	if (u->l->ratio && u->sum.bytes > ARCHIVE_RATIO_FROM && u->sum.bytes / u->l->ratio > in)
+	if (u->l->ratio && u->sum.bytes > (u->l->ratio_from ? u->l->ratio_from : ARCHIVE_RATIO_FROM) && u->sum.bytes / u->l->ratio > in)
 		return err_set(u->e, ERR_LIMIT, "the archive unpacks to more than %u times its size", u->l->ratio);
 	return 0;
 }
@@ -309,7 +334,7 @@ static int
 note_hard(struct unpack *u, str path, str to)
 {
 	str target;
-	return clean(u, to, &target) < 0 ? -1 : remember(u, &u->hard, path, target, 0);
+	return clean(u, path, TARGET, to, &target) < 0 ? -1 : remember(u, &u->hard, path, target, 0);
 }
 
 static int
@@ -340,23 +365,34 @@ name_of(const char *text, const char *utf8)
 }
 
 static int
-unpack_entry(struct unpack *u, struct archive_entry *entry)
+take_entry(struct unpack *u, struct archive_entry *entry, str said)
 {
 	const struct archive_lib *lib = u->lib;
-	str path, said = name_of(lib->archive_entry_pathname(entry), lib->archive_entry_pathname_utf8(entry));
+	str path;
 	str hard = name_of(lib->archive_entry_hardlink(entry), lib->archive_entry_hardlink_utf8(entry));
 	arena_reset(u->tmp);
 	if (!said.n)
 		return refuse(u, S("without a name"), "its name cannot be read");
 	if (lib->archive_entry_is_encrypted(entry))
 		return refuse(u, said, "it is encrypted");
-	if (count_one(u, &u->sum.entries) < 0 || clean(u, said, &path) < 0)
+	if (count_one(u, &u->sum.entries) < 0 || clean(u, said, PATH, said, &path) < 0)
 		return -1;
 	if (!hard.p && lib->archive_entry_filetype(entry) == AE_IFDIR)
 		return path.n ? unpack_folder(u, entry, path) : 0;
 	if (!path.n)
 		return refuse(u, said, "it is the folder itself, and not a folder");
 	return hard.p ? note_hard(u, path, hard) : unpack_kind(u, entry, path);
+}
+
+/* A limit, or damage within an entry, is said with its name. */
+static int
+unpack_entry(struct unpack *u, struct archive_entry *entry)
+{
+	str said = name_of(u->lib->archive_entry_pathname(entry), u->lib->archive_entry_pathname_utf8(entry));
+	(void)show(said, u->entry);
+	if (take_entry(u, entry, said) == 0)
+		return 0;
+	return u->named ? -1 : err_wrap(u->e, "the archive's entry %s", u->entry);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
@@ -463,7 +499,10 @@ read_all(struct unpack *u)
 	while ((rc = u->lib->archive_read_next_header(u->in, &entry)) == ARCHIVE_OK || rc == ARCHIVE_WARN)
 		if (unpack_entry(u, entry) < 0)
 			return -1;
-	return rc == ARCHIVE_EOF ? finish(u) : damaged(u);
+	if (rc == ARCHIVE_EOF)
+		return finish(u);
+	(void)damaged(u);
+	return u->entry[0] ? err_wrap(u->e, "after the archive's entry %s", u->entry) : -1;
 }
 
 static int

@@ -119,6 +119,14 @@ resolve_items(const struct task *t, const struct val *items, struct arena *a, st
 	return rc;
 }
 
+void
+artifact_limits(const struct settings *settings, struct val_map *m)
+{
+	val_map_add(m, S("bytes"), val_int(settings->artifact_size << 20));
+	val_map_add(m, S("files"), val_int(settings->artifact_files));
+	val_map_add(m, S("ratio"), val_int(settings->artifact_ratio));
+}
+
 static int
 job_text(const struct task *t, const char *what, str into, const struct val *items, struct arena *a, str *out, struct err *e)
 {
@@ -133,8 +141,7 @@ job_text(const struct task *t, const char *what, str into, const struct val *ite
 		val_map_add(&m, S("gid"), val_int(t->gid));
 	}
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/%s.%s", t->x->tasks_path, t->dir.p, what)));
-	val_map_add(&m, S("bytes"), val_int(t->x->settings->artifact_size << 20));
-	val_map_add(&m, S("files"), val_int(t->x->settings->artifact_files));
+	artifact_limits(t->x->settings, &m);
 	val_map_add(&m, S("items"), whole);
 	struct val v = val_map_end(&m, a);
 	*out = rc < 0 ? STR_NONE : json_write(a, &v);

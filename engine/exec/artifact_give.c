@@ -105,8 +105,7 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	val_map_add(&m, S("parent"), val_int(getpid()));
 	val_map_add(&m, S("into"), val_cstr(g->into));
 	val_map_add(&m, S("scratch"), val_cstr(scratch_of(g)));
-	val_map_add(&m, S("bytes"), val_int(x->settings->artifact_size << 20));
-	val_map_add(&m, S("files"), val_int(x->settings->artifact_files));
+	artifact_limits(x->settings, &m);
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
 	g->child = transfer_run(x, true, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);

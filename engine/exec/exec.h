@@ -248,6 +248,8 @@ int env_build(struct arena *a, const struct executor *x, const struct task_spec 
 	str name, const struct image *image, struct kvs *out, struct err *e) MUST_CHECK;
 
 /* ---- artifact.c */
+/* What one artifact may have, as members of a job for tidegate-artifact. */
+void artifact_limits(const struct settings *settings, struct val_map *m);
 /* What main takes and leaves: records for the helper, and jobs for tidegate-artifact. ERR_INVALID. */
 int artifacts_write(struct task *t, const struct task_spec *spec, struct err *e) MUST_CHECK;
 /* Which of its logs are kept as artifacts, when its members are known. */

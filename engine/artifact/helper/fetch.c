@@ -49,11 +49,25 @@ move_object(struct job *j, int fd, const struct target *t, struct err *e)
 	return to < 0 ? err_errno(e, "make %s", t->path) : files_copy(fd, to, UINT64_MAX / 2, &n, e);
 }
 
-static int
-unpack(struct job *j, bool zip, int fd, const struct target *t, struct err *e)
+static bool
+is_packed(const struct val *item, int fd)
 {
-	const struct archive_limits limits = { .bytes = j->bytes, .entries = j->files };
+	return item_is_packed(item, "zip") || item_is_packed(item, "tar") || (!item_is_packed(item, "none") && archive_is_tar_gz(fd));
+}
+
+static int
+unpack(struct job *j, const struct val *item, int fd, const struct target *t, struct err *e)
+{
+	bool zip = item_is_packed(item, "zip");
+	const struct archive_limits limits = { .bytes = j->bytes, .entries = j->files, .ratio = j->ratio, .ratio_from = RATIO_FROM };
 	return archive_unpack_as(fd, zip ? ARCHIVE_AS_ZIP : ARCHIVE_AS_TAR, t->dir, t->name, &limits, NULL, e);
+}
+
+static int
+make_object(struct job *j, int *fd, struct err *e)
+{
+	*fd = openat(j->scratch, OBJECT, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	return *fd < 0 ? err_errno(e, "make a file") : 0;
 }
 
 /* An open file with the object: the driver's own, or got. */
@@ -62,9 +76,8 @@ open_object(struct job *j, struct place *p, int *fd, struct err *e)
 {
 	if (p->driver->object)
 		return p->driver->object(p->state, p->key, fd, e);
-	*fd = openat(j->scratch, OBJECT, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (*fd < 0)
-		return err_errno(e, "make a file");
+	if (make_object(j, fd, e) < 0)
+		return -1;
 	if (p->driver->get(p->state, p->key, *fd, e) == 0 && lseek(*fd, 0, SEEK_SET) == 0)
 		return 0;
 	close(*fd);
@@ -80,8 +93,7 @@ fetch_object(struct job *j, struct place *p, const struct val *item, const struc
 		return get_file(p, t, e);
 	if (open_object(j, p, &fd, e) < 0)
 		return -1;
-	bool zip = item_is_packed(item, "zip"), packed = zip || item_is_packed(item, "tar") || archive_is_tar_gz(fd);
-	int rc = packed ? unpack(j, zip, fd, t, e) : p->driver->object ? get_file(p, t, e) : move_object(j, fd, t, e);
+	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : p->driver->object ? get_file(p, t, e) : move_object(j, fd, t, e);
 	close(fd);
 	(void)unlinkat(j->scratch, OBJECT, 0);
 	return rc;
@@ -105,7 +117,7 @@ note_key(void *arg, str key, uint64_t bytes)
 	struct keys *k = arg;
 	if (key.n <= k->prefix)
 		return true; /* the folder itself: some tools make an object for it */
-	k->bytes += bytes;
+	k->bytes = bytes > UINT64_MAX - k->bytes ? UINT64_MAX : k->bytes + bytes;
 	if (k->v.n >= k->job->files)
 		k->rc = err_set(k->e, ERR_LIMIT, "it has more than %llu files", (unsigned long long)k->job->files);
 	else if (k->bytes > k->job->bytes)
@@ -132,8 +144,20 @@ make_folders(int dir, char *path, struct err *e)
 	return 0;
 }
 
+/* What a listing says of sizes is the word of whoever made it: what came is counted. */
 static int
-get_one(struct place *p, int dir, str prefix, str rest, struct err *e)
+count_came(const struct job *j, int fd, uint64_t *bytes, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "look at what came");
+	*bytes += (uint64_t)st.st_size;
+	return *bytes > j->bytes ? err_set(e, ERR_LIMIT, "it has more than %llu bytes", (unsigned long long)j->bytes) : 0;
+}
+
+/* `bytes`: of those that came before. */
+static int
+get_one(const struct job *j, struct place *p, int dir, str prefix, str rest, uint64_t *bytes, struct err *e)
 {
 	char path[PATH_MAX];
 	struct arena *a CLEANUP(free_arena) = arena_new();
@@ -147,7 +171,9 @@ get_one(struct place *p, int dir, str prefix, str rest, struct err *e)
 	int fd CLEANUP(close_fd) = open_beneath(dir, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	if (fd < 0)
 		return err_errno(e, "make %s", path);
-	return p->driver->get(p->state, arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(rest)), fd, e);
+	if (p->driver->get(p->state, arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(rest)), fd, e) < 0)
+		return -1;
+	return count_came(j, fd, bytes, e) < 0 ? err_wrap(e, "%s", path) : 0;
 }
 
 /* ERR_NOT_FOUND if there is nothing beneath the key either. */
@@ -166,8 +192,9 @@ fetch_tree(struct job *j, struct place *p, const struct target *t, struct err *e
 	int dir CLEANUP(close_fd) = rc < 0 ? -1 : open_beneath(t->dir, t->name, O_RDONLY | O_DIRECTORY, 0);
 	if (rc == 0 && dir < 0)
 		rc = err_errno(e, "open %s", t->path);
+	k.bytes = 0;
 	for (size_t i = 0; rc == 0 && i < k.v.n; i++)
-		rc = get_one(p, dir, prefix, k.v.p[i], e);
+		rc = get_one(j, p, dir, prefix, k.v.p[i], &k.bytes, e);
 	VEC_FREE(&k.v);
 	arena_free(k.arena);
 	return rc;
@@ -175,17 +202,22 @@ fetch_tree(struct job *j, struct place *p, const struct target *t, struct err *e
 
 /* ---- an item ----------------------------------------------------------------------------------------------------- */
 
+/* A text is unpacked like any other object, as in Argo: a tar or a zip may be one. */
 static int
-fetch_raw(const struct val *item, const struct target *t, struct err *e)
+fetch_raw(struct job *j, const struct val *item, const struct target *t, struct err *e)
 {
 	str text = val_get_str(item, "raw");
-	int fd CLEANUP(close_fd) = make_file(t);
-	if (fd < 0)
-		return err_errno(e, "make %s", t->path);
+	int fd CLEANUP(close_fd) = -1;
+	if (make_object(j, &fd, e) < 0)
+		return -1;
 	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
 		if ((n = write(fd, text.p, text.n)) < 0)
 			return err_errno(e, "write %s", t->path);
-	return 0;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(e, "read %s", t->path);
+	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : move_object(j, fd, t, e);
+	(void)unlinkat(j->scratch, OBJECT, 0);
+	return rc;
 }
 
 static int
@@ -211,7 +243,7 @@ fetch(struct job *j, const struct val *item, const struct target *t, struct err 
 {
 	struct place p;
 	if (val_get(item, S("raw")))
-		return fetch_raw(item, t, e);
+		return fetch_raw(j, item, t, e);
 	int rc = place_open(j, item, &p, e);
 	if (rc == 0)
 		rc = fetch_from(j, &p, item, t, e);

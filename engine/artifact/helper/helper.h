@@ -3,7 +3,7 @@
  * helper: what the files of tidegate-artifact share. main.c reads the job and answers; place.c opens drivers; fetch.c brings artifacts, save.c
  * takes them, give.c shows them, data.c makes lists of them. The job, JSON on standard input, since it has passwords in it:
  *
- *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "uid": N, "gid": N, "items": [ITEM, ...]}
+ *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "ratio": N, "uid": N, "gid": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
@@ -26,6 +26,9 @@
 #include "core/files.h"
 #include "engine/artifact/driver.h"
 
+/* Images of disks and masks are mostly zeros, and pack to a thousandth: what is no more than this fills no disk. */
+#define RATIO_FROM (UINT64_C(4) << 30)
+
 struct job {
 	struct arena *arena;
 	const struct val *src;
@@ -34,6 +37,7 @@ struct job {
 	bool owned;           /* what is brought is to be uid's and gid's */
 	uint32_t uid, gid;
 	uint64_t bytes, files; /* that an artifact may have, unpacked */
+	unsigned ratio;        /* bytes that an archive may unpack to for each of its own, beyond RATIO_FROM; 0: any number */
 };
 
 /* A driver that is open. */

@@ -112,6 +112,13 @@ limit_of(const struct val *v, const char *name)
 	return val_to_i64(val_get(v, str_c(name)), &n) && n > 0 ? (uint64_t)n : INT64_MAX;
 }
 
+static unsigned
+ratio_of(const struct val *v)
+{
+	int64_t n = 0;
+	return val_to_i64(val_get(v, S("ratio")), &n) && n > 0 && n <= INT32_MAX ? (unsigned)n : 0;
+}
+
 /* The scratch folder, empty: it may be of one that was killed. */
 static int
 open_scratch(struct job *j, struct err *e)
@@ -155,6 +162,7 @@ open_job(struct job *j, struct err *e)
 	j->scratch_path = str_z(j->arena, val_get_str(v, "scratch"));
 	j->bytes = limit_of(v, "bytes");
 	j->files = limit_of(v, "files");
+	j->ratio = ratio_of(v);
 	int64_t uid, gid;
 	j->owned = val_to_i64(val_get(v, S("uid")), &uid) && val_to_i64(val_get(v, S("gid")), &gid);
 	if (j->owned) {
