@@ -201,75 +201,12 @@ put(void *state, str key, int fd, struct err *e)
 
 /* ---- listing ------------------------------------------------------------------------------------------------------- */
 
-struct page {
-	bool (*each)(void *arg, str key, uint64_t bytes);
-	void *arg;
-	str name, bytes, kind, next;
-};
-
-static bool
-is_in(const struct xml_reader *x, const char *parent, const char *element)
-{
-	return x->depth >= 2 && str_eq(x->open[x->depth - 1], str_c(element)) && str_eq(x->open[x->depth - 2], str_c(parent));
-}
-
-static void
-take_text(const struct xml_reader *x, str text, struct page *p)
-{
-	if (is_in(x, "Blob", "Name"))
-		p->name = text;
-	else if (is_in(x, "Properties", "Content-Length"))
-		p->bytes = text;
-	else if (is_in(x, "Properties", "ResourceType"))
-		p->kind = text;
-	else if (is_in(x, "EnumerationResults", "NextMarker"))
-		p->next = text;
-}
-
-/* False: enough. */
-static bool
-end_blob(struct page *p)
-{
-	int64_t n = 0;
-	bool file = p->name.n && !str_eq(p->kind, S("directory")) && (!p->bytes.n || (str_to_i64(p->bytes, &n) && n >= 0));
-	str name = p->name;
-	p->name = p->bytes = p->kind = STR_NONE;
-	return !file || p->each(p->arg, name, (uint64_t)n);
-}
-
-/* 1: enough. */
-static int
-read_page(str xml, struct page *p, struct arena *a, struct err *e)
-{
-	struct xml_reader x = { .text = xml };
-	str text;
-	int kind;
-	while ((kind = xml_next(&x, a, &text, e)) > XML_END) {
-		if (kind == XML_TEXT)
-			take_text(&x, text, p);
-		else if (kind == XML_CLOSE && str_eq(text, S("Blob")) && !end_blob(p))
-			return 1;
-	}
-	return kind;
-}
-
 static int
 list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
 {
-	struct cloud *c = state;
-	struct arena *kept CLEANUP(free_arena) = arena_new();
-	int rc = 0;
-	for (str marker = S(""); rc == 0 && marker.p;) {
-		struct arena *a CLEANUP(free_arena) = arena_new();
-		struct http_answer ans;
-		struct page p = { .each = each, .arg = arg };
-		const struct http_header query[] = { { S("comp"), S("list") }, { S("marker"), marker }, { S("prefix"), prefix }, { S("restype"), S("container") } };
-		if (cloud_ask(c, &(struct cloud_request){ .method = "GET", .query = query, .query_n = ARRAY_LEN(query) }, a, &ans, e) < 0)
-			return -1;
-		rc = read_page(ans.body, &p, a, e);
-		marker = p.next.n ? arena_dup(kept, p.next) : STR_NONE;
-	}
-	return rc < 0 ? err_wrap(e, "azure: the listing of %.*s", STR_ARG(c->bucket)) : 0;
+	static const struct cloud_listing listing = { .query = { { S("comp"), S("list") }, { S("marker"), { 0 } }, { S("prefix"), { 0 } },
+		{ S("restype"), S("container") } }, .n = 4, .prefix = 2, .marker = 1, .read = azure_page_read };
+	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
 /* The blob of a folder that is not empty goes with the last of what is in it, or stays. */

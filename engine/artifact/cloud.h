@@ -57,6 +57,31 @@ str cloud_place(const struct cloud *c, str key, struct arena *a);
 void cloud_close(struct cloud *c);
 int64_t cloud_now_ns(void);
 
+/* ---- cloud_list.c: what there is */
+#define CLOUD_LISTING_WORDS 4
+
+/* A page while it is read. */
+struct cloud_page {
+	str prefix;
+	bool (*each)(void *arg, str key, uint64_t bytes);
+	void *arg;
+	str next;    /* what the next page is asked for by; absent: this is the last */
+	bool enough; /* each() said so */
+};
+/* How a service is asked for a page, and how one is read. `prefix`, `marker`: which of the words have that value. */
+struct cloud_listing {
+	struct http_header query[CLOUD_LISTING_WORDS];
+	size_t n, prefix, marker;
+	/* Tells cloud_page_add of each object until that says false. ERR_INVALID: it is no page. */
+	int (*read)(struct arena *a, str body, struct cloud_page *p, struct err *e);
+};
+bool cloud_page_add(struct cloud_page *p, str key, int64_t bytes);
+/* As `list` of a driver. ERR_INVALID: the pages do not go on. */
+int cloud_list(struct cloud *c, const struct cloud_listing *l, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e) MUST_CHECK;
+int gcs_page_read(struct arena *a, str body, struct cloud_page *p, struct err *e) MUST_CHECK;
+int oss_page_read(struct arena *a, str body, struct cloud_page *p, struct err *e) MUST_CHECK;
+int azure_page_read(struct arena *a, str body, struct cloud_page *p, struct err *e) MUST_CHECK;
+
 /* ---- cloud_file.c: what is checked of files */
 /* Its size, from the start. */
 int cloud_file_size(int fd, uint64_t *bytes, struct err *e) MUST_CHECK;

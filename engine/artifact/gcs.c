@@ -336,40 +336,12 @@ put(void *state, str key, int fd, struct err *e)
 
 /* ---- listing ------------------------------------------------------------------------------------------------------- */
 
-/* 1: enough. */
-static int
-read_page(const struct val *page, bool (*each)(void *arg, str key, uint64_t bytes), void *arg)
-{
-	const struct val *items = val_get(page, S("items"));
-	for (uint32_t i = 0; val_is(items, VAL_LIST) && i < items->n; i++) {
-		int64_t n = 0;
-		str name = val_get_str(&items->items[i], "name"), size = val_get_str(&items->items[i], "size"); /* a number in quotes */
-		if (name.n && !each(arg, name, str_to_i64(size, &n) && n > 0 ? (uint64_t)n : 0))
-			return 1;
-	}
-	return 0;
-}
-
 static int
 list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
 {
-	struct cloud *c = state;
-	struct arena *kept CLEANUP(free_arena) = arena_new();
-	int rc = 0;
-	for (str next = S(""); rc == 0 && next.p;) {
-		struct arena *a CLEANUP(free_arena) = arena_new();
-		struct http_answer ans;
-		struct val page;
-		const struct http_header query[] = { { S("prefix"), prefix }, { S("maxResults"), S("1000") }, { S("pageToken"), next } };
-		if (cloud_ask(c, &(struct cloud_request){ .method = "GET", .query = query, .query_n = next.n ? 3 : 2 }, a, &ans, e) < 0)
-			return -1;
-		if (json_read(a, ans.body, &page, e) < 0)
-			return err_wrap(e, "gcs: the listing of %.*s", STR_ARG(c->bucket));
-		rc = read_page(&page, each, arg);
-		str token = val_get_str(&page, "nextPageToken");
-		next = token.n ? arena_dup(kept, token) : STR_NONE;
-	}
-	return 0;
+	static const struct cloud_listing listing = { .query = { { S("prefix"), { 0 } }, { S("maxResults"), S("1000") }, { S("pageToken"), { 0 } } }, .n = 3,
+		.prefix = 0, .marker = 2, .read = gcs_page_read };
+	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
 static int

@@ -284,41 +284,6 @@ struct names {
 	str config, urls; /* "submodule.NAME.path<newline>VALUE<nul>..." of .gitmodules; the URLs that git made of it */
 };
 
-/* The next name and value of such a text, of the variables with that end; false: there are no more. */
-static bool
-next_value(str *rest, str end, str *name, str *value)
-{
-	while (rest->n) {
-		*value = str_cut(rest, 0);
-		*name = str_cut(value, '\n');
-		if (!str_starts(*name, S("submodule.")) || !str_ends(*name, end) || name->n <= 10 + end.n)
-			continue;
-		*name = str_slice(*name, 10, name->n - end.n);
-		return true;
-	}
-	return false;
-}
-
-static str
-find_name(const struct names *n, str path)
-{
-	str name, value, rest = n->config;
-	while (next_value(&rest, S(".path"), &name, &value))
-		if (str_eq(value, path))
-			return name;
-	return STR_NONE;
-}
-
-static str
-find_url(const struct names *n, str wanted)
-{
-	str name, value, rest = n->urls;
-	while (next_value(&rest, S(".url"), &name, &value))
-		if (str_eq(name, wanted))
-			return value;
-	return STR_NONE;
-}
-
 static int
 read_config(struct git *g, int dir, str commit, str *out, struct err *e)
 {
@@ -342,7 +307,7 @@ read_urls(struct git *g, int dir, const struct git_tree *t, struct names *n, str
 	add(&x, "init");
 	add(&x, "--");
 	for (size_t i = 0; i < t->modules.n; i++)
-		if (find_name(n, t->modules.p[i].path).p)
+		if (git_module_name(n->config, t->modules.p[i].path).p)
 			add_str(&x, t->modules.p[i].path);
 	if (git_run(g, dir, x.v, NULL, e) < 0 || git_ask(g, dir, ask, ANSWER_MAX, &ok, &n->urls, e) < 0)
 		return -1;
@@ -354,7 +319,7 @@ static int
 fetch_module(struct git *g, int dir, const struct names *n, const struct git_module *m, str prefix, unsigned level, struct err *e)
 {
 	struct arena *a = g->site->arena;
-	str name = find_name(n, m->path), url = name.p ? find_url(n, name) : STR_NONE;
+	str name = git_module_name(n->config, m->path), url = name.p ? git_module_url(n->urls, name) : STR_NONE;
 	if (!name.p)
 		return 0; /* .gitmodules does not know it: an empty folder, as in Argo */
 	if (!url.n || !git_url_is_good(url, false))

@@ -52,9 +52,21 @@ int git_ask(struct git *g, int dir, const char *const *argv, size_t max, bool *o
 
 /* ---- git_tree.c */
 
+/* The listing of a tree while it is read. */
+struct git_tree_reader {
+	struct git *git; /* its name, site and counts; links go there */
+	struct git_tree *tree;
+	str prefix;
+	struct buf rest; /* of an entry that has not come whole */
+};
+/* A piece of "git ls-tree -r -t -l -z", however it is cut. ERR_LIMIT, ERR_INVALID. `arg`: a struct git_tree_reader. */
+int git_tree_take(void *arg, str bytes, struct err *e) MUST_CHECK;
 /* Counts what the commit would become before it does, and notes its links and submodules. `prefix`: where it will lie, from the root; ends in a slash or is empty. */
 int git_tree_count(struct git *g, int dir, str prefix, str commit, struct git_tree *t, struct err *e) MUST_CHECK;
 /* Refuses links that lead out, when everything is there. */
 int git_tree_links(struct git *g, struct err *e) MUST_CHECK;
+/* The name of the submodule at a path, and the URL of a name, of what `git config -z --get-regexp` says of them; absent: it does not. */
+str git_module_name(str config, str path);
+str git_module_url(str urls, str name);
 
 #endif

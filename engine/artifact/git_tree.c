@@ -10,13 +10,6 @@
 #include "core/files.h"
 #include "engine/artifact/git.h"
 
-struct count {
-	struct git *git;
-	struct git_tree *tree;
-	str prefix;
-	struct buf rest; /* of an entry that has not come whole */
-};
-
 /* A path that is kept. */
 static int
 keep(struct git *g, str prefix, str path, str *out, struct err *e)
@@ -42,7 +35,7 @@ count_one(struct git *g, int64_t bytes, struct err *e)
 
 /* "MODE TYPE OBJECT SIZE<tab>PATH"; the size stands right, behind spaces, and is - for what is no file. */
 static int
-take_entry(struct count *c, str line, struct err *e)
+take_entry(struct git_tree_reader *c, str line, struct err *e)
 {
 	str head = str_cut(&line, '\t'), mode = str_cut(&head, ' ');
 	(void)str_cut(&head, ' ');
@@ -64,10 +57,10 @@ take_entry(struct count *c, str line, struct err *e)
 	return keep(c->git, S(""), line, &m->path, e);
 }
 
-static int
-take(void *arg, str bytes, struct err *e)
+int
+git_tree_take(void *arg, str bytes, struct err *e)
 {
-	struct count *c = arg;
+	struct git_tree_reader *c = arg;
 	int rc = 0;
 	while (bytes.n && rc == 0) {
 		size_t end = str_find_char(bytes, 0, 0);
@@ -87,8 +80,8 @@ take(void *arg, str bytes, struct err *e)
 int
 git_tree_count(struct git *g, int dir, str prefix, str commit, struct git_tree *t, struct err *e)
 {
-	struct count c = { .git = g, .tree = t, .prefix = prefix };
-	const struct git_taker taker = { take, &c };
+	struct git_tree_reader c = { .git = g, .tree = t, .prefix = prefix };
+	const struct git_taker taker = { git_tree_take, &c };
 	const char *const argv[] = { "git", "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", str_z(g->site->arena, commit), NULL };
 	int rc = git_run(g, dir, argv, &taker, e);
 	buf_free(&c.rest);
@@ -119,4 +112,41 @@ git_tree_links(struct git *g, struct err *e)
 	for (size_t i = 0; rc == 0 && i < g->links.n; i++)
 		rc = check_link(g, g->links.p[i], e);
 	return rc;
+}
+
+/* ---- submodules ---------------------------------------------------------------------------------------------------- */
+
+/* The next name and value of such a text, of the variables with that end; false: there are no more. */
+static bool
+next_value(str *rest, str end, str *name, str *value)
+{
+	while (rest->n) {
+		*value = str_cut(rest, 0);
+		*name = str_cut(value, '\n');
+		if (!str_starts(*name, S("submodule.")) || !str_ends(*name, end) || name->n <= 10 + end.n)
+			continue;
+		*name = str_slice(*name, 10, name->n - end.n);
+		return true;
+	}
+	return false;
+}
+
+str
+git_module_name(str config, str path)
+{
+	str name, value, rest = config;
+	while (next_value(&rest, S(".path"), &name, &value))
+		if (str_eq(value, path))
+			return name;
+	return STR_NONE;
+}
+
+str
+git_module_url(str urls, str wanted)
+{
+	str name, value, rest = urls;
+	while (next_value(&rest, S(".url"), &name, &value))
+		if (str_eq(name, wanted))
+			return value;
+	return STR_NONE;
 }

@@ -8,7 +8,6 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/net/oss.h"
-#include "core/net/s3_list.h"
 #include "core/xml.h"
 #include "engine/artifact/cloud.h"
 
@@ -185,35 +184,12 @@ get(void *state, str key, int fd, struct err *e)
 	return start < 0 ? 0 : compare_crc(c, key, fd, (uint64_t)start, (uint64_t)(lseek(fd, 0, SEEK_CUR) - start), &ans, a, e);
 }
 
-/* 1: there are more, from *marker on. */
-static int
-list_page(struct cloud *c, str prefix, str *marker, struct arena *kept, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct http_answer ans;
-	struct s3_page page;
-	const struct http_header query[] = { { S("encoding-type"), S("url") }, { S("marker"), *marker }, { S("max-keys"), S("1000") }, { S("prefix"), prefix } };
-	if (cloud_ask(c, &(struct cloud_request){ .method = "GET", .query = query, .query_n = ARRAY_LEN(query) }, a, &ans, e) < 0)
-		return -1;
-	if (s3_list_read(a, ans.body, &page, e) < 0)
-		return err_wrap(e, "oss: the listing of %.*s", STR_ARG(c->bucket));
-	for (size_t i = 0; i < page.n; i++)
-		if (!each(arg, page.objects[i].key, (uint64_t)page.objects[i].size))
-			return 0;
-	str next = str_eq(xml_find(ans.body, "IsTruncated", a), S("true")) ? s3_key_decode(a, xml_find(ans.body, "NextMarker", a)) : STR_NONE;
-	*marker = arena_dup(kept, next);
-	return next.n ? 1 : 0;
-}
-
 static int
 list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e)
 {
-	struct arena *kept CLEANUP(free_arena) = arena_new();
-	str marker = S("");
-	int rc;
-	while ((rc = list_page(state, prefix, &marker, kept, each, arg, e)) > 0)
-		;
-	return rc;
+	static const struct cloud_listing listing = { .query = { { S("encoding-type"), S("url") }, { S("marker"), { 0 } }, { S("max-keys"), S("1000") },
+		{ S("prefix"), { 0 } } }, .n = 4, .prefix = 3, .marker = 1, .read = oss_page_read };
+	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
 static int

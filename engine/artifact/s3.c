@@ -201,9 +201,13 @@ list_page(struct s3 *s, str prefix, str *next, struct arena *keep, bool (*each)(
 		return -1;
 	if (s3_list_read(a, ans.body, &page, e) < 0)
 		return err_wrap(e, "%.*s", STR_ARG(s3_name(s, prefix, a)));
-	for (size_t i = 0; i < page.n; i++)
-		if (!each(arg, page.objects[i].key, (uint64_t)page.objects[i].size))
+	if (page.next.n && str_eq(page.next, *next))
+		return err_set(e, ERR_INVALID, "%.*s: the listing does not go on", STR_ARG(s3_name(s, prefix, a)));
+	for (size_t i = 0; i < page.n; i++) {
+		const struct s3_object *o = &page.objects[i];
+		if (str_starts(o->key, prefix) && !each(arg, o->key, o->size > 0 ? (uint64_t)o->size : 0)) /* what is listed may be removed */
 			return 0;
+	}
 	*next = arena_dup(keep, page.next);
 	return page.next.n > 0;
 }

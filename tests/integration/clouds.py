@@ -161,10 +161,18 @@ class OssPeer:
             return (200, {}, self.rules[bucket].encode()) if bucket in self.rules else self.error(404, "NoSuchLifecycle", "No Row found in Lifecycle Table.")
         names = sorted(k for k in self.buckets[bucket] if k.startswith(asked["prefix"]) and k > asked["marker"])
         some = names[:min(int(asked["max-keys"]), self.page)]
-        more = f"<IsTruncated>true</IsTruncated><NextMarker>{urllib.parse.quote(some[-1])}</NextMarker>" if len(names) > len(some) else "<IsTruncated>false</IsTruncated>"
+        more = "<IsTruncated>false</IsTruncated>"
+        if len(names) > len(some):
+            more = f"<IsTruncated>true</IsTruncated><NextMarker>{urllib.parse.quote(self.next_of(asked['marker'], some))}</NextMarker>"
         items = "".join(f"<Contents><Key>{urllib.parse.quote(k)}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;e&quot;</ETag>"
-                        f"<Size>{len(self.buckets[bucket][k])}</Size></Contents>" for k in some)
+                        f"<Size>{self.size_of(self.buckets[bucket][k])}</Size></Contents>" for k in some)
         return 200, {}, f'<?xml version="1.0"?><ListBucketResult><EncodingType>url</EncodingType>{more}{items}</ListBucketResult>'.encode()
+
+    @staticmethod
+    def next_of(marker, some):
+        return some[-1]
+
+    size_of = staticmethod(len)
 
     def object(self, call, objects, key, asked):
         return getattr(self, call["method"].lower())(call, objects, key, asked)
