@@ -379,7 +379,7 @@ overlay_image(struct build *b)
 		return why_set(b->why, "root file system %s: the path is too long", b->task->root);
 	const char *const options[] = { "lowerdir", lower, "upperdir", "/proc/upper", "workdir", "/proc/work",
 		b->task->sandbox == TASK_SANDBOX_USER ? "userxattr" : NULL, NULL, NULL };
-	int overlay = new_mount("overlay", MOUNT_ATTR_NOSUID, options);
+	int overlay = new_mount("overlay", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options); /* a device in a layer is none; /dev has its own */
 	if (overlay < 0 || attach(overlay, AT_FDCWD, "/proc/image") < 0)
 		return why_errno(b->why, "root file system %s", b->task->root);
 	b->root = overlay;

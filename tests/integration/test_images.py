@@ -36,6 +36,8 @@ int main(int argc, char **argv)
 	printf("LEVEL=%s cwd=%s uid=%d gone=%d kept=%d home=%s\n", getenv("LEVEL"), getcwd(cwd, sizeof cwd), (int)getuid(), access("/gone", F_OK) == 0,
 		access("/kept", F_OK) == 0, getenv("HOME"));
 	fflush(stdout);
+	for (int i = 2; i < argc && !strcmp(argv[1], "open"); i++)
+		printf("%s is %s\n", argv[i], open(argv[i], O_RDONLY) < 0 ? "shut" : "open");
 	if (argc > 2 && !strcmp(argv[1], "wait"))
 		open(argv[2], O_CREAT | O_WRONLY, 0644);
 	while (argc > 1 && !strcmp(argv[1], "wait"))
@@ -203,6 +205,18 @@ class Images(TestCase):
         hostile = self.layout("hostile", extra=[{"way": link, "up": up}, {"way/out1": "x", "up/out2": "x", "../" * 12 + self.directory[1:] + "/out3": "x"}])
         self.image("import", hostile, "--name", "hostile")
         self.assertEqual([n for n in os.listdir(self.directory) if n.startswith("out")], [])
+
+    @unittest.skipIf(os.geteuid(), "only root can make devices")
+    def test_a_device_in_a_layer_is_none(self):
+        zero = tarfile.TarInfo("dev-of-mine")
+        zero.type, zero.devmajor, zero.devminor = tarfile.CHRTYPE, 1, 5
+        self.image("import", self.layout(extra=[{"dev-of-mine": zero}]), "--name", "hostile")
+        d = self.serve()
+        _, w = self.outcome(d, workflow("device", "{image: hostile, args: [open, /dev-of-mine, /dev/zero, /kept]}"))
+        self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
+        log = self.logs(d, "device")
+        for said in ("/dev-of-mine is shut", "/dev/zero is open", "/kept is open"):
+            self.assertIn(said, log)
 
     def test_whatever_dies_whenever(self):
         layout = self.layout()
