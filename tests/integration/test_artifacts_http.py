@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts by http and artifactory end to end: a server that drops connections half way, with and without ranges; redirects; who asks; what is put. And the
-corpus of hostile archives by every way in that there is here."""
+"""Artifacts by http and artifactory end to end: a server that drops connections half way, with and without ranges; redirects; who asks; what is put."""
 import base64
 import hashlib
 import http.server
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 import unittest
 import urllib.parse
 
-from harness import ROOT, TestCase, until
+from harness import TestCase, until
 
 FLOW = """apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -198,78 +193,6 @@ class Http(Case):
         self.assertEqual((w["status"]["phase"], lines[-1:]), ("Succeeded", ["two"]), self.message(w))
         w, _ = self.run_step(d, {}, "mkdir -p /tmp/d/e", f"{{name: d, path: /tmp/d, archive: {{none: {{}}}}, http: {{url: '{s.url}/x'}}}}")
         self.assertIn("a folder cannot be saved at a URL", self.message(w))
-
-
-# ---- hostile archives ---------------------------------------------------------------------------------------------------------------------------
-
-CORPUS = """apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {generateName: corpus-}
-spec:
-  entrypoint: main
-  templates:
-  - name: main
-    steps:
-    - - name: tgz
-        template: look
-        continueOn: {failed: true, error: true}
-        arguments: {artifacts: [{name: x, archive: {tar: {}}, PLACE}]}
-        withItems: [TARS]
-      - name: zip
-        template: look
-        continueOn: {failed: true, error: true}
-        arguments: {artifacts: [{name: x, archive: {zip: {}}, PLACE}]}
-        withItems: [ZIPS]
-  - name: look
-    inputs: {artifacts: [{name: x, path: /tmp/in/x}]}
-    container: {image: busybox, command: ["true"]}
-"""
-
-
-class Corpus(Case):
-    """Whatever way an archive comes in: nothing outside of its destination changes, and each that means harm is refused with a reason."""
-
-    def setUp(self):
-        super().setUp()
-        self.corpus = tempfile.mkdtemp(prefix="tidegate-test-corpus-")
-        self.addCleanup(shutil.rmtree, self.corpus, ignore_errors=True)
-        subprocess.run([sys.executable, os.path.join(ROOT, "tests", "fixtures", "hostile_archives.py"), self.corpus], check=True, timeout=300)
-        with open(os.path.join(self.corpus, "index"), encoding="utf-8") as f:
-            self.fates = dict(line.rstrip("\n").split("\t") for line in f)
-
-    def look(self):
-        return subprocess.run(["find", self.corpus, "-printf", "%p %m %s %T@ %C@ %n %l\n"], check=True, capture_output=True, text=True, timeout=60).stdout
-
-    def come_in(self, place, settings=""):
-        """`place`: the location of an archive {{item}}, in the words of an artifact."""
-        path = os.path.join(self.directory, "settings.yaml")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("artifactSize: 16\nartifactFiles: 2000\n" + settings)
-        before = self.look()
-        d = self.daemon({}, "--config", path)
-        names = sorted(self.fates)
-        text = CORPUS.replace("PLACE", place).replace("TARS", ", ".join(n for n in names if ".zip" not in n))
-        name = self.submit(d, text.replace("ZIPS", ", ".join(n for n in names if ".zip" in n)))
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 600, "its end")
-        nodes = {n["displayName"].partition(":")[2].rstrip(")"): n for n in w["status"]["nodes"].values()
-                 if n["type"] == "Pod" and n["displayName"].startswith(("tgz(", "zip("))}
-        self.assertEqual(len(nodes), len(self.fates), (w["status"].get("message"), list(nodes)[:3]))
-        for file, fate in self.fates.items():
-            with self.subTest(file):
-                node = nodes[file]
-                if fate == "harmless":
-                    self.assertEqual(node["phase"], "Succeeded", node.get("message"))
-                elif fate or node["phase"] != "Succeeded":
-                    self.assertEqual(node["phase"], "Error", node.get("message"))
-                    self.assertIn("bytes together" if fate == "times its size" else fate, node["message"])  # there is no limit on the ratio here
-        self.assertEqual(self.look(), before)
-
-    def test_by_http(self):
-        s = self.web()
-        for name in self.fates:
-            with open(os.path.join(self.corpus, name), "rb") as f:
-                s.files[name] = f.read()
-        self.come_in(f"http: {{url: '{s.url}/{{{{item}}}}'}}")
 
 
 if __name__ == "__main__":
