@@ -101,7 +101,7 @@ fetch_object(struct job *j, struct place *p, const struct val *item, const struc
 
 /* ---- many objects: a folder -------------------------------------------------------------------------------------- */
 
-struct keys {
+struct found_keys {
 	struct arena *arena;
 	VEC(str) v; /* behind the prefix */
 	size_t prefix;
@@ -114,7 +114,7 @@ struct keys {
 static bool
 note_key(void *arg, str key, uint64_t bytes)
 {
-	struct keys *k = arg;
+	struct found_keys *k = arg;
 	if (key.n <= k->prefix)
 		return true; /* the folder itself: some tools make an object for it */
 	k->bytes = bytes > UINT64_MAX - k->bytes ? UINT64_MAX : k->bytes + bytes;
@@ -181,7 +181,7 @@ static int
 fetch_tree(struct job *j, struct place *p, const struct target *t, struct err *e)
 {
 	str prefix = str_ends(p->key, S("/")) ? p->key : arena_fmt(j->arena, "%.*s/", STR_ARG(p->key));
-	struct keys k = { .arena = arena_new(), .prefix = prefix.n, .job = j, .e = e };
+	struct found_keys k = { .arena = arena_new(), .prefix = prefix.n, .job = j, .e = e };
 	int rc = p->driver->list(p->state, prefix, note_key, &k, e);
 	if (rc == 0)
 		rc = k.rc;
