@@ -30,6 +30,7 @@ struct child {
 	char **argv, **env;
 	int64_t timeout_ms;
 	str in;
+	int fd; /* 0: none */
 	void (*done)(void *arg, const struct child_end *end, const struct err *e);
 	void *arg;
 	pid_t pid;
@@ -72,12 +73,21 @@ close_reader(struct reader *r)
 }
 
 static void
+close_given(struct child *c)
+{
+	if (c->fd)
+		close(c->fd);
+	c->fd = 0;
+}
+
+static void
 finish(struct child *c, const struct child_end *end)
 {
 	list_del(&c->link);
 	c->done(c->arg, c->error.code ? NULL : end, c->error.code ? &c->error : NULL);
 	buf_free(&c->out.in);
 	buf_free(&c->err.in);
+	close_given(c);
 	arena_free(c->arena);
 }
 
@@ -174,7 +184,9 @@ spawn(struct child *c, int in, int out, int err, struct err *e)
 		posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, 1);
 	posix_spawn_file_actions_adddup2(&files, err, 2);
-	posix_spawn_file_actions_addclosefrom_np(&files, 3);
+	if (c->fd)
+		posix_spawn_file_actions_adddup2(&files, c->fd, CHILD_FD);
+	posix_spawn_file_actions_addclosefrom_np(&files, c->fd ? CHILD_FD + 1 : CHILD_FD);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF);
@@ -263,6 +275,7 @@ start(struct child *c, struct err *e)
 		close_fd(&err[0]);
 		return -1;
 	}
+	close_given(c);
 	watch_all(c, out[0], err[0]);
 	return 0;
 }
@@ -382,6 +395,11 @@ child_run(struct children *set, const struct child_spec *s, void (*done)(void *a
 	c->out = (struct reader){ .child = c, .fd = -1, .max = s->out_max };
 	c->err = (struct reader){ .child = c, .fd = -1, .max = ERRORS_MAX, .keep_last = true };
 	c->in = s->in.p ? arena_dup(a, s->in) : STR_NONE;
+	c->fd = s->fd ? fcntl(s->fd, F_DUPFD_CLOEXEC, CHILD_FD + 1) : 0; /* above its own number, where dup2 would leave close-on-exec set */
+	if (c->fd < 0) {
+		err_errno(&c->error, "keeping an open file");
+		c->fd = 0;
+	}
 	list_add_tail(&set->waiting, &c->link);
 	pump_soon(set);
 	return c;

@@ -12,11 +12,13 @@
 struct children;
 struct child;
 
+#define CHILD_FD 3
 struct child_spec {
 	const char *const *argv; /* ended by NULL; the first is looked up in PATH */
 	const char *const *env;  /* "NAME=value", ended by NULL: all that it gets */
 	size_t out_max;          /* bytes of its standard output */
 	int64_t timeout_ms;      /* of real time, from its start on */
+	int fd;                  /* its descriptor CHILD_FD, a copy of this one; 0: it has none */
 	str in;                  /* its standard input, all of it: in memory and nowhere on a disk; absent: nothing */
 };
 struct child_end {

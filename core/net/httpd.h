@@ -53,6 +53,11 @@ void httpd_unroute(struct httpd *h, struct http_route *rt);
 /* Body limit of this route in bytes, checked while the body arrives; for a larger one the handler is called with
  * http_req_too_large set, unless the limit is the server's: then the server answers 413 itself. */
 void http_route_max_body(struct http_route *rt, size_t bytes);
+/*
+ * The bodies of this route, which have a limit of their own, go to a file without a name in `folder` as they come, and never to memory as a whole. Before any
+ * of one is read, admit() sees the request with its head; it answers and returns false if the body is not wanted. The handler takes the file by http_req_take_file.
+ */
+void http_route_spool(struct http_route *rt, const char *folder, bool (*admit)(struct http_req *r, void *arg));
 
 /* ---- a request: lives until it is answered; everything it returns lives in its arena ------------------------- */
 
@@ -62,6 +67,8 @@ str http_req_path(const struct http_req *r);  /* decoded once */
 str http_req_raw_path(const struct http_req *r); /* as it was sent */
 str http_req_query(const struct http_req *r); /* raw, without '?' */
 str http_req_body(const struct http_req *r);
+/* Of a route with http_route_spool: the body, open, from its start, and how much it is; the caller's from now on. Once. ERR_IO: it could not be kept. */
+int http_req_take_file(struct http_req *r, uint64_t *bytes, struct err *e) MUST_CHECK;
 bool http_req_too_large(const struct http_req *r); /* the body was larger than the route's limit and is cut */
 /* Case-insensitive; STR_NONE if absent; the first if repeated. */
 str http_req_header(const struct http_req *r, const char *name);

@@ -10,6 +10,7 @@
  *     httpd_request.c  the way of a request, until it is answered
  *     httpd_stream.c   answers that have no end yet
  *     httpd_read.c     what a request says
+ *     httpd_spool.c    bodies that go to a file
  */
 #ifndef TIDEGATE_CORE_NET_HTTPD_IMPL_H
 #define TIDEGATE_CORE_NET_HTTPD_IMPL_H
@@ -37,6 +38,8 @@ struct http_route {
 	char *method; /* "*": any */
 	struct http_pattern *pattern;
 	size_t max_body; /* SIZE_MAX: the server's */
+	char *spool_folder; /* where its bodies go; NULL: to memory */
+	bool (*admit)(struct http_req *r, void *arg);
 	http_handler *fn;
 	void *arg;
 	unsigned refs; /* the list and requests */
@@ -81,7 +84,8 @@ struct http_req {
 	str method, raw, raw_path, path, query;
 	struct buf large; /* the body if it was not announced as small */
 	char *small;
-	size_t body_n, small_cap, max_body, drained;
+	struct spool *spool; /* where the body goes instead; NULL: to memory */
+	size_t body_n, small_cap, max_body, drained; /* body_n: of it in memory */
 	const struct http_header *vars, *headers, *args;
 	size_t vars_n, headers_n, args_n;
 	bool begun, dispatched, suspended, too_large, postponed;
@@ -152,11 +156,28 @@ void httpd_on_completed(void *cls, struct MHD_Connection *conn, void **req, enum
 /* Takes the response; the request goes on. */
 void httpd_set_response(struct http_req *r, int status, const char *content_type, struct MHD_Response *response);
 void httpd_req_free(struct http_req *r);
+/* So much of the body is in memory no more. */
+void httpd_body_left(struct http_req *r, size_t bytes);
+/* Lets a connection go on that waited, in this turn. */
+void httpd_resume(struct http_req *r);
 /* Whether the client has closed his side: while a connection is suspended nobody else looks. */
 bool httpd_has_left(struct MHD_Connection *conn);
-/* Who wants to know it is told that his client has gone. */
+/* Who wants to know it is told that his client has gone; a body that breaks off is given up. */
 void httpd_check_requests(struct httpd *h);
 void httpd_end_requests(struct httpd *h);
+
+/* ---- httpd_spool.c ------------------------------------------------------------------------------------------------- */
+
+/* The body of this request goes to a file. */
+void httpd_spool_new(struct http_req *r);
+void httpd_spool_free(struct http_req *r);
+uint64_t httpd_spool_bytes(const struct http_req *r);
+/* A piece has come. False: it cannot be kept, nor what comes after it. */
+bool httpd_spool_take(struct http_req *r, str piece);
+/* Whether the connection is to wait until a piece is written; it is resumed then. */
+bool httpd_spool_waits(const struct http_req *r);
+/* The body has come whole: whether something of it is still to be written, and the connection to wait. */
+bool httpd_spool_flush(struct http_req *r);
 
 /* ---- httpd_stream.c ------------------------------------------------------------------------------------------------ */
 

@@ -3,6 +3,7 @@
  * The way of a request: its first line is read, its body comes, its route's handler is called, it is answered, its connection has sent the
  * answer. Slow work between two of these is the handler's; the connection is suspended meanwhile.
  */
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -24,17 +25,17 @@ httpd_req_free(struct http_req *r)
 		mhd.destroy_response(r->response);
 	httpd_route_unref(r->route);
 	buf_free(&r->large);
+	httpd_spool_free(r);
 	VEC_FREE(&r->reply_headers);
 	arena_free(r->arena);
 }
 
-/* The body's memory goes back into the server's budget. */
-static void
-give_back(struct http_req *r)
+void
+httpd_body_left(struct http_req *r, size_t bytes)
 {
 	if (r->httpd)
-		r->httpd->buffered -= r->body_n;
-	r->body_n = 0;
+		r->httpd->buffered -= bytes;
+	r->body_n -= bytes;
 }
 
 /* Called with the first line: "/path?query", or what a proxy would get. What it returns is *cls of httpd_on_access(). */
@@ -94,6 +95,18 @@ dispatch(struct http_req *r)
 	r->route->fn(r, r->route->arg);
 }
 
+/* Whether the body is wanted, and may go to its file. If not, it is answered. */
+static bool
+admit(struct http_req *r)
+{
+	r->dispatched = true; /* for who answers now */
+	if (!r->route->admit(r, r->route->arg))
+		return false;
+	r->dispatched = false;
+	httpd_spool_new(r);
+	return true;
+}
+
 /* The first call for a request: its head is complete. True if it can be answered before its body is read. */
 static bool
 begin(struct http_req *r, const char *method)
@@ -105,6 +118,8 @@ begin(struct http_req *r, const char *method)
 	else
 		r->path = STR_NONE;
 	r->max_body = r->route && r->route->max_body != SIZE_MAX ? r->route->max_body : r->httpd->config.max_body;
+	if (r->route && r->route->spool_folder && r->route->fn && !r->httpd->stopping && !admit(r))
+		return true;
 	int64_t announced;
 	if (!str_to_i64(http_req_header(r, "Content-Length"), &announced) || announced <= 0)
 		return false;
@@ -112,7 +127,7 @@ begin(struct http_req *r, const char *method)
 		r->too_large = true;
 		return (uint64_t)announced - r->max_body > DRAIN_MAX;
 	}
-	if (announced <= BODY_IN_ARENA) {
+	if (announced <= BODY_IN_ARENA && !r->spool) {
 		r->small_cap = (size_t)announced;
 		r->small = arena_alloc(r->arena, r->small_cap + 1, 1);
 	}
@@ -124,18 +139,21 @@ static bool
 take_body(struct http_req *r, str piece)
 {
 	struct httpd *h = r->httpd;
-	size_t so_far = r->body_n + r->drained + piece.n;
+	uint64_t taken = r->spool ? httpd_spool_bytes(r) : r->body_n, so_far = taken + r->drained + piece.n;
 	r->client->deadline_ms = r->started_ms + h->config.idle_seconds * INT64_C(1000) + (int64_t)(so_far / SLOWEST_BODY) * 1000;
-	if (r->too_large || piece.n > r->max_body - r->body_n) {
+	if (r->too_large || piece.n > r->max_body - taken) {
 		r->too_large = true;
 		r->drained += piece.n;
-		return r->drained <= r->max_body + DRAIN_MAX;
+		return r->drained <= (r->spool ? 0 : r->max_body) + DRAIN_MAX;
 	}
 	if (piece.n > h->config.max_buffered - h->buffered) {
 		log_warn("too many request bodies at once, one refused", "peer", str_z(r->arena, http_req_peer(r)), NULL);
 		return false;
 	}
-	if (r->small && piece.n <= r->small_cap - r->body_n)
+	if (r->spool) {
+		if (!httpd_spool_take(r, piece))
+			return false;
+	} else if (r->small && piece.n <= r->small_cap - r->body_n)
 		memcpy(r->small + r->body_n, piece.p, piece.n);
 	else
 		buf_add(&r->large, piece);
@@ -209,20 +227,35 @@ queue_answer(struct http_req *r)
 	return ok;
 }
 
+static void
+suspend(struct http_req *r)
+{
+	if (r->suspended) /* it may hand over a further piece that it had already */
+		return;
+	r->suspended = true;
+	mhd.suspend_connection(r->conn);
+}
+
 /* libmicrohttpd's access handler: for the head, for each piece of the body, when it is complete, and after a resume. */
 enum MHD_Result
-httpd_on_access(void *cls UNUSED, struct MHD_Connection *conn, const char *url UNUSED, const char *method, const char *version UNUSED,
+httpd_on_access(void *cls UNUSED, struct MHD_Connection *conn UNUSED, const char *url UNUSED, const char *method, const char *version UNUSED,
 	const char *data, size_t *data_n, void **req)
 {
 	struct http_req *r = *req;
 	if (!r->begun) {
 		if (!begin(r, method))
 			return MHD_YES;
-		dispatch(r);
+		if (!r->dispatched)
+			dispatch(r);
 	} else if (*data_n) {
 		bool ok = r->dispatched || take_body(r, (str){ data, *data_n });
 		*data_n = 0;
+		if (ok && httpd_spool_waits(r) && !r->httpd->stopping)
+			suspend(r);
 		return ok ? MHD_YES : MHD_NO;
+	} else if (!r->dispatched && r->spool && !r->httpd->stopping && httpd_spool_flush(r)) {
+		suspend(r);
+		return MHD_YES;
 	} else if (!r->dispatched && turn_is_full(r->httpd)) {
 		postpone(r);
 	} else if (!r->dispatched) {
@@ -230,8 +263,7 @@ httpd_on_access(void *cls UNUSED, struct MHD_Connection *conn, const char *url U
 	}
 	if (r->response)
 		return queue_answer(r);
-	r->suspended = true;
-	mhd.suspend_connection(conn);
+	suspend(r);
 	return MHD_YES;
 }
 
@@ -246,7 +278,7 @@ httpd_on_completed(void *cls, struct MHD_Connection *conn UNUSED, void **req, en
 	*req = NULL;
 	list_del(&r->link);
 	unpostpone(r);
-	give_back(r);
+	httpd_body_left(r, r->body_n);
 	r->client->deadline_ms = httpd_now_ms(h) + h->config.idle_seconds * INT64_C(1000);
 	if (r->stream)
 		httpd_stream_closed(r->stream);
@@ -256,8 +288,8 @@ httpd_on_completed(void *cls, struct MHD_Connection *conn UNUSED, void **req, en
 		httpd_req_free(r);
 }
 
-static void
-resume(struct http_req *r)
+void
+httpd_resume(struct http_req *r)
 {
 	if (!r->suspended)
 		return;
@@ -275,11 +307,24 @@ http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg)
 	r->gone_arg = arg;
 }
 
+/*
+ * Whether the client closed his side in the middle of a body, all of which that came is read. libmicrohttpd (0.9.75) does not see an end that came with the
+ * last bytes: it would hold the file until the connection has been idle for too long.
+ */
+static bool
+broke_off(const struct http_req *r)
+{
+	int waiting = 0;
+	return r->spool && !r->dispatched && !r->suspended && httpd_has_left(r->conn) && ioctl(httpd_socket_of(r->conn), FIONREAD, &waiting) == 0 && !waiting;
+}
+
 void
 httpd_check_requests(struct httpd *h)
 {
 	LIST_EACH(&h->requests, struct http_req, link, r)
-		if (r->gone && r->suspended && !r->answered && httpd_has_left(r->conn)) {
+		if (broke_off(r)) {
+			r->client->deadline_ms = 1;
+		} else if (r->gone && r->suspended && !r->answered && httpd_has_left(r->conn)) {
 			void (*gone)(void *arg) = r->gone;
 			r->gone = NULL;
 			gone(r->gone_arg);
@@ -307,7 +352,7 @@ httpd_set_response(struct http_req *r, int status, const char *content_type, str
 		(void)mhd.add_response_header(response, r->reply_headers.p[i].name.p, r->reply_headers.p[i].value.p);
 	r->status = status;
 	r->response = response;
-	resume(r);
+	httpd_resume(r);
 }
 
 void

@@ -9,6 +9,7 @@ httpd_route_unref(struct http_route *rt)
 	if (!rt || --rt->refs > 0)
 		return;
 	http_pattern_free(rt->pattern);
+	free(rt->spool_folder);
 	free(rt->method);
 	free(rt);
 }
@@ -43,6 +44,13 @@ void
 http_route_max_body(struct http_route *rt, size_t bytes)
 {
 	rt->max_body = bytes;
+}
+
+void
+http_route_spool(struct http_route *rt, const char *folder, bool (*admit)(struct http_req *r, void *arg))
+{
+	rt->spool_folder = mem_text(str_c(folder));
+	rt->admit = admit;
 }
 
 static bool

@@ -57,6 +57,25 @@ run(struct fixture *f, const char *text)
 	run_until(f, before + 1);
 }
 
+/* A file that is open here, under a number that is taken there by something else. */
+static void
+a_file_goes_along(void **state)
+{
+	struct fixture *f = *state;
+	const char *const argv[] = { "sh", "-c", "cat /proc/self/fd/3; ls /proc/self/fd | wc -l", NULL }, *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	char name[] = "/tmp/tidegate-child-XXXXXX";
+	int fd = mkstemp(name);
+	assert_true(fd >= 0 && write(fd, "in a file\n", 10) == 10 && lseek(fd, 0, SEEK_SET) == 0);
+	for (int i = 0; i < 4; i++) /* more than run at once: it is kept for those in line, too */
+		child_run(f->set, &(struct child_spec){ .argv = argv, .env = env, .out_max = 1000, .timeout_ms = 60000, .fd = fd, .in = S("") }, done, f);
+	close(fd);
+	run_until(f, 1);
+	assert_string_equal(f->out.p, "in a file\n5\n"); /* 0, 1, 2, 3 and that of ls */
+	run_until(f, 4);
+	assert_int_equal(f->status, 0);
+	unlink(name);
+}
+
 static int
 setup(void **state)
 {
@@ -227,6 +246,7 @@ main(void)
 		TEST(what_takes_too_long_is_killed_with_all_it_started),
 		TEST(more_than_may_run_wait),
 		TEST(the_end_of_the_daemon_ends_them),
+		TEST(a_file_goes_along),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

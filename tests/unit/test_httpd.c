@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/socket.h>
@@ -28,6 +29,8 @@ struct fixture {
 	bool overflowed;
 	sem_t ready, go, sent;
 	int handled_before, most_in_turn;
+	bool refuses;
+	uint64_t kept;
 	int left; /* clients that went while their requests waited */
 };
 
@@ -188,6 +191,42 @@ start_stream(struct http_req *r, void *arg)
 	f->stream = http_stream_start(r, 200, "text/event-stream", stream_gone, f);
 }
 
+static bool
+admit(struct http_req *r, void *arg)
+{
+	struct fixture *f = arg;
+	assert_int_equal(http_req_body(r).n, 0);
+	if (f->refuses)
+		http_reply(r, 403, "text/plain", S("not from you"));
+	return !f->refuses;
+}
+
+/* Looks at what was kept: its bytes count 0, 1, 2, ... */
+static void
+keep(struct http_req *r, void *arg)
+{
+	struct fixture *f = arg;
+	struct err e;
+	uint64_t n = 0;
+	f->handled++;
+	if (http_req_too_large(r)) {
+		http_reply(r, 413, "text/plain", S("too large"));
+		return;
+	}
+	int fd = http_req_take_file(r, &n, &e);
+	struct stat st;
+	assert_true(fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0);
+	assert_int_equal(st.st_size, n);
+	for (uint64_t i = 0; i < n; i += 9973) {
+		unsigned char b;
+		assert_int_equal(pread(fd, &b, 1, (off_t)i), 1);
+		assert_int_equal(b, i % 251);
+	}
+	close(fd);
+	f->kept = n;
+	http_reply(r, 200, "text/plain", S("kept"));
+}
+
 static int
 setup(void **state)
 {
@@ -318,6 +357,158 @@ limits_are_checked_while_the_body_arrives(void **state)
 				http_route_max_body(httpd_route(f->httpd, "POST", "/echo", echo, f), 100000);
 			}
 		}
+}
+
+/* Sends its request and hangs up when the handler has it. */
+static void
+send_and_leave(struct client *c)
+{
+	int fd = dial(c);
+	send_all(fd, c->request);
+	sem_wait(&c->f->go);
+	close(fd);
+}
+
+/* Its bytes count; in chunks of `chunk`, 0: with its length. */
+static char *
+send_counting(struct fixture *f, size_t n, size_t chunk)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	if (chunk)
+		buf_add(&b, S("POST /keep HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "\r\n"));
+	else
+		buf_addf(&b, "POST /keep HTTP/1.1\r\nContent-Length: %zu\r\n" CLOSE "\r\n", n);
+	for (size_t i = 0; i < n; i++) {
+		if (chunk && i % chunk == 0)
+			buf_addf(&b, "%s%zx\r\n", i ? "\r\n" : "", n - i < chunk ? n - i : chunk);
+		buf_addc(&b, (char)(i % 251));
+	}
+	if (chunk)
+		buf_add(&b, n ? S("\r\n0\r\n\r\n") : S("0\r\n\r\n"));
+	return talk(f, buf_str(&b));
+}
+
+static void
+serve_files(struct fixture *f, const char *folder, size_t most)
+{
+	struct http_route *rt = httpd_route(f->httpd, "POST", "/keep", keep, f);
+	http_route_max_body(rt, most);
+	http_route_spool(rt, folder, admit);
+}
+
+static void
+a_body_may_go_to_a_file(void **state)
+{
+	struct fixture *f = *state;
+	static const size_t sizes[] = { 0, 1, 65536, (1 << 20) - 1, 1 << 20, (3 << 20) + 7, 9 << 20 }, chunks[] = { 0, 1000, 300000, 5 << 20 };
+	serve_files(f, "/tmp", 9 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		for (size_t k = 0; k < ARRAY_LEN(chunks); k++) {
+			f->kept = UINT64_MAX;
+			char *answer = send_counting(f, sizes[i], chunks[k]);
+			if (!strstr(answer, "kept") || f->kept != sizes[i])
+				fail_msg("%zu in %zu: %llu <%s>", sizes[i], chunks[k], (unsigned long long)f->kept, answer);
+			free(answer);
+		}
+}
+
+static void
+a_file_that_is_not_wanted_is_refused_with_a_reason(void **state)
+{
+	struct fixture *f = *state;
+	serve_files(f, "/tmp", 100000);
+	char *answer = send_counting(f, 100001, 0);
+	assert_true(str_starts(str_c(answer), S("HTTP/1.1 413")) && strstr(answer, "too large"));
+	free(answer);
+	answer = send_counting(f, 100001, 5000);
+	assert_true(str_starts(str_c(answer), S("HTTP/1.1 413")));
+	free(answer);
+	assert_int_equal(f->handled, 2);
+	f->refuses = true;
+	answer = send_counting(f, 1000, 0);
+	assert_true(str_starts(str_c(answer), S("HTTP/1.1 403")) && strstr(answer, "not from you"));
+	free(answer);
+	assert_int_equal(f->handled, 2);
+}
+
+/* Files without a name that are open here and lie in the folder. */
+static size_t
+files_in(const char *folder)
+{
+	char link[PATH_MAX], path[PATH_MAX];
+	size_t n = 0;
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t got = readlink(link, path, sizeof path - 1);
+		n += got > 0 && str_starts((str){ path, (size_t)got }, str_c(folder));
+	}
+	return n;
+}
+
+/* Sends half of what it announced and hangs up. */
+static void
+send_half(struct client *c)
+{
+	int fd = dial(c);
+	struct buf b CLEANUP(free_buf) = { 0 };
+	send_all(fd, c->request);
+	memset(buf_room(&b, 3 << 20), 'x', 3 << 20);
+	send_all(fd, (str){ b.p, 3 << 20 });
+	close(fd);
+}
+
+static void
+of_a_file_that_breaks_off_nothing_is_left(void **state)
+{
+	struct fixture *f = *state;
+	char dir[] = "/tmp/tidegate-httpd-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	serve_files(f, dir, 100 << 20);
+	for (int i = 0; i < 4; i++) {
+		struct client c = { .f = f, .talk = send_half, .port = httpd_port(f->httpd),
+			.request = S("POST /keep HTTP/1.1\r\nContent-Length: 6000000\r\n" CLOSE "\r\n") };
+		start_client(&c);
+		finish_client(&c);
+		free(c.answer.p);
+	}
+	while (files_in(dir)) /* for a second or two */
+		loop_turn(f->loop, 1000);
+	assert_int_equal(f->handled, 0);
+	assert_int_equal(rmdir(dir), 0); /* without a name in it */
+}
+
+static void
+a_file_that_cannot_be_kept_ends_its_connection(void **state)
+{
+	struct fixture *f = *state;
+	serve_files(f, "/nonexistent/folder", 9 << 20);
+	char *answer = send_counting(f, 5 << 20, 0);
+	assert_int_equal(*answer, 0);
+	free(answer);
+	assert_int_equal(f->handled, 0);
+}
+
+static void
+stopping_lets_go_of_files_that_come(void **state)
+{
+	struct fixture *f = *state;
+	serve_files(f, "/tmp", 100 << 20);
+	sem_init(&f->go, 0, 0);
+	struct client c = { .f = f, .talk = send_and_leave, .port = httpd_port(f->httpd) };
+	struct buf b CLEANUP(free_buf) = { 0 };
+	buf_add(&b, S("POST /keep HTTP/1.1\r\nContent-Length: 60000000\r\n" CLOSE "\r\n"));
+	memset(buf_room(&b, 6 << 20), 'x', 6 << 20);
+	b.n += 6 << 20;
+	c.request = buf_str(&b);
+	start_client(&c);
+	for (int i = 0; i < 20; i++)
+		loop_turn(f->loop, 10);
+	httpd_stop(f->httpd);
+	f->httpd = NULL;
+	sem_post(&f->go);
+	finish_client(&c);
+	free(c.answer.p);
+	sem_destroy(&f->go);
 }
 
 static void
@@ -484,16 +675,6 @@ static void
 note_left(void *arg)
 {
 	((struct fixture *)arg)->left++;
-}
-
-/* Sends its request and hangs up when the handler has it. */
-static void
-send_and_leave(struct client *c)
-{
-	int fd = dial(c);
-	send_all(fd, c->request);
-	sem_wait(&c->f->go);
-	close(fd);
 }
 
 static void
@@ -792,6 +973,11 @@ main(void)
 		WITH_SERVER(survives_garbage),
 		WITH_SERVER(limits_are_checked_while_the_body_arrives),
 		WITH_SERVER(a_large_body_announced_is_refused_before_it_comes),
+		WITH_SERVER(a_body_may_go_to_a_file),
+		WITH_SERVER(a_file_that_is_not_wanted_is_refused_with_a_reason),
+		WITH_SERVER(of_a_file_that_breaks_off_nothing_is_left),
+		WITH_SERVER(a_file_that_cannot_be_kept_ends_its_connection),
+		WITH_SERVER(stopping_lets_go_of_files_that_come),
 		WITH_SERVER(pipelined_requests_are_answered_in_order),
 		WITH_SERVER(a_handler_may_answer_later), WITH_SERVER(a_turn_handles_some_of_many),
 		WITH_SERVER(a_refused_body_may_be_answered_later),
