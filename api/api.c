@@ -3,20 +3,24 @@
 
 #include "api/rest.h"
 #include "core/crypto.h"
+#include "engine/exec/executor.h"
 
 struct route {
 	const char *method, *pattern;
 	rest_handler *fn;
 	bool object;
+	rest_upload *upload; /* instead of fn */
 };
 
-#define ROUTE(m, p, f, doc) { m, p, f, false },
-#define OBJECT_ROUTE(m, p, f, doc) { m, p, f, true },
+#define ROUTE(m, p, f, doc) { m, p, f, false, NULL },
+#define OBJECT_ROUTE(m, p, f, doc) { m, p, f, true, NULL },
+#define UPLOAD_ROUTE(m, p, f, doc) { m, p, NULL, false, f },
 static const struct route routes[] = {
 #include "api/routes.def"
 };
 #undef ROUTE
 #undef OBJECT_ROUTE
+#undef UPLOAD_ROUTE
 
 /* A route on a listener: what the server hands back to us with a request. */
 struct binding {
@@ -45,13 +49,33 @@ rest_api(const struct http_req *r)
 	return b->api;
 }
 
+/* Answers and returns false without the token. */
+static bool
+check_token(const struct binding *b, struct http_req *r)
+{
+	if (let_in(b, r))
+		return true;
+	http_reply_header(r, "WWW-Authenticate", S("Bearer"));
+	rest_failf(r, ERR_UNAUTHENTICATED, "token not valid: the token is in the file `token` of the state directory");
+	return false;
+}
+
+/* Before a file is read. */
+static bool
+admitted(struct http_req *r, void *arg)
+{
+	const struct binding *b = arg;
+	return check_token(b, r) && upload_admit(b->api, r, b->route->upload);
+}
+
 static void
 entered(struct http_req *r, void *arg)
 {
 	const struct binding *b = arg;
-	if (!let_in(b, r)) {
-		http_reply_header(r, "WWW-Authenticate", S("Bearer"));
-		rest_failf(r, ERR_UNAUTHENTICATED, "token not valid: the token is in the file `token` of the state directory");
+	if (!check_token(b, r))
+		return;
+	if (b->route->upload) {
+		upload_take(b->api, r, b->route->upload);
 		return;
 	}
 	if (http_req_too_large(r)) {
@@ -74,6 +98,11 @@ bind_route(struct api *api, struct httpd *h, const struct route *rt, const struc
 	*VEC_PUSH(&api->bindings) = b;
 	struct http_route *added = httpd_route(h, rt->method, pattern, entered, b);
 	http_route_max_body(added, 16u << 20);
+	if (rt->upload) {
+		struct arena *a CLEANUP(free_arena) = arena_new();
+		http_route_max_body(added, (size_t)api->env.settings->artifact_size << 20);
+		http_route_spool(added, executor_files_folder(api->env.executor, a).p, admitted);
+	}
 }
 
 /* The collection's own path: with and without a namespace where it has one. */

@@ -18,7 +18,7 @@
 
 static BODY(submit_options, "SubmitOpts", "How to make a workflow of what is submitted.",
 	TEXT("annotations", "Annotations, `a=b,c=d`."),
-	FIELD_AS("artifacts", FIELD_STRS, LATER, .doc = "Artifacts, `name=key`."),
+	TEXTS("artifacts", "Keys of artifacts that the arguments have, `name=key`."),
 	FLAG("dryRun", "Check it and answer with it, and make nothing."),
 	TEXT("entryPoint", "Template to begin with."),
 	TEXT("generateName", "Beginning of its name."),

@@ -26,9 +26,18 @@ struct resource {
 typedef void rest_handler(struct api *api, struct http_req *r, const struct resource *res);
 #define ROUTE(method, pattern, fn, doc) rest_handler fn;
 #define OBJECT_ROUTE(method, suffix, fn, doc) rest_handler fn;
+/* What a file from outside is to become (rest_uploads.c): answers and returns false if it is not wanted. Asked before the file is read, and when it is here. */
+struct upload;
+typedef bool rest_upload(struct api *api, struct http_req *r, struct upload *u);
+#define UPLOAD_ROUTE(method, pattern, fn, doc) rest_upload fn;
 #include "api/routes.def"
 #undef ROUTE
 #undef OBJECT_ROUTE
+#undef UPLOAD_ROUTE
+/* Whether a file is wanted whose head `r` is, and may be as large; else answers. */
+bool upload_admit(struct api *api, struct http_req *r, rest_upload *what);
+/* The file is here. */
+void upload_take(struct api *api, struct http_req *r, rest_upload *what);
 extern const struct resource resources[]; /* ended by a row without path */
 
 /* The API that a request came to. */

@@ -56,6 +56,20 @@ rest_list_pairs(struct http_req *r, const struct val *list, struct kvs *out)
 	return true;
 }
 
+/* SubmitOpts.artifacts: a list of "name=key"; answers and returns false if one is not. The last of a name counts. */
+static bool
+artifact_pairs(struct http_req *r, const struct val *list, struct kvs *out)
+{
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		str text = val_text(&list->items[i]);
+		if (!add_pair(http_req_arena(r), out, text) || !out->p[out->n - 1].value.n) {
+			rest_failf(r, ERR_INVALID, "expected artifact of the form: NAME=KEY. Received: %.*s", STR_ARG(text));
+			return false;
+		}
+	}
+	return true;
+}
+
 /* "a=b,c=d" */
 bool
 rest_text_pairs(struct http_req *r, str text, struct kvs *out)
@@ -102,12 +116,13 @@ read_options(struct http_req *r, const struct val *in, struct submit_options *o)
 		o->priority = priority;
 	const struct val *dry = val_get(in, S("dryRun")), *server_dry = val_get(in, S("serverDryRun"));
 	o->dry_run |= (val_is(dry, VAL_BOOL) && dry->b) || (val_is(server_dry, VAL_BOOL) && server_dry->b);
-	return rest_list_pairs(r, val_get(in, S("parameters")), &o->parameters) && rest_text_pairs(r, val_get_str(in, "labels"), &o->labels) &&
+	return rest_list_pairs(r, val_get(in, S("parameters")), &o->parameters) && artifact_pairs(r, val_get(in, S("artifacts")), &o->artifacts) &&
+	       rest_text_pairs(r, val_get_str(in, "labels"), &o->labels) &&
 	       rest_text_pairs(r, val_get_str(in, "annotations"), &o->annotations);
 }
 
 static void
-submit(struct api *api, struct http_req *r, const struct val *manifest, const struct submit_options *o)
+submit(struct api *api, struct http_req *r, const struct val *manifest, struct submit_options *o)
 {
 	struct arena *a = http_req_arena(r);
 	struct creation *c = ARENA_NEW(a, struct creation);
@@ -115,7 +130,7 @@ submit(struct api *api, struct http_req *r, const struct val *manifest, const st
 	str ns = val_get_str(val_get(manifest, S("metadata")), "namespace");
 	c->ns = ns.n ? ns : o->ns;
 	if (o->dry_run)
-		c->dry = manifest;
+		o->made = &c->dry;
 	struct diags d;
 	struct err e = { 0 };
 	diags_init(&d);

@@ -6,15 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/artifact.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
 
 struct artifact_opts {
 	struct cli_common common;
-	const char *output, *node, *template_name, *artifact, *path;
-	bool inputs, no_headers;
+	const char *output, *node, *template_name, *artifact, *path, *ref;
+	bool inputs, no_headers, repository;
 };
 
+static const struct command form_ls;
 static const char *const list_outputs[] = { "name", "json", "yaml", NULL };
 
 /* One artifact of a node. */
@@ -132,7 +134,7 @@ list_one(struct client *c, const struct artifact_opts *o, const struct found *f,
 }
 
 static int
-run_ls(const void *opts, char **args, int n UNUSED)
+run_ls(const void *opts, char **args, int n)
 {
 	static const str heads[] = { { "NODE", 4 }, { "WAY", 3 }, { "ARTIFACT", 8 }, { "LOCATION", 8 }, { "NODE ID", 7 } };
 	const struct artifact_opts *o = opts;
@@ -141,6 +143,10 @@ run_ls(const void *opts, char **args, int n UNUSED)
 	struct err e = { 0 };
 	struct val w;
 	client_init(&c, &o->common);
+	if (o->repository)
+		return print_repository(&c, o->ref, n ? args[0] : NULL, o->output, o->no_headers);
+	if (!n || o->ref)
+		return cli_usage(&form_ls, n ? "--ref is for --repository" : "WORKFLOW is missing; --repository lists the whole repository");
 	if (!o->no_headers && !o->output)
 		table_row(&l.table, heads);
 	if (get_workflow(&c, args[0], &w, &e) || visit_all(&c, o, &w, true, list_one, &l, &e))
@@ -333,19 +339,20 @@ run_cp(const void *opts, char **args, int n UNUSED)
 	OPTION(T, node, "node-id", 0, "NODE", "Of this node: its id or its name."),                                        \
 		OPTION(T, template_name, "template-name", 0, "NAME", "Of nodes with this template.")
 static const struct cli_option ls_options[] = { CHOOSE, OPTION(T, artifact, "artifact-name", 0, "NAME", "Those with this name."),
-	OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
+	OPTION(T, repository, "repository", 0, NULL, "Instead: what lies in the artifact repository, under keys that begin with PREFIX."),
+	OPTION(T, ref, "ref", 0, "[MAP/]KEY", "Of another repository, as artifactRepositoryRef names one."), OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
 	OPTION(T, output, "output", 'o', "FORMAT", "name, json or yaml.", .choices = list_outputs), { 0 } };
 static const struct cli_option one_options[] = { CHOOSE, OPTION(T, inputs, "inputs", 0, NULL, "Look among those that nodes took, too."), { 0 } };
 static const struct cli_option cp_options[] = { CHOOSE, OPTION(T, artifact, "artifact-name", 0, "NAME", "Those with this name."),
 	OPTION(T, path, "path", 0, "PATTERN", "Folders to make, with {namespace}, {workflowName}, {nodeId}, {templateName} and {artifactName}."), { 0 } };
 
 static const struct command form_ls = { .name = "artifact ls",
-	.args = "WORKFLOW",
-	.summary = "List what the nodes of a workflow left and took.",
-	.examples = "  tidegate artifact ls train-x7k2p\n",
+	.args = "WORKFLOW | --repository [PREFIX]",
+	.summary = "List what the nodes of a workflow left and took, or what lies in the repository.",
+	.examples = "  tidegate artifact ls train-x7k2p\n  tidegate artifact ls --repository shared/\n",
 	.options = ls_options,
 	.size = sizeof(T),
-	.args_min = 1,
+	.args_min = 0,
 	.args_max = 1,
 	.run = run_ls };
 static const struct command form_get = { .name = "artifact get",
@@ -371,8 +378,8 @@ const struct command command_artifact = {
 	.name = "artifact",
 	.args = "FORM",
 	.summary = "Artifacts: files and folders that steps leave and take.",
-	.examples = "  tidegate artifact ls train-x7k2p\n  tidegate artifact get train-x7k2p model model.tgz\n",
-	.group = (const struct command *const[]){ &form_ls, &form_get, &form_cat, NULL },
+	.examples = "  tidegate artifact ls train-x7k2p\n  tidegate artifact get train-x7k2p model model.tgz\n  tidegate artifact put data.csv\n",
+	.group = (const struct command *const[]){ &form_ls, &form_get, &form_cat, &form_artifact_put, &form_artifact_rm, NULL },
 };
 
 const struct command command_cp = { .name = "cp",

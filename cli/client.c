@@ -297,17 +297,59 @@ refused(struct exchange *x, struct err *e)
 }
 
 static int
-exchange_start(struct client *c, struct exchange *x, const char *method, str path, str body, struct err *e)
+send_head(struct client *c, struct exchange *x, const char *method, str path, const char *type, uint64_t bytes, struct err *e)
 {
 	struct buf head CLEANUP(free_buf) = { 0 };
 	*x = (struct exchange){ .fd = connect_socket(c, e) };
 	if (x->fd < 0)
 		return -1;
-	buf_addf(&head, "%s %.*s HTTP/1.1\r\nHost: tidegate\r\nConnection: close\r\nContent-Type: application/json\r\n"
-	         "Content-Length: %zu\r\n\r\n", method, STR_ARG(path), body.n);
-	if (send_all(x->fd, buf_str(&head), e) || send_all(x->fd, body, e) || read_head(x, e))
+	buf_addf(&head, "%s %.*s HTTP/1.1\r\nHost: tidegate\r\nConnection: close\r\nContent-Type: %s\r\n"
+	         "Content-Length: %llu\r\n\r\n", method, STR_ARG(path), type, (unsigned long long)bytes);
+	return send_all(x->fd, buf_str(&head), e);
+}
+
+static int
+read_status(struct exchange *x, struct err *e)
+{
+	if (read_head(x, e))
 		return -1;
 	return x->status == 200 ? 0 : refused(x, e);
+}
+
+static int
+exchange_start(struct client *c, struct exchange *x, const char *method, str path, str body, struct err *e)
+{
+	if (send_head(c, x, method, path, "application/json", body.n, e) || send_all(x->fd, body, e))
+		return -1;
+	return read_status(x, e);
+}
+
+/* What does not want all of it answers before, and hangs up: then the answer says why. */
+static int
+send_file(struct exchange *x, int fd, uint64_t bytes, struct err *e)
+{
+	struct buf piece CLEANUP(free_buf) = { 0 };
+	while (bytes) {
+		ssize_t n = read(fd, buf_room(&piece, CHUNK_READ), bytes < CHUNK_READ ? (size_t)bytes : CHUNK_READ);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? err_errno(e, "read the file") : err_set(e, ERR_INVALID, "the file became shorter while it was sent");
+		if (send_all(x->fd, (str){ piece.p, (size_t)n }, e))
+			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int
+client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, struct val *out, struct err *e)
+{
+	struct exchange x CLEANUP(exchange_free) = { .fd = -1 };
+	struct buf text CLEANUP(free_buf) = { 0 };
+	if (send_head(c, &x, method, path, "application/octet-stream", bytes, e) || send_file(&x, fd, bytes, e) || read_status(&x, e) || read_all(&x, &text, e))
+		return -1;
+	return json_read(c->arena, arena_dup(c->arena, buf_str(&text)), out, e) ? err_wrap(e, "the daemon's answer") : 0;
 }
 
 int

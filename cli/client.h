@@ -31,6 +31,8 @@ int client_call(struct client *c, const char *method, str path, const struct val
 int client_raw(struct client *c, const char *method, str path, str body, str *out, struct err *e) MUST_CHECK;
 /* The same into an open file, as it comes. */
 int client_download(struct client *c, str path, int fd, struct err *e) MUST_CHECK;
+/* The `bytes` of an open file, from where it stands, as the body. The answer's JSON goes to *out. */
+int client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, struct val *out, struct err *e) MUST_CHECK;
 /* Reads a stream of JSON lines; `line` returns false to stop. 0 at the end of the stream or when stopped. Each line is parsed
  * into `tmp`, which is emptied behind it. */
 int client_stream(struct client *c, str path, bool (*line)(void *arg, const struct val *v, struct arena *tmp), void *arg, struct err *e) MUST_CHECK;

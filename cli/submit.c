@@ -53,7 +53,7 @@ stay_with(struct client *c, const struct val *workflow, const struct stay *s)
 
 struct submit_opts {
 	struct cli_common common;
-	struct cli_texts parameters, labels, annotations;
+	struct cli_texts parameters, artifacts, labels, annotations;
 	const char *name, *generate_name, *entrypoint, *service_account, *from, *parameter_file, *output;
 	struct cli_int priority;
 	bool dry_run, server_dry_run, wait, watch, log;
@@ -104,11 +104,16 @@ submit_options(struct client *c, const struct submit_opts *o, struct val *out, s
 	for (size_t i = 0; i < o->parameters.n; i++)
 		if (!cli_pair(o->parameters.p[i], &key, &value))
 			return err_set(e, ERR_INVALID, "--parameter %s: write it as name=value", o->parameters.p[i]);
+	for (size_t i = 0; i < o->artifacts.n; i++)
+		if (!cli_pair(o->artifacts.p[i], &key, &value) || !value.n)
+			return err_set(e, ERR_INVALID, "--artifact %s: write it as name=key", o->artifacts.p[i]);
 	if (o->parameter_file && file_parameters(c, o->parameter_file, &parameters, e))
 		return -1;
 	for (size_t i = 0; i < o->parameters.n; i++)
 		val_list_add(&parameters, val_cstr(o->parameters.p[i]));
 	val_map_add(&m, S("parameters"), val_list_end(&parameters, c->arena));
+	if (o->artifacts.n)
+		val_map_add(&m, S("artifacts"), texts_val(c->arena, &o->artifacts));
 	val_map_add_str(&m, S("name"), str_c(o->name));
 	val_map_add_str(&m, S("generateName"), str_c(o->generate_name));
 	val_map_add_str(&m, S("entryPoint"), str_c(o->entrypoint));
@@ -232,6 +237,7 @@ const struct command command_submit = {
 	.options = (const struct cli_option[]){
 		OPTION(struct submit_opts, from, "from", 0, "KIND/NAME", "Submit from a workflowtemplate, clusterworkflowtemplate or cronwf."),
 		OPTION(struct submit_opts, parameters, "parameter", 'p', "NAME=VALUE", "Give a parameter; may be repeated."),
+		OPTION(struct submit_opts, artifacts, "artifact", 'a', "NAME=KEY", "Give an artifact of the arguments its key; may be repeated."),
 		OPTION(struct submit_opts, parameter_file, "parameter-file", 'f', "FILE", "Parameters as a YAML or JSON map."),
 		OPTION(struct submit_opts, name, "name", 0, "NAME", "Name of the workflow."),
 		OPTION(struct submit_opts, generate_name, "generate-name", 0, "PREFIX", "Prefix of its name."),

@@ -45,11 +45,13 @@ void engine_free(struct engine *g);
 struct submit_options {
 	str ns;                /* namespace of the workflow if its manifest names none */
 	struct kvs parameters; /* override or add to spec.arguments.parameters */
+	struct kvs artifacts;  /* keys of artifacts that spec.arguments.artifacts, or its template's, has */
 	str name, generate_name, entrypoint, service_account;
 	struct kvs labels, annotations;
 	const int64_t *priority;
 	str key;               /* idempotency: a second submission with the same key gives the first one's workflow */
 	bool dry_run;          /* validate and return what would be created */
+	const struct val **made; /* the manifest with all of these, once they are put in; NULL: nobody wants it */
 };
 /*
  * Submits a Workflow manifest. Validated as Argo does on create (spec 6); on errors the findings are in `d` and -1 is returned with
@@ -69,6 +71,18 @@ const struct val *engine_with_parameters(struct arena *a, const struct val *spec
  * ERR_NOT_FOUND, with what it is near to.
  */
 int workflow_from_kept(const struct objects *os, str kind, str ns, str name, int64_t now, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
+
+/*
+ * Where an object lies that a workflow of `ns` with this artifactRepositoryRef (NULL: none) finds by `key`; `artifact`: what else is known of its location (NULL: nothing).
+ * In `a`. ERR_NOT_FOUND, ERR_INVALID: the repository.
+ */
+int engine_place(struct engine *g, str ns, const struct val *ref, const struct val *artifact, str key, struct arena *a, struct val *place, struct err *e) MUST_CHECK;
+/*
+ * The same for an artifact of the arguments of a WorkflowTemplate, which is given with this key: `*artifact`, in `a`. ERR_NOT_FOUND: there is no such template or
+ * artifact; ERR_INVALID: it lies in no place with keys.
+ */
+int engine_template_place(struct engine *g, str ns, str tmpl, str name, str key, struct arena *a, const struct val **artifact, struct val *place,
+	struct err *e) MUST_CHECK;
 
 struct collected;
 enum verb { VERB_SUSPEND, VERB_RESUME, VERB_STOP, VERB_TERMINATE, VERB_RETRY, VERB_SET, VERB_DELETE, VERB_RESUBMIT, VERB_COLLECTED };

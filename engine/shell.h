@@ -308,6 +308,11 @@ int archive_delete(sqlite3 *db, int64_t id, str ns, str name, bool *keeps, struc
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 
+/* ---- uploads.c */
+/* The manifest with these keys of artifacts of its arguments; they are in `a`. ERR_INVALID: there is no such artifact, or it has no key. */
+int engine_with_artifacts(struct arena *a, const struct val *manifest, const struct run_world *w, const struct kvs *keys, const struct val **out,
+	struct err *e) MUST_CHECK;
+
 /* ---- world.c */
 struct run_world engine_world(struct engine *g);
 

@@ -146,8 +146,10 @@ submit_manifest(struct engine *g, const struct val *manifest, const struct submi
 {
 	struct run *r;
 	manifest = engine_with_options(a, manifest, o);
-	if (policy_check(g, manifest, e))
+	if (engine_with_artifacts(a, manifest, &g->world, &o->artifacts, &manifest, e) || policy_check(g, manifest, e))
 		return -1;
+	if (o->made)
+		*o->made = manifest;
 	manifest = policy_defaults(g, a, manifest);
 	if (check(g, manifest, d, e) || !(manifest = complete(g, manifest, a, name, e)))
 		return -1;

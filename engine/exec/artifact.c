@@ -199,14 +199,14 @@ artifacts_write(struct task *t, const struct task_spec *spec, struct err *e)
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
 struct child *
-transfer_run(struct executor *x, bool outside, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
+transfer_run(struct executor *x, bool outside, str job, int fd, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
 {
 	const char *const argv[] = { x->transfer_path, NULL };
 	struct children **line = outside ? &x->givers : &x->transfers;
 	if (!*line)
 		*line = children_new(x->loop, (size_t)x->settings->artifact_transfers);
 	/* Its environment is ours: roles, proxies and certificates are found by it. */
-	return child_run(*line, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, job }, done, arg);
+	return child_run(*line, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, fd, job }, done, arg);
 }
 
 str
@@ -265,7 +265,7 @@ start_transfer(struct task *t, const char *what, str into, const struct val *ite
 	struct transfer *x = MEM_NEW(struct transfer);
 	*x = (struct transfer){ .t = t, .done = done };
 	t->transfer = x;
-	x->child = transfer_run(t->x, false, job, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
+	x->child = transfer_run(t->x, false, job, 0, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
 	if (t->kill_asked)
 		artifacts_stop(t, t->kill_grace);
 }

@@ -9,6 +9,57 @@
 
 #define ANSWER_MAX (64u << 20) /* 10,000 keys of a kilobyte, escaped */
 
+/* ---- jobs from outside ------------------------------------------------------------------------------------------- */
+
+static const char *
+scratch_beside(struct arena *a, const char *into)
+{
+	return arena_fmt(a, "%s.scratch", into).p;
+}
+
+struct child *
+transfer_outside(struct executor *x, const struct outside_job *j, struct arena *a, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
+{
+	struct val_map m = { 0 };
+	struct val_list items = { 0 };
+	val_list_add(&items, j->item);
+	val_map_add(&m, S("do"), val_cstr(j->what));
+	val_map_add(&m, S("parent"), val_int(getpid()));
+	val_map_add(&m, S("into"), val_cstr(j->into));
+	val_map_add(&m, S("scratch"), val_cstr(scratch_beside(a, j->into)));
+	artifact_limits(x->settings, &m);
+	val_map_add(&m, S("items"), val_list_end(&items, a));
+	struct val job = val_map_end(&m, a);
+	return transfer_run(x, true, json_write(a, &job), j->fd, ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, done, arg);
+}
+
+/* What whoever asked could do something about; the rest is his place's. */
+static enum err_code
+code_of(const struct val *answer)
+{
+	static const enum err_code told[] = { ERR_NOT_FOUND, ERR_INVALID, ERR_EXISTS, ERR_LIMIT, ERR_UNSUPPORTED };
+	int64_t code = ERR_UNAVAILABLE;
+	(void)val_to_i64(val_get(answer, S("code")), &code);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		if (code == (int64_t)told[i])
+			return told[i];
+	return ERR_UNAVAILABLE;
+}
+
+const struct val *
+transfer_one(struct arena *a, const struct child_end *end, const struct err *failure, struct err *e)
+{
+	struct val *answer = ARENA_NEW(a, struct val);
+	str problem = transfer_answer(a, end, failure, answer);
+	const struct val *one = problem.p ? NULL : val_at(answer, 0);
+	if (one && !val_get(one, S("problem")))
+		return one;
+	if (one)
+		problem = val_get_str(one, "problem");
+	(void)err_set(e, one ? code_of(one) : ERR_UNAVAILABLE, "%.*s", STR_ARG(problem));
+	return NULL;
+}
+
 struct giving {
 	struct executor *x;
 	struct arena *arena;
@@ -21,12 +72,6 @@ struct giving {
 	bool stopped;
 };
 
-static const char *
-scratch_of(const struct giving *g)
-{
-	return arena_fmt(g->arena, "%s.scratch", g->into).p;
-}
-
 /* What it leaves: one file, or, where it was ended, whatever it had made by then. */
 static void
 clean_up(const struct giving *g)
@@ -36,7 +81,7 @@ clean_up(const struct giving *g)
 		return;
 	}
 	folder_remove(g->x, g->into);
-	folder_remove(g->x, scratch_of(g));
+	folder_remove(g->x, scratch_beside(g->arena, g->into));
 }
 
 static int
@@ -47,21 +92,15 @@ open_given(const struct giving *g, struct err *e)
 	return fd < 0 ? err_errno(e, "open what was brought") : fd;
 }
 
+/* ---- objects, out -------------------------------------------------------------------------------------------------- */
+
 static void
 ended(void *arg, const struct child_end *end, const struct err *failure)
 {
 	struct giving *g = arg;
-	struct val answer = { 0 };
 	struct err e = { 0 };
-	str problem = transfer_answer(g->arena, end, failure, &answer);
-	const struct val *one = problem.p ? NULL : val_at(&answer, 0);
-	int fd = -1;
-	if (one)
-		problem = val_get_str(one, "problem");
-	if (problem.p || !one)
-		err_set(&e, one && val_is_true(val_get(one, S("missing"))) ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%.*s", STR_ARG(problem));
-	else if (!g->list)
-		fd = open_given(g, &e);
+	const struct val *one = transfer_one(g->arena, end, failure, &e);
+	int fd = one && !g->list ? open_given(g, &e) : -1;
 	clean_up(g);
 	g->done(g->arg, fd, e.code ? NULL : one, e.code ? &e : NULL);
 }
@@ -89,8 +128,7 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 {
 	static unsigned serial; /* of this process */
 	struct giving *g = ARENA_NEW(a, struct giving);
-	struct val_map item = { 0 }, m = { 0 };
-	struct val_list items = { 0 };
+	struct val_map item = { 0 };
 	struct val place;
 	*g = (struct giving){ .x = x, .arena = a, .list = w->list, .into = arena_fmt(a, "%s/" GIVEN "/%u", x->tasks_path, ++serial).p, .done = done, .arg = arg };
 	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &g->problem) < 0) {
@@ -100,14 +138,9 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	val_map_add(&item, S("name"), val_str(w->name));
 	val_map_add(&item, S("place"), place);
 	val_map_add(&item, S("packing"), val_str(S("none")));
-	val_list_add(&items, val_map_end(&item, a));
-	val_map_add(&m, S("do"), val_cstr(w->list ? "list" : "give"));
-	val_map_add(&m, S("parent"), val_int(getpid()));
-	val_map_add(&m, S("into"), val_cstr(g->into));
-	val_map_add(&m, S("scratch"), val_cstr(scratch_of(g)));
-	artifact_limits(x->settings, &m);
-	val_map_add(&m, S("items"), val_list_end(&items, a));
-	struct val job = val_map_end(&m, a);
-	g->child = transfer_run(x, true, json_write(a, &job), ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, g);
+	if (w->prefix.p)
+		val_map_add(&item, S("prefix"), val_str(w->prefix));
+	const struct outside_job job = { w->list ? "list" : "give", g->into, val_map_end(&item, a), 0 };
+	g->child = transfer_outside(x, &job, a, ended, g);
 	return g;
 }

@@ -264,14 +264,23 @@ void artifacts_forget(struct task *t);
 /* Ends what moves for it, if anything does: inputs at once, outputs after the grace period. */
 void artifacts_stop(struct task *t, int64_t grace_seconds);
 
-/* Runs tidegate-artifact, a few at a time. `outside`: no step waits for it, and it stands in no step's way. */
-struct child *transfer_run(struct executor *x, bool outside, str job, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
+/* Runs tidegate-artifact, a few at a time. `fd`: beside the job (core/child.h). `outside`: no step waits for it, and it stands in no step's way. */
+struct child *transfer_run(struct executor *x, bool outside, str job, int fd, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
 	void *arg);
 /* What it said into *answer, in `a`, a list; or why it said nothing: absent, if it did. */
 str transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer);
 
 /* ---- artifact_give.c */
-#define GIVEN ".given" /* in the folder of tasks: what is brought for who looks from outside */
+#define GIVEN ".given" /* in the folder of tasks: what is brought for who looks from outside, and what he brings */
+/* A job with one item, which no step waits for. `into`: a path for what it makes; its scratch folder is beside it. */
+struct outside_job {
+	const char *what, *into;
+	struct val item;
+	int fd; /* 0: none */
+};
+struct child *transfer_outside(struct executor *x, const struct outside_job *j, struct arena *a, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg);
+/* The answer to it, in `a`; or NULL, and why there is none. */
+const struct val *transfer_one(struct arena *a, const struct child_end *end, const struct err *failure, struct err *e);
 
 /* ---- artifact_place.c */
 /* A place of a workflow in `ns` as its driver gets it, in `a`. ERR_NOT_FOUND: a secret or its key. */

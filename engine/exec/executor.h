@@ -103,10 +103,24 @@ struct object_wanted {
 	str ns, name;
 	const struct val *place;
 	bool list;
+	str prefix; /* present, with `list`: of what begins so behind the key of the place, which may be empty */
 };
 struct giving;
 struct giving *executor_give_object(struct executor *x, const struct object_wanted *w, struct arena *a,
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e), void *arg);
+/*
+ * The bytes of an open file become an object, in place of one that is there; of `boundary` (may be absent) the file `field` of the form that it is the body of. Takes the file. done(arg) runs
+ * later, on the loop: ERR_UNAVAILABLE, with what its place said. What is made for it is in `a`.
+ */
+struct object_put {
+	str ns, name;
+	const struct val *place;
+	int fd;
+	str boundary, field;
+};
+void executor_put_object(struct executor *x, const struct object_put *w, struct arena *a, void (*done)(void *arg, const struct err *e), void *arg);
+/* A folder for files that need no name, on the disk of the artifacts on this machine. In `a`. */
+str executor_files_folder(const struct executor *x, struct arena *a);
 /* Nobody wants it any more: its process ends; done() comes, later, with ERR_UNAVAILABLE. */
 void executor_stop_giving(struct giving *g);
 /*

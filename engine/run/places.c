@@ -123,6 +123,20 @@ artifact_below(const struct val *artifact, str sub, struct arena *a)
 	return val_set(a, artifact, str_c(l->name), with_key(l, place, longer, a));
 }
 
+int
+artifact_with_key(const struct val *artifact, str key, struct arena *a, const struct val **out, struct err *e)
+{
+	struct val_map only = { 0 };
+	const struct val *place;
+	const struct location *l = find(artifact, &place);
+	if (val_get(artifact, S("raw")) || (l && !l->key))
+		return err_set(e, ERR_INVALID, "failed to set key for artifact %.*s: %s has no key", STR_ARG(val_get_str(artifact, "name")), l ? l->name : "raw");
+	val_map_add(&only, S("key"), val_str(key));
+	struct val made = val_map_end(&only, a);
+	*out = val_set(a, artifact, str_c(l ? l->name : "s3"), l ? with_key(l, place, key, a) : &made);
+	return 0;
+}
+
 /* ---- the default of a template ----------------------------------------------------------------------------------- */
 
 /* The location of an archiveLocation that is complete; NULL: the repository on this machine. */

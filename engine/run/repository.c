@@ -150,47 +150,52 @@ read_text(str text, struct arena *a, const struct val **out, struct err *e)
 
 /* 1: there it is; 0: no such config map or key; -1. */
 static int
-in_map(struct run *r, str ns, str map, str key, const struct val **out, struct err *e)
+in_map(const struct run_world *w, str ns, str map, str key, struct arena *a, const struct val **out, struct err *e)
 {
-	const struct val *o = r->world.config_map_object ? r->world.config_map_object(r->world.arg, ns, map) : NULL, *repo = NULL;
+	const struct val *o = w->config_map_object ? w->config_map_object(w->arg, ns, map) : NULL, *repo = NULL;
 	if (!key.n)
 		key = val_get_str(val_path(o, "metadata.annotations"), DEFAULT_NOTE);
-	str text = key.p ? val_get_str(val_get(o, S("data")), str_z(r->tmp, key)) : STR_NONE;
+	str text = key.p ? val_get_str(val_get(o, S("data")), str_z(a, key)) : STR_NONE;
 	struct val_map ref = { 0 };
 	struct err why;
 	if (!text.p)
 		return 0;
-	int rc = read_text(text, r->arena, &repo, &why);
+	int rc = read_text(text, a, &repo, &why);
 	if (rc == 0) {
-		val_map_add(&ref, S("configMap"), val_str(arena_dup(r->arena, map)));
-		val_map_add(&ref, S("key"), val_str(arena_dup(r->arena, key)));
-		val_map_add(&ref, S("namespace"), val_str(arena_dup(r->arena, ns)));
-		rc = found(&ref, repo, r->arena, out, &why);
+		val_map_add(&ref, S("configMap"), val_str(arena_dup(a, map)));
+		val_map_add(&ref, S("key"), val_str(arena_dup(a, key)));
+		val_map_add(&ref, S("namespace"), val_str(arena_dup(a, ns)));
+		rc = found(&ref, repo, a, out, &why);
 	}
 	if (rc < 0)
 		return err_set(e, ERR_INVALID, "failed to unmarshall config map key \"%.*s\" for artifact repository ref \"%.*s\": %s", STR_ARG(key),
-			STR_ARG(ref_text(ns, map, key, r->tmp)), why.msg);
+			STR_ARG(ref_text(ns, map, key, a)), why.msg);
 	return 1;
+}
+
+int
+repository_find(const struct run_world *w, str ns, const struct val *ref, struct arena *a, const struct val **out, struct err *e)
+{
+	str map = val_get_str(ref, "configMap"), key = val_get_str(ref, "key");
+	int rc = in_map(w, ns, map.n ? map : DEFAULT_MAP, key, a, out, e);
+	if (rc == 0 && ref)
+		rc = in_map(w, w->home, map.n ? map : DEFAULT_MAP, key, a, out, e);
+	if (rc == 0 && ref)
+		return err_set(e, ERR_NOT_FOUND, "failed to find any artifact repository for artifact repository ref \"%.*s\"",
+			STR_ARG(ref_text(S(""), map, key, a)));
+	if (rc || !w->artifact_repository)
+		return rc < 0 ? -1 : 0;
+	struct val_map none = { 0 };
+	struct val *kept = ARENA_NEW(a, struct val);
+	*kept = val_copy(a, w->artifact_repository);
+	val_map_add(&none, S("default"), val_bool(true));
+	return found(&none, kept, a, out, e);
 }
 
 int
 repository_choose(struct run *r, struct err *e)
 {
-	const struct val *ref = val_get(r->spec, S("artifactRepositoryRef"));
-	str map = val_get_str(ref, "configMap"), key = val_get_str(ref, "key");
 	if (r->repository)
 		return 0; /* it waited for its turn, or runs again */
-	int rc = in_map(r, r->ns, map.n ? map : DEFAULT_MAP, key, &r->repository, e);
-	if (rc == 0 && ref)
-		rc = in_map(r, r->world.home, map.n ? map : DEFAULT_MAP, key, &r->repository, e);
-	if (rc == 0 && ref)
-		return err_set(e, ERR_NOT_FOUND, "failed to find any artifact repository for artifact repository ref \"%.*s\"",
-			STR_ARG(ref_text(S(""), map, key, r->tmp)));
-	if (rc || !r->world.artifact_repository)
-		return rc < 0 ? -1 : 0;
-	struct val_map none = { 0 };
-	struct val *kept = ARENA_NEW(r->arena, struct val);
-	*kept = val_copy(r->arena, r->world.artifact_repository);
-	val_map_add(&none, S("default"), val_bool(true));
-	return found(&none, kept, r->arena, &r->repository, e);
+	return repository_find(&r->world, r->ns, val_get(r->spec, S("artifactRepositoryRef")), r->arena, &r->repository, e);
 }

@@ -177,6 +177,17 @@ str artifact_key(const struct val *artifact, const struct val *archive, str work
  * fields are wrong, or it lacks some.
  */
 int repository_location(const struct val *repo, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+struct run_world;
+/*
+ * repository.c. The repository that a workflow of `ns` with this artifactRepositoryRef (NULL: none) uses: {"ref": as its status shows it, "location": an archiveLocation whose
+ * key is a pattern}, in `a`. *out stays as it is for the one on this machine. ERR_NOT_FOUND: the reference leads nowhere; ERR_INVALID: what it leads to is no repository.
+ */
+int repository_find(const struct run_world *w, str ns, const struct val *ref, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
+/*
+ * places.c. The artifact with this key in place of its own; where it has no location, with one that is but a key, which is looked for in the workflow's repository. In `a`. ERR_INVALID:
+ * its location (raw, git) has none.
+ */
+int artifact_with_key(const struct val *artifact, str key, struct arena *a, const struct val **out, struct err *e) MUST_CHECK;
 /* artifact_gc.c. An artifact that is to be removed, with its whole place: when the workflow has ended, or else when it is deleted. */
 struct collectable {
 	str node_id, name;

@@ -34,7 +34,7 @@ class Api(TestCase):
     def test_no_route_is_open_without_the_token(self):
         with open(os.path.join(ROOT, "api", "routes.def"), encoding="utf-8") as f:
             text = f.read()
-        routes = [line.split('"')[1::2] for line in text.splitlines() if line.startswith("ROUTE(")]
+        routes = [line.split('"')[1::2] for line in text.splitlines() if line.startswith(("ROUTE(", "UPLOAD_ROUTE("))]
         self.assertGreater(len(routes), 20)
         for method, path, *_ in routes:
             path = path.replace("{ns}", "default").replace("{", "").replace("}", "")
@@ -94,7 +94,7 @@ class Api(TestCase):
         self.assertEqual(self.d.api("POST", templates, {"template": TEMPLATE})[0], 200)
         submit = {"resourceKind": "WorkflowTemplate", "resourceName": "greet"}
         status, body = self.d.api("POST", path + "/submit", {**submit, "submitOptions": {"artifacts": ["a=b"]}})
-        self.assertEqual((status, body["message"]), (501, "submitOptions.artifacts: not served yet"))
+        self.assertEqual((status, body["message"]), (400, "artifact override(s) matched no artifact: a"))
         status, body = self.d.api("POST", path + "/submit", {**submit, "submitOptions": {"priority": "high"}})
         self.assertEqual(status, 400)
         self.assertIn("submitOptions.priority: expected an integer", body["message"])

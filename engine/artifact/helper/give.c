@@ -78,12 +78,14 @@ list_item(struct job *j, const struct val *item, struct val_map *answer, struct 
 {
 	struct place p;
 	struct names n = { .arena = j->arena };
-	int rc = place_open(j, item, &p, e);
-	if (rc == 0 && p.driver->list) {
-		str prefix = str_ends(p.key, S("/")) ? p.key : arena_fmt(j->arena, "%.*s/", STR_ARG(p.key));
-		n.prefix = prefix.n;
-		rc = p.driver->list(p.state, prefix, note_name, &n, e);
-	}
+	str wanted = val_get_str(item, "prefix");
+	int rc = wanted.p ? place_open_all(j, item, &p, e) : place_open(j, item, &p, e);
+	str base = wanted.p || str_ends(p.key, S("/")) ? p.key : arena_fmt(j->arena, "%.*s/", STR_ARG(p.key));
+	n.prefix = base.n;
+	if (rc == 0 && p.driver->list)
+		rc = p.driver->list(p.state, arena_fmt(j->arena, "%.*s%.*s", STR_ARG(base), STR_ARG(wanted)), note_name, &n, e);
+	else if (rc == 0 && wanted.p)
+		rc = err_set(e, ERR_UNSUPPORTED, "what lies in %s cannot be listed", p.driver->name);
 	place_close(&p);
 	if (n.list.v.n)
 		qsort(n.list.v.p, n.list.v.n, sizeof *n.list.v.p, by_name);

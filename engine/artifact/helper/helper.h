@@ -13,11 +13,14 @@
  *       the object as it is becomes FOLDER/0; many objects or a folder become a tar with gzip, and "packed" is true
  *   {"do": "list", ..., "items": [{name, place}, ...]}
  *       "names": [{name, bytes}, ...] of the objects beneath, without the key and its slash; "more": there are more than are told
+ *       with "prefix": TEXT in the item, of those whose names behind the key, without a slash, begin so
+ *   {"do": "put", ..., "items": [{name, place}, ...]}
+ *       the open file PUT_FILE becomes the object; with "boundary" and "field" it is the body of a form, of which that file is meant
  *   {"do": "data", ..., "items": [{name, place, under, expressions}, ...]}
  *       "result": the keys beneath, each beginning with `under`, as JSON, after the expressions of a data template were applied to them
  *
  * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list:
- * for each item {} or {"problem": TEXT}, with "missing" where it is not there. An optional artifact that is not there is none.
+ * for each item {} or {"problem": TEXT}, with "missing" where it is not there, and the error's "code". An optional artifact that is not there is none.
  */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_HELPER_H
 #define TIDEGATE_ENGINE_ARTIFACT_HELPER_H
@@ -63,6 +66,13 @@ int place_keys(struct place *p, size_t max, struct keys *out, struct err *e) MUS
 /* ---- fetch.c, save.c: one item, once */
 int fetch_item(struct job *j, const struct val *item, size_t i, struct err *e) MUST_CHECK;
 int save_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
+
+/* A file without a name in the scratch folder. */
+int scratch_file(struct job *j, struct err *e) MUST_CHECK;
+
+/* ---- put.c */
+#define PUT_FILE 3 /* core/child.h */
+int put_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
 
 /* ---- give.c: what it finds is added to the answer */
 int give_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;

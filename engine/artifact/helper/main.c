@@ -48,6 +48,8 @@ once(struct job *j, str what, size_t i, const struct val *item, struct val_map *
 		return fetch_item(j, item, i, e);
 	if (str_eq(what, S("give")))
 		return give_item(j, item, answer, e);
+	if (str_eq(what, S("put")))
+		return put_item(j, item, e);
 	if (str_eq(what, S("list")))
 		return list_item(j, item, answer, e);
 	if (str_eq(what, S("data")))
@@ -87,6 +89,7 @@ do_items(struct job *j)
 		if (patiently(j, what, i, &items->items[i], &m, &e) < 0) {
 			val_map_add(&m, S("problem"), val_str(arena_dup(j->arena, str_c(e.msg))));
 			val_map_add(&m, S("missing"), val_bool(e.code == ERR_NOT_FOUND));
+			val_map_add(&m, S("code"), val_int(e.code));
 		}
 		val_list_add(&all, val_map_end(&m, j->arena));
 	}

@@ -12,8 +12,8 @@ static const struct archive_limits no_limits = { 0 };
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-static int
-open_scratch(struct job *j, struct err *e)
+int
+scratch_file(struct job *j, struct err *e)
 {
 	int fd = openat(j->scratch, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	return fd < 0 ? err_errno(e, "make a file to pack into") : fd;
@@ -24,14 +24,14 @@ save_tar(struct job *j, struct place *p, const struct val *item, int from, struc
 {
 	int64_t level = -1;
 	(void)val_to_i64(val_get(item, S("level")), &level);
-	int to CLEANUP(close_fd) = open_scratch(j, e);
+	int to CLEANUP(close_fd) = scratch_file(j, e);
 	return to < 0 || archive_gzip(from, to, (int)level, e) < 0 ? -1 : p->driver->put(p->state, p->key, to, e);
 }
 
 static int
 save_zip(struct job *j, struct place *p, const char *name, struct err *e)
 {
-	int to CLEANUP(close_fd) = open_scratch(j, e);
+	int to CLEANUP(close_fd) = scratch_file(j, e);
 	if (to < 0 || archive_pack(j->scratch, name, ARCHIVE_AS_ZIP, -1, to, &no_limits, NULL, e) < 0)
 		return -1;
 	return p->driver->put(p->state, p->key, to, e);
@@ -140,7 +140,7 @@ save_log(struct job *j, const struct val *item, const char *path, struct err *e)
 {
 	struct place p;
 	FILE *from = fopen(path, "re"); /* one that never began has none: it is empty */
-	int to CLEANUP(close_fd) = open_scratch(j, e);
+	int to CLEANUP(close_fd) = scratch_file(j, e);
 	int rc = to < 0 ? -1 : from ? copy_lines(from, to, e) : 0;
 	if (from)
 		fclose(from);

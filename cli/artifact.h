@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* artifact: between artifact.c, the artifacts of workflows, and artifact_put.c, the repository they lie in. */
+#ifndef TIDEGATE_CLI_ARTIFACT_H
+#define TIDEGATE_CLI_ARTIFACT_H
+
+#include "cli/client.h"
+
+extern const struct command form_artifact_put, form_artifact_rm;
+/* Prints what lies in the repository that `ref` ("[MAP/]KEY"; NULL: the usual one) names, under keys that begin with `prefix`; returns the exit code. */
+int print_repository(struct client *c, const char *ref, const char *prefix, const char *output, bool no_headers);
+
+#endif
