@@ -66,7 +66,7 @@ str http_req_method(const struct http_req *r);
 str http_req_path(const struct http_req *r);  /* decoded once */
 str http_req_raw_path(const struct http_req *r); /* as it was sent */
 str http_req_query(const struct http_req *r); /* raw, without '?' */
-str http_req_body(const struct http_req *r);
+str http_req_body(const struct http_req *r);  /* of a route with http_route_spool: empty */
 /* Of a route with http_route_spool: the body, open, from its start, and how much it is; the caller's from now on. Once. ERR_IO: it could not be kept. */
 int http_req_take_file(struct http_req *r, uint64_t *bytes, struct err *e) MUST_CHECK;
 bool http_req_too_large(const struct http_req *r); /* the body was larger than the route's limit and is cut */

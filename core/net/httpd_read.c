@@ -38,6 +38,8 @@ http_req_query(const struct http_req *r)
 str
 http_req_body(const struct http_req *r)
 {
+	if (r->spool) /* it is in a file, or on its way there */
+		return S("");
 	return r->large.n ? buf_str(&r->large) : (str){ r->small ? r->small : "", r->body_n };
 }
 

@@ -209,6 +209,7 @@ keep(struct http_req *r, void *arg)
 	struct err e;
 	uint64_t n = 0;
 	f->handled++;
+	assert_int_equal(http_req_body(r).n, 0);
 	if (http_req_too_large(r)) {
 		http_reply(r, 413, "text/plain", S("too large"));
 		return;
