@@ -73,7 +73,7 @@ LIBS_test_json = -ljansson
 LIBS_test_httpc = -lcrypto
 $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 	$(call say,LD,$@) mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/lib.a $(LIBS) -lcmocka $(LIBS_$*)
--include $(LIB_OBJ:.o=.d) $(B)/cli/main.d $(UNIT_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(HELPER_OBJ:.o=.d) $(B)/cli/main.d $(UNIT_BIN:=.d)
 
 deps:
 	$(Q)sh tests/tools/deps.sh install test bench lint

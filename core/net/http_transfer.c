@@ -204,6 +204,8 @@ read_head(struct download *d, int status, const struct http_answer *head)
 		d->total = total;
 	if (etag.p || status != 206)
 		d->etag = arena_dup(d->arena, etag);
+	if (status != 206 && d->t->began)
+		d->t->began(d->t->began_arg, head);
 	return 0;
 }
 
@@ -278,12 +280,25 @@ lost_its_rest(struct download *d, const struct http_answer *ans)
 	return d->have && (ans->status == 412 || ans->status == 416) && set_back(d);
 }
 
+/* What is there already. */
+static int
+take_over(struct download *d, struct err *e)
+{
+	if (!d->t->have)
+		return 0;
+	d->have = d->most = d->t->have;
+	d->etag = d->t->etag;
+	return d->start < 0 || lseek(d->fd, (off_t)d->have, SEEK_CUR) < 0 ? err_errno(e, "go on with what came") : 0;
+}
+
 int
 http_download(struct http_session *s, const struct http_transfer *t, int fd, struct arena *a, struct http_answer *out, struct err *e)
 {
 	struct download d = { .t = t, .arena = a, .fd = fd, .start = lseek(fd, 0, SEEK_CUR), .total = UNKNOWN };
 	struct tries tries = tries_of(t);
 	int rc;
+	if (take_over(&d, e) < 0)
+		return -1;
 	do {
 		rc = get_part(s, &d, out, e);
 		if (rc == 1 && lost_its_rest(&d, out))

@@ -28,6 +28,12 @@ struct http_transfer {
 	bool offsets;     /* the request itself says where the rest begins, instead of Range: an answer with 200 is what lies behind `from` */
 	void (*moved)(void *arg, uint64_t bytes); /* so many more; may be NULL */
 	void *moved_arg;
+	/* Of a download: the object comes, from its start on, and this is what its server says of it; before a byte of it is written. May be NULL. */
+	void (*began)(void *arg, const struct http_answer *head);
+	void *began_arg;
+	/* Of a download: so many bytes of the object with this tag are in `fd` already, from where it stands on. */
+	uint64_t have;
+	str etag;
 	unsigned tries;   /* of requests that brought nothing; 0: 5, of a download that has begun 8. One that got further than any before gives all of them back. Between them 0.2 s and doubling, to 10 s */
 };
 

@@ -544,6 +544,15 @@ set_peer(struct call *c, const struct http_call *call)
 	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, call->tls_only ? "https" : "http,https");
 }
 
+/* Other authorities than the system's, as OpenSSL's programs and Go's take them; a call's own come before. */
+static void
+set_authorities(struct call *c)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+	if (file && *file)
+		c->client->curl.easy_setopt(c->easy, CURLOPT_CAINFO, file);
+}
+
 int
 transfer_open(struct call *c, struct err *e)
 {
@@ -555,6 +564,7 @@ transfer_open(struct call *c, struct err *e)
 	curl->easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
 	curl->easy_setopt(c->easy, CURLOPT_USERAGENT, "tidegate");
 	curl->easy_setopt(c->easy, CURLOPT_PRIVATE, c);
+	set_authorities(c);
 	curl->easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->curl_error);
 	curl->easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl->easy_setopt(c->easy, CURLOPT_WRITEDATA, c);

@@ -117,8 +117,10 @@ check_md5(struct cloud *c, str key, int fd, int64_t start, const struct http_ans
 		return 0;
 	if (cloud_md5(fd, (uint64_t)start, (uint64_t)(lseek(fd, 0, SEEK_CUR) - start), a, &is, e) < 0)
 		return -1;
-	return str_eq(is, kept) ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: what came has the MD5 %.*s, and not %.*s", STR_ARG(cloud_place(c, key, a)),
-	                                      STR_ARG(is), STR_ARG(kept));
+	if (str_eq(is, kept))
+		return 0;
+	artifact_is_damaged(c->site);
+	return err_set(e, ERR_UNAVAILABLE, "%.*s: what came has the MD5 %.*s, and not %.*s", STR_ARG(cloud_place(c, key, a)), STR_ARG(is), STR_ARG(kept));
 }
 
 /* An account with a hierarchical namespace has an empty blob for each folder, which is no file. */

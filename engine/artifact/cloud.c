@@ -115,11 +115,32 @@ cloud_send_once(struct cloud *c, const struct cloud_request *r, int fd, uint64_t
 	return rc < 0 && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT) ? 1 : rc;
 }
 
+/* The tag is all that is needed to go on: what is compared in the end is in the head of any part, too. */
+static void
+keep_tag(void *arg, const struct http_answer *head)
+{
+	const struct artifact_begun *begun = arg;
+	str etag = http_answer_header(head, "ETag");
+	begun->keep(begun->arg, str_starts(etag, S("W/")) ? S("") : etag);
+}
+
+void
+cloud_go_on(const struct artifact_site *site, struct http_transfer *t)
+{
+	if (!site->begun)
+		return;
+	t->began = keep_tag;
+	t->began_arg = (void *)(uintptr_t)site->begun;
+	t->have = site->begun->have;
+	t->etag = site->begun->note;
+}
+
 int
 cloud_receive(struct cloud *c, const struct cloud_request *r, int fd, struct arena *a, struct http_answer *out, struct err *e)
 {
 	struct asking x = { c, r };
-	const struct http_transfer t = transfer_of(&x);
+	struct http_transfer t = transfer_of(&x);
+	cloud_go_on(c->site, &t);
 	int rc = http_download(c->http, &t, fd, a, out, e);
 	return judge(&x, rc, out, a, e);
 }

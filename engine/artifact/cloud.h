@@ -46,6 +46,8 @@ int cloud_send(struct cloud *c, const struct cloud_request *r, int fd, uint64_t 
 int cloud_send_once(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
 /* The body of the answer into `fd`. */
 int cloud_receive(struct cloud *c, const struct cloud_request *r, int fd, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* For a download that another process may have begun (site->begun), of a service that tells a tag of what it gives. */
+void cloud_go_on(const struct artifact_site *site, struct http_transfer *t);
 /* Deletes; fine if there is no such object. */
 int cloud_remove(struct cloud *c, str key, struct err *e) MUST_CHECK;
 
@@ -85,11 +87,16 @@ int azure_page_read(struct arena *a, str body, struct cloud_page *p, struct err 
 /* ---- cloud_file.c: what is checked of files */
 /* Its size, from the start. */
 int cloud_file_size(int fd, uint64_t *bytes, struct err *e) MUST_CHECK;
-/* The MD5 of a part, in base64 as Content-MD5 has it; in `a`. */
+/* The hash of a part by its name (crypto_hash), in base64 as headers have it; and the MD5, as Content-MD5 has it. In `a`. */
+int cloud_hash(const char *hash, int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e) MUST_CHECK;
 int cloud_md5(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e) MUST_CHECK;
-/* The CRC-32C, and the CRC-64 of ECMA-182 as xz and OSS have it, of a part. */
+/* The CRC-32C of a part, by the processor where it can. */
 int cloud_crc32c(int fd, uint64_t offset, uint64_t bytes, uint32_t *out, struct err *e) MUST_CHECK;
-int cloud_crc64(int fd, uint64_t offset, uint64_t bytes, uint64_t *out, struct err *e) MUST_CHECK;
+/* Any other CRC that begins with ones, takes bits from the lowest on, and is inverted in the end: its polynomial, bits reversed. */
+#define CLOUD_CRC32 UINT64_C(0xEDB88320)               /* of zip and Ethernet */
+#define CLOUD_CRC64_XZ UINT64_C(0xC96C5795D7870F42)    /* ECMA-182, as xz and OSS have it */
+#define CLOUD_CRC64_NVME UINT64_C(0x9A6C9329AC4BC9B5)  /* of NVMe, and of S3 */
+int cloud_crc(uint64_t polynomial, int fd, uint64_t offset, uint64_t bytes, uint64_t *out, struct err *e) MUST_CHECK;
 /* Where what comes begins in `fd`; -1: it cannot be read again (a pipe, or a file that is only written), so there is nothing to check. */
 int64_t cloud_file_start(int fd);
 /* How large parts are, so that there are at most `most` of them. */

@@ -11,7 +11,6 @@
 #include "engine/artifact/cloud.h"
 
 #define PART ((uint64_t)32 << 20)
-#define POLYNOMIAL_64 UINT64_C(0xC96C5795D7870F42) /* 0x42F0E1EBA9EA3693, bits reversed */
 
 int
 cloud_file_size(int fd, uint64_t *bytes, struct err *e)
@@ -58,26 +57,33 @@ each_piece(int fd, uint64_t offset, uint64_t bytes, uint64_t piece, void (*each)
 }
 
 struct digest {
+	const char *hash;
 	unsigned char sum[CRYPTO_HASH_MAX];
 	size_t n;
 };
 
 static void
-add_md5(void *arg, str bytes)
+add_hash(void *arg, str bytes)
 {
 	struct digest *d = arg;
-	d->n = crypto_hash("md5", bytes, d->sum);
+	d->n = crypto_hash(d->hash, bytes, d->sum);
+}
+
+int
+cloud_hash(const char *hash, int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e)
+{
+	struct digest d = { .hash = hash };
+	add_hash(&d, S(""));
+	if (each_piece(fd, offset, bytes, bytes, add_hash, &d, e) < 0)
+		return -1;
+	*out = base64_encode(a, (str){ (const char *)d.sum, d.n });
+	return 0;
 }
 
 int
 cloud_md5(int fd, uint64_t offset, uint64_t bytes, struct arena *a, str *out, struct err *e)
 {
-	struct digest d;
-	add_md5(&d, S(""));
-	if (each_piece(fd, offset, bytes, bytes, add_md5, &d, e) < 0)
-		return -1;
-	*out = base64_encode(a, (str){ (const char *)d.sum, d.n });
-	return 0;
+	return cloud_hash("md5", fd, offset, bytes, a, out, e);
 }
 
 static void
@@ -94,25 +100,54 @@ cloud_crc32c(int fd, uint64_t offset, uint64_t bytes, uint32_t *out, struct err 
 	return each_piece(fd, offset, bytes, PART, add_crc32c, out, e);
 }
 
+/* Eight bytes at a time: table[k] has what a byte does to the sum when k more come after it. */
+struct crc {
+	uint64_t polynomial, sum;
+	uint64_t table[8][256];
+};
+
 static void
-add_crc64(void *arg, str bytes)
+fill_table(struct crc *c)
 {
-	static uint64_t table[256];
-	uint64_t *sum = arg, crc = ~*sum;
-	for (uint64_t i = 0; !table[255] && i < 256; i++) {
-		uint64_t c = i;
+	for (uint64_t i = 0; i < 256; i++) {
+		uint64_t sum = i;
 		for (int bit = 0; bit < 8; bit++)
-			c = c >> 1 ^ (c & 1 ? POLYNOMIAL_64 : 0);
-		table[i] = c;
+			sum = sum >> 1 ^ (sum & 1 ? c->polynomial : 0);
+		c->table[0][i] = sum;
 	}
-	for (size_t i = 0; i < bytes.n; i++)
-		crc = crc >> 8 ^ table[(crc ^ (unsigned char)bytes.p[i]) & 255];
-	*sum = ~crc;
+	for (size_t k = 1; k < 8; k++)
+		for (size_t i = 0; i < 256; i++)
+			c->table[k][i] = c->table[k - 1][i] >> 8 ^ c->table[0][c->table[k - 1][i] & 255];
+}
+
+static void
+add_crc(void *arg, str bytes)
+{
+	struct crc *c = arg;
+	const unsigned char *p = (const unsigned char *)bytes.p;
+	uint64_t sum = c->sum;
+	size_t n = bytes.n;
+	for (; n >= 8; p += 8, n -= 8) {
+		uint64_t next = 0;
+		for (size_t k = 0; k < 8; k++)
+			next ^= c->table[7 - k][(sum >> 8 * k ^ p[k]) & 255];
+		sum = next;
+	}
+	for (; n; p++, n--)
+		sum = sum >> 8 ^ c->table[0][(sum ^ *p) & 255];
+	c->sum = sum;
 }
 
 int
-cloud_crc64(int fd, uint64_t offset, uint64_t bytes, uint64_t *out, struct err *e)
+cloud_crc(uint64_t polynomial, int fd, uint64_t offset, uint64_t bytes, uint64_t *out, struct err *e)
 {
-	*out = 0;
-	return each_piece(fd, offset, bytes, PART, add_crc64, out, e);
+	const uint64_t ones = polynomial >> 32 ? UINT64_MAX : UINT32_MAX;
+	struct crc *c = MEM_NEW(struct crc);
+	c->polynomial = polynomial;
+	c->sum = ones;
+	fill_table(c);
+	int rc = each_piece(fd, offset, bytes, PART, add_crc, c, e);
+	*out = c->sum ^ ones;
+	free(c);
+	return rc;
 }

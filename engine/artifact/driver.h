@@ -14,15 +14,38 @@
 #include "core/base.h"
 #include "core/val.h"
 
+/* A download that may go on in the next process, when this one is killed. */
+struct artifact_begun {
+	uint64_t have; /* bytes of the object that are in the file already, from where it stands on; 0: none */
+	str note;      /* of a process before: what keep() was told, of the object whose bytes these are */
+	/* Before the first byte of an object is written: what get() must know to go on with it, in the next process; "": it cannot. */
+	void (*keep)(void *arg, str note);
+	void *arg;
+};
+
 /* What the helper gives each driver it opens. */
 struct artifact_site {
 	struct arena *arena; /* for what lives until close */
 	int scratch;         /* an open folder for files of its own; emptied afterwards */
 	uint64_t bytes, objects; /* that one artifact may have; whoever moves several at once sees to it. A single file's size is bounded by the kernel */
+	/*
+	 * The path of a file, not there at first, for what put() needs to go on with in the next process when this one is killed; whoever takes the object
+	 * away from here takes it with it. NULL: nobody comes after us.
+	 */
+	const char *journal;
+	const struct artifact_begun *begun; /* of the file that get() is called with; NULL: none of this */
 	/* Tells that so many bytes more have moved, in whatever direction; often is fine. May be NULL. */
 	void (*moved)(void *arg, uint64_t bytes);
 	void *arg;
 };
+
+/* What came is not what it should be: nobody goes on with it. */
+static inline void
+artifact_is_damaged(const struct artifact_site *site)
+{
+	if (site->begun)
+		site->begun->keep(site->begun->arg, S(""));
+}
 
 /*
  * Functions return 0, or -1 with: ERR_NOT_FOUND (there is no such object, bucket or repository: what `optional` excuses), ERR_UNAUTHENTICATED
@@ -39,6 +62,8 @@ struct artifact_driver {
 	int (*get)(void *state, str key, int fd, struct err *e);
 	/* The regular file `fd`, all of it, becomes the object, in place of one that is there: whole, or not at all. NULL: it only gives. */
 	int (*put)(void *state, str key, int fd, struct err *e);
+	/* What put() has begun, here or in a process before, and what did not become an object is given up at the service; as far as that can be. NULL: nothing stays there. */
+	void (*abandon)(void *state);
 	/* Each object whose key begins with `prefix`, by pages, in any order, until each() says false. NULL: it has no folders. */
 	int (*list)(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), void *arg, struct err *e);
 	/* The object goes; fine if there is none. NULL: it cannot. */

@@ -164,6 +164,7 @@ compare_crc(struct cloud *c, str key, str is, str kept, struct arena *a, struct 
 {
 	if (!kept.n || str_eq(is, kept))
 		return 0;
+	artifact_is_damaged(c->site);
 	return err_set(e, ERR_UNAVAILABLE, "%.*s: its CRC-32C is %.*s here and %.*s there", STR_ARG(cloud_place(c, key, a)), STR_ARG(is), STR_ARG(kept));
 }
 

@@ -5,12 +5,12 @@
  * token nor headers of the manifest go to another origin with a PUT; with a GET libcurl holds back what identifies.
  */
 #include <sys/stat.h>
-#include <time.h>
 
 #include "core/log.h"
 #include "core/net/http_transfer.h"
 #include "core/net/oauth.h"
 #include "core/net/sigv4.h"
+#include "engine/artifact/cloud.h"
 #include "engine/artifact/driver.h"
 
 #define REDIRECTS_MAX 10u
@@ -104,14 +104,6 @@ open_artifactory(const struct val *place, const struct artifact_site *site, void
 
 /* ---- a token ------------------------------------------------------------------------------------------------------- */
 
-static int64_t
-clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
-
 /* How a client proves itself (RFC 6749, 2.3.1): in the header, or in the form. */
 struct token_call {
 	struct http *h;
@@ -158,7 +150,7 @@ get_token(struct http *h, struct arena *a, struct err *e)
 	struct token_call t = { .h = h };
 	const struct http_transfer how = { .request = token_request, .arg = &t };
 	struct http_answer ans;
-	if (oauth_token_is_good(&h->token, clock_ns()))
+	if (oauth_token_is_good(&h->token, cloud_now_ns()))
 		return 0;
 	if (http_ask(h->session, &how, a, &ans, e) < 0)
 		return err_wrap(e, "http: the token of auth.oauth2");
@@ -171,7 +163,7 @@ get_token(struct http *h, struct arena *a, struct err *e)
 	if (ans.status / 100 != 2)
 		return err_set(e, ans.status >= 500 ? ERR_UNAVAILABLE : ERR_UNAUTHENTICATED, "http: auth.oauth2 got no token: %d%s%.*s", ans.status,
 		               why.n ? " " : "", STR_ARG(why));
-	return oauth_token_take(&h->token, ans.body, clock_ns(), e) < 0 ? err_wrap(e, "http: auth.oauth2") : 0;
+	return oauth_token_take(&h->token, ans.body, cloud_now_ns(), e) < 0 ? err_wrap(e, "http: auth.oauth2") : 0;
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
@@ -252,6 +244,7 @@ get(void *state, str url, int fd, struct err *e)
 	struct asking x = { h, "GET", url, false };
 	struct http_transfer t = transfer(h, &x);
 	struct http_answer ans;
+	cloud_go_on(h->site, &t);
 	if (http_download(h->session, &t, fd, h->site->arena, &ans, e) < 0)
 		return -1;
 	return ans.status / 100 == 2 ? 0 : refused(h, &x, &ans, e);

@@ -165,11 +165,13 @@ compare_crc(struct cloud *c, str key, int fd, uint64_t offset, uint64_t bytes, c
 	uint64_t crc;
 	if (!kept.n)
 		return 0;
-	if (cloud_crc64(fd, offset, bytes, &crc, e) < 0)
+	if (cloud_crc(CLOUD_CRC64_XZ, fd, offset, bytes, &crc, e) < 0)
 		return -1;
 	str is = arena_fmt(a, "%llu", (unsigned long long)crc);
-	return str_eq(is, kept) ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: its CRC-64 is %.*s here and %.*s there", STR_ARG(cloud_place(c, key, a)), STR_ARG(is),
-	                                      STR_ARG(kept));
+	if (str_eq(is, kept))
+		return 0;
+	artifact_is_damaged(c->site);
+	return err_set(e, ERR_UNAVAILABLE, "%.*s: its CRC-64 is %.*s here and %.*s there", STR_ARG(cloud_place(c, key, a)), STR_ARG(is), STR_ARG(kept));
 }
 
 static int

@@ -4,15 +4,13 @@
  * host, one of others by path, unless `addressingStyle` says otherwise. Without keys in the manifest those that AWS's tools would find
  * are taken (core/net/aws_keys.h); a bucket that is open to all is then still read without.
  */
-#include <time.h>
-
 #include "core/base64.h"
 #include "core/crypto.h"
+#include "core/net/s3_address.h"
 #include "core/net/s3_list.h"
 #include "core/net/sts.h"
+#include "engine/artifact/cloud.h"
 #include "engine/artifact/s3.h"
-
-#define AWS_DOMAIN ".amazonaws.com"
 
 /* ---- keys -------------------------------------------------------------------------------------------------------------- */
 
@@ -43,9 +41,7 @@ find_keys(struct s3 *s, struct err *e)
 int
 s3_keys(struct s3 *s, struct err *e)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	if (s->keys.until_ns != INT64_MAX && t.tv_sec * NS_PER_SEC > s->keys.until_ns - STS_EARLY)
+	if (s->keys.until_ns != INT64_MAX && cloud_now_ns() > s->keys.until_ns - STS_EARLY)
 		return find_keys(s, e);
 	return 0;
 }
@@ -95,18 +91,11 @@ read_encryption(struct s3 *s, const struct val *o, struct err *e)
 	return 0;
 }
 
-static bool
-is_aws(str endpoint)
-{
-	return str_ends(endpoint, S(AWS_DOMAIN)) || str_ends(endpoint, S(AWS_DOMAIN ".cn"));
-}
-
 static int
 read_style(struct s3 *s, struct err *e)
 {
 	str style = val_get_str(s->place, "addressingStyle");
-	/* certificates of AWS hold for one label before the endpoint */
-	s->by_host = is_aws(s->endpoint) && str_find_char(s->bucket, '.', 0) == SIZE_MAX;
+	s->by_host = s3_goes_by_host(s->endpoint, s->bucket);
 	if (!style.n || str_eq(style, S("auto")))
 		return 0;
 	s->by_host = str_eq(style, S("virtual-hosted"));
@@ -173,17 +162,19 @@ open_s3(const struct val *place, const struct artifact_site *site, void **state,
 static int
 get(void *state, str key, int fd, struct err *e)
 {
-	struct s3 *s = state;
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct http_answer ans;
-	const struct s3_request r = { .method = "GET", .key = key, .headers = s->key_headers, .headers_n = s->key_headers_n };
-	return s3_receive(s, &r, fd, a, &ans, e);
+	return s3_get_file(state, key, fd, e);
 }
 
 static int
 put(void *state, str key, int fd, struct err *e)
 {
 	return s3_put_file(state, key, fd, e);
+}
+
+static void
+abandon(void *state)
+{
+	s3_abandon(state);
 }
 
 /* 1: there are more, from *next on. */
@@ -233,5 +224,5 @@ remove_object(void *state, str key, struct err *e)
 	return rc < 0 && e->code == ERR_NOT_FOUND ? 0 : rc;
 }
 
-const struct artifact_driver artifact_s3 = { .name = "s3", .key = "key", .open = open_s3, .close = close_s3, .get = get, .put = put, .list = list,
+const struct artifact_driver artifact_s3 = { .name = "s3", .key = "key", .open = open_s3, .close = close_s3, .get = get, .put = put, .abandon = abandon, .list = list,
 	.remove = remove_object };

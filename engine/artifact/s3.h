@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s3: what the files of the s3 driver share. s3.c reads the place and keeps the keys good, s3_request.c asks, s3_upload.c sends files in parts. */
+/* s3: what the files of the s3 driver share. s3.c reads the place and keeps the keys good, s3_request.c asks, s3_get.c brings
+ * objects, s3_upload.c sends files in parts,
+ * s3_journal.c keeps what a killed process has sent. */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_S3_H
 #define TIDEGATE_ENGINE_ARTIFACT_S3_H
 
 #include "core/net/aws_keys.h"
 #include "core/net/http_transfer.h"
+#include "core/val.h"
 #include "engine/artifact/driver.h"
 
-enum { S3_ENCRYPTION_HEADERS = 4 };
+enum { S3_ENCRYPTION_HEADERS = 4, S3_PARTS_MAX = 10000 };
 
 struct s3 {
 	const struct artifact_site *site;
@@ -32,7 +35,30 @@ struct s3_request {
 	size_t headers_n;
 	str body, body_hash;         /* as for sigv4 */
 	unsigned tries;              /* as for http_transfer */
+	void (*began)(void *arg, const struct http_answer *head); /* of a download, as for http_transfer */
+	void *began_arg;
+	uint64_t have;
+	str etag;
 };
+
+/* An upload in parts. */
+struct s3_part {
+	str sum, etag; /* the SHA-256 of its bytes, hex; as the service named it. Absent: it is not there */
+};
+struct s3_upload {
+	str key, id;          /* id: encoded for a query */
+	uint64_t bytes, part; /* of the file; of each part but the last */
+	struct s3_part *parts;
+};
+struct s3_uploads {
+	VEC(struct s3_upload) v;
+};
+
+static inline uint64_t
+s3_parts_of(const struct s3_upload *u)
+{
+	return u->bytes / u->part + (u->bytes % u->part != 0);
+}
 
 /* Keys of a role end: gets new ones in time. */
 int s3_keys(struct s3 *s, struct err *e) MUST_CHECK;
@@ -45,7 +71,19 @@ int s3_receive(struct s3 *s, const struct s3_request *r, int fd, struct arena *a
 /* The bucket and the key, for errors. In `a`. */
 str s3_name(const struct s3 *s, str key, struct arena *a);
 
+/* ---- s3_get.c */
+int s3_get_file(struct s3 *s, str key, int fd, struct err *e) MUST_CHECK;
+
 /* ---- s3_upload.c */
 int s3_put_file(struct s3 *s, str key, int fd, struct err *e) MUST_CHECK;
+/* What the journal has as begun is given up at the service. */
+void s3_abandon(struct s3 *s);
+
+/* ---- s3_journal.c: what is written is lost where that fails, and costs sending it again. Without a journal nothing is kept. */
+void s3_journal_begin(const struct s3 *s, const struct s3_upload *u, struct arena *a);
+void s3_journal_part(const struct s3 *s, const struct s3_upload *u, unsigned number, const struct s3_part *p, struct arena *a);
+void s3_journal_end(const struct s3 *s, str id, struct arena *a);
+/* Those that have not ended, in `a`; VEC_FREE(&out->v) is the caller's. */
+void s3_journal_read(const struct s3 *s, struct arena *a, struct s3_uploads *out);
 
 #endif

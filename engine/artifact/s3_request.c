@@ -3,12 +3,10 @@
  * Requests to S3. Each try has a signature of its own, as one is good for minutes. A service that has the bucket in another region says
  * which; then it is asked once more.
  */
-#include <time.h>
-
-#include "core/xml.h"
+#include "core/net/s3_address.h"
+#include "engine/artifact/cloud.h"
 #include "engine/artifact/s3.h"
 
-#define AWS_DOMAIN ".amazonaws.com"
 #define LIST_MAX ((size_t)16 << 20)
 
 /* One request, with all its tries. */
@@ -23,34 +21,6 @@ s3_name(const struct s3 *s, str key, struct arena *a)
 	return arena_fmt(a, "s3 %.*s, %.*s%s%.*s", STR_ARG(s->endpoint), STR_ARG(s->bucket), key.n ? "/" : "", STR_ARG(key));
 }
 
-/* s3.amazonaws.com is the endpoint of one region only. */
-static str
-host_of_region(const struct s3 *s, struct arena *a)
-{
-	bool other = str_eq(s->endpoint, S("s3" AWS_DOMAIN)) && !str_eq(s->region, S("us-east-1"));
-	return other ? arena_fmt(a, "s3.%.*s" AWS_DOMAIN, STR_ARG(s->region)) : s->endpoint;
-}
-
-static void
-address(const struct s3 *s, str key, struct arena *a, struct sigv4_request *out)
-{
-	str host = host_of_region(s, a), bucket = sigv4_encode(a, s->bucket, false), path = sigv4_encode(a, key, true);
-	while (str_starts(path, S("/")))
-		path = str_slice(path, 1, path.n);
-	out->host = s->by_host ? arena_fmt(a, "%.*s.%.*s", STR_ARG(bucket), STR_ARG(host)) : host;
-	out->path = s->by_host  ? arena_fmt(a, "/%.*s", STR_ARG(path))
-	            : path.n ? arena_fmt(a, "/%.*s/%.*s", STR_ARG(bucket), STR_ARG(path))
-	                     : arena_fmt(a, "/%.*s", STR_ARG(bucket));
-}
-
-static int64_t
-clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
-
 static int
 make_request(void *arg, uint64_t from, str etag, struct arena *a, struct http_call *call, struct err *e)
 {
@@ -59,43 +29,31 @@ make_request(void *arg, uint64_t from, str etag, struct arena *a, struct http_ca
 	struct sigv4_request q = { .method = str_c(r->method), .query = r->query, .body = r->body.p ? r->body : S(""), .body_hash = r->body_hash,
 		.region = x->s->region, .service = S("s3"), .once_encoded = true };
 	struct http_header *headers = ARENA_ARRAY(a, struct http_header, r->headers_n + 2);
+	struct s3_address where;
 	size_t n = r->headers_n;
 	if (s3_keys(x->s, e) < 0)
 		return -1;
+	where = (struct s3_address){ x->s->endpoint, x->s->bucket, x->s->region, x->s->by_host };
 	if (n)
 		memcpy(headers, r->headers, n * sizeof *headers);
 	if (from)
 		headers[n++] = (struct http_header){ S("Range"), arena_fmt(a, "bytes=%llu-", (unsigned long long)from) };
 	if (from && etag.n)
 		headers[n++] = (struct http_header){ S("If-Match"), etag };
-	address(x->s, r->key, a, &q);
+	s3_address(&where, r->key, a, &q);
 	q.headers = headers;
 	q.headers_n = n;
 	*call = (struct http_call){ .method = q.method, .body = r->body, .ca_pem = x->s->ca, .max_response = LIST_MAX, .headers = headers, .headers_n = n };
-	call->url = arena_fmt(a, "http%s://%.*s%.*s%s%.*s", x->s->secure ? "s" : "", STR_ARG(q.host), STR_ARG(q.path), q.query.n ? "?" : "", STR_ARG(q.query));
+	call->url = s3_url(x->s->secure, &q, a);
 	if (x->s->signed_)
-		call->headers = sigv4_sign(&q, &x->s->keys.keys, clock_ns(), a, &call->headers_n);
+		call->headers = sigv4_sign(&q, &x->s->keys.keys, cloud_now_ns(), a, &call->headers_n);
 	return 0;
-}
-
-/* The region that a refusal names: in a header, or in <Region> of its body. */
-static str
-region_named(const struct http_answer *ans, struct arena *a)
-{
-	str region = http_answer_header(ans, "X-Amz-Bucket-Region");
-	if (!region.n)
-		region = xml_find(ans->body, "Region", a);
-	for (size_t i = 0; i < region.n; i++)
-		if (!((region.p[i] >= 'a' && region.p[i] <= 'z') || (region.p[i] >= '0' && region.p[i] <= '9') || region.p[i] == '-'))
-			return STR_NONE;
-	return region.n <= 32 ? region : STR_NONE;
 }
 
 static bool
 is_elsewhere(struct s3 *s, const struct http_answer *ans, struct arena *a)
 {
-	bool moved = ans->status == 400 || ans->status == 301 || ans->status == 307 || ans->status == 403;
-	str region = moved && !s->named_region ? region_named(ans, a) : STR_NONE;
+	str region = s->named_region ? STR_NONE : s3_region_elsewhere(ans, a);
 	if (!region.n || str_eq(region, s->region))
 		return false;
 	s->named_region = true;
@@ -128,7 +86,8 @@ static struct http_transfer
 transfer_of(struct asking *x)
 {
 	return (struct http_transfer){ .request = make_request, .arg = x, .moved = x->s->site->moved, .moved_arg = x->s->site->arg,
-		.tries = x->r->tries };
+		.tries = x->r->tries, .began = x->r->began, .began_arg = x->r->began_arg,
+		.have = x->r->have, .etag = x->r->etag };
 }
 
 static int

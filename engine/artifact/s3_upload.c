@@ -11,10 +11,10 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/xml.h"
+#include "engine/artifact/cloud.h"
 #include "engine/artifact/s3.h"
 
 #define PART ((uint64_t)32 << 20)
-#define PARTS_MAX 10000u
 #define PART_TRIES 8u /* 23 s: a server that was there comes back, and what it has of the others is not sent again */
 
 static str
@@ -69,86 +69,163 @@ put_whole(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct
 
 /* ---- in parts ---------------------------------------------------------------------------------------------------------- */
 
-struct upload {
+/* Goes on in the next process, if this one is killed or the service is away; so everything of it is in the journal, too. */
+struct sending {
 	struct s3 *s;
-	str key, id;
 	int fd;
-	uint64_t bytes, part;
-	struct buf done; /* the list of parts, XML */
+	struct s3_upload u;
+	struct arena *arena;
 };
 
 static int
-begin(struct upload *u, struct arena *a, struct err *e)
+begin(struct sending *x, struct err *e)
 {
 	struct http_answer ans;
-	const struct s3_request r = { .method = "POST", .key = u->key, .query = S("uploads="), .headers = u->s->put_headers, .headers_n = u->s->put_headers_n };
-	if (s3_ask(u->s, &r, a, &ans, e) < 0)
+	struct s3 *s = x->s;
+	struct arena *a = x->arena;
+	const struct s3_request r = { .method = "POST", .key = x->u.key, .query = S("uploads="), .headers = s->put_headers, .headers_n = s->put_headers_n };
+	if (s3_ask(s, &r, a, &ans, e) < 0)
 		return -1;
-	u->id = sigv4_encode(a, xml_find(ans.body, "UploadId", a), false);
-	return u->id.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no UploadId", STR_ARG(s3_name(u->s, u->key, a)));
+	x->u.id = sigv4_encode(a, xml_find(ans.body, "UploadId", a), false);
+	if (!x->u.id.n)
+		return err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no UploadId", STR_ARG(s3_name(s, x->u.key, a)));
+	x->u.parts = ARENA_ARRAY(a, struct s3_part, s3_parts_of(&x->u));
+	memset(x->u.parts, 0, s3_parts_of(&x->u) * sizeof *x->u.parts);
+	s3_journal_begin(s, &x->u, a);
+	return 0;
 }
 
+/* One that is there with the same bytes is not sent again. */
 static int
-send_part(struct upload *u, unsigned number, struct err *e)
+send_part(struct sending *x, unsigned number, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	uint64_t offset = (number - 1) * u->part, n = u->bytes - offset < u->part ? u->bytes - offset : u->part;
+	struct s3 *s = x->s;
+	struct s3_part *p = &x->u.parts[number - 1];
+	uint64_t offset = (number - 1) * x->u.part, n = x->u.bytes - offset < x->u.part ? x->u.bytes - offset : x->u.part;
 	struct http_answer ans;
-	struct s3_request r = { .method = "PUT", .key = u->key, .headers = u->s->key_headers, .headers_n = u->s->key_headers_n, .tries = PART_TRIES };
-	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", number, STR_ARG(u->id));
-	if (hash_part(u->s, u->fd, offset, n, a, &r, e) < 0 || s3_send(u->s, &r, u->fd, offset, n, a, &ans, e) < 0)
+	struct s3_request r = { .method = "PUT", .key = x->u.key, .headers = s->key_headers, .headers_n = s->key_headers_n, .tries = PART_TRIES };
+	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", number, STR_ARG(x->u.id));
+	if (hash_part(s, x->fd, offset, n, a, &r, e) < 0)
 		return -1;
-	str etag = http_answer_header(&ans, "ETag");
-	if (!etag.n)
-		return err_set(e, ERR_UNAVAILABLE, "%.*s: part %u has no ETag", STR_ARG(s3_name(u->s, u->key, a)), number);
-	buf_addf(&u->done, "<Part><PartNumber>%u</PartNumber><ETag>", number);
-	xml_escape(&u->done, etag);
-	buf_add(&u->done, S("</ETag></Part>"));
+	if (p->etag.n && str_eq(p->sum, r.body_hash))
+		return 0;
+	if (s3_send(s, &r, x->fd, offset, n, a, &ans, e) < 0)
+		return -1;
+	*p = (struct s3_part){ arena_dup(x->arena, r.body_hash), arena_dup(x->arena, http_answer_header(&ans, "ETag")) };
+	if (!p->etag.n)
+		return err_set(e, ERR_UNAVAILABLE, "%.*s: part %u has no ETag", STR_ARG(s3_name(s, x->u.key, a)), number);
+	s3_journal_part(s, &x->u, number, p, a);
 	return 0;
+}
+
+static str
+list_parts(const struct s3_upload *u, struct arena *a)
+{
+	struct buf b CLEANUP(free_buf) = { 0 };
+	buf_add(&b, S("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"));
+	for (unsigned i = 0; i < s3_parts_of(u); i++) {
+		buf_addf(&b, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
+		xml_escape(&b, u->parts[i].etag);
+		buf_add(&b, S("</ETag></Part>"));
+	}
+	buf_add(&b, S("</CompleteMultipartUpload>"));
+	return arena_dup(a, buf_str(&b));
 }
 
 /* The answer begins with 200 before the server knows: what is wrong then stands in its body. */
 static int
-complete(struct upload *u, struct arena *a, struct err *e)
+complete(struct sending *x, struct err *e)
 {
 	struct http_answer ans;
-	struct s3_request r = { .method = "POST", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)), .tries = PART_TRIES };
-	r.body = arena_fmt(a, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">%.*s</CompleteMultipartUpload>",
-		STR_ARG(buf_str(&u->done)));
-	if (s3_ask(u->s, &r, a, &ans, e) < 0)
+	struct arena *a = x->arena;
+	struct s3_request r = { .method = "POST", .key = x->u.key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(x->u.id)), .tries = PART_TRIES };
+	r.body = list_parts(&x->u, a);
+	if (s3_ask(x->s, &r, a, &ans, e) < 0)
 		return -1;
 	if (str_find(ans.body, S("<CompleteMultipartUploadResult"), 0) != SIZE_MAX)
 		return 0;
-	return err_set(e, ERR_UNAVAILABLE, "%.*s: the parts are not put together: %.*s", STR_ARG(s3_name(u->s, u->key, a)),
+	return err_set(e, ERR_UNAVAILABLE, "%.*s: the parts are not put together: %.*s", STR_ARG(s3_name(x->s, x->u.key, a)),
 		STR_ARG(http_xml_refusal(a, ans.body)));
+}
+
+static int
+send_all(struct sending *x, struct err *e)
+{
+	int rc = 0;
+	for (unsigned i = 1; rc == 0 && i <= s3_parts_of(&x->u); i++)
+		rc = send_part(x, i, e);
+	return rc < 0 ? -1 : complete(x, e);
 }
 
 /* What was sent is paid for until it is given up. */
 static void
-give_up(struct upload *u, struct arena *a)
+give_up(struct s3 *s, const struct s3_upload *u, struct arena *a)
 {
 	struct http_answer ans;
 	struct err e;
 	const struct s3_request r = { .method = "DELETE", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)) };
-	(void)!s3_ask(u->s, &r, a, &ans, &e);
+	if (s3_ask(s, &r, a, &ans, &e) == 0 || e.code == ERR_NOT_FOUND)
+		s3_journal_end(s, u->id, a);
+}
+
+/* Whether an earlier process has begun it; one of another file under this key is given up. */
+static bool
+take_up(struct sending *x)
+{
+	struct s3_uploads all;
+	bool found = false;
+	s3_journal_read(x->s, x->arena, &all);
+	for (size_t i = 0; i < all.v.n; i++) {
+		const struct s3_upload *u = &all.v.p[i];
+		if (!str_eq(u->key, x->u.key))
+			continue;
+		if (!found && u->bytes == x->u.bytes && u->part == x->u.part) {
+			x->u.id = u->id;
+			x->u.parts = u->parts;
+			found = true;
+		} else {
+			give_up(x->s, u, x->arena);
+		}
+	}
+	VEC_FREE(&all.v);
+	return found;
+}
+
+void
+s3_abandon(struct s3 *s)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct s3_uploads all;
+	s3_journal_read(s, a, &all);
+	for (size_t i = 0; i < all.v.n; i++)
+		give_up(s, &all.v.p[i], a);
+	VEC_FREE(&all.v);
+}
+
+/* A service that is away comes back, and has what was sent. */
+static bool
+may_go_on(const struct s3 *s, const struct err *e)
+{
+	return s->site->journal && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT);
 }
 
 static int
 put_parts(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
-	struct upload u = { .s = s, .key = key, .fd = fd, .bytes = bytes, .part = PART };
-	while (bytes / u.part >= PARTS_MAX)
-		u.part *= 2;
-	if (begin(&u, a, e) < 0)
+	struct sending x = { .s = s, .fd = fd, .u = { .key = key, .bytes = bytes, .part = cloud_part_size(bytes, S3_PARTS_MAX) }, .arena = a };
+	bool earlier = take_up(&x);
+	if (!earlier && begin(&x, e) < 0)
 		return -1;
-	int rc = 0;
-	for (unsigned i = 1; rc == 0 && (i - 1) * u.part < bytes; i++)
-		rc = send_part(&u, i, e);
+	int rc = send_all(&x, e);
+	if (rc < 0 && earlier && !may_go_on(s, e)) { /* the service has given it up by itself, or has other parts */
+		give_up(s, &x.u, a);
+		rc = begin(&x, e) < 0 ? -1 : send_all(&x, e);
+	}
 	if (rc == 0)
-		rc = complete(&u, a, e);
-	if (rc < 0)
-		give_up(&u, a);
-	buf_free(&u.done);
+		s3_journal_end(s, x.u.id, a);
+	else if (!may_go_on(s, e))
+		give_up(s, &x.u, a);
 	return rc;
 }
 

@@ -4,11 +4,14 @@
  * beside its log, from where the sandbox mounts them (without one it puts them at their paths); and when the step has ended it saves
  * what the step helper kept. Both can be done again from the start: that is what a daemon does that finds them undone.
  */
+#include <signal.h>
 #include <unistd.h>
 
 #include "engine/exec/exec.h"
 
 #define ANSWER_MAX (4u << 20)
+#define KILLED_MAX 3u    /* helpers of one transfer: what kills one more is not by chance */
+#define ABANDON_MS 60000 /* for telling a service that nobody goes on */
 
 static void saved(struct task *t, const struct val *answer, str problem);
 
@@ -16,6 +19,10 @@ static void saved(struct task *t, const struct val *answer, str problem);
 struct transfer {
 	struct task *t; /* NULL: gone */
 	void (*done)(struct task *t, const struct val *answer, str problem);
+	const char *what; /* the job, in the task's arena */
+	str into;
+	const struct val *items;
+	unsigned killed;
 	struct child *child;
 	struct timer stop; /* when it has had its grace period */
 };
@@ -222,6 +229,43 @@ transfer_answer(struct arena *a, const struct child_end *end, const struct err *
 	return STR_NONE;
 }
 
+static void transfer_ended(void *arg, const struct child_end *end, const struct err *e);
+
+static int
+transfer_begin(struct transfer *x, struct err *e)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct task *t = x->t;
+	str job;
+	if (job_text(t, x->what, x->into, x->items, a, &job, e) < 0)
+		return -1;
+	x->child = transfer_run(t->x, false, job, 0, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
+	return 0;
+}
+
+/* By somebody else, for want of memory, say: another one goes on. */
+static bool
+was_killed(struct transfer *x, const struct child_end *end, const struct err *e)
+{
+	return x->t && !e && end->status == 128 + SIGKILL && !x->t->kill_asked && ++x->killed < KILLED_MAX;
+}
+
+static void
+abandoned(void *arg UNUSED, const struct child_end *end UNUSED, const struct err *e UNUSED)
+{
+}
+
+/* Nobody is asked again to save: what a service has of it is paid for. */
+static void
+abandon(const struct transfer *x)
+{
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct err e;
+	str job;
+	if (job_text(x->t, "abandon", STR_NONE, x->items, a, &job, &e) == 0)
+		(void)transfer_run(x->t->x, false, job, 0, ANSWER_MAX, ABANDON_MS, abandoned, NULL);
+}
+
 static void
 transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 {
@@ -229,8 +273,13 @@ transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 	struct task *t = x->t;
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct val answer;
+	struct err why;
+	if (was_killed(x, end, e) && transfer_begin(x, &why) == 0)
+		return;
 	str problem = transfer_answer(a, end, e, &answer);
 	timer_stop(&x->stop);
+	if (t && problem.p && x->done == saved)
+		abandon(x);
 	if (t) {
 		t->transfer = NULL;
 		x->done(t, problem.p ? NULL : &answer, problem);
@@ -255,17 +304,17 @@ static void
 start_transfer(struct task *t, const char *what, str into, const struct val *items, void (*done)(struct task *t, const struct val *answer, str problem))
 {
 	struct err e = { 0 };
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	str job;
-	if (job_text(t, what, into, items, a, &job, &e) < 0) {
+	struct transfer *x = MEM_NEW(struct transfer);
+	struct val *kept = ARENA_NEW(t->arena, struct val);
+	*kept = *items;
+	*x = (struct transfer){ .t = t, .done = done, .what = what, .into = into, .items = kept };
+	make_folder(t);
+	if (transfer_begin(x, &e) < 0) {
+		free(x);
 		done(t, NULL, arena_dup(t->arena, str_c(e.msg)));
 		return;
 	}
-	make_folder(t);
-	struct transfer *x = MEM_NEW(struct transfer);
-	*x = (struct transfer){ .t = t, .done = done };
 	t->transfer = x;
-	x->child = transfer_run(t->x, false, job, 0, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
 	if (t->kill_asked)
 		artifacts_stop(t, t->kill_grace);
 }

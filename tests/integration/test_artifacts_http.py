@@ -4,11 +4,13 @@ import base64
 import hashlib
 import http.server
 import os
+import ssl
 import threading
 import unittest
 import urllib.parse
 
-from harness import TestCase, until
+from brokers import Broker
+from harness import FULL, TestCase, until
 
 FLOW = """apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -193,6 +195,61 @@ class Http(Case):
         self.assertEqual((w["status"]["phase"], lines[-1:]), ("Succeeded", ["two"]), self.message(w))
         w, _ = self.run_step(d, {}, "mkdir -p /tmp/d/e", f"{{name: d, path: /tmp/d, archive: {{none: {{}}}}, http: {{url: '{s.url}/x'}}}}")
         self.assertIn("a folder cannot be saved at a URL", self.message(w))
+
+
+class ClientCertificate(Case):
+    """A server of an authority that only SSL_CERT_FILE names, and that wants to see a certificate."""
+
+    def setUp(self):
+        super().setUp()
+        self.tls = Broker(os.path.join(self.directory, "tls"))
+        self.tls.certificates()
+        self.server = self.web()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(self.tls.dir, "server.crt"), os.path.join(self.tls.dir, "server.key"))
+        context.load_verify_locations(os.path.join(self.tls.dir, "ca.crt"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.server.files["f"] = b"came"
+        self.trust("ca.crt")
+
+    def trust(self, name):
+        os.environ["SSL_CERT_FILE"] = os.path.join(self.tls.dir, name)  # for the daemon
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE", None)
+
+    def fetch(self, auth):
+        secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\ndata: {" + ", ".join(
+            f"{k}: {base64.b64encode(self.tls.text('client.' + k).encode()).decode()}" for k in ("crt", "key")) + "}\n"
+        d = self.daemon({"tls.yaml": secret})
+        place = f"http: {{url: 'https://localhost:{self.server.server_port}/%s'{auth}}}"
+        w, lines = self.run_step(d, {"in": place % "f"}, "cat /tmp/in/in; echo left >/tmp/out",
+                                 "{name: out, path: /tmp/out, archive: {none: {}}, " + place % "out" + "}")
+        return w["status"]["phase"], lines, self.message(w)
+
+    BOTH = ", auth: {clientCert: {clientCertSecret: {name: tls, key: crt}, clientKeySecret: {name: tls, key: key}}}"
+
+    def test_it_is_shown(self):
+        self.assertEqual(self.fetch(self.BOTH), ("Succeeded", ["came"], ""))
+        self.assertEqual(self.server.files["out"], b"left\n")
+
+    @unittest.skipUnless(FULL, "it is asked for again and again: a minute")
+    def test_there_is_none(self):
+        phase, _, message = self.fetch("")
+        self.assertEqual(phase, "Error")
+        self.assertIn("certificate", message)
+        self.assertEqual(self.server.asked, [])
+
+    def test_half_of_one(self):
+        phase, _, message = self.fetch(", auth: {clientCert: {clientCertSecret: {name: tls, key: crt}}}")
+        self.assertEqual(phase, "Error")
+        self.assertIn("http: auth.clientCert needs clientCertSecret and clientKeySecret", message)
+
+    def test_the_server_is_of_another_authority(self):
+        self.trust("other.crt")
+        phase, _, message = self.fetch(self.BOTH)
+        self.assertEqual(phase, "Error")
+        self.assertIn("certificate", message)
+        self.assertEqual(self.server.asked, [])
 
 
 if __name__ == "__main__":

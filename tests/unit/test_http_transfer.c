@@ -150,6 +150,9 @@ struct ours {
 	unsigned tries, redirects;
 	bool if_match, offsets;
 	bool (*passing)(void *arg, const struct http_answer *ans);
+	uint64_t have;    /* HALF: another process began */
+	unsigned began;   /* how often the object came from its start */
+	char tag[16];     /* that it had then */
 	int fd;
 	struct http_answer ans;
 	struct err err;
@@ -177,11 +180,19 @@ count(void *arg, uint64_t bytes)
 	o->moved += bytes;
 }
 
+static void
+note_beginning(void *arg, const struct http_answer *head)
+{
+	struct ours *o = arg;
+	o->began++;
+	snprintf(o->tag, sizeof o->tag, "%.*s", STR_ARG(http_answer_header(head, "ETag")));
+}
+
 static struct http_transfer
 transfer(struct ours *o)
 {
 	return (struct http_transfer){ .request = request, .arg = o, .moved = count, .moved_arg = o, .tries = o->tries, .offsets = o->offsets,
-		.passing = o->passing };
+		.passing = o->passing, .began = note_beginning, .began_arg = o, .have = o->have, .etag = o->have ? S("\"one\"") : STR_NONE };
 }
 
 static int
@@ -288,6 +299,55 @@ who_asks_knows_what_passes(void **state)
 	assert_int_equal(DOWNLOAD(o, turns), 0);
 	assert_int_equal(stop(&o->peer), 2);
 	expect_file(o, 0);
+}
+
+static void
+have_half(struct ours *o)
+{
+	for (unsigned i = 0; i < HALF; i++)
+		assert_int_equal(pwrite(o->fd, &(char){ byte_of(0, i) }, 1, i), 1);
+	o->have = HALF;
+}
+
+static void
+what_another_process_began_goes_on(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "206 Partial Content", REST, HALF, BYTES - HALF, BYTES - HALF, 0, 0 } };
+	have_half(o);
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 1);
+	expect_file(o, 0);
+	assert_int_equal(o->moved, BYTES - HALF);
+	assert_int_equal(o->began, 0);
+	assert_non_null(strstr(o->peer.heard[0].head, "Range: bytes=150000-\r\n"));
+	assert_non_null(strstr(o->peer.heard[0].head, "If-Range: \"one\"\r\n"));
+}
+
+static void
+what_another_process_began_and_has_changed_comes_anew(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "200 OK", "ETag: \"two\"\r\n", 0, BYTES, BYTES, 7, 0 } };
+	have_half(o);
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 1);
+	expect_file(o, 7);
+	assert_int_equal(o->began, 1);
+	assert_string_equal(o->tag, "\"two\"");
+}
+
+static void
+what_another_process_began_and_is_refused_comes_anew(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { "412 Precondition Failed", NULL, 0, 0, 0, 0, 0 }, { "200 OK", "ETag: \"two\"\r\n", 0, BYTES, BYTES, 7, 0 } };
+	have_half(o);
+	o->if_match = true;
+	assert_int_equal(DOWNLOAD(o, turns), 0);
+	assert_int_equal(stop(&o->peer), 2);
+	expect_file(o, 7);
+	assert_null(strstr(o->peer.heard[1].head, "Range"));
 }
 
 /* As often as it likes, if each time something comes. */
@@ -586,6 +646,9 @@ main(void)
 		WITH(a_download_by_offsets_goes_on),
 		WITH(a_download_by_offsets_of_another_file_begins_anew),
 		WITH(who_asks_knows_what_passes),
+		WITH(what_another_process_began_goes_on),
+		WITH(what_another_process_began_and_has_changed_comes_anew),
+		WITH(what_another_process_began_and_is_refused_comes_anew),
 		WITH(a_download_in_many_pieces_ends),
 		WITH(a_server_without_ranges_begins_anew),
 		WITH(a_server_that_never_gets_further_is_given_up),

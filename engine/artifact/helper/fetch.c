@@ -8,7 +8,7 @@
 
 #include "engine/artifact/helper/helper.h"
 
-#define OBJECT "object" /* in the scratch folder: what was got, until it is known what it is */
+#define OBJECT "object" /* in the scratch folder: a text, until it is known what it is */
 
 struct target {
 	char path[PATH_MAX];
@@ -38,10 +38,10 @@ get_file(struct place *p, const struct target *t, struct err *e)
 
 /* What was got to the scratch folder, as it is: renamed, or copied to another file system. */
 static int
-move_object(struct job *j, int fd, const struct target *t, struct err *e)
+move_object(struct job *j, const char *name, int fd, const struct target *t, struct err *e)
 {
 	uint64_t n;
-	if (renameat(j->scratch, OBJECT, t->dir, t->name) == 0)
+	if (renameat(j->scratch, name, t->dir, t->name) == 0)
 		return 0;
 	if (errno != EXDEV)
 		return err_errno(e, "make %s", t->path);
@@ -70,32 +70,49 @@ make_object(struct job *j, int *fd, struct err *e)
 	return *fd < 0 ? err_errno(e, "make a file") : 0;
 }
 
-/* An open file with the object: the driver's own, or got. */
+/* The driver's own file with the object. */
 static int
-open_object(struct job *j, struct place *p, int *fd, struct err *e)
+fetch_opened(struct job *j, struct place *p, const struct val *item, const struct target *t, struct err *e)
 {
-	if (p->driver->object)
-		return p->driver->object(p->state, p->key, fd, e);
-	if (make_object(j, fd, e) < 0)
+	int fd CLEANUP(close_fd) = -1;
+	if (item_is_packed(item, "none"))
+		return get_file(p, t, e);
+	if (p->driver->object(p->state, p->key, &fd, e) < 0)
 		return -1;
-	if (p->driver->get(p->state, p->key, *fd, e) == 0 && lseek(*fd, 0, SEEK_SET) == 0)
-		return 0;
-	close(*fd);
-	*fd = -1;
-	return -1;
+	return is_packed(item, fd) ? unpack(j, item, fd, t, e) : get_file(p, t, e);
 }
 
 static int
-fetch_object(struct job *j, struct place *p, const struct val *item, const struct target *t, struct err *e)
+use_object(const struct begun *b, const struct val *item, const struct target *t, struct err *e)
 {
-	int fd = -1;
-	if (item_is_packed(item, "none"))
+	if (lseek(b->fd, 0, SEEK_SET) < 0)
+		return err_errno(e, "read what came");
+	return is_packed(item, b->fd) ? unpack(b->job, item, b->fd, t, e) : move_object(b->job, b->name, b->fd, t, e);
+}
+
+/* On another file system it would have to be copied: that is not worth it. */
+static bool
+is_elsewhere(const struct job *j, const struct target *t)
+{
+	struct stat here, there;
+	return fstat(j->scratch, &here) < 0 || fstat(t->dir, &there) < 0 || here.st_dev != there.st_dev;
+}
+
+static int
+fetch_object(struct job *j, struct place *p, const struct val *item, size_t i, const struct target *t, struct err *e)
+{
+	struct begun b;
+	if (p->driver->object)
+		return fetch_opened(j, p, item, t, e);
+	if (item_is_packed(item, "none") && is_elsewhere(j, t))
 		return get_file(p, t, e);
-	if (open_object(j, p, &fd, e) < 0)
+	if (begun_open(j, p, i, &b, e) < 0)
 		return -1;
-	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : p->driver->object ? get_file(p, t, e) : move_object(j, fd, t, e);
-	close(fd);
-	(void)unlinkat(j->scratch, OBJECT, 0);
+	int rc = p->driver->get(p->state, p->key, b.fd, e);
+	bool got = rc == 0;
+	if (got)
+		rc = use_object(&b, item, t, e);
+	begun_close(&b, got);
 	return rc;
 }
 
@@ -168,7 +185,7 @@ get_one(const struct job *j, struct place *p, int dir, str prefix, str rest, uin
 		return -1;
 	if (str_ends(rest, S("/")))
 		return 0;
-	int fd CLEANUP(close_fd) = open_beneath(dir, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	int fd CLEANUP(close_fd) = open_beneath(dir, path, O_RDWR | O_CREAT | O_EXCL, 0644);
 	if (fd < 0)
 		return err_errno(e, "make %s", path);
 	if (p->driver->get(p->state, arena_fmt(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(rest)), fd, e) < 0)
@@ -215,19 +232,19 @@ fetch_raw(struct job *j, const struct val *item, const struct target *t, struct 
 			return err_errno(e, "write %s", t->path);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(e, "read %s", t->path);
-	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : move_object(j, fd, t, e);
+	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : move_object(j, OBJECT, fd, t, e);
 	(void)unlinkat(j->scratch, OBJECT, 0);
 	return rc;
 }
 
 static int
-fetch_from(struct job *j, struct place *p, const struct val *item, const struct target *t, struct err *e)
+fetch_from(struct job *j, struct place *p, const struct val *item, size_t i, const struct target *t, struct err *e)
 {
 	const struct artifact_driver *d = p->driver;
 	struct err why;
 	if (d->fetch)
 		return d->fetch(p->state, t->dir, t->name, e);
-	if (!str_ends(p->key, S("/")) && fetch_object(j, p, item, t, e) == 0)
+	if (!str_ends(p->key, S("/")) && fetch_object(j, p, item, i, t, e) == 0)
 		return 0;
 	if (!d->list || (!str_ends(p->key, S("/")) && e->code != ERR_NOT_FOUND))
 		return -1;
@@ -239,14 +256,14 @@ fetch_from(struct job *j, struct place *p, const struct val *item, const struct 
 }
 
 static int
-fetch(struct job *j, const struct val *item, const struct target *t, struct err *e)
+fetch(struct job *j, const struct val *item, size_t i, const struct target *t, struct err *e)
 {
 	struct place p;
 	if (val_get(item, S("raw")))
 		return fetch_raw(j, item, t, e);
 	int rc = place_open(j, item, &p, e);
 	if (rc == 0)
-		rc = fetch_from(j, &p, item, t, e);
+		rc = fetch_from(j, &p, item, i, t, e);
 	place_close(&p);
 	return rc;
 }
@@ -326,7 +343,7 @@ fetch_item(struct job *j, const struct val *item, size_t i, struct err *e)
 	struct target t;
 	if (open_target(j, item, i, &t, e) < 0)
 		return -1;
-	int rc = fetch(j, item, &t, e);
+	int rc = fetch(j, item, i, &t, e);
 	close(t.dir);
 	if (rc < 0 && e->code == ERR_NOT_FOUND && val_is_true(val_get(item, S("optional"))))
 		return 0;

@@ -8,6 +8,8 @@
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
  *       `from` is the tar that the step helper kept; when its object is there it becomes an empty file, FROM.saved
+ *       what has been sent of it when we are killed is noted in FROM.uploads or LOG.uploads, for the one who is asked next
+ *   {"do": "abandon", ...}: nobody is asked again to save these items
  *   {"do": "remove", ..., "items": [{name, place}, ...]}
  *   {"do": "give", "into": FOLDER, ..., "items": [{name, place, packing: "none"}]}
  *       the object as it is becomes FOLDER/0; many objects or a folder become a tar with gzip, and "packed" is true
@@ -63,9 +65,30 @@ struct keys { /* a VEC */
 /* What lies beneath its key; in the arena of its site. ERR_UNSUPPORTED: it cannot be listed; ERR_LIMIT: there are more than `max`. */
 int place_keys(struct place *p, size_t max, struct keys *out, struct err *e) MUST_CHECK;
 
+/* Of what is saved: the journal, "" for other items. In the job's arena. */
+const char *place_journal(struct job *j, const struct val *item);
+
 /* ---- fetch.c, save.c: one item, once */
 int fetch_item(struct job *j, const struct val *item, size_t i, struct err *e) MUST_CHECK;
 int save_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
+/* What save_item has begun and not ended is given up. */
+void abandon_item(struct job *j, const struct val *item);
+
+/* ---- begun.c: a single object's file, which a process before us may have begun */
+struct begun {
+	struct job *job;
+	struct place *place;
+	char name[32];   /* in the scratch folder */
+	int fd;
+	str boot;
+	struct artifact_begun of;
+};
+/* Leaves nothing else in the scratch folder. */
+void begun_keep(const struct job *j);
+/* Until begun_close the driver of `p` goes on with item i. */
+int begun_open(struct job *j, struct place *p, size_t i, struct begun *b, struct err *e) MUST_CHECK;
+/* `done`: nobody needs it any more. */
+void begun_close(struct begun *b, bool done);
 
 /* A file without a name in the scratch folder. */
 int scratch_file(struct job *j, struct err *e) MUST_CHECK;

@@ -3,6 +3,7 @@
  * tidegate-artifact: moves artifacts between steps and where they lie, in a process of its own: it reads what strangers packed, and it may be
  * killed at any time and asked again. What it is asked is in helper.h.
  */
+#include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -54,18 +55,26 @@ once(struct job *j, str what, size_t i, const struct val *item, struct val_map *
 		return list_item(j, item, answer, e);
 	if (str_eq(what, S("data")))
 		return data_item(j, item, answer, e);
+	if (str_eq(what, S("abandon"))) {
+		abandon_item(j, item);
+		return 0;
+	}
 	return str_eq(what, S("save")) ? save_item(j, item, e) : remove_item(j, item, e);
 }
 
 static int
 patiently(struct job *j, str what, size_t i, const struct val *item, struct val_map *answer, struct err *e)
 {
+	int rc;
 	for (unsigned k = 0;; k++) {
-		int rc = once(j, what, i, item, answer, e);
+		rc = once(j, what, i, item, answer, e);
 		if (rc == 0 || k + 1 == TRIES || (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT))
-			return rc;
+			break;
 		nanosleep(&(struct timespec){ .tv_sec = 1 << k }, NULL);
 	}
+	if (rc < 0 && str_eq(what, S("save")))
+		abandon_item(j, item);
+	return rc;
 }
 
 static void
@@ -122,12 +131,15 @@ ratio_of(const struct val *v)
 	return val_to_i64(val_get(v, S("ratio")), &n) && n > 0 && n <= INT32_MAX ? (unsigned)n : 0;
 }
 
-/* The scratch folder, empty: it may be of one that was killed. */
+/* The scratch folder, empty but for downloads that go on: it may be of one that was killed. */
 static int
 open_scratch(struct job *j, struct err *e)
 {
-	files_remove(j->scratch_path);
-	if (mkdir(j->scratch_path, 0700) < 0 || (j->scratch = open(j->scratch_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (str_eq(val_get_str(j->src, "do"), S("fetch")))
+		begun_keep(j);
+	else
+		files_remove(j->scratch_path);
+	if ((mkdir(j->scratch_path, 0700) < 0 && errno != EEXIST) || (j->scratch = open(j->scratch_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return err_errno(e, "make %s", j->scratch_path);
 	return 0;
 }

@@ -27,11 +27,20 @@ decode(struct job *j, const struct val *v, struct val *out, struct err *e)
 	return rc;
 }
 
+const char *
+place_journal(struct job *j, const struct val *item)
+{
+	str from = val_get_str(item, "from"), log = val_get_str(item, "log"), file = from.n ? from : log;
+	return file.n ? arena_fmt(j->arena, "%.*s.uploads", STR_ARG(file)).p : "";
+}
+
 int
 place_open_all(struct job *j, const struct val *item, struct place *p, struct err *e)
 {
 	const struct val *place = val_get(item, S("place"));
-	*p = (struct place){ .site = { .arena = j->arena, .scratch = j->scratch, .bytes = j->bytes, .objects = j->files } };
+	const char *journal = place_journal(j, item);
+	*p = (struct place){ .site = { .arena = j->arena, .scratch = j->scratch, .bytes = j->bytes, .objects = j->files,
+		.journal = *journal ? journal : NULL } };
 	if (!val_is(place, VAL_MAP) || place->n != 1)
 		return err_set(e, ERR_INVALID, "it has no place");
 	str name = val_key(&place->members[0]);

@@ -179,13 +179,10 @@ set_mark(const char *path, const char *mark, struct err *e)
 	return fd < 0 || unlink(path) < 0 ? err_errno(e, "note that it is saved") : 0;
 }
 
-int
-save_item(struct job *j, const struct val *item, struct err *e)
+static int
+save_once(struct job *j, const struct val *item, const char *path, struct err *e)
 {
-	str log = val_get_str(item, "log");
-	if (log.p)
-		return save_log(j, item, str_z(j->arena, log), e);
-	const char *path = str_z(j->arena, val_get_str(item, "from")), *mark = arena_fmt(j->arena, "%s.saved", path).p;
+	const char *mark = arena_fmt(j->arena, "%s.saved", path).p;
 	int from CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (from >= 0) {
 		(void)unlink(mark); /* of an earlier attempt of the step */
@@ -194,4 +191,28 @@ save_item(struct job *j, const struct val *item, struct err *e)
 	if (errno != ENOENT)
 		return err_errno(e, "open what was kept");
 	return access(mark, F_OK) == 0 ? 0 : err_set(e, ERR_NOT_FOUND, "what the step left is gone");
+}
+
+int
+save_item(struct job *j, const struct val *item, struct err *e)
+{
+	str log = val_get_str(item, "log");
+	int rc = log.p ? save_log(j, item, str_z(j->arena, log), e) : save_once(j, item, str_z(j->arena, val_get_str(item, "from")), e);
+	if (rc == 0)
+		(void)unlink(place_journal(j, item));
+	return rc;
+}
+
+void
+abandon_item(struct job *j, const struct val *item)
+{
+	struct place p;
+	struct err e;
+	const char *journal = place_journal(j, item);
+	if (access(journal, F_OK) < 0)
+		return;
+	if (place_open(j, item, &p, &e) == 0 && p.driver->abandon)
+		p.driver->abandon(p.state);
+	place_close(&p);
+	(void)unlink(journal);
 }
