@@ -394,6 +394,16 @@ name_is_plausible(str name)
 	return true;
 }
 
+/* `path`: where its file would be. */
+static int
+unknown(struct arena *a, str name, const char *path, struct err *e)
+{
+	str folder = str_slice(str_c(path), 0, strlen(path) - name.n);
+	const char *near = str_ends(str_c(path), name) ? tz_nearest(a, name, str_z(a, folder)) : NULL;
+	return err_set(e, ERR_NOT_FOUND, "time zone %.*s is not in the system's database%s%s%s", STR_ARG(name), near ? "; did you mean " : "",
+		near ? near : ": write a name like Europe/Berlin", near ? "?" : "");
+}
+
 static int
 read_zone_file(struct arena *a, str name, const char *path, const struct tz **out, struct err *e)
 {
@@ -401,8 +411,7 @@ read_zone_file(struct arena *a, str name, const char *path, const struct tz **ou
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0 || errno == ENOENT || errno == ENOTDIR)
-			return err_set(e, ERR_NOT_FOUND, "time zone %.*s is not in the system's database: write a name like Europe/Berlin",
-			               STR_ARG(name));
+			return unknown(a, name, path, e);
 		return err_errno(e, "time zone %.*s: cannot read %s", STR_ARG(name), path);
 	}
 	if (st.st_size > TZ_FILE_MAX)

@@ -20,6 +20,8 @@ int tz_open(struct arena *a, str name, const struct tz **out, struct err *e) MUS
 /* The same from the bytes of a zone file, which are not kept. */
 int tz_read(struct arena *a, str name, str bytes, const struct tz **out, struct err *e) MUST_CHECK;
 const struct tz *tz_utc(void);
+/* tz_near.c: the name in that folder's database that may have been meant, in `a`; NULL: none is near. */
+const char *tz_nearest(struct arena *a, str name, const char *folder);
 str tz_name(const struct tz *z);
 
 /* A stretch of time in which the offset does not change: [from, to), seconds since the epoch, INT64_MIN and _MAX if open. */

@@ -259,6 +259,7 @@ test_messages(void **state)
 		{ "", "0 fields where five are expected" },
 		{ "@daily", "descriptors are not accepted here; write five fields" },
 		{ "TZ=Nowhere/City * * * * *", "time zone Nowhere/City is not in the system's database" },
+		{ "TZ=Europe/Berlim * * * * *", "did you mean Europe/Berlin?" },
 		{ "TZ=../../etc/passwd * * * * *", "write a name like Europe/Berlin" },
 		{ "TZ=UTC", "0 fields where five are expected" },
 	};
