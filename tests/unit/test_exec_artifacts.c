@@ -92,6 +92,30 @@ what_one_leaves_another_takes(void **state)
 	world_free(w);
 }
 
+/* In a user namespace its number inside is the daemon's outside; else it is given to the user of the step. */
+static void
+whoever_a_step_runs_as_may_change_what_it_is_given(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct step_of s;
+	struct artifact out;
+	struct val as = value_of(a, "{\"runAsUser\":1234,\"runAsGroup\":1234}");
+	struct val inputs = value_of(a, "[{\"name\":\"i\",\"path\":\"/in\",\"local\":{\"key\":\"wf/make/o.tgz\"}}]");
+	if (w->sandbox != TASK_SANDBOX_OFF) {
+		step_init(&s, "make", "mkdir -p /tmp/o/deep && echo one >/tmp/o/deep/file && chmod -R go= /tmp/o");
+		step_leaves(&s, a, &out, "{\"name\":\"o\",\"path\":\"/tmp/o\"}");
+		assert_succeeded(run(w, &s));
+		step_init(&s, "take", "set -e; id -u; echo two >>/in/deep/file; touch /in/new; cat /in/deep/file; stat -c %u:%g /in /in/deep /in/deep/file");
+		s.spec.artifacts = &inputs;
+		s.c.security_context = &as;
+		const struct ended *e = run(w, &s);
+		assert_succeeded(e);
+		assert_string_equal(e->result, "1234\none\ntwo\n1234:1234\n1234:1234\n1234:1234");
+	}
+	world_free(w);
+}
+
 /* Nobody is told that a step has ended before its output is saved; and an output that cannot be is said. */
 static void
 a_repository_that_is_out_of_order_is_said(void **state)
@@ -119,7 +143,7 @@ main(int argc, char **argv)
 {
 	static const struct exec_test tests[] = {
 		TEST(places_get_the_texts_of_secrets),
-		TEST(what_one_leaves_another_takes),
+		TEST(what_one_leaves_another_takes), TEST(whoever_a_step_runs_as_may_change_what_it_is_given),
 		TEST(a_repository_that_is_out_of_order_is_said),
 	};
 	return exec_main("exec_artifacts", tests, ARRAY_LEN(tests), argc, argv);
