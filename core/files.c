@@ -3,25 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define COPY_CHUNK ((size_t)1 << 20)
-
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
-{
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
-void
-files_remove(const char *path)
-{
-	(void)nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 int
 files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e)

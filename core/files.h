@@ -7,7 +7,11 @@
 
 #include "core/base.h"
 
-/* Removes the file or the folder with all that is in it; links are not followed, and other file systems not entered. What cannot go, stays. */
+/*
+ * Removes the file or the folder with all that is in it, however deep; links are not followed, and nothing that is mounted is entered. What cannot go, stays.
+ * Fine if there is nothing.
+ */
+int files_remove_all(const char *path, struct err *e) MUST_CHECK;
 void files_remove(const char *path);
 /* The whole of a regular file of at most `max` bytes, in `a`. ERR_INVALID if it is another kind of file or larger; else as the kernel says. */
 int files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e) MUST_CHECK;

@@ -2,11 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "engine/exec/image_store.h"
 
 #define INDEX_MAX ((off_t)64 << 20)
@@ -250,31 +250,13 @@ image_store_lock(str path, struct err *e)
 	return fd < 0 ? err_errno(e, "lock %s", file) : fd;
 }
 
-/* Folders that even their owner may not write: an image's, unpacked by somebody who is not root. */
-static int
-open_up(const char *path, const struct stat *st, int type, struct FTW *ftw UNUSED)
-{
-	if ((type == FTW_D || type == FTW_DNR) && (st->st_mode & 0700) != 0700)
-		(void)chmod(path, 0700); /* the removal shows what cannot be */
-	return 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
-{
-	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
-}
-
+/* Some folders of an image not even their owner may write, if it was unpacked by somebody who is not root. */
 int
 image_store_remove_tree(str folder, struct err *e)
 {
 	char path[PATH_ROOM];
 	snprintf(path, sizeof path, "%.*s", STR_ARG(folder));
-	for (int again = 0; geteuid() != 0 && again < 64 && nftw(path, open_up, 32, FTW_PHYS | FTW_MOUNT) > 0; again++)
-		;
-	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
-		return err_errno(e, "remove %s", path);
-	return 0;
+	return files_remove_all(path, e);
 }
 
 /* Its lock, exclusive; -1 with errno EWOULDBLOCK if somebody holds it. */
