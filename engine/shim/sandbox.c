@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -188,41 +189,67 @@ make_folder(int fd, const char *name, mode_t mode)
 	umask(mask);
 }
 
+/* A link in it stays within what is open at `fd`. Again, as the kernel asks for, if somebody renamed something meanwhile and it could not be sure. */
+static int
+open_within(int fd, const char *path)
+{
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	int found;
+	do
+		found = (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
+	while (found < 0 && (errno == EAGAIN || errno == EINTR));
+	return found;
+}
+
+/* The next part of a path, into `part`; 0: there is none, -1: it is too long. */
+static int
+next_part(const char **at, char part[NAME_MAX + 1])
+{
+	*at += strspn(*at, "/");
+	size_t n = strcspn(*at, "/");
+	if (n > NAME_MAX)
+		return errno = ENAMETOOLONG, -1;
+	memcpy(part, *at, n);
+	part[n] = 0;
+	*at += n;
+	return n > 0;
+}
+
 /* Opens `sub` inside the volume open at `fd`, never outside it; makes the folders that are missing. Takes `fd`. */
 static int
 enter_sub_path(int fd, const char *sub)
 {
 	struct stat volume = { .st_mode = 0755 };
 	(void)fstat(fd, &volume);
-	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	int found = (int)syscall(SYS_openat2, fd, sub, &how, sizeof how);
-	char part[4096];
-	size_t n = 0;
+	char part[NAME_MAX + 1];
+	int found = open_within(fd, sub), more = 0;
 	/* Component by component, each beneath the one before. */
-	for (const char *at = sub; found < 0 && errno == ENOENT && *at; at += n + (at[n] == '/')) {
-		n = strcspn(at, "/");
-		if (n == 0)
-			continue;
-		if (n >= sizeof part) {
-			errno = ENAMETOOLONG;
-			break;
-		}
-		memcpy(part, at, n);
-		part[n] = 0;
+	while (found < 0 && errno == ENOENT && (more = next_part(&sub, part)) > 0) {
 		make_folder(fd, part, volume.st_mode & 0777);
-		int next = (int)syscall(SYS_openat2, fd, part, &how, sizeof how);
+		int next = open_within(fd, part);
+		int code = errno;
 		close(fd);
+		errno = code;
 		if (next < 0)
 			return -1;
 		fd = next;
-		if (!at[n] || !at[n + 1])
-			return fd;
-		errno = ENOENT;
+		errno = ENOENT; /* of what comes below */
 	}
+	if (found < 0 && more == 0 && errno == ENOENT)
+		return fd; /* all of it is there now */
 	int code = errno;
 	close(fd);
 	errno = code;
 	return found;
+}
+
+/* `what` cannot be mounted: for errno. */
+static int
+why_no_tree(struct build *b, const char *to, const char *what, const char *sub)
+{
+	if (sub && errno == EXDEV)
+		return why_set(b->why, "volume for %s: subPath %s leads out of the volume", to, sub);
+	return why_errno(b->why, "volume for %s: %s%s%s", to, what, sub ? "/" : "", sub ? sub : "");
 }
 
 /* The volume records: what the next mounts refer to. */
@@ -265,7 +292,7 @@ take_volume(struct build *b, const struct volume *v, const char *to, const char 
 		fd = enter_sub_path(fd, sub);
 	int tree = fd < 0 ? -1 : open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
-		return why_errno(b->why, "volume for %s: %s%s%s", to, v->source, sub ? "/" : "", sub ? sub : "");
+		return why_no_tree(b, to, v->source, sub);
 	close(fd);
 	return add_tree(b, tree, to, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0));
 }
@@ -594,7 +621,7 @@ put_stage_mount(struct build *b, const struct volume *v, const char *to, const c
 		fd = enter_sub_path(fd, sub);
 	int tree = fd < 0 ? -1 : open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
-		return why_errno(b->why, "mount %s%s%s at %s", sub ? "subPath " : "", sub ? sub : "", sub ? "" : "a volume", to);
+		return why_no_tree(b, to, files ? "its files" : "its memory", sub);
 	close(fd);
 	size_t n = b->n;
 	if (add_tree(b, tree, to, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (files || read_only ? MOUNT_ATTR_RDONLY : 0)) < 0)
