@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus of hostile archives by every way in: each place that artifacts come from, texts, what a step leaves, and the ways out to who looks at them. And
-listings that mean harm."""
+"""The corpus of hostile archives by every way in: each place that artifacts come from, texts, what a step leaves, layers of images, and the ways out to who looks
+at them. And listings that mean harm."""
 import contextlib
 import filecmp
 import gzip
+import hashlib
 import http.client
 import json
 import os
@@ -11,12 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unittest
 import unittest.mock
 import urllib.parse
 import zlib
 
 from clouds import AzuriteBlobs, FakeGcs, OssPeer
-from harness import ROOT, TIDEGATE, TestCase, until
+from harness import FULL, ROOT, TIDEGATE, TestCase, until
 from minio_server import MinioServer
 from queues import ask
 from test_artifacts_http import Case
@@ -205,6 +207,27 @@ class Corpus(Hostile):
             c.close()
         self.nothing_changed()
 
+    @unittest.skipUnless(FULL and shutil.which("umoci"), "takes longer, and umoci")
+    def test_by_a_layer_of_an_image(self):
+        """A layer may speak of the image's own root only. Whoever imports it is told what is wrong, or has it within the folder of the image."""
+        state, taken = os.path.join(self.directory, "state"), 0
+        self.addCleanup(subprocess.run, ["rm", "-rf", self.directory], check=False)  # Python's own does not go as deep
+        for name, fate in self.fates.items():
+            if not is_tar(name) or fate in ("times its size", "bytes together") or name.startswith("hole"):
+                continue  # how large an image is, is the business of who imports it
+            with self.subTest(name):
+                layout = layout_of(os.path.join(self.directory, "layout"), self.content(name))
+                done = subprocess.run([TIDEGATE, "image", "import", layout, "--name", "hostile", "--state", state], capture_output=True, text=True, timeout=300, check=False)
+                shutil.rmtree(layout)
+                taken += done.returncode == 0
+                self.assertTrue(done.returncode == 0 or (done.returncode > 0 and done.stderr.strip()), done)
+                self.assertEqual(self.look(), self.before)
+                self.assertEqual(os.listdir(self.directory), ["state"])
+        self.assertGreater(taken, 0)
+        for words in (["prune"], ["remove", "hostile"]):
+            subprocess.run([TIDEGATE, "image", *words, "--state", state], check=True, capture_output=True, timeout=300)
+        self.assertEqual(sorted(os.listdir(os.path.join(state, "images"))), ["index.json", "lock"])  # each of them goes again, however deep it is
+
     def test_a_hole_is_no_way_around_the_ratio(self):
         """With the settings as they are: 5 GiB of nothing in a few bytes."""
         d = self.begin(settings="")
@@ -311,6 +334,32 @@ def tgz_of(files):
                 f.write(data)
         where = (at, "all") if len(files) > 1 else (top, *files)
         return subprocess.run(["tar", "-cz", "-C", *where], check=True, capture_output=True, timeout=120).stdout
+
+
+def layout_of(path, layer):
+    """An OCI layout with one layer, packed as it is."""
+    blobs = os.path.join(path, "blobs", "sha256")
+    os.makedirs(blobs)
+
+    def put(data):
+        digest = hashlib.sha256(data).hexdigest()
+        with open(os.path.join(blobs, digest), "wb") as f:
+            f.write(data)
+        return {"digest": "sha256:" + digest, "size": len(data)}
+
+    try:
+        plain = gzip.decompress(layer)
+    except (OSError, EOFError, zlib.error):
+        plain = layer
+    config = put(json.dumps({"os": "linux", "architecture": "amd64", "config": {}, "rootfs": {"type": "layers", "diff_ids": [
+        "sha256:" + hashlib.sha256(plain).hexdigest()]}}).encode())
+    manifest = put(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": dict(
+        config, mediaType="application/vnd.oci.image.config.v1+json"), "layers": [dict(put(layer), mediaType="application/vnd.oci.image.layer.v1.tar+gzip")]}).encode())
+    for name, data in (("oci-layout", {"imageLayoutVersion": "1.0.0"}), ("index.json", {"schemaVersion": 2, "manifests": [
+            dict(manifest, mediaType="application/vnd.oci.image.manifest.v1+json")]})):
+        with open(os.path.join(path, name), "w", encoding="utf-8") as f:
+            json.dump(data, f)
+    return path
 
 
 if __name__ == "__main__":
