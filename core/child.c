@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See child.h. The end of a process is seen by its pidfd, so nobody else's children are waited for. */
 #include "core/child.h"
+#include "core/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ERRORS_MAX = 4096 /* bytes of standard error that are kept */ };
@@ -120,16 +119,14 @@ drain(struct reader *r)
 static int
 bury(struct child *c)
 {
-	int status = 0;
 	kill(-c->pid, SIGKILL);
 	kill(c->pid, SIGKILL); /* it may not have come to its session */
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	int status = spawn_wait(c->pid);
 	close_handle((uv_handle_t *)c->poll);
 	close_handle((uv_handle_t *)c->timer);
 	close_fd(&c->pidfd);
 	c->set->running_n--;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return status;
 }
 
 static void pump(struct children *set);
@@ -169,32 +166,22 @@ too_late(uv_timer_t *timer)
 
 /* ---- starts ----------------------------------------------------------------------------------------------------------- */
 
-/* posix_spawn shares our memory until the exec; nothing of ours is inherited but the two pipes. */
 static int
 spawn(struct child *c, int in, int out, int err, struct err *e)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t all;
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	if (in >= 0)
-		posix_spawn_file_actions_adddup2(&files, in, 0);
-	else
-		posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
-	posix_spawn_file_actions_adddup2(&files, err, 2);
-	if (c->fd)
-		posix_spawn_file_actions_adddup2(&files, c->fd, CHILD_FD);
-	posix_spawn_file_actions_addclosefrom_np(&files, c->fd ? CHILD_FD + 1 : CHILD_FD);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF);
-	int rc = posix_spawnp(&c->pid, c->argv[0], &files, &attr, c->argv, c->env);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
+	const struct spawn s = { .argv = (const char *const *)c->argv, .env = (const char *const *)c->env, .dir = -1, .in = in, .out = out, .err = err,
+		.more = c->fd, .session = true };
+	int rc = spawn_start(&s, &c->pid);
 	errno = rc;
 	return rc ? err_set(e, ERR_UNAVAILABLE, "starting %s: %s", c->argv[0], strerror(rc)) : 0;
+}
+
+static int
+make_pipe(int fds[2], struct err *e)
+{
+	if (spawn_pipe(fds, e) < 0)
+		return -1;
+	return fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? err_errno(e, "making a pipe") : 0;
 }
 
 static void
@@ -220,25 +207,6 @@ watch_all(struct child *c, int out, int err)
 	uv_timer_start(c->timer, too_late, (uint64_t)c->timeout_ms, 0);
 	watch(&c->out, out);
 	watch(&c->err, err);
-}
-
-/* Above the numbers that the command gets its own at, where dup2 would leave close-on-exec set. */
-static int
-make_pipe(int fds[2], struct err *e)
-{
-	int made[2];
-	if (pipe2(made, O_CLOEXEC) < 0)
-		return err_errno(e, "making a pipe");
-	for (int i = 0; i < 2; i++) {
-		fds[i] = fcntl(made[i], F_DUPFD_CLOEXEC, 3);
-		close(made[i]);
-	}
-	if (fds[0] >= 0 && fds[1] >= 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0)
-		return 0;
-	err_errno(e, "making a pipe");
-	close_fd(&fds[0]);
-	close_fd(&fds[1]);
-	return -1;
 }
 
 /* A file in memory with what it is to read; -1 if there is nothing. */
@@ -268,7 +236,7 @@ start(struct child *c, struct err *e)
 	if (rc == 0 && c->pidfd < 0) {
 		rc = err_errno(e, "watching %s", c->argv[0]);
 		kill(c->pid, SIGKILL);
-		(void)waitpid(c->pid, NULL, 0); /* only reaps */
+		(void)spawn_wait(c->pid);
 	}
 	if (rc < 0) {
 		close_fd(&out[0]);

@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/files.h"
+#include "core/spawn.h"
 #include "engine/artifact/git.h"
 
 #define ERRORS_MAX 8192u /* bytes of what it complains about that are kept: the last */
@@ -19,39 +18,11 @@ struct running {
 	const struct git_taker *taker;
 };
 
-/* At numbers above those that the program gets its own at, where dup2 would leave close-on-exec set. */
-static int
-make_pipe(int fds[2], struct err *e)
-{
-	int made[2];
-	if (pipe2(made, O_CLOEXEC) < 0)
-		return err_errno(e, "make a pipe");
-	for (int i = 0; i < 2; i++) {
-		fds[i] = fcntl(made[i], F_DUPFD_CLOEXEC, 3);
-		close(made[i]);
-	}
-	return fds[0] < 0 || fds[1] < 0 ? err_errno(e, "make a pipe") : 0;
-}
-
 static int
 spawn(struct running *r, const struct git *g, int dir, const char *const *argv, int out, int err, struct err *e)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t all;
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addfchdir_np(&files, dir);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
-	posix_spawn_file_actions_adddup2(&files, err, 2);
-	posix_spawn_file_actions_addclosefrom_np(&files, 3);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	int rc = posix_spawnp(&r->pid, "git", &files, &attr, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)g->list);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
+	const struct spawn s = { .argv = argv, .env = (const char *const *)g->list, .dir = dir, .in = -1, .out = out, .err = err };
+	int rc = spawn_start(&s, &r->pid);
 	if (rc == ENOENT)
 		return err_set(e, ERR_UNSUPPORTED, "git artifacts need the program git, and it is not installed (or not in the daemon's PATH)");
 	return rc ? err_set(e, ERR_UNAVAILABLE, "start git: %s", strerror(rc)) : 0;
@@ -104,22 +75,13 @@ listen_to(struct running *r, struct err *e)
 	return rc;
 }
 
-static int
-wait_for(struct running *r)
-{
-	int status = 0;
-	while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 /* `status`: how it ended. An error: it did not come that far. */
 static int
 run(struct git *g, int dir, const char *const *argv, const struct git_taker *taker, struct running *r, int *status, struct err *e)
 {
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 };
 	*r = (struct running){ .taker = taker };
-	int rc = make_pipe(out, e) < 0 || make_pipe(err, e) < 0 ? -1 : spawn(r, g, dir, argv, out[1], err[1], e);
+	int rc = spawn_pipe(out, e) < 0 || spawn_pipe(err, e) < 0 ? -1 : spawn(r, g, dir, argv, out[1], err[1], e);
 	close_fd(&out[1]);
 	close_fd(&err[1]);
 	r->out = out[0];
@@ -128,7 +90,7 @@ run(struct git *g, int dir, const char *const *argv, const struct git_taker *tak
 		rc = listen_to(r, e);
 		if (rc < 0)
 			kill(r->pid, SIGKILL);
-		*status = wait_for(r);
+		*status = spawn_wait(r->pid);
 	}
 	close_fd(&r->out);
 	close_fd(&r->err);
