@@ -34,12 +34,8 @@ str
 oci_digest(struct arena *a, str bytes)
 {
 	unsigned char hash[CRYPTO_HASH_MAX];
-	struct buf b CLEANUP(free_buf) = { 0 };
 	size_t n = crypto_hash("sha256", bytes, hash);
-	buf_addf(&b, "sha256:");
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%02x", hash[i]);
-	return arena_dup(a, buf_str(&b));
+	return arena_fmt(a, "sha256:%.*s", STR_ARG(str_hex(a, hash, n)));
 }
 
 /* ---- choosing -------------------------------------------------------------------------------------------------- */

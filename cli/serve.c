@@ -71,12 +71,9 @@ read_token(struct serve *s, struct err *e)
 	if (fd < 0 && errno != ENOENT)
 		return err_errno(e, "reading %s", path);
 	unsigned char random[24];
-	struct buf hex CLEANUP(free_buf) = { 0 };
 	if (getrandom(random, sizeof random, 0) != sizeof random)
 		return err_errno(e, "getrandom");
-	for (size_t i = 0; i < sizeof random; i++)
-		buf_addf(&hex, "%02x", random[i]);
-	s->token = arena_dup(a, buf_str(&hex));
+	s->token = str_hex(a, random, sizeof random);
 	if (fd >= 0)
 		(void)unlink(path); /* an empty file: somebody was killed while writing it */
 	return write_token(path, s->token, e);

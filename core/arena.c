@@ -136,6 +136,20 @@ str_z(struct arena *a, str s)
 }
 
 str
+str_hex(struct arena *a, const void *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+	char *to = arena_alloc(a, 2 * n + 1, 1);
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digits[p[i] >> 4];
+		to[2 * i + 1] = digits[p[i] & 15];
+	}
+	to[2 * n] = 0;
+	return (str){ to, 2 * n };
+}
+
+str
 arena_vfmt(struct arena *a, const char *fmt, va_list ap)
 {
 	char text[256];

@@ -130,6 +130,8 @@ str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 str arena_vfmt(struct arena *a, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* A NUL-terminated C string with the bytes of `s` (a copy only if it isn't terminated is not tried: always a copy). */
 const char *str_z(struct arena *a, str s);
+/* Bytes as lower-case hexadecimal digits. */
+str str_hex(struct arena *a, const void *bytes, size_t n);
 
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T), _Alignof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_array((a), (n), sizeof(T), _Alignof(T)))

@@ -80,3 +80,20 @@ s3_error_text(struct arena *a, str xml)
 	str code = xml_find(xml, "Code", a), message = xml_find(xml, "Message", a);
 	return code.n ? arena_fmt(a, "%.*s%s%.*s", STR_ARG(str_slice(code, 0, 100)), message.n ? ": " : "", STR_ARG(str_slice(message, 0, 200))) : STR_NONE;
 }
+
+int
+s3_parts_add(struct buf *list, unsigned number, str etag, struct err *e)
+{
+	if (!etag.n)
+		return err_set(e, ERR_UNAVAILABLE, "part %u has no ETag", number);
+	buf_addf(list, "<Part><PartNumber>%u</PartNumber><ETag>", number);
+	xml_escape(list, etag);
+	buf_add(list, S("</ETag></Part>"));
+	return 0;
+}
+
+str
+s3_parts_body(const struct buf *list, const char *attributes, struct arena *a)
+{
+	return arena_fmt(a, "<CompleteMultipartUpload%s>%.*s</CompleteMultipartUpload>", attributes, STR_ARG(buf_str(list)));
+}

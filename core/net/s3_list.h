@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s3_list: a page of ListObjectsV2 (asked for with encoding-type=url), and the words of an error of S3. */
+/* s3_list: lists in XML: a page of ListObjectsV2 (asked for with encoding-type=url), the parts of an upload, and the words of an error of S3. */
 #ifndef TIDEGATE_CORE_NET_S3_LIST_H
 #define TIDEGATE_CORE_NET_S3_LIST_H
 
@@ -20,6 +20,11 @@ enum { S3_PAGE_MAX = 1000 };
 int s3_list_read(struct arena *a, str xml, struct s3_page *out, struct err *e) MUST_CHECK;
 /* "AccessDenied: Access Denied." of an answer's body; absent: there is none. In `a`. */
 str s3_error_text(struct arena *a, str xml);
+
+/* A part that the server has, for the list that completes an upload. ERR_UNAVAILABLE without an ETag. */
+int s3_parts_add(struct buf *list, unsigned number, str etag, struct err *e) MUST_CHECK;
+/* The body of that request; `attributes` is " xmlns=...", say. In `a`. */
+str s3_parts_body(const struct buf *list, const char *attributes, struct arena *a);
 
 /* The text without its percent-encoding; + is a blank. In `a`. */
 str s3_key_decode(struct arena *a, str text);

@@ -49,19 +49,10 @@ sigv4_host(str endpoint)
 /* ---- the canonical request --------------------------------------------------------------------------------------- */
 
 static str
-hex(struct arena *a, const unsigned char *bytes, size_t n)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%02x", bytes[i]);
-	return arena_dup(a, buf_str(&b));
-}
-
-static str
 hash_hex(struct arena *a, str bytes)
 {
 	unsigned char hash[CRYPTO_HASH_MAX];
-	return hex(a, hash, crypto_hash("sha256", bytes, hash));
+	return str_hex(a, hash, crypto_hash("sha256", bytes, hash));
 }
 
 static str
@@ -193,7 +184,7 @@ sign(const struct sigv4_request *r, const struct sigv4_keys *k, str at, str requ
 	key = hmac(a, key, r->region);
 	key = hmac(a, key, r->service);
 	str signature = hmac(a, hmac(a, key, S("aws4_request")), text);
-	return hex(a, (const unsigned char *)signature.p, signature.n);
+	return str_hex(a, signature.p, signature.n);
 }
 
 static str

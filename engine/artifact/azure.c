@@ -17,7 +17,6 @@
 
 #define AT_ONCE ((uint64_t)32 << 20) /* a larger file goes in blocks */
 #define BLOCKS_MAX 50000u
-#define BINARY S("application/octet-stream")
 
 struct azure {
 	struct cloud cloud; /* first */
@@ -87,12 +86,6 @@ read_place(struct azure *z, const struct val *place, struct err *e)
 	return read_key(z, key.n ? key : sas, e);
 }
 
-static void
-close_azure(void *state)
-{
-	cloud_close(state);
-}
-
 static int
 open_azure(const struct val *place, const struct artifact_site *site, void **state, struct err *e)
 {
@@ -144,9 +137,8 @@ static int
 put_whole(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	struct http_header headers[] = { { S("x-ms-blob-type"), S("BlockBlob") }, { S("Content-Type"), BINARY }, { S("Content-MD5"), STR_NONE } };
-	const struct cloud_request r = { .method = "PUT", .key = key, .headers = headers, .headers_n = ARRAY_LEN(headers), .bytes = bytes };
-	return cloud_md5(fd, 0, bytes, a, &headers[2].value, e) < 0 ? -1 : cloud_send(c, &r, fd, 0, a, &ans, e);
+	const struct http_header block[] = { { S("x-ms-blob-type"), S("BlockBlob") } };
+	return cloud_put(c, &(struct cloud_request){ .key = key, .headers = block, .headers_n = 1, .bytes = bytes }, fd, 0, a, &ans, e);
 }
 
 static int
@@ -155,10 +147,7 @@ put_block(struct cloud *c, str key, str id, int fd, uint64_t offset, uint64_t by
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct http_answer ans;
 	const struct http_header query[] = { { S("blockid"), id }, { S("comp"), S("block") } };
-	struct http_header headers[] = { { S("Content-Type"), BINARY }, { S("Content-MD5"), STR_NONE } };
-	const struct cloud_request r = { .method = "PUT", .key = key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers,
-		.headers_n = ARRAY_LEN(headers), .bytes = bytes };
-	return cloud_md5(fd, offset, bytes, a, &headers[1].value, e) < 0 ? -1 : cloud_send(c, &r, fd, offset, a, &ans, e);
+	return cloud_put(c, &(struct cloud_request){ .key = key, .query = query, .query_n = ARRAY_LEN(query), .bytes = bytes }, fd, offset, a, &ans, e);
 }
 
 /* The blocks become the blob. Those that never do are gone after a week. */
@@ -167,7 +156,7 @@ put_list(struct cloud *c, str key, str blocks, int fd, uint64_t bytes, struct ar
 {
 	struct http_answer ans;
 	const struct http_header query[] = { { S("comp"), S("blocklist") } };
-	struct http_header headers[] = { { S("Content-Type"), S("application/xml") }, { S("x-ms-blob-content-type"), BINARY },
+	struct http_header headers[] = { { S("Content-Type"), S("application/xml") }, { S("x-ms-blob-content-type"), CLOUD_BINARY },
 		{ S("x-ms-blob-content-md5"), STR_NONE } };
 	struct cloud_request r = { .method = "PUT", .key = key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers, .headers_n = ARRAY_LEN(headers) };
 	r.body = arena_fmt(a, "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>%.*s</BlockList>", STR_ARG(blocks));
@@ -219,5 +208,5 @@ remove_object(void *state, str key, struct err *e)
 	return rc < 0 && str_find(str_c(e->msg), S("DirectoryIsNotEmpty"), 0) != SIZE_MAX ? 0 : rc;
 }
 
-const struct artifact_driver artifact_azure = { .name = "azure", .key = "blob", .open = open_azure, .close = close_azure, .get = get, .put = put, .list = list,
+const struct artifact_driver artifact_azure = { .name = "azure", .key = "blob", .open = open_azure, .close = cloud_close, .get = get, .put = put, .list = list,
 	.remove = remove_object };

@@ -26,8 +26,9 @@ cloud_place(const struct cloud *c, str key, struct arena *a)
 }
 
 void
-cloud_close(struct cloud *c)
+cloud_close(void *cloud)
 {
+	struct cloud *c = cloud;
 	http_session_free(c->http);
 	oauth_token_free(&c->token);
 }
@@ -106,6 +107,22 @@ cloud_send(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offs
 }
 
 int
+cloud_put(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e)
+{
+	struct cloud_request put = *r;
+	struct http_header *headers = ARENA_ARRAY(a, struct http_header, r->headers_n + 2);
+	for (size_t i = 0; i < r->headers_n; i++)
+		headers[i] = r->headers[i];
+	headers[put.headers_n++] = (struct http_header){ S("Content-Type"), CLOUD_BINARY };
+	headers[put.headers_n].name = S("Content-MD5");
+	if (cloud_md5(fd, offset, r->bytes, a, &headers[put.headers_n++].value, e) < 0)
+		return -1;
+	put.method = "PUT";
+	put.headers = headers;
+	return cloud_send(c, &put, fd, offset, a, out, e);
+}
+
+int
 cloud_send_once(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e)
 {
 	struct asking x = { c, r };
@@ -146,11 +163,11 @@ cloud_receive(struct cloud *c, const struct cloud_request *r, int fd, struct are
 }
 
 int
-cloud_remove(struct cloud *c, str key, struct err *e)
+cloud_remove(void *cloud, str key, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct http_answer ans;
-	int rc = cloud_ask(c, &(struct cloud_request){ .method = "DELETE", .key = key }, a, &ans, e);
+	int rc = cloud_ask(cloud, &(struct cloud_request){ .method = "DELETE", .key = key }, a, &ans, e);
 	return rc < 0 && e->code == ERR_NOT_FOUND ? 0 : rc;
 }
 

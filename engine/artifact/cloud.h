@@ -42,21 +42,24 @@ struct cloud {
 int cloud_ask(struct cloud *c, const struct cloud_request *r, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
 /* With r->bytes of `fd` from `offset` on as the body. */
 int cloud_send(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+/* The part of the file is put (r->method has no meaning), with its type and MD5 beside r->headers. */
+int cloud_put(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
+#define CLOUD_BINARY S("application/octet-stream")
 /* The same, once; 1: it may be tried again, `e` says why. */
 int cloud_send_once(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offset, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
 /* The body of the answer into `fd`. */
 int cloud_receive(struct cloud *c, const struct cloud_request *r, int fd, struct arena *a, struct http_answer *out, struct err *e) MUST_CHECK;
 /* For a download that another process may have begun (site->begun), of a service that tells a tag of what it gives. */
 void cloud_go_on(const struct artifact_site *site, struct http_transfer *t);
-/* Deletes; fine if there is no such object. */
-int cloud_remove(struct cloud *c, str key, struct err *e) MUST_CHECK;
+/* Of a driver: deletes; fine if there is no such object. */
+int cloud_remove(void *cloud, str key, struct err *e) MUST_CHECK;
 
 /* There is a good one in c->token now. */
 int cloud_token(struct cloud *c, struct err *e) MUST_CHECK;
 /* The place and the key, for errors; in `a`. */
 str cloud_place(const struct cloud *c, str key, struct arena *a);
-/* Frees what the service's requests needed. */
-void cloud_close(struct cloud *c);
+/* Of a driver: frees what the service's requests needed. */
+void cloud_close(void *cloud);
 int64_t cloud_now_ns(void);
 
 /* ---- cloud_list.c: what there is */

@@ -92,12 +92,6 @@ write_call(struct cloud *c, const struct cloud_request *r, struct arena *a, stru
 	return 0;
 }
 
-static void
-close_gcs(void *state)
-{
-	cloud_close(state);
-}
-
 /* "localhost:4443", "http://localhost:4443", "https://.../storage/v1/" */
 static str
 endpoint_of(str other, struct arena *a)
@@ -345,11 +339,5 @@ list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), 
 	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
-static int
-remove_object(void *state, str key, struct err *e)
-{
-	return cloud_remove(state, key, e);
-}
-
-const struct artifact_driver artifact_gcs = { .name = "gcs", .key = "key", .open = open_gcs, .close = close_gcs, .get = get, .put = put, .list = list,
-	.remove = remove_object };
+const struct artifact_driver artifact_gcs = { .name = "gcs", .key = "key", .open = open_gcs, .close = cloud_close, .get = get, .put = put, .list = list,
+	.remove = cloud_remove };

@@ -167,7 +167,6 @@ static int
 name_it(struct save *s, struct err *e)
 {
 	unsigned char md5[CRYPTO_HASH_MAX];
-	struct buf b CLEANUP(free_buf) = { 0 };
 	uint32_t crc;
 	size_t slash = s->path.n;
 	if (cloud_crc32c(s->fd, 0, s->bytes, &crc, e) < 0)
@@ -176,10 +175,7 @@ name_it(struct save *s, struct err *e)
 		slash--;
 	str key = arena_fmt(s->arena, "%08x %llu %.*s", crc, (unsigned long long)s->bytes, STR_ARG(s->path));
 	size_t n = crypto_hash("md5", key, md5);
-	buf_addf(&b, "%.*s" UNDER_WAY, STR_ARG(str_slice(s->path, 0, slash)));
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%02x", md5[i]);
-	s->made = arena_dup(s->arena, buf_str(&b));
+	s->made = arena_fmt(s->arena, "%.*s" UNDER_WAY "%.*s", STR_ARG(str_slice(s->path, 0, slash)), STR_ARG(str_hex(s->arena, md5, n)));
 	return 0;
 }
 

@@ -71,15 +71,6 @@ add_room(struct buf *b)
 		buf_addc(b, 0);
 }
 
-static str
-hex_of(const unsigned char *p, size_t n, struct arena *a)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%02x", p[i]);
-	return arena_dup(a, buf_str(&b));
-}
-
 /* The MD5 as it is at the end of HDFS's; absent: the file cannot be read, or has a block beyond measure. */
 static str
 md5_of(struct sums *s, struct arena *a)
@@ -94,7 +85,7 @@ md5_of(struct sums *s, struct arena *a)
 	free(s->piece);
 	buf_free(&s->of_block);
 	buf_free(&s->of_file);
-	return whole ? hex_of(md5, MD5, a) : STR_NONE;
+	return whole ? str_hex(a, md5, MD5) : STR_NONE;
 }
 
 /* "MD5-of-262144MD5-of-512CRC32C": chunks in a block, 0 if there is but one, and bytes in a chunk. */

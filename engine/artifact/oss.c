@@ -8,12 +8,12 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/net/oss.h"
+#include "core/net/s3_list.h"
 #include "core/xml.h"
 #include "engine/artifact/cloud.h"
 
 #define AT_ONCE ((uint64_t)32 << 20) /* a larger file goes in parts */
 #define PARTS_MAX 10000u
-#define BINARY S("application/octet-stream")
 
 struct oss {
 	struct cloud cloud; /* first */
@@ -138,12 +138,6 @@ read_place(struct oss *o, const struct val *place, struct err *e)
 	return read_rule(o, val_get(place, S("lifecycleRule")), e);
 }
 
-static void
-close_oss(void *state)
-{
-	cloud_close(state);
-}
-
 static int
 open_oss(const struct val *place, const struct artifact_site *site, void **state, struct err *e)
 {
@@ -194,21 +188,13 @@ list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), 
 	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
-static int
-remove_object(void *state, str key, struct err *e)
-{
-	return cloud_remove(state, key, e);
-}
-
 /* ---- putting ------------------------------------------------------------------------------------------------------- */
 
 static int
 put_whole(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	struct http_header headers[] = { { S("Content-Type"), BINARY }, { S("Content-MD5"), STR_NONE } };
-	const struct cloud_request r = { .method = "PUT", .key = key, .headers = headers, .headers_n = ARRAY_LEN(headers), .bytes = bytes };
-	return cloud_md5(fd, 0, bytes, a, &headers[1].value, e) < 0 ? -1 : cloud_send(c, &r, fd, 0, a, &ans, e);
+	return cloud_put(c, &(struct cloud_request){ .key = key, .bytes = bytes }, fd, 0, a, &ans, e);
 }
 
 struct upload {
@@ -223,7 +209,7 @@ static int
 begin(struct upload *u, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	const struct http_header query[] = { { S("uploads"), STR_NONE } }, headers[] = { { S("Content-Type"), BINARY } };
+	const struct http_header query[] = { { S("uploads"), STR_NONE } }, headers[] = { { S("Content-Type"), CLOUD_BINARY } };
 	if (cloud_ask(u->c, &(struct cloud_request){ .method = "POST", .key = u->key, .query = query, .query_n = 1, .headers = headers, .headers_n = 1 }, a, &ans,
 	              e) < 0)
 		return -1;
@@ -238,15 +224,9 @@ send_part(struct upload *u, unsigned number, uint64_t offset, struct err *e)
 	struct http_answer ans;
 	uint64_t n = u->bytes - offset < u->part ? u->bytes - offset : u->part;
 	const struct http_header query[] = { { S("partNumber"), arena_fmt(a, "%u", number) }, { S("uploadId"), u->id } };
-	struct http_header headers[] = { { S("Content-Type"), BINARY }, { S("Content-MD5"), STR_NONE } };
-	const struct cloud_request r = { .method = "PUT", .key = u->key, .query = query, .query_n = 2, .headers = headers, .headers_n = ARRAY_LEN(headers),
-		.bytes = n };
-	if (cloud_md5(u->fd, offset, n, a, &headers[1].value, e) < 0 || cloud_send(u->c, &r, u->fd, offset, a, &ans, e) < 0)
+	if (cloud_put(u->c, &(struct cloud_request){ .key = u->key, .query = query, .query_n = 2, .bytes = n }, u->fd, offset, a, &ans, e) < 0)
 		return -1;
-	buf_addf(&u->done, "<Part><PartNumber>%u</PartNumber><ETag>", number);
-	xml_escape(&u->done, http_answer_header(&ans, "ETag"));
-	buf_add(&u->done, S("</ETag></Part>"));
-	return 0;
+	return s3_parts_add(&u->done, number, http_answer_header(&ans, "ETag"), e) < 0 ? err_wrap(e, "%.*s", STR_ARG(cloud_place(u->c, u->key, a))) : 0;
 }
 
 /* The object is there before its sum is known: one that is wrong goes. */
@@ -257,7 +237,7 @@ complete(struct upload *u, struct arena *a, struct err *e)
 	const struct http_header query[] = { { S("uploadId"), u->id } }, headers[] = { { S("Content-Type"), S("application/xml") } };
 	struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = 1, .headers = headers, .headers_n = 1 };
 	struct err ours;
-	r.body = arena_fmt(a, "<CompleteMultipartUpload>%.*s</CompleteMultipartUpload>", STR_ARG(buf_str(&u->done)));
+	r.body = s3_parts_body(&u->done, "", a);
 	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
 		return -1;
 	if (compare_crc(u->c, u->key, u->fd, 0, u->bytes, &ans, a, e) == 0)
@@ -370,5 +350,5 @@ put(void *state, str key, int fd, struct err *e)
 	return rc == 0 && (o->rare_days || o->gone_days) ? put_rule(o, key, a, e) : rc;
 }
 
-const struct artifact_driver artifact_oss = { .name = "oss", .key = "key", .open = open_oss, .close = close_oss, .get = get, .put = put, .list = list,
-	.remove = remove_object };
+const struct artifact_driver artifact_oss = { .name = "oss", .key = "key", .open = open_oss, .close = cloud_close, .get = get, .put = put, .list = list,
+	.remove = cloud_remove };

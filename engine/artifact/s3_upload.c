@@ -10,21 +10,13 @@
 
 #include "core/base64.h"
 #include "core/crypto.h"
+#include "core/net/s3_list.h"
 #include "core/xml.h"
 #include "engine/artifact/cloud.h"
 #include "engine/artifact/s3.h"
 
 #define PART ((uint64_t)32 << 20)
 #define PART_TRIES 8u /* 23 s: a server that was there comes back, and what it has of the others is not sent again */
-
-static str
-hex(struct arena *a, const unsigned char *bytes, size_t n)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%02x", bytes[i]);
-	return arena_dup(a, buf_str(&b));
-}
 
 static void
 add_md5(struct s3_request *r, str bytes, struct arena *a)
@@ -49,7 +41,7 @@ hash_part(const struct s3 *s, int fd, uint64_t offset, uint64_t bytes, struct ar
 	if (p)
 		(void)madvise(p, (size_t)bytes, MADV_SEQUENTIAL);
 	str text = { p ? p : "", (size_t)bytes };
-	r->body_hash = hex(a, sum, crypto_hash("sha256", text, sum));
+	r->body_hash = str_hex(a, sum, crypto_hash("sha256", text, sum));
 	if (s->send_md5)
 		add_md5(r, text, a);
 	if (p)
@@ -119,18 +111,15 @@ send_part(struct sending *x, unsigned number, struct err *e)
 	return 0;
 }
 
-static str
-list_parts(const struct s3_upload *u, struct arena *a)
+static int
+list_parts(const struct s3_upload *u, struct arena *a, str *out, struct err *e)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
-	buf_add(&b, S("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"));
-	for (unsigned i = 0; i < s3_parts_of(u); i++) {
-		buf_addf(&b, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
-		xml_escape(&b, u->parts[i].etag);
-		buf_add(&b, S("</ETag></Part>"));
-	}
-	buf_add(&b, S("</CompleteMultipartUpload>"));
-	return arena_dup(a, buf_str(&b));
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < s3_parts_of(u); i++)
+		rc = s3_parts_add(&b, i + 1, u->parts[i].etag, e);
+	*out = s3_parts_body(&b, " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", a);
+	return rc;
 }
 
 /* The answer begins with 200 before the server knows: what is wrong then stands in its body. */
@@ -140,8 +129,7 @@ complete(struct sending *x, struct err *e)
 	struct http_answer ans;
 	struct arena *a = x->arena;
 	struct s3_request r = { .method = "POST", .key = x->u.key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(x->u.id)), .tries = PART_TRIES };
-	r.body = list_parts(&x->u, a);
-	if (s3_ask(x->s, &r, a, &ans, e) < 0)
+	if (list_parts(&x->u, a, &r.body, e) < 0 || s3_ask(x->s, &r, a, &ans, e) < 0)
 		return -1;
 	if (str_find(ans.body, S("<CompleteMultipartUploadResult"), 0) != SIZE_MAX)
 		return 0;
