@@ -6,10 +6,11 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import threading
 import unittest
 
-from harness import FULL, free_port, until
+from harness import FULL, TIDEGATE, free_port, until
 from kdc import REALM, Kdc
 from test_artifacts_clouds import Clouds
 from webhdfs import Hadoop, made, serve
@@ -173,6 +174,15 @@ class Peer(Clouds):
         self.assertEqual(set(saved), {"make/out", "make/kept", "make/main-logs", "look/main-logs"})
         d.cli("delete", "flow")
         until(lambda: sorted(server.data) == ["/kept/tree/a", "/kept/tree/sub/b"], 120, "what is to go")
+
+    def test_a_repository_says_how_paths_begin(self):
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write('artifactRepository: {hdfs: {addresses: ["namenode:9870"], hdfsUser: me}}\n')
+        done = subprocess.run([TIDEGATE, "serve", "--state", os.path.join(self.directory, "state"), "--config", settings, self.directory], capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("1:21: error: artifactRepository: artifactRepository: hdfs.pathFormat must begin with a slash", done.stderr)
 
 
 @unittest.skipUnless(FULL, "make integration")
