@@ -96,7 +96,7 @@ engine_schedule(struct engine *g, str ns, str name, struct arena *a, struct val 
 	if (x->row.scheduled)
 		val_map_add(&m, S("lastTick"), val_str(time_rfc3339(a, x->row.scheduled * NS_PER_SEC)));
 	const bool held = cron_held_text(x, a).p != NULL;
-	val_map_add(&m, S("next"), held ? (struct val){ .kind = VAL_LIST } : next_slots(&x->slots, now, a));
+	val_map_add(&m, S("next"), !held ? next_slots(&x->slots, now, a) : (struct val){ .kind = VAL_LIST });
 	val_map_add(&m, S("held"), val_bool(held));
 	if (text.p)
 		val_map_add(&m, S("text"), val_str(text));
