@@ -9,7 +9,7 @@ import threading
 import unittest
 import zoneinfo
 
-from harness import TestCase, until
+from harness import TestCase, free_port, until
 
 PASS, MISS, ERROR = "passed", "missed", "error"
 UNSEEN = "not looked at"
@@ -243,7 +243,8 @@ def sensor(name, case):
 
 
 def source(names):
-    entries = "".join(f'    {n}: {{endpoint: /{n}, method: POST, port: "12000"}}\n' for n in names)
+    port = free_port()
+    entries = "".join(f'    {n}: {{endpoint: /{n}, method: POST, port: "{port}"}}\n' for n in names)
     return "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hooks}\nspec:\n  webhook:\n" + entries
 
 
