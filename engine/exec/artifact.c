@@ -149,6 +149,8 @@ job_text(const struct task *t, const char *what, str into, const struct val *ite
 	}
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/%s.%s", t->x->tasks_path, t->dir.p, what)));
 	artifact_limits(t->x->settings, &m);
+	if (t->x->sandbox == TASK_SANDBOX_OFF)
+		val_map_add(&m, S("laid"), val_str(arena_fmt(a, "%s/.laid", t->x->tasks_path)));
 	val_map_add(&m, S("items"), whole);
 	struct val v = val_map_end(&m, a);
 	*out = rc < 0 ? STR_NONE : json_write(a, &v);

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import unittest
@@ -102,6 +103,37 @@ class Artifacts(TestCase):
 
     def test_without_a_sandbox_it_lies_at_its_path(self):
         self.pack_and_unpack("off")
+
+    def test_without_a_sandbox_the_next_step_gets_its_own_folder(self):
+        made, given, notes = (os.path.join(self.directory, name) for name in ("made", "given", "notes"))
+        text = HEAD + f"""
+  arguments: {{parameters: [{{name: word}}]}}
+  templates:
+  - name: main
+    steps:
+    - - {{name: make, template: make}}
+    - - {{name: use, template: use, arguments: {{artifacts: [{{name: in, from: "{{{{steps.make.outputs.artifacts.out}}}}"}}]}}}}
+  - name: make
+    container: {{image: x, command: [sh, -ec], args: ["rm -rf {made}; mkdir {made}; echo {{{{workflow.parameters.word}}}} >{made}/{{{{workflow.parameters.word}}}}"]}}
+    outputs: {{artifacts: [{{name: out, path: {made}}}]}}
+  - name: use
+    inputs: {{artifacts: [{{name: in, path: {given}}}]}}
+    container: {{image: x, command: [sh, -ec], args: ["ls {given} >>{notes}; mkdir -p {given}/more/still"]}}
+"""
+        d = self.daemon({}, "--config", self.settings("sandbox: off\n"))
+        os.mkdir(given)  # empty: nobody's
+        for word in ("one", "two", "three"):
+            w = self.ended(d, d.cli("submit", "-", "-p", f"word={word}", "-o", "name", data=text).stdout.strip())
+            self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in w["status"]["nodes"].values()])
+        with open(notes, encoding="utf-8") as f:
+            self.assertEqual(f.read().split(), ["one", "two", "three"])
+        shutil.rmtree(given)
+        os.makedirs(os.path.join(given, "mine"))
+        w = self.ended(d, d.cli("submit", "-", "-p", "word=four", "-o", "name", data=text).stdout.strip())
+        self.assertEqual(self.node(w, "use")["message"],
+                         f"init: Error (exit code 64): artifacts cannot be loaded: artifact in: {given} is a folder that lay there before, and no "
+                         "artifact: remove it, or let the step run in a sandbox")
+        self.assertEqual(os.listdir(given), ["mine"])
 
     def test_a_link_is_not_followed(self):
         secret = os.path.join(self.directory, "secret")

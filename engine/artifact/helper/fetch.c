@@ -314,7 +314,7 @@ make_parents(char *path)
 	}
 }
 
-/* Where an item goes. What is there is replaced: a file of the host, or what an attempt before left. */
+/* Where an item goes. What is there is replaced: a file of the host, or what a step or an attempt before was given. */
 static int
 open_target(struct job *j, const struct val *item, size_t i, struct target *t, struct err *e)
 {
@@ -323,10 +323,10 @@ open_target(struct job *j, const struct val *item, size_t i, struct target *t, s
 	if (n >= PATH_MAX)
 		return err_set(e, ERR_INVALID, "its path is too long");
 	make_parents(t->path);
-	if (to.p)
-		(void)unlink(t->path);
-	else
+	if (!to.p)
 		files_remove(t->path);
+	else if (laid_clear(j, t->path, e) < 0)
+		return -1;
 	char *slash = strrchr(t->path, '/');
 	t->name = slash + 1;
 	*slash = 0;
@@ -347,5 +347,7 @@ fetch_item(struct job *j, const struct val *item, size_t i, struct err *e)
 	close(t.dir);
 	if (rc < 0 && e->code == ERR_NOT_FOUND && val_is_true(val_get(item, S("optional"))))
 		return 0;
+	if (rc == 0 && val_get(item, S("to")))
+		rc = laid_note(j, t.path, e);
 	return rc < 0 || set_mode(item, t.path, e) < 0 ? -1 : give(j, t.path, e);
 }

@@ -5,6 +5,7 @@
  *
  *   {"do": "fetch", "parent": PID, "into": FOLDER, "scratch": FOLDER, "bytes": N, "files": N, "ratio": N, "uid": N, "gid": N, "items": [ITEM, ...]}
  *       ITEM: {name, place | raw, packing, optional, mode, recurse, to}; each becomes FOLDER/0, 1, ..., or what `to` says: a path of the host
+ *       with "laid": FOLDER, where it is remembered that a folder at such a path is an artifact (laid.c)
  *   {"do": "save", "scratch": FOLDER, ..., "items": [{name, place, packing, level, file, from}, ...]}
  *       or {name, place, log}: what a container printed is saved, without what the step helper says in its log
  *       `from` is the tar that the step helper kept; when its object is there it becomes an empty file, FROM.saved
@@ -38,6 +39,7 @@ struct job {
 	struct arena *arena;
 	const struct val *src;
 	const char *into, *scratch_path;
+	const char *laid; /* folder of the notes of laid.c; NULL: nothing is laid on the host */
 	int scratch;
 	bool owned;           /* what is brought is to be uid's and gid's */
 	uint32_t uid, gid;
@@ -100,6 +102,12 @@ int put_item(struct job *j, const struct val *item, struct err *e) MUST_CHECK;
 /* ---- give.c: what it finds is added to the answer */
 int give_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
 int list_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;
+
+/* ---- laid.c */
+/* Nothing is at this path of the host any more; ERR_INVALID: a folder that no artifact made. */
+int laid_clear(struct job *j, const char *path, struct err *e) MUST_CHECK;
+/* What lies there now is an artifact. */
+int laid_note(struct job *j, const char *path, struct err *e) MUST_CHECK;
 
 /* ---- data.c */
 int data_item(struct job *j, const struct val *item, struct val_map *answer, struct err *e) MUST_CHECK;

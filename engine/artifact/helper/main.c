@@ -175,6 +175,8 @@ open_job(struct job *j, struct err *e)
 		return -1;
 	j->into = str_z(j->arena, val_get_str(v, "into"));
 	j->scratch_path = str_z(j->arena, val_get_str(v, "scratch"));
+	if (val_get(v, S("laid")))
+		j->laid = str_z(j->arena, val_get_str(v, "laid"));
 	j->bytes = limit_of(v, "bytes");
 	j->files = limit_of(v, "files");
 	j->ratio = ratio_of(v);
