@@ -53,7 +53,9 @@ class Hdfs(Watched):
             self.wait_for("all", want)
 
         then(lambda: self.put("deep/x", 0), (CREATE, "deep/x"))
+        self.knows("one", 1)  # each entry looks by itself
         then(lambda: self.files.update({"/data/in/deep/x": self.files["/data/in/deep/x"][:2] + [9, 999999, "600"]}), (WRITE | CHMOD, "deep/x"))
+        self.wait_for("one", [(WRITE | CHMOD, "deep/x")])
         then(lambda: self.files.update({"/data/in/y": self.files.pop("/data/in/deep/x")}), (RENAME, "y"))
         then(lambda: self.files.pop("/data/in/old"), (REMOVE, "old"))
         self.wait_for("new", [(CREATE, "deep/a b+c%.csv")])
