@@ -45,6 +45,16 @@ static const struct {
 	{ CURLE_OUT_OF_MEMORY, ERR_INTERNAL },
 };
 
+/* A server that wants a certificate of ours says so after the handshake (TLS 1.3): whether its alert or the end of the connection is seen is chance. */
+static const char *
+hint_of(const struct call *c, CURLcode code)
+{
+	bool broke = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
+	if (code == CURLE_SSL_CACERT_BADFILE)
+		return "; install ca-certificates, or name the authority";
+	return broke && c->hint && !c->head_bytes ? c->hint : "";
+}
+
 void
 transfer_failed(struct call *c, CURLcode code)
 {
@@ -53,8 +63,7 @@ transfer_failed(struct call *c, CURLcode code)
 		if (codes[i].code == code)
 			err = codes[i].err;
 	const char *text = *c->curl_error ? c->curl_error : c->client->curl.easy_strerror(code);
-	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text,
-	        code == CURLE_SSL_CACERT_BADFILE ? "; install ca-certificates, or name the authority" : "");
+	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text, hint_of(c, code));
 }
 
 str
@@ -529,6 +538,8 @@ set_peer(struct call *c, const struct http_call *call)
 	transfer_set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
 	transfer_set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
 	transfer_set_peer(c, call->insecure, call->timeout_ms);
+	if (str_starts(call->url, S("https:")) && !call->cert_pem.n)
+		c->hint = " (the server may want a certificate of the client)";
 	if (call->negotiate)
 		set_negotiate(c);
 	if (call->http2)

@@ -39,6 +39,7 @@ struct call {
 	int64_t idle_ms;
 	struct timer idle;
 	struct err err;
+	const char *hint; /* what a server may have against us that has said nothing yet; NULL: nothing comes to mind */
 	char curl_error[CURL_ERROR_SIZE];
 	/* a mail */
 	struct curl_slist *receivers;

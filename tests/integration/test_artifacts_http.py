@@ -210,6 +210,7 @@ class ClientCertificate(Case):
         context.load_verify_locations(os.path.join(self.tls.dir, "ca.crt"))
         context.verify_mode = ssl.CERT_REQUIRED
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.server.handle_error = lambda *_: None  # a handshake that fails is what the tests are about
         self.server.files["f"] = b"came"
         self.trust("ca.crt")
 
@@ -236,7 +237,8 @@ class ClientCertificate(Case):
     def test_there_is_none(self):
         phase, _, message = self.fetch("")
         self.assertEqual(phase, "Error")
-        self.assertIn("certificate", message)
+        # its alert, or the end of the connection: which of them is seen is chance
+        self.assertIn("(the server may want a certificate of the client)", message)
         self.assertEqual(self.server.asked, [])
 
     def test_half_of_one(self):

@@ -130,6 +130,8 @@ def report(ran, skipped, wrong, slow, took):
         print("=" * 70, f"{what}: {test}", "-" * 70, text[-6000:], why, sep="\n")
     print("-" * 70, "slowest: " + ", ".join(f"{name.rsplit('.', 1)[1]} {t:.0f} s" for t, name in sorted(slow, reverse=True)[:8]), sep="\n")
     print(f"Ran {ran} tests in {took:.0f} s")
+    for what, test, why, _ in wrong:  # once more, short: the end is what a log is sure to keep
+        print(f"{what}: {test}: {(why.strip().splitlines() or [''])[-1][:300]}")
     print(f"FAILED ({len(wrong)} of them, skipped={skipped})" if wrong else f"OK (skipped={skipped})")
 
 
