@@ -148,6 +148,20 @@ exit_code(const struct run *r)
 	return str_eq(phase, S("Succeeded")) ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* What artifactGC takes at the workflow's end is gone, or was said to stay, before this process goes and nobody is left to do it. */
+static void
+await_collected(struct run *r)
+{
+	bool any = engine_collecting(r->d.engine);
+	while (engine_collecting(r->d.engine) && !r->signal)
+		loop_turn(r->d.loop, -1);
+	if (!any || r->show)
+		return;
+	ask(r); /* again: it is marked in the status */
+	while (r->asked)
+		loop_turn(r->d.loop, -1);
+}
+
 static int
 run_one(struct run *r, const struct object *o)
 {
@@ -162,6 +176,7 @@ run_one(struct run *r, const struct object *o)
 		while (!r->result && !(r->finished && !r->asked))
 			loop_turn(r->d.loop, -1);
 		engine_unwatch(w);
+		await_collected(r);
 		code = r->result ? exit_code(r) : EXIT_FAILED;
 		if (r->result)
 			print_result(r);

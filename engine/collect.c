@@ -345,6 +345,13 @@ collect_soon(struct engine *g)
 	collect_at(g, loop_now(g->loop));
 }
 
+bool
+engine_collecting(const struct engine *g)
+{
+	const struct timer *t = &g->collect.timer;
+	return g->collect.round || (t->slot && t->at_ns <= loop_now(g->loop));
+}
+
 static int
 all_now(sqlite3 *db, void *arg UNUSED, struct err *e)
 {

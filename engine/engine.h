@@ -176,6 +176,8 @@ const struct val *workflow_from_cron(const struct object *cron, str name, const 
 struct watch;
 struct watch *engine_watch(struct engine *g, str ns, str name, void (*changed)(void *arg, str ns, str name, bool finished, bool deleted), void *arg);
 void engine_unwatch(struct watch *w);
+/* Whether artifacts that are to go by artifactGC are being removed, or will be in this turn: from when a workflow's end is told until each was tried once. */
+bool engine_collecting(const struct engine *g);
 
 struct run;
 /* A workflow whose rows are about to be written in this turn's transaction. */

@@ -16,13 +16,14 @@ enum archive_format {
 	ARCHIVE_AS_ZIP,
 };
 
-/* What an archive may come to. A member of 0: no such limit, but for names, whose limits are the kernel's. */
+/* What an archive may come to, and have in it. A member of 0: no such limit, but for names, whose limits are the kernel's. */
 struct archive_limits {
 	uint64_t bytes;   /* of all files together, holes counted */
 	uint64_t entries; /* files, folders and links */
 	unsigned ratio;   /* bytes out per byte in, once there are more than `ratio_from` */
 	uint64_t ratio_from; /* bytes out; 0: ARCHIVE_RATIO_FROM. What is so small does no harm, whatever it was packed to */
 	unsigned depth;   /* folders in each other */
+	bool no_links;    /* symbolic links are left out, as where files become objects: they are counted, and may lead anywhere */
 };
 #define ARCHIVE_RATIO_FROM (UINT64_C(16) << 20)
 #define ARCHIVE_DEPTH_MAX 256u             /* with depth: 0 */

@@ -344,7 +344,7 @@ unpack_kind(struct unpack *u, struct archive_entry *entry, str path)
 	case AE_IFREG:
 		return unpack_file(u, entry, path);
 	case AE_IFLNK:
-		return note_soft(u, entry, path);
+		return u->l->no_links ? 0 : note_soft(u, entry, path);
 	case AE_IFCHR:
 	case AE_IFBLK:
 		return refuse(u, path, "it is a device");

@@ -209,8 +209,8 @@ artifact_listed(const struct val *artifact, const struct val *archive, struct ar
 		*out = place_named(l->name, place, a);
 	else if (l && l == of)
 		*out = place_named(l->name, laid_over(with_key(of, around, S(""), a), place, a), a);
-	else if (l && (key->n || !l->needs[0]))
-		*out = artifact_located(artifact, archive, *key, a);
+	else if (l)
+		*out = artifact_located(artifact, archive, *key, a); /* without a key: all of the repository */
 	else
 		return err_set(e, ERR_INVALID, "its location says neither where it is nor a key in the workflow's repository");
 	return 0;

@@ -152,6 +152,26 @@ class Artifacts(TestCase):
         repository = os.path.join(d.state, "artifacts")
         self.assertEqual(subprocess.run(["grep", "-rqz", "secret", repository], check=False).returncode, 1)
 
+    def test_a_folder_without_an_archive_is_saved_without_its_links(self):
+        text = HEAD + """
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - {name: use, template: use, arguments: {artifacts: [{name: in, from: "{{steps.make.outputs.artifacts.etc}}"}]}}
+  - name: make
+    container: {image: x, command: [sh, -ec], args: ["mkdir -p /tmp/etc/d; cd /tmp/etc; echo 1 >one; ln -s one in; ln -s /etc/passwd out; ln -s ../.. d/up; ln -s . loop; ln -s nowhere d/gone; echo 2 >d/two"]}
+    outputs: {artifacts: [{name: etc, path: /tmp/etc, archive: {none: {}}}]}
+  - name: use
+    inputs: {artifacts: [{name: in, path: /tmp/in}]}
+    container: {image: x, command: [sh, -ec], args: ["cd /tmp/in; find . | sort | tr '\\n' ' '; cat d/two"]}
+"""
+        d = self.daemon({})
+        name = self.submit(d, text)
+        w = self.ended(d, name)
+        self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in w["status"]["nodes"].values()])
+        self.assertTrue(self.log(d, name).strip().endswith(": . ./d ./d/two ./one 2"), self.log(d, name))
+
     def test_what_is_saved_survives_a_kill(self):
         text = HEAD + """
   templates:

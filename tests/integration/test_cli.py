@@ -181,6 +181,28 @@ class Run(TestCase):
         self.assertEqual(self.run_text("{").returncode, 2)
         self.assertEqual(call("run", os.path.join(self.directory, "missing.yaml")).returncode, 2)
 
+    def test_what_goes_with_the_end_is_gone_when_it_returns(self):
+        text = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: gc-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    container: {image: x, command: [sh, -c, "echo x >/tmp/x"]}
+    outputs:
+      artifacts:
+      - {name: goes, path: /tmp/x, s3: {key: goes}, artifactGC: {strategy: OnWorkflowCompletion}}
+      - {name: stays, path: /tmp/x, s3: {key: stays}, artifactGC: {strategy: OnWorkflowDeletion}}
+"""
+        state = os.path.join(self.directory, "gc")
+        done = self.run_text(text, "-o", "json", "--state", state)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        node, = json.loads(done.stdout)["status"]["nodes"].values()
+        self.assertEqual([a.get("deleted") for a in node["outputs"]["artifacts"]], [True, None])
+        self.assertEqual(os.listdir(os.path.join(state, "artifacts/objects/default")), ["stays"])
+
     def test_outputs(self):
         done = self.run_text(HELLO, "-o", "json", "-p", "who=you")
         workflow = json.loads(done.stdout)

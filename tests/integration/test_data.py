@@ -109,6 +109,24 @@ class Data(TestCase):
         self.assertEqual(self.node(w, "wrong")["outputs"], {"exitCode": "64"})
         self.assertEqual(self.node(w, "web")["message"], FAILED + "source: unable to source artifact paths: what lies in http cannot be listed")
 
+    def test_all_of_a_repository_of_another_kind(self):
+        """A location without a key, as Argo's own example has it: only its key would count, so it is all that is there."""
+        d = self.daemon({})
+        w = self.ended(d, self.submit(d, HEAD + """
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - {name: all, template: all}
+      - {name: nothing, template: nothing, continueOn: {failed: true}}
+  - name: all
+    data: {source: {artifactPaths: {name: bucket, s3: {bucket: my-bucket}}}, transformation: [{expression: 'filter(data, {# startsWith "in/"})'}]}
+  - name: nothing
+    data: {source: {artifactPaths: {name: bucket}}, transformation: []}
+""" + MAKE))
+        self.assertEqual(self.result(w, "all"), KEYS)
+        self.assertEqual(self.node(w, "nothing")["message"],
+                         FAILED + "source: unable to source artifact paths: its location says neither where it is nor a key in the workflow's repository")
+
     def slow(self):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listing)
         server.daemon_threads, server.asked, server.go = True, threading.Semaphore(0), threading.Event()

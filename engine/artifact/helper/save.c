@@ -46,8 +46,6 @@ put_named(struct place *p, int dir, const char *name, str key, struct err *e)
 {
 	struct stat st;
 	int fd CLEANUP(close_fd) = open_beneath(dir, name, O_RDONLY, 0);
-	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_INVALID, "%.*s is a link, which an artifact without an archive cannot have", STR_ARG(key));
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "open %.*s", STR_ARG(key));
 	return S_ISDIR(st.st_mode) ? put_folder(p, fd, key, e) : p->driver->put(p->state, key, fd, e);
@@ -80,8 +78,6 @@ save_bare(struct job *j, struct place *p, const char *name, struct err *e)
 	while (key.n > 1 && key.p[key.n - 1] == '/')
 		key.n--;
 	int fd CLEANUP(close_fd) = open_beneath(j->scratch, name, O_RDONLY, 0);
-	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_INVALID, "%s is a link, which an artifact without an archive cannot be", name);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "open what was kept");
 	if (!S_ISDIR(st.st_mode))
@@ -89,14 +85,19 @@ save_bare(struct job *j, struct place *p, const char *name, struct err *e)
 	return p->driver->put_tree ? p->driver->put_tree(p->state, key, fd, e) : put_folder(p, fd, key, e);
 }
 
-/* The name at the top of a kept tar is that of the artifact's path, which a zip keeps. */
+/*
+ * The name at the top of a kept tar is that of the artifact's path, which a zip keeps. Links are for zips only: an object is none, and as in Argo
+ * a folder that has some is saved without them (a folder of any image has).
+ */
 static int
 save_unpacked(struct job *j, struct place *p, const struct val *item, int from, struct err *e)
 {
 	const char *name = str_z(j->arena, val_get_str(item, "file"));
-	if (archive_unpack_as(from, ARCHIVE_AS_TAR, j->scratch, name, &no_limits, NULL, e) < 0)
+	bool zip = item_is_packed(item, "zip");
+	struct archive_limits kinds = { .no_links = !zip };
+	if (archive_unpack_as(from, ARCHIVE_AS_TAR, j->scratch, name, &kinds, NULL, e) < 0)
 		return -1;
-	int rc = item_is_packed(item, "zip") ? save_zip(j, p, name, e) : save_bare(j, p, name, e);
+	int rc = zip ? save_zip(j, p, name, e) : save_bare(j, p, name, e);
 	files_remove(arena_fmt(j->arena, "%s/%s", j->scratch_path, name).p);
 	return rc;
 }
