@@ -60,7 +60,8 @@ struct artifact_driver {
 	void (*close)(void *state);
 	/* The object's bytes into `fd`, from where it stands; it may be a pipe. What came is checked against the length, and the hash where there is one. */
 	int (*get)(void *state, str key, int fd, struct err *e);
-	/* The regular file `fd`, all of it, becomes the object, in place of one that is there: whole, or not at all. NULL: it only gives. */
+	/* The regular file `fd`, all of it, becomes the object, in place of one that is there: whole, or not at all. Nobody else writes to the file, now
+	 * or later: it may be kept as it is. NULL: it only gives. */
 	int (*put)(void *state, str key, int fd, struct err *e);
 	/* What put() has begun, here or in a process before, and what did not become an object is given up at the service; as far as that can be. NULL: nothing stays there. */
 	void (*abandon)(void *state);
@@ -72,7 +73,7 @@ struct artifact_driver {
 	int (*fetch)(void *state, int dir, const char *name, struct err *e);
 	/* What a place on this machine does better; NULL: by the above. An open file with the object, which is only read. */
 	int (*object)(void *state, str key, int *fd, struct err *e);
-	/* Every file beneath the folder becomes the object "key/PATH". */
+	/* Every file beneath the folder becomes the object "key/PATH"; may be kept, too. */
 	int (*put_tree)(void *state, str key, int dir, struct err *e);
 };
 

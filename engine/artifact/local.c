@@ -18,12 +18,20 @@ enum {
 	DIGEST_TEXT = 64, /* of a SHA-256, hexadecimal */
 };
 
+/* What an object is made of. */
+struct source {
+	int fd;
+	bool given; /* it is ours from now on: nobody else writes to it */
+	bool sync;  /* it is to be on disk at the end; else that is for the caller to see to */
+};
+
 /* One call: what it may take, and what it took. */
 struct transfer {
 	struct local_repo *r;
 	const struct local_limits *l;
 	struct local_sum sum;
 	unsigned depth;
+	bool given;              /* each file of a tree is */
 	struct listing *listing; /* of local_list */
 	struct err *e;
 };
@@ -137,12 +145,18 @@ open_place(struct local_repo *r, const char *key, const char **name, struct err 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static int
+too_large(struct transfer *t)
+{
+	return err_set(t->e, ERR_LIMIT, "the artifact has more than %llu bytes", (unsigned long long)t->l->bytes);
+}
+
+static int
 copy(struct transfer *t, int from, int to, uint64_t *n)
 {
 	uint64_t most = t->l->bytes ? t->l->bytes - t->sum.bytes : UINT64_MAX / 2;
 	int rc = files_copy(from, to, most, n, t->e);
 	if (rc < 0 && t->e->code == ERR_LIMIT)
-		return err_set(t->e, ERR_LIMIT, "the artifact has more than %llu bytes", (unsigned long long)t->l->bytes);
+		return too_large(t);
 	t->sum.bytes += *n;
 	return rc;
 }
@@ -237,15 +251,53 @@ make_fresh(struct transfer *t, const char *temp)
 	return fd;
 }
 
+/* The file itself by another name, instead of a copy. Returns -1 where that cannot be: on another file system, or if it
+ * is somebody else's. */
 static int
-write_blob(struct transfer *t, int from, int fd, char hash[DIGEST_TEXT + 1], bool sync)
+link_fresh(struct transfer *t, const char *temp, int from)
+{
+	struct stat st;
+	char path[32];
+	int held CLEANUP(close_fd) = hold(t->r, LOCK_SH);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", from);
+	if (held < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+		linkat(AT_FDCWD, path, t->r->fresh, temp, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	int fd = openat(t->r->fresh, temp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && fchmod(fd, 0444) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close_fd(&fd);
+	(void)unlinkat(t->r->fresh, temp, 0);
+	return -1;
+}
+
+/* Counts a file that was not copied. */
+static int
+count(struct transfer *t, int fd, uint64_t *n)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_errno(t->e, "artifacts: look at a file");
+	*n = (uint64_t)st.st_size;
+	if (t->l->bytes && *n > t->l->bytes - t->sum.bytes)
+		return too_large(t);
+	t->sum.bytes += *n;
+	return 0;
+}
+
+/* Returns the written file in `new`, locked, and the hash of its bytes. */
+static int
+write_fresh(struct transfer *t, const char *temp, const struct source *from, char hash[DIGEST_TEXT + 1])
 {
 	uint64_t n;
-	if (copy(t, from, fd, &n) < 0)
-		return -1;
-	if (sync && fsync(fd) < 0)
-		return err_errno(t->e, "artifacts: force to the disk");
-	return digest(fd, n, hash, t->e);
+	int linked = from->given ? link_fresh(t, temp, from->fd) : -1, fd = linked < 0 ? make_fresh(t, temp) : linked;
+	int rc = fd < 0 ? -1 : linked < 0 ? copy(t, from->fd, fd, &n) : count(t, fd, &n);
+	if (rc == 0 && from->sync && fsync(fd) < 0)
+		rc = err_errno(t->e, "artifacts: force to the disk");
+	if (rc == 0 && digest(fd, n, hash, t->e) == 0)
+		return fd;
+	close_fd(&fd);
+	return -1;
 }
 
 /* The blob's name, its folder's, and the object's. */
@@ -256,24 +308,21 @@ sync_names(struct transfer *t, int place, const char *hash)
 	return sync_folder(t->r->blobs, folder, t->e) < 0 || sync_folder(t->r->blobs, ".", t->e) < 0 || sync_folder(place, ".", t->e) < 0 ? -1 : 0;
 }
 
-/* `sync`: it is on disk then; else that is for the caller to see to. */
 static int
-put(struct transfer *t, const char *key, int from, bool sync)
+put(struct transfer *t, const char *key, const struct source *from)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	const char *temp = random_suffix(a, 24).p;
 	char hash[DIGEST_TEXT + 1];
 	if (t->l->objects && t->sum.objects >= t->l->objects)
 		return err_set(t->e, ERR_LIMIT, "the artifact has more than %llu files", (unsigned long long)t->l->objects);
-	int fd CLEANUP(close_fd) = make_fresh(t, temp);
-	if (fd < 0)
-		return -1;
-	int place CLEANUP(close_fd) = write_blob(t, from, fd, hash, sync) < 0 ? -1 : give_names(t, key, temp, hash);
+	int fd CLEANUP(close_fd) = write_fresh(t, temp, from, hash);
+	int place CLEANUP(close_fd) = fd < 0 ? -1 : give_names(t, key, temp, hash);
 	(void)unlinkat(t->r->fresh, temp, 0);
 	if (place < 0)
 		return -1;
 	t->sum.objects++;
-	return sync ? sync_names(t, place, hash) : 0;
+	return from->sync ? sync_names(t, place, hash) : 0;
 }
 
 /* The folders on the way may be new as well: all of them, up to the top. */
@@ -298,14 +347,29 @@ over(struct transfer *t, struct local_sum *sum, int rc)
 	return rc;
 }
 
-int
-local_put(struct local_repo *r, const char *key, int fd, const struct local_limits *l, struct local_sum *sum, struct err *e)
+static int
+put_file(struct local_repo *r, const char *key, const struct source *from, const struct local_limits *l,
+	struct local_sum *sum, struct err *e)
 {
 	struct transfer t = { .r = r, .l = l, .e = e };
 	char clean[LOCAL_KEY_MAX + 1];
 	if (clean_key(key, clean, e) < 0)
 		return -1;
-	return over(&t, sum, put(&t, clean, fd, true) < 0 ? -1 : sync_above(r, clean, e));
+	return over(&t, sum, put(&t, clean, from) < 0 ? -1 : sync_above(r, clean, e));
+}
+
+int
+local_put(struct local_repo *r, const char *key, int fd, const struct local_limits *l, struct local_sum *sum,
+	struct err *e)
+{
+	return put_file(r, key, &(struct source){ .fd = fd, .sync = true }, l, sum, e);
+}
+
+int
+local_take(struct local_repo *r, const char *key, int fd, const struct local_limits *l, struct local_sum *sum,
+	struct err *e)
+{
+	return put_file(r, key, &(struct source){ .fd = fd, .given = true, .sync = true }, l, sum, e);
 }
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
@@ -363,13 +427,14 @@ static int
 put_inside(struct transfer *t, int fd, const char *path, int to UNUSED, const char *name UNUSED)
 {
 	char key[LOCAL_KEY_MAX + 1];
-	return clean_key(path, key, t->e) < 0 ? -1 : put(t, key, fd, false);
+	return clean_key(path, key, t->e) < 0 ? -1 : put(t, key, &(struct source){ .fd = fd, .given = t->given });
 }
 
-int
-local_put_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum, struct err *e)
+static int
+put_tree(struct local_repo *r, const char *key, int dir, bool given, const struct local_limits *l,
+	struct local_sum *sum, struct err *e)
 {
-	struct transfer t = { .r = r, .l = l, .e = e };
+	struct transfer t = { .r = r, .l = l, .e = e, .given = given };
 	char clean[LOCAL_KEY_MAX + 1];
 	if (clean_key(key, clean, e) < 0)
 		return -1;
@@ -377,6 +442,20 @@ local_put_tree(struct local_repo *r, const char *key, int dir, const struct loca
 	if (rc == 0 && syncfs(r->dir) < 0) /* once for all of them */
 		rc = err_errno(e, "artifacts: force to the disk");
 	return over(&t, sum, rc);
+}
+
+int
+local_put_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum,
+	struct err *e)
+{
+	return put_tree(r, key, dir, false, l, sum, e);
+}
+
+int
+local_take_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum,
+	struct err *e)
+{
+	return put_tree(r, key, dir, true, l, sum, e);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,12 @@ int local_put(struct local_repo *r, const char *key, int fd, const struct local_
 /* Each file beneath the folder becomes the object "key/PATH"; folders leave no trace, as in a bucket. ERR_INVALID: there is a link or a device;
  * some objects may be there then. */
 int local_put_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
+/*
+ * The same of what nobody else writes to any more, whose bytes need not be copied then: on the repository's file system the file itself becomes the blob, and can be
+ * written to by nobody from then on. The caller removes its names.
+ */
+int local_take(struct local_repo *r, const char *key, int fd, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
+int local_take_tree(struct local_repo *r, const char *key, int dir, const struct local_limits *l, struct local_sum *sum, struct err *e) MUST_CHECK;
 /* Opens the object for reading. ERR_NOT_FOUND: there is none; it may be a folder of some. Nothing can be written through it. */
 int local_read(struct local_repo *r, const char *key, int *fd, struct err *e) MUST_CHECK;
 /* Whether there is such an object, or some beneath it. */

@@ -56,14 +56,14 @@ static int
 put(void *state, str key, int fd, struct err *e)
 {
 	struct local *l = state;
-	return local_put(&l->repo, str_z(l->site->arena, key), fd, &l->limits, NULL, e);
+	return local_take(&l->repo, str_z(l->site->arena, key), fd, &l->limits, NULL, e);
 }
 
 static int
 put_tree(void *state, str key, int dir, struct err *e)
 {
 	struct local *l = state;
-	return local_put_tree(&l->repo, str_z(l->site->arena, key), dir, &l->limits, NULL, e);
+	return local_take_tree(&l->repo, str_z(l->site->arena, key), dir, &l->limits, NULL, e);
 }
 
 static int

@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -241,6 +242,66 @@ a_tree_is_an_object_for_each_file(void **state UNUSED)
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
+static ino_t
+inode_of(int fd)
+{
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static ino_t
+inode_of_object(const char *key)
+{
+	struct err e;
+	int fd;
+	assert_int_equal(local_read(&repo, key, &fd, &e), 0);
+	ino_t inode = inode_of(fd);
+	close(fd);
+	return inode;
+}
+
+static void
+what_is_given_is_not_copied(void **state UNUSED)
+{
+	struct err e;
+	struct local_sum sum;
+	const struct local_limits few = { .bytes = 5 };
+	int fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600); /* without a name */
+	assert_int_equal(write(fd, "nobody's", 8), 8);
+	assert_int_equal(local_take(&repo, "a", fd, &few, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	expect_none("a");
+	close(fd);
+	fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "nobody's", 8), 8);
+	assert_int_equal(local_take(&repo, "a", fd, &no_limits, &sum, &e), 0);
+	assert_int_equal(sum.bytes, 8);
+	expect_object("a", "nobody's");
+	assert_int_equal(inode_of_object("a"), inode_of(fd));
+	close(fd);
+	assert_int_equal(put("same", "nobody's", &e), 0);
+	assert_int_equal(files_in("repo/blobs"), 1);
+	make_tree(); /* two of its files are the same, so that one is enough */
+	fd = open(at("tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(local_take_tree(&repo, "t", fd, &no_limits, &sum, &e), 0);
+	close(fd);
+	assert_int_equal(sum.objects, 3);
+	fd = open(at("tree/sub/two"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(inode_of_object("t/sub/two"), inode_of(fd));
+	close(fd);
+	files_remove(at("tree"));
+	expect_object("t/sub/two", "2");
+	expect_object("t/one", "1");
+	assert_int_equal(files_in("repo/new"), 0);
+	/* On another file system, it is copied. */
+	fd = (int)syscall(SYS_memfd_create, "given", 0);
+	assert_int_equal(write(fd, "memory", 6), 6);
+	assert_int_equal(local_take(&repo, "m", fd, &no_limits, NULL, &e), 0);
+	close(fd);
+	expect_object("m", "memory");
+}
+
 static void
 a_tree_with_a_link_is_refused(void **state UNUSED)
 {
@@ -437,6 +498,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(keys_are_checked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_lies_beneath_an_object, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_tree_is_an_object_for_each_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_given_is_not_copied, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_tree_with_a_link_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits_are_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_nothing_refers_to_goes, set_up, tear_down),
