@@ -353,6 +353,8 @@ read_offset(struct reader *r, enum piece p)
 		offset += digits(r, 2) * (part ? 1 : 60);
 	}
 	r->wrong |= offset > 24 * 3600;
+	if (r->t->zone == GO_ZONE_UTC)
+		return; /* that name was read, and counts */
 	r->t->zone = GO_ZONE_OFFSET;
 	r->t->offset = (int32_t)(sign == '-' ? -offset : offset);
 }
@@ -387,15 +389,18 @@ zone_name_length(str v)
 	return fits ? n : 0;
 }
 
-/* A name that is not UTC's has no offset here: what it means differs from place to place. */
+/* A name that is not UTC's has no offset of its own: what it means differs from place to place. One that was read beside it
+ * stays. */
 static void
 read_zone_name(struct reader *r)
 {
 	bool utc = str_starts(r->value, S("UTC"));
 	size_t n = utc ? 3 : zone_name_length(r->value);
 	r->wrong |= !n;
-	r->t->zone = utc ? GO_ZONE_UTC : GO_ZONE_OFFSET;
-	r->t->offset = 0;
+	if (utc)
+		r->t->offset = 0;
+	if (utc || r->t->zone == GO_ZONE_NONE)
+		r->t->zone = utc ? GO_ZONE_UTC : GO_ZONE_OFFSET;
 	r->value = str_slice(r->value, n, r->value.n);
 }
 
