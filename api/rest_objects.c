@@ -150,6 +150,17 @@ body_object(struct api *api, struct http_req *r, const struct resource *res, boo
 	return v;
 }
 
+/* Answers and returns false if it says another namespace than the path: it would take another object's place. */
+static bool
+is_of_path(struct http_req *r, const struct resource *res, const struct val *v)
+{
+	str own = val_get_str(val_get(v, S("metadata")), "namespace"), ns = http_req_var(r, "ns");
+	if (res->cluster || !ns.n || str_eq(own, ns))
+		return true;
+	rest_failf(r, ERR_INVALID, "metadata.namespace \"%.*s\" is not the namespace in the path, \"%.*s\"", STR_ARG(own), STR_ARG(ns));
+	return false;
+}
+
 /* Decodes and resolves names; answers and returns NULL if something is wrong. */
 static struct object *
 decode(struct api *api, struct http_req *r, const struct val *v)
@@ -228,7 +239,7 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	bool dry;
 	const struct val *v = body_object(api, r, res, &dry);
-	if (!v)
+	if (!v || !is_of_path(r, res, v))
 		return;
 	const struct val *meta = val_get(v, S("metadata"));
 	str name = val_get_str(meta, "name");
@@ -251,7 +262,7 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		return;
 	bool dry;
 	const struct val *v = body_object(api, r, res, &dry);
-	if (!v)
+	if (!v || !is_of_path(r, res, v))
 		return;
 	str name = val_get_str(val_get(v, S("metadata")), "name");
 	if (!str_eq(name, before->name)) {
