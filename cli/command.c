@@ -73,6 +73,23 @@ check_choice(const struct cli_option *o, const char *value, struct err *e)
 	return err_set(e, ERR_INVALID, "--%s %s: must be one of %s", o->name, value, list.p);
 }
 
+/* --strict, or --strict=false as scripts for argo have it: the words that Go reads. */
+static int
+store_flag(const struct cli_option *o, const char *value, bool *out, struct err *e)
+{
+	static const char *const yes[] = { "true", "True", "TRUE", "t", "T", "1" },
+				 *const no[] = { "false", "False", "FALSE", "f", "F", "0" };
+	*out = true;
+	if (!value)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		*out = strcmp(value, yes[i]) == 0;
+		if (*out || strcmp(value, no[i]) == 0)
+			return 0;
+	}
+	return err_set(e, ERR_INVALID, "--%s=%s: must be true or false", o->name, value);
+}
+
 static int
 store_option(const struct cli_option *o, const char *value, struct arena *a, char *opts, struct err *e)
 {
@@ -81,8 +98,7 @@ store_option(const struct cli_option *o, const char *value, struct arena *a, cha
 		return -1;
 	switch (o->kind) {
 	case CLI_FLAG:
-		*(bool *)place = true;
-		return 0;
+		return store_flag(o, value, place, e);
 	case CLI_TEXT:
 		*(const char **)place = value;
 		return 0;
@@ -116,6 +132,22 @@ check_args(const struct command *c, int n, struct err *e)
 	return 0;
 }
 
+static int
+needs(const struct cli_option *o)
+{
+	return o->kind == CLI_FLAG || o->bare ? optional_argument : required_argument;
+}
+
+/* What getopt_long takes for an option's value, or the number behind one that may stand alone. */
+static const char *
+value_of(const struct cli_option *o, int argc, char **argv)
+{
+	int64_t number;
+	if (optarg || !o->bare)
+		return optarg;
+	return optind < argc && str_to_i64(str_c(argv[optind]), &number) ? argv[optind++] : o->bare;
+}
+
 int
 cli_parse(const struct command *c, int argc, char **argv, struct arena *a, void *opts, char ***args, int *args_n, struct err *e)
 {
@@ -125,7 +157,7 @@ cli_parse(const struct command *c, int argc, char **argv, struct arena *a, void 
 	size_t n = all_options(c, options), s = 1;
 	for (size_t i = 0; i < n; i++) {
 		bool with_value = options[i]->kind != CLI_FLAG;
-		longs[i] = (struct option){ options[i]->name, with_value ? required_argument : no_argument, NULL, LONG_BASE + (int)i };
+		longs[i] = (struct option){ options[i]->name, needs(options[i]), NULL, LONG_BASE + (int)i };
 		if (!options[i]->letter)
 			continue;
 		shorts[s++] = options[i]->letter;
@@ -146,7 +178,7 @@ cli_parse(const struct command *c, int argc, char **argv, struct arena *a, void 
 			bool is_letter = optopt && optopt < LONG_BASE;
 			return unknown_option(is_letter ? letter : argv[optind - 1], options, n, e);
 		}
-		if (store_option(o, optarg, a, opts, e))
+		if (store_option(o, value_of(o, argc, argv), a, opts, e))
 			return -1;
 	}
 	*args = argv + optind;

@@ -34,6 +34,8 @@ struct cli_option {
 	const char *arg;            /* what --help calls the value */
 	const char *const *choices; /* NULL-ended: nothing else is accepted */
 	const char *doc;
+	const char *bare;           /* what it means without a value, which it then need not have; NULL: it must. As a word of
+				     * its own only a number is one. */
 };
 
 #define CLI_KIND_OF(T, m) _Generic(((T *)0)->m, bool: CLI_FLAG, const char *: CLI_TEXT, struct cli_texts: CLI_TEXTS, struct cli_int: CLI_INT)

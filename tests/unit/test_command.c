@@ -14,6 +14,7 @@ struct opts {
 	const char *output;
 	struct cli_texts parameters;
 	struct cli_int tail;
+	const char *parallel;
 };
 
 static const char *const outputs[] = { "json", "yaml", NULL };
@@ -27,6 +28,7 @@ static const struct command sample = {
 		OPTION(struct opts, output, "output", 'o', "FORMAT", "Format.", .choices = outputs),
 		OPTION(struct opts, parameters, "parameter", 'p', "NAME=VALUE", "Parameter."),
 		OPTION(struct opts, tail, "tail", 0, "N", "Tail."),
+		OPTION(struct opts, parallel, "parallel", 0, "[N]", "So many at once.", .bare = "all"),
 		{ 0 },
 	},
 	.size = sizeof(struct opts),
@@ -74,6 +76,42 @@ options_and_words_mix(void **state UNUSED)
 }
 
 static void
+flags_may_say_so(void **state UNUSED)
+{
+	struct parsed p = PARSE("one", "--watch=true", "--help=false");
+	assert_int_equal(p.rc, 0);
+	assert_true(p.o.watch && !p.o.common.help);
+	arena_free(p.a);
+	p = PARSE("one", "--watch", "--watch=false", "two"); /* the last one counts; the word is no value of it */
+	assert_int_equal(p.rc, 0);
+	assert_false(p.o.watch);
+	assert_int_equal(p.n, 2);
+	arena_free(p.a);
+}
+
+static void
+a_value_that_may_be_missing(void **state UNUSED)
+{
+	static const struct {
+		const char *words[6], *value;
+		int n;
+	} cases[] = {
+		{ { "sample", "x", "--parallel" }, "all", 1 },
+		{ { "sample", "--parallel", "x" }, "all", 1 },
+		{ { "sample", "--parallel", "2", "x" }, "2", 1 },
+		{ { "sample", "x", "--parallel=false" }, "false", 1 },
+		{ { "sample", "x", "--parallel", "--tail", "3" }, "all", 1 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct parsed p = parse(cases[i].words);
+		assert_int_equal(p.rc, 0);
+		assert_string_equal(p.o.parallel, cases[i].value);
+		assert_int_equal(p.n, cases[i].n);
+		arena_free(p.a);
+	}
+}
+
+static void
 words_behind_two_dashes_are_no_options(void **state UNUSED)
 {
 	struct parsed p = PARSE("--", "--watch");
@@ -95,6 +133,7 @@ errors_say_what_was_meant(void **state UNUSED)
 		{ { "sample", "x", "--output=xml" }, "--output xml: must be one of json, yaml" },
 		{ { "sample", "x", "--tail=ten" }, "--tail ten: must be a whole number" },
 		{ { "sample", "x", "--output" }, "option --output needs a value" },
+		{ { "sample", "x", "--watch=perhaps" }, "--watch=perhaps: must be true or false" },
 		{ { "sample" }, "sample: NAME [POD] is missing" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -144,6 +183,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_and_words_mix),
+		cmocka_unit_test(flags_may_say_so),
+		cmocka_unit_test(a_value_that_may_be_missing),
 		cmocka_unit_test(words_behind_two_dashes_are_no_options),
 		cmocka_unit_test(errors_say_what_was_meant),
 		cmocka_unit_test(help_needs_no_arguments_and_shows_examples_first),
