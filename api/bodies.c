@@ -83,9 +83,13 @@ BODY(body_cluster_template, "ClusterWorkflowTemplateCreateRequest", "POST and PU
 BODY(body_cron_workflow, "CreateCronWorkflowRequest", "POST and PUT of cron-workflows, and their lint.",
 	CREATE_OPTIONS, PLACE, OBJECT("cronWorkflow", "The CronWorkflow."));
 
+BODY(body_backfill, "CronBackfillRequest", "POST /tidegate/v1/cron-workflows/{namespace}/{name}/backfill.",
+	TEXT("name", "Name of the backfill; without one the workflow is called as if the clock had started it."), PARAMETERS,
+	FIELD_AS("scheduledTime", FIELD_STR, REQ, .doc = "The slot, RFC 3339."));
+
 const struct schema *const request_bodies[] = { &body_create_workflow, &body_lint_workflow, &body_submit, &body_resubmit, &body_resume,
 	&body_retry, &body_set, &body_stop, &body_suspend, &body_terminate, &body_template, &body_cluster_template, &body_cron_workflow,
-	NULL };
+	&body_backfill, NULL };
 
 bool
 body_is_good(struct http_req *r, const struct schema *sc, const struct val *body)

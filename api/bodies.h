@@ -11,7 +11,7 @@
 struct http_req;
 
 extern const struct schema body_create_workflow, body_lint_workflow, body_submit, body_resubmit, body_resume, body_retry, body_set,
-	body_stop, body_suspend, body_terminate, body_template, body_cluster_template, body_cron_workflow;
+	body_stop, body_suspend, body_terminate, body_template, body_cluster_template, body_cron_workflow, body_backfill;
 /* All of them, ended by NULL: for the reference and the tests. */
 extern const struct schema *const request_bodies[];
 

@@ -4,6 +4,7 @@
  * backfill. What came through the API is suspended in its manifest, as Argo's server does; what came from a file beside
  * it.
  */
+#include "api/bodies.h"
 #include "api/rest.h"
 #include "engine/engine.h"
 
@@ -56,8 +57,9 @@ static void
 hold(struct api *api, struct http_req *r, bool on)
 {
 	struct arena *a = http_req_arena(r);
+	struct val body;
 	struct object *o = rest_find_object(api, r, cron_resource());
-	if (!o)
+	if (!o || !rest_body(r, &body) || !body_is_good(r, &body_suspend, &body))
 		return;
 	if (o->file.n) {
 		hold_file(api, r, o, on);
@@ -120,7 +122,7 @@ backfilled(void *arg)
 }
 
 static void
-start_slot(struct api *api, struct http_req *r, int64_t slot)
+start_slot(struct api *api, struct http_req *r, const struct cron_backfill *b)
 {
 	struct arena *a = http_req_arena(r);
 	struct holding *h = ARENA_NEW(a, struct holding);
@@ -129,7 +131,7 @@ start_slot(struct api *api, struct http_req *r, int64_t slot)
 	*h = (struct holding){ .api = api, .req = r, .ns = rest_ns(api, r, true) };
 	diags_init(&found);
 	if (engine_cron_backfill(
-		    api->env.engine, h->ns, http_req_var(r, "name"), slot, a, &h->name, backfilled, h, &found, &e) < 0)
+		    api->env.engine, h->ns, http_req_var(r, "name"), b, a, &h->name, backfilled, h, &found, &e) < 0)
 		rest_fail(r, &e);
 	diags_free(&found);
 }
@@ -138,15 +140,15 @@ void
 backfill_slot(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
 	struct val body;
-	int64_t slot;
+	struct cron_backfill b = { 0 };
 	struct err e;
-	if (!rest_body(r, &body))
+	if (!rest_body(r, &body) || !body_is_good(r, &body_backfill, &body))
 		return;
-	str text = val_get_str(&body, "scheduledTime");
-	if (!text.n)
-		rest_failf(r, ERR_INVALID, "the body needs a \"scheduledTime\"");
-	else if (time_parse_rfc3339(text, &slot, &e) < 0)
+	if (time_parse_rfc3339(val_get_str(&body, "scheduledTime"), &b.slot, &e) < 0) {
 		rest_failf(r, ERR_INVALID, "scheduledTime: %s", e.msg);
-	else
-		start_slot(api, r, slot);
+		return;
+	}
+	b.name = val_get_str(&body, "name");
+	if (rest_list_pairs(r, val_get(&body, S("parameters")), &b.parameters))
+		start_slot(api, r, &b);
 }

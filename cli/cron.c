@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tidegate cron: CronWorkflows, as `argo cron` has them, and their next slots. create, update and delete are in
- * template.c. */
+/* tidegate cron: CronWorkflows, as `argo cron` has them, and their next slots. create and update are in cron_put.c, delete
+ * in template.c. */
 #include "cli/cron.h"
 
 #include "cli/output.h"
@@ -15,7 +15,7 @@ struct cron_opts {
 };
 
 static const char *const list_outputs[] = { "name", "wide", "json", "yaml", NULL };
-static const char *const get_outputs[] = { "name", "wide", "json", "yaml", NULL };
+const char *const cron_outputs[] = { "name", "wide", "json", "yaml", NULL };
 enum { NEXT_DEFAULT = 20 };
 
 str
@@ -161,6 +161,19 @@ names_of(struct arena *a, const struct val *active)
 }
 
 static void
+parameter_lines(struct arena *a, const struct val *list)
+{
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		const struct val *v = val_get(val_at(list, i), S("value"));
+		if (!i)
+			puts("Workflow Parameters:");
+		if (v)
+			line(arena_fmt(a, "  %.*s:", STR_ARG(val_get_str(val_at(list, i), "name"))).p,
+				v->kind == VAL_STR ? val_text(v) : json_write(a, v));
+	}
+}
+
+static void
 print_block(struct arena *a, const struct val *v)
 {
 	const struct val *meta = val_get(v, S("metadata")), *spec = val_get(v, S("spec")),
@@ -184,16 +197,17 @@ print_block(struct arena *a, const struct val *v)
 		line(i ? "" : "Conditions:",
 			arena_fmt(a, "%.*s: %.*s", STR_ARG(val_get_str(&conditions->items[i], "type")),
 				STR_ARG(val_get_str(&conditions->items[i], "message"))));
+	parameter_lines(a, val_path(spec, "workflowSpec.arguments.parameters"));
 }
 
-static void
-print_one(const struct cron_opts *o, struct arena *a, const struct val *v, bool first)
+void
+cron_print(const char *output, struct arena *a, const struct val *v, bool first)
 {
-	if (is(o->output, "json") || is(o->output, "yaml")) {
-		if (!first && is(o->output, "yaml"))
+	if (is(output, "json") || is(output, "yaml")) {
+		if (!first && is(output, "yaml"))
 			puts("---");
-		print_value(stdout, v, o->output);
-	} else if (is(o->output, "name")) {
+		print_value(stdout, v, output);
+	} else if (is(output, "name")) {
 		printf("%.*s\n", STR_ARG(val_get_str(val_get(v, S("metadata")), "name")));
 	} else {
 		if (!first)
@@ -215,7 +229,7 @@ run_get(const void *opts, char **args, int n)
 		if (client_call(&c, "GET", cron_path(&c, "/api/v1", str_c(args[i]), ""), NULL, &v, &e))
 			worst = cli_fail(&e);
 		else
-			print_one(o, c.arena, &v, i == 0);
+			cron_print(o->output, c.arena, &v, i == 0);
 	}
 	return worst;
 }
@@ -324,7 +338,7 @@ static const struct cli_option list_options[] = { OPTION(T, all_namespaces, "all
 	OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
 	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = list_outputs), { 0 } };
 static const struct cli_option get_options[] = {
-	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = get_outputs), { 0 }
+	OPTION(T, output, "output", 'o', "FORMAT", "name, wide, json or yaml.", .choices = cron_outputs), { 0 }
 };
 static const struct cli_option next_options[] = { OPTION(T, n, "count", 'n', "N", "So many; 20 if not given."),
 	OPTION(T, common.ns, "namespace", 0, "NAME", "Namespace; else $ARGO_NAMESPACE, else \"default\"."),

@@ -70,9 +70,8 @@ add_pairs(struct val_map *out, const char *key, const struct cli_texts *t, struc
 	return 0;
 }
 
-/* --parameter-file: a map of names and values; those given by -p come behind and win. */
-static int
-file_parameters(struct client *c, const char *path, struct val_list *out, struct err *e)
+int
+read_parameter_file(struct client *c, const char *path, struct val_list *out, struct err *e)
 {
 	str kept;
 	if (file_read(path, c->arena, &kept, e) < 0)
@@ -107,7 +106,7 @@ submit_options(struct client *c, const struct submit_opts *o, struct val *out, s
 	for (size_t i = 0; i < o->artifacts.n; i++)
 		if (!cli_pair(o->artifacts.p[i], &key, &value) || !value.n)
 			return err_set(e, ERR_INVALID, "--artifact %s: write it as name=key", o->artifacts.p[i]);
-	if (o->parameter_file && file_parameters(c, o->parameter_file, &parameters, e))
+	if (o->parameter_file && read_parameter_file(c, o->parameter_file, &parameters, e))
 		return -1;
 	for (size_t i = 0; i < o->parameters.n; i++)
 		val_list_add(&parameters, val_cstr(o->parameters.p[i]));

@@ -373,8 +373,6 @@ rollback(const struct template_kind *k, const struct template_opts *o, char **ar
 	static int run_rollback_##sx(const void *o, char **args, int n UNUSED) { return rollback(&k, o, args); }
 RUNS(ns, namespaced)
 RUNS(cl, cluster_wide)
-static int run_create_cron(const void *o, char **args, int n) { return put_templates(&cron, o, args, n, false); }
-static int run_update_cron(const void *o, char **args, int n) { return put_templates(&cron, o, args, n, true); }
 static int run_delete_cron(const void *o, char **args, int n) { return delete_templates(&cron, o, args, n); }
 
 #define OUTPUT(ch, words) OPTION(T, output, "output", 'o', "FORMAT", words, .choices = ch)
@@ -407,8 +405,6 @@ OPTIONS(rollback_options, OPTION(T, revision, "to", 0, "N", "That revision; the 
 	FORM(sx, word, rollback, "NAME", "Make an earlier revision the newest.", "rollback release --to 3", rollback_options, 1, 1)
 FORMS(ns, "template", list_ns)
 FORMS(cl, "cluster-template", list_cl)
-FORM_IN_GROUP(cron, "cron", create, "FILE...", "Create CronWorkflows.", "create nightly.yaml", put_options, 1, -1)
-FORM_IN_GROUP(cron, "cron", update, "FILE...", "Replace CronWorkflows.", "update nightly.yaml", put_options, 1, -1)
 FORM_IN_GROUP(cron, "cron", delete, "[NAME...]", "Delete CronWorkflows; what they started goes on and stays.", "delete nightly", delete_options, 0, -1)
 
 extern const struct command form_template_lint, form_cluster_template_lint;

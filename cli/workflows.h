@@ -39,6 +39,8 @@ int choice_each(struct client *c, const struct workflow_choice *ch, const char *
 
 /* {"name": .., "namespace": ..} and further members, as verbs are sent. */
 struct val verb_body(struct client *c, str name, struct val_map *more);
+/* --parameter-file: a map of names and values, appended as "name=value"; those given by -p come behind and win. */
+int read_parameter_file(struct client *c, const char *path, struct val_list *out, struct err *e) MUST_CHECK;
 /* A list of strings. */
 struct val texts_val(struct arena *a, const struct cli_texts *t);
 

@@ -178,18 +178,30 @@ engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, 
 	return 0;
 }
 
+static str
+backfill_name(str cron, const struct cron_backfill *b, struct arena *a)
+{
+	const long long slot = b->slot / NS_PER_SEC;
+	struct buf lower CLEANUP(free_buf) = { 0 };
+	if (!b->name.n)
+		return arena_fmt(a, "%.*s-%lld", STR_ARG(cron), slot);
+	for (size_t i = 0; i < b->name.n; i++) /* as Argo does: names have no capitals */
+		buf_addc(&lower, b->name.p[i] >= 'A' && b->name.p[i] <= 'Z' ? (char)(b->name.p[i] + 32) : b->name.p[i]);
+	return arena_fmt(a, "%.*s-backfill-%.*s-%lld", STR_ARG(cron), STR_ARG(buf_str(&lower)), slot);
+}
+
 int
-engine_cron_backfill(struct engine *g, str ns, str name, int64_t slot, struct arena *a, str *workflow,
+engine_cron_backfill(struct engine *g, str ns, str name, const struct cron_backfill *b, struct arena *a, str *workflow,
 	void (*created)(void *arg), void *arg, struct diags *d, struct err *e)
 {
 	struct cron_entry *x = find_readable(g, ns, name, e);
 	if (!x)
 		return -1;
-	if (slots_last(&x->slots, slot) != slot)
+	if (slots_last(&x->slots, b->slot) != b->slot)
 		return err_set(e, ERR_INVALID, "%.*s is no slot of CronWorkflow %.*s",
-			STR_ARG(time_rfc3339_nano(a, slot)), STR_ARG(name));
-	const struct submit_options o = { .ns = ns };
-	str made = arena_fmt(a, "%.*s-%lld", STR_ARG(name), (long long)(slot / NS_PER_SEC));
-	return engine_submit(g, workflow_from_cron(x->object, made, CRON_BACKFILL_LABEL, slot, a), &o, a, workflow,
+			STR_ARG(time_rfc3339_nano(a, b->slot)), STR_ARG(name));
+	const struct submit_options o = { .ns = ns, .parameters = b->parameters };
+	const str made = backfill_name(name, b, a);
+	return engine_submit(g, workflow_from_cron(x->object, made, CRON_BACKFILL_LABEL, b->slot, a), &o, a, workflow,
 		created, arg, d, e);
 }

@@ -162,12 +162,18 @@ const struct val *engine_cron_view(struct engine *g, const struct object *o, str
 int engine_cron_hold(struct engine *g, str ns, str name, bool on, void (*done)(void *arg), void *arg, struct err *e) MUST_CHECK;
 /* {timezone, slots: [RFC 3339, ...]}: those after `from` up to `to` (ns), at most `limit`. ERR_NOT_FOUND. */
 int engine_cron_slots(struct engine *g, str ns, str name, int64_t from, int64_t to, size_t limit, struct arena *a, struct val *out, struct err *e) MUST_CHECK;
+/* A slot whose workflow is started by hand. */
+struct cron_backfill {
+	int64_t slot; /* ns */
+	str name;     /* of the backfill: its workflows are called <cron>-backfill-<name>-<slot>; absent: as the clock would have */
+	struct kvs parameters;
+};
 /*
- * Starts the workflow of one slot (ns), whatever the clock says: it is named as if the clock had, is none of the CronWorkflow's own and counts
- * nothing there. As engine_submit; ERR_EXISTS: there is a workflow of that slot, ERR_INVALID: that is no slot.
+ * Starts the workflow of one slot, whatever the clock says: it is none of the CronWorkflow's own and counts nothing there. As
+ * engine_submit; ERR_EXISTS: there is a workflow of that name, ERR_INVALID: that is no slot.
  */
-int engine_cron_backfill(struct engine *g, str ns, str name, int64_t slot, struct arena *a, str *workflow, void (*created)(void *arg), void *arg,
-                         struct diags *d, struct err *e) MUST_CHECK;
+int engine_cron_backfill(struct engine *g, str ns, str name, const struct cron_backfill *b, struct arena *a, str *workflow, void (*created)(void *arg),
+	void *arg, struct diags *d, struct err *e) MUST_CHECK;
 /* The Workflow that a CronWorkflow makes for a slot (ns); an empty `name`: with a generateName. `label` is the one that names the CronWorkflow. In `a`. */
 const struct val *workflow_from_cron(const struct object *cron, str name, const char *label, int64_t slot, struct arena *a);
 

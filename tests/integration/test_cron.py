@@ -178,6 +178,87 @@ class Cron(TestCase):
         self.assertIn("0 9 * * * Asia/Tokyo", d.cli("explain", "schedule", "elsewhere").stdout)
         self.assertEqual(d.cli("cron", "suspend", "nothing", check=False).returncode, d.cli("get", "nothing", check=False).returncode)
 
+    def test_backfill_as_argo_has_it(self):
+        d = self.serve({"nightly.yaml": manifest("nightly", "30 2 * * *", "timezone: Europe/Berlin",
+                                                 'echo {{workflow.name}} {{workflow.parameters.day}} | tr " " , >> "DIRECTORY/journal"')
+                        .replace("    entrypoint: main", "    arguments: {parameters: [{name: day, value: none}]}\n    entrypoint: main")})
+        period = ["--start", "Sat, 24 Oct 2026 00:00:00 UTC", "--end", "Tue, 27 Oct 2026 00:00:00 UTC"]
+        done = d.cli("cron", "backfill", "nightly", *period, "--parallel", "--argname", "day", "--name", "Fixed", "--format", "2006-01-02T15:04Z07:00").stdout
+        self.assertIn("3 started, 0 failed, 0 were there", done)
+        days = ["2026-10-24T02:30+02:00", "2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"]
+        self.assertEqual(sorted(self.journal()), [f"nightly-backfill-fixed-{seconds(x)},{x}" for x in days])
+        call = ["cron", "backfill", "nightly", "--start", "24.10.2026", "--end", "27.10.2026", "--format", "02.01.2006", "--argname", "day",
+                "--maxworkflowcount", "2", "--parallel=false"]
+        self.assertIn("2 started, 0 failed, 0 were there; there are more", d.cli(*call).stdout)
+        self.assertIn("1 started, 0 failed, 2 were there\n", d.cli(*call).stdout)
+        self.assertEqual(self.journal()[3:], [f"nightly-{seconds(x)},{x[8:10]}.10.2026" for x in days])
+        self.assertIn("0 started, 0 failed, 3 were there", d.cli("cron", "backfill", "nightly", *period, "--name", "fixed").stdout)
+        d.cli("cron", "backfill", "nightly", "--start", "2026-10-24", "--end", "2026-10-25", "--name", "told")
+        self.assertIn("2026-10-24 02:30:00 +0200 CEST", d.cli("get", f"nightly-backfill-told-{seconds(days[0])}", "-o", "json").stdout)
+        for wrong, why in ((["--start", "soon", "--format", "2006-01-02"], "not as --format 2006-01-02"), (["--start", "2h", "--parallel", "0"], "--parallel"),
+                           (["--start", "2h", "--maxworkflowcount", "0"], "--maxworkflowcount"), (["--end", "2h"], "--from is needed")):
+            refused = d.cli("cron", "backfill", "nightly", *wrong, check=False)
+            self.assertEqual(refused.returncode, 2, wrong)
+            self.assertIn(why, refused.stderr)
+
+    def test_create_and_update_take_argos_flags(self):
+        d = self.serve({})
+        files = {"timed.yaml": manifest("timed", "30 2 * * *"), "bare.yaml": manifest("bare", "").replace('  schedules: [""]\n', ""),
+                 "parameters.yaml": "a: 1\nb: file\n"}
+        for name, text in files.items():
+            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as f:
+                f.write(text.replace("DIRECTORY", self.shared))
+            files[name] = os.path.join(self.directory, name)
+        made = d.cli("cron", "create", files["timed.yaml"], "--schedule", "0 1 * * *", "-p", "b=given", "-f", files["parameters.yaml"], "-l", "x=y,z=1",
+                     "--priority", "7", "--strict=false").stdout
+        self.assertRegex(made, r"(?m)^Name: +timed$[^$]*^Schedules: +0 1 \* \* \*$[^$]*^NextScheduledTime: +\S+T01:00:00Z")
+        self.assertRegex(made, r"(?m)^Workflow Parameters:\n  a: +1\n  b: +given$")
+        got = self.cron("timed")
+        self.assertEqual(got["metadata"]["labels"], {"x": "y", "z": "1"})
+        self.assertEqual((got["spec"]["schedules"], got["spec"]["workflowSpec"]["priority"]), (["0 1 * * *"], 7))
+        self.assertEqual(d.cli("cron", "create", files["bare.yaml"], "--schedule", "@daily", "-o", "name").stdout, "bare\n")
+        self.assertNotEqual(d.cli("cron", "create", files["bare.yaml"], "--name", "unscheduled", check=False).returncode, 0)
+        self.assertRegex(d.cli("cron", "create", files["timed.yaml"], "--generate-name", "made-", "-o", "name").stdout, r"^made-\w{5}\n$")
+        self.assertEqual(d.cli("cron", "create", files["timed.yaml"], check=False).returncode, 5, "it is there already")
+        new = json.loads(d.cli("cron", "update", files["timed.yaml"], "--entrypoint", "main", "-o", "json").stdout)
+        self.assertEqual((new["spec"]["schedules"], new["status"]["lastScheduledTime"]), (["30 2 * * *"], None))
+        self.assertNotIn("labels", new["metadata"])
+        self.assertEqual(d.cli("cron", "update", files["timed.yaml"], "--name", "nothing", check=False).returncode, 4)
+
+    def test_bodies_that_are_wrong(self):
+        d = self.serve({})
+        spec = {"schedules": ["@yearly"], "workflowSpec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}
+
+        def put(method, path, name, ns=None, **more):
+            meta = {"name": name, **({"namespace": ns} if ns else {})}
+            return d.api(method, path, {"cronWorkflow": {"metadata": meta, "spec": {**spec, **more}}})
+
+        other = API.replace("default", "other")
+        self.assertEqual(put("POST", API, "job")[0], 200)
+        self.assertEqual(put("POST", other, "job", schedules=["@daily"])[0], 200)
+        for method, path in (("POST", API), ("PUT", API + "/job")):  # another namespace than the path's is nobody's to change from there
+            status, answer = put(method, path, "job", "other", schedules=["@hourly"])
+            self.assertEqual(status, 400)
+            self.assertIn("is not the namespace in the path", answer["message"])
+        self.assertEqual(d.api("GET", other + "/job")[1]["spec"]["schedules"], ["@daily"])
+        self.assertEqual(put("PUT", API + "/job", "another")[0], 400)
+        self.assertEqual(put("POST", API + "/lint", "job", "other")[0], 200)
+        for verb in ("suspend", "resume"):
+            self.assertEqual(d.api("PUT", f"{API}/job/{verb}", "garbage")[0], 400)
+            self.assertEqual(d.api("PUT", f"{API}/job/{verb}", [])[0], 400)
+            self.assertEqual(d.api("PUT", f"{API.replace('default', 'nowhere')}/job/{verb}", {})[0], 404)
+        self.assertNotIn("suspend", d.api("GET", API + "/job")[1]["spec"])
+        for more in ({"schedules": []}, {"schedules": "@daily"}, {"schedules": ["* * * * * *"]}, {"schedules": ["@every x"]}, {"schedule": "@daily"},
+                     {"timezone": "Mars/North"}, {"concurrencyPolicy": "Sometimes"}, {"startingDeadlineSeconds": -1}, {"workflowSpec": None},
+                     {"stopStrategy": {"expression": "1 +"}}):
+            self.assertEqual(put("POST", API, "bad", **more)[0], 400, more)
+        self.assertEqual(d.api("GET", API + "/bad")[0], 404)
+        backfill = "/tidegate/v1/cron-workflows/default/job/backfill"
+        for body in ({}, {"scheduledTime": 5}, {"scheduledTime": "soon"}, {"scheduledTime": "2026-01-01T00:00:00Z", "parameters": ["x"]},
+                     {"scheduledTime": "2026-01-01T00:00:00Z", "name": "../x"}, {"scheduledTime": "2026-01-01T00:00:00Z", "name": "x" * 60},
+                     {"scheduledTime": "2026-01-02T00:00:00Z"}):
+            self.assertEqual(d.api("POST", backfill, body)[0], 400, body)
+
 
 if __name__ == "__main__":
     unittest.main()

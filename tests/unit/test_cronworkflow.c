@@ -729,31 +729,66 @@ retried_workflows_are_active_again(void **state)
 
 /* ---- backfill --------------------------------------------------------------------------------------------------- */
 
+static int
+start_slot(struct world *w, const char *slot, const char *name, struct err *e)
+{
+	struct kv told = { S("day"), str_slice(str_c(slot), 0, 10) };
+	const struct cron_backfill b = { .slot = at(slot), .name = str_c(name), .parameters = { &told, 1 } };
+	struct diags d;
+	str made;
+	diags_init(&d);
+	int rc = engine_cron_backfill(w->engine, S("default"), S("job"), &b, w->arena, &made, NULL, NULL, &d, e);
+	diags_free(&d);
+	return rc;
+}
+
 static void
 backfill_starts_slots_of_the_past(void **state)
 {
 	struct world *w = *state;
 	struct val v;
 	struct err e;
-	str name;
-	struct diags d;
 	put(w, "job", "  schedules: ['*/30 * * * *']\n  concurrencyPolicy: Forbid\n  successfulJobsHistoryLimit: 0\n");
 	assert_int_equal(engine_cron_slots(w->engine, S("default"), S("job"), at("2026-07-14T23:59:59Z"), at("2026-07-15T01:00:00Z"), 10, w->arena, &v, &e), 0);
 	assert_string_equal(json_write(w->arena, &v).p,
 		"{\"timezone\":\"UTC\",\"slots\":[\"2026-07-15T00:00:00Z\",\"2026-07-15T00:30:00Z\",\"2026-07-15T01:00:00Z\"],"
 		"\"local\":[\"2026-07-15 00:00:00 +0000 UTC\",\"2026-07-15 00:30:00 +0000 UTC\",\"2026-07-15 01:00:00 +0000 UTC\"]}");
-	diags_init(&d);
-	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), 0);
-	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:30:00Z"), w->arena, &name, NULL, NULL, &d, &e), -1);
+	assert_int_equal(start_slot(w, "2026-07-15T00:30:00Z", "", &e), 0);
+	assert_int_equal(start_slot(w, "2026-07-15T00:30:00Z", "", &e), -1);
 	assert_int_equal(e.code, ERR_EXISTS);
-	assert_int_equal(engine_cron_backfill(w->engine, S("default"), S("job"), at("2026-07-15T00:31:00Z"), w->arena, &name, NULL, NULL, &d, &e), -1);
+	assert_int_equal(start_slot(w, "2026-07-15T00:31:00Z", "", &e), -1);
 	assert_string_equal(e.msg, "2026-07-15T00:31:00Z is no slot of CronWorkflow job");
-	diags_free(&d);
 	expect(w, "00:30 Running");
 	to(w, "2026-07-15T10:30:00Z"); /* it is none of its own */
 	finish(w, "job", "2026-07-15T00:30:00Z", VERB_RESUME);
 	expect(w, "00:30 Succeeded, 10:30 Running");
 	expect_at(w, "job", "status.succeeded", "0");
+}
+
+/* A backfill that has a name has workflows of its own: what others have started does not count, what it has started does. */
+static void
+a_named_backfill_goes_over_the_slots_anew(void **state)
+{
+	struct world *w = *state;
+	struct err e;
+	put(w, "job", EVERY_MINUTE
+		"  workflowSpec: {entrypoint: main, arguments: {parameters: [{name: day, value: none}]},"
+		" templates: [{name: main, inputs: {parameters: [{name: d, value: '{{workflow.parameters.day}}'}]}, suspend: {}}]}\n");
+	to(w, "2026-07-15T10:01:00Z");
+	assert_int_equal(start_slot(w, "2026-07-15T10:01:00Z", "", &e), -1);
+	assert_int_equal(e.code, ERR_EXISTS);
+	assert_int_equal(start_slot(w, "2026-07-15T10:01:00Z", "Fixed", &e), 0);
+	assert_int_equal(start_slot(w, "2026-07-15T10:01:00Z", "fixed", &e), -1);
+	assert_int_equal(e.code, ERR_EXISTS);
+	expect(w, "10:01 Running, 10:01 Running");
+	const struct val *made = workflow(w, "job-backfill-fixed", "2026-07-15T10:01:00Z");
+	assert_true(str_eq(val_get_str(val_path(made, "metadata.labels"), CRON_BACKFILL_LABEL), S("job")));
+	assert_true(str_eq(val_get_str(val_path(made, "metadata.annotations"), CRON_SCHEDULED), S("2026-07-15T10:01:00Z")));
+	const struct val *inputs = val_path(&val_path(made, "status.nodes")->members[0].value, "inputs.parameters");
+	assert_true(str_eq(val_get_str(val_at(inputs, 0), "value"), S("2026-07-15")));
+	assert_int_equal(val_path(view(w, "job"), "status.active")->n, 1);
+	assert_int_equal(start_slot(w, "2026-07-15T10:01:00Z", "no_name", &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
 }
 
 /* ---- cost ------------------------------------------------------------------------------------------------------- */
@@ -798,7 +833,8 @@ main(void)
 		TEST(a_workflow_in_the_queue_counts), TEST(suspend_starts_nothing_and_misses_nothing),
 		TEST(a_verb_holds_until_the_manifest_says_otherwise), TEST(history_limits_keep_the_newest), TEST(stopStrategy_stops_for_good),
 		TEST(when_is_asked_at_each_slot), TEST(a_specification_that_cannot_run_is_a_condition), TEST(deleted_while_its_workflows_run),
-		TEST(retried_workflows_are_active_again), TEST(backfill_starts_slots_of_the_past), TEST(a_slot_costs_the_same_beside_thousands),
+		TEST(retried_workflows_are_active_again), TEST(backfill_starts_slots_of_the_past), TEST(a_named_backfill_goes_over_the_slots_anew),
+		TEST(a_slot_costs_the_same_beside_thousands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
