@@ -150,14 +150,14 @@ new-source: all
 	$(Q)$(CC) -I$(NEW_SOURCE) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $(NEW_SOURCE)/tidegate $(NEW_SOURCE)/udp.c sources/eventsource.c $(B)/cli/main.o $(B)/lib.a $(LIBS)
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(CURDIR)/$(B)/tidegate-artifact $(NEW_SOURCE)/
 # make integration: what needs more time, and the counterparts that are not Debian packages
-integration: all build/npm/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
+integration: all build/npm/.installed build/hera/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
              build/hdfs/.installed build/minio/.installed build/nsq/.installed build/gcs/.installed $(B)/unit/test_cron_zones
 	$(Q)TIDEGATE_FULL=1 sh tests/tools/run-unit.sh $(B)/unit/test_cron_zones
 	$(Q)TIDEGATE=$(CURDIR)/$(B)/tidegate TIDEGATE_FULL=1 python3 tests/tools/run-integration.py $(if $(V),-v)
 # pinned by hash in the lock file; goes into build/, never into the tree
 build/npm/.installed build/azurite/.installed: build/%/.installed: tests/integration/%/package.json tests/integration/%/package-lock.json
 	$(call say,NPM,$@) mkdir -p $(@D); cp $^ $(@D); npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@
-build/moto/.installed build/signers/.installed: build/%/.installed: tests/integration/%/requirements.txt
+build/moto/.installed build/signers/.installed build/hera/.installed: build/%/.installed: tests/integration/%/requirements.txt
 	$(call say,PIP,$@) mkdir -p $(@D); python3 -m venv --clear $(@D)/env && $(@D)/env/bin/pip install -q --disable-pip-version-check --require-hashes --no-deps -r $< && touch $@
 build/pubsub/.installed: $(wildcard tests/integration/pubsub/*)
 	$(call say,GO,$@) mkdir -p $(@D); cd tests/integration/pubsub && go build -mod=readonly -o $(CURDIR)/$(@D)/pstest . && touch $(CURDIR)/$@

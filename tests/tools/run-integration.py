@@ -8,6 +8,7 @@ import argparse
 import multiprocessing
 import os
 import queue
+import re
 import sys
 import tempfile
 import time
@@ -124,6 +125,12 @@ def next_result(results, workers):
                 sys.exit("FAILED: a worker died")
 
 
+def reason(traceback):
+    """Its last line that names an exception; what comes behind is the rest of the message."""
+    lines = re.findall(r"^[\w.]*(?:Error|Exception|Interrupt|Expired): .*", traceback, re.M)
+    return (lines or [traceback.strip()])[-1][:300]
+
+
 def report(ran, skipped, wrong, slow, took):
     print()
     for what, test, why, text in wrong:
@@ -131,7 +138,7 @@ def report(ran, skipped, wrong, slow, took):
     print("-" * 70, "slowest: " + ", ".join(f"{name.rsplit('.', 1)[1]} {t:.0f} s" for t, name in sorted(slow, reverse=True)[:8]), sep="\n")
     print(f"Ran {ran} tests in {took:.0f} s")
     for what, test, why, _ in wrong:  # once more, short: the end is what a log is sure to keep
-        print(f"{what}: {test}: {(why.strip().splitlines() or [''])[-1][:300]}")
+        print(f"{what}: {test}: {reason(why)}")
     print(f"FAILED ({len(wrong)} of them, skipped={skipped})" if wrong else f"OK (skipped={skipped})")
 
 
