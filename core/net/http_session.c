@@ -5,6 +5,10 @@
  */
 #include "core/net/http_session.h"
 
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
 #define SILENCE_S 60L
 #define ASK_FIRST ((uint64_t)1 << 20) /* of larger bodies, whether they are wanted: a refusal would be lost with the connection it ends */
 
@@ -140,9 +144,35 @@ limit_silence(struct call *c, const struct http_call *call)
 
 /* ---- one request --------------------------------------------------------------------------------------------------- */
 
+static bool
+has_closed(int fd)
+{
+	struct pollfd p = { fd, POLLRDHUP, 0 };
+	char byte;
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP) && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * The peer has closed its side, and what it sent before is read: there will be no answer. libcurl sends on, and where that is not read either it would wait
+ * until there was silence for too long. The sockets are those it waits for, which are one call's.
+ */
+static bool
+is_left(struct http_session *s)
+{
+	fd_set reads, writes, errors;
+	int most = -1;
+	FD_ZERO(&reads);
+	FD_ZERO(&writes);
+	FD_ZERO(&errors);
+	bool left = false, known = s->h.curl.multi_fdset(s->h.multi, &reads, &writes, &errors, &most) == CURLM_OK;
+	for (int fd = 0; known && !left && fd <= most; fd++)
+		left = FD_ISSET(fd, &writes) && has_closed(fd);
+	return left;
+}
+
 /* The call is freed by its end, which tells `w`. */
 static void
-perform(struct http_session *s, struct call *c)
+perform(struct http_session *s, struct call *c, bool uploads)
 {
 	struct curl *curl = &s->h.curl;
 	CURLMsg *m = NULL;
@@ -150,6 +180,11 @@ perform(struct http_session *s, struct call *c)
 	CURLMcode rc = curl->multi_add_handle(s->h.multi, c->easy);
 	while (rc == CURLM_OK && running) {
 		rc = curl->multi_perform(s->h.multi, &running);
+		if (rc == CURLM_OK && running && uploads && is_left(s)) {
+			err_set(&c->err, ERR_UNAVAILABLE, "%.*s: the server closed the connection before all was sent", STR_ARG(c->what));
+			transfer_finish(c, NULL);
+			return;
+		}
 		if (rc == CURLM_OK && running)
 			rc = curl->multi_poll(s->h.multi, NULL, 0, 1000, NULL);
 	}
@@ -182,7 +217,7 @@ http_session_send(struct http_session *s, const struct http_call *call, struct h
 	if (rc < 0)
 		transfer_finish(c, NULL);
 	else
-		perform(s, c);
+		perform(s, c, up);
 	if (up && up->broken) {
 		errno = up->broken;
 		return err_errno(e, "read the file that is sent");

@@ -12,7 +12,7 @@
 #define CURL_FUNCTIONS(X)                                                                                                  \
 	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_pause) X(easy_perform) X(easy_strerror)         \
 	X(slist_append) X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_socket_action) \
-	X(multi_info_read) X(multi_assign) X(multi_cleanup) X(multi_perform) X(multi_poll)
+	X(multi_info_read) X(multi_assign) X(multi_cleanup) X(multi_perform) X(multi_poll) X(multi_fdset)
 
 struct curl {
 #define X(name) __typeof__(&curl_##name) name;

@@ -17,6 +17,7 @@
 #define BYTES 300000u
 #define HALF (BYTES / 2)
 #define TURNS_MAX 12
+#define HALF_LEAVES 2
 
 /* What the peer does with a connection: reads a request, sends the head, so much of a body, and closes. */
 struct turn {
@@ -25,7 +26,7 @@ struct turn {
 	unsigned sends;       /* bytes of it */
 	unsigned announces;   /* Content-Length; 0: none is told */
 	char version;         /* which file: another has other bytes */
-	bool leaves;          /* does not read the request's body, or without a status the beginning only */
+	int leaves;           /* 1: does not read the request's body, or without a status the beginning only. HALF_LEAVES: closes its own side, and reads no more */
 };
 
 struct heard {
@@ -41,6 +42,7 @@ struct peer {
 	struct turn turns[TURNS_MAX];
 	size_t turns_n, done;
 	struct heard heard[TURNS_MAX];
+	int half_left;        /* -1: none */
 };
 
 static char
@@ -107,7 +109,10 @@ play(void *arg)
 		hear(fd, &p->turns[i], &p->heard[i]);
 		__atomic_store_n(&p->done, i + 1, __ATOMIC_RELEASE);
 		answer(fd, &p->turns[i]);
-		close(fd);
+		if (p->turns[i].leaves == HALF_LEAVES)
+			p->half_left = shutdown(fd, SHUT_WR) == 0 ? fd : -1;
+		else
+			close(fd);
 	}
 	shutdown(p->fd, SHUT_RDWR); /* whoever comes now is refused */
 	return NULL;
@@ -121,6 +126,7 @@ start(struct peer *p, const struct turn *turns, size_t n)
 	memset(p, 0, sizeof *p);
 	memcpy(p->turns, turns, n * sizeof *turns);
 	p->turns_n = n;
+	p->half_left = -1;
 	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(p->fd, (struct sockaddr *)&a, sizeof a), 0);
 	assert_int_equal(listen(p->fd, 8), 0);
@@ -136,6 +142,7 @@ stop(struct peer *p)
 	shutdown(p->fd, SHUT_RDWR);
 	pthread_join(p->thread, NULL);
 	close(p->fd);
+	close_fd(&p->half_left);
 	return p->done;
 }
 
@@ -148,6 +155,7 @@ struct ours {
 	const char *method;
 	uint64_t moved;
 	unsigned tries, redirects;
+	int64_t silence_ms;
 	bool if_match, offsets;
 	bool (*passing)(void *arg, const struct http_answer *ans);
 	uint64_t have;    /* HALF: another process began */
@@ -168,7 +176,8 @@ request(void *arg, uint64_t from, str etag, struct arena *a, struct http_call *c
 		h[n++] = (struct http_header){ S("Range"), arena_fmt(a, "bytes=%llu-", (unsigned long long)from) };
 	if (from && etag.p)
 		h[n++] = (struct http_header){ o->if_match ? S("If-Match") : S("If-Range"), etag };
-	*call = (struct http_call){ .method = str_c(o->method), .headers = h, .headers_n = n, .max_redirects = o->redirects };
+	*call = (struct http_call){ .method = str_c(o->method), .headers = h, .headers_n = n, .max_redirects = o->redirects,
+		.timeout_ms = o->silence_ms };
 	call->url = arena_fmt(a, "http://127.0.0.1:%u/file", o->peer.port);
 	return 0;
 }
@@ -591,6 +600,22 @@ an_upload_that_breaks_off_is_tried_again(void **state)
 	assert_true(o->peer.heard[1].sum == sum);
 }
 
+/* What we send on fills its buffers, and then there is silence. No answer can come: it is not waited for. */
+static void
+an_upload_to_who_has_closed_its_side_is_over(void **state)
+{
+	struct ours *o = *state;
+	const struct turn turns[] = { { NULL, NULL, 0, 0, 0, 0, HALF_LEAVES } };
+	const off_t n = (off_t)64 << 20;
+	assert_int_equal(ftruncate(o->fd, n), 0);
+	o->tries = 1;
+	o->silence_ms = 5000;
+	assert_int_equal(upload(o, turns, ARRAY_LEN(turns), 0, (uint64_t)n), -1);
+	assert_int_equal(o->err.code, ERR_UNAVAILABLE);
+	assert_non_null(strstr(o->err.msg, "closed the connection"));
+	assert_int_equal(stop(&o->peer), 1);
+}
+
 /* A server that refuses a large body closes on it: the refusal must not be lost with the connection. */
 static void
 a_refusal_is_heard_before_the_body_is_sent(void **state)
@@ -663,6 +688,7 @@ main(void)
 		WITH(redirects_lead_to_the_file),
 		WITH(an_upload_is_sent_whole_each_time),
 		WITH(an_upload_that_breaks_off_is_tried_again),
+		WITH(an_upload_to_who_has_closed_its_side_is_over),
 		WITH(a_refusal_is_heard_before_the_body_is_sent),
 		WITH(a_file_that_became_shorter_is_an_error),
 		WITH(a_request_is_tried_again_as_often_as_told),
