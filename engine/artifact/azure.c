@@ -7,21 +7,12 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/net/azure_identity.h"
-#include "core/net/azure_storage.h"
 #include "core/net/sigv4.h"
-#include "core/random.h"
-#include "core/xml.h"
-#include "engine/artifact/cloud.h"
+#include "engine/artifact/azure.h"
 
 #include <unistd.h>
 
 #define AT_ONCE ((uint64_t)32 << 20) /* a larger file goes in blocks */
-#define BLOCKS_MAX 50000u
-
-struct azure {
-	struct cloud cloud; /* first */
-	struct azure_account account;
-};
 
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
 
@@ -142,52 +133,13 @@ put_whole(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, str
 }
 
 static int
-put_block(struct cloud *c, str key, str id, int fd, uint64_t offset, uint64_t bytes, struct err *e)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct http_answer ans;
-	const struct http_header query[] = { { S("blockid"), id }, { S("comp"), S("block") } };
-	return cloud_put(c, &(struct cloud_request){ .key = key, .query = query, .query_n = ARRAY_LEN(query), .bytes = bytes }, fd, offset, a, &ans, e);
-}
-
-/* The blocks become the blob. Those that never do are gone after a week. */
-static int
-put_list(struct cloud *c, str key, str blocks, int fd, uint64_t bytes, struct arena *a, struct err *e)
-{
-	struct http_answer ans;
-	const struct http_header query[] = { { S("comp"), S("blocklist") } };
-	struct http_header headers[] = { { S("Content-Type"), S("application/xml") }, { S("x-ms-blob-content-type"), CLOUD_BINARY },
-		{ S("x-ms-blob-content-md5"), STR_NONE } };
-	struct cloud_request r = { .method = "PUT", .key = key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers, .headers_n = ARRAY_LEN(headers) };
-	r.body = arena_fmt(a, "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>%.*s</BlockList>", STR_ARG(blocks));
-	return cloud_md5(fd, 0, bytes, a, &headers[2].value, e) < 0 ? -1 : cloud_ask(c, &r, a, &ans, e);
-}
-
-/* Names of blocks are of one length within a blob, and of nobody else who sends the same blob now. */
-static int
-put_blocks(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
-{
-	struct buf list CLEANUP(free_buf) = { 0 };
-	uint64_t size = cloud_part_size(bytes, BLOCKS_MAX);
-	str ours = random_suffix(a, 12);
-	unsigned i = 0;
-	for (uint64_t at = 0; at < bytes; at += size, i++) {
-		str id = base64_encode(a, arena_fmt(a, "%.*s-%06u", STR_ARG(ours), i));
-		if (put_block(c, key, id, fd, at, bytes - at < size ? bytes - at : size, e) < 0)
-			return -1;
-		buf_addf(&list, "<Latest>%.*s</Latest>", STR_ARG(id));
-	}
-	return put_list(c, key, buf_str(&list), fd, bytes, a, e);
-}
-
-static int
 put(void *state, str key, int fd, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	uint64_t bytes;
 	if (cloud_file_size(fd, &bytes, e) < 0)
 		return -1;
-	return bytes <= AT_ONCE ? put_whole(state, key, fd, bytes, a, e) : put_blocks(state, key, fd, bytes, a, e);
+	return bytes <= AT_ONCE ? put_whole(state, key, fd, bytes, a, e) : azure_put_blocks(state, key, fd, bytes, e);
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------------------- */
@@ -208,5 +160,5 @@ remove_object(void *state, str key, struct err *e)
 	return rc < 0 && str_find(str_c(e->msg), S("DirectoryIsNotEmpty"), 0) != SIZE_MAX ? 0 : rc;
 }
 
-const struct artifact_driver artifact_azure = { .name = "azure", .key = "blob", .open = open_azure, .close = cloud_close, .get = get, .put = put, .list = list,
-	.remove = remove_object };
+const struct artifact_driver artifact_azure = { .name = "azure", .key = "blob", .open = open_azure, .close = cloud_close, .get = get, .put = put, .abandon = azure_abandon,
+	.list = list, .remove = remove_object };

@@ -114,9 +114,10 @@ cloud_put(struct cloud *c, const struct cloud_request *r, int fd, uint64_t offse
 	for (size_t i = 0; i < r->headers_n; i++)
 		headers[i] = r->headers[i];
 	headers[put.headers_n++] = (struct http_header){ S("Content-Type"), CLOUD_BINARY };
-	headers[put.headers_n].name = S("Content-MD5");
-	if (cloud_md5(fd, offset, r->bytes, a, &headers[put.headers_n++].value, e) < 0)
+	headers[put.headers_n] = (struct http_header){ S("Content-MD5"), r->md5 };
+	if (!r->md5.n && cloud_md5(fd, offset, r->bytes, a, &headers[put.headers_n].value, e) < 0)
 		return -1;
+	put.headers_n++;
 	put.method = "PUT";
 	put.headers = headers;
 	return cloud_send(c, &put, fd, offset, a, out, e);

@@ -20,6 +20,7 @@ struct cloud_request {
 	size_t headers_n;
 	str body;
 	uint64_t bytes;                  /* of the part of a file that is sent instead */
+	str md5;                         /* of that part, for cloud_put; absent: it is computed */
 	int fine;                        /* a status beside 2xx that is no refusal */
 };
 

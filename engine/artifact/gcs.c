@@ -6,7 +6,6 @@
  * What is sent has its CRC-32C with it, which the service checks before there is an object.
  */
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base64.h"
@@ -14,14 +13,12 @@
 #include "core/files.h"
 #include "core/net/gcp.h"
 #include "core/net/sigv4.h"
-#include "engine/artifact/cloud.h"
+#include "engine/artifact/gcs.h"
 
 #define AT_ONCE ((uint64_t)1 << 20)  /* a larger file goes in chunks */
-#define CHUNK ((uint64_t)16 << 20)   /* a multiple of 256 KiB */
 #define BOUNDARY "tidegate-3f8a1c5be7d2" /* of two parts; with it a part has no chance to hold a line like it */
 #define SCOPE S("https://www.googleapis.com/auth/devstorage.read_write")
-#define BINARY "application/octet-stream"
-enum { KEY_MAX = 64 << 10, GOES_ON = 308, STUCK_MAX = 6 };
+enum { KEY_MAX = 64 << 10 };
 
 struct gcs {
 	struct cloud cloud; /* first */
@@ -182,27 +179,20 @@ get(void *state, str key, int fd, struct err *e)
 
 /* ---- putting ------------------------------------------------------------------------------------------------------- */
 
-struct upload {
-	struct cloud *c;
-	str key, crc, url; /* url: of the session */
-	int fd;
-	uint64_t bytes, at;
-};
-
-static str
-description(const struct upload *u, struct arena *a)
+str
+gcs_description(const struct gcs_upload *u, struct arena *a)
 {
 	struct val_map m = { 0 };
 	val_map_add(&m, S("name"), val_str(u->key));
 	val_map_add(&m, S("crc32c"), val_str(u->crc));
-	val_map_add(&m, S("contentType"), val_cstr(BINARY));
+	val_map_add(&m, S("contentType"), val_cstr(GCS_BINARY));
 	struct val v = val_map_end(&m, a);
 	return json_write(a, &v);
 }
 
 /* What the service says it has. */
-static int
-check_made(const struct upload *u, const struct http_answer *ans, struct arena *a, struct err *e)
+int
+gcs_check_made(const struct gcs_upload *u, const struct http_answer *ans, struct arena *a, struct err *e)
 {
 	struct val v;
 	if (json_read(a, ans->body, &v, e) < 0)
@@ -212,15 +202,15 @@ check_made(const struct upload *u, const struct http_answer *ans, struct arena *
 
 /* Description and file in one body. */
 static int
-put_whole(struct upload *u, struct arena *a, struct err *e)
+put_whole(struct gcs_upload *u, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
 	struct buf b CLEANUP(free_buf) = { 0 };
 	const struct http_header query[] = { { S("uploadType"), S("multipart") }, { S("name"), u->key } };
 	const struct http_header headers[] = { { S("Content-Type"), S("multipart/related; boundary=" BOUNDARY) } };
 	struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers, .headers_n = 1 };
-	buf_addf(&b, "--" BOUNDARY "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%.*s\r\n--" BOUNDARY "\r\nContent-Type: " BINARY "\r\n\r\n",
-	         STR_ARG(description(u, a)));
+	buf_addf(&b, "--" BOUNDARY "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%.*s\r\n--" BOUNDARY "\r\nContent-Type: " GCS_BINARY "\r\n\r\n",
+	         STR_ARG(gcs_description(u, a)));
 	ssize_t n = u->bytes ? pread(u->fd, buf_room(&b, (size_t)u->bytes), (size_t)u->bytes, 0) : 0;
 	if (n < 0 || (uint64_t)n != u->bytes)
 		return n < 0 ? err_errno(e, "read the file that is sent") : err_set(e, ERR_IO, "the file that is sent has become shorter");
@@ -231,102 +221,17 @@ put_whole(struct upload *u, struct arena *a, struct err *e)
 		return -1;
 	if (u->c->site->moved)
 		u->c->site->moved(u->c->site->arg, u->bytes);
-	return check_made(u, &ans, a, e);
-}
-
-static int
-begin(struct upload *u, struct arena *a, struct err *e)
-{
-	struct http_answer ans;
-	const struct http_header query[] = { { S("uploadType"), S("resumable") }, { S("name"), u->key } };
-	const struct http_header headers[] = { { S("Content-Type"), S("application/json; charset=UTF-8") }, { S("X-Upload-Content-Type"), S(BINARY) },
-		{ S("X-Upload-Content-Length"), arena_fmt(a, "%llu", (unsigned long long)u->bytes) } };
-	const struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = ARRAY_LEN(query), .headers = headers,
-		.headers_n = ARRAY_LEN(headers), .body = description(u, a) };
-	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
-		return -1;
-	u->url = http_answer_header(&ans, "Location");
-	return u->url.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no Location", STR_ARG(cloud_place(u->c, u->key, a)));
-}
-
-/* 1: it may be tried again. */
-static int
-send_chunk(const struct upload *u, struct arena *a, struct http_answer *ans, struct err *e)
-{
-	uint64_t n = u->bytes - u->at < CHUNK ? u->bytes - u->at : CHUNK;
-	const struct http_header headers[] = { { S("Content-Type"), S(BINARY) }, { S("Content-Range"), arena_fmt(a, "bytes %llu-%llu/%llu",
-		(unsigned long long)u->at, (unsigned long long)(u->at + n - 1), (unsigned long long)u->bytes) } };
-	const struct cloud_request r = { .method = "PUT", .key = u->key, .url = u->url, .headers = headers, .headers_n = ARRAY_LEN(headers), .bytes = n,
-		.fine = GOES_ON };
-	return cloud_send_once(u->c, &r, u->fd, u->at, a, ans, e);
-}
-
-static int
-ask_state(const struct upload *u, struct arena *a, struct http_answer *ans, struct err *e)
-{
-	const struct http_header headers[] = { { S("Content-Range"), arena_fmt(a, "bytes */%llu", (unsigned long long)u->bytes) } };
-	const struct cloud_request r = { .method = "PUT", .key = u->key, .url = u->url, .headers = headers, .headers_n = 1, .fine = GOES_ON };
-	int rc = cloud_send(u->c, &r, u->fd, 0, a, ans, e);
-	if (rc < 0 && (e->code == ERR_NOT_FOUND || e->code == ERR_INVALID))
-		e->code = ERR_UNAVAILABLE; /* the session is gone: all of it again */
-	return rc;
-}
-
-/* "bytes=0-N": so much it has. */
-static int
-go_on(struct upload *u, const struct http_answer *ans, struct arena *a, struct err *e)
-{
-	str range = http_answer_header(ans, "Range");
-	int64_t last = -1;
-	if (range.n && (!str_starts(range, S("bytes=0-")) || !str_to_i64(str_slice(range, 8, range.n), &last) || last < -1 || (uint64_t)(last + 1) > u->bytes))
-		return err_set(e, ERR_UNAVAILABLE, "%.*s: the server says that it has \"%.*s\" of %llu bytes", STR_ARG(cloud_place(u->c, u->key, a)),
-		               STR_ARG(str_slice(range, 0, 60)), (unsigned long long)u->bytes);
-	u->at = (uint64_t)(last + 1);
-	return 0;
-}
-
-/* After a chunk that did not arrive the server is asked how much it has. 1: all of it. */
-static int
-step(struct upload *u, unsigned *stuck, struct err *e)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct http_answer ans;
-	uint64_t before = u->at;
-	int rc = u->at < u->bytes ? send_chunk(u, a, &ans, e) : ask_state(u, a, &ans, e);
-	if (rc == 1) {
-		if (*stuck == STUCK_MAX)
-			return -1;
-		nanosleep(&(struct timespec){ .tv_nsec = (long)(NS_PER_SEC / 5) }, NULL);
-		rc = ask_state(u, a, &ans, e);
-	}
-	if (rc < 0)
-		return -1;
-	if (ans.status != GOES_ON)
-		return check_made(u, &ans, a, e) < 0 ? -1 : 1;
-	if (go_on(u, &ans, a, e) < 0)
-		return -1;
-	*stuck = u->at > before ? 0 : *stuck + 1;
-	return *stuck > STUCK_MAX ? err_set(e, ERR_UNAVAILABLE, "%.*s: the server takes no more of it", STR_ARG(cloud_place(u->c, u->key, a))) : 0;
-}
-
-static int
-put_chunks(struct upload *u, struct arena *a, struct err *e)
-{
-	unsigned stuck = 0;
-	int rc = begin(u, a, e);
-	while (rc == 0)
-		rc = step(u, &stuck, e);
-	return rc < 0 ? -1 : 0;
+	return gcs_check_made(u, &ans, a, e);
 }
 
 static int
 put(void *state, str key, int fd, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct upload u = { .c = state, .key = key, .fd = fd };
+	struct gcs_upload u = { .c = state, .key = key, .fd = fd };
 	if (cloud_file_size(fd, &u.bytes, e) < 0 || crc_text(fd, 0, u.bytes, a, &u.crc, e) < 0)
 		return -1;
-	return u.bytes <= AT_ONCE ? put_whole(&u, a, e) : put_chunks(&u, a, e);
+	return u.bytes <= AT_ONCE ? put_whole(&u, a, e) : gcs_put_chunks(&u, e);
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------------------- */
@@ -339,5 +244,5 @@ list(void *state, str prefix, bool (*each)(void *arg, str key, uint64_t bytes), 
 	return cloud_list(state, &listing, prefix, each, arg, e);
 }
 
-const struct artifact_driver artifact_gcs = { .name = "gcs", .key = "key", .open = open_gcs, .close = cloud_close, .get = get, .put = put, .list = list,
-	.remove = cloud_remove };
+const struct artifact_driver artifact_gcs = { .name = "gcs", .key = "key", .open = open_gcs, .close = cloud_close, .get = get, .put = put, .abandon = gcs_abandon,
+	.list = list, .remove = cloud_remove };

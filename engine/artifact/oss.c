@@ -8,12 +8,10 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/net/oss.h"
-#include "core/net/s3_list.h"
 #include "core/xml.h"
-#include "engine/artifact/cloud.h"
+#include "engine/artifact/oss.h"
 
 #define AT_ONCE ((uint64_t)32 << 20) /* a larger file goes in parts */
-#define PARTS_MAX 10000u
 
 struct oss {
 	struct cloud cloud; /* first */
@@ -152,8 +150,8 @@ open_oss(const struct val *place, const struct artifact_site *site, void **state
 
 /* ---- objects ------------------------------------------------------------------------------------------------------- */
 
-static int
-compare_crc(struct cloud *c, str key, int fd, uint64_t offset, uint64_t bytes, const struct http_answer *ans, struct arena *a, struct err *e)
+int
+oss_compare_crc(struct cloud *c, str key, int fd, uint64_t offset, uint64_t bytes, const struct http_answer *ans, struct arena *a, struct err *e)
 {
 	str kept = http_answer_header(ans, "x-oss-hash-crc64ecma");
 	uint64_t crc;
@@ -177,7 +175,7 @@ get(void *state, str key, int fd, struct err *e)
 	int64_t start = cloud_file_start(fd);
 	if (cloud_receive(c, &(struct cloud_request){ .method = "GET", .key = key }, fd, a, &ans, e) < 0)
 		return -1;
-	return start < 0 ? 0 : compare_crc(c, key, fd, (uint64_t)start, (uint64_t)(lseek(fd, 0, SEEK_CUR) - start), &ans, a, e);
+	return start < 0 ? 0 : oss_compare_crc(c, key, fd, (uint64_t)start, (uint64_t)(lseek(fd, 0, SEEK_CUR) - start), &ans, a, e);
 }
 
 static int
@@ -195,82 +193,6 @@ put_whole(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, str
 {
 	struct http_answer ans;
 	return cloud_put(c, &(struct cloud_request){ .key = key, .bytes = bytes }, fd, 0, a, &ans, e);
-}
-
-struct upload {
-	struct cloud *c;
-	str key, id;
-	int fd;
-	uint64_t bytes, part;
-	struct buf done; /* the list of parts, XML */
-};
-
-static int
-begin(struct upload *u, struct arena *a, struct err *e)
-{
-	struct http_answer ans;
-	const struct http_header query[] = { { S("uploads"), STR_NONE } }, headers[] = { { S("Content-Type"), CLOUD_BINARY } };
-	if (cloud_ask(u->c, &(struct cloud_request){ .method = "POST", .key = u->key, .query = query, .query_n = 1, .headers = headers, .headers_n = 1 }, a, &ans,
-	              e) < 0)
-		return -1;
-	u->id = xml_find(ans.body, "UploadId", a);
-	return u->id.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no UploadId", STR_ARG(cloud_place(u->c, u->key, a)));
-}
-
-static int
-send_part(struct upload *u, unsigned number, uint64_t offset, struct err *e)
-{
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct http_answer ans;
-	uint64_t n = u->bytes - offset < u->part ? u->bytes - offset : u->part;
-	const struct http_header query[] = { { S("partNumber"), arena_fmt(a, "%u", number) }, { S("uploadId"), u->id } };
-	if (cloud_put(u->c, &(struct cloud_request){ .key = u->key, .query = query, .query_n = 2, .bytes = n }, u->fd, offset, a, &ans, e) < 0)
-		return -1;
-	return s3_parts_add(&u->done, number, http_answer_header(&ans, "ETag"), e) < 0 ? err_wrap(e, "%.*s", STR_ARG(cloud_place(u->c, u->key, a))) : 0;
-}
-
-/* The object is there before its sum is known: one that is wrong goes. */
-static int
-complete(struct upload *u, struct arena *a, struct err *e)
-{
-	struct http_answer ans;
-	const struct http_header query[] = { { S("uploadId"), u->id } }, headers[] = { { S("Content-Type"), S("application/xml") } };
-	struct cloud_request r = { .method = "POST", .key = u->key, .query = query, .query_n = 1, .headers = headers, .headers_n = 1 };
-	struct err ours;
-	r.body = s3_parts_body(&u->done, "", a);
-	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
-		return -1;
-	if (compare_crc(u->c, u->key, u->fd, 0, u->bytes, &ans, a, e) == 0)
-		return 0;
-	(void)!cloud_remove(u->c, u->key, &ours);
-	return -1;
-}
-
-/* What was sent is paid for until it is given up. */
-static void
-give_up(struct upload *u, struct arena *a)
-{
-	struct http_answer ans;
-	struct err e;
-	const struct http_header query[] = { { S("uploadId"), u->id } };
-	if (u->id.n)
-		(void)!cloud_ask(u->c, &(struct cloud_request){ .method = "DELETE", .key = u->key, .query = query, .query_n = 1 }, a, &ans, &e);
-}
-
-static int
-put_parts(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
-{
-	struct upload u = { .c = c, .key = key, .fd = fd, .bytes = bytes, .part = cloud_part_size(bytes, PARTS_MAX) };
-	unsigned number = 1;
-	int rc = begin(&u, a, e);
-	for (uint64_t at = 0; rc == 0 && at < bytes; at += u.part)
-		rc = send_part(&u, number++, at, e);
-	if (rc == 0)
-		rc = complete(&u, a, e);
-	if (rc < 0)
-		give_up(&u, a);
-	buf_free(&u.done);
-	return rc;
 }
 
 /* ---- the bucket ---------------------------------------------------------------------------------------------------- */
@@ -333,7 +255,7 @@ put_rule(struct oss *o, str key, struct arena *a, struct err *e)
 static int
 put_once(struct cloud *c, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
-	return bytes <= AT_ONCE ? put_whole(c, key, fd, bytes, a, e) : put_parts(c, key, fd, bytes, a, e);
+	return bytes <= AT_ONCE ? put_whole(c, key, fd, bytes, a, e) : oss_put_parts(c, key, fd, bytes, e);
 }
 
 static int
@@ -350,5 +272,5 @@ put(void *state, str key, int fd, struct err *e)
 	return rc == 0 && (o->rare_days || o->gone_days) ? put_rule(o, key, a, e) : rc;
 }
 
-const struct artifact_driver artifact_oss = { .name = "oss", .key = "key", .open = open_oss, .close = cloud_close, .get = get, .put = put, .list = list,
-	.remove = cloud_remove };
+const struct artifact_driver artifact_oss = { .name = "oss", .key = "key", .open = open_oss, .close = cloud_close, .get = get, .put = put, .abandon = oss_abandon,
+	.list = list, .remove = cloud_remove };

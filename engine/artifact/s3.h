@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3: what the files of the s3 driver share. s3.c reads the place and keeps the keys good, s3_request.c asks, s3_get.c brings
- * objects, s3_upload.c sends files in parts,
- * s3_journal.c keeps what a killed process has sent. */
+ * objects, s3_upload.c sends files. */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_S3_H
 #define TIDEGATE_ENGINE_ARTIFACT_S3_H
 
@@ -10,7 +9,7 @@
 #include "core/val.h"
 #include "engine/artifact/driver.h"
 
-enum { S3_ENCRYPTION_HEADERS = 4, S3_PARTS_MAX = 10000 };
+enum { S3_ENCRYPTION_HEADERS = 4 };
 
 struct s3 {
 	const struct artifact_site *site;
@@ -41,25 +40,6 @@ struct s3_request {
 	str etag;
 };
 
-/* An upload in parts. */
-struct s3_part {
-	str sum, etag; /* the SHA-256 of its bytes, hex; as the service named it. Absent: it is not there */
-};
-struct s3_upload {
-	str key, id;          /* id: encoded for a query */
-	uint64_t bytes, part; /* of the file; of each part but the last */
-	struct s3_part *parts;
-};
-struct s3_uploads {
-	VEC(struct s3_upload) v;
-};
-
-static inline uint64_t
-s3_parts_of(const struct s3_upload *u)
-{
-	return u->bytes / u->part + (u->bytes % u->part != 0);
-}
-
 /* Keys of a role end: gets new ones in time. */
 int s3_keys(struct s3 *s, struct err *e) MUST_CHECK;
 
@@ -78,12 +58,5 @@ int s3_get_file(struct s3 *s, str key, int fd, struct err *e) MUST_CHECK;
 int s3_put_file(struct s3 *s, str key, int fd, struct err *e) MUST_CHECK;
 /* What the journal has as begun is given up at the service. */
 void s3_abandon(struct s3 *s);
-
-/* ---- s3_journal.c: what is written is lost where that fails, and costs sending it again. Without a journal nothing is kept. */
-void s3_journal_begin(const struct s3 *s, const struct s3_upload *u, struct arena *a);
-void s3_journal_part(const struct s3 *s, const struct s3_upload *u, unsigned number, const struct s3_part *p, struct arena *a);
-void s3_journal_end(const struct s3 *s, str id, struct arena *a);
-/* Those that have not ended, in `a`; VEC_FREE(&out->v) is the caller's. */
-void s3_journal_read(const struct s3 *s, struct arena *a, struct s3_uploads *out);
 
 #endif

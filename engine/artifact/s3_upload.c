@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files to S3: a small one with one request, a large one in parts, each tried again by itself, and then put together. Each request is signed with
- * the hash of what it carries, so that the server refuses what was damaged on the way. What S3 allows ("Amazon S3 multipart upload
- * limits"): 10,000 parts, of 5 MiB at least and 5 GiB at most.
+ * Files to S3: a small one with one request, a large one in parts (parts.h). Each request is signed with the hash of what it carries, so that the server
+ * refuses what was damaged on the way. What S3 allows ("Amazon S3 multipart upload limits"): 10,000 parts, of 5 MiB at least and 5 GiB at most.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -10,9 +9,9 @@
 
 #include "core/base64.h"
 #include "core/crypto.h"
-#include "core/net/s3_list.h"
 #include "core/xml.h"
 #include "engine/artifact/cloud.h"
+#include "engine/artifact/parts.h"
 #include "engine/artifact/s3.h"
 
 #define PART ((uint64_t)32 << 20)
@@ -61,160 +60,64 @@ put_whole(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct
 
 /* ---- in parts ---------------------------------------------------------------------------------------------------------- */
 
-/* Goes on in the next process, if this one is killed or the service is away; so everything of it is in the journal, too. */
-struct sending {
-	struct s3 *s;
-	int fd;
-	struct s3_upload u;
-	struct arena *arena;
-};
-
 static int
-begin(struct sending *x, struct err *e)
+begin(void *service, struct journal_upload *u, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	struct s3 *s = x->s;
-	struct arena *a = x->arena;
-	const struct s3_request r = { .method = "POST", .key = x->u.key, .query = S("uploads="), .headers = s->put_headers, .headers_n = s->put_headers_n };
+	struct s3 *s = service;
+	const struct s3_request r = { .method = "POST", .key = u->key, .query = S("uploads="), .headers = s->put_headers, .headers_n = s->put_headers_n };
 	if (s3_ask(s, &r, a, &ans, e) < 0)
 		return -1;
-	x->u.id = sigv4_encode(a, xml_find(ans.body, "UploadId", a), false);
-	if (!x->u.id.n)
-		return err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no UploadId", STR_ARG(s3_name(s, x->u.key, a)));
-	x->u.parts = ARENA_ARRAY(a, struct s3_part, s3_parts_of(&x->u));
-	memset(x->u.parts, 0, s3_parts_of(&x->u) * sizeof *x->u.parts);
-	s3_journal_begin(s, &x->u, a);
-	return 0;
+	u->id = sigv4_encode(a, xml_find(ans.body, "UploadId", a), false);
+	return u->id.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: the answer to an upload has no UploadId", STR_ARG(s3_name(s, u->key, a)));
 }
 
-/* One that is there with the same bytes is not sent again. */
 static int
-send_part(struct sending *x, unsigned number, struct err *e)
+send_part(void *service, const struct journal_upload *u, const struct parts_piece *piece, struct journal_part *p, struct arena *a, struct err *e)
 {
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct s3 *s = x->s;
-	struct s3_part *p = &x->u.parts[number - 1];
-	uint64_t offset = (number - 1) * x->u.part, n = x->u.bytes - offset < x->u.part ? x->u.bytes - offset : x->u.part;
+	struct s3 *s = service;
 	struct http_answer ans;
-	struct s3_request r = { .method = "PUT", .key = x->u.key, .headers = s->key_headers, .headers_n = s->key_headers_n, .tries = PART_TRIES };
-	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", number, STR_ARG(x->u.id));
-	if (hash_part(s, x->fd, offset, n, a, &r, e) < 0)
+	struct s3_request r = { .method = "PUT", .key = u->key, .headers = s->key_headers, .headers_n = s->key_headers_n, .tries = PART_TRIES };
+	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", piece->number, STR_ARG(u->id));
+	if (hash_part(s, piece->fd, piece->offset, piece->bytes, a, &r, e) < 0)
 		return -1;
 	if (p->etag.n && str_eq(p->sum, r.body_hash))
 		return 0;
-	if (s3_send(s, &r, x->fd, offset, n, a, &ans, e) < 0)
+	if (s3_send(s, &r, piece->fd, piece->offset, piece->bytes, a, &ans, e) < 0)
 		return -1;
-	*p = (struct s3_part){ arena_dup(x->arena, r.body_hash), arena_dup(x->arena, http_answer_header(&ans, "ETag")) };
-	if (!p->etag.n)
-		return err_set(e, ERR_UNAVAILABLE, "%.*s: part %u has no ETag", STR_ARG(s3_name(s, x->u.key, a)), number);
-	s3_journal_part(s, &x->u, number, p, a);
-	return 0;
-}
-
-static int
-list_parts(const struct s3_upload *u, struct arena *a, str *out, struct err *e)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	int rc = 0;
-	for (unsigned i = 0; rc == 0 && i < s3_parts_of(u); i++)
-		rc = s3_parts_add(&b, i + 1, u->parts[i].etag, e);
-	*out = s3_parts_body(&b, " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", a);
-	return rc;
+	*p = (struct journal_part){ r.body_hash, http_answer_header(&ans, "ETag") };
+	return p->etag.n ? 0 : err_set(e, ERR_UNAVAILABLE, "%.*s: part %u has no ETag", STR_ARG(s3_name(s, u->key, a)), piece->number);
 }
 
 /* The answer begins with 200 before the server knows: what is wrong then stands in its body. */
 static int
-complete(struct sending *x, struct err *e)
+complete(void *service, const struct journal_upload *u, int fd UNUSED, struct arena *a, struct err *e)
 {
 	struct http_answer ans;
-	struct arena *a = x->arena;
-	struct s3_request r = { .method = "POST", .key = x->u.key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(x->u.id)), .tries = PART_TRIES };
-	if (list_parts(&x->u, a, &r.body, e) < 0 || s3_ask(x->s, &r, a, &ans, e) < 0)
+	struct s3_request r = { .method = "POST", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)), .tries = PART_TRIES };
+	if (parts_xml(u, " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", a, &r.body, e) < 0 || s3_ask(service, &r, a, &ans, e) < 0)
 		return -1;
 	if (str_find(ans.body, S("<CompleteMultipartUploadResult"), 0) != SIZE_MAX)
 		return 0;
-	return err_set(e, ERR_UNAVAILABLE, "%.*s: the parts are not put together: %.*s", STR_ARG(s3_name(x->s, x->u.key, a)),
+	return err_set(e, ERR_UNAVAILABLE, "%.*s: the parts are not put together: %.*s", STR_ARG(s3_name(service, u->key, a)),
 		STR_ARG(http_xml_refusal(a, ans.body)));
 }
 
 static int
-send_all(struct sending *x, struct err *e)
-{
-	int rc = 0;
-	for (unsigned i = 1; rc == 0 && i <= s3_parts_of(&x->u); i++)
-		rc = send_part(x, i, e);
-	return rc < 0 ? -1 : complete(x, e);
-}
-
-/* What was sent is paid for until it is given up. */
-static void
-give_up(struct s3 *s, const struct s3_upload *u, struct arena *a)
+give_up(void *service, const struct journal_upload *u, struct arena *a)
 {
 	struct http_answer ans;
 	struct err e;
 	const struct s3_request r = { .method = "DELETE", .key = u->key, .query = arena_fmt(a, "uploadId=%.*s", STR_ARG(u->id)) };
-	if (s3_ask(s, &r, a, &ans, &e) == 0 || e.code == ERR_NOT_FOUND)
-		s3_journal_end(s, u->id, a);
+	return s3_ask(service, &r, a, &ans, &e) == 0 || e.code == ERR_NOT_FOUND ? 0 : -1;
 }
 
-/* Whether an earlier process has begun it; one of another file under this key is given up. */
-static bool
-take_up(struct sending *x)
-{
-	struct s3_uploads all;
-	bool found = false;
-	s3_journal_read(x->s, x->arena, &all);
-	for (size_t i = 0; i < all.v.n; i++) {
-		const struct s3_upload *u = &all.v.p[i];
-		if (!str_eq(u->key, x->u.key))
-			continue;
-		if (!found && u->bytes == x->u.bytes && u->part == x->u.part) {
-			x->u.id = u->id;
-			x->u.parts = u->parts;
-			found = true;
-		} else {
-			give_up(x->s, u, x->arena);
-		}
-	}
-	VEC_FREE(&all.v);
-	return found;
-}
+static const struct parts_service parts = { .most = 10000, .begin = begin, .send = send_part, .complete = complete, .give_up = give_up };
 
 void
 s3_abandon(struct s3 *s)
 {
-	struct arena *a CLEANUP(free_arena) = arena_new();
-	struct s3_uploads all;
-	s3_journal_read(s, a, &all);
-	for (size_t i = 0; i < all.v.n; i++)
-		give_up(s, &all.v.p[i], a);
-	VEC_FREE(&all.v);
-}
-
-/* A service that is away comes back, and has what was sent. */
-static bool
-may_go_on(const struct s3 *s, const struct err *e)
-{
-	return s->site->journal && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT);
-}
-
-static int
-put_parts(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
-{
-	struct sending x = { .s = s, .fd = fd, .u = { .key = key, .bytes = bytes, .part = cloud_part_size(bytes, S3_PARTS_MAX) }, .arena = a };
-	bool earlier = take_up(&x);
-	if (!earlier && begin(&x, e) < 0)
-		return -1;
-	int rc = send_all(&x, e);
-	if (rc < 0 && earlier && !may_go_on(s, e)) { /* the service has given it up by itself, or has other parts */
-		give_up(s, &x.u, a);
-		rc = begin(&x, e) < 0 ? -1 : send_all(&x, e);
-	}
-	if (rc == 0)
-		s3_journal_end(s, x.u.id, a);
-	else if (!may_go_on(s, e))
-		give_up(s, &x.u, a);
-	return rc;
+	parts_abandon(s->site, &parts, s);
 }
 
 /* ---- buckets ----------------------------------------------------------------------------------------------------------- */
@@ -243,7 +146,7 @@ says(const struct err *e, enum err_code code, str text)
 static int
 put_once(struct s3 *s, str key, int fd, uint64_t bytes, struct arena *a, struct err *e)
 {
-	return bytes <= PART ? put_whole(s, key, fd, bytes, a, e) : put_parts(s, key, fd, bytes, a, e);
+	return bytes <= PART ? put_whole(s, key, fd, bytes, a, e) : parts_put(s->site, &parts, s, key, fd, bytes, e);
 }
 
 int

@@ -65,9 +65,9 @@ class AzuriteBlobs(Broker):
             raise AssertionError(f"{method} {path}: {status} {got.decode()}")
         return got
 
-    def sas(self):
+    def sas(self, permissions="rwdlac"):
         """An account SAS, as published in "Create an account SAS"."""
-        got = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdlac", "se": "2099-01-01T00:00:00Z"}
+        got = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": permissions, "se": "2099-01-01T00:00:00Z"}
         text = "\n".join([self.ACCOUNT, got["sp"], got["ss"], got["srt"], "", got["se"], "", "", got["sv"], "", ""])
         got["sig"] = base64.b64encode(hmac.new(base64.b64decode(self.KEY), text.encode(), hashlib.sha256).digest()).decode()
         return "?" + urllib.parse.urlencode(got)
@@ -191,6 +191,8 @@ class OssPeer:
             self.numbers += 1
             self.parts[f"id+{self.numbers}/="] = {}
             return 200, {}, f"<InitiateMultipartUploadResult><UploadId>id+{self.numbers}/=</UploadId></InitiateMultipartUploadResult>".encode()
+        if asked["uploadId"] not in self.parts:
+            return self.error(404, "NoSuchUpload", "The specified upload does not exist.")
         parts = self.parts.pop(asked["uploadId"])
         listed = {int(p.find("PartNumber").text): p.find("ETag").text for p in xml.etree.ElementTree.fromstring(call["body"])}
         if listed != {n: '"' + hashlib.md5(p).hexdigest().upper() + '"' for n, p in parts.items()}:
