@@ -36,7 +36,7 @@ slots_zone(const struct slots *s)
 static int64_t
 multiple(const struct slots *s, int64_t every, int64_t until)
 {
-	return until < s->anchor + every ? INT64_MIN : s->anchor + (until - s->anchor) / every * every;
+	return until < s->anchor || until - s->anchor < every ? INT64_MIN : s->anchor + (until - s->anchor) / every * every;
 }
 
 static int64_t
@@ -45,7 +45,8 @@ next_of(const struct slots *s, const struct cron *c, int64_t after)
 	if (!c->every_ns)
 		return cron_next(c, s->zone, after);
 	int64_t last = multiple(s, c->every_ns, after);
-	return (last == INT64_MIN ? s->anchor : last) + c->every_ns;
+	last = last == INT64_MIN ? s->anchor : last;
+	return last > INT64_MAX - c->every_ns ? INT64_MAX : last + c->every_ns; /* centuries, and never */
 }
 
 static int64_t

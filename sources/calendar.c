@@ -38,6 +38,36 @@ struct calendar_source {
 	const struct val *src;
 };
 
+/* ---- excluded days -------------------------------------------------------------------------------------------- */
+
+/* "20060102" and what stands behind it, a time of day: only the day counts. */
+static bool
+read_day(str date, int64_t *day)
+{
+	int64_t year, month, of_month;
+	if (date.n < 8 || !str_to_i64(str_slice(date, 0, 4), &year) || !str_to_i64(str_slice(date, 4, 6), &month) ||
+		!str_to_i64(str_slice(date, 6, 8), &of_month))
+		return false;
+	if (year < 1 || month < 1 || month > 12 || of_month < 1 || of_month > civil_month_days(year, (int)month))
+		return false;
+	*day = civil_days(year, (int)month, of_month);
+	return true;
+}
+
+/*
+ * The dates of "EXDATE:20060102T150405Z,20060103T150405Z", or of what RFC 5545 has beside that,
+ * "EXDATE;VALUE=DATE:20060102". False: it is no EXDATE, and passed over as in Argo.
+ */
+static bool
+dates_of(str entry, str *dates)
+{
+	size_t colon = str_find_char(entry, ':', 0);
+	if (!str_starts(entry, S("EXDATE")) || colon == SIZE_MAX || (colon != 6 && entry.p[6] != ';'))
+		return false;
+	*dates = str_slice(entry, colon + 1, entry.n);
+	return true;
+}
+
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -61,6 +91,27 @@ check_schedule(const struct calendar_source *s, const struct val *in, struct dec
 	}
 }
 
+/* What excludes nothing. */
+static void
+check_exclusions(const struct calendar_source *s, const struct val *in, struct decode *c)
+{
+	const struct val *list = val_get(in, S("exclusionDates"));
+	int64_t day;
+	for (size_t i = 0; i < s->exclusion_dates.n; i++) {
+		const struct val *at = val_at(list, i);
+		str entry = s->exclusion_dates.p[i], rest;
+		if (!dates_of(entry, &rest)) {
+			decode_warn(c, at, NULL, "\"%.*s\" does not begin with EXDATE: and excludes nothing", STR_ARG(entry));
+			continue;
+		}
+		while (rest.n) {
+			str date = str_trim(str_cut(&rest, ','));
+			if (!read_day(date, &day))
+				decode_error(c, at, NULL, "\"%.*s\" is no day: write it as 20060102T150405Z", STR_ARG(date));
+		}
+	}
+}
+
 static void
 check(void *obj, const struct val *in, struct decode *c)
 {
@@ -70,6 +121,7 @@ check(void *obj, const struct val *in, struct decode *c)
 	dur d;
 
 	check_schedule(s, in, c);
+	check_exclusions(s, in, c);
 	if (s->timezone.n && tz_open(c->arena, s->timezone, &zone, &e) < 0)
 		decode_error(c, in, "timezone", "%s", e.msg);
 	const struct catchup *catchup = s->persistence ? s->persistence->catchup : NULL;
@@ -121,8 +173,8 @@ struct calendar {
 	const struct tz *zone, *local;
 	int64_t *excluded;   /* days since the epoch */
 	size_t excluded_n;
-	bool catch_up;
-	int64_t late_max_ns;
+	int64_t catch_up_ns; /* how far back what was missed while it was down still fires */
+	int64_t late_max_ns; /* the same of what comes due while it runs */
 	int64_t last;        /* the last tick that fired, or where counting begins */
 	int64_t fired;       /* the last tick that fired, as far as is known; 0: none */
 	struct timer timer;
@@ -146,7 +198,9 @@ next_tick(const struct calendar *c, int64_t after)
 {
 	int64_t tick = after;
 	do
-		tick = c->interval_ns ? tick + c->interval_ns : cron_next(&c->cron, c->zone, tick);
+		tick = !c->interval_ns                      ? cron_next(&c->cron, c->zone, tick)
+		       : tick > INT64_MAX - c->interval_ns ? INT64_MAX
+							   : tick + c->interval_ns;
 	while (tick != INT64_MAX && is_excluded(c, tick));
 	return tick;
 }
@@ -206,10 +260,10 @@ begin(struct source *s, int64_t mark)
 	struct calendar *c = source_data(s);
 	int64_t now = loop_now(source_loop(s));
 	c->fired = mark;
-	if (mark > now - (c->catch_up ? c->late_max_ns : 0) && mark < now + LATE_MAX)
+	if (mark && mark > now - c->catch_up_ns && mark < now + LATE_MAX)
 		c->last = mark;
-	else if (mark && c->catch_up && mark <= now)
-		c->last = now - c->late_max_ns;
+	else if (mark && mark <= now)
+		c->last = now - c->catch_up_ns;
 	else
 		c->last = now;
 	on_timer(c);
@@ -223,22 +277,18 @@ on_pause(struct source *s, bool on)
 		on_timer(c);
 }
 
-/* "EXDATE:20060102T150405Z,20060103T150405Z": entries without the prefix are passed over, as in Argo. */
 static void
 read_exclusions(struct calendar *c, const struct calendar_source *config)
 {
 	VEC(int64_t) days = { 0 };
 	for (size_t i = 0; i < config->exclusion_dates.n; i++) {
-		str rest = config->exclusion_dates.p[i];
-		if (!str_starts(rest, S("EXDATE:")))
+		str rest;
+		if (!dates_of(config->exclusion_dates.p[i], &rest))
 			continue;
-		rest = str_slice(rest, 7, rest.n);
 		while (rest.n) {
-			str date = str_trim(str_cut(&rest, ','));
-			int64_t year, month, day;
-			if (date.n >= 8 && str_to_i64(str_slice(date, 0, 4), &year) && str_to_i64(str_slice(date, 4, 6), &month) &&
-			    str_to_i64(str_slice(date, 6, 8), &day) && month >= 1 && month <= 12)
-				*VEC_PUSH(&days) = civil_days(year, (int)month, day);
+			int64_t day;
+			if (read_day(str_trim(str_cut(&rest, ',')), &day))
+				*VEC_PUSH(&days) = day;
 		}
 	}
 	c->excluded = ARENA_ARRAY(c->arena, int64_t, days.n);
@@ -253,13 +303,14 @@ read_times(struct calendar *c, const struct calendar_source *config, struct err 
 {
 	const struct catchup *catchup = config->persistence ? config->persistence->catchup : NULL;
 	dur d;
-	c->late_max_ns = LATE_MAX;
-	c->catch_up = catchup && catchup->enabled;
-	if (c->catch_up && catchup->max_duration.n) {
-		if (dur_parse(catchup->max_duration, &d, e) < 0)
+	if (catchup && catchup->enabled) {
+		c->catch_up_ns = LATE_MAX;
+		if (catchup->max_duration.n && dur_parse(catchup->max_duration, &d, e) < 0)
 			return -1;
-		c->late_max_ns = d.ns;
+		if (catchup->max_duration.n)
+			c->catch_up_ns = d.ns < 0 ? 0 : d.ns;
 	}
+	c->late_max_ns = c->catch_up_ns > LATE_MAX ? c->catch_up_ns : LATE_MAX;
 	if (tz_open(c->arena, S("Local"), &c->local, e) < 0 ||
 	    tz_open(c->arena, config->timezone.n ? config->timezone : S("Local"), &c->zone, e) < 0)
 		return -1;

@@ -388,6 +388,24 @@ every_keeps_its_step(void **state)
 	expect(w, "10:02 Running, 10:03 Running, 10:05 Running, 10:06 Running");
 }
 
+/* What Go reads as a duration may lie behind the end of our time: that slot never comes. */
+static void
+every_some_centuries_is_never(void **state)
+{
+	struct world *w = *state;
+	struct val v;
+	struct err e;
+	put(w, "job", "  schedules: ['@every 2562047h']\n");
+	expect_at(w, "job", "status.tidegate", "");
+	to(w, "2026-07-16T10:00:00Z");
+	expect(w, "");
+	assert_int_equal(engine_cron_slots(w->engine, S("default"), S("job"), at("1700-01-01T00:00:00Z"), INT64_MAX, 5, w->arena, &v, &e), 0);
+	assert_int_equal(val_get(&v, S("slots"))->n, 0);
+	put(w, "job", "  schedules: ['@every 2562047h', '1 10 * * *']\n");
+	to(w, "2026-07-17T10:01:00Z");
+	expect(w, "10:01 Running");
+}
+
 static void
 daylight_saving_moves_a_slot(void **state)
 {
@@ -826,7 +844,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_slot_starts_a_workflow), TEST(several_schedules_are_one_set_of_slots), TEST(every_keeps_its_step),
-		TEST(daylight_saving_moves_a_slot), TEST(a_restart_around_a_slot_misses_nothing),
+		TEST(every_some_centuries_is_never), TEST(daylight_saving_moves_a_slot), TEST(a_restart_around_a_slot_misses_nothing),
 		TEST(of_missed_slots_the_last_runs_within_the_deadline), TEST(startingDeadlineSeconds_0_makes_up_for_nothing),
 		TEST(a_changed_schedule_missed_nothing), TEST(a_suspended_machine_makes_up_for_one_slot),
 		TEST(a_clock_that_is_set_back_repeats_nothing), TEST(Forbid_starts_nothing_beside_another), TEST(Replace_terminates_what_runs),

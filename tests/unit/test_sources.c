@@ -770,6 +770,38 @@ test_calendar_restart(void **state)
 	assert_int_equal(w->events.n, 22); /* no more than ten minutes back */
 }
 
+/* maxDuration is about what was missed while nothing ran. */
+static void
+test_calendar_catches_nothing_up(void **state)
+{
+	struct world *w = *state;
+	apply(w, ES "  calendar:\n    none: {interval: 60s, persistence: {catchup: {enabled: true, maxDuration: 0s}}}\n"
+	            "    less: {interval: 60s, persistence: {catchup: {enabled: true, maxDuration: -1h}}}\n");
+	at_second(w, 0);
+	at_second(w, 61); /* a turn that is late */
+	assert_int_equal(w->events.n, 2);
+	at_second(w, 130);
+	assert_int_equal(w->events.n, 4);
+	loop_set_clock(w->loop, start_of_time + 300 * NS_PER_SEC);
+	restart_sources(w);
+	at_second(w, 300);
+	assert_int_equal(w->events.n, 4);
+	at_second(w, 365);
+	assert_int_equal(w->events.n, 6);
+}
+
+static void
+test_calendar_every_some_centuries(void **state)
+{
+	struct world *w = *state;
+	apply(w, ES "  calendar:\n    never: {interval: 2562047h}\n    tick: {interval: 60s}\n"
+	            "    first: {schedule: '0 0 1 1 *', persistence: {catchup: {enabled: true, maxDuration: 2562047h}}}\n");
+	at_second(w, 0);
+	assert_int_equal(w->events.n, 0); /* what never ran has missed nothing */
+	at_second(w, 60);
+	assert_int_equal(w->events.n, 1);
+}
+
 /* At noon of the day before the clock changes in Berlin: 24 October 2026, 27 March 2027. */
 enum { AUTUMN = 101 * 86400 + 7200, SPRING = 255 * 86400 + 7200, DAY = 86400 };
 
@@ -802,12 +834,17 @@ static void
 test_calendar_exclusions(void **state)
 {
 	struct world *w = *state;
-	apply(w, ES "  calendar:\n    tick: {schedule: \"0 12 * * *\", timezone: UTC, exclusionDates: [\"EXDATE:20260715T000000Z,20260716T000000Z\", \"20260717\"]}\n");
+	apply(w, ES "  calendar:\n    tick: {schedule: \"0 12 * * *\", timezone: UTC, exclusionDates: [\"EXDATE:20260715T000000Z,20260716T000000Z\", \"20260717\","
+		" \"EXDATE;VALUE=DATE:20260718\", \"EXDATE;TZID=Europe/Berlin:20260719T090000\", \"EXDATES:20260720\"]}\n");
 	at_second(w, 0);
 	at_second(w, 30 * 3600); /* the 16th, 16:00 */
 	assert_int_equal(w->events.n, 0);
 	at_second(w, 50 * 3600); /* the 17th, 12:00 */
 	assert_int_equal(w->events.n, 1);
+	at_second(w, 110 * 3600); /* the 20th, 00:00 */
+	assert_int_equal(w->events.n, 1);
+	at_second(w, 122 * 3600);
+	assert_int_equal(w->events.n, 2);
 }
 
 /* ---- emit ----------------------------------------------------------------------------------------------------- */
@@ -839,7 +876,7 @@ main(void)
 		T(test_post), T(test_bodies), T(test_paths), T(test_token), T(test_filter), T(test_connections), T(test_full_bus),
 		T(test_changes), T(test_trouble_is_told_and_tried_again), T(test_github), T(test_github_refuses),
 		T(test_changes), T(test_failures_that_all_differ_are_a_few_lines), T(test_github), T(test_github_refuses),
-		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_daylight_saving), T(test_calendar_exclusions),
+		T(test_github_without_its_secret_does_not_run), T(test_github_registers_its_hooks), T(test_calendar), T(test_calendar_restart), T(test_calendar_catches_nothing_up), T(test_calendar_every_some_centuries), T(test_calendar_daylight_saving), T(test_calendar_exclusions),
 		T(test_emit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
