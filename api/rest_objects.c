@@ -67,11 +67,11 @@ rest_object_view(struct api *api, struct http_req *r, const struct object *o)
 	return o->kind == &kind_cronworkflow ? engine_cron_view(api->env.engine, o, http_req_arena(r)) : o->manifest;
 }
 
+/* Of what is shown: a CronWorkflow that has stopped says so in a label. */
 static str
 label_of(void *arg, str key)
 {
-	const struct object *o = arg;
-	const struct val *v = val_get(val_path(o->manifest, "metadata.labels"), key);
+	const struct val *v = val_get(val_path(arg, "metadata.labels"), key);
 	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
 }
 
@@ -92,10 +92,11 @@ list_objects(struct api *api, struct http_req *r, const struct resource *res)
 	for (struct object *o; (o = objects_next(api->env.objects, kind_of(api, res), &i));) {
 		if (!res->cluster && ns.n && !str_eq(o->ns, ns))
 			continue;
-		if (!selector_match(&labels, label_of, o))
+		if (pattern.n && str_find(o->name, pattern, 0) == SIZE_MAX)
 			continue;
-		if (!pattern.n || str_find(o->name, pattern, 0) != SIZE_MAX)
-			val_list_add(&items, *rest_object_view(api, r, o));
+		struct val view = *rest_object_view(api, r, o);
+		if (selector_match(&labels, label_of, &view))
+			val_list_add(&items, view);
 	}
 	struct val list = val_list_end(&items, a);
 	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });

@@ -2,6 +2,8 @@
 /* CronWorkflows for those who look at them, and what is done to them by hand: suspend, resume, backfill. */
 #include "engine/cron.h"
 
+#define COMPLETED_LABEL "cronworkflows.argoproj.io/completed"
+
 /* ---- what is shown ------------------------------------------------------------------------------------------- */
 
 static struct val
@@ -80,6 +82,16 @@ put_text(struct arena *a, const struct val *meta, const char *map, const char *k
 	return val_set(a, meta, str_c(map), val_set(a, val_get(meta, str_c(map)), str_c(key), &v));
 }
 
+/* The label of one that has stopped. One that goes on may have it in its manifest: who changes one sends what he got. */
+static const struct val *
+with_completed(const struct cron_entry *x, const struct val *meta, struct arena *a)
+{
+	const struct val *labels = val_get(meta, S("labels"));
+	if (x->row.stopped)
+		return put_text(a, meta, "labels", COMPLETED_LABEL, S("true"));
+	return val_get(labels, S(COMPLETED_LABEL)) ? val_set(a, meta, S("labels"), val_unset(a, labels, S(COMPLETED_LABEL))) : meta;
+}
+
 static const struct val *
 meta_of(const struct cron_entry *x, struct arena *a)
 {
@@ -90,7 +102,7 @@ meta_of(const struct cron_entry *x, struct arena *a)
 	if (!val_get_str(meta, "namespace").n)
 		meta = val_set(a, meta, S("namespace"), &ns);
 	meta = put_text(a, meta, "annotations", "cronworkflows.argoproj.io/last-used-schedule", x->row.schedules);
-	return x->row.stopped ? put_text(a, meta, "labels", "cronworkflows.argoproj.io/completed", S("true")) : meta;
+	return with_completed(x, meta, a);
 }
 
 /* In force already, in a turn in which the clock has not been told yet: it has begun nothing. */

@@ -225,6 +225,11 @@ class Cron(TestCase):
         self.assertNotIn("labels", new["metadata"])
         self.assertEqual(d.cli("cron", "update", files["timed.yaml"], "--name", "nothing", check=False).returncode, 4)
 
+    def test_one_that_has_stopped_is_found_by_its_label(self):
+        d = self.serve({"tick.yaml": manifest("tick", "@every 1s", 'stopStrategy: {expression: "cronworkflow.succeeded >= 1"}'), "on.yaml": manifest("on", "@daily")})
+        until(lambda: self.cron("tick")["status"]["phase"] == "Stopped", 60, "its end")
+        self.assertEqual(d.cli("cron", "list", "-l", "cronworkflows.argoproj.io/completed=true", "-o", "name").stdout, "tick\n")
+
     def test_bodies_that_are_wrong(self):
         d = self.serve({})
         spec = {"schedules": ["@yearly"], "workflowSpec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}
