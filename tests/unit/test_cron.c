@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/cron.h"
+#include "tests/unit/times.h"
 
 static struct arena *arena;
 
@@ -44,16 +45,6 @@ parse(const char *text, unsigned flags)
 	if (cron_parse(str_c(text), flags, arena, &c, &e) < 0)
 		fail_msg("%s", e.msg);
 	return c;
-}
-
-static int64_t
-at(const char *text)
-{
-	int64_t ns;
-	struct err e;
-	if (time_parse_rfc3339(str_c(text), &ns, &e) < 0)
-		fail_msg("%s", e.msg);
-	return ns;
 }
 
 static void
