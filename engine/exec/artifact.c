@@ -37,7 +37,9 @@ write_output(struct task *t, const struct task_spec *spec, const struct artifact
 	str key = artifact_key(art->src, spec->archive, spec->workflow, spec->pod, t->arena);
 	struct val place = artifact_located(art->src, spec->archive, key, t->arena);
 	t->artifacts.p[t->artifacts.n++] = (struct task_artifact){ arena_dup(t->arena, art->name), arena_dup(t->arena, art->path),
-		val_copy(t->arena, &place), artifact_packing(art->src), level };
+		val_copy(t->arena, &place), artifact_packing(art->src), level, false };
+	if (artifact_packing(art->src) == ARTIFACT_NONE)
+		record_add(&t->records, TASK_ARTIFACT_BARE, S(""));
 	record_add_i64(&t->records, TASK_ARTIFACT_BYTES, t->x->settings->artifact_size << 20);
 	record_add_i64(&t->records, TASK_ARTIFACT_FILES, t->x->settings->artifact_files);
 	record_add(&t->records, TASK_ARTIFACT, art->path);
@@ -164,7 +166,7 @@ write_log(struct task *t, const struct task_spec *spec, str container, str file)
 	struct val log = artifact_of_log(container, t->arena);
 	str key = artifact_key(&log, spec->archive, spec->workflow, spec->pod, t->arena);
 	struct val place = artifact_located(&log, spec->archive, key, t->arena);
-	t->logs.p[t->logs.n++] = (struct task_artifact){ arena_dup(t->arena, container), file, val_copy(t->arena, &place), ARTIFACT_NONE, 0 };
+	t->logs.p[t->logs.n++] = (struct task_artifact){ arena_dup(t->arena, container), file, val_copy(t->arena, &place), ARTIFACT_NONE, 0, false };
 }
 
 void
@@ -391,7 +393,9 @@ artifact_kept(struct task *t, uint32_t type, str text)
 	if (t->kept >= t->artifacts.n)
 		return;
 	struct artifact_result *r = &t->saves[t->kept];
-	r->name = t->artifacts.p[t->kept++].name;
+	struct task_artifact *art = &t->artifacts.p[t->kept++];
+	r->name = art->name;
+	art->as_is = type == TASK_EXIT_ARTIFACT && str_eq(text, S(TASK_ARTIFACT_AS_IS));
 	r->saved = type == TASK_EXIT_ARTIFACT;
 	if (type == TASK_EXIT_BAD_ARTIFACT)
 		r->problem = arena_dup(t->arena, text);
@@ -419,6 +423,7 @@ save_item(struct task *t, size_t i)
 	val_map_add(&m, S("file"), val_str(base_name(art->path)));
 	val_map_add(&m, S("packing"), val_cstr(packing_name(art->packing)));
 	val_map_add(&m, S("level"), val_int(art->level));
+	val_map_add(&m, S("asIs"), val_bool(art->as_is));
 	const char *behind = arena_fmt(t->arena, TASK_ARTIFACT_FILE, (unsigned)i).p;
 	val_map_add(&m, S("from"), val_str(arena_fmt(t->arena, "%s/%s%s", t->x->tasks_path, t->dir.p, behind)));
 	return val_map_end(&m, t->arena);

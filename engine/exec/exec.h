@@ -31,6 +31,7 @@ struct task_artifact {
 	struct val place;
 	enum artifact_packing packing;
 	int64_t level;
+	bool as_is; /* the helper kept a regular file, not a tar */
 };
 
 enum task_state {

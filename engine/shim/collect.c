@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes the artifacts that a step leaves: each as a tar beside its log, which the daemon has packed as the manifest says. As with output.c
- * the step is over, and what it left may be hostile: the path is resolved within its own root, and what lies beneath is opened in the
+ * Takes the artifacts that a step leaves: each as a tar beside its log, which the daemon has packed as the manifest says; or a file that is
+ * to have no archive as it is, so that a large one is not written twice. As with output.c the step is over, and what it left may be hostile: the path is resolved within its own root, and what lies beneath is opened in the
  * descriptor of its folder, without following any link, so that nothing can be swapped for something else.
  */
 #include <dirent.h>
@@ -54,12 +54,18 @@ flush(struct stage *s)
 }
 
 static int
+too_large(struct stage *s)
+{
+	return why_set(&s->why, "larger than %lld bytes, the most an artifact may have", (long long)s->task->artifact_bytes);
+}
+
+static int
 put(struct stage *s, const void *p, size_t n)
 {
 	const char *at = p;
 	s->left -= (int64_t)n;
 	if (s->left < 0)
-		return why_set(&s->why, "larger than %lld bytes, the most an artifact may have", (long long)s->task->artifact_bytes);
+		return too_large(s);
 	while (n) {
 		size_t fits = sizeof s->room - s->n < n ? sizeof s->room - s->n : n;
 		memcpy(s->room + s->n, at, fits);
@@ -133,12 +139,9 @@ put_entry(struct stage *s, char type, const struct stat *st, int64_t size, const
 }
 
 static int
-take_file(struct stage *s, int fd, const struct stat *st)
+take_bytes(struct stage *s, int fd, int64_t left)
 {
 	static char chunk[64 * 1024];
-	int64_t left = st->st_size;
-	if (put_entry(s, '0', st, left, "") < 0)
-		return -1;
 	while (left > 0) {
 		ssize_t n = read(fd, chunk, left < (int64_t)sizeof chunk ? (size_t)left : sizeof chunk);
 		if (n < 0 && errno == EINTR)
@@ -149,7 +152,27 @@ take_file(struct stage *s, int fd, const struct stat *st)
 			return -1;
 		left -= n;
 	}
-	return pad(s, st->st_size);
+	return 0;
+}
+
+static int
+take_file(struct stage *s, int fd, const struct stat *st)
+{
+	if (put_entry(s, '0', st, st->st_size, "") < 0)
+		return -1;
+	return take_bytes(s, fd, st->st_size) < 0 ? -1 : pad(s, st->st_size);
+}
+
+/* The kernel copies what it can; what it leaves, between file systems, or of files of /proc, is read and written. */
+static int
+take_bare(struct stage *s, int fd, int64_t left)
+{
+	ssize_t n = 0;
+	if (left > s->left)
+		return too_large(s);
+	while (left > 0 && (n = copy_file_range(fd, NULL, s->fd, NULL, (size_t)left, 0)) > 0)
+		left -= n;
+	return take_bytes(s, fd, left);
 }
 
 static int take_named(struct stage *s, int dir, const char *name);
@@ -277,14 +300,27 @@ collect_open(const struct setup *s, const struct task *t, unsigned i)
 {
 	char name[4096];
 	snprintf(name, sizeof name, "%s" TASK_ARTIFACT_FILE, t->dir, i);
-	return openat(s->tasks_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	(void)unlinkat(s->tasks_fd, name, 0); /* of an earlier attempt: it may be in the repository by another name */
+	return openat(s->tasks_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Returns whether it was kept as it is. */
+static bool
+keep(struct stage *s, int fd, bool bare)
+{
+	static const char end[2 * BLOCK];
+	struct stat st;
+	if (bare && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return take_bare(s, fd, st.st_size) == 0 && flush(s) == 0;
+	if (take_open(s, fd) == 0 && put(s, end, sizeof end) == 0)
+		(void)flush(s);
+	return false;
 }
 
 void
-collect(const struct task *t, const char *path, int to, struct exit_buf *b)
+collect(const struct task *t, const char *path, bool bare, int to, struct exit_buf *b)
 {
 	static struct stage s;
-	static const char end[2 * BLOCK];
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 	if (t->sandbox != TASK_SANDBOX_OFF)
 		how.resolve = RESOLVE_NO_MAGICLINKS;
@@ -299,12 +335,12 @@ collect(const struct task *t, const char *path, int to, struct exit_buf *b)
 		why_errno(&s.why, "%s", path);
 	else if (to < 0)
 		why_set(&s.why, "there is no place to keep it");
-	else if (take_open(&s, fd) == 0 && put(&s, end, sizeof end) == 0)
-		(void)flush(&s);
+	else
+		bare = keep(&s, fd, bare);
 	if (fd >= 0)
 		close(fd);
 	if (s.why.text[0])
 		exit_put(b, TASK_EXIT_BAD_ARTIFACT, s.why.text, strlen(s.why.text));
 	else
-		exit_put(b, TASK_EXIT_ARTIFACT, NULL, 0);
+		exit_put(b, TASK_EXIT_ARTIFACT, TASK_ARTIFACT_AS_IS, bare ? strlen(TASK_ARTIFACT_AS_IS) : 0);
 }

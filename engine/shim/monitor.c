@@ -496,11 +496,15 @@ put_artifacts(const struct monitor *m, struct exit_buf *b)
 {
 	struct record r;
 	unsigned i = 0;
-	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);)
+	bool bare = false;
+	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);) {
+		bare |= r.type == TASK_ARTIFACT_BARE;
 		if (r.type == TASK_ARTIFACT) {
-			collect(&m->task, r.p, m->artifacts[i], b);
+			collect(&m->task, r.p, bare, m->artifacts[i], b);
+			bare = false;
 			i++;
 		}
+	}
 }
 
 static void

@@ -220,8 +220,8 @@ void output_small(const struct task *t, const char *path, size_t max, uint32_t t
 
 /* collect.c: artifacts the step left. The file for the i-th, opened while we have the rights to; -1 with errno. */
 int collect_open(const struct setup *s, const struct task *t, unsigned i);
-/* Keeps what lies at `path` in it, and says in `b` what came of it. */
-void collect(const struct task *t, const char *path, int to, struct exit_buf *b);
+/* Keeps what lies at `path` in it, and says in `b` what came of it. `bare`: a regular file as it is, all else as a tar. */
+void collect(const struct task *t, const char *path, bool bare, int to, struct exit_buf *b);
 
 int64_t now_real(void);
 int64_t now_mono(void);

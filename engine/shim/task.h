@@ -75,7 +75,8 @@
 #define TASK_RESULT_MAX (256 * 1024)   /* of standard output, from its end: Argo keeps as much */
 #define TASK_OUTPUT_MAX (256 * 1024)   /* of a file of outputs.parameters */
 #define TASK_MESSAGE_MAX 4096          /* of a termination message: as Kubernetes */
-#define TASK_ARTIFACT_FILE ".artifact.%u" /* behind TASK_DIR: a tar of the TASK_ARTIFACT of that number, from 0 */
+#define TASK_ARTIFACT_FILE ".artifact.%u" /* behind TASK_DIR: the TASK_ARTIFACT of that number, from 0, as a tar or as TASK_ARTIFACT_AS_IS */
+#define TASK_ARTIFACT_AS_IS "as it is"
 #define TASK_PROGRESS_MAX 48           /* bytes of "N/M", with what ends it */
 #define TASK_LOG_STARTED "#started "
 #define TASK_CLAIM_MAX 96              /* bytes of a TASK_CLAIM */
@@ -167,12 +168,13 @@ enum task_record {
 	TASK_EXIT_BAD_OUTPUT,  /* the next output file cannot be taken: the reason */
 	TASK_EXIT_PROGRESS,
 	TASK_EXIT_CONTAINER,   /* of a pod: name; the end of that container follows */
-	TASK_EXIT_ARTIFACT,    /* the next artifact was kept, in its TASK_ARTIFACT_FILE */
+	TASK_EXIT_ARTIFACT,    /* the next artifact was kept, in its TASK_ARTIFACT_FILE: empty, as a tar; or TASK_ARTIFACT_AS_IS, a regular file */
 	TASK_EXIT_NO_ARTIFACT, /* it does not exist */
 	TASK_EXIT_BAD_ARTIFACT, /* it cannot be kept: the reason */
 	/* of tasks, before the first TASK_ARTIFACT; both int64 */
 	TASK_ARTIFACT_BYTES, /* that one may have, not packed */
 	TASK_ARTIFACT_FILES, /* files, folders and links */
+	TASK_ARTIFACT_BARE,  /* the next TASK_ARTIFACT is to have no archive: if it is a regular file, it may be kept as it is */
 };
 enum task_role { TASK_ROLE_INIT, TASK_ROLE_MAIN, TASK_ROLE_SIDECAR };
 enum task_look_kind { TASK_LOOK_STARTUP, TASK_LOOK_READY, TASK_LOOK_ALIVE, TASK_LOOK_KINDS,

@@ -2,6 +2,8 @@
 /* Artifacts of steps: what is brought, what is saved, and what places become for their drivers. */
 #include "exec_world.h"
 
+#include "core/files.h"
+
 static void
 put_secret(struct world *w)
 {
@@ -92,6 +94,37 @@ what_one_leaves_another_takes(void **state)
 	world_free(w);
 }
 
+static void
+expect_text(struct arena *a, const char *path, const char *text)
+{
+	str found;
+	struct err e;
+	if (files_read(path, 1 << 20, a, &found, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_string_equal(str_z(a, found), text);
+}
+
+/* Never as a tar: a file as it is, also at the end of a link, and a folder as files. */
+static void
+what_has_no_archive_is_kept_as_it_is(void **state)
+{
+	struct world *w = world_new(sandbox_of(state));
+	struct arena *a CLEANUP(free_arena) = arena_new();
+	struct step_of s;
+	struct artifact out;
+	const char *dir = place_of(w, a, "dir");
+	step_init(&s, "file", arena_fmt(a, "mkdir -p %s && cd %s && echo one >real && ln -s real link", dir, dir).p);
+	step_leaves(&s, a, &out, arena_fmt(a, "{\"name\":\"o\",\"path\":\"%s/link\",\"archive\":{\"none\":{}}}", dir).p);
+	assert_succeeded(run(w, &s));
+	expect_text(a, arena_fmt(a, "%s/artifacts/objects/default/wf/file/link", w->dir).p, "one\n");
+
+	step_init(&s, "tree", arena_fmt(a, "mkdir -p %s && echo two >%s/f", dir, dir).p);
+	step_leaves(&s, a, &out, arena_fmt(a, "{\"name\":\"o\",\"path\":\"%s\",\"archive\":{\"none\":{}}}", dir).p);
+	assert_succeeded(run(w, &s));
+	expect_text(a, arena_fmt(a, "%s/artifacts/objects/default/wf/tree/dir/f", w->dir).p, "two\n");
+	world_free(w);
+}
+
 /* In a user namespace its number inside is the daemon's outside; else it is given to the user of the step. */
 static void
 whoever_a_step_runs_as_may_change_what_it_is_given(void **state)
@@ -144,7 +177,7 @@ main(int argc, char **argv)
 	static const struct exec_test tests[] = {
 		TEST(places_get_the_texts_of_secrets),
 		TEST(what_one_leaves_another_takes), TEST(whoever_a_step_runs_as_may_change_what_it_is_given),
-		TEST(a_repository_that_is_out_of_order_is_said),
+		TEST(what_has_no_archive_is_kept_as_it_is), TEST(a_repository_that_is_out_of_order_is_said),
 	};
 	return exec_main("exec_artifacts", tests, ARRAY_LEN(tests), argc, argv);
 }

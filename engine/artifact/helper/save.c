@@ -157,6 +157,16 @@ save_log(struct job *j, const struct val *item, const char *path, struct err *e)
 /* ---- an item ----------------------------------------------------------------------------------------------------- */
 
 static int
+save_packed(struct job *j, struct place *p, const struct val *item, int from, struct err *e)
+{
+	if (val_is_true(val_get(item, S("asIs"))))
+		return p->driver->put(p->state, p->key, from, e);
+	if (item_is_packed(item, "zip") || item_is_packed(item, "none"))
+		return save_unpacked(j, p, item, from, e);
+	return save_tar(j, p, item, from, e);
+}
+
+static int
 save_kept(struct job *j, const struct val *item, int from, struct err *e)
 {
 	struct place p;
@@ -165,9 +175,8 @@ save_kept(struct job *j, const struct val *item, int from, struct err *e)
 		rc = err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
 	if (rc == 0 && lseek(from, 0, SEEK_SET) < 0)
 		rc = err_errno(e, "read what was kept");
-	bool tar = !item_is_packed(item, "zip") && !item_is_packed(item, "none");
 	if (rc == 0)
-		rc = tar ? save_tar(j, &p, item, from, e) : save_unpacked(j, &p, item, from, e);
+		rc = save_packed(j, &p, item, from, e);
 	place_close(&p);
 	return rc;
 }
