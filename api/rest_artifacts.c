@@ -141,15 +141,6 @@ send_index(struct wanted *w, const struct val *answer, const struct val *names)
 	http_reply(w->req, 200, "text/html; charset=utf-8", buf_str(&b));
 }
 
-static bool
-has_name(const struct val *names, str name)
-{
-	for (uint32_t i = 0; i < names->n; i++)
-		if (str_eq(val_get_str(&names->items[i], "name"), name))
-			return true;
-	return false;
-}
-
 static void
 send_elsewhere(struct wanted *w, str where)
 {
@@ -163,7 +154,7 @@ send_folder(struct wanted *w, const struct val *answer, const struct val *names)
 {
 	if (!str_ends(http_req_path(w->req), S("/"))) /* else its links would lead beside it */
 		send_elsewhere(w, arena_fmt(http_req_arena(w->req), "%.*s/", STR_ARG(last_part(http_req_raw_path(w->req)))));
-	else if (has_name(names, S("index.html")))
+	else if (val_named(names, S("index.html")))
 		send_elsewhere(w, S("index.html"));
 	else
 		send_index(w, answer, names);

@@ -188,6 +188,15 @@ val_at(const struct val *list, size_t i)
 }
 
 const struct val *
+val_named(const struct val *list, str name)
+{
+	for (size_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
+		if (str_eq(val_get_str(&list->items[i], "name"), name))
+			return &list->items[i];
+	return NULL;
+}
+
+const struct val *
 val_path(const struct val *root, const char *dotted)
 {
 	str rest = str_c(dotted);

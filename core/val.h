@@ -92,6 +92,8 @@ static inline str val_key(const struct member *m) { return (str){ m->key.p, m->k
 const struct val *val_get(const struct val *map, str key);
 /* The item, or NULL if out of range or no list. */
 const struct val *val_at(const struct val *list, size_t i);
+/* The first item of a list whose member "name" is this; NULL: there is none, or no list. */
+const struct val *val_named(const struct val *list, str name);
 /* val_get along "a.b.c"; no escapes, no indices. NULL where something is missing. */
 const struct val *val_path(const struct val *root, const char *dotted);
 /* The text of a string member, STR_NONE if it is missing or no string. */

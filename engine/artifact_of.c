@@ -5,15 +5,6 @@
 #include "engine/run/run.h"
 
 static const struct val *
-find_named(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
-static const struct val *
 find_node(const struct val *workflow, str node)
 {
 	const struct val *nodes = val_path(workflow, "status.nodes"), *n = val_get(nodes, node);
@@ -31,7 +22,7 @@ template_of(const struct val *workflow, const struct val *node)
 	str name = val_get_str(node, "templateName");
 	const struct val *t = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(lists) && !t; i++)
-		t = find_named(val_path(workflow, lists[i]), name);
+		t = val_named(val_path(workflow, lists[i]), name);
 	return t;
 }
 
@@ -69,7 +60,7 @@ artifact_of_node(const struct val *workflow, str node, bool inputs, str name, st
 	*out = (struct artifact_of){ 0 };
 	if (!n)
 		return err_set(e, ERR_NOT_FOUND, "the workflow has no node \"%.*s\"", STR_ARG(node));
-	const struct val *artifact = find_named(val_path(n, inputs ? "inputs.artifacts" : "outputs.artifacts"), name);
+	const struct val *artifact = val_named(val_path(n, inputs ? "inputs.artifacts" : "outputs.artifacts"), name);
 	if (!artifact)
 		return err_set(e, ERR_NOT_FOUND, "the node has no %s artifact \"%.*s\"", inputs ? "input" : "output", STR_ARG(name));
 	if (val_is_true(val_get(artifact, S("deleted"))))

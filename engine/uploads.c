@@ -14,20 +14,11 @@ engine_place(struct engine *g, str ns, const struct val *ref, const struct val *
 	return 0;
 }
 
-static const struct val *
-named(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
 int
 engine_template_place(struct engine *g, str ns, str tmpl, str name, str key, struct arena *a, const struct val **artifact, struct val *place, struct err *e)
 {
 	const struct val *spec = g->world.template_spec(g->world.arg, false, ns, tmpl);
-	const struct val *argument = named(val_path(spec, "arguments.artifacts"), name);
+	const struct val *argument = val_named(val_path(spec, "arguments.artifacts"), name);
 	if (!spec)
 		return err_set(e, ERR_NOT_FOUND, "workflowtemplates.argoproj.io \"%.*s\" not found", STR_ARG(tmpl));
 	if (!argument)
@@ -78,7 +69,7 @@ engine_with_artifacts(struct arena *a, const struct val *manifest, const struct 
 	if (!merged)
 		return -1;
 	for (size_t i = 0; i < keys->n; i++) {
-		const struct val *argument = named(val_path(merged, "arguments.artifacts"), keys->p[i].key);
+		const struct val *argument = val_named(val_path(merged, "arguments.artifacts"), keys->p[i].key);
 		if (!argument)
 			buf_addf(&unknown, "%s%.*s", unknown.n ? ", " : "", STR_ARG(keys->p[i].key));
 		else if (set_key(a, argument, keys->p[i].value, &spec, e) < 0)

@@ -298,14 +298,14 @@ way_shown(struct explaining *x, const struct way *w, struct val *out, struct err
 	struct err ignored;
 	if (!first->outline.n || json_read(x->a, first->outline, outline, &ignored) < 0)
 		*outline = *val_get(&x->q->live, S("outline")); /* decided before versions were kept */
-	const struct val *dep = explain_named(val_get(outline, S("dependencies")), w->dependency);
+	const struct val *dep = val_named(val_get(outline, S("dependencies")), w->dependency);
 	if (first->version && read_checks(x, first, dep, &checks, e) < 0)
 		return -1;
 	for (size_t i = w->from; i < w->from + w->n; i++) {
 		struct row *r = &x->rows.p[i];
 		r->t.outline = outline;
 		r->t.dependency_outline = dep;
-		r->t.trigger_outline = explain_named(val_get(outline, S("triggers")), r->t.trigger);
+		r->t.trigger_outline = val_named(val_get(outline, S("triggers")), r->t.trigger);
 		if (read_firing(x, r, e) < 0)
 			return -1;
 		sum_up(x, r);

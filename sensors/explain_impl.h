@@ -37,8 +37,6 @@ struct val explain_trigger(struct arena *a, const struct val *outline, const str
 
 /* The number of the sensor's rows; 0: it has none. */
 int explain_id(sqlite3 *db, str ns, str sensor, int64_t *id, struct err *e);
-/* The item of a list of maps whose `name` is that; NULL: none. */
-const struct val *explain_named(const struct val *list, str name);
 int explain_failed(sqlite3 *db, struct err *e);
 
 #endif

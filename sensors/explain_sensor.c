@@ -150,7 +150,7 @@ triggers_shown(const struct val *live, struct arena *a)
 		val_map_add(&m, S("name"), val_str(val_get_str(t, "name")));
 		val_map_add_str(&m, S("kind"), val_get_str(t, "kind"));
 		val_map_add_str(&m, S("place"), val_get_str(t, "place"));
-		val_map_add(&m, S("text"), explain_trigger(a, t, explain_named(val_get(live, S("triggers")), val_get_str(t, "name"))));
+		val_map_add(&m, S("text"), explain_trigger(a, t, val_named(val_get(live, S("triggers")), val_get_str(t, "name"))));
 		val_list_add(&list, val_map_end(&m, a));
 	}
 	return val_list_end(&list, a);

@@ -2,15 +2,6 @@
 /* The words of an explanation: for somebody who knows the manifest and nothing of how it is carried out. */
 #include "sensors/explain_impl.h"
 
-const struct val *
-explain_named(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
 static str
 in_brackets(struct arena *a, str place)
 {
@@ -98,7 +89,7 @@ times(struct arena *a, int64_t n, const char *what)
 static str
 held(struct arena *a, const struct told *t)
 {
-	const struct val *f = t->firing, *live = val_get(explain_named(val_get(t->live, S("triggers")), t->trigger), S("firings"));
+	const struct val *f = t->firing, *live = val_get(val_named(val_get(t->live, S("triggers")), t->trigger), S("firings"));
 	int64_t attempts = count_of(f, "attempts"), before = count_of(f, "before"), gathered = count_of(f, "gathered");
 	str next = clock_of(f, "next"), until = clock_of(live, "rateLimitUntil");
 	if (gathered && val_get(t->trigger_outline, S("debounce")))
@@ -156,10 +147,10 @@ explain_decision(struct arena *a, const struct told *t)
 static str
 lacking(struct arena *a, const struct told *t)
 {
-	const struct val *names = val_get(explain_named(val_get(t->live, S("triggers")), t->trigger), S("lacks"));
+	const struct val *names = val_get(val_named(val_get(t->live, S("triggers")), t->trigger), S("lacks"));
 	struct buf b CLEANUP(free_buf) = { 0 };
 	for (uint32_t i = 0; val_is(names, VAL_LIST) && i < names->n && b.n < 400; i++) {
-		const struct val *d = explain_named(val_get(t->outline, S("dependencies")), val_text(&names->items[i]));
+		const struct val *d = val_named(val_get(t->outline, S("dependencies")), val_text(&names->items[i]));
 		buf_addf(&b, "%s%.*s (%.*s/%.*s)", b.n ? ", " : "", STR_ARG(val_text(&names->items[i])), STR_ARG(val_get_str(d, "source")),
 		         STR_ARG(val_get_str(d, "event")));
 	}
@@ -169,7 +160,7 @@ lacking(struct arena *a, const struct told *t)
 static str
 when_waiting(struct arena *a, const struct told *t)
 {
-	const struct val *live = explain_named(val_get(t->live, S("triggers")), t->trigger);
+	const struct val *live = val_named(val_get(t->live, S("triggers")), t->trigger);
 	str names = lacking(a, t), due = clock_of(live, "due"), until = S("");
 	if (due.n)
 		until = arena_fmt(a, "; the first of those that wait is given up at %.*sZ (within, conditionsReset)", STR_ARG(due));

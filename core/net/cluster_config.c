@@ -42,11 +42,7 @@ content(struct reading *r, const struct val *in, const char *name, str *out)
 static const struct val *
 named(const struct val *doc, const char *list, str name, const char *member)
 {
-	const struct val *all = val_get(doc, str_c(list));
-	for (size_t i = 0; val_is(all, VAL_LIST) && i < all->n; i++)
-		if (str_eq(val_get_str(&all->items[i], "name"), name))
-			return val_get(&all->items[i], str_c(member));
-	return NULL;
+	return val_get(val_named(val_get(doc, str_c(list)), name), str_c(member));
 }
 
 static int

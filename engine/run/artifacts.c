@@ -7,21 +7,12 @@
 
 /* ---- by name ----------------------------------------------------------------------------------------------------- */
 
-static const struct val *
-named(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
 /* Of Retry nodes the last attempt's, as with all that a node hands on. */
 static const struct val *
 of_node(const struct node *n, str name)
 {
 	const struct node *last = n->type == NODE_RETRY ? node_last_attempt(n) : NULL;
-	return named(val_get((last ? last : n)->outputs, S("artifacts")), name);
+	return val_named(val_get((last ? last : n)->outputs, S("artifacts")), name);
 }
 
 static const struct val nothing = { .kind = VAL_MAP };
@@ -55,7 +46,7 @@ artifact_look(const struct scope *x, str ref)
 	if (str_starts(name, S("tasks.")))
 		return of_sibling(x, true, str_slice(name, sizeof "tasks." - 1, name.n));
 	if (str_starts(name, S("inputs.artifacts.")))
-		return named(val_get(x->inputs, S("artifacts")), str_slice(name, sizeof "inputs.artifacts." - 1, name.n));
+		return val_named(val_get(x->inputs, S("artifacts")), str_slice(name, sizeof "inputs.artifacts." - 1, name.n));
 	if (!str_starts(name, S("workflow.outputs.artifacts.")))
 		return NULL;
 	name = str_slice(name, sizeof "workflow.outputs.artifacts." - 1, name.n);

@@ -180,15 +180,6 @@ def_new(struct run *r, struct library *l, str name, const struct val *src, struc
 	return d;
 }
 
-static const struct val *
-template_in(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
 static void
 store_template(struct run *r, str key, const struct val *src)
 {
@@ -206,7 +197,7 @@ library_find(struct run *r, struct library *l, str name, struct err *e)
 	str key = run_text(r, "%.*s/%.*s", STR_ARG(l->scope), STR_ARG(name));
 	const struct val *src = local ? NULL : val_get(r->stored_templates, key);
 	if (!src) {
-		src = template_in(l->templates, name);
+		src = val_named(l->templates, name);
 		if (!src) {
 			str holder = str_slice(l->scope, str_find_char(l->scope, '/', 0) + 1, l->scope.n);
 			(void)(local ? err_set(e, ERR_NOT_FOUND, "template name '%.*s' undefined", STR_ARG(name))

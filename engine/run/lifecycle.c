@@ -128,11 +128,7 @@ hook_call(struct holder *h, const struct hook *hook, str name, enum role role)
 static str
 given(const struct node *n, str name)
 {
-	const struct val *list = val_get(n->inputs, S("parameters"));
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return val_get_str(&list->items[i], "value");
-	return STR_NONE;
+	return val_get_str(val_named(val_get(n->inputs, S("parameters")), name), "value");
 }
 
 /* After a restart a hook that had begun keeps its arguments. */

@@ -6,15 +6,6 @@
  */
 #include "engine/run/run.h"
 
-static const struct val *
-parameter_named(const struct val *list, str name)
-{
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return &list->items[i];
-	return NULL;
-}
-
 static bool
 has_value(const struct val *p)
 {
@@ -27,11 +18,11 @@ merged_parameters(struct arena *a, const struct val *base, const struct val *own
 {
 	struct val_list out = { 0 };
 	for (uint32_t i = 0; val_is(own, VAL_LIST) && i < own->n; i++) {
-		const struct val *below = parameter_named(base, val_get_str(&own->items[i], "name"));
+		const struct val *below = val_named(base, val_get_str(&own->items[i], "name"));
 		val_list_add(&out, has_value(&own->items[i]) || !below ? own->items[i] : *below);
 	}
 	for (uint32_t i = 0; val_is(base, VAL_LIST) && i < base->n; i++)
-		if (!parameter_named(own, val_get_str(&base->items[i], "name")))
+		if (!val_named(own, val_get_str(&base->items[i], "name")))
 			val_list_add(&out, base->items[i]);
 	return val_list_end(&out, a);
 }

@@ -20,11 +20,7 @@ any_text(struct run *r, const struct val *v)
 str
 output_parameter(const struct val *outputs, str name)
 {
-	const struct val *list = val_get(outputs, S("parameters"));
-	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++)
-		if (str_eq(val_get_str(&list->items[i], "name"), name))
-			return val_get_str(&list->items[i], "value");
-	return STR_NONE;
+	return val_get_str(val_named(val_get(outputs, S("parameters")), name), "value");
 }
 
 /* ---- globals ----------------------------------------------------------------------------------------------------- */

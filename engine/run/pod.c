@@ -387,11 +387,7 @@ offered_inputs(struct run *r, const struct val *inputs)
 static str
 input_default(struct run *r, const struct val *inputs, str name)
 {
-	const struct val *params = val_get(inputs, S("parameters"));
-	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++)
-		if (str_eq(val_get_str(&params->items[i], "name"), name))
-			return any_text(r, val_get(&params->items[i], S("default")));
-	return STR_NONE;
+	return any_text(r, val_get(val_named(val_get(inputs, S("parameters")), name), S("default")));
 }
 
 /* The parameters that somebody is to supply; an output without a default takes that of the input of its name

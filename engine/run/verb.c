@@ -86,21 +86,16 @@ nothing_chosen(const struct verb_options *o, struct err *e)
 static int
 check_output(const struct node *n, str name, struct err *e)
 {
-	const struct val *params = val_get(n->outputs, S("parameters"));
+	const struct val *p = val_named(val_get(n->outputs, S("parameters")), name);
 	if (!n->outputs)
 		return err_set(e, ERR_INVALID,
 			"cannot set output parameters because node is not expecting any raw parameters");
-	for (uint32_t i = 0; val_is(params, VAL_LIST) && i < params->n; i++) {
-		if (!str_eq(val_get_str(&params->items[i], "name"), name))
-			continue;
-		return val_path(&params->items[i], "valueFrom.supplied")
-			       ? 0
-			       : err_set(e, ERR_INVALID,
-					 "cannot set output parameter '%.*s' because it does not use valueFrom.raw or "
-					 "it was already set",
-					 STR_ARG(name));
-	}
-	return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'", STR_ARG(name));
+	if (!p)
+		return err_set(e, ERR_INVALID, "node is not expecting output parameter '%.*s'", STR_ARG(name));
+	if (!val_path(p, "valueFrom.supplied"))
+		return err_set(e, ERR_INVALID, "cannot set output parameter '%.*s' because it does not use valueFrom.raw or it was already set",
+		               STR_ARG(name));
+	return 0;
 }
 
 static int

@@ -62,6 +62,11 @@ looks_up(void **state)
 	assert_null(val_at(val_path(v, "a.b"), 1));
 	assert_true(str_eq(val_get_str(val_path(v, "a"), "s"), S("t")));
 	assert_null(val_get_str(v, "a").p);
+	const struct val *list = json("[1,{\"name\":2},{\"name\":\"x\",\"n\":1},{\"name\":\"x\",\"n\":2}]");
+	assert_string_equal(text(val_named(list, S("x"))), "{\"name\":\"x\",\"n\":1}"); /* the first of two counts */
+	assert_null(val_named(list, S("y")));
+	assert_null(val_named(v, S("x")));
+	assert_null(val_named(NULL, S("x")));
 	assert_string_equal(val_kind_name(json("1")), "an integer");
 	assert_string_equal(val_kind_name(json("1.5")), "a number");
 	assert_string_equal(val_kind_name(NULL), "nothing");
