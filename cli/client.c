@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "core/files.h"
 
 enum { HEAD_MAX = 64 * 1024, CHUNK_READ = 64 * 1024 };
 
@@ -375,9 +376,8 @@ client_download(struct client *c, str path, int fd, struct err *e)
 			return -1;
 		if (part.n == 0)
 			return 0;
-		for (ssize_t n; part.n; part = str_slice(part, (size_t)n, part.n))
-			if ((n = write(fd, part.p, part.n)) < 0)
-				return err_errno(e, "write what comes");
+		if (files_write(fd, part) < 0)
+			return err_errno(e, "write what comes");
 	}
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See child.h. The end of a process is seen by its pidfd, so nobody else's children are waited for. */
 #include "core/child.h"
-#include "core/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,9 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
+
+#include "core/files.h"
+#include "core/spawn.h"
 
 enum { ERRORS_MAX = 4096 /* bytes of standard error that are kept */ };
 
@@ -217,10 +219,7 @@ make_input(str in, int *fd, struct err *e)
 	if (!in.p)
 		return 0;
 	int made CLEANUP(close_fd) = memfd_create("input", MFD_CLOEXEC);
-	for (ssize_t n; made >= 0 && in.n; in = str_slice(in, (size_t)n, in.n))
-		if ((n = write(made, in.p, in.n)) < 0)
-			return err_errno(e, "keeping the input");
-	*fd = made < 0 || lseek(made, 0, SEEK_SET) < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 3); /* as with pipes */
+	*fd = made < 0 || files_write(made, in) < 0 || lseek(made, 0, SEEK_SET) < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 3); /* as with pipes */
 	return *fd < 0 ? err_errno(e, "keeping the input") : 0;
 }
 

@@ -28,16 +28,16 @@ files_read(const char *path, size_t max, struct arena *a, str *out, struct err *
 	return 0;
 }
 
-/* Reading and writing by hand: the rest, or everything where the kernel cannot copy. */
-static int
-write_whole(int to, const char *p, size_t n)
+int
+files_write(int fd, str text)
 {
-	for (ssize_t put; n; p += put, n -= (size_t)put)
-		if ((put = write(to, p, n)) < 0)
+	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
+		if ((n = write(fd, text.p, text.n)) < 0)
 			return -1;
 	return 0;
 }
 
+/* By hand: the rest, or everything where the kernel cannot copy. */
 static int
 copy_slowly(int from, int to, uint64_t *n, uint64_t most)
 {
@@ -47,7 +47,7 @@ copy_slowly(int from, int to, uint64_t *n, uint64_t most)
 	while (rc == 0 && *n <= most && (got = read(from, chunk, COPY_CHUNK)) != 0) {
 		if (got < 0 && errno == EINTR)
 			continue;
-		rc = got < 0 ? -1 : write_whole(to, chunk, (size_t)got);
+		rc = got < 0 ? -1 : files_write(to, (str){ chunk, (size_t)got });
 		if (rc == 0)
 			*n += (uint64_t)got;
 	}

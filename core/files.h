@@ -15,6 +15,8 @@ int files_remove_all(const char *path, struct err *e) MUST_CHECK;
 void files_remove(const char *path);
 /* The whole of a regular file of at most `max` bytes, in `a`. ERR_INVALID if it is another kind of file or larger; else as the kernel says. */
 int files_read(const char *path, size_t max, struct arena *a, str *out, struct err *e) MUST_CHECK;
+/* All of the text goes to where the open file stands. -1: as errno says, and part of it may be there. */
+int files_write(int fd, str text) MUST_CHECK;
 
 /*
  * All that there is in the open file `from`, from its start where it has one, goes to where `to` stands; by the kernel, which may share the blocks, where it

@@ -155,15 +155,7 @@ static int
 write_whole(const char *path, str text, struct err *e)
 {
 	int fd CLEANUP(close_fd) = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_errno(e, "write %s", path);
-	for (size_t done = 0; done < text.n;) {
-		ssize_t n = write(fd, text.p + done, text.n - done);
-		if (n < 0)
-			return err_errno(e, "write %s", path);
-		done += (size_t)n;
-	}
-	return fsync(fd) < 0 ? err_errno(e, "write %s", path) : 0;
+	return fd < 0 || files_write(fd, text) < 0 || fsync(fd) < 0 ? err_errno(e, "write %s", path) : 0;
 }
 
 int

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "core/log.h"
 #include "engine/exec/exec.h"
 
@@ -301,18 +302,11 @@ static int
 task_memfd(const struct task *t, struct err *e)
 {
 	int fd = memfd_create("tidegate-task", MFD_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, "describe the task");
-	for (size_t done = 0; done < t->records.n;) {
-		ssize_t n = write(fd, t->records.p + done, t->records.n - done);
-		if (n <= 0) {
-			err_errno(e, "describe the task");
-			close(fd);
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	return fd;
+	if (fd >= 0 && files_write(fd, buf_str(&t->records)) == 0)
+		return fd;
+	(void)err_errno(e, "describe the task");
+	close_fd(&fd);
+	return -1;
 }
 
 int

@@ -7,15 +7,6 @@
 #include "core/net/multipart.h"
 #include "engine/artifact/helper/helper.h"
 
-static int
-write_all(int fd, str text, struct err *e)
-{
-	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
-		if ((n = write(fd, text.p, text.n)) < 0)
-			return err_errno(e, "take the file out of the form");
-	return 0;
-}
-
 /* The file of a form, in a file of its own: drivers take whole ones. The body is nobody's but ours, and does not change. */
 static int
 take_part(struct job *j, const struct val *item, str boundary, struct err *e)
@@ -28,7 +19,8 @@ take_part(struct job *j, const struct val *item, str boundary, struct err *e)
 	if (body == MAP_FAILED)
 		return err_errno(e, "read the form");
 	int to = multipart_find((str){ body, (size_t)st.st_size }, boundary, val_get_str(item, "field"), &part, e) < 0 ? -1 : scratch_file(j, e);
-	if (to >= 0 && write_all(to, part, e) < 0) {
+	if (to >= 0 && files_write(to, part) < 0) {
+		(void)err_errno(e, "take the file out of the form");
 		close(to);
 		to = -1;
 	}

@@ -107,10 +107,7 @@ save_unpacked(struct job *j, struct place *p, const struct val *item, int from, 
 static int
 write_text(int fd, str text, struct err *e)
 {
-	for (ssize_t n; text.n; text = str_slice(text, (size_t)n, text.n))
-		if ((n = write(fd, text.p, text.n)) < 0)
-			return err_errno(e, "write the log");
-	return 0;
+	return files_write(fd, text) < 0 ? err_errno(e, "write the log") : 0;
 }
 
 /* Of "TIME TEXT" the text; lines of the step helper's own begin with # (engine/shim/task.h). The last is whole or none. */
