@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/stored.h"
 #include "cli/tryout.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "sensors/spec.h"
 
@@ -208,7 +209,7 @@ compare(struct client *c, const struct backtest_opts *o, const struct manifest_s
 static int
 set_times(struct backtest *b, const struct backtest_opts *o, struct err *e)
 {
-	int64_t now = wall_clock();
+	int64_t now = clock_wall_ns();
 	b->until = now;
 	if (time_before(o->since ? o->since : "24h", now, &b->since, e) < 0 || (o->until && time_before(o->until, now, &b->until, e) < 0))
 		return -1;

@@ -2,6 +2,7 @@
 /* choose: workflows by flags instead of names. The daemon does the choosing; its answers come in pages. */
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 enum { PAGE = 500 };
 
@@ -44,7 +45,7 @@ ago(struct buf *out, const char *arg, const char *option, const char *length, st
 	if (dur_parse(str_c(length), &d, e))
 		return err_wrap(e, "--%s", option);
 	struct arena *a CLEANUP(free_arena) = arena_new();
-	url_query(out, arg, time_rfc3339_nano(a, wall_clock() - d.ns));
+	url_query(out, arg, time_rfc3339_nano(a, clock_wall_ns() - d.ns));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 #include "core/tz.h"
 
 struct cron_opts {
@@ -57,7 +58,7 @@ joined(struct arena *a, const struct val *list)
 static str
 ago(struct arena *a, int64_t time, bool ahead)
 {
-	int64_t now = wall_clock();
+	int64_t now = clock_wall_ns();
 	return time ? age_text(a, ahead ? time - now : now - time) : S("N/A");
 }
 

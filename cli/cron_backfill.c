@@ -8,6 +8,7 @@
 #include "cli/cron_times.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 enum { PAGE = 1000, PARALLEL_MAX = 1000 };
 
@@ -181,7 +182,7 @@ read_parallel(const char *text, size_t *out)
 static int
 read_times(const struct backfill_opts *o, int64_t *from, int64_t *to, struct arena *a, struct err *e)
 {
-	const int64_t now = wall_clock();
+	const int64_t now = clock_wall_ns();
 	*to = now;
 	if (cron_time_read(o->from, o->format, now, from, a, e))
 		return err_wrap(e, "--from");

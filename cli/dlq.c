@@ -2,6 +2,7 @@
 /* tidegate dlq: dead letters, which are what could not be processed: list, show, retry, drop. */
 #include "cli/client.h"
 #include "cli/output.h"
+#include "core/clock.h"
 
 struct dlq_opts {
 	struct cli_common common;
@@ -22,7 +23,7 @@ add_time(struct client *c, struct buf *path, const char *arg, const char *ago, s
 		return 0;
 	if (dur_parse(str_c(ago), &d, e) < 0)
 		return -1;
-	url_query(path, arg, time_rfc3339(c->arena, wall_clock() - d.ns));
+	url_query(path, arg, time_rfc3339(c->arena, clock_wall_ns() - d.ns));
 	return 0;
 }
 
@@ -63,7 +64,7 @@ list_row(struct table *t, const struct dlq_opts *o, struct arena *a, const struc
 	if (o->all_namespaces)
 		cells[n++] = val_get_str(v, "namespace");
 	cells[n++] = val_get_str(v, "id");
-	cells[n++] = age_text(a, wall_clock() - time_member(v, "time"));
+	cells[n++] = age_text(a, clock_wall_ns() - time_member(v, "time"));
 	cells[n++] = val_get_str(v, "sensor");
 	cells[n++] = trigger.n ? trigger : S("-");
 	if (wide)

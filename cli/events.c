@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct events_opts {
 	struct cli_common common;
@@ -109,7 +110,7 @@ run_events(const void *opts, char **args, int n)
 		dur d;
 		if (dur_parse(str_c(o->since), &d, &e))
 			return cli_usage(&command_events, "--since: %s", e.msg);
-		url_query(&path, "since", time_rfc3339(c.arena, wall_clock() - d.ns));
+		url_query(&path, "since", time_rfc3339(c.arena, clock_wall_ns() - d.ns));
 	}
 	struct events_print p = { o->output, o->watch && o->limit.set ? o->limit.v : -1 };
 	if (client_stream(&c, buf_str(&path), events_line, &p, &e))

@@ -2,6 +2,7 @@
 /* tidegate explain: why something did or did not happen. The daemon has the words (api/rest_explain.c); here they find their places. */
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct explain_opts {
 	struct cli_common common;
@@ -120,7 +121,7 @@ print_reasons(const struct val *reasons, struct arena *a)
 	table_row(&t, (const str[]){ S("COUNT"), S("LAST"), S("VERDICT"), S("AT"), S("REASON OF THE LATEST") });
 	EACH(reasons, r) {
 		str trigger = val_get_str(r, "trigger"), at = trigger.n ? trigger : val_get_str(r, "dependency");
-		table_row(&t, (const str[]){ arena_fmt(a, "%lld", (long long)number(r, "count")), age_text(a, wall_clock() - time_member(r, "last")),
+		table_row(&t, (const str[]){ arena_fmt(a, "%lld", (long long)number(r, "count")), age_text(a, clock_wall_ns() - time_member(r, "last")),
 			val_get_str(r, "verdict"), at, val_get_str(r, "reason") });
 	}
 	putchar('\n');
@@ -171,7 +172,7 @@ print_sources(const struct val *v, struct arena *a)
 		if (error.n)
 			printf("  last error, %.*s: %.*s\n", STR_ARG(val_get_str(s, "lastErrorTime")), STR_ARG(error));
 		if (last)
-			printf("  last event %.*s, %.*s ago\n", STR_ARG(val_get_str(last, "id")), STR_ARG(age_text(a, wall_clock() - time_member(last, "time"))));
+			printf("  last event %.*s, %.*s ago\n", STR_ARG(val_get_str(last, "id")), STR_ARG(age_text(a, clock_wall_ns() - time_member(last, "time"))));
 		else
 			printf("  no event of it is in the log\n");
 	}
@@ -281,7 +282,7 @@ path_of(struct client *c, const struct explain_opts *o, const struct explained *
 		return 0;
 	if (dur_parse(str_c(o->since), &d, e) < 0)
 		return err_wrap(e, "--since");
-	url_query(path, "since", time_rfc3339(c->arena, wall_clock() - d.ns));
+	url_query(path, "since", time_rfc3339(c->arena, clock_wall_ns() - d.ns));
 	return 0;
 }
 

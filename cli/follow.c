@@ -2,6 +2,7 @@
 /* tidegate wait, watch, logs. */
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct wait_opts {
 	struct cli_common common;
@@ -23,7 +24,7 @@ run_wait(const void *opts, char **args, int n)
 			continue;
 		int code = follow_workflow(&c, str_c(args[i]), false, &phase);
 		if (phase.n)
-			printf("%s %.*s at %.*s\n", args[i], STR_ARG(phase), STR_ARG(time_rfc3339(c.arena, wall_clock())));
+			printf("%s %.*s at %.*s\n", args[i], STR_ARG(phase), STR_ARG(time_rfc3339(c.arena, clock_wall_ns())));
 		worst = code > worst ? code : worst;
 	}
 	return worst;

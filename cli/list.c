@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/tree.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct list_opts {
 	struct cli_common common;
@@ -29,7 +30,7 @@ static void
 list_row(struct table *t, const struct list_opts *o, struct arena *a, const struct val *w)
 {
 	const struct val *meta = val_get(w, S("metadata")), *status = val_get(w, S("status"));
-	int64_t start = time_member(status, "startedAt"), end = time_member(status, "finishedAt"), now = wall_clock(), priority = 0;
+	int64_t start = time_member(status, "startedAt"), end = time_member(status, "finishedAt"), now = clock_wall_ns(), priority = 0;
 	(void)val_to_i64(val_path(w, "spec.priority"), &priority); /* 0 is what absent means */
 	str cells[9];
 	size_t n = 0;

@@ -2,6 +2,7 @@
 #include "cli/listeners.h"
 
 #include "cli/output.h"
+#include "core/clock.h"
 
 str
 number_text(struct arena *a, const struct val *v)
@@ -23,7 +24,7 @@ print_sources(const struct val *list, struct arena *a)
 		int64_t since = time_member(s, "since");
 		table_row(&t, (const str[]){
 			arena_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(val_get_str(s, "namespace")), STR_ARG(val_get_str(s, "eventSource")), STR_ARG(val_get_str(s, "event"))),
-			val_get_str(s, "type"), val_get_str(s, "state"), since ? age_text(a, wall_clock() - since) : S(""), val_get_str(s, "url"),
+			val_get_str(s, "type"), val_get_str(s, "state"), since ? age_text(a, clock_wall_ns() - since) : S(""), val_get_str(s, "url"),
 			val_get_str(s, "error") });
 	}
 	table_print(&t, stdout);
@@ -56,7 +57,6 @@ print_sensors(const struct val *list, struct arena *a)
 	}
 	table_print(&t, stdout);
 }
-
 
 /* Those of the list whose `field` is one of the names; all, if none is given. *missing: the first name that none has. */
 static struct val

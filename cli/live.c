@@ -2,6 +2,7 @@
 #include "cli/live.h"
 #include "cli/output.h"
 #include "cli/tree.h"
+#include "core/clock.h"
 
 void
 live_init(struct live *l, FILE *f)
@@ -23,9 +24,9 @@ paint(struct live *l, const struct val *workflow, bool last)
 	unsigned rows = out_lines(l->f), columns = out_columns(l->f);
 	/* The header takes up to ten lines, and a painting must fit the screen to be painted over. The last one may scroll. */
 	struct tree_opts o = { .colors = out_colors(l->f), .max_columns = columns, .max_lines = last || rows < 24 ? 0 : rows - 14 };
-	workflow_header(&text, workflow, o.colors, wall_clock());
+	workflow_header(&text, workflow, o.colors, clock_wall_ns());
 	buf_addc(&text, '\n');
-	tree_print(&text, workflow, &o, wall_clock());
+	tree_print(&text, workflow, &o, clock_wall_ns());
 	if (l->lines)
 		fprintf(l->f, "\033[%zuA\033[J", l->lines);
 	fwrite(text.p, 1, text.n, l->f);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "core/clock.h"
 
 /* ---- terminals ---------------------------------------------------------------------------------------------- */
 
@@ -147,14 +148,6 @@ table_print(struct table *t, FILE *f)
 }
 
 /* ---- times -------------------------------------------------------------------------------------------------- */
-
-int64_t
-wall_clock(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
-}
 
 static const struct {
 	int64_t seconds;

@@ -35,7 +35,6 @@ str age_text(struct arena *a, int64_t ns);
 str duration_text(struct arena *a, int64_t ns);
 /* Time of an RFC 3339 member of `map` in ns; 0 if there is none. */
 int64_t time_member(const struct val *map, const char *key);
-int64_t wall_clock(void);
 /* What --since and the like say: a duration before `now` ("24h"), or a time. ERR_INVALID. */
 int time_before(const char *text, int64_t now, int64_t *out, struct err *e) MUST_CHECK;
 /* Columns that a UTF-8 text takes: code points, which is right for what we print. */

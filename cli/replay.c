@@ -8,6 +8,7 @@
 #include "cli/kinds.h"
 #include "cli/output.h"
 #include "cli/stored.h"
+#include "core/clock.h"
 #include "core/lang/sjson.h"
 #include "sensors/spec.h"
 #include "triggers/trigger.h"
@@ -246,7 +247,7 @@ hand_in(struct replay *r, struct err *e)
 static int
 choose_all(struct replay *r, char **ids, int n, struct err *e)
 {
-	int64_t since, until = wall_clock();
+	int64_t since, until = clock_wall_ns();
 	const struct replay_opts *o = r->opts;
 	if (!o->since)
 		return choose_ids(r, ids, n, e);

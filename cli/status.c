@@ -3,6 +3,7 @@
 #include "cli/listeners.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct status_opts {
 	struct cli_common common;
@@ -36,7 +37,7 @@ run(const void *opts, char **args UNUSED, int n UNUSED)
 	}
 	printf("tidegate %.*s  pid %.*s  state %.*s  sandbox: %.*s\n", STR_ARG(val_get_str(&v, "version")), STR_ARG(number_text(c.arena, val_get(&v, S("pid")))),
 	       STR_ARG(val_get_str(&v, "state")), STR_ARG(val_get_str(&v, "sandbox")));
-	printf("up %.*s, %.*s workflows and %.*s steps running\n", STR_ARG(age_text(c.arena, wall_clock() - time_member(&v, "startedAt"))),
+	printf("up %.*s, %.*s workflows and %.*s steps running\n", STR_ARG(age_text(c.arena, clock_wall_ns() - time_member(&v, "startedAt"))),
 	       STR_ARG(number_text(c.arena, val_get(&v, S("workflowsRunning")))), STR_ARG(number_text(c.arena, val_get(&v, S("stepsRunning")))));
 	if (!str_eq(number_text(c.arena, val_get(&v, S("workflowsWaiting"))), S("0")))
 		printf("%.*s workflows wait: as many run as the settings allow\n", STR_ARG(number_text(c.arena, val_get(&v, S("workflowsWaiting")))));

@@ -4,6 +4,7 @@
 #include "cli/diff.h"
 #include "cli/output.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 struct template_opts {
 	struct cli_common common;
@@ -276,7 +277,7 @@ history(const struct template_kind *k, const struct template_opts *o, char **arg
 	table_row(&t, heads);
 	for (uint32_t i = 0; i < list.n; i++) {
 		const struct val *r = &list.items[i];
-		int64_t age = wall_clock() - time_member(r, "createdAt");
+		int64_t age = clock_wall_ns() - time_member(r, "createdAt");
 		const str cells[] = { arena_fmt(c.arena, "%lld", (long long)number_of(r)), age_text(c.arena, age), val_get_str(r, "createdAt"),
 			val_get_str(r, "hash"), val_get_str(r, "origin") };
 		table_row(&t, cells);

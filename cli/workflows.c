@@ -3,6 +3,7 @@
 #include "cli/output.h"
 #include "cli/tree.h"
 #include "cli/workflows.h"
+#include "core/clock.h"
 
 const char *const workflow_outputs[] = { "name", "json", "yaml", "wide", "short", NULL };
 
@@ -138,9 +139,9 @@ print_workflow(const struct val *workflow, const char *how, str status)
 		return;
 	}
 	struct tree_opts o = { .colors = out_colors(stdout), .wide = !how || strcmp(how, "short") != 0, .status = status };
-	workflow_header(&b, workflow, o.colors, wall_clock());
+	workflow_header(&b, workflow, o.colors, clock_wall_ns());
 	buf_addc(&b, '\n');
-	if (tree_print(&b, workflow, &o, wall_clock()) == 0)
+	if (tree_print(&b, workflow, &o, clock_wall_ns()) == 0)
 		b.n--; /* no nodes yet: no empty line */
 	fwrite(b.p, 1, b.n, stdout);
 }

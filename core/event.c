@@ -2,9 +2,9 @@
 #include "core/event.h"
 
 #include <sys/random.h>
-#include <time.h>
 
 #include "core/base64.h"
+#include "core/clock.h"
 
 enum { GROUP_EVENTS = 16, GROUP_BYTES = 16 << 10 };
 
@@ -94,9 +94,7 @@ event_random_id(struct arena *a)
 {
 	unsigned char bytes[16];
 	random_bytes(bytes);
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	uint64_t ms = (uint64_t)(clock_wall_ns() / NS_PER_MS);
 	for (int i = 0; i < 6; i++)
 		bytes[i] = (unsigned char)(ms >> (40 - 8 * i));
 	bytes[6] = 0x70 | (bytes[6] & 0x0f);

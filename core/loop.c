@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+
 /* A deferred call may defer again. Past so many rounds others are served, and the transaction stays open: half of it must not be committed. */
 #define DEFER_ROUNDS 16
 
@@ -57,9 +59,7 @@ loop_now(const struct loop *l)
 {
 	if (!l->now_known) {
 		struct loop *m = (struct loop *)(uintptr_t)l; /* only fills its cache */
-		struct timespec ts;
-		clock_gettime(CLOCK_REALTIME, &ts);
-		m->now = ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+		m->now = clock_wall_ns();
 		m->now_known = true;
 	}
 	return l->now;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/store_impl.h"
 
@@ -30,14 +31,6 @@
 #define WAL_RESERVE (WAL_LIMIT_PAGES * WAL_FRAME + (256 << 10)) /* and a large group's excess */
 #define WAL_STEP (1 << 20)    /* reserved at once while there is work */
 #define IDLE_MS 200           /* nothing to write for so long: time for housekeeping */
-
-static int64_t
-monotonic_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
-}
 
 /* Memory is ahead of the disk from here on, and what an fsync that failed has lost nobody can say. */
 _Noreturn void
@@ -117,10 +110,10 @@ commit_group(struct store *s, struct batches *group, bool in_turn, uint64_t turn
 	}
 	if (!begun)
 		return 0;
-	int64_t start = monotonic_ns();
+	int64_t start = clock_monotonic_ns();
 	if (store_exec(s->writer.db, e, "COMMIT", ""))
 		return -1;
-	int64_t took = monotonic_ns() - start;
+	int64_t took = clock_monotonic_ns() - start;
 	group->first->commit_ns = took > 0 ? took : 1;
 	return 0;
 }
@@ -216,7 +209,7 @@ reserve_ahead(struct store *s)
 static struct timespec
 after_ms(int64_t ms)
 {
-	int64_t at = monotonic_ns() + ms * NS_PER_MS;
+	int64_t at = clock_monotonic_ns() + ms * NS_PER_MS;
 	return (struct timespec){ at / NS_PER_SEC, at % NS_PER_SEC };
 }
 

@@ -8,6 +8,7 @@
  */
 #include "engine/shell.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "engine/custom_metrics.h"
@@ -306,7 +307,7 @@ save_changed(void *arg)
 	/* A run created and deleted within one turn was never on disk; its save comes first all the same. */
 	for (size_t i = 0; i < g->changed.n; i++) {
 		struct live *l = g->changed.p[i];
-		const int64_t began = measure_clock();
+		const int64_t began = clock_monotonic_ns();
 		l->queued = false;
 		metric_observe(METRIC_QUEUE_LATENCY, (double)(began - l->queued_at) / (double)NS_PER_SEC, "workflow_queue", NULL);
 		save(l);
@@ -324,7 +325,7 @@ live_changed(struct live *l)
 	if (g->changed.n == 0)
 		loop_defer(g->loop, save_changed, g);
 	l->queued = true;
-	l->queued_at = measure_clock();
+	l->queued_at = clock_monotonic_ns();
 	metric_add(METRIC_QUEUE_ADDS, 1, "workflow_queue", NULL);
 	*VEC_PUSH(&g->changed) = l;
 }
@@ -505,7 +506,7 @@ advance(struct live *l, const struct stimulus *s)
 {
 	/* An effect may not lead to a stimulus from within, so one scratch arena is enough. */
 	struct effect *effects = NULL;
-	const int64_t began = measure_clock();
+	const int64_t began = clock_monotonic_ns();
 	run_advance(l->run, s, l->engine->scratch, &effects);
 	for (const struct effect *x = effects; x; x = x->next)
 		apply(l, x);

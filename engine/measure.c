@@ -4,8 +4,8 @@
  * where it happens, or here if several places would have to; what there is now is looked at when somebody asks: in memory, and
  * for finished workflows and what is due in the store. core/metrics.def says what each means, and which there are not.
  */
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/version.h"
@@ -15,18 +15,10 @@
 
 /* ---- what happens ---------------------------------------------------------------------------------------------- */
 
-int64_t
-measure_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
-
 double
 measure_since(int64_t clock)
 {
-	return (double)(measure_clock() - clock) / (double)NS_PER_SEC;
+	return (double)(clock_monotonic_ns() - clock) / (double)NS_PER_SEC;
 }
 
 static void

@@ -41,7 +41,7 @@ struct live {
 	bool admitted;            /* counted among those that run */
 	bool waits;               /* in the queue: it may leave memory */
 	bool deleted;
-	int64_t queued_at;        /* measure_clock, while queued */
+	int64_t queued_at;        /* clock_monotonic_ns, while queued */
 	enum phase phase_told;    /* what total_count has of it */
 	enum phase phase_shown;   /* what engine_on_save's hook saw of it last ... */
 	int64_t shown;            /* ... and when, ns */
@@ -130,8 +130,7 @@ void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
 void live_changed(struct live *l);
 
 /* ---- measure.c: metrics of the engine itself */
-/* The monotonic clock, ns; and the seconds since it said that. */
-int64_t measure_clock(void);
+/* The seconds since clock_monotonic_ns said that. */
 double measure_since(int64_t clock);
 /* Counts the phase of the workflow if it is another than before. `settled`: the turn is over; before that, nobody has waited for long. */
 void measure_phase(struct live *l, bool settled);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "sensors/jq/protocol.h"
 
@@ -137,18 +138,10 @@ died(struct helper *h)
 /* ---- time ------------------------------------------------------------------------------------------------------------- */
 
 static int64_t
-clock_of(clockid_t id)
-{
-	struct timespec t = { 0 };
-	clock_gettime(id, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
-
-static int64_t
 cpu_of(const struct helper *h)
 {
 	clockid_t id;
-	return clock_getcpuclockid(h->pid, &id) == 0 ? clock_of(id) : 0;
+	return clock_getcpuclockid(h->pid, &id) == 0 ? clock_ns(id) : 0;
 }
 
 static void
@@ -162,7 +155,7 @@ look_at_time(uv_timer_t *timer)
 		return;
 	}
 	bool cpu = cpu_of(h) - h->cpu_ns > p->limits.cpu_ns;
-	if (!cpu && clock_of(CLOCK_MONOTONIC) - h->real_ns <= REAL_TIMES * p->limits.cpu_ns)
+	if (!cpu && clock_monotonic_ns() - h->real_ns <= REAL_TIMES * p->limits.cpu_ns)
 		return;
 	struct jq_job *j = h->job;
 	struct err e;
@@ -219,7 +212,7 @@ begin(struct helper *h, struct jq_job *j)
 	h->idle = 0;
 	h->request = (struct jq_request){ (uint32_t)j->program.n, (uint32_t)j->ev->data.n };
 	h->cpu_ns = cpu_of(h);
-	h->real_ns = clock_of(CLOCK_MONOTONIC);
+	h->real_ns = clock_monotonic_ns();
 	watch(h, true);
 	if (!send_rest(h))
 		died(h);

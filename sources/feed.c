@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "sources/feed_impl.h"
 
 enum { STEADY_S = 10 /* a connection that held so long makes the next wait short again */ };
@@ -214,7 +215,7 @@ feed_stop(struct source *s)
 	timer_stop(&f->again);
 	pthread_mutex_lock(&f->lock);
 	f->ending = true;
-	f->end_by_ms = feed_clock_ns() / NS_PER_MS + FEED_SETTLE_MS;
+	f->end_by_ms = clock_monotonic_ms() + FEED_SETTLE_MS;
 	feed_wake_locked(f);
 	pthread_cond_broadcast(&f->room);
 	pthread_mutex_unlock(&f->lock);

@@ -83,7 +83,6 @@ int feed_thread_start(struct feed *f);
 
 /* ---- feed_window.c: "locked" is what is called below the lock ------------------------------------------------------------ */
 
-int64_t feed_clock_ns(void); /* monotonic */
 void feed_wake_locked(struct feed *f);
 /* Locked. What is done and not settled counts, too: a receive that never runs dry must leave the thread time to settle. */
 bool feed_has_room(const struct feed *f);

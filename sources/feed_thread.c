@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "sources/feed_impl.h"
 
 enum { STACK = 512 << 10 };
@@ -24,7 +25,7 @@ static int
 is_over(struct feed *f, struct err *e)
 {
 	pthread_mutex_lock(&f->lock);
-	int over = f->broken ? -1 : f->ending && (!f->unsettled || feed_clock_ns() / NS_PER_MS >= f->end_by_ms) ? 1 : 0;
+	int over = f->broken ? -1 : f->ending && (!f->unsettled || clock_monotonic_ms() >= f->end_by_ms) ? 1 : 0;
 	if (f->broken)
 		*e = f->why;
 	pthread_mutex_unlock(&f->lock);
@@ -46,13 +47,13 @@ wait_for_work(struct feed *f)
 	short events = POLLIN;
 	int timeout = -1, fd = f->ops->wait ? f->ops->wait(f->conn, &events, &timeout) : -1;
 	pthread_mutex_lock(&f->lock);
-	int64_t rest = feed_has_room(f) && f->rate_every_ns ? f->rate_next_ns - feed_clock_ns() : 0;
+	int64_t rest = feed_has_room(f) && f->rate_every_ns ? f->rate_next_ns - clock_monotonic_ns() : 0;
 	if (rest > 0)
 		timeout = sooner(timeout, rest / NS_PER_MS + 1);
 	if (f->ops->tends || (feed_has_room(f) && rest <= 0))
 		fds[1] = (struct pollfd){ .fd = fd, .events = events };
 	if (f->ending)
-		timeout = sooner(timeout, f->end_by_ms - feed_clock_ns() / NS_PER_MS);
+		timeout = sooner(timeout, f->end_by_ms - clock_monotonic_ms());
 	pthread_mutex_unlock(&f->lock);
 	(void)poll(fds, 2, timeout);
 	pthread_mutex_lock(&f->lock);

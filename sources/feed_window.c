@@ -6,17 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "sources/feed_impl.h"
 
 enum { GIVE_BATCH = 256 };
-
-int64_t
-feed_clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
 
 void
 feed_wake_locked(struct feed *f)
@@ -73,7 +66,7 @@ bool
 feed_wants(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
-	bool wants = feed_has_room(f) && (!f->rate_every_ns || f->rate_next_ns <= feed_clock_ns());
+	bool wants = feed_has_room(f) && (!f->rate_every_ns || f->rate_next_ns <= clock_monotonic_ns());
 	pthread_mutex_unlock(&f->lock);
 	return wants;
 }
@@ -84,7 +77,7 @@ feed_wanted(struct feed *f, size_t most)
 	pthread_mutex_lock(&f->lock);
 	size_t n = feed_has_room(f) ? window_of(f) - f->with_loop : 0;
 	if (n && f->rate_every_ns)
-		n = f->rate_next_ns <= feed_clock_ns();
+		n = f->rate_next_ns <= clock_monotonic_ns();
 	pthread_mutex_unlock(&f->lock);
 	return n < most ? n : most;
 }
@@ -106,7 +99,7 @@ feed_room(struct feed *f)
 			break;
 		if (!feed_has_room(f))
 			pthread_cond_wait(&f->room, &f->lock);
-		else if (f->rate_every_ns && f->rate_next_ns > feed_clock_ns())
+		else if (f->rate_every_ns && f->rate_next_ns > clock_monotonic_ns())
 			wait_for_rate(f);
 		else
 			break;
@@ -128,7 +121,7 @@ feed_add_item(struct feed *f, size_t bytes, union feed_handle handle)
 	f->unsettled++;
 	feed_note_fill(f);
 	if (f->rate_every_ns) {
-		int64_t now = feed_clock_ns();
+		int64_t now = clock_monotonic_ns();
 		f->rate_next_ns = (f->rate_next_ns > now - f->rate_every_ns ? f->rate_next_ns : now - f->rate_every_ns) + f->rate_every_ns;
 	}
 	return i;

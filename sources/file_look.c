@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+
 #define YOUNG (20 * NS_PER_MS)  /* times of files advance in steps of up to 10 ms */
 #define REST (1 * NS_PER_SEC)   /* a lease says that nobody writes; this long ago nobody did */
 #define FINDS 8                 /* attempts to watch what is above, while it changes */
@@ -34,14 +36,6 @@ file_job_free(void *job)
 	watch_match_unref(j->match);
 	VEC_FREE(&j->facts);
 	arena_free(j->arena);
-}
-
-static int64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
 }
 
 /* ---- a name --------------------------------------------------------------------------------------------------------- */
@@ -76,7 +70,7 @@ look_at(int dir, const char *name, bool ask, struct watch_seen *out)
 	struct stat st;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	int64_t now = clock_ns(CLOCK_REALTIME), age = now - ns_of(st.st_ctim);
+	int64_t now = clock_wall_ns(), age = now - ns_of(st.st_ctim);
 	bool contains = !S_ISDIR(st.st_mode);
 	out->stamp = (struct watch_stamp){ .id = st.st_ino, .size = contains ? st.st_size : 0, .mtime = contains ? ns_of(st.st_mtim) : 0,
 	                                   .ctime = contains ? ns_of(st.st_ctim) : 0, .mode = st.st_mode };
@@ -208,12 +202,12 @@ void
 file_job_work(void *job)
 {
 	struct file_job *j = job;
-	int64_t begin = clock_ns(CLOCK_MONOTONIC);
+	int64_t begin = clock_monotonic_ns();
 	if (j->kind == FILE_NAMES)
 		look_at_names(j);
 	else if (j->kind == FILE_OPEN && j->fd >= 0)
 		find(j);
 	else
 		(void)list(j); /* err says why not */
-	j->took_ns = clock_ns(CLOCK_MONOTONIC) - begin;
+	j->took_ns = clock_monotonic_ns() - begin;
 }

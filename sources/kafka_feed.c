@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "core/clock.h"
 #include "core/tz.h"
 #include "sources/backoff.h"
 
@@ -184,13 +185,13 @@ wait_for_schema(struct kafka_conn *k, const struct err *e)
 {
 	k->told &= k->missing.code && !strcmp(k->missing.msg, e->msg);
 	k->missing = *e;
-	k->again_ms = peer_now_ms() + backoff_next(&k->waits, NULL) / NS_PER_MS;
+	k->again_ms = clock_monotonic_ms() + backoff_next(&k->waits, NULL) / NS_PER_MS;
 }
 
 static bool
 must_wait(const struct kafka_conn *k)
 {
-	return k->missing.code && peer_now_ms() < k->again_ms;
+	return k->missing.code && clock_monotonic_ms() < k->again_ms;
 }
 
 /* In their order: what was gathered goes before what is refused. How many were given or refused; the next has to wait. */
@@ -248,7 +249,7 @@ kafka_feed_wait(void *conn, short *events UNUSED, int *timeout_ms)
 {
 	struct kafka_conn *k = conn;
 	*timeout_ms = kafka_consumer_wait_ms(k->consumer);
-	int64_t rest = k->missing.code ? k->again_ms - peer_now_ms() : *timeout_ms;
+	int64_t rest = k->missing.code ? k->again_ms - clock_monotonic_ms() : *timeout_ms;
 	if (rest < *timeout_ms)
 		*timeout_ms = rest < 0 ? 0 : (int)rest;
 	return kafka_consumer_fd(k->consumer);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sources/mqtt_feed.h"
 
-#include <time.h>
-
+#include "core/clock.h"
 #include "core/crypto.h"
 #include "core/net/mqtt.h"
 #include "core/net/stream.h"
@@ -34,14 +33,6 @@ mark_of(union feed_handle h, struct mqtt_mark *mark)
 	enum what what = (enum what)(h.number[0] >> 16 & 7);
 	*mark = (struct mqtt_mark){ h.number[0] >> 19, (unsigned)h.number[0] & 0xFFFF, (int)what, (uint64_t)h.number[1] };
 	return what;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
 }
 
 /* ---- rows: on the loop --------------------------------------------------------------------------------------------------- */
@@ -241,7 +232,7 @@ release(struct mqtt_session *c, struct feed *f, unsigned id)
 static void
 let_go_if_due(struct mqtt_session *c)
 {
-	int64_t number = c->memory ? mqtt_memory_due(c->memory, now_ms()) : 0;
+	int64_t number = c->memory ? mqtt_memory_due(c->memory, clock_monotonic_ms()) : 0;
 	if (number)
 		feed_save(c->feed, save_let_go, handle_of(LET_GO, &(struct mqtt_mark){ .number = number }));
 }
@@ -273,7 +264,7 @@ int
 mqtt_feed_wait(void *conn, short *events, int *timeout_ms)
 {
 	const struct mqtt_session *c = conn;
-	int fd = mqtt_wait(c->mqtt, events, timeout_ms), ms = c->memory ? mqtt_memory_wait(c->memory, now_ms()) : -1;
+	int fd = mqtt_wait(c->mqtt, events, timeout_ms), ms = c->memory ? mqtt_memory_wait(c->memory, clock_monotonic_ms()) : -1;
 	if (ms >= 0 && (*timeout_ms < 0 || ms < *timeout_ms))
 		*timeout_ms = ms;
 	return fd;
@@ -296,7 +287,7 @@ settle_one(struct mqtt_session *c, union feed_handle h)
 	case MESSAGE_1:
 	case MESSAGE_2:
 		if (c->memory)
-			mqtt_memory_settled(c->memory, &mark, now_ms(), acknowledge, c);
+			mqtt_memory_settled(c->memory, &mark, clock_monotonic_ms(), acknowledge, c);
 		else
 			acknowledge(c, mark.qos, mark.id);
 		break;

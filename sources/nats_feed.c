@@ -8,8 +8,8 @@
 #include "sources/nats_feed.h"
 
 #include <pthread.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "sources/nats_stream.h"
 
 enum {
@@ -34,14 +34,6 @@ struct conn {
 	bool one;                  /* the next message is larger than a request allows: ask for it alone */
 	int64_t dropped;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
-}
 
 /* ---- what the library tells -------------------------------------------------------------------------------------------- */
 
@@ -287,10 +279,10 @@ nats_feed_receive(void *conn, struct feed *f, struct err *e)
 	if (!c->session->stream || !feed_wants(f))
 		return 0;
 	pthread_mutex_lock(&c->lock);
-	unsigned n = c->asked && now_ms() < c->asked_until_ms ? 0 : c->one ? 1 : NATS_ASK;
+	unsigned n = c->asked && clock_monotonic_ms() < c->asked_until_ms ? 0 : c->one ? 1 : NATS_ASK;
 	if (n) {
 		c->asked = n;
-		c->asked_until_ms = now_ms() + (NATS_ASK_S + GRACE_S) * 1000;
+		c->asked_until_ms = clock_monotonic_ms() + (NATS_ASK_S + GRACE_S) * 1000;
 		c->one = false;
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -303,7 +295,7 @@ nats_feed_wait(void *conn, short *events UNUSED, int *timeout_ms)
 {
 	struct conn *c = conn;
 	pthread_mutex_lock(&c->lock);
-	int64_t left = c->asked_until_ms - now_ms();
+	int64_t left = c->asked_until_ms - clock_monotonic_ms();
 	if (c->asked)
 		*timeout_ms = left < 0 ? 0 : (int)left;
 	pthread_mutex_unlock(&c->lock);

@@ -3,6 +3,7 @@
  * redis: messages of Redis channels, by SUBSCRIBE (spec events 1.C5). At most once: Redis keeps nothing for who is not connected, and drops
  * who does not read in time. A server that is silent is asked whether it is there.
  */
+#include "core/clock.h"
 #include "core/net/redis_client.h"
 #include "sources/check.h"
 #include "sources/feed.h"
@@ -170,7 +171,7 @@ open_subscriber(struct feed *f, const struct peer_target *t, struct err *e)
 	if (!r)
 		return NULL;
 	struct subscriber *s = MEM_NEW(struct subscriber);
-	*s = (struct subscriber){ .r = r, .silent_since_ms = peer_now_ms() };
+	*s = (struct subscriber){ .r = r, .silent_since_ms = clock_monotonic_ms() };
 	for (size_t i = 0; i < config->channels.n; i++)
 		if (subscribe(s, f, config->channels.p[i], e) < 0) {
 			close_subscriber(s);
@@ -183,14 +184,14 @@ static int
 still_there(struct subscriber *s, struct err *e)
 {
 	struct redis_words w = { .count = 0 };
-	if (peer_now_ms() - s->silent_since_ms < ASK_AFTER_MS)
+	if (clock_monotonic_ms() - s->silent_since_ms < ASK_AFTER_MS)
 		return 0;
 	if (s->asked)
 		return err_set(e, ERR_UNAVAILABLE, "redis: the server says nothing");
 	redis_word_c(&w, "PING");
 	redis_append(s->r, &w);
 	s->asked = true;
-	s->silent_since_ms = peer_now_ms();
+	s->silent_since_ms = clock_monotonic_ms();
 	return redis_flush(s->r, e);
 }
 
@@ -210,11 +211,11 @@ receive(void *conn, struct feed *f, struct err *e)
 		if (rc < 0)
 			return -1;
 		s->asked = false;
-		s->silent_since_ms = peer_now_ms();
+		s->silent_since_ms = clock_monotonic_ms();
 	}
 	if (n > BATCH)
 		feed_wake(f); /* the rest may be in memory already, where no descriptor tells of it */
-	s->silent_since_ms = peer_now_ms(); /* whom nobody listens to is not silent */
+	s->silent_since_ms = clock_monotonic_ms(); /* whom nobody listens to is not silent */
 	s->asked = false;
 	return 0;
 }

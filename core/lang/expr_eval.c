@@ -4,8 +4,8 @@
  * operands are those of expr-lang's virtual machine (vm/vm.go, vm/runtime/runtime.go).
  */
 #include <math.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/lang/expr_builtin.h"
 #include "core/lang/gofmt.h"
 
@@ -712,9 +712,7 @@ eval_node(struct eval *ev, const struct node *n, struct val *out)
 int
 expr_eval(const struct expr *x, const struct val *env, struct arena *a, struct val *out, struct err *e)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	struct expr_moment when = { t.tv_sec * NS_PER_SEC + t.tv_nsec, (uint64_t)arc4random() << 32 | arc4random() };
+	struct expr_moment when = { clock_wall_ns(), (uint64_t)arc4random() << 32 | arc4random() };
 	return expr_eval_at(x, env, when, a, out, e);
 }
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/lang/lua_impl.h"
 
 #define HOOK_EVERY 100    /* instructions between looks at the budgets */
@@ -34,14 +35,6 @@ limits_now(void)
 }
 
 /* ---- budgets ------------------------------------------------------------------------------------------------------ */
-
-static int64_t
-clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
 
 static void end_at_next_instruction(lua_State *L, lua_Debug *ar);
 
@@ -84,7 +77,7 @@ static bool
 out_of_time(void)
 {
 	int64_t most = limits_now().cpu_ns;
-	return clock_ns(CLOCK_MONOTONIC) - lua_vm.wall_ns > most && clock_ns(CLOCK_THREAD_CPUTIME_ID) - lua_vm.cpu_ns > most;
+	return clock_monotonic_ns() - lua_vm.wall_ns > most && clock_ns(CLOCK_THREAD_CPUTIME_ID) - lua_vm.cpu_ns > most;
 }
 
 static void
@@ -147,7 +140,7 @@ open_vm(struct err *e)
 		return 0;
 	if (load_library(e) < 0)
 		return -1;
-	lua_vm = (struct lua_vm){ .random = (uint64_t)clock_ns(CLOCK_MONOTONIC) | 1 };
+	lua_vm = (struct lua_vm){ .random = (uint64_t)clock_monotonic_ns() | 1 };
 	lua_vm.L = lua.lua_newstate(allocate, NULL);
 	lua.lua_pushcclosure(lua_vm.L, lua_lib_open, 0);
 	if (lua.lua_pcall(lua_vm.L, 0, 0, 0)) {
@@ -176,7 +169,7 @@ begin_run(void)
 	struct script_limits l = limits_now();
 	lua_vm.left = l.instructions;
 	lua_vm.over = LUA_WITHIN;
-	lua_vm.wall_ns = clock_ns(CLOCK_MONOTONIC);
+	lua_vm.wall_ns = clock_monotonic_ns();
 	lua_vm.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	lua_vm.room = lua_vm.used + (size_t)l.memory;
 }

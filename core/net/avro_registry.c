@@ -2,6 +2,7 @@
 #include "core/net/avro_registry.h"
 
 #include "core/avro.h"
+#include "core/clock.h"
 #include "core/net/httpc.h"
 
 enum { SLOTS = 256, HEAD = 5, NOT_KNOWN = 40403 /* error_code: there is no such schema */ };
@@ -157,7 +158,7 @@ schema_of(struct avro_registry *r, uint32_t id, struct err *e)
 	struct err why = { 0 };
 	if (entry->schema)
 		return entry->schema;
-	if (peer_now_ms() < entry->until_ms) {
+	if (clock_monotonic_ms() < entry->until_ms) {
 		*e = entry->why;
 		return NULL;
 	}
@@ -169,7 +170,7 @@ schema_of(struct avro_registry *r, uint32_t id, struct err *e)
 	}
 	err_set(e, why.code, "schema %u: %s", id, why.msg);
 	entry->why = *e;
-	entry->until_ms = peer_now_ms() + AVRO_REGISTRY_NO_MS;
+	entry->until_ms = clock_monotonic_ms() + AVRO_REGISTRY_NO_MS;
 	return NULL;
 }
 

@@ -2,6 +2,7 @@
 /* See aws_keys.h. Names of variables, files and addresses are those of AWS's "Credential providers" and "Container credentials". */
 #include "core/net/aws_keys.h"
 
+#include "core/clock.h"
 #include "core/crypto.h"
 #include "core/files.h"
 #include "core/net/sts.h"
@@ -17,14 +18,6 @@ variable(const char *name)
 {
 	const char *text = getenv(name);
 	return text && *text ? str_c(text) : STR_NONE;
-}
-
-static int64_t
-clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
 }
 
 /* ---- a profile of the shared files ----------------------------------------------------------------------------------- */
@@ -249,6 +242,6 @@ aws_keys_of_role(struct http_session *s, str arn, str region, const struct sigv4
 	struct http_answer ans;
 	if (crypto_load(e) < 0)
 		return -1;
-	sts_assume_role(&role, with, clock_ns(), a, &call);
+	sts_assume_role(&role, with, clock_wall_ns(), a, &call);
 	return ask(s, &call, 0, a, &ans, e) < 0 ? -1 : read_sts("AWS's token service", &ans, a, out, e);
 }

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/net/kafka_login.h"
 
-#include <time.h>
-
+#include "core/clock.h"
 #include "core/net/httpc.h"
 #include "core/net/msk.h"
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
-}
 
 bool
 kafka_login_wanted(const struct peer_target *t)
@@ -79,7 +70,7 @@ from_endpoint(const struct peer_target *t, struct oauth_token *out, struct err *
 	if (http_wait(&call, a, &ans, e) < 0)
 		return -1;
 	if (ans.status == 200)
-		return oauth_token_take(out, ans.body, now_ns(), e);
+		return oauth_token_take(out, ans.body, clock_wall_ns(), e);
 	str why = oauth_refusal(a, ans.body);
 	return err_set(e, ans.status == 400 || ans.status == 401 || ans.status == 403 ? ERR_UNAUTHENTICATED : ERR_UNAVAILABLE, "%.*s: status %d: %.*s",
 	               STR_ARG(http_url_public(a, call.url)), ans.status, STR_ARG(why.p ? why : http_excerpt(a, ans.body)));
@@ -92,7 +83,7 @@ from_aws(str region, struct oauth_token *out, struct err *e)
 	if (!sigv4_keys_around(&keys))
 		return err_set(e, ERR_UNAUTHENTICATED, "there are no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment");
 	out->arena = arena_new();
-	out->text = msk_token(region, &keys, now_ns(), out->arena, &out->until_ns);
+	out->text = msk_token(region, &keys, clock_wall_ns(), out->arena, &out->until_ns);
 	return 0;
 }
 
@@ -124,7 +115,7 @@ kafka_login_refresh(struct kafka_login *l, rd_kafka_t *rk, struct err *e)
 		kafka_login_end(l);
 		l->token = token;
 	}
-	if (!why.code || oauth_token_is_good(&l->token, now_ns()))
+	if (!why.code || oauth_token_is_good(&l->token, clock_wall_ns()))
 		return hand_over(l, rk, e) < 0 ? err_wrap(e, "the token for Kafka") : 0;
 	*e = why;
 	return err_wrap(e, "the token for Kafka");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection of MQTT that receives. */
 #include <poll.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/net/mqtt.h"
 #include "core/net/stream.h"
 
@@ -20,14 +20,6 @@ struct mqtt {
 	size_t used;               /* of `in` */
 	size_t skip;               /* bytes to come of a message that is too large */
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
-}
 
 /* ---- addresses --------------------------------------------------------------------------------------------------------- */
 
@@ -67,7 +59,7 @@ fill(struct mqtt *c, struct err *e)
 	c->used = 0;
 	ssize_t n = stream_read(c->stream, &c->in, READ_MAX, e);
 	if (n > 0)
-		c->heard_ms = now_ms();
+		c->heard_ms = clock_monotonic_ms();
 	return n < 0 ? -1 : n > 0;
 }
 
@@ -78,7 +70,7 @@ send_out(struct mqtt *c, struct err *e)
 		return 0;
 	int rc = stream_write(c->stream, buf_str(&c->out), e);
 	if (c->out.n)
-		c->sent_ms = now_ms();
+		c->sent_ms = clock_monotonic_ms();
 	c->out.n = 0;
 	return rc;
 }
@@ -121,14 +113,14 @@ find(struct mqtt *c, enum mqtt_type type, struct mqtt_packet *p, struct err *e)
 static int
 await(struct mqtt *c, enum mqtt_type type, struct mqtt_packet *p, struct err *e)
 {
-	int64_t end = now_ms() + PEER_WAIT_MS;
+	int64_t end = clock_monotonic_ms() + PEER_WAIT_MS;
 	if (send_out(c, e) < 0)
 		return -1;
 	for (;;) {
 		int rc = find(c, type, p, e);
 		if (rc)
 			return rc;
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_monotonic_ms();
 		if (left <= 0 || c->in.n > 2 * (size_t)MQTT_PACKET_MAX)
 			return err_set(e, ERR_UNAVAILABLE, "mqtt: the server does not answer");
 		struct pollfd fd = { stream_fd(c->stream), (short)(POLLIN | (stream_keeps(c->stream) ? POLLOUT : 0)), 0 };
@@ -184,7 +176,7 @@ mqtt_open(const struct peer_target *t, const struct mqtt_hello *h, bool *session
 	if (!s)
 		return NULL;
 	struct mqtt *c = MEM_NEW(struct mqtt);
-	*c = (struct mqtt){ .stream = s, .version = h->version, .keep_alive_ms = MQTT_KEEP_ALIVE_S * 1000, .heard_ms = now_ms() };
+	*c = (struct mqtt){ .stream = s, .version = h->version, .keep_alive_ms = MQTT_KEEP_ALIVE_S * 1000, .heard_ms = clock_monotonic_ms() };
 	if (greet(c, h, session, e) == 0)
 		return c;
 	c->out.n = 0;
@@ -274,7 +266,7 @@ mqtt_complete(struct mqtt *c, unsigned id)
 int
 mqtt_flush(struct mqtt *c, bool listening, struct err *e)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_monotonic_ms();
 	if (!listening)
 		c->heard_ms = now;
 	if (c->keep_alive_ms && now - c->heard_ms > c->keep_alive_ms * 3 / 2)
@@ -288,7 +280,7 @@ int
 mqtt_wait(const struct mqtt *c, short *events, int *timeout_ms)
 {
 	*events = (short)(POLLIN | (stream_keeps(c->stream) ? POLLOUT : 0));
-	int64_t left = c->sent_ms + c->keep_alive_ms / 2 - now_ms();
+	int64_t left = c->sent_ms + c->keep_alive_ms / 2 - clock_monotonic_ms();
 	if (c->keep_alive_ms)
 		*timeout_ms = left < 0 ? 0 : (int)left;
 	return stream_fd(c->stream);

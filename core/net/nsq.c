@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/net/tcp.h"
 
 enum { HEAD = 8, PREFIX = 26, PIECE = 65536, NSQD_PORT = 4150 };
@@ -105,7 +106,7 @@ read_some(struct nsq *n, struct err *e)
 	if (k <= 0)
 		return broken(n, k < 0 ? strerrordesc_np(errno) : "it closed the connection", e);
 	n->in.n += (size_t)k;
-	n->heard_ms = peer_now_ms();
+	n->heard_ms = clock_monotonic_ms();
 	return 1;
 }
 
@@ -165,7 +166,7 @@ nsq_receive(struct nsq *n, void (*take)(void *arg, struct nsq *n, const struct n
 			return -1;
 	if (rc < 0 || nsq_flush(n, e) < 0)
 		return -1;
-	return peer_now_ms() - n->heard_ms < 3 * NSQ_BEAT_MS ? 0 : broken(n, "it says nothing", e);
+	return clock_monotonic_ms() - n->heard_ms < 3 * NSQ_BEAT_MS ? 0 : broken(n, "it says nothing", e);
 }
 
 /* The answer to what was sent; blocks. */
@@ -175,7 +176,7 @@ await(struct nsq *n, int64_t until_ms, struct nsq_frame *f, struct err *e)
 	int rc = nsq_flush(n, e) < 0 ? -1 : next_frame(n, f, e);
 	while (rc == 0) {
 		struct pollfd p = { .fd = n->fd, .events = POLLIN };
-		int64_t left = until_ms - peer_now_ms();
+		int64_t left = until_ms - clock_monotonic_ms();
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)
 			return broken(n, "it says nothing", e);
 		rc = read_some(n, e) < 0 ? -1 : next_frame(n, f, e);
@@ -240,7 +241,7 @@ static int
 subscribe(struct nsq *n, const struct nsq_to *to, struct err *e)
 {
 	const struct timeval most = { .tv_sec = PEER_WAIT_MS / 1000 };
-	int64_t until_ms = peer_now_ms() + to->wait_ms;
+	int64_t until_ms = clock_monotonic_ms() + to->wait_ms;
 	struct nsq_frame f;
 	bool tls = false;
 	if (introduce(n, to, until_ms, &tls, e) < 0 || (tls && encrypt(n, to, until_ms, e) < 0))
@@ -259,7 +260,7 @@ nsq_open(const struct nsq_to *to, struct err *e)
 		return NULL;
 	struct nsq *n = MEM_NEW(struct nsq);
 	snprintf(where, sizeof where, "%.*s:%d", STR_ARG(to->at.host), to->at.port);
-	*n = (struct nsq){ .fd = fd, .where = str_own(str_c(where)), .hint = peer_tls_hint(to->t), .heard_ms = peer_now_ms() };
+	*n = (struct nsq){ .fd = fd, .where = str_own(str_c(where)), .hint = peer_tls_hint(to->t), .heard_ms = clock_monotonic_ms() };
 	if (subscribe(n, to, e) < 0) {
 		nsq_close(n);
 		return NULL;

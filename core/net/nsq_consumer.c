@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+
 /* A message that was given and is not finished: what a handle points to. */
 struct held {
 	struct link link; /* in consumer.held */
@@ -85,7 +87,7 @@ static int
 look_for_nsqds(struct nsq_consumer *c, struct err *e)
 {
 	size_t missing;
-	int64_t now = peer_now_ms();
+	int64_t now = clock_monotonic_ms();
 	if (now < c->look_at_ms)
 		return 0;
 	int rc = look_up(c, &missing, e);
@@ -107,7 +109,7 @@ take(void *arg, struct nsq *n, const struct nsq_message *m)
 	struct nsq_consumer *c = arg;
 	struct held *h = MEM_NEW(struct held);
 	h->from = n;
-	h->touched_ms = peer_now_ms();
+	h->touched_ms = clock_monotonic_ms();
 	memcpy(h->id, m->id.p, NSQ_ID);
 	list_add_tail(&c->held, &h->link);
 	c->p->message(c->p->arg, nsq_where(n), m, h);
@@ -134,7 +136,7 @@ nsq_consumer_wait_ms(const struct nsq_consumer *c)
 static void
 touch(struct nsq_consumer *c)
 {
-	int64_t now = peer_now_ms();
+	int64_t now = clock_monotonic_ms();
 	LIST_EACH(&c->held, struct held, link, h) {
 		if (!h->from || now - h->touched_ms < touch_after_ms(h->from))
 			continue;

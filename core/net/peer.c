@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/map.h"
 
@@ -68,7 +69,7 @@ take(struct peer *p, struct job **batch)
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop && list_empty(&p->waiting))
 		pthread_cond_wait(&p->changed, &p->lock);
-	while (!p->stop && !p->conn && peer_now_ms() < p->not_before_ms)
+	while (!p->stop && !p->conn && clock_monotonic_ms() < p->not_before_ms)
 		wait_until(p, p->not_before_ms);
 	while (!p->stop && n < PEER_BATCH && !list_empty(&p->waiting)) {
 		batch[n] = LIST_FIRST(&p->waiting, struct job, queue);
@@ -106,7 +107,7 @@ connect_peer(struct peer *p, struct err *e)
 	p->wait_ms = p->wait_ms ? p->wait_ms * 2 : BACKOFF_FIRST_MS;
 	if (p->wait_ms > BACKOFF_MAX_MS)
 		p->wait_ms = BACKOFF_MAX_MS;
-	p->not_before_ms = peer_now_ms() + p->wait_ms / 2 + (int64_t)arc4random_uniform((uint32_t)p->wait_ms / 2 + 1);
+	p->not_before_ms = clock_monotonic_ms() + p->wait_ms / 2 + (int64_t)arc4random_uniform((uint32_t)p->wait_ms / 2 + 1);
 	return -1;
 }
 
@@ -411,9 +412,9 @@ peers_count(const struct peers *ps)
 static bool
 wait_for_end(struct peer *p, bool *alone)
 {
-	int64_t until = peer_now_ms() + JOIN_S * 1000;
+	int64_t until = clock_monotonic_ms() + JOIN_S * 1000;
 	pthread_mutex_lock(&p->lock);
-	while (!p->gone && peer_now_ms() < until)
+	while (!p->gone && clock_monotonic_ms() < until)
 		wait_until(p, until);
 	bool gone = p->gone;
 	*alone = gone && !p->posted;

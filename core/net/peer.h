@@ -94,8 +94,6 @@ int peer_load(bool *loaded, const char *library, const char *package, const stru
 int peer_file(str text, int *fd, char path[32], struct err *e) MUST_CHECK;
 /* What to add to the reason of a connection over TLS that broke before it was of use: empty, or that a certificate of ours may be wanted. */
 const char *peer_tls_hint(const struct peer_target *t);
-/* Milliseconds of a clock that nobody sets. */
-int64_t peer_now_ms(void);
 /* Splits "scheme://user:password@host:port/path" of an address: what is missing is absent, the port `port`. ERR_INVALID with the reason. */
 struct peer_url {
 	str scheme, user, password, host, path;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/net/peer.h"
 
 str
@@ -67,14 +68,6 @@ const char *
 peer_tls_hint(const struct peer_target *t)
 {
 	return t->tls && !t->cert_pem.p ? " (the server may want a certificate of the client)" : "";
-}
-
-int64_t
-peer_now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
 }
 
 /* "host:port" or "[::1]:port". */

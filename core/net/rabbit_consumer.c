@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/net/rabbit_consumer.h"
 
+#include "core/clock.h"
+
 struct rabbit_consumer {
 	amqp_connection_state_t c;
 	const struct rabbit_plan *p;
@@ -129,7 +131,7 @@ rabbit_consume(const struct peer_target *t, const struct rabbit_plan *p, struct 
 	if (!connection)
 		return NULL;
 	struct rabbit_consumer *c = MEM_NEW(struct rabbit_consumer);
-	*c = (struct rabbit_consumer){ .c = connection, .p = p, .beat_ms = peer_now_ms() };
+	*c = (struct rabbit_consumer){ .c = connection, .p = p, .beat_ms = clock_monotonic_ms() };
 	if (set_up(c, e) == 0)
 		return c;
 	rabbit_leave(c);
@@ -184,9 +186,9 @@ static int
 beat(struct rabbit_consumer *c, struct err *e)
 {
 	const amqp_frame_t frame = { .frame_type = AMQP_FRAME_HEARTBEAT };
-	if (peer_now_ms() - c->beat_ms < RABBIT_BEAT_MS)
+	if (clock_monotonic_ms() - c->beat_ms < RABBIT_BEAT_MS)
 		return 0;
-	c->beat_ms = peer_now_ms();
+	c->beat_ms = clock_monotonic_ms();
 	int status = rabbit.send_frame(c->c, &frame);
 	return status ? rabbit_fail(status, "letting hear of us", e) : 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/net/redis_group.h"
 
+#include "core/clock.h"
+
 struct place {
 	str pending; /* what is pending for us was given up to here; absent: all of it */
 	str claimed; /* where XAUTOCLAIM goes on */
@@ -118,7 +120,7 @@ ask(struct redis_group *g, struct err *e)
 			redis_word(&w, pending ? g->places[i].pending : S(">"));
 	redis_append(g->reads, &w);
 	g->waits = true;
-	g->asked_ms = peer_now_ms();
+	g->asked_ms = clock_monotonic_ms();
 	return redis_flush(g->reads, e);
 }
 
@@ -134,7 +136,7 @@ read_all(struct redis_group *g, struct err *e)
 		if (redis_look(g->reads, &reply, e) < 0)
 			return -1;
 		if (!reply)
-			return peer_now_ms() - g->asked_ms < 2 * REDIS_BLOCK_MS ? 0 : err_set(e, ERR_UNAVAILABLE, "redis: the server says nothing");
+			return clock_monotonic_ms() - g->asked_ms < 2 * REDIS_BLOCK_MS ? 0 : err_set(e, ERR_UNAVAILABLE, "redis: the server says nothing");
 		g->waits = false;
 		int rc = look_at(g, reply, e);
 		redis_free_reply(reply);
@@ -192,13 +194,13 @@ static int
 claim_abandoned(struct redis_group *g, struct err *e)
 {
 	size_t n = g->m->streams_n;
-	if (g->claims >= n && peer_now_ms() >= g->claim_at_ms)
+	if (g->claims >= n && clock_monotonic_ms() >= g->claim_at_ms)
 		g->claims = 0;
 	while (!g->no_claims && g->claims < n && g->m->wants(g->m->arg)) {
 		if (claim(g, e) < 0)
 			return -1;
 		if (g->claims >= n)
-			g->claim_at_ms = peer_now_ms() + REDIS_ABANDONED_MS;
+			g->claim_at_ms = clock_monotonic_ms() + REDIS_ABANDONED_MS;
 	}
 	return 0;
 }

@@ -2,9 +2,9 @@
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <poll.h>
-#include <time.h>
 
 #include "core/base64.h"
+#include "core/clock.h"
 #include "core/crypto.h"
 #include "core/net/stream.h"
 
@@ -178,26 +178,18 @@ stream_fd(const struct stream *s)
 
 /* ---- the beginning of a WebSocket ------------------------------------------------------------------------------------ */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
-}
-
 /* Reads until the head of the answer is there; what is behind it stays in the WebSocket's raw bytes. */
 static int
 read_answer(struct stream *s, str *head, struct err *e)
 {
-	int64_t end = now_ms() + PEER_WAIT_MS;
+	int64_t end = clock_monotonic_ms() + PEER_WAIT_MS;
 	for (;;) {
 		size_t at = str_find(buf_str(&s->ws.raw), S("\r\n\r\n"), 0);
 		*head = str_slice(buf_str(&s->ws.raw), 0, at);
 		if (at != SIZE_MAX)
 			return 0;
 		struct pollfd fd = { s->fd, POLLIN, 0 };
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_monotonic_ms();
 		if (s->ws.raw.n > HEAD_MAX || left <= 0)
 			return err_set(e, ERR_UNAVAILABLE, "%s: no answer to the WebSocket's beginning", s->name);
 		(void)poll(&fd, 1, (int)left);

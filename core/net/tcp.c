@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+
 /* 0: it is there; else an errno. */
 static int
 connected(int fd, int wait_ms)
@@ -54,12 +56,12 @@ tcp_connect(const char *what, str host, int port, int wait_ms, struct err *e)
 	const struct addrinfo want = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	struct addrinfo *found;
 	int fd = -1, error = 0;
-	int64_t end = peer_now_ms() + wait_ms;
+	int64_t end = clock_monotonic_ms() + wait_ms;
 	int rc = getaddrinfo(str_z(a, host), arena_fmt(a, "%d", port).p, &want, &found);
 	if (rc)
 		return err_set(e, ERR_UNAVAILABLE, "%s: %.*s: %s", what, STR_ARG(host), gai_strerror(rc));
 	for (const struct addrinfo *at = found; fd < 0 && at; at = at->ai_next) {
-		int64_t left = end - peer_now_ms();
+		int64_t left = end - clock_monotonic_ms();
 		fd = try(at, left > 0 ? (int)left : 0, &error);
 	}
 	freeaddrinfo(found);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/artifact/cloud.h"
 
-#include <time.h>
+#include "core/clock.h"
 
 enum { PAGE_MAX = 16 << 20 /* bytes of a listing */, WORDS_MAX = 300 /* of a refusal in an error */ };
 
@@ -14,9 +14,7 @@ struct asking {
 int64_t
 cloud_now_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * NS_PER_SEC + t.tv_nsec;
+	return clock_wall_ns();
 }
 
 str
