@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shell: what the files of the engine's shell share, and nobody else sees. engine.c drives the runs, submit.c makes them,
- * line.c holds steps back while there is no room, kill.c remembers which are to be ended, archive.c keeps them, query.c and requests.c answer for them, logs.c reads what their steps printed.
+ * shell: what the files of the engine's shell share, and nobody else sees. live.c has the runs in memory and gives them what happens, commit.c
+ * writes what changed, tasks.c has their steps carried out; submit.c makes runs, admission.c lets them begin, line.c holds steps back while there
+ * is no room, kill.c remembers which are to be ended, archive.c keeps them as rows, query.c and requests.c answer for them, logs.c reads what
+ * their steps printed.
  */
 #ifndef TIDEGATE_ENGINE_SHELL_H
 #define TIDEGATE_ENGINE_SHELL_H
@@ -113,21 +115,40 @@ struct engine {
 struct archived;
 struct save_job;
 
-/* ---- engine.c */
+/* ---- live.c: runs in memory */
+/* NULL: it is not in memory, or deleted. */
 struct live *live_find(const struct engine *g, str ns, str name);
+/* The run is its own from now on; nothing of it is written yet. `key`: copied; may be absent. */
 struct live *live_new(struct engine *g, struct run *r, int64_t id, int64_t created, str key);
 /* Takes a stored run into memory. */
 struct live *live_read(struct engine *g, struct archived *x);
+/* It leaves memory: it is to be saved no more, and nobody waits for its commits. */
+void live_forget(struct live *l);
 /* Gives the run a stimulus and queues what comes of it. */
 void live_advance(struct live *l, const struct stimulus *s);
 /* The same for a step's STIM_ROOM: writes only what changed. */
 void live_room(struct live *l, const struct stimulus *s);
-/* done(arg) runs after the commit of what was queued for this run in this turn. */
-void live_wait(struct live *l, void (*done)(void *arg), void *arg);
-/* Tells those who watch. */
-void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
+/*
+ * The same for a step that has started, or says how far it is. That is news for those who look on, but decides nothing: after a crash the executor finds
+ * it running all the same. So it is saved with whatever comes next, or a moment later, and a short step costs one commit and not two.
+ */
+void live_look_on(struct live *l, const struct stimulus *s);
+
+/* ---- commit.c: what changed goes to disk */
 /* Writes the run's rows at the end of this turn. */
 void live_changed(struct live *l);
+/* With what is written next of it, or a moment later. */
+void live_changed_soon(struct live *l);
+/* done(arg) runs after the commit of what was queued for this run in this turn. */
+void live_wait(struct live *l, void (*done)(void *arg), void *arg);
+
+/* ---- tasks.c: steps and requests, and those who carry them out */
+/* Spawns the step's helper, which waits for the commit; or puts the step in line. */
+void tasks_start(struct live *l, const struct effect *x);
+/* The job is on disk: what it says is released, and killed. */
+void tasks_carry_out(struct engine *g, const struct save_job *j);
+/* The agent, whose news come here. */
+struct agent *tasks_agent(struct engine *g);
 
 /* ---- measure.c: metrics of the engine itself */
 /* The seconds since clock_monotonic_ns said that. */
@@ -140,6 +161,8 @@ void measure_lost(const struct node *n, int64_t now);
 void measure_due(const struct due *d);
 
 /* ---- watch.c */
+/* Tells those who watch. */
+void live_tell(struct engine *g, str ns, str name, bool finished, bool deleted);
 void watches_free(struct engine *g);
 /* It is about to be saved. Not 0: nobody was told, as it was told of a moment ago; again at that time. */
 int64_t show_saving(struct live *l);

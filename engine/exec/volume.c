@@ -211,7 +211,7 @@ find_volume(struct task *t, const struct task_spec *spec, const struct mountable
 	return v ? v : claim_of_template(t, spec, name);
 }
 
-/* One that speaks of a step's variables may not be readable as it is: then it stands among the template's (engine/run/volumes.c). */
+/* One that speaks of a step's variables may not be readable as it is: then it stands among the template's (engine/run/pod_patch.c). */
 static int
 decode_volumes(struct task *t, const struct task_spec *spec, struct mountable *out, struct err *e)
 {
