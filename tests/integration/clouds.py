@@ -13,6 +13,7 @@ import xml.etree.ElementTree
 import xml.sax.saxutils
 
 from brokers import Broker
+from checksums import crc64
 from harness import free_port, installed
 from queues import Wire, ask, azure_signature
 
@@ -88,25 +89,6 @@ class FakeGcs(Broker):
         status, text = ask(self.port, "POST", "/storage/v1/b?project=p", json.dumps({"name": name}).encode(), {"Content-Type": "application/json"})
         if status != 200:
             raise AssertionError(text)
-
-
-def crc64():
-    table = []
-    for i in range(256):
-        for _ in range(8):
-            i = i >> 1 ^ (0xC96C5795D7870F42 if i & 1 else 0)
-        table.append(i)
-    return table
-
-
-TABLE = crc64()
-
-
-def crc64_of(data):
-    crc = (1 << 64) - 1
-    for b in data:
-        crc = crc >> 8 ^ TABLE[(crc ^ b) & 255]
-    return str(crc ^ (1 << 64) - 1)
 
 
 class OssPeer:
@@ -206,7 +188,7 @@ class OssPeer:
         data, start = objects[key], call["headers"].get("Range")
         headers = {"ETag": '"' + hashlib.md5(data).hexdigest() + '"'}
         if len(data) < 1 << 16:
-            headers["x-oss-hash-crc64ecma"] = crc64_of(data)
+            headers["x-oss-hash-crc64ecma"] = str(crc64(data))
         if self.damage:
             data = bytes([data[0] ^ 1]) + data[1:]
         status, body = 200, data

@@ -18,6 +18,7 @@ import urllib.parse
 import uuid
 
 from brokers import Broker
+from harness import reply
 
 CREATED = "2026-01-01T00:00:00Z"
 
@@ -59,12 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def answer(self, status, value):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        reply(self, status, json.dumps(value), content_type="application/json")
 
     def status(self, code, reason, message):
         self.answer(code, status(code, reason, message))

@@ -104,6 +104,22 @@ def post(port, path, body, headers=None, timeout=30):
         c.close()
 
 
+def reply(handler, status, body=b"", **headers):
+    """The whole answer of a stub server; `content_type=...` is the header Content-Type."""
+    body = body.encode() if isinstance(body, str) else body
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-").title(), value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def node(workflow, display):
+    """Of a workflow with its status the node that is shown by that name."""
+    return next(n for n in workflow["status"]["nodes"].values() if n["displayName"] == display)
+
+
 class Daemon:
     """`tidegate serve` on a state directory; may be killed and started again."""
 
@@ -171,6 +187,18 @@ class Daemon:
 
     def get(self, name):
         return json.loads(self.cli("get", name, "-o", "json").stdout)
+
+    def submit(self, manifest):
+        """The name of the workflow that it makes."""
+        return self.cli("submit", "-", "-o", "name", data=manifest).stdout.strip()
+
+    def ended(self, name, seconds=120):
+        """The workflow, when it has ended."""
+        def finished():
+            w = self.get(name)
+            return w if w["status"].get("finishedAt") else None
+
+        return until(finished, seconds, f"the end of {name}")
 
     def list(self):
         return json.loads(self.cli("list", "-o", "json").stdout)

@@ -13,7 +13,7 @@ import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
-from harness import free_port
+from harness import free_port, reply
 from test_services import aws_signature
 
 BREAK = object()
@@ -46,11 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.listen(stub, query)
 
     def answer(self, status, text):
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        reply(self, status, text)
 
     def listen(self, stub, query):
         """As MinIO: the head comes with what comes first, an empty notification every second; `held_back`: nothing before there are 4 KiB."""

@@ -10,15 +10,7 @@ import ssl
 import threading
 import urllib.parse
 
-
-def reflected(polynomial, ones, data):
-    """A CRC a bit at a time."""
-    crc = ones
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
-    return crc ^ ones
+from checksums import crc32c, crc64nvme
 
 
 def b64(data):
@@ -30,8 +22,8 @@ SUMS = {
     "x-amz-checksum-sha256": lambda d: b64(hashlib.sha256(d).digest()),
     "x-amz-checksum-sha1": lambda d: b64(hashlib.sha1(d).digest()),
     "x-amz-checksum-crc32": lambda d: b64(binascii.crc32(d).to_bytes(4, "big")),
-    "x-amz-checksum-crc32c": lambda d: b64(reflected(0x82F63B78, (1 << 32) - 1, d).to_bytes(4, "big")),
-    "x-amz-checksum-crc64nvme": lambda d: b64(reflected(0x9A6C9329AC4BC9B5, (1 << 64) - 1, d).to_bytes(8, "big")),
+    "x-amz-checksum-crc32c": lambda d: b64(crc32c(d).to_bytes(4, "big")),
+    "x-amz-checksum-crc64nvme": lambda d: b64(crc64nvme(d).to_bytes(8, "big")),
 }
 
 

@@ -54,8 +54,8 @@ class Api(TestCase):
     def setUp(self):
         super().setUp()
         self.d = self.daemon({})
-        self.name = self.d.cli("submit", "-", "-o", "name", data=WORKFLOW).stdout.strip()
-        self.w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(self.name)), 120, "its end")
+        self.name = self.d.submit(WORKFLOW)
+        self.w = self.d.ended(self.name)
         self.assertEqual(self.w["status"]["phase"], "Succeeded", self.w["status"])
         self.nodes = {n["displayName"]: i for i, n in self.w["status"]["nodes"].items()}
         until(self.gone, 120, "the artifact to go that goes with the end")
@@ -198,8 +198,8 @@ class Leaving(TestCase):
         url = f"http://127.0.0.1:{self.place.getsockname()[1]}/file"
         flow = ("{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {generateName: slow-}, spec: {entrypoint: main, templates: [{name: main, inputs: "
                 "{artifacts: [{name: file, path: /tmp/f, http: {url: '%s'}}]}, container: {image: busybox, command: [cat, /tmp/f]}}]}}" % url)
-        self.name = self.d.cli("submit", "-", "-o", "name", data=flow).stdout.strip()
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(self.name)), 120, "its end")
+        self.name = self.d.submit(flow)
+        w = self.d.ended(self.name)
         self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
         self.hangs.set()
 

@@ -74,7 +74,7 @@ class Put(TestCase):
         return r.status, json.loads(r.read())
 
     def log_of(self, name):
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(name)), 120, "its end")
+        w = self.d.ended(name)
         self.assertEqual(w["status"]["phase"], "Succeeded", w["status"])
         return [line.split(": ", 1)[-1] for line in self.d.cli("logs", name, "--no-color").stdout.splitlines()]
 

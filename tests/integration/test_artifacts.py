@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 import unittest
 
-from harness import TestCase, until
+from harness import TestCase, node, until
 
 HEAD = """
 apiVersion: argoproj.io/v1alpha1
@@ -76,13 +76,12 @@ class Artifacts(TestCase):
         return path
 
     def submit(self, d, text):
-        return d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
+        return d.submit(text)
 
     def ended(self, d, name):
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 120, "its end")
+        return d.ended(name)
 
-    def node(self, w, display):
-        return next(n for n in w["status"]["nodes"].values() if n["displayName"] == display)
+    node = staticmethod(node)
 
     def log(self, d, name):
         return d.cli("logs", name, "--no-color").stdout

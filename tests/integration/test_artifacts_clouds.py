@@ -11,7 +11,7 @@ import unittest
 import unittest.mock
 
 from clouds import AzuriteBlobs, CutWire, FakeGcs, OssPeer
-from harness import TIDEGATE, TestCase, until
+from harness import TIDEGATE, TestCase
 from test_artifacts_s3 import THERE_AND_BACK, expected
 from test_services import Server
 
@@ -61,8 +61,8 @@ class Clouds(TestCase):
         with unittest.mock.patch.dict(os.environ, environment or {}):
             d = self.daemon({"secrets.yaml": SECRET.format(secret=secret)})
         text = THERE_AND_BACK.format(place=place, megabytes=MEGABYTES, files=FILES).replace("s3: {", driver + ": {").replace(', key: "', f', {key}: "{root}')
-        name = d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 400, "its end")
+        name = d.submit(text)
+        w = d.ended(name, 400)
         nodes = {n["displayName"]: n for n in w["status"]["nodes"].values()}
         self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in nodes.values()])
         self.assertEqual(nodes["look"]["outputs"]["result"].split("\n"), expected(MEGABYTES, FILES))

@@ -39,22 +39,19 @@ class Case(Repositories, TestCase):
         """Each of `artifacts` by its name; it comes to /tmp/in/NAME."""
         lines = "".join(f"      - {{name: {k}, path: {self.place(d)}/{k}, git: {{{v}}}{more}}}\n" for k, v in artifacts.items())
         text = FLOW.replace("ARTIFACTS\n", lines).replace("SCRIPT", script.replace("IN", self.place(d)))
-        return d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
+        return d.submit(text)
 
     @staticmethod
     def place(d):
         return "/tmp/in"
 
-    def ended(self, d, name):
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 180, "its end")
-
     def lines(self, d, name):
-        w = self.ended(d, name)
+        w = d.ended(name, 180)
         self.assertEqual(w["status"]["phase"], "Succeeded", w["status"].get("message", "") + "\n" + d.log())
         return [line.split(": ", 1)[-1] for line in d.cli("logs", name, "--no-color").stdout.splitlines()]
 
     def refused(self, d, name):
-        w = self.ended(d, name)
+        w = d.ended(name, 180)
         self.assertEqual(w["status"]["phase"], "Error")
         return next(iter(w["status"]["nodes"].values()))["message"]
 
@@ -227,7 +224,7 @@ class Hostile(Case):
             with self.subTest(name):
                 if reason is None:
                     self.lines(d, names[name])
-                elif reason or self.ended(d, names[name])["status"]["phase"] == "Error":
+                elif reason or d.ended(names[name], 180)["status"]["phase"] == "Error":
                     self.assertIn(reason, self.refused(d, names[name]))
         self.assertEqual(self.look(out), before)
 

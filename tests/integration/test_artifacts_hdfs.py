@@ -165,7 +165,7 @@ class Peer(Clouds):
             f.write(REPOSITORY.format(addresses=f"'http://127.0.0.1:{down}', '127.0.0.1:{server.server_port}'"))
         d = self.daemon({}, "--config", settings)
         d.cli("submit", "-", data=FLOW)
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get("flow")), 120, "its end")
+        w = d.ended("flow")
         nodes = {n["displayName"]: n for n in w["status"]["nodes"].values()}
         self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in nodes.values()])
         saved = {f"{n}/{a['name']}": a["hdfs"]["path"] for n in ("make", "look") for a in nodes[n]["outputs"]["artifacts"]}

@@ -86,7 +86,7 @@ class Hostile(Case):
 
     def ended(self, d, text):
         """{display name: node} of the steps."""
-        name = self.submit(d, text)
+        name = d.submit(text)
         w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 600, "its end")
         self.assertTrue(w["status"].get("nodes"), w["status"])
         return name, {n["displayName"]: n for n in w["status"]["nodes"].values() if n["type"] == "Pod"}

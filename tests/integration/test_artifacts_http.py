@@ -122,13 +122,10 @@ class Case(TestCase):
         s.url = f"http://127.0.0.1:{s.server_port}"
         return s
 
-    def submit(self, d, text):
-        return d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
-
     def run_step(self, d, inputs, script, outputs=""):
         text = FLOW.replace("INPUTS", ", ".join(f"{{name: {k}, path: /tmp/in/{k}, {v}}}" for k, v in inputs.items()))
-        name = self.submit(d, text.replace("SCRIPT", script).replace("OUTPUTS", outputs))
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 240, "its end")
+        name = d.submit(text.replace("SCRIPT", script).replace("OUTPUTS", outputs))
+        w = d.ended(name, 240)
         lines = [line.split(": ", 1)[-1] for line in d.cli("logs", name, "--no-color").stdout.splitlines()]
         return w, lines
 

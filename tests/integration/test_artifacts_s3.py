@@ -6,7 +6,7 @@ import os
 import random
 import threading
 
-from harness import TestCase, scaled, until
+from harness import TestCase, node, scaled, until
 from minio_server import MinioServer
 
 SECRETS = """
@@ -107,18 +107,12 @@ class S3(TestCase):
         return self.daemon({"secrets.yaml": SECRETS.format(access=server.USER, secret=secret, ca=ca)})
 
     def submit(self, d, place, megabytes=40, files=60):
-        return d.cli("submit", "-", "-o", "name", data=THERE_AND_BACK.format(place=place, megabytes=megabytes, files=files)).stdout.strip()
-
-    def ended(self, d, name, seconds=120):
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), seconds, "its end")
-
-    def node(self, w, display):
-        return next(n for n in w["status"]["nodes"].values() if n["displayName"] == display)
+        return d.submit(THERE_AND_BACK.format(place=place, megabytes=megabytes, files=files))
 
     def judge(self, d, name, megabytes=40, files=60):
-        w = self.ended(d, name, scaled(240, 900))
+        w = d.ended(name, scaled(240, 900))
         self.assertEqual(w["status"]["phase"], "Succeeded", (w["status"].get("message"), [n.get("message") for n in w["status"]["nodes"].values()]))
-        self.assertEqual(self.node(w, "look")["outputs"]["result"].split("\n"), expected(megabytes, files))
+        self.assertEqual(node(w, "look")["outputs"]["result"].split("\n"), expected(megabytes, files))
 
     def test_there_and_back_by_path(self):
         server = self.server()
@@ -145,8 +139,8 @@ class S3(TestCase):
     def test_who_has_no_keys_is_told(self):
         server = self.server()
         d = self.start(server, secret="wrong")
-        w = self.ended(d, self.submit(d, self.place(server), 1, 1))
-        message = self.node(w, "make")["message"]
+        w = d.ended(self.submit(d, self.place(server), 1, 1))
+        message = node(w, "make")["message"]
         self.assertIn("s3 127.0.0.1", message)
         self.assertIn("403, SignatureDoesNotMatch", message)
         self.assertNotIn("wrong", message)
@@ -154,9 +148,9 @@ class S3(TestCase):
     def test_a_bucket_that_is_not_there_is_named(self):
         server = self.server()
         d = self.start(server)
-        w = self.ended(d, self.submit(d, self.place(server, bucket="nowhere"), 1, 1))
-        self.assertIn("nowhere/", self.node(w, "make")["message"])
-        self.assertIn("NoSuchBucket", self.node(w, "make")["message"])
+        w = d.ended(self.submit(d, self.place(server, bucket="nowhere"), 1, 1))
+        self.assertIn("nowhere/", node(w, "make")["message"])
+        self.assertIn("NoSuchBucket", node(w, "make")["message"])
 
     def test_the_server_is_killed_in_the_middle(self):
         """It comes back, and the step ends well. The daemon carries none of the bytes."""

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 
+from checksums import crc32c
 from harness import TestCase, free_port, scaled
 
 SOURCE = """\
@@ -182,28 +183,14 @@ class Backtest(TestCase):
         db.close()
 
 
-TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-    TABLE.append(byte)
-
-
-def crc32c(crc, data):
-    crc ^= 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 255] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
-
-
 def checksum(r):
     """As bus/sqlite.c has it: key, time and pos, then each text with its length before it; -1: there is none."""
     key, time, pos, ident, source, subject, kind, content_type, data = r
     crc = 0
     for number in (key, time, pos):
-        crc = crc32c(crc, number.to_bytes(8, "little", signed=True))
+        crc = crc32c(number.to_bytes(8, "little", signed=True), crc)
     for text in (ident, source, subject, kind, content_type, None, None, data):
         raw = text.encode() if isinstance(text, str) else text
-        crc = crc32c(crc, (len(raw) if raw is not None else -1).to_bytes(8, "little", signed=True))
-        crc = crc32c(crc, raw or b"")
+        crc = crc32c((len(raw) if raw is not None else -1).to_bytes(8, "little", signed=True), crc)
+        crc = crc32c(raw or b"", crc)
     return crc

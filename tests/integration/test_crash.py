@@ -74,7 +74,7 @@ class Crash(TestCase):
             return f.read().split("\n")[:-1]
 
     def judge(self, d):
-        workflow = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get("twenty")), 120, "the end of the workflow")
+        workflow = d.ended("twenty")
         self.assertEqual(workflow["status"]["phase"], "Succeeded", workflow["status"].get("message"))
         pods = [n for n in workflow["status"]["nodes"].values() if n["type"] == "Pod"]
         self.assertEqual(len(pods), 20)

@@ -6,7 +6,7 @@ import os
 import threading
 import unittest
 
-from harness import FULL, TestCase, until
+from harness import FULL, TestCase, node
 from minio_server import MinioServer
 
 HEAD = """
@@ -80,13 +80,12 @@ class Listing(http.server.BaseHTTPRequestHandler):
 
 class Data(TestCase):
     def submit(self, d, text):
-        return d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
+        return d.submit(text)
 
     def ended(self, d, name):
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 120, "its end")
+        return d.ended(name)
 
-    def node(self, w, display):
-        return next(n for n in w["status"]["nodes"].values() if n["displayName"] == display)
+    node = staticmethod(node)
 
     def result(self, w, display):
         n = self.node(w, display)

@@ -4,7 +4,7 @@ import json
 import os
 import unittest
 
-from harness import TestCase, until
+from harness import TestCase
 
 # Every run of the command gives another result, so whoever has the same one did not run it.
 WORKFLOW = """
@@ -42,8 +42,8 @@ data: {}
 class Memoize(TestCase):
     def run_one(self, d, cache, key):
         text = WORKFLOW.replace("KEY", key).replace("CACHE", cache)
-        name = d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 60, "its end")
+        name = d.submit(text)
+        w = d.ended(name, 60)
         node = w["status"]["nodes"][w["metadata"]["name"]]
         return node, next((p["value"] for p in node.get("outputs", {}).get("parameters", [])), None)
 

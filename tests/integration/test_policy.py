@@ -40,7 +40,7 @@ class Policy(TestCase):
         status, made = d.api("POST", "/api/v1/workflows/default", {"workflow": {"metadata": {"generateName": "w-", "labels": labels or {}}, "spec": spec}})
         self.assertEqual(status, 200, made)
         name = made["metadata"]["name"]
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 60, "its end")
+        return d.ended(name, 60)
 
     def test_defaults(self):
         d = self.served(DEFAULTS)

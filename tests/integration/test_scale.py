@@ -67,7 +67,7 @@ class Line(TestCase):
             pass
 
     def ended(self, d, name):
-        w = until(lambda: (lambda w: w["status"].get("finishedAt") and w)(d.get(name)), 120, f"the end of {name}")
+        w = d.ended(name)
         return w["status"]
 
     def test_workflows_take_turns_and_steps_of_one_keep_their_order(self):

@@ -43,8 +43,8 @@ class Swaps(TestCase):
         return sorted((at, sorted(folders), sorted(files)) for at, folders, files in os.walk(self.host))
 
     def run_to_its_end(self, text):
-        name = self.d.cli("submit", "-", "-o", "name", data=text).stdout.strip()
-        return until(lambda: (lambda w: w["status"].get("finishedAt") and w)(self.d.get(name)), 240, "its end")
+        name = self.d.submit(text)
+        return self.d.ended(name, 240)
 
     def nothing_came_out(self, where="", *words):
         """Neither in what was kept, nor in logs, nor in the status; `where`, a folder of the state, has none of `words` either."""

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """HDFS for the tests: a WebHDFS of their own, made after Hadoop's documentation, which can be told to fail; and Hadoop's own name node and data node."""
-import functools
 import hashlib
 import http.client
 import http.server
@@ -11,27 +10,11 @@ import subprocess
 import threading
 import urllib.parse
 
-from harness import ROOT, free_port, until
+from checksums import crc32c
+from harness import ROOT, free_port, reply, until
 from kdc import REALM
 
 CHUNK = 512
-
-
-@functools.cache
-def crc_table():
-    table = []
-    for i in range(256):
-        for _ in range(8):
-            i = i >> 1 ^ (0x82F63B78 if i & 1 else 0)
-        table.append(i)
-    return table
-
-
-def crc32c(data):
-    table, crc = crc_table(), 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 255] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def checksum(data):
@@ -56,13 +39,8 @@ class Tree(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self, status, value):
-        body = json.dumps(value).encode()
         self.rest()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        reply(self, status, json.dumps(value), content_type="application/json")
 
     def refuse(self, status, exception, message):
         self.answer(status, {"RemoteException": {"exception": exception, "javaClassName": "x." + exception, "message": message}})
