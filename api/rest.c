@@ -111,6 +111,18 @@ rest_int(const struct http_req *r, const char *arg, int64_t dflt)
 	return str_to_i64(http_req_arg(r, arg), &v) ? v : dflt;
 }
 
+bool
+rest_time(struct http_req *r, const char *arg, int64_t *out)
+{
+	struct err e;
+	str text = http_req_arg(r, arg);
+	if (!text.n || time_parse_rfc3339(text, out, &e) == 0)
+		return true;
+	(void)err_wrap(&e, "%s", arg);
+	rest_fail(r, &e);
+	return false;
+}
+
 /* ---- fields ------------------------------------------------------------------------------------------------- */
 
 /* The part of `paths` below `key`: "b,c.d" of "a.b,a.c.d" for "a". `*whole`: one of them is `key` itself. */

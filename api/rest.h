@@ -57,6 +57,8 @@ str rest_ns(const struct api *api, const struct http_req *r, bool fallback);
 bool rest_flag(const struct http_req *r, const char *arg);
 /* A query argument as a number; `dflt` if it is absent or none. */
 int64_t rest_int(const struct http_req *r, const char *arg, int64_t dflt);
+/* A query argument as a time, RFC 3339; *out is left alone if it is absent. Answers and returns false if it is none. */
+bool rest_time(struct http_req *r, const char *arg, int64_t *out);
 
 /* A list of "k=v"; "a=b,c=d". Each adds to `out`, or answers and returns false if something is no pair. */
 bool rest_list_pairs(struct http_req *r, const struct val *list, struct kvs *out);

@@ -35,18 +35,6 @@ answer_list(void *arg, const struct list_answer *answer, const struct err *e)
 }
 
 static bool
-read_time(struct http_req *r, const char *arg, int64_t *out)
-{
-	struct err e;
-	str text = http_req_arg(r, arg);
-	if (!text.n || time_parse_rfc3339(text, out, &e) == 0)
-		return true;
-	(void)err_wrap(&e, "%s", arg);
-	rest_fail(r, &e);
-	return false;
-}
-
-static bool
 read_name_filter(struct http_req *r, enum name_match *out)
 {
 	static const char *const words[] = { "Exact", "Contains", "Prefix", "NotEquals" };
@@ -101,7 +89,7 @@ list(struct api *api, struct http_req *r, struct list_query q)
 	q.label_selector = http_req_arg(r, "listOptions.labelSelector");
 	q.field_selector = http_req_arg(r, "listOptions.fieldSelector");
 	q.count = str_find(q.field_selector, S("ext.showRemainingItemCount=true"), 0) != SIZE_MAX;
-	if (!read_time(r, "createdAfter", &q.created_after) || !read_time(r, "finishedBefore", &q.finished_before) ||
+	if (!rest_time(r, "createdAfter", &q.created_after) || !rest_time(r, "finishedBefore", &q.finished_before) ||
 	    !read_page(r, &q) || !rest_text_pairs(r, http_req_arg(r, "parameter"), &q.parameters) ||
 	    !rest_text_pairs(r, http_req_arg(r, "output"), &q.outputs) || (!q.name.n && !read_name_filter(r, &q.name_match)))
 		return;

@@ -17,24 +17,12 @@ struct letters_read {
 };
 
 static bool
-read_time(struct http_req *r, const char *arg, int64_t *out)
-{
-	struct err e;
-	str text = http_req_arg(r, arg);
-	if (!text.n || time_parse_rfc3339(text, out, &e) == 0)
-		return true;
-	(void)err_wrap(&e, "%s", arg);
-	rest_fail(r, &e);
-	return false;
-}
-
-static bool
 read_choice(const struct api *api, struct http_req *r, struct dead_choice *c)
 {
 	*c = (struct dead_choice){ .id = http_req_arg(r, "id"), .ns = rest_ns(api, r, false), .sensor = http_req_arg(r, "sensor"),
 		                   .trigger = http_req_arg(r, "trigger"), .reason = http_req_arg(r, "reason"),
 		                   .after = rest_int(r, "after", 0), .until = rest_int(r, "until", 0) };
-	return read_time(r, "since", &c->since_ns) && read_time(r, "before", &c->before_ns);
+	return rest_time(r, "since", &c->since_ns) && rest_time(r, "before", &c->before_ns);
 }
 
 static int
