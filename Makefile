@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# make            ./tidegate and its step helper
+# make            ./tidegate and its helpers
 # make deps       install the Debian packages of docs/packages.txt (root or sudo), or print the command
 # make demo       a git push starts a workflow, here and now
 # make test       everything that needs only Debian's packages
@@ -78,11 +78,13 @@ $(B)/unit/%: tests/unit/%.c $(B)/lib.a
 deps:
 	$(Q)sh tests/tools/deps.sh install test bench lint
 
+# make unit: unit tests (UNIT_SRC="tests/unit/test_x.c": only these)
 unit: $(UNIT_BIN) $(B)/tidegate-step $(B)/tidegate-jq $(B)/tidegate-artifact
 	$(Q)sh tests/tools/run-unit.sh $(UNIT_BIN)
 
-# make schedules: the clock, whole: every zone's changes of twenty years against Python's zoneinfo, 2,000 specifications as the reference's parser
-# reads them, and 100 kills around the firing second.
+# make schedules: the clock, whole
+# every zone's changes of twenty years against Python's zoneinfo, 2,000 specifications as the reference's parser reads them, and 100 kills around
+# the firing second
 schedules: all $(B)/unit/test_cron_zones $(B)/unit/test_cron $(B)/unit/test_cronworkflow
 	$(Q)for t in test_cron_zones test_cron test_cronworkflow; do TIDEGATE_FULL=1 $(B)/unit/$$t >$(B)/schedules.log 2>&1 || { cat $(B)/schedules.log; exit 1; }; \
 		grep -E '^[0-9]+ |PASSED' $(B)/schedules.log; done
@@ -119,8 +121,8 @@ scenario: $(B)/scenario-runner
 	$(Q)for n in 1 3; do $< --calls $$n tests/scenario/*.yaml && $< --calls $$n --crash-at-every-commit tests/scenario/*.yaml || exit 1; done
 	$(Q)python3 tests/model/check.py $< --seeds 30 && python3 tests/model/check.py $< --seeds 8 --first 100 --crash
 
-# make model SEEDS=10000: random workflows, so many of each family, through the engine and through a model of it (tests/model); both
-# come to the same, also when the process dies at each commit
+# make model SEEDS=10000: random workflows, so many of each family, through the engine and through a model of it (tests/model)
+# both come to the same, also when the process dies at each commit
 SEEDS = 2000
 model: $(B)/scenario-runner
 	$(Q)python3 tests/model/check.py $< --seeds $(SEEDS) --crash
@@ -139,8 +141,9 @@ conformance: all $(B)/images.yaml
 $(B)/images.yaml: tests/images/settings.sh
 	$(Q)mkdir -p $(@D); sh $< >$@
 
-# make test: everything that needs only Debian's packages, quickest first
+# quickest first
 test: layers unit scenario docs-fresh fuzz-replay lint-test cli-test
+
 # the kind of source that docs/new-source.md shows, in a daemon of its own: for the test of that page
 NEW_SOURCE = $(B)/new-source
 new-source: all
@@ -149,6 +152,7 @@ new-source: all
 	$(Q)cp sources/sources.def $(NEW_SOURCE)/sources/; echo 'SOURCE(udp)' >>$(NEW_SOURCE)/sources/sources.def
 	$(Q)$(CC) -I$(NEW_SOURCE) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $(NEW_SOURCE)/tidegate $(NEW_SOURCE)/udp.c sources/eventsource.c $(B)/cli/main.o $(B)/lib.a $(LIBS)
 	$(Q)ln -sf $(CURDIR)/$(B)/tidegate-step $(CURDIR)/$(B)/tidegate-jq $(CURDIR)/$(B)/tidegate-artifact $(NEW_SOURCE)/
+
 # make integration: what needs more time, and the counterparts that are not Debian packages
 integration: all build/npm/.installed build/hera/.installed build/kafka/.installed build/s3/.installed build/sqs/.installed build/moto/.installed build/azurite/.installed build/pubsub/.installed build/signers/.installed \
              build/hdfs/.installed build/minio/.installed build/nsq/.installed build/gcs/.installed $(B)/unit/test_cron_zones
