@@ -162,6 +162,20 @@ is_of_path(struct http_req *r, const struct resource *res, const struct val *v)
 	return false;
 }
 
+/* Answers and returns false if it was made from another version than the one in force: that one's changes would be lost. Without a version it
+ * is taken as it is. */
+static bool
+is_of_version(struct http_req *r, const struct val *v, const struct object *before)
+{
+	str own = val_get_str(val_get(v, S("metadata")), "resourceVersion"),
+	    there = val_get_str(val_get(before->manifest, S("metadata")), "resourceVersion");
+	if (!own.n || str_eq(own, there))
+		return true;
+	rest_failf(r, ERR_EXISTS, "%s.argoproj.io \"%.*s\" has been changed meanwhile: get it again, and change that", before->kind->plural,
+		STR_ARG(before->name));
+	return false;
+}
+
 /* Decodes and resolves names; answers and returns NULL if something is wrong. */
 static struct object *
 decode(struct api *api, struct http_req *r, const struct val *v)
@@ -270,6 +284,8 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
 		return;
 	}
+	if (!is_of_version(r, v, before))
+		return;
 	if (dry) {
 		answer_checked(api, r, v);
 		return;

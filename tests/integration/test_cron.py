@@ -230,6 +230,53 @@ class Cron(TestCase):
         until(lambda: self.cron("tick")["status"]["phase"] == "Stopped", 60, "its end")
         self.assertEqual(d.cli("cron", "list", "-l", "cronworkflows.argoproj.io/completed=true", "-o", "name").stdout, "tick\n")
 
+    def test_who_changes_an_old_version_is_told(self):
+        d = self.serve({})
+        spec = {"schedules": ["@yearly"], "workflowSpec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}
+        self.assertEqual(d.api("POST", API, {"cronWorkflow": {"metadata": {"name": "job"}, "spec": spec}})[0], 200)
+        mine = d.api("GET", API + "/job")[1]
+        self.assertEqual(d.api("PUT", API + "/job/suspend", {})[0], 200)  # somebody else
+        mine["spec"]["schedules"] = ["@daily"]
+        status, answer = d.api("PUT", API + "/job", {"cronWorkflow": mine})
+        self.assertEqual(status, 409)
+        self.assertIn('cronworkflows.argoproj.io "job" has been changed meanwhile', answer["message"])
+        got = d.api("GET", API + "/job")[1]
+        self.assertEqual((got["spec"]["schedules"], got["spec"]["suspend"]), (["@yearly"], True))
+        got["spec"]["schedules"] = ["@daily"]
+        self.assertEqual(d.api("PUT", API + "/job", {"cronWorkflow": got})[0], 200)
+        del got["metadata"]["resourceVersion"]  # as a manifest has it
+        self.assertEqual(d.api("PUT", API + "/job", {"cronWorkflow": got})[0], 200)
+
+    def test_made_and_suspended_by_triggers(self):
+        def trigger(name, event, operation, resource):
+            return {"template": {"name": name, "conditions": event, "k8s": {
+                "operation": operation, "patchStrategy": "application/merge-patch+json",
+                "source": {"resource": {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", **resource}},
+                **({"parameters": [{"src": {"dependencyName": event, "dataKey": "who"}, "dest": "spec.workflowSpec.arguments.parameters.0.value"}]}
+                   if event == "make" else {})}}}
+
+        spec = {"schedules": ["@every 1s"], "workflowSpec": {"entrypoint": "main", "arguments": {"parameters": [{"name": "who", "value": "nobody"}]},
+                                                            "templates": [{"name": "main", "suspend": {"duration": "0"}}]}}
+        never = {"schedule": "0 0 29 2 *"}
+        sensor = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", "metadata": {"name": "maker"}, "spec": {
+            "dependencies": [{"name": x, "eventSourceName": "es", "eventName": x} for x in ("make", "hold")],
+            "triggers": [trigger("make", "make", "create", {"metadata": {"name": "made"}, "spec": spec}),
+                         trigger("hold", "hold", "patch", {"metadata": {"name": "made"}, "spec": {"suspend": True}})]}}
+        d = self.serve({"es.yaml": json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "EventSource", "metadata": {"name": "es"},
+                                               "spec": {"calendar": {"make": never, "hold": never}}}), "sensor.yaml": json.dumps(sensor)})
+        d.cli("emit", "es/make", "-d", '{"who": "somebody"}')
+        until(lambda: d.api("GET", API + "/made")[0] == 200 and self.cron("made")["status"]["succeeded"], 60, "what it starts")
+        child = json.loads(d.cli("list", "-o", "json").stdout)[0]
+        self.assertEqual(child["metadata"]["labels"]["workflows.argoproj.io/cron-workflow"], "made")
+        child = json.loads(d.cli("get", child["metadata"]["name"], "-o", "json").stdout)
+        self.assertEqual(child["spec"]["arguments"]["parameters"], [{"name": "who", "value": "somebody"}])
+        d.cli("emit", "es/hold")
+        until(lambda: self.cron("made")["spec"].get("suspend"), 60, "its suspension")
+        self.assertNotIn("tidegate", self.cron("made")["status"])
+        d.kill()
+        d.start()
+        self.assertTrue(self.cron("made")["spec"]["suspend"])
+
     def test_bodies_that_are_wrong(self):
         d = self.serve({})
         spec = {"schedules": ["@yearly"], "workflowSpec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}
