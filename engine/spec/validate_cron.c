@@ -13,6 +13,17 @@
 
 /* ---- schedules ------------------------------------------------------------------------------------------------ */
 
+/* What is below a second, or nothing, or less: the parser makes a second of it, as Argo's does. */
+static bool
+is_below_a_second(str text)
+{
+	size_t at = str_find(text, S("@every "), 0);
+	struct err e;
+	dur d;
+
+	return at != SIZE_MAX && dur_parse(str_slice(text, at + 7, text.n), &d, &e) == 0 && d.ns < NS_PER_SEC;
+}
+
 static void
 check_schedule(struct check *k, const struct val *at, bool zone)
 {
@@ -26,6 +37,8 @@ check_schedule(struct check *k, const struct val *at, bool zone)
 	}
 	if (!cron.every_ns && cron_next(&cron, NULL, FROM) == INT64_MAX)
 		check_warn(k, at, "cron schedule %.*s never fires: no month that it names has such a day", STR_ARG(text));
+	if (is_below_a_second(text))
+		diag_hint(k->diags, check_warn(k, at, "cron schedule %.*s fires every second: there is nothing below", STR_ARG(text)), "write @every 1s");
 	if (zone && cron.zone)
 		diag_hint(k->diags, check_warn(k, at, "cron schedule %.*s has a zone of its own, which counts and not `timezone`; Argo refuses the two together",
 			STR_ARG(text)), "write one of them");
