@@ -100,6 +100,7 @@ with_metadata(const struct put *p, const struct val *meta)
 {
 	struct arena *a = p->c.arena;
 	const struct val *labels = val_get(meta, S("labels"));
+	meta = val_unset(a, meta, S("resourceVersion")); /* a file says what shall be, whatever it was made from: as argo */
 	if (p->o->generate_name)
 		meta = set_text(a, val_unset(a, meta, S("name")), S("generateName"), str_c(p->o->generate_name));
 	if (p->o->name)

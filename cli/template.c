@@ -145,7 +145,9 @@ static int
 send_template(struct client *c, const struct template_kind *k, const struct object *o, bool update, struct err *e)
 {
 	struct val_map body = { 0 };
-	val_map_add(&body, str_c(k->key), *o->manifest);
+	/* A file says what shall be, whatever version it was made from: as argo. */
+	const struct val *meta = val_unset(c->arena, val_get(o->manifest, S("metadata")), S("resourceVersion"));
+	val_map_add(&body, str_c(k->key), *val_set(c->arena, o->manifest, S("metadata"), meta));
 	if (update) {
 		val_map_add(&body, S("name"), val_str(o->name));
 		val_map_add(&body, S("namespace"), val_str(o->ns));

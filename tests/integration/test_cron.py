@@ -244,6 +244,11 @@ class Cron(TestCase):
         self.assertEqual((got["spec"]["schedules"], got["spec"]["suspend"]), (["@yearly"], True))
         got["spec"]["schedules"] = ["@daily"]
         self.assertEqual(d.api("PUT", API + "/job", {"cronWorkflow": got})[0], 200)
+        old = os.path.join(self.directory, "old.json")  # a file that was got from it is put as often as one likes
+        with open(old, "w", encoding="utf-8") as f:
+            json.dump(got, f)
+        for _ in range(2):
+            d.cli("cron", "update", old)
         del got["metadata"]["resourceVersion"]  # as a manifest has it
         self.assertEqual(d.api("PUT", API + "/job", {"cronWorkflow": got})[0], 200)
 
