@@ -4,8 +4,7 @@
  * the workflow that is started; the name and the labels are the CronWorkflow's.
  */
 #include "cli/cron.h"
-#include "cli/daemon.h"
-#include "cli/output.h"
+#include "cli/put.h"
 #include "cli/workflows.h"
 #include "engine/engine.h"
 
@@ -158,8 +157,9 @@ print(struct put *p, str name, struct err *e)
 }
 
 static int
-send_one(struct put *p, const struct object *o, struct err *e)
+send_one(void *arg, const struct object *o, struct err *e)
 {
+	struct put *p = arg;
 	struct client *c = &p->c;
 	struct val_map body = { 0 };
 	struct val made;
@@ -175,51 +175,13 @@ send_one(struct put *p, const struct object *o, struct err *e)
 }
 
 static int
-send_all(struct put *p, const struct manifest_set *set)
-{
-	struct err e = { 0 };
-	int worst = EXIT_DONE;
-	for (size_t i = 0; i < set->objects.n; i++) {
-		const struct object *o = set->objects.p[i];
-		if (o->kind != &kind_cronworkflow)
-			(void)err_set(&e, ERR_INVALID, "%.*s: a %s, and no CronWorkflow", STR_ARG(o->name), o->kind->name);
-		else if (send_one(p, o, &e) == 0)
-			continue;
-		int code = cli_fail(&e);
-		worst = code > worst ? code : worst;
-	}
-	if (set->objects.n)
-		return worst;
-	(void)err_set(&e, ERR_INVALID, "no CronWorkflow in what was given");
-	return cli_fail(&e);
-}
-
-static int
-put_files(struct put *p, char **args, int n)
-{
-	struct manifest_set set;
-	struct diags d;
-	VEC(const char *) paths = { 0 };
-	diags_init(&d);
-	for (int i = 0; i < n; i++)
-		*VEC_PUSH(&paths) = args[i];
-	bool ok = read_manifests(paths.p, paths.n, p->c.ns, NULL, &set, &d) == 0 && !(p->o->strict && d.warnings + d.later);
-	if (d.v.n)
-		print_findings(&d);
-	int code = ok ? send_all(p, &set) : EXIT_USAGE;
-	manifest_set_free(&set);
-	diags_free(&d);
-	VEC_FREE(&paths);
-	return code;
-}
-
-static int
 put(const struct put_opts *o, char **args, int n, bool update)
 {
 	struct put p = { .o = o, .update = update };
 	struct err e = { 0 };
 	client_init(&p.c, &o->common);
-	int code = read_options(&p, &e) ? cli_fail(&e) : put_files(&p, args, n);
+	const struct put_files files = { "CronWorkflow", p.c.ns, o->strict, send_one, &p };
+	int code = read_options(&p, &e) ? cli_fail(&e) : put_files(&files, args, n);
 	client_free(&p.c);
 	return code;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tidegate template, cluster-template: templates in force, what they said before, and back to it. */
-#include "cli/daemon.h"
 #include "cli/diff.h"
 #include "cli/output.h"
+#include "cli/put.h"
 #include "cli/workflows.h"
 #include "core/clock.h"
 
@@ -141,9 +141,19 @@ get_templates(const struct template_kind *k, const struct template_opts *o, char
 
 /* ---- create, update, delete ---------------------------------------------------------------------------------- */
 
+struct sending {
+	struct client *c;
+	const struct template_kind *k;
+	bool update;
+};
+
 static int
-send_template(struct client *c, const struct template_kind *k, const struct object *o, bool update, struct err *e)
+send_template(void *arg, const struct object *o, struct err *e)
 {
+	const struct sending *s = arg;
+	struct client *c = s->c;
+	const struct template_kind *k = s->k;
+	const bool update = s->update;
 	struct val_map body = { 0 };
 	/* A file says what shall be, whatever version it was made from: as argo. */
 	const struct val *meta = val_unset(c->arena, val_get(o->manifest, S("metadata")), S("resourceVersion"));
@@ -160,44 +170,13 @@ send_template(struct client *c, const struct template_kind *k, const struct obje
 }
 
 static int
-send_all(struct client *c, const struct template_kind *k, const struct manifest_set *set, bool update)
-{
-	struct err e = { 0 };
-	int worst = EXIT_DONE;
-	for (size_t i = 0; i < set->objects.n; i++) {
-		const struct object *o = set->objects.p[i];
-		if (strcmp(o->kind->name, k->kind) != 0)
-			(void)err_set(&e, ERR_INVALID, "%.*s: a %s, and no %s", STR_ARG(o->name), o->kind->name, k->kind);
-		else if (send_template(c, k, o, update, &e) == 0)
-			continue;
-		int code = cli_fail(&e);
-		worst = code > worst ? code : worst;
-	}
-	if (set->objects.n)
-		return worst;
-	(void)err_set(&e, ERR_INVALID, "no %s in what was given", k->kind);
-	return cli_fail(&e);
-}
-
-static int
 put_templates(const struct template_kind *k, const struct template_opts *o, char **args, int n, bool update)
 {
 	struct client c CLEANUP(client_free);
-	struct manifest_set set;
-	struct diags d;
-	VEC(const char *) paths = { 0 };
+	struct sending s = { &c, k, update };
 	client_init(&c, &o->common);
-	diags_init(&d);
-	for (int i = 0; i < n; i++)
-		*VEC_PUSH(&paths) = args[i];
-	bool ok = read_manifests(paths.p, paths.n, c.ns, NULL, &set, &d) == 0 && !(o->strict && d.warnings + d.later);
-	if (d.v.n)
-		print_findings(&d);
-	int code = ok ? send_all(&c, k, &set, update) : EXIT_USAGE;
-	manifest_set_free(&set);
-	diags_free(&d);
-	VEC_FREE(&paths);
-	return code;
+	const struct put_files files = { k->kind, c.ns, o->strict, send_template, &s };
+	return put_files(&files, args, n);
 }
 
 static int
