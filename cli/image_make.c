@@ -11,21 +11,26 @@
 #include "cli/image_make.h"
 #include "cli/oci.h"
 #include "cli/program.h"
+#include "core/archive/archive.h"
 
 #define LIST_MAX ((size_t)64 << 20) /* names in an archive */
 #define RAW_MAX ((size_t)8 << 20)   /* a manifest of a registry */
+#define RATIO_FROM (UINT64_C(4) << 30) /* bytes that may be unpacked whatever they were packed to */
 
 /* The folder that an image is made in: `source` is its layout, `made` becomes the store's. */
 struct bench {
 	struct arena *arena;
 	str folder;
+	struct archive_limits limits; /* of the image */
 	int fd; /* its lock; our programs inherit it, so that the folder is not swept while one of them still writes */
 };
 
 static int
 bench_open(struct bench *b, const struct image_make *m, struct err *e)
 {
-	*b = (struct bench){ .arena = m->arena, .fd = -1 };
+	const struct settings *s = m->settings;
+	*b = (struct bench){ .arena = m->arena, .fd = -1, .limits = {
+		.bytes = (uint64_t)s->image_size << 20, .entries = (uint64_t)s->image_files, .ratio = (unsigned)s->image_ratio, .ratio_from = RATIO_FROM } };
 	if (image_store_new(m->arena, m->store, &b->folder, &b->fd, e))
 		return -1;
 	(void)fcntl(b->fd, F_SETFD, 0);
@@ -45,6 +50,7 @@ static int
 run_here(const struct bench *b, struct program *p, struct buf *out, size_t max, struct err *e)
 {
 	p->cwd = b->folder.p;
+	p->file_max = b->limits.bytes; /* what was measured before is the first fence, this the second */
 	return program_run(p, out, max, e);
 }
 
@@ -52,6 +58,48 @@ static const char *
 inside(const struct bench *b, const char *name)
 {
 	return arena_fmt(b->arena, "%.*s/%s", STR_ARG(b->folder), name).p;
+}
+
+/* ---- how much it is ---------------------------------------------------------------------------------------------- */
+
+/* Which setting it is that stands in the way. */
+static int
+too_much(const struct bench *b, struct err *e)
+{
+	return e->code != ERR_LIMIT ? -1
+				    : err_wrap(e, "an image may have %llu MiB and %llu files, and a layer %u times its size, by the settings imageSize, imageFiles, imageRatio",
+					      (unsigned long long)b->limits.bytes >> 20, (unsigned long long)b->limits.entries, b->limits.ratio);
+}
+
+static int
+measure(const struct bench *b, const char *path, struct archive_sum *sum, struct err *e)
+{
+	int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_errno(e, "read %s", path);
+	return archive_measure(fd, &b->limits, sum, e);
+}
+
+/* Nothing of an image is unpacked before all of it was seen: whoever unpacks it knows no limits. */
+static int
+measure_layers(const struct bench *b, const char *source, const struct oci_image *image, struct err *e)
+{
+	struct archive_sum sum = { 0 };
+	for (size_t i = 0; i < image->layers.n; i++) {
+		str digest = image->layers.p[i], hex = str_slice(digest, strlen("sha256:"), digest.n);
+		if (measure(b, arena_fmt(b->arena, "%s/blobs/sha256/%.*s", source, STR_ARG(hex)).p, &sum, e) < 0) {
+			(void)err_wrap(e, "layer %zu (%.*s)", i + 1, STR_ARG(digest));
+			return too_much(b, e);
+		}
+	}
+	return 0;
+}
+
+static int
+measure_archive(const struct bench *b, const char *file, struct err *e)
+{
+	struct archive_sum sum = { 0 };
+	return measure(b, file, &sum, e) < 0 ? too_much(b, e) : 0;
 }
 
 /* ---- skopeo ---------------------------------------------------------------------------------------------------- */
@@ -121,6 +169,8 @@ unpack_archive(const struct bench *b, const char *file, const char *ref, str *na
 	struct program extract = { { "tar", "-xf", file, "-C", "source", "--no-same-owner", "--no-same-permissions" }, 7, NULL };
 	if (run_here(b, &list, &names, LIST_MAX, e))
 		return err_wrap(e, "%s is not an archive", file);
+	if (measure_archive(b, file, e))
+		return err_wrap(e, "%s", file);
 	if (lists(buf_str(&names), S("index.json"))) {
 		if (mkdir(inside(b, "source"), 0700) < 0)
 			return err_errno(e, "make a folder");
@@ -170,7 +220,7 @@ static int
 unpack(const struct bench *b, const char *source, const struct oci_image *image, struct err *e)
 {
 	const char *layout = "view:image";
-	if (make_view(b, source, image, e))
+	if (measure_layers(b, source, image, e) || make_view(b, source, image, e))
 		return -1;
 	if (image->zstd) { /* umoci knows no zstd, skopeo does */
 		if (convert(b, "oci:view:image", "dir:plain", "--dest-decompress", e) || convert(b, "dir:plain", "oci:again:image", NULL, e))
@@ -325,6 +375,40 @@ call_registry(struct program *p, const struct image_make *m, const struct regist
 		program_add(p, arena_fmt(a, "--%sauthfile=%s", copy ? "src-" : "", r->auth_file).p);
 }
 
+static int
+inspect(const struct image_make *m, const struct bench *b, const struct registry *r, str name, str *text, struct val *out, struct err *e)
+{
+	struct buf raw CLEANUP(free_buf) = { 0 };
+	struct program p = { 0 };
+	call_registry(&p, m, r, "inspect", false);
+	program_add(&p, "--raw");
+	program_add(&p, arena_fmt(m->arena, "docker://%.*s", STR_ARG(name)).p);
+	if (run_here(b, &p, &raw, RAW_MAX, e))
+		return -1;
+	*text = arena_dup(m->arena, buf_str(&raw));
+	return json_read(m->arena, *text, out, e) ? err_wrap(e, "the manifest of %.*s", STR_ARG(name)) : 0;
+}
+
+/* What the manifest says of its layers: whoever fetches them sees to it that they are no larger. */
+static int
+check_sizes(const struct bench *b, const struct val *manifest, struct err *e)
+{
+	const struct val *layers = val_get(manifest, S("layers"));
+	uint64_t sum = 0;
+	for (uint32_t i = 0; val_is(layers, VAL_LIST) && i < layers->n; i++) {
+		int64_t size = 0;
+		const struct val *v = val_get(&layers->items[i], S("size"));
+		if (!v || !val_to_i64(v, &size) || size < 0)
+			return err_set(e, ERR_INVALID, "layer %u has no size", i + 1);
+		if ((uint64_t)size > b->limits.bytes - sum) {
+			err_set(e, ERR_LIMIT, "its layers have more than %llu bytes as they are packed", (unsigned long long)b->limits.bytes);
+			return too_much(b, e);
+		}
+		sum += (uint64_t)size;
+	}
+	return 0;
+}
+
 /*
  * The digest that the registry has for this machine's image: it is fetched by that, so that what is recorded is what was
  * fetched, whatever the tag means a moment later.
@@ -333,23 +417,21 @@ static int
 ask_registry(const struct image_make *m, const struct bench *b, const struct registry *r, str whole, struct oci_choice *out, str *index,
 	struct err *e)
 {
-	struct buf raw CLEANUP(free_buf) = { 0 };
-	struct program p = { 0 };
 	struct val v;
+	str text;
 	const char *here = oci_architecture();
-	call_registry(&p, m, r, "inspect", false);
-	program_add(&p, "--raw");
-	program_add(&p, arena_fmt(m->arena, "docker://%.*s", STR_ARG(whole)).p);
-	if (run_here(b, &p, &raw, RAW_MAX, e))
+	if (inspect(m, b, r, whole, &text, &v, e))
 		return -1;
-	str text = arena_dup(m->arena, buf_str(&raw));
 	*out = (struct oci_choice){ .digest = oci_digest(m->arena, text) };
-	if (json_read(m->arena, text, &v, e))
-		return err_wrap(e, "the manifest of %.*s", STR_ARG(whole));
 	if (!val_is(val_get(&v, S("manifests")), VAL_LIST))
-		return 0;
+		return check_sizes(b, &v, e);
 	*index = out->digest;
-	return here ? oci_choose(m->arena, &v, STR_NONE, here, out, e) : err_set(e, ERR_UNSUPPORTED, "images for this kind of machine are not known");
+	if (!here)
+		return err_set(e, ERR_UNSUPPORTED, "images for this kind of machine are not known");
+	if (oci_choose(m->arena, &v, STR_NONE, here, out, e))
+		return -1;
+	str one = arena_fmt(m->arena, "%.*s@%.*s", STR_ARG(image_name_split(whole).repository), STR_ARG(out->digest));
+	return inspect(m, b, r, one, &text, &v, e) ? -1 : check_sizes(b, &v, e);
 }
 
 static int

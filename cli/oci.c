@@ -193,8 +193,13 @@ read_manifest(struct arena *a, const char *dir, const struct val *manifest, stru
 	const char *here = oci_architecture();
 	if (arch.n && here && !str_eq(arch, str_c(here)))
 		return err_set(e, ERR_INVALID, "the image is for %.*s, and this machine is %s", STR_ARG(arch), here);
+	out->layers.p = ARENA_ARRAY(a, str, val_is(layers, VAL_LIST) ? layers->n : 0);
 	for (uint32_t i = 0; val_is(layers, VAL_LIST) && i < layers->n; i++) {
 		int64_t size;
+		str digest = val_get_str(&layers->items[i], "digest");
+		if (!image_digest_valid(digest))
+			return err_set(e, ERR_INVALID, "layer %u: \"%.*s\" is not a sha256 digest", i + 1, STR_ARG(str_slice(digest, 0, 100)));
+		out->layers.p[out->layers.n++] = arena_dup(a, digest);
 		const struct val *v = val_get(&layers->items[i], S("size"));
 		out->zstd |= str_ends(val_get_str(&layers->items[i], "mediaType"), S("+zstd"));
 		if (v && val_to_i64(v, &size) && size > 0 && size < INT64_MAX / 4096)

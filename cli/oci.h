@@ -32,6 +32,7 @@ struct oci_image {
 	str index;   /* of the index it was chosen from; absent: none */
 	str name;    /* absent: the layout has none */
 	int64_t bytes;
+	struct strs layers; /* their digests, in order */
 	bool zstd;   /* it has a layer that is compressed so */
 	struct image row; /* from its configuration */
 };

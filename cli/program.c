@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,11 @@ become(const struct program *p, const struct pipes *io, pid_t parent)
 {
 	int code = 0;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (p->file_max) {
+		const struct rlimit most = { p->file_max, p->file_max };
+		(void)setrlimit(RLIMIT_FSIZE, &most);
+		(void)signal(SIGXFSZ, SIG_IGN); /* it shall say what went wrong */
+	}
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (getppid() == parent && dup2(null, 0) >= 0 && dup2(io->out[1], 1) >= 0 && dup2(io->said[1], 2) >= 0 &&
 		(!p->cwd || chdir(p->cwd) == 0))

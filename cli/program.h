@@ -12,6 +12,7 @@ struct program {
 	const char *argv[PROGRAM_ARGS_MAX];
 	size_t n;
 	const char *cwd; /* NULL: ours */
+	uint64_t file_max; /* bytes of a file that it writes, at most; 0: any number */
 };
 /* Appends a word; NULL is left out. */
 void program_add(struct program *p, const char *word);

@@ -240,6 +240,8 @@ struct settings {
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	int64_t artifact_size, artifact_files, artifact_transfers; /* of one artifact: MiB, files; steps whose artifacts are moved at once */
 	int64_t artifact_ratio; /* bytes that an archive may unpack to for each of its own; 0: any number */
+	int64_t image_size, image_files; /* of one image, unpacked: MiB, entries of its layers */
+	int64_t image_ratio;    /* bytes that a layer may unpack to for each of its own; 0: any number */
 	dur artifact_time;     /* for all artifacts of a step, each way */
 	const struct val *artifact_repository; /* where artifacts go that have no place of their own; NULL: on this machine */
 	const struct val *workflow_defaults; /* a Workflow merged under every one; NULL: none */

@@ -49,6 +49,12 @@ int archive_unpack(int fd, enum archive_format format, int dir, const struct arc
 int archive_unpack_as(int fd, enum archive_format format, int dir, const char *name, const struct archive_limits *l, struct archive_sum *sum,
 	struct err *e) MUST_CHECK;
 /*
+ * What the tar in the open file `fd` (at its start; as it is, or packed with gzip or zstd) would come to, without unpacking it: for who has another program do
+ * that. Added to *sum, so that `bytes` and `entries` of the limits are of several archives together; `ratio` is of each. `depth` is not looked at.
+ * ERR_LIMIT, ERR_INVALID: it is damaged; ERR_UNAVAILABLE.
+ */
+int archive_measure(int fd, const struct archive_limits *l, struct archive_sum *sum, struct err *e) MUST_CHECK;
+/*
  * Packs the file, folder or link `name` in the folder `dir` into the open file `fd`, under its own name, in the order of names: the same
  * files make the same bytes. Links are not followed, and packed as they are. `level`: of gzip, 0 (stored) to 9; -1 the usual; of a zip
  * only 0 counts. ERR_INVALID: something that is none of these three, or changed meanwhile; ERR_LIMIT; ERR_NOT_FOUND.

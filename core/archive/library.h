@@ -11,6 +11,7 @@
 
 #define ARCHIVE_FUNCTIONS(X)                                                                                                    \
 	X(archive_read_new) X(archive_read_free) X(archive_read_support_filter_gzip) X(archive_read_support_format_tar)         \
+	X(archive_read_support_filter_zstd) X(archive_read_support_format_empty)                                                \
 	X(archive_read_support_format_zip_seekable) X(archive_read_open_fd) X(archive_read_next_header)                         \
 	X(archive_read_data_block) X(archive_filter_bytes) X(archive_error_string) X(archive_entry_pathname)                    \
 	X(archive_entry_pathname_utf8) X(archive_entry_filetype) X(archive_entry_perm) X(archive_entry_size)                    \

@@ -488,6 +488,41 @@ limits_are_kept(void **state UNUSED)
 	close(in);
 }
 
+static int
+measure(const char *file, const struct archive_limits *l, struct archive_sum *sum, struct err *e)
+{
+	int fd CLEANUP(close_fd) = open(at(file), O_RDONLY | O_CLOEXEC);
+	return archive_measure(fd, l, sum, e);
+}
+
+/* As much as comes out of it; several together. */
+static void
+what_it_comes_to_is_known_before(void **state UNUSED)
+{
+	struct err e = { 0 };
+	struct archive_sum sum = { 0 };
+	make_tree();
+	pack("tree", ARCHIVE_AS_TAR, -1, "t.tgz");
+	assert_int_equal(measure("t.tgz", &no_limits, &sum, &e), 0);
+	assert_int_equal(sum.entries, 14);
+	assert_int_equal(sum.bytes, 5 + 10 + 300000 + 5 + 9 + 8 + 11);
+	assert_int_equal(measure("t.tgz", &(struct archive_limits){ .bytes = 700000, .entries = 28 }, &sum, &e), 0);
+	assert_int_equal(sum.entries, 28);
+	assert_int_equal(measure("t.tgz", &(struct archive_limits){ .entries = 28 }, &sum, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	sum = (struct archive_sum){ 0 };
+	assert_int_equal(measure("t.tgz", &(struct archive_limits){ .bytes = 300000 }, &sum, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	pack_zeros(17 << 20, ARCHIVE_AS_TAR, "z.tgz");
+	sum = (struct archive_sum){ 0 };
+	assert_int_equal(measure("z.tgz", &(struct archive_limits){ .ratio = 2000 }, &sum, &e), 0);
+	assert_int_equal(measure("z.tgz", &(struct archive_limits){ .ratio = 200 }, &sum, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	write_file("text", "no archive at all", 0644);
+	assert_int_equal(measure("text", &no_limits, &sum, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+}
+
 int
 main(void)
 {
@@ -503,6 +538,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_ratio_counts_from_where_it_matters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reasons_name_the_entry, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits_are_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_it_comes_to_is_known_before, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
