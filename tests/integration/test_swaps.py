@@ -125,6 +125,19 @@ for i in range({PLACES}):
         self.assertEqual(seen, {"own", "none", "m", "x", "m missing", "x missing"})
         swap(PLACES)
 
+    def test_descriptors_of_who_collects(self):
+        """Links by way of /proc to what the process that collects has open, the folder of all steps among it: they lead nowhere."""
+        up = os.path.relpath(self.host + "/f", os.path.join(self.d.state, "tasks"))
+        numbers = range(3, 40)
+        make = "".join(f"os.symlink('/proc/{who}/fd/{n}/{'../' * k}{up}', '/tmp/{who}{k}-{n}')\n" for n in numbers for who in ("self", "1") for k in range(3))
+        names = [f"{who}{k}-{n}" for n in numbers for who in ("self", "1") for k in range(3)]
+        for kind in ({"artifacts": [{"name": n, "path": "/tmp/" + n, "optional": True} for n in names]},
+                     {"parameters": [{"name": n, "valueFrom": {"path": "/tmp/" + n, "default": "none"}} for n in names]}):
+            w = self.run_to_its_end(flow([{"name": "main", "outputs": kind, "container": {"image": "busybox", "command": ["python3", "-c", "import os\n" + make]}}]))
+            self.assertEqual(w["status"]["phase"], "Error" if "artifacts" in kind else "Succeeded")
+            self.assertEqual({p["value"] for p in self.outputs(w).get("parameters", [])}, set() if "artifacts" in kind else {"none"})
+            self.nothing_came_out()
+
     def test_sub_paths_of_a_volume(self):
         """One step swaps what others mount: they have a folder of the volume, or are told that it leads out of it."""
         make = ["import os", "os.chdir('/v')", "os.makedirs('s')"]
