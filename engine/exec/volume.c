@@ -32,6 +32,9 @@ size_of(const struct volume *v, int64_t *size, struct err *e)
 static int
 write_empty_dir(struct task *t, const struct volume *v, struct err *e)
 {
+	int64_t size = 0;
+	if (v->empty_dir && size_of(v, &size, e) < 0)
+		return -1;
 	if (!in_memory(v) || t->members.n) {
 		if (!v->name.n || v->name.p[0] == '.' || memchr(v->name.p, '/', v->name.n) ||
 			memchr(v->name.p, 0, v->name.n))
@@ -39,9 +42,6 @@ write_empty_dir(struct task *t, const struct volume *v, struct err *e)
 		record_add(&t->records, TASK_VOLUME, v->name);
 		return 0;
 	}
-	int64_t size;
-	if (size_of(v, &size, e) < 0)
-		return -1;
 	record_add(&t->records, TASK_VOLUME_TMPFS, arena_fmt(t->arena, "%lld", (long long)size));
 	return 0;
 }

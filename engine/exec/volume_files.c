@@ -6,6 +6,7 @@
 #include "engine/exec/exec.h"
 
 #define DEFAULT_MODE 0644
+#define PATH_LONGEST 2048 /* of a file inside a volume, in bytes: the helper has its own path before it */
 
 /* A path of a file inside a volume: relative, without a way out. */
 bool
@@ -25,6 +26,8 @@ write_file(struct task *t, str path, str data, int64_t mode, struct err *e)
 	if (!volume_path(path))
 		return err_set(
 			e, ERR_INVALID, "path \"%.*s\" in a volume: must be relative and without ..", STR_ARG(path));
+	if (path.n > PATH_LONGEST)
+		return err_set(e, ERR_INVALID, "path \"%.*s...\" in a volume: longer than %d bytes", STR_ARG(str_slice(path, 0, 80)), PATH_LONGEST);
 	record_add(&t->records, TASK_FILE, arena_fmt(t->arena, "%llo %.*s", (unsigned long long)mode, STR_ARG(path)));
 	record_add(&t->records, TASK_FILE_DATA, data);
 	return 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of real workflows: claims over a kill and until they go, files made of other objects, names with variables."""
+"""Volumes of real workflows: claims over a kill and until they go, files made of other objects, names with variables; and volumes that mean harm."""
+import json
 import os
 import unittest
 
@@ -91,6 +92,91 @@ class Volumes(TestCase):
         with open(logs[0], encoding="utf-8") as f:
             said = [line.split(" ", 1)[1].rstrip("\n") for line in f if not line.startswith("#")]
         self.assertEqual(said, ["alpha beta hidden 500400"])
+
+    def outcomes(self, d, volumes, claims=(), scripts=None, mounts=None):
+        """{name: node} of a step for each volume, which mounts it at /m."""
+        templates = [{"name": "main", "steps": [[{"name": n, "template": n, "continueOn": {"error": True, "failed": True}} for n in volumes]]}]
+        for n, v in volumes.items():
+            templates.append({"name": n, "volumes": [dict({"name": "v"}, **v)] if v else [], "container": {
+                "image": "busybox", "command": ["sh", "-c", (scripts or {}).get(n, "true")],
+                "volumeMounts": [dict({"name": "v", "mountPath": "/m"}, **(mounts or {}).get(n, {}))]}})
+        spec = {"entrypoint": "main", "templates": templates, "volumeClaimTemplates": list(claims)}
+        name = d.cli("submit", "-", "-o", "name", data=json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "v-"}, "spec": spec})).stdout.strip()
+        return {n["displayName"]: n for n in self.ended(d, name)["status"]["nodes"].values() if n["type"] == "Pod"}
+
+    def refused(self, nodes, why):
+        for name, words in why.items():
+            with self.subTest(name):
+                self.assertEqual(nodes[name]["phase"], "Error", nodes[name].get("message"))
+                self.assertIn(words, nodes[name]["message"])
+
+    def test_files_that_mean_harm(self):
+        def conf(path, **more):
+            return {"configMap": {"name": "conf", "items": [dict({"key": "a", "path": path}, **more)]}}
+
+        def both(*paths):
+            return {"projected": {"sources": [{"configMap": {"name": "conf", "items": [{"key": k, "path": p}]}} for k, p in zip("ab", paths)]}}
+
+        out = "must be relative and without .."
+        volumes = {"up": (conf("../x"), out), "absolute": (conf("/etc/x"), out), "up-later": (conf("a/../../x"), out), "dots": (conf(".."), out),
+                   "name-too-long": (conf("n" * 300), "File name too long"), "path-too-long": (conf("n/" * 2500 + "x"), "longer than"),
+                   "downward-up": ({"downwardAPI": {"items": [{"path": "../x", "fieldRef": {"fieldPath": "metadata.name"}}]}}, out),
+                   "clash": (both("x", "x/y"), "write x/y of a volume"), "clash-back": (both("x/y", "x"), "write x of a volume"),
+                   "size": ({"emptyDir": {"sizeLimit": "lots"}}, "sizeLimit"), "size-negative": ({"emptyDir": {"sizeLimit": "-1"}}, "sizeLimit"),
+                   "size-memory": ({"emptyDir": {"medium": "Memory", "sizeLimit": "1e99"}}, "sizeLimit")}
+        d = self.daemon({"objects.yaml": OBJECTS})
+        nodes = self.outcomes(d, {n: v for n, (v, _) in volumes.items()} | {"same": both("x", "x")},
+                              scripts={"same": 'test "$(cat /m/x)" = "beta "'})
+        self.refused(nodes, {n: why for n, (_, why) in volumes.items()})
+        self.assertEqual(nodes["same"]["phase"], "Succeeded", nodes["same"].get("message"))  # the last source counts, as in Kubernetes
+        name = {"fieldRef": {"fieldPath": "metadata.name"}}
+        for v in (conf("x", mode=0o1000), conf("x", mode=0o4755), conf("x", mode=-1), {"secret": {"secretName": "sec", "defaultMode": 0o7777}},
+                  {"projected": {"defaultMode": 512, "sources": [{"secret": {"name": "sec"}}]}}, {"downwardAPI": {"items": [dict({"path": "x", "mode": 99999}, **name)]}}):
+            with self.subTest(v):
+                with self.assertRaisesRegex(AssertionError, "error: .*[mM]ode: "):
+                    self.outcomes(d, {"one": v})
+
+    def test_claims_and_paths_that_mean_harm(self):
+        host, outside = os.path.join(self.directory, "host"), os.path.join(self.directory, "outside")
+        for path in (host, outside):
+            os.mkdir(path)
+        os.symlink(outside, os.path.join(host, "link"))
+        os.symlink("../outside", os.path.join(host, "up"))
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write(f"hostPaths: [{host}]\n")
+        d = self.daemon({}, "--config", settings)
+
+        def claim(name):
+            return {"persistentVolumeClaim": {"claimName": name}}
+
+        def at(path, kind=""):
+            return {"hostPath": {"path": path, "type": kind}}
+
+        no_name, no_path = "cannot be the name of a claim", "is not allowed"
+        whys = {"slash": (claim("a/b"), no_name), "dots": (claim(".."), no_name), "up": (claim("../../x"), no_name), "hidden": (claim(".workflows"), no_name),
+                "long": (claim("n" * 300), no_name), "foreign": (claim("none-of-mine"), "not found"),
+                "by-link": (at(host + "/link"), no_path), "by-dots": (at(host + "/../outside"), no_path), "beside": (at(host + "-2", "DirectoryOrCreate"), "No such file"),
+                "made-by-link": (at(host + "/link/made", "DirectoryOrCreate"), "No such file"), "file-by-link": (at(host + "/up/made", "FileOrCreate"), "No such file"),
+                "made-by-dots": (at(host + "/../outside/made", "DirectoryOrCreate"), "No such file"), "relative": (at("host"), "must be an absolute path")}
+        subs = {"sub-link": "link", "sub-link-below": "link/made", "sub-up": "up/made", "sub-dots": "a/../../outside", "sub-absolute": outside, "sub-long": "n" * 300}
+        words = {"sub-dots": "must be relative and without ..", "sub-absolute": "must be relative and without ..", "sub-long": "File name too long"}
+        nodes = self.outcomes(d, {n: v for n, (v, _) in whys.items()} | {n: at(host) for n in subs}, mounts={n: {"subPath": p} for n, p in subs.items()})
+        self.refused(nodes, {n: why for n, (_, why) in whys.items()} | {n: words.get(n, "leads out of the volume") for n in subs})
+        self.assertEqual(os.listdir(outside), [])
+        self.assertFalse(os.path.exists(host + "-2"))
+        for name in ("../../x", "a/b", ".hidden", "n" * 300):
+            with self.subTest(name):
+                with self.assertRaisesRegex(AssertionError, "cannot be the name of a volume"):
+                    self.outcomes(d, {"one": None}, claims=[{"metadata": {"name": name}}], mounts={"one": {"name": name}})
+
+    def test_two_workflows_share_a_claim(self):
+        claim = 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: shared}\nspec: {}\n'
+        d = self.daemon({"claim.yaml": claim})
+        one, two = {"persistentVolumeClaim": {"claimName": "shared"}}, {"persistentVolumeClaim": {"claimName": "shared", "readOnly": True}}
+        self.assertEqual(self.outcomes(d, {"put": one}, scripts={"put": "echo kept >/m/f"})["put"]["phase"], "Succeeded")
+        nodes = self.outcomes(d, {"get": two, "again": two}, scripts={"get": "test $(cat /m/f) = kept", "again": "! touch /m/g"})
+        self.assertEqual([n["phase"] for n in nodes.values()], ["Succeeded"] * 2, [n.get("message") for n in nodes.values()])
 
 
 if __name__ == "__main__":
