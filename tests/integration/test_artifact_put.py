@@ -149,6 +149,12 @@ class Put(TestCase):
         self.assertIn("a part between slashes", body["message"])
         self.assertEqual(self.call("PUT", "/tidegate/v1/artifacts/default/a%00b", b"x")[0], 400)
         self.assertEqual(self.call("PUT", "/tidegate/v1/artifacts/default/" + "k" * 300, b"x")[0], 400)
+        for key in ("%2e%2e%2fout", "..%2fout", "../out", "a%2f..%2f..%2fout", "a/%2e%2e/%2e%2e/out", "%2fetc%2fout", "%2e", "a%2f%2fb"):
+            with self.subTest(key):
+                self.assertIn(self.call("PUT", "/tidegate/v1/artifacts/default/" + key, b"x")[0], (400, 404, 405))
+        for space in ("..", "%2e%2e", ".", "..%2fdefault"):
+            with self.subTest(space):
+                self.assertIn(self.call("PUT", f"/tidegate/v1/artifacts/{space}/k", b"x")[0], (400, 404, 405))
         # Without an announced length it is told when it is too much.
         chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
         self.assertEqual(self.answer(self.head(path, "Transfer-Encoding: chunked", body=2 * chunk + b"1\r\nx\r\n0\r\n\r\n"))[0], 413)
