@@ -525,12 +525,42 @@ put_outputs(const struct monitor *m, struct exit_buf *b)
 		relay_last(m->log_fd, TASK_MESSAGE_MAX / 2, b);
 }
 
+static int
+exit_code(const struct monitor *m)
+{
+	return WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 128 + WTERMSIG(m->status);
+}
+
+static bool
+has_outputs(const struct monitor *m)
+{
+	struct record r;
+	for (const char *at = m->task.records; record_next(&at, m->task.records_end, &r);)
+		if (r.type == TASK_OUTPUT || r.type == TASK_ARTIFACT)
+			return true;
+	return false;
+}
+
+/* In a pod: what it leaves may lie in a volume that others still write to, so the pod says when they have ended. If the pod goes, so do we. */
+static void
+wait_others(struct monitor *m)
+{
+	char text[16];
+	int n = snprintf(text, sizeof text, "e%d", exit_code(m));
+	ssize_t got;
+	if (m->end_fd < 0 || m->error.text[0] || !has_outputs(m) || send(m->socket, text, (size_t)n, MSG_NOSIGNAL) != n)
+		return;
+	do
+		got = recv(m->socket, text, sizeof text, 0);
+	while (got < 0 && errno == EINTR);
+}
+
 /* Closes the log. */
 static void
 leave_end(struct monitor *m)
 {
 	struct exit_buf b = { 0 };
-	int code = WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 128 + WTERMSIG(m->status);
+	int code = exit_code(m);
 	exit_put_i64(&b, TASK_EXIT_STARTED, m->started);
 	exit_put_i64(&b, TASK_EXIT_FINISHED, m->finished);
 	open_artifacts(m);
@@ -656,6 +686,7 @@ monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *record
 	cgroup_remove();
 	m->finished = now_real();
 	drain(&m->relay);
+	wait_others(m);
 	leave_end(m);
 	_exit(0); /* closes the socket: the daemon's news. The namespace, if any, ends with us */
 }

@@ -7,6 +7,8 @@
  *   main containers    all at once, but each after those it depends on have ended well; if one fails the others are ended
  *   side containers    with the main ones; ended when those have all ended
  *
+ * What a main container leaves is read when all main containers have ended, as it may lie in a volume that they share.
+ *
  * The pod is process 1 of a process namespace around those of its containers: if it is killed, so is everything.
  */
 #include <errno.h>
@@ -37,6 +39,7 @@ struct member {
 	enum task_role role;
 	enum state state;
 	bool ready;
+	bool lingers;              /* its command has ended, its monitor waits to read the outputs */
 	pid_t pid;                 /* of its monitor */
 	int socket, end_fd;        /* to the monitor; what it leaves at its end */
 	int code;                  /* of an ended one; 64 where it is not known */
@@ -347,7 +350,7 @@ begin_main(struct pod *p)
 		if (m->state == WAITING && m->socket >= 0 && (m->role == TASK_ROLE_SIDECAR || dependencies(p, m) > 0))
 			tell(m, "r");
 		failed |= m->role == TASK_ROLE_MAIN && m->state == ENDED && m->code;
-		open |= m->role == TASK_ROLE_MAIN && m->state != ENDED;
+		open |= m->role == TASK_ROLE_MAIN && (m->state != ENDED || m->pid > 0); /* side containers run on until the outputs are read */
 	}
 	if (failed) /* those that wait hear of it by what they depend on */
 		for (size_t i = 0; i < p->n; i++)
@@ -356,11 +359,32 @@ begin_main(struct pod *p)
 		end_all(p, TASK_ROLE_SIDECAR, p->grace_s);
 }
 
+static bool
+may_still_write(const struct member *m)
+{
+	return m->role == TASK_ROLE_MAIN && m->state != ENDED && (m->state != WAITING || m->socket >= 0);
+}
+
+static void
+let_outputs_be_read(struct pod *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (may_still_write(&p->member[i]))
+			return;
+	for (size_t i = 0; i < p->n; i++) {
+		struct member *m = &p->member[i];
+		if (m->lingers)
+			(void)send(m->socket, "o", 1, MSG_NOSIGNAL); /* one that is gone is reaped */
+		m->lingers = false;
+	}
+}
+
 static void
 advance(struct pod *p)
 {
 	if (!p->ending && begin_init(p))
 		begin_main(p);
+	let_outputs_be_read(p);
 	say(p);
 }
 
@@ -402,6 +426,16 @@ reap(struct pod *p)
 }
 
 static void
+command_ended(struct member *m, const char *text, size_t n)
+{
+	char code[16] = "";
+	memcpy(code, text + 1, n - 1 < sizeof code - 1 ? n - 1 : sizeof code - 1);
+	m->state = ENDED;
+	m->code = atoi(code);
+	m->lingers = true;
+}
+
+static void
 hear(struct pod *p, struct member *m)
 {
 	char text[600];
@@ -411,6 +445,8 @@ hear(struct pod *p, struct member *m)
 			m->state = RUNNING;
 		else if (text[0] == 'y')
 			m->ready = true;
+		else if (text[0] == 'e')
+			command_ended(m, text, (size_t)n);
 		else if (m->role == TASK_ROLE_MAIN) /* progress: for the daemon as it is */
 			(void)!send(p->socket, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}

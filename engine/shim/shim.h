@@ -69,7 +69,7 @@ void monitor_closes(int fd);
 /*
  * One step from release to end. Does not return. `end_fd`: -1, or, in a container of a pod, a file that gets
  * its end; `socket` is then the pod's: 'r' begins it, 'd' and a text lets it end without having begun, and it says 'c'
- * when it has begun, 'y' when it is ready.
+ * when it has begun, 'y' when it is ready. One that leaves outputs says 'e' and its exit code when its command has ended, and waits for 'o' to read them.
  */
 _Noreturn void monitor_run(const struct setup *s, enum task_sandbox sandbox, const char *records, size_t n, int socket,
 	int end_fd);

@@ -171,6 +171,44 @@ class Artifacts(TestCase):
         self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in w["status"]["nodes"].values()])
         self.assertTrue(self.log(d, name).strip().endswith(": . ./d ./d/two ./one 2"), self.log(d, name))
 
+    def test_what_a_container_set_leaves_is_read_when_all_have_ended(self):
+        """As in Argo's own example: main ends at once, another container writes what is to be saved. It is ended, and waited for, when main fails."""
+        text = HEAD + """
+  volumes: [{name: w, emptyDir: {}}]
+  templates:
+  - name: main
+    steps:
+    - - {name: well, template: well}
+      - {name: badly, template: badly, continueOn: {failed: true}}
+    - - {name: use, template: use, arguments: {artifacts: [{name: in, from: "{{steps.well.outputs.artifacts.out}}"}]}}
+  - name: well
+    containerSet:
+      volumeMounts: [{name: w, mountPath: /w}]
+      containers:
+      - {name: a, image: x, command: [sh, -c, "sleep 1; echo a >/w/out"]}
+      - {name: b, image: x, command: [sh, -c, "sleep 1; echo b >>/w/out"], dependencies: [a, main]}
+      - {name: main, image: x, command: ["true"]}
+    outputs: &both
+      parameters: [{name: out, valueFrom: {path: /w/out}}]
+      artifacts: [{name: out, path: /w/out}]
+  - name: badly
+    containerSet:
+      volumeMounts: [{name: w, mountPath: /w}]
+      containers:
+      - {name: a, image: x, command: [sh, -c, "trap 'echo ended >/w/out; exit 0' TERM; touch /w/up; while :; do sleep 0.1; done"]}
+      - {name: main, image: x, command: [sh, -c, "until [ -e /w/up ]; do sleep 0.1; done; exit 3"]}
+    outputs: *both
+  - name: use
+    inputs: {artifacts: [{name: in, path: /tmp/in}]}
+    container: {image: x, command: [cat, /tmp/in]}
+"""
+        d = self.daemon({})
+        w = self.ended(d, self.submit(d, text))
+        messages = [(n["displayName"], n.get("message")) for n in w["status"]["nodes"].values()]
+        self.assertEqual(self.node(w, "well")["outputs"]["parameters"][0]["value"], "a\nb", messages)
+        self.assertEqual((self.node(w, "use")["phase"], self.node(w, "badly")["phase"]), ("Succeeded", "Failed"), messages)
+        self.assertEqual(self.node(w, "badly")["outputs"]["parameters"][0]["value"], "ended", messages)
+
     def test_what_is_saved_survives_a_kill(self):
         text = HEAD + """
   templates:
