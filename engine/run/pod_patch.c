@@ -156,6 +156,28 @@ pod_of(struct run *r, const struct template *t, const struct val *body)
 	return with(r, pod, "securityContext", own ? own : val_get(r->spec, S("securityContext")));
 }
 
+/* What Argo adds to a pod by itself, to move artifacts and to watch over it: a patch may give it resources, but it is not here. */
+static bool
+is_of_argo(str name)
+{
+	return str_eq(name, S("init")) || str_eq(name, S("wait"));
+}
+
+static const struct val *
+init_containers_of(struct run *r, const struct val *body, const struct val *pod)
+{
+	const struct val *list = val_get(pod, S("initContainers")), *own = val_get(body, S("initContainers"));
+	struct val_list kept = { 0 };
+	for (uint32_t i = 0; val_is(list, VAL_LIST) && i < list->n; i++) {
+		str name = val_get_str(&list->items[i], "name");
+		if (!is_of_argo(name) || (val_is(own, VAL_LIST) && is_named(r, own, own->n, "name", name)))
+			val_list_add(&kept, list->items[i]);
+	}
+	struct val *v = ARENA_NEW(r->arena, struct val);
+	*v = val_list_end(&kept, r->arena);
+	return v;
+}
+
 /* A container that the patch adds runs beside the others. */
 static const struct val *
 template_of(struct run *r, const struct template *t, const struct val *body, const struct val *pod)
@@ -169,7 +191,7 @@ template_of(struct run *r, const struct template *t, const struct val *body, con
 			val_list_add(&set, *c);
 		else if (!t->container_set && str_eq(name, S("main")))
 			body = val_set(r->arena, body, str_c(body_key(t)), c);
-		else if (!str_eq(name, S("wait")) && !str_eq(name, S("init"))) /* Argo's own, which are not here */
+		else if (!is_of_argo(name))
 			val_list_add(&sides, *c);
 	}
 	struct val side_list = val_list_end(&sides, r->arena), set_list = val_list_end(&set, r->arena);
@@ -177,7 +199,8 @@ template_of(struct run *r, const struct template *t, const struct val *body, con
 	if (t->container_set)
 		body = val_set(r->arena, body, S("containerSet"),
 			val_set(r->arena, val_get(body, S("containerSet")), S("containers"), joined(r, &set_list, NULL)));
-	static const char *const same[] = { "initContainers", "volumes", "hostAliases", "securityContext" };
+	body = with(r, body, "initContainers", init_containers_of(r, body, pod));
+	static const char *const same[] = { "volumes", "hostAliases", "securityContext" };
 	for (size_t i = 0; i < ARRAY_LEN(same); i++)
 		body = with(r, body, same[i], val_get(pod, str_c(same[i])));
 	const struct val *deadline = val_get(pod, S("activeDeadlineSeconds"));

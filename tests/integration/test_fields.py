@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fields whose only effect is that a step can ask for them."""
+"""Fields whose only effect is that a step can ask for them, and what is said of containers that are not here."""
 import json
 import os
 import subprocess
@@ -30,6 +30,30 @@ spec:
     - {name: asked, inputs: {parameters: [{name: x}]}, script: {image: host, command: ["true"], source: ""}}
 """
 
+PATCHED = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: patched}
+spec:
+  entrypoint: main
+  podSpecPatch: |
+    initContainers:
+    - {name: init, resources: {requests: {memory: 2Gi}}}
+    - {name: more, image: host, command: [sh, -c, "echo more >>/w/said"], volumeMounts: [{name: w, mountPath: /w}]}
+    containers:
+    - {name: wait, resources: {limits: {memory: 1Gi}}}
+  volumes: [{name: w, emptyDir: {}}]
+  templates:
+    - name: main
+      steps:
+        - [{name: own, template: own}]
+        - [{name: asked, template: asked, arguments: {parameters: [{name: x, value: "{{steps.own.outputs.result}}"}]}}]
+    - name: own
+      initContainers: [{name: first, image: host, command: [sh, -c, "echo first >>/w/said"], volumeMounts: [{name: w, mountPath: /w}]}]
+      script: {image: host, command: [sh], source: "sort /w/said | xargs", volumeMounts: [{name: w, mountPath: /w}]}
+    - {name: asked, inputs: {parameters: [{name: x}]}, script: {image: host, command: ["true"], source: ""}}
+"""
+
 
 class Fields(TestCase):
     def results(self, manifest):
@@ -43,6 +67,9 @@ class Fields(TestCase):
 
     def test_service_account(self):
         self.assertEqual(self.results(ACCOUNT), "special runner, runner runner")
+
+    def test_a_patch_of_containers_that_only_argo_has(self):
+        self.assertEqual(self.results(PATCHED), "first more")
 
 
 if __name__ == "__main__":
