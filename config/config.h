@@ -73,6 +73,7 @@ struct kind {
 	const struct schema *schema; /* of the whole object: its struct begins with `struct meta meta` */
 	bool cluster;         /* has no namespace */
 	bool instance;        /* running it makes it: a Workflow is submitted, not kept as configuration */
+	bool lenient;         /* what its schema does not know is warned of: Argo Events and its own examples take no notice of such a field */
 	size_t name_max;      /* 63, 52 for a CronWorkflow */
 	/* Cross-object checks: names that must exist in `set`. Adds to `d`. May be NULL. */
 	void (*resolve)(const struct object *o, const struct objects *set, struct diags *d);

@@ -328,4 +328,4 @@ static const struct schema bus_schema = { "EventBus", "The log between sources a
 
 const struct kind kind_eventbus = { .name = "EventBus", .plural = "eventbus",
 	.short_names = (const char *const[]){ "eventbuses", "eb", NULL },
-	.api = "argoproj.io/v1alpha1", .schema = &bus_schema, .name_max = 63 };
+	.api = "argoproj.io/v1alpha1", .schema = &bus_schema, .name_max = 63, .lenient = true };

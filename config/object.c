@@ -179,8 +179,11 @@ object_read(const struct kind *const *kinds, size_t n, const struct val *doc, st
 		struct val *manifest = ARENA_NEW(a, struct val);
 		*manifest = schema_resolve(k->schema, a, doc);
 		void *spec = arena_alloc(a, k->schema->size, _Alignof(max_align_t));
+		bool outer = d->lenient;
+		d->lenient = k->lenient;
 		int rc = schema_decode(k->schema, a, manifest, STR_NONE, spec, d);
 		(void)rc; /* d->errors says the same, and whether anything else is wrong */
+		d->lenient = outer;
 		const struct meta *m = spec;
 		check_names(k, m, manifest, errors, d);
 		*o = (struct object){ .kind = k, .name = m->name, .file = arena_dup(a, file), .manifest = manifest,

@@ -38,6 +38,7 @@ struct diags {
 	VEC(struct diag_source) sources;
 	struct diag overflow; /* where findings beyond the first 1000 go, and those that nobody wants */
 	unsigned quiet; /* not 0: only errors are wanted */
+	bool lenient;   /* a field that nobody knows is a warning, see field.h */
 };
 
 void diags_init(struct diags *d);

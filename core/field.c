@@ -345,20 +345,31 @@ taken_for(const names_vec *names, const struct schema *sc, const struct val *in,
 	return NULL;
 }
 
+static struct diag *
+say_unknown(struct decode *c, const struct member *m, const char *taken, bool ignored)
+{
+	str shown = str_slice(val_key(m), 0, 80);
+	size_t before = field_enter_name(c, val_key(m));
+	struct diag *d;
+	if (taken)
+		d = diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path), "\"%.*s\" is taken for \"%s\"", STR_ARG(shown), taken);
+	else if (ignored)
+		d = diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path), "unknown field \"%.*s\" does not count", STR_ARG(shown));
+	else
+		d = field_wrong(c, &m->key, "unknown field \"%.*s\"", STR_ARG(shown));
+	field_leave(c, before);
+	return d;
+}
+
 static void
 unknown_field(struct decode *c, const struct member *m)
 {
 	const struct decode_frame *here = c->frame;
 	names_vec names = { 0 };
-	str shown = str_slice(val_key(m), 0, 80);
 	collect_names(here->schema, &names);
 	const char *taken = taken_for(&names, here->schema, here->in, m);
-	size_t before = field_enter_name(c, val_key(m));
-	struct diag *d = taken ? diag_add(c->diags, DIAG_WARNING, &m->key, buf_str(&c->path),
-		"\"%.*s\" is taken for \"%s\"", STR_ARG(shown), taken)
-	                       : field_wrong(c, &m->key, "unknown field \"%.*s\"", STR_ARG(shown));
-	field_leave(c, before);
 	const char *near = near_name(&names, val_key(m)), *below = belongs_below(here->schema, here->in, val_key(m));
+	struct diag *d = say_unknown(c, m, taken, c->diags->lenient && !near && !below && !here->schema->exact);
 	const struct decode_frame *up = here->up;
 	while (up && (!field_find(up->schema, val_key(m)) || up->in->line == m->key.line)) /* {of one line} has no indent */
 		up = up->up;

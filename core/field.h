@@ -113,6 +113,7 @@ struct schema {
 	 */
 	void (*check)(void *obj, const struct val *in, struct decode *c);
 	bool open; /* unknown members are kept silently: raw Kubernetes objects */
+	bool exact; /* unknown members are errors though the diags are lenient: one that does not count would let in what it was to keep out */
 };
 
 #define FIELD_KIND_OF(T, m) _Generic(((T *)0)->m, str: FIELD_STR, bool: FIELD_BOOL, tri: FIELD_TRI, int64_t: FIELD_INT, \
@@ -140,7 +141,8 @@ struct schema {
  * Decodes `in` into `out` (sc->size bytes, zeroed by this function). All findings go to `d` in one pass, with
  * positions; returns 0 if none of them was an error (LATER findings do not count), -1 otherwise: then `out` is filled
  * as far as it was understood. What `out` points to is in `a` or in what `in` points to. `path` is the prefix of the
- * paths in messages.
+ * paths in messages. A field that no schema knows is an error; with `d->lenient` a warning, unless it looks
+ * like one that is misspelt or not indented enough.
  */
 int schema_decode(const struct schema *sc, struct arena *a, const struct val *in, str path, void *out,
 	struct diags *d) MUST_CHECK;

@@ -25,7 +25,7 @@ static const struct schema filter_field_schema = { "PayloadField", "A value of t
 	sizeof(struct filter_field), (const struct field[]){
 	FIELD(struct filter_field, name, "name", 0, .doc = "Name in the expression."),
 	FIELD(struct filter_field, path, "path", 0, .doc = "Path of the value in the data."),
-	{ 0 } } };
+	{ 0 } }, .exact = true };
 
 static void
 check_expr(void *obj, const struct val *in, struct decode *c)
@@ -55,7 +55,7 @@ static const struct schema expr_filter_schema = { "ExprFilter", "A condition ove
 	FIELD(struct expr_filter, expr, "expr", 0, .doc = "Condition over the names of fields."),
 	FIELD_LIST(struct expr_filter, fields, "fields", 0, &filter_field_schema, .doc = "Values of the event."),
 	FIELD_SRC(struct expr_filter, src),
-	{ 0 } }, check_expr };
+	{ 0 } }, check_expr, .exact = true };
 
 static const char *const data_types[] = { "", "bool", "number", "string", NULL };
 static const char *const comparators[] = { "", ">=", ">", "=", "!=", "<=", "<", NULL };
@@ -124,7 +124,7 @@ static const struct schema data_filter_schema = { "DataFilter", "A comparison of
 	FIELD(struct data_filter, value, "value", 0,
 		.doc = "Values to compare with, one of which is enough; strings are regular expressions."),
 	FIELD_SRC(struct data_filter, src),
-	{ 0 } }, check_data };
+	{ 0 } }, check_data, .exact = true };
 
 static void
 check_context(void *obj, const struct val *in, struct decode *c)
@@ -152,7 +152,7 @@ static const struct schema context_filter_schema = { "EventContext", "Attributes
 	FIELD(struct context_filter, time, "time", 0, .doc = "Not compared."),
 	FIELD(struct context_filter, type, "type", 0, .doc = "Kind of the source."),
 	FIELD_SRC(struct context_filter, src),
-	{ 0 } }, check_context };
+	{ 0 } }, check_context, .exact = true };
 
 /* "HH:MM:SS" of a day; -1 for anything else. */
 static int
@@ -191,7 +191,7 @@ static const struct schema time_filter_schema = { "TimeFilter", "A part of the d
 	FIELD(struct time_filter, stop, "stop", 0, .doc = "End, HH:MM:SS; before start it means the next day."),
 	FIELD(struct time_filter, timezone, "timezone", 0, .doc = "Time zone; UTC by default."),
 	FIELD_SRC(struct time_filter, src),
-	{ 0 } }, check_time };
+	{ 0 } }, check_time, .exact = true };
 
 /* The line that Lua's "script:3: ..." names. */
 static uint32_t
@@ -243,7 +243,7 @@ const struct schema filters_schema = { "EventDependencyFilter", "Which events co
 		"scriptMemory and scriptTime."),
 	FIELD_PTR(struct filters, time, "time", 0, &time_filter_schema, .doc = "Part of the day."),
 	FIELD_SRC(struct filters, src),
-	{ 0 } }, check_filters };
+	{ 0 } }, check_filters, .exact = true };
 
 static void
 check_transform(void *obj, const struct val *in, struct decode *c)

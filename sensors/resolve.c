@@ -92,4 +92,4 @@ resolve(const struct object *o, const struct objects *set, struct diags *d)
 
 const struct kind kind_sensor = { .name = "Sensor", .plural = "sensors",
 	.short_names = (const char *const[]){ "sn", NULL },
-	.api = "argoproj.io/v1alpha1", .schema = &sensor_schema, .name_max = 63, .resolve = resolve };
+	.api = "argoproj.io/v1alpha1", .schema = &sensor_schema, .name_max = 63, .lenient = true, .resolve = resolve };

@@ -38,7 +38,7 @@ static const struct schema dependency_schema = { "EventDependency", "An event th
 	FIELD_PTR(struct dependency, transform, "transform", 0, &transform_schema,
 		.doc = "Change of the data before filters look at it."),
 	FIELD_SRC(struct dependency, src),
-	{ 0 } }, check_dependency };
+	{ 0 } }, check_dependency, .exact = true };
 
 /* ---- across the sensor -------------------------------------------------------------------------------------- */
 

@@ -197,7 +197,7 @@ static const struct schema event_source_spec_schema = { "EventSourceSpec",
 #include "sources/sources.def"
 #undef SOURCE
 	FIELD_SRC(struct event_source_spec, src),
-	{ 0 } }, check_spec };
+	{ 0 } }, check_spec, .exact = true };
 
 const struct schema event_source_schema = { "EventSource", "Sources of events.", sizeof(struct event_source),
 	(const struct field[]){
@@ -217,4 +217,4 @@ resolve(const struct object *o, const struct objects *set UNUSED, struct diags *
 
 const struct kind kind_eventsource = { .name = "EventSource", .plural = "eventsources",
 	.short_names = (const char *const[]){ "es", NULL }, .api = "argoproj.io/v1alpha1",
-		.schema = &event_source_schema, .name_max = 63, .resolve = resolve };
+		.schema = &event_source_schema, .name_max = 63, .lenient = true, .resolve = resolve };

@@ -25,7 +25,7 @@ static const struct schema minio_filter_schema = { "S3Filter", "Keys by prefix a
 	FIELD(struct minio_filter, prefix, "prefix", 0, .doc = "What keys begin with."),
 	FIELD(struct minio_filter, suffix, "suffix", 0, .doc = "What keys end with."),
 	FIELD_SRC(struct minio_filter, src),
-	{ 0 } } };
+	{ 0 } }, .exact = true };
 
 static void
 check_endpoint(const struct minio_source *s, const struct val *in, struct decode *c)

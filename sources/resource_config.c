@@ -10,7 +10,7 @@ static const struct schema resource_selector_schema = { "Selector", "A condition
 		.doc = "How it relates to the value: `==`, `!=`, in, ..."),
 	FIELD(struct resource_selector, value, "value", 0, .doc = "Value, or regular expression for a field."),
 	FIELD_SRC(struct resource_selector, src),
-	{ 0 } } };
+	{ 0 } }, .exact = true };
 
 static const struct schema resource_filter_schema = { "ResourceFilter", "Which objects.",
 	sizeof(struct resource_filter), (const struct field[]){
@@ -20,7 +20,7 @@ static const struct schema resource_filter_schema = { "ResourceFilter", "Which o
 	FIELD_LIST(struct resource_filter, labels, "labels", 0, &resource_selector_schema, .doc = "By label."),
 	FIELD(struct resource_filter, prefix, "prefix", 0, .doc = "By beginning of the name."),
 	FIELD_SRC(struct resource_filter, src),
-	{ 0 } } };
+	{ 0 } }, .exact = true };
 
 static void
 check_selectors(const struct resource_selector *p, size_t n, struct decode *c)

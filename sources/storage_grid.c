@@ -16,7 +16,7 @@ static const struct schema storage_grid_filter_schema = { "StorageGridFilter", "
 	FIELD(struct storage_grid_filter, prefix, "prefix", 0, .doc = "What keys begin with."),
 	FIELD(struct storage_grid_filter, suffix, "suffix", 0, .doc = "What keys end with."),
 	FIELD_SRC(struct storage_grid_filter, src),
-	{ 0 } } };
+	{ 0 } }, .exact = true };
 
 struct storage_grid_source {
 	struct signed_config common;

@@ -34,7 +34,7 @@ static const struct schema webhook_source_schema = { "WebhookEventSource", "An H
 		.doc = "Messages are notifications of S3, and become events as those of minio. Ours."),
 	FIELD_PTR(struct webhook_source, signature, "signature", 0, &webhook_signature_schema, .doc = "How the sender signs: nothing else is let in."),
 	FIELD_SRC(struct webhook_source, src),
-	{ 0 } }, check };
+	{ 0 } }, check, .exact = true };
 
 /* What runs. */
 struct webhook {

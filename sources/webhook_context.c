@@ -52,7 +52,7 @@ const struct schema webhook_context_schema = { "WebhookContext", "An HTTP endpoi
 	FIELD(struct webhook_context, url, "url", 0,
 		.doc = "Address under which the outside reaches the port; for registering hooks."),
 	FIELD_SRC(struct webhook_context, src),
-	{ 0 } }, check_context };
+	{ 0 } }, check_context, .exact = true };
 
 void
 webhook_context_required(const struct webhook_context *w, const struct val *in, struct decode *c)
@@ -84,4 +84,4 @@ const struct schema source_filter_schema = { "EventSourceFilter", "Which events 
 	FIELD(struct source_filter, expression, "expression", 0,
 		.doc = "Expression over the data; an event for which it is not true is dropped."),
 	FIELD_SRC(struct source_filter, src),
-	{ 0 } }, check_filter };
+	{ 0 } }, check_filter, .exact = true };

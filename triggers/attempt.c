@@ -29,6 +29,7 @@ decode(const struct schema *sc, struct arena *a, const struct val *in, str path,
 {
 	struct diags d;
 	diags_init(&d);
+	d.lenient = true; /* as the Sensor was read */
 	int rc = schema_decode(sc, a, in, path, out, &d);
 	for (size_t i = 0; rc < 0 && i < d.v.n; i++) {
 		if (d.v.p[i].level != DIAG_ERROR)

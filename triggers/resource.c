@@ -36,6 +36,7 @@ decode(struct arena *a, const struct val *source, struct manifest_source *out, s
 {
 	struct diags d;
 	diags_init(&d);
+	d.lenient = true; /* as the Sensor was read */
 	int rc = schema_decode(&manifest_source_schema, a, source, S("source"), out, &d);
 	for (size_t i = 0; i < d.v.n && rc < 0; i++)
 		if (d.v.p[i].level == DIAG_ERROR) {

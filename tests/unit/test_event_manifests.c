@@ -256,6 +256,12 @@ event_sources(void **state)
 		  "6:145 spec.stripe.z.webhook.endpoint: \"x\" already serves /b on port 1: this one would never get an event\n" },
 		{ "  webhok: {x: {}}\n",
 		  "5:3 spec.webhok: unknown field \"webhok\"; did you mean \"webhook\"?\n" },
+		{ "  pigeon: {x: {}}\n",
+		  "5:3 spec.pigeon: unknown field \"pigeon\"\n" },
+		{ "  webhook: {x: {endpoint: /a, port: '1', method: POST, token: t}}\n",
+		  "5:56 spec.webhook.x.token: unknown field \"token\"; known are: authSecret, endpoint, maxPayloadSize, metadata, method, port, serverCertSecret, serverKeySecret, url, filter, s3Events, signature\n" },
+		{ "  stripe: {x: {" WEBHOOK ", namespace: other, signingSecret: {name: s, key: k}}}\n",
+		  "5:70 warning spec.stripe.x.namespace: unknown field \"namespace\" does not count; known are: apiKey, createWebhook, endpoint, eventFilter, metadata, signingSecret, webhook\n" },
 		{ "  calendar: [x]\n",
 		  "5:3 spec.calendar: must be a map from event name to configuration, not a list\n" },
 		{ "  calendar: {a.b: {interval: 1s}}\n",
@@ -265,8 +271,7 @@ event_sources(void **state)
 		  "  template: {serviceAccountName: x, nope: y}\n",
 		  "6:3 warning spec.replicas: has no effect here; one process serves all sources\n"
 		  "7:3 warning spec.template: has no effect here; sources and sensors run within the daemon, under its user; docs/reference/settings.md has its settings\n"
-		  "7:37 spec.template.nope: unknown field \"nope\"; known are: affinity, container, imagePullSecrets, metadata, nodeSelector, priority, priorityClassName, securityContext, serviceAccountName, tolerations, volumes\n"
-		  "5:32 spec.calendar.x.cron: unknown field \"cron\"; known are: exclusionDates, filter, interval, metadata, persistence, schedule, timezone\n" },
+		  "5:32 warning spec.calendar.x.cron: unknown field \"cron\" does not count; known are: exclusionDates, filter, interval, metadata, persistence, schedule, timezone\n" },
 		{ "  calendar:\n",
 		  "" },
 	};
@@ -332,6 +337,18 @@ sensors(void **state)
 		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filter: {}}]\n"
 		  LOG,
 		  "5:66 spec.dependencies[0].filter: unknown field \"filter\"; did you mean \"filters\"?\n" },
+		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push, filters: {conditions: [], data: [{path: x, type: string, value: [a], unless: b}]}}]\n"
+		  LOG,
+		  "5:76 spec.dependencies[0].filters.conditions: unknown field \"conditions\"; known are: context, data, dataLogicalOperator, exprLogicalOperator, exprs, script, time\n"
+		  "5:135 spec.dependencies[0].filters.data[0].unless: unknown field \"unless\"; known are: comparator, path, template, type, value\n" },
+		{ "  dependencies: [{name: a, eventSourceName: es, eventName: push}]\n"
+		  "  errorOnFailedRound: true\n"
+		  "  filters: {data: []}\n"
+		  "  triggers: [{template: {name: t, log: {tag: x}, policy: {k8s: {}}}}]\n",
+		  "7:3 spec.filters: unknown field \"filters\"; it belongs into \"dependencies\": indent it deeper\n"
+		  "6:3 warning spec.errorOnFailedRound: has no effect here; it has none in Argo Events either\n"
+		  "8:50 warning spec.triggers[0].template.policy: unknown field \"policy\" does not count\n"
+		  "8:41 warning spec.triggers[0].template.log.tag: unknown field \"tag\" does not count; known are: intervalSeconds, level\n" },
 	};
 
 	(void)state;

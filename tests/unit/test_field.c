@@ -331,6 +331,30 @@ warns_without_refusing(void **state)
 }
 
 static void
+lenient_about_what_nobody_knows(void **state)
+{
+	static const struct {
+		const char *yaml, *want;
+		int rc;
+	} rows[] = {
+		{ "text: t\nquux: 1\n", "2:1 w quux: unknown field \"quux\" does not count\n", 0 },
+		{ "text: t\nleaf:\n  port: 1\n  labels: {}\n",
+			"4:3 w leaf.labels: unknown field \"labels\" does not count; it belongs to the map that begins in line 1: indent it less\n", 0 },
+		{ "text: t\ntxet: t\n", "2:1 e txet: unknown field \"txet\"; did you mean \"text\"?\n", -1 },
+		{ "text: t\nleaf:\nport: 1\n", "3:1 e port: unknown field \"port\"; it belongs into \"leaf\": indent it deeper\n", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		diags.lenient = true;
+		decode(rows[i].yaml, rows[i].rc);
+		assert_string_equal(findings(), rows[i].want);
+		diags_free(&diags);
+		diags_init(&diags);
+	}
+}
+
+static void
 keeps_what_it_understood(void **state)
 {
 	(void)state;
@@ -439,7 +463,7 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = { TEST(decodes_every_kind), TEST(fills_defaults), TEST(formats_anystr_as_go), TEST(says_what_is_wrong),
-		TEST(warns_without_refusing), TEST(keeps_what_it_understood), TEST(encodes_what_decodes_equal), TEST(finds_our_own_mistakes),
+		TEST(warns_without_refusing), TEST(lenient_about_what_nobody_knows), TEST(keeps_what_it_understood), TEST(encodes_what_decodes_equal), TEST(finds_our_own_mistakes),
 		TEST(documents_itself) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
