@@ -34,6 +34,14 @@ struct sasl_config {
 struct basic_auth {
 	struct secret_ref *username, *password;
 };
+/* Who somebody is for NATS: one of them. */
+struct nats_auth {
+	struct basic_auth *basic;
+	struct secret_ref *credential;
+	struct secret_ref *nkey;
+	struct secret_ref *token;
+	const struct val *src;
+};
 /* A registry of Avro schemas. */
 struct registry_config {
 	struct basic_auth *auth;
@@ -51,7 +59,7 @@ int64_t backoff_wait_ns(const struct backoff *b, unsigned attempt, double random
 int64_t backoff_steps(const struct backoff *b); /* <= 0 means 5 */
 
 extern const struct schema secret_ref_schema, config_map_ref_schema, tls_config_schema, sasl_config_schema,
-	basic_auth_schema, registry_config_schema, backoff_schema;
+	basic_auth_schema, nats_auth_schema, registry_config_schema, backoff_schema;
 
 /* Object metadata. */
 struct meta {

@@ -69,6 +69,15 @@ const struct schema basic_auth_schema = { "BasicAuth", "User name and password, 
 	FIELD_PTR(struct basic_auth, password, "password", 0, &secret_ref_schema, .doc = "Password."),
 	{ 0 } } };
 
+const struct schema nats_auth_schema = { "NATSAuth", "How to identify.", sizeof(struct nats_auth),
+	(const struct field[]){
+	FIELD_PTR(struct nats_auth, basic, "basic", 0, &basic_auth_schema, .doc = "User name and password."),
+	FIELD_PTR(struct nats_auth, credential, "credential", 0, &secret_ref_schema, .doc = "Credentials file."),
+	FIELD_PTR(struct nats_auth, nkey, "nkey", 0, &secret_ref_schema, .doc = "NKey: the seed of a user, `SU...`."),
+	FIELD_PTR(struct nats_auth, token, "token", 0, &secret_ref_schema, .doc = "Token."),
+	FIELD_SRC(struct nats_auth, src),
+	{ 0 } } };
+
 static void
 check_registry(void *obj, const struct val *in, struct decode *c)
 {

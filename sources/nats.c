@@ -12,22 +12,6 @@
 #include "sources/s3_event.h"
 #include "sources/webhook_context.h"
 
-struct nats_auth {
-	struct basic_auth *basic;
-	struct secret_ref *credential;
-	struct secret_ref *nkey;
-	struct secret_ref *token;
-	const struct val *src;
-};
-static const struct schema nats_auth_schema = { "NATSAuth", "How to identify.", sizeof(struct nats_auth),
-	(const struct field[]){
-	FIELD_PTR(struct nats_auth, basic, "basic", 0, &basic_auth_schema, .doc = "User name and password."),
-	FIELD_PTR(struct nats_auth, credential, "credential", 0, &secret_ref_schema, .doc = "Credentials file."),
-	FIELD_PTR(struct nats_auth, nkey, "nkey", 0, &secret_ref_schema, .doc = "NKey."),
-	FIELD_PTR(struct nats_auth, token, "token", 0, &secret_ref_schema, .doc = "Token."),
-	FIELD_SRC(struct nats_auth, src),
-	{ 0 } } };
-
 static const char *const deliver_names[] = { "all", "new", "last", NULL };
 static const int deliver_policies[] = { js_DeliverAll, js_DeliverNew, js_DeliverLast };
 
