@@ -174,7 +174,7 @@ workflow_changed(void *arg, str ns, str name, bool finished, bool deleted)
 	t->ended = finished;
 	/* The end is told at once: somebody waits for it. */
 	int64_t at = loop_now(l) + (finished || deleted ? 0 : TELL_EVERY_MS * NS_PER_MS);
-	if (!w->timer.slot || w->timer.at_ns > at)
+	if (!timer_is_armed(&w->timer) || w->timer.at_ns > at)
 		timer_start(l, &w->timer, at, tell_pending, w);
 }
 

@@ -46,7 +46,7 @@ static void start_trim(void *arg);
 void
 bus_trim_soon(struct bus *b)
 {
-	if (!b->trim_timer.slot && !b->trimming && !b->closed)
+	if (!timer_is_armed(&b->trim_timer) && !b->trimming && !b->closed)
 		timer_start(b->loop, &b->trim_timer, loop_now(b->loop) + TRIM_EVERY, start_trim, b);
 }
 
@@ -445,7 +445,7 @@ static void
 pump(struct subscription *sub)
 {
 	struct bus *b = sub->bus;
-	if (sub->live || sub->pumping || sub->reading || sub->retry.slot)
+	if (sub->live || sub->pumping || sub->reading || timer_is_armed(&sub->retry))
 		return;
 	sub->pumping = true;
 	while (!sub->closed && sub->next <= b->head && has_room(sub)) {

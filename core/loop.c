@@ -46,7 +46,7 @@ struct loop {
 	calls taken; /* the inbox being worked off; swapped with it, so that neither allocates in steady state */
 	calls deferred, deferred_taken;
 	calls after, after_taken; /* the turn */
-	VEC(struct timer *) heap;
+	struct heap timers;
 	uint64_t timers_started;
 	void (*turn_end)(void *arg);
 	void *turn_end_arg;
@@ -80,46 +80,28 @@ forget_now(struct loop *l)
 
 /* ---- timers ------------------------------------------------------------------------------------------------- */
 
+#define TIMER_OF(n) CONTAINER_OF(n, struct timer, place)
+
 static bool
-sooner(const struct timer *a, const struct timer *b)
+is_sooner(struct heap_node *x, struct heap_node *y)
 {
+	const struct timer *a = TIMER_OF(x), *b = TIMER_OF(y);
 	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
-static void
-heap_put(struct loop *l, size_t i, struct timer *t)
+/* NULL: none is armed. */
+static struct timer *
+first_timer(const struct loop *l)
 {
-	l->heap.p[i] = t;
-	t->slot = i + 1;
-}
-
-/* Lets `t` find its place from `i` up, then down. */
-static void
-heap_settle(struct loop *l, size_t i, struct timer *t)
-{
-	for (; i > 0 && sooner(t, l->heap.p[(i - 1) / 2]); i = (i - 1) / 2)
-		heap_put(l, i, l->heap.p[(i - 1) / 2]);
-	for (size_t child; (child = 2 * i + 1) < l->heap.n; i = child) {
-		if (child + 1 < l->heap.n && sooner(l->heap.p[child + 1], l->heap.p[child]))
-			child++;
-		if (!sooner(l->heap.p[child], t))
-			break;
-		heap_put(l, i, l->heap.p[child]);
-	}
-	heap_put(l, i, t);
+	struct heap_node *n = heap_top(&l->timers);
+	return n ? TIMER_OF(n) : NULL;
 }
 
 void
 timer_stop(struct timer *t)
 {
-	if (!t->slot)
-		return;
-	struct loop *l = t->loop;
-	size_t i = t->slot - 1;
-	t->slot = 0;
-	struct timer *last = l->heap.p[--l->heap.n];
-	if (last != t)
-		heap_settle(l, i, last);
+	if (timer_is_armed(t))
+		heap_del(&t->loop->timers, &t->place);
 }
 
 void
@@ -127,20 +109,21 @@ timer_start(struct loop *l, struct timer *t, int64_t at_ns, void (*fn)(void *arg
 {
 	timer_stop(t);
 	*t = (struct timer){ .loop = l, .at_ns = at_ns, .order = ++l->timers_started, .fn = fn, .arg = arg };
-	*VEC_PUSH(&l->heap) = t;
-	heap_settle(l, l->heap.n - 1, t);
+	heap_add(&l->timers, &t->place);
 }
 
 int64_t
 loop_next_timer(const struct loop *l)
 {
-	return l->heap.n ? l->heap.p[0]->at_ns : INT64_MAX;
+	const struct timer *t = first_timer(l);
+	return t ? t->at_ns : INT64_MAX;
 }
 
 static bool
 timer_is_due(const struct loop *l)
 {
-	return l->heap.n && l->heap.p[0]->at_ns <= loop_now(l);
+	const struct timer *t = first_timer(l);
+	return t && t->at_ns <= loop_now(l);
 }
 
 /* Fires what is due, in order; a timer that starts itself again for now waits for the next turn. */
@@ -149,8 +132,7 @@ run_timers(struct loop *l)
 {
 	size_t fired = 0;
 	uint64_t before = l->timers_started;
-	while (timer_is_due(l) && l->heap.p[0]->order <= before) {
-		struct timer *t = l->heap.p[0];
+	for (struct timer *t; timer_is_due(l) && (t = first_timer(l))->order <= before;) {
 		timer_stop(t);
 		t->fn(t->arg);
 		fired++;
@@ -162,7 +144,8 @@ static void
 arm_clock(struct loop *l)
 {
 	/* 1 ns past the epoch for what is older: 0 would disarm it. */
-	int64_t at = l->test_clock || !l->heap.n ? 0 : l->heap.p[0]->at_ns > 0 ? l->heap.p[0]->at_ns : 1;
+	const struct timer *t = l->test_clock ? NULL : first_timer(l);
+	int64_t at = !t ? 0 : t->at_ns > 0 ? t->at_ns : 1;
 	if (at == l->clock_armed)
 		return;
 	struct itimerspec when = { .it_value = { at / NS_PER_SEC, at % NS_PER_SEC } };
@@ -386,6 +369,7 @@ struct loop *
 loop_new(void)
 {
 	struct loop *l = MEM_NEW(struct loop);
+	l->timers.before = is_sooner;
 	signal(SIGPIPE, SIG_IGN);
 	must(uv_loop_init(&l->uv), "init");
 	must(uv_mutex_init(&l->lock), "lock");
@@ -429,6 +413,6 @@ loop_free(struct loop *l)
 	VEC_FREE(&l->deferred_taken);
 	VEC_FREE(&l->after);
 	VEC_FREE(&l->after_taken);
-	VEC_FREE(&l->heap);
+	heap_free(&l->timers);
 	free(l);
 }

@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "core/base.h"
+#include "core/heap.h"
 
 struct loop;
 
@@ -51,7 +51,7 @@ struct timer {
 	struct loop *loop;
 	int64_t at_ns;
 	uint64_t order; /* of timers with the same time, the one started first fires first */
-	size_t slot;    /* in the loop's heap, +1; 0: not armed */
+	struct heap_node place; /* among the loop's */
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -59,6 +59,11 @@ struct timer {
 void timer_start(struct loop *l, struct timer *t, int64_t at_ns, void (*fn)(void *arg), void *arg);
 /* Disarms it; fine if it isn't armed. */
 void timer_stop(struct timer *t);
+static inline bool
+timer_is_armed(const struct timer *t)
+{
+	return t->place.at != 0;
+}
 /* When the first of the timers is due; INT64_MAX: none is armed. For who sets the clock. */
 int64_t loop_next_timer(const struct loop *l);
 

@@ -335,7 +335,7 @@ void
 collect_at(struct engine *g, int64_t at)
 {
 	struct timer *t = &g->collect.timer;
-	if (!g->closing && (!t->slot || at < t->at_ns))
+	if (!g->closing && (!timer_is_armed(t) || at < t->at_ns))
 		timer_start(g->loop, t, at, begin, g);
 }
 
@@ -349,7 +349,7 @@ bool
 engine_collecting(const struct engine *g)
 {
 	const struct timer *t = &g->collect.timer;
-	return g->collect.round || (t->slot && t->at_ns <= loop_now(g->loop));
+	return g->collect.round || (timer_is_armed(t) && t->at_ns <= loop_now(g->loop));
 }
 
 static int

@@ -154,7 +154,7 @@ saved(void *arg)
 	for (size_t i = 0; i < j->waiters_n; i++)
 		j->waiters[i].done(j->waiters[i].arg);
 	live_tell(g, j->ns, j->name, j->finished != 0, j->remove);
-	if (l->saves_done == l->saves_made && !l->queued && !l->later.slot && (l->deleted || l->waits || run_finished(l->run)))
+	if (l->saves_done == l->saves_made && !l->queued && !timer_is_armed(&l->later) && (l->deleted || l->waits || run_finished(l->run)))
 		live_forget(l);
 	quiet_awaited(g);
 	admission_serve(g); /* its steps may have stood in line */
@@ -224,7 +224,7 @@ void
 live_changed_soon(struct live *l)
 {
 	struct loop *loop = l->engine->loop;
-	if (!l->queued && !l->later.slot)
+	if (!l->queued && !timer_is_armed(&l->later))
 		timer_start(loop, &l->later, loop_now(loop) + STARTED_DELAY, save_late, l);
 }
 

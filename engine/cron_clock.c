@@ -44,7 +44,7 @@ wait_for_first(struct cron_clock *c)
 	const struct cron_entry *x = first(c);
 	if (!x || c->engine->closing)
 		timer_stop(&c->timer);
-	else if (!c->timer.slot || c->timer.at_ns != x->next)
+	else if (!timer_is_armed(&c->timer) || c->timer.at_ns != x->next)
 		timer_start(c->engine->loop, &c->timer, x->next, tick, c);
 }
 

@@ -360,7 +360,7 @@ void
 expiry_at(struct engine *g, int64_t at)
 {
 	struct timer *t = &g->expiry.timer;
-	if (!g->closing && (!t->slot || at < t->at_ns))
+	if (!g->closing && (!timer_is_armed(t) || at < t->at_ns))
 		timer_start(g->loop, t, at, sweep_begin, g);
 }
 

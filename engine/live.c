@@ -196,7 +196,7 @@ advance(struct live *l, const struct stimulus *s)
 	measure_phase(l, false);
 	metric_observe(METRIC_OPERATION, measure_since(began), NULL);
 	arena_reset(l->engine->scratch);
-	if (run_busy(l->run) && !l->more.slot)
+	if (run_busy(l->run) && !timer_is_armed(&l->more))
 		timer_start(l->engine->loop, &l->more, s->now, go_on, l);
 	grants_tell(l->engine);
 	admission_serve(l->engine);

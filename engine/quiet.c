@@ -49,6 +49,6 @@ void
 quiet_awaited(struct engine *g)
 {
 	g->saves++;
-	if (!g->quiet.slot && !g->closing)
+	if (!timer_is_armed(&g->quiet) && !g->closing)
 		timer_start(g->loop, &g->quiet, loop_now(g->loop) + QUIET, look, g);
 }

@@ -134,6 +134,6 @@ joining_arm(struct sensor *s, int64_t from)
 		timer_stop(&s->timer);
 	else if (due < from)
 		timer_start(s->ss->env.loop, &s->timer, from, time_passes, s);
-	else if (!s->timer.slot || s->timer.at_ns != due)
+	else if (!timer_is_armed(&s->timer) || s->timer.at_ns != due)
 		timer_start(s->ss->env.loop, &s->timer, due, time_passes, s);
 }

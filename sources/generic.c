@@ -143,7 +143,7 @@ message(void *arg, str bytes)
 	struct err e;
 	str payload;
 	backoff_reset(&g->backoff);
-	if (g->settled.slot) {
+	if (timer_is_armed(&g->settled)) {
 		timer_stop(&g->settled);
 		works(g);
 	}

@@ -79,7 +79,7 @@ the_heap_stays_a_heap(void **state UNUSED)
 		t.n = 0;
 		loop_turn(l, 0);
 		for (int i = 0; i < N; i++)
-			assert_true(!m[i].timer.slot || m[i].timer.at_ns > clock);
+			assert_true(!timer_is_armed(&m[i].timer) || m[i].timer.at_ns > clock);
 		for (int i = 1; i < t.n; i++)
 			assert_true(m[t.seen[i - 1]].timer.at_ns <= m[t.seen[i]].timer.at_ns);
 	}
