@@ -178,12 +178,6 @@ read_line(struct exchange *x, str *out, struct err *e)
 	}
 }
 
-static bool
-same_name(str a, const char *b)
-{
-	return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
-}
-
 static int
 read_head(struct exchange *x, struct err *e)
 {
@@ -199,10 +193,10 @@ read_head(struct exchange *x, struct err *e)
 			return 0;
 		str value = line, name = str_cut(&value, ':');
 		value = str_trim(value);
-		if (same_name(name, "content-length") && str_to_i64(value, &n) && n >= 0) {
+		if (str_eq_nocase(name, S("content-length")) && str_to_i64(value, &n) && n >= 0) {
 			x->has_length = true;
 			x->left = (size_t)n;
-		} else if (same_name(name, "transfer-encoding")) {
+		} else if (str_eq_nocase(name, S("transfer-encoding"))) {
 			x->chunked = true;
 		}
 	}

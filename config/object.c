@@ -41,7 +41,7 @@ unknown_kind(const struct kind *const *kinds, size_t n, const struct val *v, str
 	str name = str_slice(val_text(v), 0, 80);
 	const char *near = diag_nearest(name, names.p, names.n);
 	for (size_t i = 0; i < n; i++)
-		if (name.n == strlen(names.p[i]) && strncasecmp(name.p, names.p[i], name.n) == 0)
+		if (str_eq_nocase(name, str_c(names.p[i])))
 			near = names.p[i];
 	struct diag *x = diag_add(d, DIAG_WARNING, v, S("kind"), "unknown kind \"%.*s\": skipped", STR_ARG(name));
 	if (near)
@@ -242,7 +242,7 @@ objects_kind(const struct objects *os, str name)
 {
 	for (size_t i = 0; i < os->kinds_n; i++) {
 		const struct kind *k = os->kinds[i];
-		if (name.n == strlen(k->name) && strncasecmp(name.p, k->name, name.n) == 0)
+		if (str_eq_nocase(name, str_c(k->name)))
 			return k;
 		if (str_eq(name, str_c(k->plural)))
 			return k;

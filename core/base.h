@@ -47,6 +47,8 @@ typedef struct {
 /* A view of a NUL-terminated C string; NULL gives STR_NONE. */
 static inline str str_c(const char *z) { return z ? (str){ z, strlen(z) } : STR_NONE; }
 static inline bool str_eq(str a, str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
+/* The same but for the case of ASCII letters. */
+bool str_eq_nocase(str a, str b);
 /* Byte order, shorter first: <0, 0, >0. */
 int str_cmp(str a, str b);
 bool str_starts(str s, str prefix);

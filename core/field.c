@@ -276,7 +276,7 @@ find_member(const struct schema *sc, const struct val *in, const char *name)
 		str key = str_c(name);
 		if (str_eq(k, key))
 			return &in->members[i];
-		if (k.n == key.n && strncasecmp(k.p, key.p, k.n) == 0 && !field_find(sc, k))
+		if (str_eq_nocase(k, key) && !field_find(sc, k))
 			near = &in->members[i];
 	}
 	return near;
@@ -318,7 +318,7 @@ static const char *
 near_name(const names_vec *names, str word)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (strlen(names->p[i]) == word.n && strncasecmp(names->p[i], word.p, word.n) == 0)
+		if (str_eq_nocase(word, str_c(names->p[i])))
 			return names->p[i];
 	return diag_nearest(word, names->p, names->n);
 }
@@ -339,8 +339,7 @@ static const char *
 taken_for(const names_vec *names, const struct schema *sc, const struct val *in, const struct member *m)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (strlen(names->p[i]) == m->key.n && strncasecmp(names->p[i], m->key.p, m->key.n) == 0 &&
-			find_member(sc, in, names->p[i]) == m)
+		if (str_eq_nocase(val_key(m), str_c(names->p[i])) && find_member(sc, in, names->p[i]) == m)
 			return names->p[i];
 	return NULL;
 }

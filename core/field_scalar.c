@@ -56,7 +56,7 @@ unknown_choice(struct decode *c, const struct field *f, const struct val *v)
 	struct diag *d = field_wrong(c, v, "unknown value \"%.*s\"", STR_ARG(field_excerpt(v)));
 	const char *near = diag_nearest(val_text(v), f->choices, n);
 	for (size_t i = 0; i < n; i++)
-		if (strlen(f->choices[i]) == v->n && strncasecmp(f->choices[i], v->p, v->n) == 0)
+		if (str_eq_nocase(val_text(v), str_c(f->choices[i])))
 			near = f->choices[i];
 	if (near && *near)
 		field_hint(c, d, "did you mean \"%s\"?", near);
@@ -139,7 +139,7 @@ field_to_bool(const struct val *v, bool *out)
 	if (v->kind != VAL_STR || !(v->flags & VAL_PLAIN))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (v->n == strlen(words[i].word) && strncasecmp(v->p, words[i].word, v->n) == 0) {
+		if (str_eq_nocase(val_text(v), str_c(words[i].word))) {
 			*out = words[i].means;
 			return true;
 		}

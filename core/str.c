@@ -4,6 +4,21 @@
 
 #include <errno.h>
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+bool
+str_eq_nocase(str a, str b)
+{
+	size_t i = 0;
+	while (i < a.n && i < b.n && lower(a.p[i]) == lower(b.p[i]))
+		i++;
+	return i == a.n && i == b.n;
+}
+
 int
 str_cmp(str a, str b)
 {

@@ -48,7 +48,7 @@ looks_typed(str s)
 	static const char *const words[] = { "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=",
 		"<<" };
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (s.n == strlen(words[i]) && strncasecmp(s.p, words[i], s.n) == 0)
+		if (str_eq_nocase(s, str_c(words[i])))
 			return true;
 	struct val v = val_str(s);
 	v.flags |= VAL_PLAIN;

@@ -360,7 +360,7 @@ literal(str path, str *value, str *rest)
 	*rest = str_slice(name, i, name.n);
 	name = str_slice(name, 0, i);
 	for (size_t k = 0; k < ARRAY_LEN(words); k++) {
-		if (name.n == strlen(words[k]) && strncasecmp(name.p, words[k], name.n) == 0) {
+		if (str_eq_nocase(name, str_c(words[k]))) {
 			*value = name;
 			return true;
 		}

@@ -7,19 +7,13 @@
 #define DOUBLE_TEXT_MAX 800 /* more digits than this change no bit of a double */
 
 static bool
-is_word(str s, const char *word)
-{
-	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
-}
-
-static bool
 parse_special(str s, double *out)
 {
 	bool neg = s.n && s.p[0] == '-';
 	str rest = s.n && (s.p[0] == '-' || s.p[0] == '+') ? str_slice(s, 1, s.n) : s;
-	if (is_word(rest, "inf") || is_word(rest, "infinity"))
+	if (str_eq_nocase(rest, S("inf")) || str_eq_nocase(rest, S("infinity")))
 		*out = neg ? -HUGE_VAL : HUGE_VAL;
-	else if (is_word(s, "nan"))
+	else if (str_eq_nocase(s, S("nan")))
 		*out = nan("");
 	else
 		return false;

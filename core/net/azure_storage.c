@@ -19,7 +19,7 @@ azure_setting(str connection, str name)
 	while (connection.n) {
 		str value = str_trim(str_cut(&connection, ';'));
 		str key = str_cut(&value, '=');
-		if (key.n == name.n && strncasecmp(key.p, name.p, name.n) == 0)
+		if (str_eq_nocase(key, name))
 			return value;
 	}
 	return STR_NONE;
@@ -107,7 +107,7 @@ static void
 add_standard(struct buf *b, const struct azure_request *r, const char *name)
 {
 	for (size_t i = 0; i < r->headers_n; i++)
-		if (r->headers[i].name.n == strlen(name) && strncasecmp(r->headers[i].name.p, name, strlen(name)) == 0)
+		if (str_eq_nocase(r->headers[i].name, str_c(name)))
 			buf_add(b, r->headers[i].value);
 	buf_addc(b, '\n');
 }

@@ -426,17 +426,11 @@ add_line(struct call *c, const char *line)
 	c->request_headers = l;
 }
 
-static bool
-same_name(str a, const char *b)
-{
-	return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
-}
-
 str
 http_answer_header(const struct http_answer *ans, const char *name)
 {
 	for (size_t i = ans->headers_n; i-- > 0;)
-		if (same_name(ans->headers[i].name, name))
+		if (str_eq_nocase(ans->headers[i].name, str_c(name)))
 			return ans->headers[i].value;
 	return STR_NONE;
 }
@@ -450,7 +444,7 @@ set_headers(struct call *c, const struct http_call *call, struct err *e)
 		if (!is_token(h->name) || !is_one_line(h->value))
 			return err_set(e, ERR_INVALID, "%.*s: header \"%.*s\": not a header's name, or its value has a line break", STR_ARG(c->what),
 				STR_ARG(str_slice(h->name, 0, 60)));
-		has_type |= same_name(h->name, "Content-Type");
+		has_type |= str_eq_nocase(h->name, S("Content-Type"));
 		/* For libcurl "Name:" removes a header, "Name;" sends an empty one. */
 		str value = str_trim(h->value);
 		add_line(c, arena_fmt(c->arena, value.n ? "%.*s: %.*s" : "%.*s;", STR_ARG(h->name), STR_ARG(value)).p);

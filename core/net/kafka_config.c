@@ -141,7 +141,7 @@ static const struct row *
 row_of(str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strlen(rows[i].name) == name.n && strncasecmp(rows[i].name, name.p, name.n) == 0)
+		if (str_eq_nocase(name, str_c(rows[i].name)))
 			return &rows[i];
 	return NULL;
 }

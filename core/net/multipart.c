@@ -23,12 +23,6 @@ take_value(str *rest)
 	return text;
 }
 
-static bool
-same(str a, str b)
-{
-	return a.n == b.n && strncasecmp(a.p, b.p, b.n) == 0;
-}
-
 /* "form-data; name=x; filename=y": the parameter `name`; absent: there is none. */
 static str
 parameter(str header, str name)
@@ -44,7 +38,7 @@ parameter(str header, str name)
 		str key = str_trim(str_slice(rest, 0, equals));
 		rest = str_slice(rest, equals + 1, rest.n);
 		str value = take_value(&rest);
-		if (same(key, name))
+		if (str_eq_nocase(key, name))
 			return value;
 	}
 	return STR_NONE;
@@ -54,7 +48,7 @@ int
 multipart_boundary(str content_type, str *out, struct err *e)
 {
 	str rest = content_type, type = take_value(&rest), boundary;
-	if (!same(type, S("multipart/form-data")))
+	if (!str_eq_nocase(type, S("multipart/form-data")))
 		return err_set(e, ERR_INVALID, "the body must be multipart/form-data");
 	boundary = parameter(content_type, S("boundary"));
 	if (!boundary.n || boundary.n > BOUNDARY_MAX)
@@ -78,7 +72,7 @@ field_of(str head)
 		size_t end = find(head, S("\r\n"), 0);
 		str line = str_slice(head, 0, end), value = line, name = str_cut(&value, ':');
 		head = end == SIZE_MAX ? S("") : str_slice(head, end + 2, head.n);
-		if (same(name, S("content-disposition")))
+		if (str_eq_nocase(name, S("content-disposition")))
 			return parameter(str_trim(value), S("name"));
 	}
 	return STR_NONE;

@@ -207,7 +207,7 @@ accepts(str head, str key, struct arena *a)
 	while (head.n) {
 		str value = str_trim(str_cut(&head, '\n'));
 		str name = str_cut(&value, ':');
-		if (name.n == strlen("Sec-WebSocket-Accept") && !strncasecmp(name.p, "Sec-WebSocket-Accept", name.n))
+		if (str_eq_nocase(name, S("Sec-WebSocket-Accept")))
 			return str_eq(str_trim(value), wanted);
 	}
 	return false;

@@ -19,6 +19,8 @@ strings(void **state)
 	(void)state;
 	EQ(str_trim(S(" \ta b\r\n")), "a b");
 	EQ(str_trim(S("  ")), "");
+	assert_true(str_eq_nocase(S("Content-Type"), S("CONTENT-tYPE")) && str_eq_nocase(STR_NONE, S("")));
+	assert_false(str_eq_nocase(S("a"), S("ab")) || str_eq_nocase(S("@["), S("`{")) || str_eq_nocase(S("\xc3\x84"), S("\xc3\xa4")));
 	assert_true(str_starts(S("abc"), S("ab")) && !str_starts(S("a"), S("ab")));
 	assert_true(str_ends(S("abc"), S("bc")) && !str_ends(S("c"), S("bc")));
 	assert_int_equal(str_find(S("hello"), S("l"), 3), 3);
