@@ -10,16 +10,12 @@
 
 #include <dlfcn.h>
 
-#include "core/xml.h"
-
 #define TIMEOUT_MS 60000
 #define CONNECT_MS 30000
 #define RESPONSE_MAX ((size_t)16 << 20)
-#define HEAD_MAX ((size_t)256 << 10)
 #define CONNECTIONS_MAX 256L /* at once; further calls wait for one */
 #define CONNECTIONS_HOST 64L /* of them to one host: one that does not answer leaves room for the others */
 #define CONNECTIONS_KEPT 32L
-#define EXCERPT ((size_t)200) /* bytes of an answer that are shown in a reason */
 
 /* A socket that libcurl watches. */
 struct watched {
@@ -28,7 +24,7 @@ struct watched {
 	curl_socket_t fd;
 };
 
-/* ---- errors ------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	CURLcode code;
@@ -66,41 +62,7 @@ transfer_failed(struct call *c, CURLcode code)
 	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text, hint_of(c, code));
 }
 
-str
-http_url_public(struct arena *a, str url)
-{
-	str shown = str_slice(url, 0, str_find_char(url, '?', 0));
-	size_t scheme = str_find(shown, S("://"), 0), host = scheme == SIZE_MAX ? 0 : scheme + 3, at = SIZE_MAX;
-	for (size_t i = host; i < shown.n && shown.p[i] != '/'; i++)
-		if (shown.p[i] == '@') /* a password may hold one, too */
-			at = i;
-	return at == SIZE_MAX ? shown : arena_fmt(a, "%.*s%.*s", STR_ARG(str_slice(shown, 0, host)), STR_ARG(str_slice(shown, at + 1, shown.n)));
-}
-
-str
-http_excerpt(struct arena *a, str text)
-{
-	struct buf b CLEANUP(free_buf) = { 0 };
-	text = str_trim(text);
-	for (size_t i = 0; i < text.n && i < EXCERPT; i++)
-		buf_addc(&b, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7F ? ' ' : text.p[i]);
-	return arena_dup(a, buf_str(&b));
-}
-
-str
-http_xml_refusal(struct arena *a, str body)
-{
-	str code = xml_find(body, "Code", a), message = xml_find(body, "Message", a);
-	return code.n ? arena_fmt(a, "%.*s: %.*s", STR_ARG(code), STR_ARG(message)) : STR_NONE;
-}
-
-static str
-describe(struct arena *a, str method, str url)
-{
-	return arena_fmt(a, "%.*s %.*s", STR_ARG(method), STR_ARG(str_slice(http_url_public(a, url), 0, 200)));
-}
-
-/* ---- ending ------------------------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------------------------------- */
 
 void
 transfer_finish(struct call *c, const struct http_answer *ans)
@@ -164,102 +126,7 @@ collect(struct httpc *h)
 			transfer_ended(h, m->easy_handle, m->data.result);
 }
 
-/* ---- answers in pieces ----------------------------------------------------------------------------------------- */
-
-static void
-went_idle(void *arg)
-{
-	struct call *c = arg;
-	err_set(&c->err, ERR_TIMEOUT, "%.*s: nothing came for %lld s", STR_ARG(c->what), (long long)(c->idle_ms + 999) / 1000);
-	transfer_finish(c, NULL);
-}
-
-static void
-await_piece(struct call *c)
-{
-	struct loop *l = c->client->loop;
-	if (c->idle_ms && !c->paused)
-		timer_start(l, &c->idle, loop_now(l) + c->idle_ms * NS_PER_MS, went_idle, c);
-	else
-		timer_stop(&c->idle);
-}
-
-static long
-status_of(struct call *c)
-{
-	long status = 0;
-	c->client->curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	return status;
-}
-
-static bool
-is_good(long status)
-{
-	return status >= 200 && status < 300;
-}
-
-/* The empty line behind a head, or behind trailers. */
-static void
-head_is_there(struct call *c)
-{
-	long status = status_of(c);
-	if (!c->opened || c->told_head || !is_good(status))
-		return;
-	struct http_answer head = { .status = (int)status, .headers = c->headers.p, .headers_n = c->headers.n };
-	c->told_head = true;
-	await_piece(c);
-	c->opened(c->arg, (int)status, &head);
-}
-
-static int
-connected(void *arg, char *remote UNUSED, char *local UNUSED, int remote_port UNUSED, int local_port UNUSED)
-{
-	struct call *c = arg;
-	c->opened(c->arg, 0, NULL);
-	return CURL_PREREQFUNC_OK;
-}
-
-/* A peer that is gone without a word is noticed in two minutes, also where silence is no sign. */
-static void
-set_pieces(struct call *c, const struct http_call *call)
-{
-	struct curl *curl = &c->client->curl;
-	c->piece = call->piece;
-	c->opened = call->opened;
-	c->idle_ms = call->idle_ms;
-	curl->easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, 0L);
-	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPIDLE, 45L);
-	curl->easy_setopt(c->easy, CURLOPT_TCP_KEEPINTVL, 10L);
-	if (c->opened) {
-		curl->easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, connected);
-		curl->easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
-	}
-	await_piece(c);
-}
-
-static size_t
-take_piece(struct call *c, str bytes)
-{
-	await_piece(c);
-	c->enough = !c->piece(c->arg, bytes);
-	return c->enough ? 0 : bytes.n;
-}
-
-void
-httpc_pause(struct httpc *h, void *arg, bool on)
-{
-	LIST_EACH(&h->calls, struct call, link, c)
-	{
-		if (c->arg != arg || !c->piece || c->paused == on)
-			continue;
-		c->paused = on;
-		await_piece(c);
-		h->curl.easy_pause(c->easy, on ? CURLPAUSE_RECV : CURLPAUSE_CONT);
-	}
-}
-
-/* ---- libcurl on the loop ------------------------------------------------------------------------------------- */
+/* ---- libcurl on the loop ------------------------------------------------------------------------------------------ */
 
 static void
 on_ready(uv_poll_t *p, int status, int events)
@@ -355,124 +222,7 @@ httpc_load(struct httpc *h, struct err *e)
 	return 0;
 }
 
-/* ---- what arrives -------------------------------------------------------------------------------------------- */
-
-static size_t
-on_body(char *p, size_t size, size_t n, void *arg)
-{
-	struct call *c = arg;
-	n *= size;
-	if (c->piece && is_good(status_of(c)))
-		return take_piece(c, (str){ p, n });
-	if (n > c->max_response - c->body.n) {
-		c->too_large = true;
-		return 0;
-	}
-	buf_add(&c->body, (str){ p, n });
-	return n;
-}
-
-/* A line of the head; a status line begins a new head: after a redirect, or after 100 Continue. */
-static size_t
-on_header(char *p, size_t size, size_t n, void *arg)
-{
-	struct call *c = arg;
-	str line = { p, n * size };
-	c->head_bytes += line.n;
-	if (c->head_bytes > HEAD_MAX) {
-		c->too_large = true;
-		return 0;
-	}
-	if (c->refused && line.n && (line.p[0] == '4' || line.p[0] == '5'))
-		text_format(c->reply, sizeof c->reply, "%.*s", STR_ARG(str_slice(str_trim(line), 0, sizeof c->reply - 1)));
-	if (str_starts(line, S("HTTP/"))) {
-		c->headers.n = 0;
-		return line.n;
-	}
-	str value = str_trim(line);
-	if (!value.n)
-		head_is_there(c);
-	str name = str_cut(&value, ':');
-	if (name.n)
-		*VEC_PUSH(&c->headers) = (struct http_header){ arena_dup(c->arena, name), arena_dup(c->arena, str_trim(value)) };
-	return line.n;
-}
-
-/* ---- sending ------------------------------------------------------------------------------------------------- */
-
-static bool
-is_token(str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7F || strchr("\"(),/:;<=>?@[\\]{}", s.p[i]))
-			return false;
-	return s.n > 0;
-}
-
-static bool
-is_one_line(str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\r' || s.p[i] == '\n' || !s.p[i])
-			return false;
-	return true;
-}
-
-static void
-add_line(struct call *c, const char *line)
-{
-	struct curl_slist *l = c->client->curl.slist_append(c->request_headers, line);
-	assert(l);
-	c->request_headers = l;
-}
-
-str
-http_answer_header(const struct http_answer *ans, const char *name)
-{
-	for (size_t i = ans->headers_n; i-- > 0;)
-		if (str_eq_nocase(ans->headers[i].name, str_c(name)))
-			return ans->headers[i].value;
-	return STR_NONE;
-}
-
-static int
-set_headers(struct call *c, const struct http_call *call, struct err *e)
-{
-	bool has_type = false;
-	for (size_t i = 0; i < call->headers_n; i++) {
-		const struct http_header *h = &call->headers[i];
-		if (!is_token(h->name) || !is_one_line(h->value))
-			return err_set(e, ERR_INVALID, "%.*s: header \"%.*s\": not a header's name, or its value has a line break", STR_ARG(c->what),
-				STR_ARG(str_slice(h->name, 0, 60)));
-		has_type |= str_eq_nocase(h->name, S("Content-Type"));
-		/* For libcurl "Name:" removes a header, "Name;" sends an empty one. */
-		str value = str_trim(h->value);
-		add_line(c, arena_fmt(c->arena, value.n ? "%.*s: %.*s" : "%.*s;", STR_ARG(h->name), STR_ARG(value)).p);
-	}
-	/* libcurl's own rule would have larger bodies wait a second for "100 Continue" from servers that never say so */
-	add_line(c, call->ask_first ? "Expect: 100-continue" : "Expect:");
-	if (!has_type)
-		add_line(c, "Content-Type:"); /* else libcurl calls every body a form */
-	c->client->curl.easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->request_headers);
-	return 0;
-}
-
-static void
-set_body(struct call *c, const struct http_call *call)
-{
-	struct curl *curl = &c->client->curl;
-	bool post = str_eq(call->method, S("POST"));
-	if (call->body.n || post) {
-		str body = arena_dup(c->arena, call->body.p ? call->body : S(""));
-		curl->easy_setopt(c->easy, CURLOPT_POST, 1L);
-		curl->easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-		curl->easy_setopt(c->easy, CURLOPT_POSTFIELDS, body.p);
-	}
-	if (str_eq(call->method, S("HEAD")))
-		curl->easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
-	else if (!post && !(str_eq(call->method, S("GET")) && !call->body.n))
-		curl->easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, str_z(c->arena, call->method));
-}
+/* ---- a transfer --------------------------------------------------------------------------------------------------- */
 
 void
 transfer_set_blob(struct call *c, CURLoption option, str pem)
@@ -500,55 +250,6 @@ transfer_set_peer(struct call *c, bool insecure, int64_t timeout_ms)
 	curl->easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, ms < CONNECT_MS ? ms : CONNECT_MS);
 }
 
-/* libcurl 7.88 begins HTTP/2 anew on a plain connection that has it already: there each call has a connection of its own. */
-static void
-set_http2(struct call *c, bool tls)
-{
-	struct curl *curl = &c->client->curl;
-	curl->easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-	curl->easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, tls ? 0L : 1L);
-	curl->easy_setopt(c->easy, CURLOPT_FORBID_REUSE, tls ? 0L : 1L);
-}
-
-/* An empty user is whoever has tickets. */
-static void
-set_negotiate(struct call *c)
-{
-	struct curl *curl = &c->client->curl;
-	curl->easy_setopt(c->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_NEGOTIATE);
-	curl->easy_setopt(c->easy, CURLOPT_USERNAME, "");
-	curl->easy_setopt(c->easy, CURLOPT_PASSWORD, "");
-}
-
-static void
-set_peer(struct call *c, const struct http_call *call)
-{
-	struct curl *curl = &c->client->curl;
-	transfer_set_text(c, CURLOPT_URL, call->url);
-	transfer_set_text(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
-	transfer_set_text(c, CURLOPT_USERNAME, call->user);
-	transfer_set_text(c, CURLOPT_PASSWORD, call->password);
-	transfer_set_blob(c, CURLOPT_CAINFO_BLOB, call->ca_pem);
-	transfer_set_blob(c, CURLOPT_SSLCERT_BLOB, call->cert_pem);
-	transfer_set_blob(c, CURLOPT_SSLKEY_BLOB, call->key_pem);
-	transfer_set_peer(c, call->insecure, call->timeout_ms);
-	if (str_starts(call->url, S("https:")) && !call->cert_pem.n)
-		c->hint = " (the server may want a certificate of the client)";
-	if (call->negotiate)
-		set_negotiate(c);
-	if (call->http2)
-		set_http2(c, str_starts(call->url, S("https:")));
-	if (call->connect_to.n) {
-		c->connect_to = curl->slist_append(NULL, arena_fmt(c->arena, "::%.*s", STR_ARG(call->connect_to)).p);
-		assert(c->connect_to);
-		curl->easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to);
-	}
-	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, call->max_redirects ? 1L : 0L);
-	curl->easy_setopt(c->easy, CURLOPT_MAXREDIRS, (long)call->max_redirects);
-	curl->easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, call->tls_only ? "https" : "http,https");
-	curl->easy_setopt(c->easy, CURLOPT_REDIR_PROTOCOLS_STR, call->tls_only ? "https" : "http,https");
-}
-
 /* Other authorities than the system's, as OpenSSL's programs and Go's take them; a call's own come before. */
 static void
 set_authorities(struct call *c)
@@ -571,9 +272,9 @@ transfer_open(struct call *c, struct err *e)
 	curl->easy_setopt(c->easy, CURLOPT_PRIVATE, c);
 	set_authorities(c);
 	curl->easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->curl_error);
-	curl->easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl->easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, transfer_take_body);
 	curl->easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
-	curl->easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl->easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, transfer_take_header);
 	curl->easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
 	return 0;
 }
@@ -598,43 +299,7 @@ transfer_go(struct call *c, int rc)
 		uv_timer_start(&h->timer, on_timer, 0, 0);
 }
 
-static int
-prepare(struct call *c, const struct http_call *call, struct err *e)
-{
-	if (!is_token(call->method))
-		return err_set(e, ERR_INVALID, "\"%.*s\": not an HTTP method", STR_ARG(str_slice(call->method, 0, 40)));
-	if (!is_one_line(call->url))
-		return err_set(e, ERR_INVALID, "%.*s: the URL has a line break in it", STR_ARG(c->what));
-	if (transfer_open(c, e) < 0)
-		return -1;
-	set_peer(c, call);
-	set_body(c, call);
-	if (call->piece)
-		set_pieces(c, call);
-	return set_headers(c, call, e);
-}
-
-struct call *
-transfer_http(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg,
-              int *rc)
-{
-	struct arena *a = arena_new();
-	struct call *c = transfer_new(h, a, describe(a, call->method, call->url), done, arg);
-	if (call->max_response)
-		c->max_response = call->max_response;
-	*rc = prepare(c, call, &c->err);
-	return c;
-}
-
-void
-httpc_send(struct httpc *h, const struct http_call *call, void (*done)(void *arg, const struct http_answer *ans, const struct err *e), void *arg)
-{
-	int rc;
-	struct call *c = transfer_http(h, call, done, arg, &rc);
-	transfer_go(c, rc);
-}
-
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------------------------- */
 
 struct httpc *
 httpc_new(struct loop *l)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* httpc_impl: what httpc.c, http_session.c and mail.c share: the multi handle on the loop, and one transfer. Nobody else includes it. */
+/*
+ * httpc_impl: what the files of the client share, http_session.c and mail.c among them: the multi handle on the loop (httpc.c), and one transfer,
+ * which is told what to send by httpc_call.c or mail.c and takes what comes by httpc_answer.c. Nobody else includes it.
+ */
 #ifndef TIDEGATE_CORE_NET_HTTPC_IMPL_H
 #define TIDEGATE_CORE_NET_HTTPC_IMPL_H
 
@@ -80,5 +83,12 @@ void transfer_set_blob(struct call *c, CURLoption option, str pem);
 void transfer_set_peer(struct call *c, bool insecure, int64_t timeout_ms);
 /* c->err from libcurl's code and words. */
 void transfer_failed(struct call *c, CURLcode code);
+
+/* ---- httpc_answer.c */
+/* The answer is told in pieces, as `call` says; before it is begun. */
+void transfer_set_pieces(struct call *c, const struct http_call *call);
+/* Callbacks of libcurl, whose `arg` is the call: bytes of the body; a line of the head, as mail servers' replies are. */
+size_t transfer_take_body(char *p, size_t size, size_t n, void *arg);
+size_t transfer_take_header(char *p, size_t size, size_t n, void *arg);
 
 #endif
