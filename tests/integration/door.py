@@ -15,7 +15,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self):
         door = self.server.door
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the connection broke off
+            self.close_connection = True
+            return
         call = {"method": self.command, "path": self.path, "headers": dict(self.headers), "bytes": len(body)}
         if door.asked(call):
             door.stopped.set()

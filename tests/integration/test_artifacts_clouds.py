@@ -11,6 +11,7 @@ import unittest
 import unittest.mock
 
 from clouds import AzuriteBlobs, CutWire, FakeGcs, OssPeer
+from door import SessionDoor
 from harness import TIDEGATE, TestCase
 from test_artifacts_s3 import THERE_AND_BACK, expected
 from test_services import Server
@@ -143,17 +144,21 @@ class Azure(Clouds):
 class Gcs(Clouds):
     def server(self, cuts=()):
         s = FakeGcs(os.path.join(self.directory, "gcs"))
-        wire = CutWire(s.port, cuts).start()
-        s.front = wire.port
+        self.door = SessionDoor(r"^PUT .*upload_id=\w+ bytes (\d+-\d+)/")
+        wire = CutWire(self.door.port, cuts).start()
+        self.door.to, s.front = s.port, wire.port
         self.addCleanup(s.close)
+        self.addCleanup(self.door.close)
         self.addCleanup(wire.stop)
         s.start().bucket("box")
         return s, wire
 
     def test_there_and_back_over_a_wire_that_is_cut(self):
+        """Chunks that have arrived are not sent again, nor is another session begun."""
         _, wire = self.server((20 << 20, 30 << 20, 40 << 20))
         self.there_and_back("gcs", "bucket: box", "x", environment={"STORAGE_EMULATOR_HOST": f"127.0.0.1:{wire.port}"})
         self.assertEqual(wire.cuts, [])
+        self.assertEqual((self.door.parts(), self.door.count("POST", "uploadType=resumable")), ([1, 1, 1, 1, 1], 1))
 
     def test_small_things(self):
         s, _ = self.server()

@@ -609,7 +609,7 @@ an_upload_to_who_has_closed_its_side_is_over(void **state)
 	const off_t n = (off_t)64 << 20;
 	assert_int_equal(ftruncate(o->fd, n), 0);
 	o->tries = 1;
-	o->silence_ms = 5000;
+	o->silence_ms = 30000;
 	assert_int_equal(upload(o, turns, ARRAY_LEN(turns), 0, (uint64_t)n), -1);
 	assert_int_equal(o->err.code, ERR_UNAVAILABLE);
 	assert_non_null(strstr(o->err.msg, "closed the connection"));
