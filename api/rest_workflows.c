@@ -19,10 +19,18 @@ rest_answer_workflow(void *arg, const struct val *workflow, const struct err *e)
 	rest_reply(r, workflow ? fields_select(http_req_arena(r), workflow, http_req_arg(r, "fields")) : &empty);
 }
 
+/* As it is, and what is on its way. */
+static void
+answer_now(void *arg, const struct val *workflow, const struct err *e)
+{
+	struct http_req *r = arg;
+	rest_answer_workflow(r, workflow ? engine_tell_transfers(rest_api(r)->env.engine, workflow, http_req_arena(r)) : NULL, e);
+}
+
 void
 get_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), rest_answer_workflow, r);
+	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), answer_now, r);
 }
 
 /* ---- pairs -------------------------------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ struct child {
 	char **argv, **env;
 	int64_t timeout_ms;
 	str in;
-	int fd; /* 0: none */
+	int fds[CHILD_FDS]; /* 0: none */
 	void (*done)(void *arg, const struct child_end *end, const struct err *e);
 	void *arg;
 	pid_t pid;
@@ -76,9 +76,11 @@ close_reader(struct reader *r)
 static void
 close_given(struct child *c)
 {
-	if (c->fd)
-		close(c->fd);
-	c->fd = 0;
+	for (size_t i = 0; i < CHILD_FDS; i++) {
+		if (c->fds[i])
+			close(c->fds[i]);
+		c->fds[i] = 0;
+	}
 }
 
 static void
@@ -172,7 +174,7 @@ static int
 spawn(struct child *c, int in, int out, int err, struct err *e)
 {
 	const struct spawn s = { .argv = (const char *const *)c->argv, .env = (const char *const *)c->env, .dir = -1, .in = in, .out = out, .err = err,
-		.more = c->fd, .session = true };
+		.more = { c->fds[0], c->fds[1] }, .session = true };
 	int rc = spawn_start(&s, &c->pid);
 	errno = rc;
 	return rc ? err_set(e, ERR_UNAVAILABLE, "starting %s: %s", c->argv[0], strerror(rc)) : 0;
@@ -351,6 +353,16 @@ copy_texts(struct arena *a, const char *const *from)
 	return to;
 }
 
+/* A copy above the numbers that a program gets its own at, where dup2 would leave close-on-exec set. */
+static int
+keep_fd(int fd, struct err *e)
+{
+	int kept = fd ? fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD + CHILD_FDS) : 0;
+	if (kept < 0)
+		err_errno(e, "keeping an open file");
+	return kept < 0 ? 0 : kept;
+}
+
 struct child *
 child_run(struct children *set, const struct child_spec *s, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
 {
@@ -362,14 +374,17 @@ child_run(struct children *set, const struct child_spec *s, void (*done)(void *a
 	c->out = (struct reader){ .child = c, .fd = -1, .max = s->out_max };
 	c->err = (struct reader){ .child = c, .fd = -1, .max = ERRORS_MAX, .keep_last = true };
 	c->in = s->in.p ? arena_dup(a, s->in) : STR_NONE;
-	c->fd = s->fd ? fcntl(s->fd, F_DUPFD_CLOEXEC, CHILD_FD + 1) : 0; /* above its own number, where dup2 would leave close-on-exec set */
-	if (c->fd < 0) {
-		err_errno(&c->error, "keeping an open file");
-		c->fd = 0;
-	}
+	for (size_t i = 0; i < CHILD_FDS; i++)
+		c->fds[i] = keep_fd(s->fds[i], &c->error);
 	list_add_tail(&set->waiting, &c->link);
 	pump_soon(set);
 	return c;
+}
+
+bool
+child_started(const struct child *c)
+{
+	return c->pid != 0;
 }
 
 void

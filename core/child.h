@@ -13,12 +13,13 @@ struct children;
 struct child;
 
 #define CHILD_FD 3
+#define CHILD_FDS 2
 struct child_spec {
 	const char *const *argv; /* ended by NULL; the first is looked up in PATH */
 	const char *const *env;  /* "NAME=value", ended by NULL: all that it gets */
 	size_t out_max;          /* bytes of its standard output */
 	int64_t timeout_ms;      /* of real time, from its start on */
-	int fd;                  /* its descriptor CHILD_FD, a copy of this one; 0: it has none */
+	int fds[CHILD_FDS];      /* its descriptors from CHILD_FD on, copies of these; 0: it has none of that number */
 	str in;                  /* its standard input, all of it: in memory and nowhere on a disk; absent: nothing */
 };
 struct child_end {
@@ -37,6 +38,8 @@ void children_free(struct children *c);
  * when the command can be named by what is returned.
  */
 struct child *child_run(struct children *c, const struct child_spec *s, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg);
+/* Whether its process has been started; else it waits in line. */
+bool child_started(const struct child *c);
 /* Kills it, or takes it out of the line; done() follows, later, with ERR_UNAVAILABLE. */
 void child_stop(struct child *c);
 

@@ -39,7 +39,7 @@ files_write(int fd, str text)
 
 /* By hand: the rest, or everything where the kernel cannot copy. */
 static int
-copy_slowly(int from, int to, uint64_t *n, uint64_t most)
+copy_slowly(int from, int to, uint64_t *n, uint64_t most, const struct transfer_watch *watch)
 {
 	char *chunk = mem_alloc(COPY_CHUNK); /* what is each thread's own would be in the stack of all of them */
 	ssize_t got;
@@ -48,8 +48,10 @@ copy_slowly(int from, int to, uint64_t *n, uint64_t most)
 		if (got < 0 && errno == EINTR)
 			continue;
 		rc = got < 0 ? -1 : files_write(to, (str){ chunk, (size_t)got });
-		if (rc == 0)
+		if (rc == 0) {
 			*n += (uint64_t)got;
+			watch_moved(watch, (uint64_t)got);
+		}
 	}
 	int code = errno;
 	free(chunk);
@@ -60,12 +62,20 @@ copy_slowly(int from, int to, uint64_t *n, uint64_t most)
 int
 files_copy(int from, int to, uint64_t most, uint64_t *n, struct err *e)
 {
+	return files_copy_watched(from, to, most, NULL, n, e);
+}
+
+int
+files_copy_watched(int from, int to, uint64_t most, const struct transfer_watch *watch, uint64_t *n, struct err *e)
+{
 	ssize_t got;
 	*n = 0;
 	(void)lseek(from, 0, SEEK_SET); /* what cannot is read from where it is */
-	while (*n <= most && (got = copy_file_range(from, NULL, to, NULL, 64 << 20, 0)) > 0)
+	while (*n <= most && (got = copy_file_range(from, NULL, to, NULL, 64 << 20, 0)) > 0) {
 		*n += (uint64_t)got;
-	if (copy_slowly(from, to, n, most) < 0)
+		watch_moved(watch, (uint64_t)got);
+	}
+	if (copy_slowly(from, to, n, most, watch) < 0)
 		return err_errno(e, "copy");
 	return *n > most ? err_set(e, ERR_LIMIT, "there are more than %llu bytes", (unsigned long long)most) : 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "core/base.h"
+#include "core/transfer_watch.h"
 
 /*
  * Removes the file or the folder with all that is in it, however deep; links are not followed, and nothing that is mounted is entered. What cannot go, stays.
@@ -23,6 +24,8 @@ int files_write(int fd, str text) MUST_CHECK;
  * can. ERR_LIMIT: it is more than `most` bytes. `n`: how many went.
  */
 int files_copy(int from, int to, uint64_t most, uint64_t *n, struct err *e) MUST_CHECK;
+/* The same; `watch` is told as it goes on. May be NULL. */
+int files_copy_watched(int from, int to, uint64_t most, const struct transfer_watch *watch, uint64_t *n, struct err *e) MUST_CHECK;
 
 /* openat2 beneath `dir`: no link is followed, wherever in the path, and nothing leads out of it. */
 int open_beneath(int dir, const char *path, int flags, mode_t mode);

@@ -25,9 +25,12 @@ spawn_start(const struct spawn *s, pid_t *pid)
 		posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, s->out, 1);
 	posix_spawn_file_actions_adddup2(&files, s->err, 2);
-	if (s->more)
-		posix_spawn_file_actions_adddup2(&files, s->more, 3);
-	posix_spawn_file_actions_addclosefrom_np(&files, s->more ? 4 : 3);
+	for (int i = 0; i < (int)ARRAY_LEN(s->more); i++)
+		if (s->more[i])
+			posix_spawn_file_actions_adddup2(&files, s->more[i], 3 + i);
+		else
+			posix_spawn_file_actions_addclose(&files, 3 + i);
+	posix_spawn_file_actions_addclosefrom_np(&files, 3 + (int)ARRAY_LEN(s->more));
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGDEF | (s->session ? POSIX_SPAWN_SETSID : 0)));

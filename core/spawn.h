@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spawn: starts a program without a shell, with nothing of ours but three files, or four: what core/child.c and whoever may block start theirs with. Any thread. */
+/* spawn: starts a program without a shell, with nothing of ours but three files, or up to five: what core/child.c and whoever may block start theirs with. Any thread. */
 #ifndef TIDEGATE_CORE_SPAWN_H
 #define TIDEGATE_CORE_SPAWN_H
 
@@ -12,7 +12,7 @@ struct spawn {
 	const char *const *env;  /* all that it gets, ended by NULL */
 	int dir;                 /* where it begins; -1: where we are */
 	int in, out, err;        /* above 2 (spawn_pipe makes such); in -1: /dev/null */
-	int more;                /* its file 3; 0: it has none */
+	int more[2];             /* its files 3 and 4, above 4; 0: it has none */
 	bool session;            /* of its own, so that all it starts can be ended; else it is of our process group */
 };
 /* 0 with its number in *pid, or the errno of why not. */

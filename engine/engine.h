@@ -138,7 +138,13 @@ void engine_label_keys(struct engine *g, void (*done)(void *arg, const struct va
 void engine_label_values(struct engine *g, str key, void (*done)(void *arg, const struct val *texts, const struct err *e), void *arg);
 
 /*
- * Why a workflow waits, skipped or failed: {name, namespace, phase, waits, summary, reasons: [{node, phase, place, text, advice}]}. done()
+ * A workflow that is about to be shown, with what its nodes do that have no message: how far the transfers of their artifacts are, now. It is in no row, and not told
+ * to who watches. In `a`, sharing.
+ */
+const struct val *engine_tell_transfers(struct engine *g, const struct val *workflow, struct arena *a);
+/*
+ * Why a workflow waits, skipped or failed: {name, namespace, phase, waits, summary, reasons: [{node, phase, place, text, advice, transfer}]}; `transfer` is of a node whose
+ * artifacts are being moved: {direction, waits, artifact, place, bytes, total, attempt, reason}. done()
  * runs exactly once, later: `v` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
  */
 void engine_explain(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *v, const struct err *e), void *arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Why a workflow waits, skipped or failed. Most of it stands in its nodes, whose messages are Argo's; what waits without a node or a
- * message is asked of those who hold it back: the queue of workflows, the line of steps, the limits of templates.
+ * message is asked of those who hold it back: the queue of workflows, the line of steps, the limits of templates; and of a step's artifacts who moves them.
  */
 #include "engine/shell.h"
 
@@ -16,6 +16,7 @@ struct explaining {
 	struct val_list reasons;
 	size_t more;             /* beyond REASONS_MAX */
 	bool waits, runs;
+	bool moves;              /* artifacts of it are being moved */
 	str summary;             /* of the first reason that says why it waits or failed ... */
 	str otherwise;           /* ... and where there is none */
 	void (*done)(void *arg, const struct val *v, const struct err *e);
@@ -24,6 +25,7 @@ struct explaining {
 
 struct why {
 	str node, phase, place, advice, text;
+	const struct transfer_view *transfer; /* NULL: none is under way */
 };
 
 /* ---- where it stands in the manifests ------------------------------------------------------------------------------- */
@@ -76,6 +78,8 @@ add(struct explaining *x, const struct why *w, bool is_summary)
 	val_map_add_str(&m, S("place"), w->place);
 	val_map_add(&m, S("text"), val_str(w->text));
 	val_map_add_str(&m, S("advice"), w->advice);
+	if (w->transfer)
+		val_map_add(&m, S("transfer"), transfer_val(w->transfer, x->a));
 	val_list_add(&x->reasons, val_map_end(&m, x->a));
 }
 
@@ -179,6 +183,23 @@ in_line(const struct explaining *x, str id)
 	return false;
 }
 
+/* Its artifacts are on their way, or wait for that. */
+static bool
+moving_node(struct explaining *x, const struct val *n, struct why *w)
+{
+	const struct val *meta = val_get(x->workflow, S("metadata"));
+	struct transfer_view v;
+	if (!x->moves || !executor_transfer(x->engine->executor, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(n, "id"), x->a, &v))
+		return false;
+	w->text = transfer_text(&v, x->a);
+	w->transfer = &v;
+	if (v.waits)
+		w->advice = arena_fmt(x->a, "the artifacts of another step are there (settings artifactTransfers: %lld)", (long long)x->engine->settings->artifact_transfers);
+	x->runs |= !v.waits;
+	add(x, w, v.waits);
+	return true;
+}
+
 static void
 pending_node(struct explaining *x, const struct val *n, struct why *w)
 {
@@ -280,6 +301,8 @@ static void
 one_node(struct explaining *x, const struct val *n)
 {
 	struct why w = { .node = name_of(n), .phase = val_get_str(n, "phase"), .place = place_of(x, n) };
+	if (moving_node(x, n, &w))
+		return;
 	if (str_eq(w.phase, S("Pending")))
 		pending_node(x, n, &w);
 	else if (str_eq(w.phase, S("Running")))
@@ -324,6 +347,7 @@ explain(void *arg, const struct val *workflow, const struct err *e)
 	x->workflow = workflow;
 	x->nodes = val_path(workflow, "status.nodes");
 	x->live = live_find(x->engine, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
+	x->moves = x->engine->executor && executor_transfers(x->engine->executor, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
 	whole_workflow(x);
 	for (uint32_t i = 0; val_is(x->nodes, VAL_MAP) && i < x->nodes->n; i++)
 		note_failure(x, &x->nodes->members[i].value);

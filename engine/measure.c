@@ -139,6 +139,8 @@ set_queues(const struct metrics_read *m)
 	const struct engine *g = m->engine;
 	metric_set(METRIC_PODS_NOW, (double)g->waiting, phase_name(PHASE_PENDING), NULL);
 	metric_set(METRIC_PODS_NOW, (double)(g->executor ? executor_running(g->executor) : 0), phase_name(PHASE_RUNNING), NULL);
+	if (g->executor)
+		executor_measure(g->executor);
 	metric_set(METRIC_QUEUE_DEPTH, (double)g->changed.n, "workflow_queue", NULL);
 	metric_set(METRIC_QUEUE_DEPTH, (double)g->tags_new, "workflow_archive_queue", NULL);
 	metric_set(METRIC_QUEUE_DEPTH, m->due_workflows, "workflow_ttl_queue", NULL);

@@ -330,6 +330,12 @@ int archive_delete(sqlite3 *db, int64_t id, str ns, str name, bool *keeps, struc
 /* A world in which nothing is found: for runs that are only shown. */
 extern const struct run_world archive_no_world;
 
+/* ---- transfers.c */
+/* "loading artifact data: 312.0 MiB of 1.0 GiB from s3 minio:9000, box/key; attempt 2, since ..."; in `a`. */
+str transfer_text(const struct transfer_view *v, struct arena *a);
+/* The same in its parts: {direction, waits, artifact, place, bytes, total, attempt, reason}, as far as they are known. */
+struct val transfer_val(const struct transfer_view *v, struct arena *a);
+
 /* ---- uploads.c */
 /* The manifest with these keys of artifacts of its arguments; they are in `a`. ERR_INVALID: there is no such artifact, or it has no key. */
 int engine_with_artifacts(struct arena *a, const struct val *manifest, const struct run_world *w, const struct kvs *keys, const struct val **out,

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/base.h"
+#include "core/transfer_watch.h"
 
 enum archive_format {
 	ARCHIVE_AS_TAR, /* packed with gzip; when unpacking, with gzip or not at all */
@@ -24,6 +25,7 @@ struct archive_limits {
 	uint64_t ratio_from; /* bytes out; 0: ARCHIVE_RATIO_FROM. What is so small does no harm, whatever it was packed to */
 	unsigned depth;   /* folders in each other */
 	bool no_links;    /* symbolic links are left out, as where files become objects: they are counted, and may lead anywhere */
+	const struct transfer_watch *watch; /* is told of the bytes of a tar as they are read; NULL: nobody. Not a limit, but as long-lived */
 };
 #define ARCHIVE_RATIO_FROM (UINT64_C(16) << 20)
 #define ARCHIVE_DEPTH_MAX 256u             /* with depth: 0 */

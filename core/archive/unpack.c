@@ -38,6 +38,7 @@ struct unpack {
 	uint64_t names;   /* bytes of the paths in the lists */
 	uint64_t implied; /* folders that were made */
 	uint64_t packed;  /* bytes of the archive, where it is a regular file */
+	uint64_t told;    /* of them, to who watches */
 	struct arena *arena, *tmp; /* of the lists; of one entry */
 	struct later_list folders, hard, soft;
 	char entry[SHOWN]; /* the last one that was read, as reasons call it; empty: none was */
@@ -144,6 +145,10 @@ count_bytes(struct unpack *u, uint64_t n)
 {
 	int64_t read = u->format == ARCHIVE_AS_ZIP ? -1 : u->lib->archive_filter_bytes(u->in, -1);
 	uint64_t in = read >= 0 ? (uint64_t)read : u->packed;
+	if (read >= 0 && in > u->told) {
+		watch_moved(u->l->watch, in - u->told);
+		u->told = in;
+	}
 	if (u->l->bytes && n > u->l->bytes - u->sum.bytes)
 		return too_large(u);
 	u->sum.bytes += n;

@@ -98,10 +98,10 @@ on_read(char *to, size_t size, size_t n, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	u->sent += (uint64_t)got;
-	if (u->sent > u->most && u->moved)
-		u->moved(u->arg, u->sent - u->most);
-	if (u->sent > u->most)
+	if (u->sent > u->most) {
+		watch_moved(u->watch, u->sent - u->most);
 		u->most = u->sent;
+	}
 	return (size_t)got;
 }
 

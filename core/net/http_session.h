@@ -14,8 +14,7 @@ struct http_upload {
 	int fd;
 	uint64_t offset, bytes;
 	uint64_t sent, most; /* of this request; of any */
-	void (*moved)(void *arg, uint64_t bytes);
-	void *arg;
+	const struct transfer_watch *watch;
 	int broken;          /* errno: the file cannot be read */
 };
 

@@ -57,6 +57,14 @@ asked_to_wait(const struct http_answer *ans)
 	return s * 1000 > WAIT_MAX_MS ? WAIT_MAX_MS : (unsigned)s * 1000;
 }
 
+static void
+tell_again(const struct http_transfer *t, const struct http_answer *ans, const struct err *e)
+{
+	char why[48];
+	snprintf(why, sizeof why, "it was answered with %d", ans ? ans->status : 0);
+	watch_again(t->watch, ans ? why : e->msg);
+}
+
 /* Whether there is another try; waits for it. `ans` NULL: there was no answer, for `e`. */
 static bool
 another(struct tries *t, const struct http_answer *ans, const struct err *e)
@@ -64,6 +72,7 @@ another(struct tries *t, const struct http_answer *ans, const struct err *e)
 	bool passing = ans ? is_passing(t->t, ans) : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
 	if (!passing || --t->left == 0)
 		return false;
+	tell_again(t->t, ans, e);
 	unsigned asked = ans ? asked_to_wait(ans) : 0;
 	sleep_ms(asked > t->wait_ms ? asked : t->wait_ms);
 	t->wait_ms = t->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : t->wait_ms * 2;
@@ -103,7 +112,7 @@ int
 http_upload(struct http_session *s, const struct http_transfer *t, int fd, uint64_t offset, uint64_t bytes, struct arena *a, struct http_answer *out,
 	struct err *e)
 {
-	struct http_upload up = { .fd = fd, .offset = offset, .bytes = bytes, .moved = t->moved, .arg = t->moved_arg };
+	struct http_upload up = { .fd = fd, .offset = offset, .bytes = bytes, .watch = t->watch };
 	return send_again(s, t, &up, a, out, e);
 }
 
@@ -176,6 +185,8 @@ read_rest(struct download *d, const struct http_answer *head)
 		return err_set(&d->err, ERR_UNAVAILABLE, "it was changed while it was read");
 	}
 	d->total = known ? total : d->total;
+	if (known)
+		watch_total(d->t->watch, total);
 	return 0;
 }
 
@@ -202,6 +213,8 @@ read_head(struct download *d, int status, const struct http_answer *head)
 		total = str_to_i64(length, &n) && n >= 0 && !http_answer_header(head, "Content-Encoding").p ? (uint64_t)n : UNKNOWN;
 	if (total != UNKNOWN || status != 206)
 		d->total = total;
+	if (d->total != UNKNOWN)
+		watch_total(d->t->watch, d->total);
 	if (etag.p || status != 206)
 		d->etag = arena_dup(d->arena, etag);
 	if (status != 206 && d->t->began)
@@ -222,8 +235,7 @@ note_progress(struct download *d, uint64_t n)
 	d->have += n;
 	if (d->have <= d->most)
 		return;
-	if (d->t->moved)
-		d->t->moved(d->t->moved_arg, d->have - d->most);
+	watch_moved(d->t->watch, d->have - d->most);
 	d->most = d->have;
 	d->moved = true;
 }
@@ -288,6 +300,7 @@ take_over(struct download *d, struct err *e)
 		return 0;
 	d->have = d->most = d->t->have;
 	d->etag = d->t->etag;
+	watch_had(d->t->watch, d->have);
 	return d->start < 0 || lseek(d->fd, (off_t)d->have, SEEK_CUR) < 0 ? err_errno(e, "go on with what came") : 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/base.h"
 #include "core/net/httpc.h"
+#include "core/transfer_watch.h"
 
 /* Connections that are kept for the next request; one thread's. */
 struct http_session;
@@ -26,8 +27,7 @@ struct http_transfer {
 	/* An answer that may be another one the next time, beside 408, 429 and 5xx; may be NULL. */
 	bool (*passing)(void *arg, const struct http_answer *ans);
 	bool offsets;     /* the request itself says where the rest begins, instead of Range: an answer with 200 is what lies behind `from` */
-	void (*moved)(void *arg, uint64_t bytes); /* so many more; may be NULL */
-	void *moved_arg;
+	const struct transfer_watch *watch; /* bytes count when they are further than any try came; NULL: nobody */
 	/* Of a download: the object comes, from its start on, and this is what its server says of it; before a byte of it is written. May be NULL. */
 	void (*began)(void *arg, const struct http_answer *head);
 	void *began_arg;

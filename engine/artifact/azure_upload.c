@@ -34,8 +34,10 @@ send_block(void *service, const struct journal_upload *u, const struct parts_pie
 	const struct http_header query[] = { { S("blockid"), name }, { S("comp"), S("block") } };
 	if (cloud_md5(piece->fd, piece->offset, piece->bytes, a, &sum, e) < 0)
 		return -1;
-	if (p->etag.n && str_eq(p->sum, sum))
+	if (p->etag.n && str_eq(p->sum, sum)) {
+		watch_had(c->site->watch, piece->bytes);
 		return 0;
+	}
 	const struct cloud_request r = { .key = u->key, .query = query, .query_n = ARRAY_LEN(query), .bytes = piece->bytes, .md5 = sum };
 	if (cloud_put(c, &r, piece->fd, piece->offset, a, &ans, e) < 0)
 		return -1;

@@ -56,7 +56,7 @@ write_request(void *arg, uint64_t from, str etag, struct arena *a, struct http_c
 static struct http_transfer
 transfer_of(struct asking *x)
 {
-	return (struct http_transfer){ .request = write_request, .arg = x, .moved = x->c->site->moved, .moved_arg = x->c->site->arg };
+	return (struct http_transfer){ .request = write_request, .arg = x, .watch = x->c->site->watch };
 }
 
 static enum err_code

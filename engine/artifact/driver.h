@@ -12,6 +12,7 @@
 #define TIDEGATE_ENGINE_ARTIFACT_DRIVER_H
 
 #include "core/base.h"
+#include "core/transfer_watch.h"
 #include "core/val.h"
 
 /* A download that may go on in the next process, when this one is killed. */
@@ -34,9 +35,7 @@ struct artifact_site {
 	 */
 	const char *journal;
 	const struct artifact_begun *begun; /* of the file that get() is called with; NULL: none of this */
-	/* Tells that so many bytes more have moved, in whatever direction; often is fine. May be NULL. */
-	void (*moved)(void *arg, uint64_t bytes);
-	void *arg;
+	const struct transfer_watch *watch; /* to be told how far get(), put(), fetch() and put_tree() are; NULL: nobody asks */
 };
 
 /* What came is not what it should be: nobody goes on with it. */

@@ -219,8 +219,7 @@ put_whole(struct gcs_upload *u, struct arena *a, struct err *e)
 	r.body = buf_str(&b);
 	if (cloud_ask(u->c, &r, a, &ans, e) < 0)
 		return -1;
-	if (u->c->site->moved)
-		u->c->site->moved(u->c->site->arg, u->bytes);
+	watch_moved(u->c->site->watch, u->bytes);
 	return gcs_check_made(u, &ans, a, e);
 }
 

@@ -116,7 +116,10 @@ look(struct sending *x, struct err *e)
 {
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct http_answer ans;
-	return ask_state(x, a, &ans, e) < 0 ? -1 : take_answer(x, &ans, a, e);
+	if (ask_state(x, a, &ans, e) < 0 || take_answer(x, &ans, a, e) < 0)
+		return -1;
+	watch_had(x->c->site->watch, x->at);
+	return 0;
 }
 
 /* After a chunk that did not arrive the server is asked how much it has. */

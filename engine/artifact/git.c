@@ -422,8 +422,8 @@ fetch(void *state, int dir, const char *name, struct err *e)
 	g->root = -1;
 	if (rc < 0)
 		files_remove(arena_fmt(g->site->arena, "/proc/self/fd/%d/%s", dir, name).p);
-	else if (g->site->moved)
-		g->site->moved(g->site->arg, g->bytes);
+	else
+		watch_moved(g->site->watch, g->bytes);
 	return rc;
 }
 

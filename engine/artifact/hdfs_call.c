@@ -15,6 +15,7 @@ struct asking {
 	bool asked;    /* there was a try */
 	uint64_t from; /* of it */
 	uint64_t moved;
+	struct transfer_watch watch; /* counts for us, and tells who wants to know */
 };
 
 /* ---- a name node ------------------------------------------------------------------------------------------------ */
@@ -53,15 +54,35 @@ on_moved(void *arg, uint64_t bytes)
 {
 	struct asking *x = arg;
 	x->moved += bytes;
-	if (x->h->site->moved)
-		x->h->site->moved(x->h->site->arg, bytes);
+	watch_moved(x->h->site->watch, bytes);
+}
+
+static void
+on_total(void *arg, uint64_t bytes)
+{
+	const struct asking *x = arg;
+	watch_total(x->h->site->watch, bytes);
+}
+
+static void
+on_again(void *arg, const char *why)
+{
+	const struct asking *x = arg;
+	watch_again(x->h->site->watch, why);
+}
+
+static const struct transfer_watch *
+watch_of(struct asking *x)
+{
+	x->watch = (struct transfer_watch){ .moved = on_moved, .total = on_total, .again = on_again, .arg = x };
+	return &x->watch;
 }
 
 static struct http_transfer
 transfer_of(struct asking *x)
 {
 	unsigned more = (unsigned)(x->h->addresses.n - 1) * TRIES_EACH;
-	return (struct http_transfer){ .request = write_request, .arg = x, .passing = is_passing, .offsets = true, .moved = on_moved, .moved_arg = x,
+	return (struct http_transfer){ .request = write_request, .arg = x, .passing = is_passing, .offsets = true, .watch = watch_of(x),
 		.tries = more ? 5 + more : 0 };
 }
 
@@ -144,7 +165,7 @@ hdfs_create(struct hdfs *h, str path, int fd, uint64_t bytes, struct err *e)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	const struct webhdfs_op op = { "PUT", "CREATE", path, { { S("overwrite"), S("true") } }, 1 };
 	struct asking x = { .h = h, .op = &op };
-	const struct http_transfer t = { .request = write_create, .arg = &x, .passing = is_passing, .moved = on_moved, .moved_arg = &x };
+	const struct http_transfer t = { .request = write_create, .arg = &x, .passing = is_passing, .watch = watch_of(&x) };
 	struct http_answer ans;
 	int rc = http_upload(h->http, &t, fd, 0, bytes, a, &ans, e);
 	return judge(h, &op, rc, &ans, a, e);

@@ -219,7 +219,7 @@ make_request(void *arg, uint64_t from, str etag, struct arena *a, struct http_ca
 static struct http_transfer
 transfer(const struct http *h, struct asking *x)
 {
-	return (struct http_transfer){ .request = make_request, .arg = x, .moved = h->site->moved, .moved_arg = h->site->arg };
+	return (struct http_transfer){ .request = make_request, .arg = x, .watch = h->site->watch };
 }
 
 /* What an answer says that is not 2xx. */

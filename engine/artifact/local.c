@@ -154,7 +154,7 @@ static int
 copy(struct transfer *t, int from, int to, uint64_t *n)
 {
 	uint64_t most = t->l->bytes ? t->l->bytes - t->sum.bytes : UINT64_MAX / 2;
-	int rc = files_copy(from, to, most, n, t->e);
+	int rc = files_copy_watched(from, to, most, t->l->watch, n, t->e);
 	if (rc < 0 && t->e->code == ERR_LIMIT)
 		return too_large(t);
 	t->sum.bytes += *n;

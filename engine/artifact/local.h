@@ -17,6 +17,7 @@
 #define TIDEGATE_ENGINE_ARTIFACT_LOCAL_H
 
 #include "core/base.h"
+#include "core/transfer_watch.h"
 
 #define LOCAL_KEY_MAX 1024u
 
@@ -25,6 +26,7 @@ struct local_repo {
 };
 struct local_limits {
 	uint64_t bytes, objects; /* of one call; 0: no limit */
+	const struct transfer_watch *watch; /* is told what was copied; NULL: nobody */
 };
 struct local_sum {
 	uint64_t bytes, objects;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* local_driver: the repository on this machine as a driver. Its place is {"path": FOLDER, "key": KEY}. */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/crypto.h"
@@ -18,7 +19,7 @@ static int
 open_local(const struct val *place, const struct artifact_site *site, void **state, struct err *e)
 {
 	struct local *l = ARENA_NEW(site->arena, struct local);
-	*l = (struct local){ .site = site, .limits = { site->bytes, site->objects } };
+	*l = (struct local){ .site = site, .limits = { site->bytes, site->objects, site->watch } };
 	*state = l;
 	return crypto_load(e) < 0 ? -1 : local_open(&l->repo, str_z(site->arena, val_get_str(place, "path")), e);
 }
@@ -44,10 +45,13 @@ get(void *state, str key, int fd, struct err *e)
 {
 	struct local *l = state;
 	int from = -1;
+	struct stat st;
 	uint64_t n;
 	if (object(state, key, &from, e) < 0)
 		return -1;
-	int rc = files_copy(from, fd, l->limits.bytes ? l->limits.bytes : UINT64_MAX / 2, &n, e);
+	if (fstat(from, &st) == 0)
+		watch_total(l->site->watch, (uint64_t)st.st_size);
+	int rc = files_copy_watched(from, fd, l->limits.bytes ? l->limits.bytes : UINT64_MAX / 2, l->site->watch, &n, e);
 	close(from);
 	return rc;
 }

@@ -26,8 +26,10 @@ send_part(void *service, const struct journal_upload *u, const struct parts_piec
 	str sum;
 	if (cloud_md5(piece->fd, piece->offset, piece->bytes, a, &sum, e) < 0)
 		return -1;
-	if (p->etag.n && str_eq(p->sum, sum))
+	if (p->etag.n && str_eq(p->sum, sum)) {
+		watch_had(c->site->watch, piece->bytes);
 		return 0;
+	}
 	if (cloud_put(c, &(struct cloud_request){ .key = u->key, .query = query, .query_n = 2, .bytes = piece->bytes, .md5 = sum }, piece->fd, piece->offset, a,
 	              &ans, e) < 0)
 		return -1;

@@ -85,7 +85,7 @@ judge(const struct asking *x, const struct http_answer *ans, struct arena *a, st
 static struct http_transfer
 transfer_of(struct asking *x)
 {
-	return (struct http_transfer){ .request = make_request, .arg = x, .moved = x->s->site->moved, .moved_arg = x->s->site->arg,
+	return (struct http_transfer){ .request = make_request, .arg = x, .watch = x->s->site->watch,
 		.tries = x->r->tries, .began = x->r->began, .began_arg = x->r->began_arg,
 		.have = x->r->have, .etag = x->r->etag };
 }

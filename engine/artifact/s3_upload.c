@@ -81,8 +81,10 @@ send_part(void *service, const struct journal_upload *u, const struct parts_piec
 	r.query = arena_fmt(a, "partNumber=%u&uploadId=%.*s", piece->number, STR_ARG(u->id));
 	if (hash_part(s, piece->fd, piece->offset, piece->bytes, a, &r, e) < 0)
 		return -1;
-	if (p->etag.n && str_eq(p->sum, r.body_hash))
+	if (p->etag.n && str_eq(p->sum, r.body_hash)) {
+		watch_had(s->site->watch, piece->bytes);
 		return 0;
+	}
 	if (s3_send(s, &r, piece->fd, piece->offset, piece->bytes, a, &ans, e) < 0)
 		return -1;
 	*p = (struct journal_part){ r.body_hash, http_answer_header(&ans, "ETag") };

@@ -22,7 +22,7 @@ struct transfer {
 	const char *what; /* the job, in the task's arena */
 	str into;
 	const struct val *items;
-	unsigned killed;
+	struct moving moving;
 	struct child *child;
 	struct timer stop; /* when it has had its grace period */
 };
@@ -210,14 +210,17 @@ artifacts_write(struct task *t, const struct task_spec *spec, struct err *e)
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
 struct child *
-transfer_run(struct executor *x, bool outside, str job, int fd, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
+transfer_run(struct executor *x, bool outside, str job, int fd, struct moving *m, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg)
 {
 	const char *const argv[] = { x->transfer_path, NULL };
 	struct children **line = outside ? &x->givers : &x->transfers;
 	if (!*line)
 		*line = children_new(x->loop, (size_t)x->settings->artifact_transfers);
 	/* Its environment is ours: roles, proxies and certificates are found by it. */
-	return child_run(*line, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, fd, job }, done, arg);
+	struct child *c = child_run(*line, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, { fd, m ? m->fd : 0 }, job }, done, arg);
+	if (m)
+		m->child = c;
+	return c;
 }
 
 str
@@ -243,7 +246,7 @@ transfer_begin(struct transfer *x, struct err *e)
 	str job;
 	if (job_text(t, x->what, x->into, x->items, a, &job, e) < 0)
 		return -1;
-	x->child = transfer_run(t->x, false, job, 0, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
+	x->child = transfer_run(t->x, false, job, 0, &x->moving, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
 	return 0;
 }
 
@@ -251,7 +254,7 @@ transfer_begin(struct transfer *x, struct err *e)
 static bool
 was_killed(struct transfer *x, const struct child_end *end, const struct err *e)
 {
-	return x->t && !e && end->status == 128 + SIGKILL && !x->t->kill_asked && ++x->killed < KILLED_MAX;
+	return x->t && !e && end->status == 128 + SIGKILL && !x->t->kill_asked && ++x->moving.killed < KILLED_MAX;
 }
 
 static void
@@ -267,7 +270,7 @@ abandon(const struct transfer *x)
 	struct err e;
 	str job;
 	if (job_text(x->t, "abandon", STR_NONE, x->items, a, &job, &e) == 0)
-		(void)transfer_run(x->t->x, false, job, 0, ANSWER_MAX, ABANDON_MS, abandoned, NULL);
+		(void)transfer_run(x->t->x, false, job, 0, NULL, ANSWER_MAX, ABANDON_MS, abandoned, NULL);
 }
 
 static void
@@ -285,6 +288,7 @@ transfer_ended(void *arg, const struct child_end *end, const struct err *e)
 	if (t && problem.p && x->done == saved)
 		abandon(x);
 	if (t) {
+		moving_end(t->x, &x->moving);
 		t->transfer = NULL;
 		x->done(t, problem.p ? NULL : &answer, problem);
 	}
@@ -311,9 +315,11 @@ start_transfer(struct task *t, const char *what, str into, const struct val *ite
 	struct transfer *x = MEM_NEW(struct transfer);
 	struct val *kept = ARENA_NEW(t->arena, struct val);
 	*kept = *items;
-	*x = (struct transfer){ .t = t, .done = done, .what = what, .into = into, .items = kept };
+	*x = (struct transfer){ .t = t, .done = done, .what = what, .into = into, .items = kept,
+		.moving = { .out = done == saved, .ns = t->id.ns, .workflow = t->id.workflow, .node_id = t->id.node_id, .items = kept } };
 	make_folder(t);
-	if (transfer_begin(x, &e) < 0) {
+	if (moving_begin(t->x, &x->moving, &e) < 0 || transfer_begin(x, &e) < 0) {
+		moving_end(t->x, &x->moving);
 		free(x);
 		done(t, NULL, arena_dup(t->arena, str_c(e.msg)));
 		return;
@@ -330,6 +336,7 @@ artifacts_forget(struct task *t)
 	if (!t->transfer)
 		return;
 	t->transfer->t = NULL;
+	moving_end(t->x, &t->transfer->moving);
 	timer_stop(&t->transfer->stop);
 	child_stop(t->transfer->child);
 	t->transfer = NULL;

@@ -50,5 +50,5 @@ executor_make_data(struct executor *x, const struct data_wanted *w, struct arena
 	val_map_add(&m, S("scratch"), val_cstr(mk->scratch));
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
-	return transfer_run(x, false, json_write(a, &job), 0, ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, mk);
+	return transfer_run(x, false, json_write(a, &job), 0, NULL, ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, ended, mk);
 }

@@ -30,7 +30,7 @@ transfer_outside(struct executor *x, const struct outside_job *j, struct arena *
 	artifact_limits(x->settings, &m);
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
-	return transfer_run(x, true, json_write(a, &job), j->fd, ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, done, arg);
+	return transfer_run(x, true, json_write(a, &job), j->fd, j->moving, ANSWER_MAX, x->settings->artifact_time.ns / NS_PER_MS, done, arg);
 }
 
 /* What whoever asked could do something about; the rest is his place's. */
@@ -68,6 +68,7 @@ struct giving {
 	void (*done)(void *arg, int fd, const struct val *answer, const struct err *e);
 	void *arg;
 	struct child *child; /* NULL: it cannot even begin */
+	struct moving moving;
 	struct err problem;
 	bool stopped;
 };
@@ -99,6 +100,7 @@ ended(void *arg, const struct child_end *end, const struct err *failure)
 {
 	struct giving *g = arg;
 	struct err e = { 0 };
+	moving_end(g->x, &g->moving);
 	const struct val *one = transfer_one(g->arena, end, failure, &e);
 	int fd = one && !g->list ? open_given(g, &e) : -1;
 	clean_up(g);
@@ -131,7 +133,7 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	struct val_map item = { 0 };
 	struct val place;
 	*g = (struct giving){ .x = x, .arena = a, .list = w->list, .into = arena_fmt(a, "%s/" GIVEN "/%u", x->tasks_path, ++serial).p, .done = done, .arg = arg };
-	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &g->problem) < 0) {
+	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &g->problem) < 0 || (!w->list && moving_begin(x, &g->moving, &g->problem) < 0)) {
 		loop_defer(x->loop, not_begun, g);
 		return g;
 	}
@@ -140,7 +142,7 @@ executor_give_object(struct executor *x, const struct object_wanted *w, struct a
 	val_map_add(&item, S("packing"), val_str(S("none")));
 	if (w->prefix.p)
 		val_map_add(&item, S("prefix"), val_str(w->prefix));
-	const struct outside_job job = { w->list ? "list" : "give", g->into, val_map_end(&item, a), 0 };
+	const struct outside_job job = { w->list ? "list" : "give", g->into, val_map_end(&item, a), 0, w->list ? NULL : &g->moving };
 	g->child = transfer_outside(x, &job, a, ended, g);
 	return g;
 }

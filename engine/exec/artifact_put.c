@@ -5,7 +5,9 @@
 #include "engine/exec/exec.h"
 
 struct putting {
+	struct executor *x;
 	struct arena *arena;
+	struct moving moving;
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
 	struct err problem; /* why it cannot begin */
@@ -16,6 +18,7 @@ ended(void *arg, const struct child_end *end, const struct err *failure)
 {
 	struct putting *p = arg;
 	struct err e;
+	moving_end(p->x, &p->moving);
 	const struct val *one = transfer_one(p->arena, end, failure, &e);
 	p->done(p->arg, one ? NULL : &e);
 }
@@ -34,8 +37,8 @@ executor_put_object(struct executor *x, const struct object_put *w, struct arena
 	struct putting *p = ARENA_NEW(a, struct putting);
 	struct val_map item = { 0 };
 	struct val place;
-	*p = (struct putting){ .arena = a, .done = done, .arg = arg };
-	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &p->problem) < 0) {
+	*p = (struct putting){ .x = x, .arena = a, .moving = { .out = true }, .done = done, .arg = arg };
+	if (artifact_place_resolve(x, w->ns, w->place, a, &place, &p->problem) < 0 || moving_begin(x, &p->moving, &p->problem) < 0) {
 		close(w->fd);
 		loop_defer(x->loop, not_begun, p);
 		return;
@@ -44,7 +47,7 @@ executor_put_object(struct executor *x, const struct object_put *w, struct arena
 	val_map_add(&item, S("place"), place);
 	val_map_add_str(&item, S("boundary"), w->boundary);
 	val_map_add_str(&item, S("field"), w->field);
-	const struct outside_job job = { "put", arena_fmt(a, "%s/" GIVEN "/put-%u", x->tasks_path, ++serial).p, val_map_end(&item, a), w->fd };
+	const struct outside_job job = { "put", arena_fmt(a, "%s/" GIVEN "/put-%u", x->tasks_path, ++serial).p, val_map_end(&item, a), w->fd, &p->moving };
 	transfer_outside(x, &job, a, ended, p);
 	close(w->fd);
 }

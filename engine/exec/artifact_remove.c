@@ -72,5 +72,5 @@ executor_remove_objects(struct executor *x, struct lying *list, size_t n, struct
 	val_map_add(&m, S("scratch"), val_str(arena_fmt(a, "%s/.remove", x->tasks_path)));
 	val_map_add(&m, S("items"), val_list_end(&items, a));
 	struct val job = val_map_end(&m, a);
-	transfer_run(x, false, json_write(a, &job), 0, ANSWER_MAX, REMOVE_MS, ended, r);
+	transfer_run(x, false, json_write(a, &job), 0, NULL, ANSWER_MAX, REMOVE_MS, ended, r);
 }

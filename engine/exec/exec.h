@@ -11,6 +11,7 @@
 #include "core/map.h"
 #include <sys/stat.h>
 
+#include "engine/artifact/meter.h"
 #include "engine/exec/executor.h"
 #include "engine/exec/image_store.h"
 #include "engine/shim/task.h"
@@ -135,6 +136,8 @@ struct executor {
 	int tasks_fd, gate_fd;     /* the gate: that of our monitors (engine/shim/task.h) */
 	char *helper_path, *transfer_path; /* of tidegate-step, tidegate-artifact */
 	struct children *transfers, *givers; /* of steps; for who looks from outside */
+	struct link moving;        /* transfers under way */
+	uint64_t moved[2];         /* bytes of those that have ended: in, out */
 	char *repository;          /* the local one */
 	char *claims_path;         /* the folder of claims */
 	struct helper helper;
@@ -265,8 +268,25 @@ void artifacts_forget(struct task *t);
 /* Ends what moves for it, if anything does: inputs at once, outputs after the grace period. */
 void artifacts_stop(struct task *t, int64_t grace_seconds);
 
-/* Runs tidegate-artifact, a few at a time. `fd`: beside the job (core/child.h). `outside`: no step waits for it, and it stands in no step's way. */
-struct child *transfer_run(struct executor *x, bool outside, str job, int fd, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
+/* ---- moving.c: transfers under way, for who asks how far they are */
+struct moving {
+	struct link link;          /* in executor.moving */
+	struct meter *meter;       /* NULL: it is not under way */
+	int fd;                    /* of the meter */
+	bool out;                  /* to the place, else from it */
+	unsigned killed;           /* helpers before this one */
+	str ns, workflow, node_id; /* of a step; absent: for somebody outside */
+	const struct val *items;   /* of the job: names, and places as manifests have them, without what secrets say */
+	const struct child *child; /* its helper */
+};
+/* From now on it is told of; what it points to stays until moving_end. */
+int moving_begin(struct executor *x, struct moving *m, struct err *e) MUST_CHECK;
+/* Fine if it has not begun, or has ended. */
+void moving_end(struct executor *x, struct moving *m);
+
+/* ---- artifact.c */
+/* Runs tidegate-artifact, a few at a time. `fd`: beside the job (core/child.h). `outside`: no step waits for it, and it stands in no step's way. `m`, NULL: nobody asks how far it is. */
+struct child *transfer_run(struct executor *x, bool outside, str job, int fd, struct moving *m, size_t answer_max, int64_t ms, void (*done)(void *arg, const struct child_end *end, const struct err *e),
 	void *arg);
 /* What it said into *answer, in `a`, a list; or why it said nothing: absent, if it did. */
 str transfer_answer(struct arena *a, const struct child_end *end, const struct err *e, struct val *answer);
@@ -278,6 +298,7 @@ struct outside_job {
 	const char *what, *into;
 	struct val item;
 	int fd; /* 0: none */
+	struct moving *moving; /* NULL: nobody asks how far it is */
 };
 struct child *transfer_outside(struct executor *x, const struct outside_job *j, struct arena *a, void (*done)(void *arg, const struct child_end *end, const struct err *e), void *arg);
 /* The answer to it, in `a`; or NULL, and why there is none. */

@@ -646,6 +646,7 @@ executor_new(struct loop *l, const struct settings *st, struct objects *objects,
 		.cgroups = { .root = "/sys/fs/cgroup", .self = "/proc/self/cgroup" },
 		.helper.socket = -1 };
 	x->limit = st->parallelism > 0 ? (size_t)st->parallelism : default_limit();
+	list_init(&x->moving);
 	list_init(&x->queue);
 	list_init(&x->running);
 	list_init(&x->held);

@@ -119,6 +119,25 @@ struct object_put {
 	str boundary, field;
 };
 void executor_put_object(struct executor *x, const struct object_put *w, struct arena *a, void (*done)(void *arg, const struct err *e), void *arg);
+/*
+ * How far a transfer is that is under way, now, as its helper has it; in what it was called with, or in the arena. Of several artifacts of a step one is moved at a time.
+ */
+struct transfer_view {
+	bool out;             /* to its place, when the step has ended; else from there, before it begins */
+	bool waits;           /* for others: as many are moved as may be */
+	bool done;            /* all are moved, and the helper is about to say so; nothing of the following is known */
+	str artifact, place;  /* its name; where it lies, without what lets one in: "s3 minio:9000, box/key" */
+	uint64_t bytes;       /* that came over */
+	uint64_t total;       /* 0: that is not known */
+	unsigned attempt;     /* from 1; requests that are made again count, too. 0: it waits */
+	str reason;           /* how the one before ended; "" */
+};
+/* That of a step; false: there is none. */
+bool executor_transfer(struct executor *x, str ns, str workflow, str node_id, struct arena *a, struct transfer_view *v);
+/* Whether a workflow has any. */
+bool executor_transfers(const struct executor *x, str ns, str workflow);
+/* Sets the metrics of transfers. */
+void executor_measure(const struct executor *x);
 /* A folder for files that need no name, on the disk of the artifacts on this machine. In `a`. */
 str executor_files_folder(const struct executor *x, struct arena *a);
 /* Nobody wants it any more: its process ends; done() comes, later, with ERR_UNAVAILABLE. */

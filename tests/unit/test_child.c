@@ -67,7 +67,7 @@ a_file_goes_along(void **state)
 	int fd = mkstemp(name);
 	assert_true(fd >= 0 && write(fd, "in a file\n", 10) == 10 && lseek(fd, 0, SEEK_SET) == 0);
 	for (int i = 0; i < 4; i++) /* more than run at once: it is kept for those in line, too */
-		child_run(f->set, &(struct child_spec){ .argv = argv, .env = env, .out_max = 1000, .timeout_ms = 60000, .fd = fd, .in = S("") }, done, f);
+		child_run(f->set, &(struct child_spec){ .argv = argv, .env = env, .out_max = 1000, .timeout_ms = 60000, .fds = { fd }, .in = S("") }, done, f);
 	close(fd);
 	run_until(f, 4);
 	assert_string_equal(f->out.p, "in a file\n5\n"); /* 0, 1, 2, 3 and that of ls */

@@ -153,7 +153,10 @@ struct ours {
 	struct http_session *session;
 	struct arena *arena;
 	const char *method;
-	uint64_t moved;
+	struct transfer_watch watch;
+	uint64_t moved, had, total;
+	unsigned again;
+	char why[200];   /* the last try ended */
 	unsigned tries, redirects;
 	int64_t silence_ms;
 	bool if_match, offsets;
@@ -190,6 +193,28 @@ count(void *arg, uint64_t bytes)
 }
 
 static void
+count_had(void *arg, uint64_t bytes)
+{
+	struct ours *o = arg;
+	o->had += bytes;
+}
+
+static void
+note_total(void *arg, uint64_t bytes)
+{
+	struct ours *o = arg;
+	o->total = bytes;
+}
+
+static void
+note_again(void *arg, const char *why)
+{
+	struct ours *o = arg;
+	o->again++;
+	snprintf(o->why, sizeof o->why, "%s", why);
+}
+
+static void
 note_beginning(void *arg, const struct http_answer *head)
 {
 	struct ours *o = arg;
@@ -200,7 +225,8 @@ note_beginning(void *arg, const struct http_answer *head)
 static struct http_transfer
 transfer(struct ours *o)
 {
-	return (struct http_transfer){ .request = request, .arg = o, .moved = count, .moved_arg = o, .tries = o->tries, .offsets = o->offsets,
+	o->watch = (struct transfer_watch){ count, count_had, note_total, note_again, o };
+	return (struct http_transfer){ .request = request, .arg = o, .watch = &o->watch, .tries = o->tries, .offsets = o->offsets,
 		.passing = o->passing, .began = note_beginning, .began_arg = o, .have = o->have, .etag = o->have ? S("\"one\"") : STR_NONE };
 }
 

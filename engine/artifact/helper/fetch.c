@@ -56,10 +56,10 @@ is_packed(const struct val *item, int fd)
 }
 
 static int
-unpack(struct job *j, const struct val *item, int fd, const struct target *t, struct err *e)
+unpack(struct job *j, const struct val *item, int fd, const struct target *t, const struct transfer_watch *watch, struct err *e)
 {
 	bool zip = item_is_packed(item, "zip");
-	const struct archive_limits limits = { .bytes = j->bytes, .entries = j->files, .ratio = j->ratio, .ratio_from = RATIO_FROM };
+	const struct archive_limits limits = { .bytes = j->bytes, .entries = j->files, .ratio = j->ratio, .ratio_from = RATIO_FROM, .watch = watch };
 	return archive_unpack_as(fd, zip ? ARCHIVE_AS_ZIP : ARCHIVE_AS_TAR, t->dir, t->name, &limits, NULL, e);
 }
 
@@ -68,6 +68,37 @@ make_object(struct job *j, int *fd, struct err *e)
 {
 	*fd = openat(j->scratch, OBJECT, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	return *fd < 0 ? err_errno(e, "make a file") : 0;
+}
+
+/* What is read of an archive as it is unpacked. */
+struct reading {
+	const struct transfer_watch *watch;
+	uint64_t told;
+};
+
+static void
+on_read(void *arg, uint64_t bytes)
+{
+	struct reading *r = arg;
+	r->told += bytes;
+	watch_moved(r->watch, bytes);
+}
+
+/* Straight from its place: reading it is moving it. What lies behind its last file counts, too. */
+static int
+unpack_opened(struct job *j, const struct place *p, const struct val *item, int fd, const struct target *t, struct err *e)
+{
+	struct reading r = { .watch = p->site.watch };
+	const struct transfer_watch watch = { .moved = on_read, .arg = &r };
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "look at the object");
+	watch_total(r.watch, (uint64_t)st.st_size);
+	if (unpack(j, item, fd, t, &watch, e) < 0)
+		return -1;
+	if ((uint64_t)st.st_size > r.told)
+		watch_moved(r.watch, (uint64_t)st.st_size - r.told);
+	return 0;
 }
 
 /* The driver's own file with the object. */
@@ -79,7 +110,7 @@ fetch_opened(struct job *j, struct place *p, const struct val *item, const struc
 		return get_file(p, t, e);
 	if (p->driver->object(p->state, p->key, &fd, e) < 0)
 		return -1;
-	return is_packed(item, fd) ? unpack(j, item, fd, t, e) : get_file(p, t, e);
+	return is_packed(item, fd) ? unpack_opened(j, p, item, fd, t, e) : get_file(p, t, e);
 }
 
 static int
@@ -87,7 +118,7 @@ use_object(const struct begun *b, const struct val *item, const struct target *t
 {
 	if (lseek(b->fd, 0, SEEK_SET) < 0)
 		return err_errno(e, "read what came");
-	return is_packed(item, b->fd) ? unpack(b->job, item, b->fd, t, e) : move_object(b->job, b->name, b->fd, t, e);
+	return is_packed(item, b->fd) ? unpack(b->job, item, b->fd, t, NULL, e) : move_object(b->job, b->name, b->fd, t, e);
 }
 
 /* On another file system it would have to be copied: that is not worth it. */
@@ -209,6 +240,8 @@ fetch_tree(struct job *j, struct place *p, const struct target *t, struct err *e
 	int dir CLEANUP(close_fd) = rc < 0 ? -1 : open_beneath(t->dir, t->name, O_RDONLY | O_DIRECTORY, 0);
 	if (rc == 0 && dir < 0)
 		rc = err_errno(e, "open %s", t->path);
+	if (rc == 0)
+		job_total(j, k.bytes);
 	k.bytes = 0;
 	for (size_t i = 0; rc == 0 && i < k.v.n; i++)
 		rc = get_one(j, p, dir, prefix, k.v.p[i], &k.bytes, e);
@@ -232,7 +265,7 @@ fetch_raw(struct job *j, const struct val *item, const struct target *t, struct 
 			return err_errno(e, "write %s", t->path);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(e, "read %s", t->path);
-	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, e) : move_object(j, OBJECT, fd, t, e);
+	int rc = is_packed(item, fd) ? unpack(j, item, fd, t, NULL, e) : move_object(j, OBJECT, fd, t, e);
 	(void)unlinkat(j->scratch, OBJECT, 0);
 	return rc;
 }

@@ -22,8 +22,9 @@
  *   {"do": "data", ..., "items": [{name, place, under, expressions}, ...]}
  *       "result": the keys beneath, each beginning with `under`, as JSON, after the expressions of a data template were applied to them
  *
- * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list:
- * for each item {} or {"problem": TEXT}, with "missing" where it is not there, and the error's "code". An optional artifact that is not there is none.
+ * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list.
+ * How far it is stands in the memory METER_FILE, if there is such a descriptor (engine/artifact/meter.h): of items that are fetched, saved, given and put.
+ * For each item the answer has {} or {"problem": TEXT}, with "missing" where it is not there, and the error's "code". An optional artifact that is not there is none.
  */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_HELPER_H
 #define TIDEGATE_ENGINE_ARTIFACT_HELPER_H
@@ -31,6 +32,7 @@
 #include "core/archive/archive.h"
 #include "core/files.h"
 #include "engine/artifact/driver.h"
+#include "engine/artifact/meter.h"
 
 /* Images of disks and masks are mostly zeros, and pack to a thousandth: what is no more than this fills no disk. */
 #define RATIO_FROM (UINT64_C(4) << 30)
@@ -44,6 +46,9 @@ struct job {
 	bool owned;           /* what is brought is to be uid's and gid's */
 	uint32_t uid, gid;
 	uint64_t bytes, files; /* that an artifact may have, unpacked */
+	struct meter *meter;   /* where it is told how far we are; NULL: nowhere */
+	bool total_known;      /* of the item that is moved: what a driver says of its parts does not count */
+	struct transfer_watch watch; /* tells the meter */
 	unsigned ratio;        /* bytes that an archive may unpack to for each of its own, beyond RATIO_FROM; 0: any number */
 };
 
@@ -60,6 +65,10 @@ int place_open(struct job *j, const struct val *item, struct place *p, struct er
 /* The same, and its key may be empty: to list all there is. */
 int place_open_all(struct job *j, const struct val *item, struct place *p, struct err *e) MUST_CHECK;
 void place_close(struct place *p);
+/* The file becomes the object. */
+int place_put(struct job *j, const struct place *p, str key, int fd, struct err *e) MUST_CHECK;
+/* The item has so many bytes, whatever drivers say of its parts. */
+void job_total(struct job *j, uint64_t bytes);
 struct keys { /* a VEC */
 	str *p;
 	size_t n, cap;

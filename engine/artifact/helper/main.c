@@ -66,10 +66,13 @@ static int
 patiently(struct job *j, str what, size_t i, const struct val *item, struct val_map *answer, struct err *e)
 {
 	int rc;
+	meter_begin(j->meter, (uint32_t)i);
 	for (unsigned k = 0;; k++) {
+		j->total_known = false;
 		rc = once(j, what, i, item, answer, e);
 		if (rc == 0 || k + 1 == TRIES || (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT))
 			break;
+		meter_again(j->meter, true, e->msg);
 		nanosleep(&(struct timespec){ .tv_sec = 1 << k }, NULL);
 	}
 	if (rc < 0 && str_eq(what, S("save")))
@@ -102,6 +105,7 @@ do_items(struct job *j)
 		}
 		val_list_add(&all, val_map_end(&m, j->arena));
 	}
+	meter_begin(j->meter, all.v.n);
 	struct val v = val_list_end(&all, j->arena);
 	write_answer(j, &v);
 }
@@ -186,6 +190,7 @@ open_job(struct job *j, struct err *e)
 		j->uid = (uint32_t)uid;
 		j->gid = (uint32_t)gid;
 	}
+	j->meter = meter_open(METER_FILE);
 	bound_files(j->bytes);
 	if (val_get(v, S("into")))
 		files_remove(j->into); /* of one that was killed */
@@ -213,6 +218,7 @@ main(int argc, char **argv UNUSED)
 		close(j.scratch);
 		files_remove(j.scratch_path);
 	}
+	meter_free(j.meter);
 	arena_free(j.arena);
 	return rc;
 }

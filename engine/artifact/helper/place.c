@@ -1,6 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
 #include "core/base64.h"
 #include "engine/artifact/helper/helper.h"
+
+/* ---- how far it is --------------------------------------------------------------------------------------------------- */
+
+static void
+on_moved(void *arg, uint64_t bytes)
+{
+	const struct job *j = arg;
+	meter_moved(j->meter, bytes);
+}
+
+static void
+on_had(void *arg, uint64_t bytes)
+{
+	const struct job *j = arg;
+	meter_had(j->meter, bytes);
+}
+
+static void
+on_total(void *arg, uint64_t bytes)
+{
+	const struct job *j = arg;
+	if (!j->total_known)
+		meter_total(j->meter, bytes);
+}
+
+static void
+on_again(void *arg, const char *why)
+{
+	const struct job *j = arg;
+	meter_again(j->meter, false, why);
+}
+
+static const struct transfer_watch *
+watch_of(struct job *j)
+{
+	j->watch = (struct transfer_watch){ on_moved, on_had, on_total, on_again, j };
+	return j->meter ? &j->watch : NULL;
+}
+
+void
+job_total(struct job *j, uint64_t bytes)
+{
+	j->total_known = true;
+	meter_total(j->meter, bytes);
+}
+
+int
+place_put(struct job *j, const struct place *p, str key, int fd, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) == 0)
+		watch_total(watch_of(j), (uint64_t)st.st_size);
+	return p->driver->put(p->state, key, fd, e);
+}
+
+/* ---- where it lies --------------------------------------------------------------------------------------------------- */
 
 /* Texts that came as base64, as they were; in maps only, as all texts of secrets are. */
 static int
@@ -40,7 +98,7 @@ place_open_all(struct job *j, const struct val *item, struct place *p, struct er
 	const struct val *place = val_get(item, S("place"));
 	const char *journal = place_journal(j, item);
 	*p = (struct place){ .site = { .arena = j->arena, .scratch = j->scratch, .bytes = j->bytes, .objects = j->files,
-		.journal = *journal ? journal : NULL } };
+		.journal = *journal ? journal : NULL, .watch = watch_of(j) } };
 	if (!val_is(place, VAL_MAP) || place->n != 1)
 		return err_set(e, ERR_INVALID, "it has no place");
 	str name = val_key(&place->members[0]);

@@ -37,7 +37,7 @@ put_file(struct job *j, const struct val *item, int fd, struct err *e)
 	if (rc == 0 && !p.driver->put)
 		rc = err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
 	if (rc == 0)
-		rc = p.driver->put(p.state, p.key, fd, e);
+		rc = place_put(j, &p, p.key, fd, e);
 	place_close(&p);
 	return rc;
 }

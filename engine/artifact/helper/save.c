@@ -2,6 +2,7 @@
 /* save: what a step left, packed as its manifest says, to where it is to lie. */
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ save_tar(struct job *j, struct place *p, const struct val *item, int from, struc
 	int64_t level = -1;
 	(void)val_to_i64(val_get(item, S("level")), &level);
 	int to CLEANUP(close_fd) = scratch_file(j, e);
-	return to < 0 || archive_gzip(from, to, (int)level, e) < 0 ? -1 : p->driver->put(p->state, p->key, to, e);
+	return to < 0 || archive_gzip(from, to, (int)level, e) < 0 ? -1 : place_put(j, p, p->key, to, e);
 }
 
 static int
@@ -34,26 +35,26 @@ save_zip(struct job *j, struct place *p, const char *name, struct err *e)
 	int to CLEANUP(close_fd) = scratch_file(j, e);
 	if (to < 0 || archive_pack(j->scratch, name, ARCHIVE_AS_ZIP, -1, to, &no_limits, NULL, e) < 0)
 		return -1;
-	return p->driver->put(p->state, p->key, to, e);
+	return place_put(j, p, p->key, to, e);
 }
 
 /* ---- as it is ---------------------------------------------------------------------------------------------------- */
 
-static int put_folder(struct place *p, int dir, str key, struct err *e);
+static int put_folder(struct job *j, struct place *p, int dir, str key, struct err *e);
 
 static int
-put_named(struct place *p, int dir, const char *name, str key, struct err *e)
+put_named(struct job *j, struct place *p, int dir, const char *name, str key, struct err *e)
 {
 	struct stat st;
 	int fd CLEANUP(close_fd) = open_beneath(dir, name, O_RDONLY, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "open %.*s", STR_ARG(key));
-	return S_ISDIR(st.st_mode) ? put_folder(p, fd, key, e) : p->driver->put(p->state, key, fd, e);
+	return S_ISDIR(st.st_mode) ? put_folder(j, p, fd, key, e) : place_put(j, p, key, fd, e);
 }
 
 /* Each file by itself, under its path behind the key. The kept tar bounds depth and number. */
 static int
-put_folder(struct place *p, int dir, str key, struct err *e)
+put_folder(struct job *j, struct place *p, int dir, str key, struct err *e)
 {
 	int own = fcntl(dir, F_DUPFD_CLOEXEC, 3), rc = 0;
 	DIR *d = own < 0 ? NULL : fdopendir(own);
@@ -64,10 +65,27 @@ put_folder(struct place *p, int dir, str key, struct err *e)
 	for (struct dirent *one; rc == 0 && (one = readdir(d));) {
 		struct arena *a CLEANUP(free_arena) = arena_new();
 		if (strcmp(one->d_name, ".") != 0 && strcmp(one->d_name, "..") != 0)
-			rc = put_named(p, dir, one->d_name, arena_fmt(a, "%.*s/%s", STR_ARG(key), one->d_name), e);
+			rc = put_named(j, p, dir, one->d_name, arena_fmt(a, "%.*s/%s", STR_ARG(key), one->d_name), e);
 	}
 	closedir(d);
 	return rc;
+}
+
+static uint64_t sum_beneath;
+
+static int
+add_file(const char *path UNUSED, const struct stat *st, int type, struct FTW *ftw UNUSED)
+{
+	if (type == FTW_F)
+		sum_beneath += (uint64_t)st->st_size;
+	return 0;
+}
+
+static uint64_t
+bytes_beneath(const char *path)
+{
+	sum_beneath = 0;
+	return nftw(path, add_file, 32, FTW_PHYS) == 0 ? sum_beneath : 0;
 }
 
 static int
@@ -81,8 +99,9 @@ save_bare(struct job *j, struct place *p, const char *name, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, "open what was kept");
 	if (!S_ISDIR(st.st_mode))
-		return p->driver->put(p->state, p->key, fd, e);
-	return p->driver->put_tree ? p->driver->put_tree(p->state, key, fd, e) : put_folder(p, fd, key, e);
+		return place_put(j, p, p->key, fd, e);
+	job_total(j, bytes_beneath(arena_fmt(j->arena, "%s/%s", j->scratch_path, name).p));
+	return p->driver->put_tree ? p->driver->put_tree(p->state, key, fd, e) : put_folder(j, p, fd, key, e);
 }
 
 /*
@@ -146,7 +165,7 @@ save_log(struct job *j, const struct val *item, const char *path, struct err *e)
 		return -1;
 	rc = place_open(j, item, &p, e);
 	if (rc == 0)
-		rc = p.driver->put ? p.driver->put(p.state, p.key, to, e) : err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
+		rc = p.driver->put ? place_put(j, &p, p.key, to, e) : err_set(e, ERR_UNSUPPORTED, "nothing can be saved in %s", p.driver->name);
 	place_close(&p);
 	return rc;
 }
