@@ -188,15 +188,15 @@ static bool
 moving_node(struct explaining *x, const struct val *n, struct why *w)
 {
 	const struct val *meta = val_get(x->workflow, S("metadata"));
-	struct transfer_view v;
-	if (!x->moves || !executor_transfer(x->engine->executor, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(n, "id"), x->a, &v))
+	struct transfer_view *v = ARENA_NEW(x->a, struct transfer_view);
+	if (!x->moves || !executor_transfer(x->engine->executor, val_get_str(meta, "namespace"), val_get_str(meta, "name"), val_get_str(n, "id"), x->a, v))
 		return false;
-	w->text = transfer_text(&v, x->a);
-	w->transfer = &v;
-	if (v.waits)
+	w->text = transfer_text(v, x->a);
+	w->transfer = v;
+	if (v->waits)
 		w->advice = arena_fmt(x->a, "the artifacts of another step are there (settings artifactTransfers: %lld)", (long long)x->engine->settings->artifact_transfers);
-	x->runs |= !v.waits;
-	add(x, w, v.waits);
+	x->runs |= !v->waits;
+	add(x, w, v->waits);
 	return true;
 }
 

@@ -36,7 +36,7 @@ transfer_text(const struct transfer_view *v, struct arena *a)
 		return arena_fmt(a, "waits to have its artifacts %s", v->out ? "saved" : "loaded");
 	if (v->done || !v->artifact.n)
 		return arena_fmt(a, "its artifacts are %s", v->out ? "saved" : "loaded");
-	str again = v->attempt > 1 ? arena_fmt(a, "; attempt %u, since %.*s", v->attempt, STR_ARG(v->reason)) : S("");
+	str again = v->attempt > 1 ? arena_fmt(a, "; attempt %u%s%.*s", v->attempt, v->reason.n ? ", since " : "", STR_ARG(v->reason)) : S("");
 	return arena_fmt(a, "%s artifact %.*s%.*s %s %.*s%.*s", v->out ? "saving" : "loading", STR_ARG(v->artifact), STR_ARG(how_far(a, v)), v->out ? "to" : "from",
 		STR_ARG(v->place), STR_ARG(again));
 }

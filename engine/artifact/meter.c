@@ -146,7 +146,7 @@ look(const struct meter *m, struct meter_reading *out)
 	out->reason[METER_REASON_MAX - 1] = 0;
 }
 
-void
+bool
 meter_read(const struct meter *m, struct meter_reading *out)
 {
 	*out = (struct meter_reading){ 0 };
@@ -154,6 +154,7 @@ meter_read(const struct meter *m, struct meter_reading *out)
 		uint32_t before = atomic_load(&m->turn);
 		look(m, out);
 		if (before % 2 == 0 && atomic_load(&m->turn) == before)
-			return;
+			return true;
 	}
+	return !m;
 }

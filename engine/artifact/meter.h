@@ -25,8 +25,8 @@ struct meter_reading {
 /* ---- the daemon */
 /* A new one, with its open file. */
 int meter_new(struct meter **m, int *fd, struct err *e) MUST_CHECK;
-/* What it says now; never waits. NULL says nothing. */
-void meter_read(const struct meter *m, struct meter_reading *out);
+/* What it says now; never waits. NULL says nothing. False: it changes too often, or was left in the middle of a change; what is read may not belong together then. */
+bool meter_read(const struct meter *m, struct meter_reading *out);
 
 /* ---- the helper; with NULL nothing is counted */
 /* That of an open file; NULL: it is none. */

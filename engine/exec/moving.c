@@ -25,7 +25,7 @@ moving_end(struct executor *x, struct moving *m)
 	struct meter_reading r;
 	if (!m->meter)
 		return;
-	meter_read(m->meter, &r);
+	(void)meter_read(m->meter, &r);
 	x->moved[m->out] += r.moved;
 	list_del(&m->link);
 	meter_free(m->meter);
@@ -87,7 +87,7 @@ static void
 describe(const struct moving *m, struct arena *a, struct transfer_view *v)
 {
 	struct meter_reading r;
-	meter_read(m->meter, &r);
+	bool whole = meter_read(m->meter, &r);
 	const struct val *item = val_at(m->items, r.item);
 	str raw = val_get_str(item, "raw");
 	*v = (struct transfer_view){ .out = m->out, .waits = !m->child || !child_started(m->child), .done = !item };
@@ -96,7 +96,7 @@ describe(const struct moving *m, struct arena *a, struct transfer_view *v)
 	v->bytes = r.bytes;
 	v->total = r.total;
 	v->attempt = r.attempt + m->killed;
-	v->reason = v->attempt > 1 ? reason_text(a, m, &r) : S("");
+	v->reason = v->attempt > 1 && whole ? reason_text(a, m, &r) : S("");
 }
 
 bool
@@ -126,7 +126,7 @@ executor_measure(const struct executor *x)
 	double running[2] = { 0 }, waiting[2] = { 0 }, moved[2] = { (double)x->moved[0], (double)x->moved[1] };
 	struct meter_reading r;
 	LIST_EACH(&x->moving, struct moving, link, m) {
-		meter_read(m->meter, &r);
+		(void)meter_read(m->meter, &r);
 		*(m->child && child_started(m->child) ? &running[m->out] : &waiting[m->out]) += 1;
 		moved[m->out] += (double)r.moved;
 	}

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/child.h"
@@ -73,6 +74,21 @@ a_file_goes_along(void **state)
 	assert_string_equal(f->out.p, "in a file\n5\n"); /* 0, 1, 2, 3 and that of ls */
 	assert_int_equal(f->status, 0);
 	unlink(name);
+}
+
+/* The second of the two, and not the first. */
+static void
+another_file_goes_along(void **state)
+{
+	struct fixture *f = *state;
+	const char *const argv[] = { "sh", "-c", "cat /proc/self/fd/4; test ! -e /proc/$$/fd/3; echo $?", NULL }, *const env[] = { "PATH=/usr/bin:/bin", NULL };
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	assert_true(fd >= 0 && write(fd, "in a file\n", 10) == 10 && lseek(fd, 0, SEEK_SET) == 0);
+	struct child *c = child_run(f->set, &(struct child_spec){ .argv = argv, .env = env, .out_max = 1000, .timeout_ms = 60000, .fds = { 0, fd } }, done, f);
+	assert_false(child_started(c));
+	close(fd);
+	run_until(f, 1);
+	assert_string_equal(f->out.p, "in a file\n0\n");
 }
 
 static int
@@ -246,6 +262,7 @@ main(void)
 		TEST(more_than_may_run_wait),
 		TEST(the_end_of_the_daemon_ends_them),
 		TEST(a_file_goes_along),
+		TEST(another_file_goes_along),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,9 @@ a_download_goes_on_where_it_broke_off(void **state)
 	assert_int_equal(stop(&o->peer), 2);
 	expect_file(o, 0);
 	assert_int_equal(o->moved, BYTES);
+	assert_int_equal(o->total, BYTES);
+	assert_int_equal(o->had, 0);
+	assert_int_equal(o->again, 1);
 	assert_null(strstr(o->peer.heard[0].head, "Range"));
 	assert_non_null(strstr(o->peer.heard[1].head, "Range: bytes=150000-\r\n"));
 	assert_non_null(strstr(o->peer.heard[1].head, "If-Range: \"one\"\r\n"));
@@ -334,6 +337,8 @@ who_asks_knows_what_passes(void **state)
 	assert_int_equal(DOWNLOAD(o, turns), 0);
 	assert_int_equal(stop(&o->peer), 2);
 	expect_file(o, 0);
+	assert_int_equal(o->again, 1);
+	assert_string_equal(o->why, "it was answered with 418");
 }
 
 static void
@@ -354,6 +359,9 @@ what_another_process_began_goes_on(void **state)
 	assert_int_equal(stop(&o->peer), 1);
 	expect_file(o, 0);
 	assert_int_equal(o->moved, BYTES - HALF);
+	assert_int_equal(o->had, HALF);
+	assert_int_equal(o->total, BYTES);
+	assert_int_equal(o->again, 0);
 	assert_int_equal(o->began, 0);
 	assert_non_null(strstr(o->peer.heard[0].head, "Range: bytes=150000-\r\n"));
 	assert_non_null(strstr(o->peer.heard[0].head, "If-Range: \"one\"\r\n"));
