@@ -282,6 +282,7 @@ count(struct transfer *t, int fd, uint64_t *n)
 	if (t->l->bytes && *n > t->l->bytes - t->sum.bytes)
 		return too_large(t);
 	t->sum.bytes += *n;
+	watch_moved(t->l->watch, *n);
 	return 0;
 }
 
