@@ -176,7 +176,7 @@ static int
 save_packed(struct job *j, struct place *p, const struct val *item, int from, struct err *e)
 {
 	if (val_is_true(val_get(item, S("asIs"))))
-		return p->driver->put(p->state, p->key, from, e);
+		return place_put(j, p, p->key, from, e);
 	if (item_is_packed(item, "zip") || item_is_packed(item, "none"))
 		return save_unpacked(j, p, item, from, e);
 	return save_tar(j, p, item, from, e);
