@@ -9,9 +9,9 @@
 
 #include "core/child.h"
 #include "core/map.h"
+#include "core/meter.h"
 #include <sys/stat.h>
 
-#include "engine/artifact/meter.h"
 #include "engine/exec/executor.h"
 #include "engine/exec/image_store.h"
 #include "engine/shim/task.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * moving: transfers under way, and how far each is, for who asks. Each has a meter (engine/artifact/meter.h), which its helpers write one after the other; nothing
+ * moving: transfers under way, and how far each is, for who asks. Each has a meter (core/meter.h), which its helpers write one after the other; nothing
  * is done here as bytes move. What is told of a place is where it is, never how one gets in.
  */
 #include <unistd.h>

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/artifact/meter.h"
+#include "core/meter.h"
 
 struct both {
 	struct meter *daemon, *helper;

@@ -23,7 +23,7 @@
  *       "result": the keys beneath, each beginning with `under`, as JSON, after the expressions of a data template were applied to them
  *
  * `place` is {DRIVER: {...}} as driver.h has it; a text that JSON cannot have stands there as {"base64": TEXT}. The answer, on standard output, is a list.
- * How far it is stands in the memory METER_FILE, if there is such a descriptor (engine/artifact/meter.h): of items that are fetched, saved, given and put.
+ * How far it is stands in the memory METER_FILE, if there is such a descriptor (core/meter.h): of items that are fetched, saved, given and put.
  * For each item the answer has {} or {"problem": TEXT}, with "missing" where it is not there, and the error's "code". An optional artifact that is not there is none.
  */
 #ifndef TIDEGATE_ENGINE_ARTIFACT_HELPER_H
@@ -31,8 +31,8 @@
 
 #include "core/archive/archive.h"
 #include "core/files.h"
+#include "core/meter.h"
 #include "engine/artifact/driver.h"
-#include "engine/artifact/meter.h"
 
 /* Images of disks and masks are mostly zeros, and pack to a thousandth: what is no more than this fills no disk. */
 #define RATIO_FROM (UINT64_C(4) << 30)

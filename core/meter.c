@@ -3,7 +3,7 @@
  * See meter.h. What belongs together is written between two changes of `turn`, which is odd meanwhile; who reads looks at that before and afterwards, and again if
  * it is another. A helper may be killed in between, so he does not do that for ever.
  */
-#include "engine/artifact/meter.h"
+#include "core/meter.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * meter: how far tidegate-artifact is, in memory that it shares with the daemon: one writes as it moves bytes, the other reads when somebody asks. So nothing is sent,
  * nothing polls and nobody waits. Its file can neither shrink nor grow, and what is read from it is held to be wrong in any way: the helper reads what strangers packed.
  */
-#ifndef TIDEGATE_ENGINE_ARTIFACT_METER_H
-#define TIDEGATE_ENGINE_ARTIFACT_METER_H
+#ifndef TIDEGATE_CORE_METER_H
+#define TIDEGATE_CORE_METER_H
 
 #include "core/base.h"
 
