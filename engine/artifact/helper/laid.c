@@ -2,7 +2,8 @@
 /*
  * laid: folders of the host that artifacts were laid at, for steps without a sandbox. A pod has its root for itself, and finds there what its image has; here the next
  * step finds what the one before was given, which is to be replaced. A folder of somebody else is not. So what was laid is remembered: a link, named after the path,
- * whose text is the folder's inode; or "-" while it is being laid, since who is killed in between lays it again.
+ * whose text is the folder's inode and when that was made, as numbers of inodes are used again at once; or "-" while it is being laid, since who is killed in between
+ * lays it again.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 #include "core/crypto.h"
 #include "engine/artifact/helper/helper.h"
 
-#define INODE_TEXT_MAX 64
+#define INODE_TEXT_MAX 96
 
 /* NULL: nothing can be remembered. */
 static const char *
@@ -25,14 +26,20 @@ note_of(struct job *j, const char *path)
 	return arena_fmt(j->arena, "%s/%.*s", j->laid, STR_ARG(str_hex(j->arena, hash, n))).p;
 }
 
-static void
-name_inode(const struct stat *st, char out[INODE_TEXT_MAX])
+/* Returns whether it has one: where the file system does not know when an inode was made, nothing is taken for ours. */
+static bool
+name_inode(const char *path, char out[INODE_TEXT_MAX])
 {
-	snprintf(out, INODE_TEXT_MAX, "%llu:%llu", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino);
+	struct statx st;
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
+		return false;
+	snprintf(out, INODE_TEXT_MAX, "%u:%u:%llu:%lld.%09u", st.stx_dev_major, st.stx_dev_minor, (unsigned long long)st.stx_ino,
+		(long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	return true;
 }
 
 static bool
-is_laid(struct job *j, const char *path, const struct stat *st)
+is_laid(struct job *j, const char *path)
 {
 	char noted[INODE_TEXT_MAX], is[INODE_TEXT_MAX];
 	const char *note = note_of(j, path);
@@ -40,8 +47,7 @@ is_laid(struct job *j, const char *path, const struct stat *st)
 	if (n < 0)
 		return false;
 	noted[n] = 0;
-	name_inode(st, is);
-	return !strcmp(noted, "-") || !strcmp(noted, is);
+	return !strcmp(noted, "-") || (name_inode(path, is) && !strcmp(noted, is));
 }
 
 static int
@@ -65,7 +71,7 @@ laid_clear(struct job *j, const char *path, struct err *e)
 		return write_note(j, path, "-", e);
 	if (!S_ISDIR(st.st_mode))
 		(void)unlink(path); /* what cannot go shows when the artifact takes its place */
-	else if (is_laid(j, path, &st))
+	else if (is_laid(j, path))
 		files_remove(path);
 	else if (rmdir(path) < 0)
 		return err_set(e, ERR_INVALID, "%s is a folder that lay there before, and no artifact: remove it, or let the step run in a sandbox", path);
@@ -75,10 +81,6 @@ laid_clear(struct job *j, const char *path, struct err *e)
 int
 laid_note(struct job *j, const char *path, struct err *e)
 {
-	struct stat st;
 	char text[INODE_TEXT_MAX];
-	if (lstat(path, &st) < 0)
-		return err_errno(e, "look at %s", path);
-	name_inode(&st, text);
-	return write_note(j, path, text, e);
+	return write_note(j, path, name_inode(path, text) ? text : "?", e);
 }
