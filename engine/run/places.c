@@ -273,25 +273,32 @@ artifact_of_log(str container, struct arena *a)
 	return val_map_end(&m, a);
 }
 
+static struct val
+map_of_one(const char *name, str text, struct arena *a)
+{
+	struct val_map m = { 0 };
+	val_map_add(&m, str_c(name), val_str(text));
+	return val_map_end(&m, a);
+}
+
 /*
  * What is written, if that has a key; else the key that it got. Argo keeps no more of a location than
- * the key, so that an artifact in a template's own archiveLocation cannot be found by others; here that is kept whole.
+ * the key, so that an artifact in a template's own archiveLocation cannot be found by others; here that is kept whole. One in the local repository has
+ * the key as of s3 beside it: Argo's clients, which know no `local`, take an artifact without any location of theirs for one that is nowhere.
  */
 struct val
 artifact_saved(const struct val *artifact, const struct val *archive, bool own, str key, struct arena *a)
 {
 	const struct val *place;
 	const struct location *of = archive_of(archive, &place);
-	struct val_map m = { 0 };
 	enum artifact_place p = artifact_place(artifact, NULL);
 	if (p == ARTIFACT_ELSEWHERE || p == ARTIFACT_RAW || (p == ARTIFACT_BY_KEY && !own))
 		return *artifact;
 	struct val whole = artifact_located(artifact, archive, key, a);
 	if (own && of)
 		return *val_set(a, artifact, str_c(of->name), &whole.members[0].value);
-	if (!of)
-		return *val_set(a, artifact, S("local"), &whole.members[0].value);
-	val_map_add(&m, str_c(of->key), val_str(of->url ? val_get_str(&whole.members[0].value, of->key) : key));
-	struct val only = val_map_end(&m, a);
-	return *val_set(a, artifact, str_c(of->name), &only);
+	struct val only = map_of_one(of ? of->key : "key", of && of->url ? val_get_str(&whole.members[0].value, of->key) : key, a);
+	if (of)
+		return *val_set(a, artifact, str_c(of->name), &only);
+	return *val_set(a, val_set(a, artifact, S("s3"), &only), S("local"), &whole.members[0].value);
 }
