@@ -105,14 +105,19 @@ list_objects(struct api *api, struct http_req *r, const struct resource *res)
 	rest_reply(r, fields_select(a, &v, http_req_arg(r, "fields")));
 }
 
-struct object *
-rest_find_object(struct api *api, struct http_req *r, const struct resource *res)
+static struct object *
+find_named(struct api *api, struct http_req *r, const struct resource *res, str ns, str name)
 {
-	str name = http_req_var(r, "name"), ns = rest_ns(api, r, true);
 	struct object *o = objects_find(api->env.objects, kind_of(api, res), ns, name);
 	if (!o)
 		rest_failf(r, ERR_NOT_FOUND, "%s.argoproj.io \"%.*s\" not found", kind_of(api, res)->plural, STR_ARG(name));
 	return o;
+}
+
+struct object *
+rest_find_object(struct api *api, struct http_req *r, const struct resource *res)
+{
+	return find_named(api, r, res, rest_ns(api, r, true), http_req_var(r, "name"));
 }
 
 void
@@ -269,6 +274,17 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 	rest_put_object(api, r, v, NULL, rest_origin(r));
 }
 
+static void
+replace(struct api *api, struct http_req *r, const struct val *v, struct object *before, bool dry)
+{
+	if (!is_of_version(r, v, before))
+		return;
+	if (dry)
+		answer_checked(api, r, v);
+	else
+		rest_put_object(api, r, v, before, rest_origin(r));
+}
+
 void
 update_object(struct api *api, struct http_req *r, const struct resource *res)
 {
@@ -280,17 +296,22 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 	if (!v || !is_of_path(r, res, v))
 		return;
 	str name = val_get_str(val_get(v, S("metadata")), "name");
-	if (!str_eq(name, before->name)) {
+	if (str_eq(name, before->name))
+		replace(api, r, v, before, dry);
+	else
 		rest_failf(r, ERR_INVALID, "metadata.name \"%.*s\" is not the name in the path", STR_ARG(name));
+}
+
+void
+update_object_named(struct api *api, struct http_req *r, const struct resource *res)
+{
+	bool dry;
+	const struct val *v = body_object(api, r, res, &dry), *meta = v ? val_get(v, S("metadata")) : NULL;
+	if (!v || !is_of_path(r, res, v))
 		return;
-	}
-	if (!is_of_version(r, v, before))
-		return;
-	if (dry) {
-		answer_checked(api, r, v);
-		return;
-	}
-	rest_put_object(api, r, v, before, rest_origin(r));
+	struct object *before = find_named(api, r, res, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
+	if (before && !rest_is_from_file(r, before))
+		replace(api, r, v, before, dry);
 }
 
 void

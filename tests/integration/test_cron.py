@@ -244,6 +244,12 @@ class Cron(TestCase):
         self.assertEqual((got["spec"]["schedules"], got["spec"]["suspend"]), (["@yearly"], True))
         got["spec"]["schedules"] = ["@daily"]
         self.assertEqual(d.api("PUT", API + "/job", {"cronWorkflow": got})[0], 200)
+        got = d.api("GET", API + "/job")[1]  # argo's update has no name in the path
+        got["spec"]["schedules"] = ["@weekly"]
+        self.assertEqual(d.api("PUT", API + "/", {"namespace": "default", "cronWorkflow": got})[1]["spec"]["schedules"], ["@weekly"])
+        self.assertEqual(d.api("PUT", API + "/", {"cronWorkflow": dict(got, metadata={"name": "other"})})[0], 404)
+        self.assertEqual(d.api("PUT", API + "/", {"cronWorkflow": dict(got, metadata={"name": "job", "namespace": "else"})})[0], 400)
+        got = d.api("GET", API + "/job")[1]
         old = os.path.join(self.directory, "old.json")  # a file that was got from it is put as often as one likes
         with open(old, "w", encoding="utf-8") as f:
             json.dump(got, f)
