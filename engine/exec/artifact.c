@@ -218,8 +218,10 @@ transfer_run(struct executor *x, bool outside, str job, int fd, struct moving *m
 		*line = children_new(x->loop, (size_t)x->settings->artifact_transfers);
 	/* Its environment is ours: roles, proxies and certificates are found by it. */
 	struct child *c = child_run(*line, &(struct child_spec){ argv, (const char *const *)environ, answer_max, ms, { fd, m ? m->fd : 0 }, job }, done, arg);
-	if (m)
+	if (m) {
 		m->child = c;
+		drop_fd(&m->fd); /* it has a copy until it starts: many may stand in line */
+	}
 	return c;
 }
 
@@ -244,7 +246,8 @@ transfer_begin(struct transfer *x, struct err *e)
 	struct arena *a CLEANUP(free_arena) = arena_new();
 	struct task *t = x->t;
 	str job;
-	if (job_text(t, x->what, x->into, x->items, a, &job, e) < 0)
+	moving_end(t->x, &x->moving); /* that of a helper before */
+	if (job_text(t, x->what, x->into, x->items, a, &job, e) < 0 || moving_begin(t->x, &x->moving, e) < 0)
 		return -1;
 	x->child = transfer_run(t->x, false, job, 0, &x->moving, ANSWER_MAX, t->x->settings->artifact_time.ns / NS_PER_MS, transfer_ended, x);
 	return 0;
@@ -318,8 +321,7 @@ start_transfer(struct task *t, const char *what, str into, const struct val *ite
 	*x = (struct transfer){ .t = t, .done = done, .what = what, .into = into, .items = kept,
 		.moving = { .out = done == saved, .ns = t->id.ns, .workflow = t->id.workflow, .node_id = t->id.node_id, .items = kept } };
 	make_folder(t);
-	if (moving_begin(t->x, &x->moving, &e) < 0 || transfer_begin(x, &e) < 0) {
-		moving_end(t->x, &x->moving);
+	if (transfer_begin(x, &e) < 0) {
 		free(x);
 		done(t, NULL, arena_dup(t->arena, str_c(e.msg)));
 		return;

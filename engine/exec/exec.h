@@ -272,7 +272,7 @@ void artifacts_stop(struct task *t, int64_t grace_seconds);
 struct moving {
 	struct link link;          /* in executor.moving */
 	struct meter *meter;       /* NULL: it is not under way */
-	int fd;                    /* of the meter */
+	int fd;                    /* of the meter, until its helper has it; -1 */
 	bool out;                  /* to the place, else from it */
 	unsigned killed;           /* helpers before this one */
 	str ns, workflow, node_id; /* of a step; absent: for somebody outside */

@@ -29,8 +29,9 @@ moving_end(struct executor *x, struct moving *m)
 	x->moved[m->out] += r.moved;
 	list_del(&m->link);
 	meter_free(m->meter);
-	close_fd(&m->fd);
+	drop_fd(&m->fd);
 	m->meter = NULL;
+	m->child = NULL;
 }
 
 /* ---- what is told ---------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far transfers of artifacts are, while a server holds them half way: in explain, get and /metrics, and in no row."""
+import contextlib
 import glob
 import http.server
 import json
 import os
+import signal
 import threading
 import urllib.request
 
@@ -147,6 +149,29 @@ class Progress(TestCase):
         self.assertNotIn("total", r["transfer"])
         s.go.set()
         self.succeeds(d, "endless")
+
+    def helpers(self, d):
+        """The processes that move something for the daemon now."""
+        found = []
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8") as f:
+                pid, _, rest = f.read().partition(" (")
+                name, _, rest = rest.rpartition(") ")
+                if name == "tidegate-artifact"[:15] and int(rest.split()[1]) == d.process.pid and rest[0] != "Z":
+                    found.append(int(pid))
+        return found
+
+    def test_a_process_that_is_killed_is_told_of(self):
+        s, d = self.web(), self.daemon({})
+        self.submit(d, "killed", inputs=f"{{name: data, path: /tmp/data, http: {{url: 'http://{s.at}/data'}}}}")
+        self.moving(d, "killed", lambda t: t.get("bytes") == HALF)
+        (helper,) = self.helpers(d)
+        os.kill(helper, signal.SIGKILL)
+        r = self.moving(d, "killed", lambda t: t.get("attempt") == 2 and t.get("bytes") == HALF)
+        self.assertEqual(r["transfer"]["reason"], "the process that moved it was killed")
+        self.assertEqual(self.metrics(d)['tidegate_artifact_bytes_total{direction="in"}'], 2 * HALF)
+        s.go.set()
+        self.succeeds(d, "killed")
 
     def test_what_goes(self):
         s, d = self.web(), self.daemon({})
