@@ -12,6 +12,7 @@ struct api {
 	struct link streams; /* struct stream, open ones */
 	VEC(struct binding *) bindings;
 	int64_t started;
+	int64_t uploads; /* files on their way from outside to their places */
 };
 
 /* A kind of object with create, read, update, delete: one row of resources[] (rest_objects.c). */
@@ -36,6 +37,8 @@ typedef bool rest_upload(struct api *api, struct http_req *r, struct upload *u);
 #undef UPLOAD_ROUTE
 /* Whether a file is wanted whose head `r` is, and may be as large; else answers. */
 bool upload_admit(struct api *api, struct http_req *r, rest_upload *what);
+/* Answers with the object at a place, a folder as one file, whenever it has been brought; `key`: what it is called after. `place` is copied. */
+void send_object(struct api *api, struct http_req *r, str ns, str key, const struct val *place);
 /* The file is here. */
 void upload_take(struct api *api, struct http_req *r, rest_upload *what);
 extern const struct resource resources[]; /* ended by a row without path */

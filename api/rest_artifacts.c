@@ -18,6 +18,7 @@ struct wanted {
 	str uid;           /* absent: by namespace and name */
 	bool inputs, index; /* index: of a folder its names are shown */
 	str file;          /* beneath it */
+	str name;          /* the artifact's */
 	str ns, key;       /* where it was found */
 	const struct val *place;
 	struct giving *giving; /* who brings it; NULL: nobody now */
@@ -76,7 +77,7 @@ send_file(struct wanted *w, int fd, bool packed)
 {
 	struct arena *a = http_req_arena(w->req);
 	struct stat st;
-	str name = last_part(w->key.n ? w->key : http_req_var(w->req, "artifact"));
+	str name = last_part(w->key.n ? w->key : w->name);
 	if (packed)
 		name = arena_fmt(a, "%.*s.tgz", STR_ARG(name));
 	if (fstat(fd, &st) < 0) {
@@ -187,9 +188,20 @@ client_left(void *arg)
 static void
 bring(struct wanted *w, bool list)
 {
-	const struct object_wanted o = { w->ns, http_req_var(w->req, "artifact"), w->place, list };
+	const struct object_wanted o = { w->ns, w->name, w->place, list };
 	http_req_on_gone(w->req, client_left, w);
 	w->giving = executor_give_object(w->api->env.executor, &o, http_req_arena(w->req), list ? listed : given, w);
+}
+
+void
+send_object(struct api *api, struct http_req *r, str ns, str key, const struct val *place)
+{
+	struct arena *a = http_req_arena(r);
+	struct wanted *w = ARENA_NEW(a, struct wanted);
+	struct val *copy = ARENA_NEW(a, struct val);
+	*copy = val_copy(a, place);
+	*w = (struct wanted){ .api = api, .req = r, .ns = arena_dup(a, ns), .key = arena_dup(a, key), .name = key, .place = copy };
+	bring(w, false);
 }
 
 /* ---- finding ----------------------------------------------------------------------------------------------------------- */
@@ -254,6 +266,7 @@ look_up(struct api *api, struct http_req *r, struct wanted from, str name)
 	*w = from;
 	w->api = api;
 	w->req = r;
+	w->name = http_req_var(r, "artifact");
 	if (w->uid.p) {
 		const struct list_query q = { .uid = w->uid, .nodes = LIST_NODES_ALL, .limit = 1 };
 		engine_list(api->env.engine, &q, found_by_uid, w);

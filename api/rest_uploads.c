@@ -13,6 +13,7 @@
 #include "engine/exec/executor.h"
 
 #define KEY_MAX 1024u
+#define RETRY_AFTER "5" /* seconds */
 /* Beneath it lies what has no key of its own: no workflow is called so, whose end would take it along. */
 #define UPLOADS "_uploads"
 
@@ -167,6 +168,27 @@ has_room(struct api *api, struct http_req *r, uint64_t bytes)
 	return bytes / st.f_frsize < st.f_bavail / 2;
 }
 
+static void
+upload_ended(void *arg)
+{
+	struct api *api = arg;
+	api->uploads--;
+}
+
+/* Each has a file on the disk, and waits for its turn to be moved on: they do not pile up. It counts until it is in its place. */
+static bool
+has_turn(struct api *api, struct http_req *r)
+{
+	if (api->uploads >= api->env.settings->artifact_uploads) {
+		http_reply_header(r, "Retry-After", S(RETRY_AFTER));
+		rest_failf(r, ERR_UNAVAILABLE, "%lld files are on their way already, which is as many as may be (artifactUploads): try again later", (long long)api->uploads);
+		return false;
+	}
+	api->uploads++;
+	http_req_on_end(r, upload_ended, api);
+	return true;
+}
+
 bool
 upload_admit(struct api *api, struct http_req *r, rest_upload *what)
 {
@@ -181,7 +203,7 @@ upload_admit(struct api *api, struct http_req *r, rest_upload *what)
 		rest_failf(r, ERR_UNAVAILABLE, "there is no room for %lld bytes on the disk of the state directory, where a file is kept on its way", (long long)bytes);
 		return false;
 	}
-	return what(api, r, &u);
+	return what(api, r, &u) && has_turn(api, r);
 }
 
 struct coming {
@@ -271,6 +293,14 @@ list_repository(struct api *api, struct http_req *r, const struct resource *res 
 	}
 	const struct object_wanted o = { ns, S("repository"), place, true, prefix.p ? prefix : S("") };
 	(void)executor_give_object(api->env.executor, &o, a, are_listed, r);
+}
+
+void
+get_from_repository(struct api *api, struct http_req *r, const struct resource *res UNUSED)
+{
+	struct upload u;
+	if (upload_key(api, r, &u))
+		send_object(api, r, u.ns, u.key, &u.place);
 }
 
 struct going {

@@ -8,15 +8,16 @@
 
 #include "cli/artifact.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/workflows.h"
 
 struct artifact_opts {
 	struct cli_common common;
-	const char *output, *node, *template_name, *artifact, *path, *ref;
+	const char *output, *node, *template_name, *artifact, *path, *ref, *key;
 	bool inputs, no_headers, repository;
 };
 
-static const struct command form_ls;
+static const struct command form_ls, form_get, form_cat;
 static const char *const list_outputs[] = { "name", "json", "yaml", NULL };
 
 /* One artifact of a node. */
@@ -195,15 +196,38 @@ find_one(struct client *c, const struct artifact_opts *o, const char *workflow, 
 	return 0;
 }
 
+/* Whether the arguments name one: a workflow and its artifact, or a key of the repository; and at most a file behind that. */
+static bool
+names_one(const struct artifact_opts *o, int n)
+{
+	return o->key ? n <= 1 && !o->node && !o->template_name && !o->inputs : n >= 2 && !o->ref;
+}
+
 static int
-run_cat(const void *opts, char **args, int n UNUSED)
+path_of_one(struct client *c, const struct artifact_opts *o, char **args, str *path, struct err *e)
+{
+	struct found f;
+	if (o->key) {
+		*path = repository_path(c, o->key, o->ref, "", STR_NONE);
+		return 0;
+	}
+	if (find_one(c, o, args[0], args[1], &f, e) < 0)
+		return -1;
+	*path = artifact_path(c, str_c(args[0]), &f);
+	return 0;
+}
+
+static int
+run_cat(const void *opts, char **args, int n)
 {
 	const struct artifact_opts *o = opts;
 	struct client c CLEANUP(client_free);
-	struct found f;
 	struct err e = { 0 };
+	str path;
 	client_init(&c, &o->common);
-	if (find_one(&c, o, args[0], args[1], &f, &e) || client_download(&c, artifact_path(&c, str_c(args[0]), &f), STDOUT_FILENO, &e))
+	if (!names_one(o, n) || (o->key && n))
+		return cli_usage(&form_cat, "WORKFLOW and ARTIFACT, or --key with or without --ref");
+	if (path_of_one(&c, o, args, &path, &e) < 0 || client_download(&c, path, STDOUT_FILENO, NULL, &e))
 		return cli_fail(&e);
 	return 0;
 }
@@ -212,11 +236,15 @@ run_cat(const void *opts, char **args, int n UNUSED)
 static int
 download(struct client *c, str from, const char *to, struct err *e)
 {
+	struct progress p;
 	const char *part = arena_fmt(c->arena, "%s.part", to).p;
 	int fd CLEANUP(close_fd) = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_errno(e, "make %s", part);
-	if (client_download(c, from, fd, e) < 0) {
+	progress_begin(&p, str_c(to), 0, "written");
+	int rc = client_download(c, from, fd, &p.watch, e);
+	progress_end(&p);
+	if (rc < 0) {
 		(void)unlink(part);
 		return -1;
 	}
@@ -228,11 +256,14 @@ run_get(const void *opts, char **args, int n)
 {
 	const struct artifact_opts *o = opts;
 	struct client c CLEANUP(client_free);
-	struct found f;
 	struct err e = { 0 };
+	str path;
 	client_init(&c, &o->common);
-	const char *to = n > 2 ? args[2] : args[1];
-	if (find_one(&c, o, args[0], args[1], &f, &e) || download(&c, artifact_path(&c, str_c(args[0]), &f), to, &e))
+	if (!names_one(o, n))
+		return cli_usage(&form_get, "WORKFLOW and ARTIFACT, or --key with or without --ref");
+	const char *slash = o->key ? strrchr(o->key, '/') : NULL, *name = slash ? slash + 1 : o->key;
+	const char *to = o->key ? n ? args[0] : name : n > 2 ? args[2] : args[1];
+	if (path_of_one(&c, o, args, &path, &e) < 0 || download(&c, path, to, &e))
 		return cli_fail(&e);
 	return 0;
 }
@@ -338,11 +369,13 @@ run_cp(const void *opts, char **args, int n UNUSED)
 #define CHOOSE                                                                                                             \
 	OPTION(T, node, "node-id", 0, "NODE", "Of this node: its id or its name."),                                        \
 		OPTION(T, template_name, "template-name", 0, "NAME", "Of nodes with this template.")
+#define REF OPTION(T, ref, "ref", 0, "[MAP/]KEY", "Of another repository, as artifactRepositoryRef names one.")
 static const struct cli_option ls_options[] = { CHOOSE, OPTION(T, artifact, "artifact-name", 0, "NAME", "Those with this name."),
 	OPTION(T, repository, "repository", 0, NULL, "Instead: what lies in the artifact repository, under keys that begin with PREFIX."),
-	OPTION(T, ref, "ref", 0, "[MAP/]KEY", "Of another repository, as artifactRepositoryRef names one."), OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
+	REF, OPTION(T, no_headers, "no-headers", 0, NULL, "No line with the names of the columns."),
 	OPTION(T, output, "output", 'o', "FORMAT", "name, json or yaml.", .choices = list_outputs), { 0 } };
-static const struct cli_option one_options[] = { CHOOSE, OPTION(T, inputs, "inputs", 0, NULL, "Look among those that nodes took, too."), { 0 } };
+static const struct cli_option one_options[] = { CHOOSE, OPTION(T, inputs, "inputs", 0, NULL, "Look among those that nodes took, too."),
+	OPTION(T, key, "key", 0, "KEY", "Instead: the object of the artifact repository with this key, as `ls --repository` lists them."), REF, { 0 } };
 static const struct cli_option cp_options[] = { CHOOSE, OPTION(T, artifact, "artifact-name", 0, "NAME", "Those with this name."),
 	OPTION(T, path, "path", 0, "PATTERN", "Folders to make, with {namespace}, {workflowName}, {nodeId}, {templateName} and {artifactName}."), { 0 } };
 
@@ -356,21 +389,21 @@ static const struct command form_ls = { .name = "artifact ls",
 	.args_max = 1,
 	.run = run_ls };
 static const struct command form_get = { .name = "artifact get",
-	.args = "WORKFLOW ARTIFACT [FILE]",
+	.args = "WORKFLOW ARTIFACT [FILE] | --key KEY [FILE]",
 	.summary = "Write an artifact to a file, as it lies in its place; a folder as .tgz.",
-	.examples = "  tidegate artifact get train-x7k2p model model.tgz\n",
+	.examples = "  tidegate artifact get train-x7k2p model model.tgz\n  tidegate artifact get --key shared/models.tgz\n",
 	.options = one_options,
 	.size = sizeof(T),
-	.args_min = 2,
+	.args_min = 0,
 	.args_max = 3,
 	.run = run_get };
 static const struct command form_cat = { .name = "artifact cat",
-	.args = "WORKFLOW ARTIFACT",
+	.args = "WORKFLOW ARTIFACT | --key KEY",
 	.summary = "Print an artifact.",
 	.examples = "  tidegate artifact cat train-x7k2p model | tar tz\n",
 	.options = one_options,
 	.size = sizeof(T),
-	.args_min = 2,
+	.args_min = 0,
 	.args_max = 2,
 	.run = run_cat };
 

@@ -8,6 +8,7 @@
 
 #include "cli/artifact.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "core/archive/archive.h"
 #include "core/files.h"
 
@@ -103,7 +104,7 @@ take(struct client *c, struct sent *s, const struct put_opts *o, const char *pat
 
 /* ---- put --------------------------------------------------------------------------------------------------------------- */
 
-static str
+str
 repository_path(struct client *c, const char *key, const char *ref, const char *more, str value)
 {
 	struct buf b CLEANUP(free_buf) = { 0 };
@@ -130,13 +131,17 @@ run_put(const void *opts, char **args, int n UNUSED)
 	const struct put_opts *o = opts;
 	struct client c CLEANUP(client_free);
 	struct sent s CLEANUP(close_sent) = { .fd = -1 };
+	struct progress p;
 	struct err e = { 0 };
 	struct val answer;
 	client_init(&c, &o->common);
 	if (take(&c, &s, o, args[0], &e) < 0)
 		return cli_fail(&e);
 	str name = o->name ? str_c(o->name) : s.name, path = repository_path(&c, o->key, o->ref, "name", o->key ? STR_NONE : name);
-	if (client_upload(&c, o->key ? "PUT" : "POST", path, s.fd, s.bytes, &answer, &e))
+	progress_begin(&p, name.n ? name : str_c(args[0]), s.bytes, "being saved");
+	int rc = client_upload(&c, o->key ? "PUT" : "POST", path, s.fd, s.bytes, &p.watch, &answer, &e);
+	progress_end(&p);
+	if (rc)
 		return cli_fail(&e);
 	if (o->output && strcmp(o->output, "key") != 0)
 		print_value(stdout, &answer, o->output);

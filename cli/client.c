@@ -321,7 +321,7 @@ exchange_start(struct client *c, struct exchange *x, const char *method, str pat
 
 /* What does not want all of it answers before, and hangs up: then the answer says why. */
 static int
-send_file(struct exchange *x, int fd, uint64_t bytes, struct err *e)
+send_file(struct exchange *x, int fd, uint64_t bytes, const struct transfer_watch *watch, struct err *e)
 {
 	struct buf piece CLEANUP(free_buf) = { 0 };
 	while (bytes) {
@@ -332,17 +332,18 @@ send_file(struct exchange *x, int fd, uint64_t bytes, struct err *e)
 			return n < 0 ? err_errno(e, "read the file") : err_set(e, ERR_INVALID, "the file became shorter while it was sent");
 		if (send_all(x->fd, (str){ piece.p, (size_t)n }, e))
 			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
+		watch_moved(watch, (uint64_t)n);
 		bytes -= (uint64_t)n;
 	}
 	return 0;
 }
 
 int
-client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, struct val *out, struct err *e)
+client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, const struct transfer_watch *watch, struct val *out, struct err *e)
 {
 	struct exchange x CLEANUP(exchange_free) = { .fd = -1 };
 	struct buf text CLEANUP(free_buf) = { 0 };
-	if (send_head(c, &x, method, path, "application/octet-stream", bytes, e) || send_file(&x, fd, bytes, e) || read_status(&x, e) || read_all(&x, &text, e))
+	if (send_head(c, &x, method, path, "application/octet-stream", bytes, e) || send_file(&x, fd, bytes, watch, e) || read_status(&x, e) || read_all(&x, &text, e))
 		return -1;
 	return json_read(c->arena, arena_dup(c->arena, buf_str(&text)), out, e) ? err_wrap(e, "the daemon's answer") : 0;
 }
@@ -360,16 +361,19 @@ client_raw(struct client *c, const char *method, str path, str body, str *out, s
 }
 
 int
-client_download(struct client *c, str path, int fd, struct err *e)
+client_download(struct client *c, str path, int fd, const struct transfer_watch *watch, struct err *e)
 {
 	struct exchange x CLEANUP(exchange_free) = { .fd = -1 };
 	if (exchange_start(c, &x, "GET", path, S(""), e))
 		return -1;
+	if (x.has_length)
+		watch_total(watch, x.left);
 	for (str part;;) {
 		if (read_body(&x, &part, e))
 			return -1;
 		if (part.n == 0)
 			return 0;
+		watch_moved(watch, part.n);
 		if (files_write(fd, part) < 0)
 			return err_errno(e, "write what comes");
 	}

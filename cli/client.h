@@ -7,6 +7,7 @@
 #define TIDEGATE_CLI_CLIENT_H
 
 #include "cli/command.h"
+#include "core/transfer_watch.h"
 #include "core/val.h"
 
 /* The state directory: `given`, else $TIDEGATE_STATE, else /var/lib/tidegate for root, else $XDG_STATE_HOME/tidegate or
@@ -29,10 +30,10 @@ void client_free(struct client *c);
 int client_call(struct client *c, const char *method, str path, const struct val *body, struct val *out, struct err *e) MUST_CHECK;
 /* The same with the answer's bytes as they are. */
 int client_raw(struct client *c, const char *method, str path, str body, str *out, struct err *e) MUST_CHECK;
-/* The same into an open file, as it comes. */
-int client_download(struct client *c, str path, int fd, struct err *e) MUST_CHECK;
+/* The same into an open file, as it comes. `watch` may be NULL, also below. */
+int client_download(struct client *c, str path, int fd, const struct transfer_watch *watch, struct err *e) MUST_CHECK;
 /* The `bytes` of an open file, from where it stands, as the body. The answer's JSON goes to *out. */
-int client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, struct val *out, struct err *e) MUST_CHECK;
+int client_upload(struct client *c, const char *method, str path, int fd, uint64_t bytes, const struct transfer_watch *watch, struct val *out, struct err *e) MUST_CHECK;
 /* Reads a stream of JSON lines; `line` returns false to stop. 0 at the end of the stream or when stopped. Each line is parsed
  * into `tmp`, which is emptied behind it. */
 int client_stream(struct client *c, str path, bool (*line)(void *arg, const struct val *v, struct arena *tmp), void *arg, struct err *e) MUST_CHECK;

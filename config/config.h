@@ -248,6 +248,7 @@ struct settings {
 	str transient_errors;  /* regular expression of messages that OnTransientError tries again; empty: none but the built-in */
 	dur metrics_ttl;       /* how long series of workflows stay after their last report; 0: for ever */
 	int64_t artifact_size, artifact_files, artifact_transfers; /* of one artifact: MiB, files; steps whose artifacts are moved at once */
+	int64_t artifact_uploads; /* files that come from outside at once */
 	int64_t artifact_ratio; /* bytes that an archive may unpack to for each of its own; 0: any number */
 	int64_t image_size, image_files; /* of one image, unpacked: MiB, entries of its layers */
 	int64_t image_ratio;    /* bytes that a layer may unpack to for each of its own; 0: any number */

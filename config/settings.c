@@ -238,7 +238,9 @@ const struct schema settings_schema = { "Settings", "The daemon's own configurat
 	FIELD(struct settings, artifact_time, "artifactTime", 0, .dflt = "6h",
 		.doc = "Time that all artifacts of a step may take, before it begins and after it has ended."),
 	FIELD(struct settings, artifact_transfers, "artifactTransfers", 0, .dflt = "4", .min = 1, .max = 1000,
-		.doc = "Steps whose artifacts are moved at once."),
+		.doc = "Steps whose artifacts are moved at once; and as many for who brings or takes one from outside."),
+	FIELD(struct settings, artifact_uploads, "artifactUploads", 0, .dflt = "16", .min = 1, .max = 10000,
+		.doc = "Files that may come from outside at once, until each is in its place; one more is answered with 503 and `Retry-After`."),
 	FIELD(struct settings, artifact_repository, "artifactRepository", 0,
 		.doc = "Where artifacts go that have no place of their own, as in Argo's controller: `s3`, `gcs`, `oss`, `azure`, `hdfs` or `artifactory` with the fields of "
 			"a location but its key, `keyFormat` (azure: `blobNameFormat`, hdfs: `pathFormat`) and `archiveLogs`; not given: a folder of the state directory."),

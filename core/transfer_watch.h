@@ -42,4 +42,7 @@ watch_again(const struct transfer_watch *w, const char *why)
 		w->again(w->arg, why);
 }
 
+/* So many bytes, for people: "312.0 MiB"; in `a`. */
+str bytes_text(struct arena *a, uint64_t bytes);
+
 #endif

@@ -3,29 +3,16 @@
  * transfers: what somebody who asks is told of a node whose artifacts are being moved. It stands in no row and in no run: it is other a moment later, and nothing
  * follows from it.
  */
+#include "core/transfer_watch.h"
 #include "engine/shell.h"
-
-/* "312.0 MiB" */
-static str
-size_text(struct arena *a, uint64_t bytes)
-{
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double n = (double)bytes / 1024;
-	size_t i = 0;
-	if (bytes < 1024)
-		return arena_fmt(a, "%u B", (unsigned)bytes);
-	for (; n >= 1024 && i + 1 < ARRAY_LEN(units); i++)
-		n /= 1024;
-	return arena_fmt(a, "%.1f %s", n, units[i]);
-}
 
 /* ": 312.0 MiB of 1.0 GiB" */
 static str
 how_far(struct arena *a, const struct transfer_view *v)
 {
-	str bytes = size_text(a, v->bytes);
+	str bytes = bytes_text(a, v->bytes);
 	if (v->total)
-		return arena_fmt(a, ": %.*s of %.*s", STR_ARG(bytes), STR_ARG(size_text(a, v->total)));
+		return arena_fmt(a, ": %.*s of %.*s", STR_ARG(bytes), STR_ARG(bytes_text(a, v->total)));
 	return v->bytes ? arena_fmt(a, ": %.*s", STR_ARG(bytes)) : S("");
 }
 

@@ -88,6 +88,9 @@ bool http_req_is_unix(const struct http_req *r);
  */
 void http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg);
 
+/* Calls ended(arg) once when the request is over, however that comes about: answered, or given up by its client or the server. For what is held for it. */
+void http_req_on_end(struct http_req *r, void (*ended)(void *arg), void *arg);
+
 /* Adds a header to the answer; before http_reply. `name` is a literal; a value with a line break is left out. */
 void http_reply_header(struct http_req *r, const char *name, str value);
 /* Answers and ends the request: `r` is gone. The body is copied; content_type may be NULL. Exactly one of http_reply and

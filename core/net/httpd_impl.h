@@ -92,6 +92,8 @@ struct http_req {
 	bool answered;  /* the handler is done with it */
 	void (*gone)(void *arg); /* to be told if the client leaves meanwhile; NULL: nobody */
 	void *gone_arg;
+	void (*ended)(void *arg); /* to be told when it is freed; NULL: nobody */
+	void *ended_arg;
 	VEC(struct http_header) reply_headers;
 	struct MHD_Response *response;
 	int status;

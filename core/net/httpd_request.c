@@ -21,6 +21,8 @@
 void
 httpd_req_free(struct http_req *r)
 {
+	if (r->ended)
+		r->ended(r->ended_arg);
 	if (r->response)
 		mhd.destroy_response(r->response);
 	httpd_route_unref(r->route);
@@ -305,6 +307,13 @@ http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg)
 {
 	r->gone = gone;
 	r->gone_arg = arg;
+}
+
+void
+http_req_on_end(struct http_req *r, void (*ended)(void *arg), void *arg)
+{
+	r->ended = ended;
+	r->ended_arg = arg;
 }
 
 /*

@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import os
+import pty
 import socket
+import subprocess
 import tarfile
 
 from clouds import OssPeer
-from harness import TestCase, until
+from harness import TIDEGATE, TestCase, until
 from test_services import Server
 
 TAKE = """
@@ -161,6 +163,73 @@ class Put(TestCase):
         self.assertEqual(self.answer(self.head(path, "Transfer-Encoding: chunked", body=2 * chunk + b"0\r\n\r\n"))[0], 200)
         self.assertEqual(self.keys(), ["k"])
         self.assertEqual(self.call("PUT", "/tidegate/v1/artifacts/default/k/beneath", b"x")[0], 409)
+
+    def test_there_are_not_too_many_at_once(self):
+        self.d = self.daemon({}, *self.settings("artifactUploads: 2\n"))
+        path, length = "/tidegate/v1/artifacts/default/k", "Content-Length: 50000000"
+        coming = [self.head(path, length, body=b"x" * 3000000) for _ in range(2)]
+        until(lambda: len(self.open_files()) == 2, 120, "their files")
+        s = self.head("/tidegate/v1/artifacts/default/other", "Content-Length: 5", "Expect: 100-continue")
+        r = http.client.HTTPResponse(s)
+        r.begin()
+        self.assertEqual((r.status, r.headers["Retry-After"]), (503, "5"))
+        self.assertIn("2 files are on their way already", json.loads(r.read())["message"])
+        self.assertEqual(self.d.cli("artifact", "put", self.file("f", b"x"), check=False).returncode, 7)
+        self.assertEqual(self.call("GET", "/tidegate/v1/artifacts/default")[0], 200)  # others are served
+        coming.pop().close()
+        until(lambda: len(self.open_files()) == 1, 120, "the end of one")
+        for _ in range(3):  # one that is refused or done takes nobody's turn
+            self.assertEqual(self.call("PUT", "/tidegate/v1/artifacts/default/a%00b", b"x")[0], 400)
+            self.assertEqual(self.call("PUT", "/tidegate/v1/artifacts/default/k", b"x")[0], 200)
+        self.assertEqual(self.keys(), ["k"])
+
+    def test_objects_are_had_by_key(self):
+        self.d = self.daemon({})
+        one = self.file("one", b"alone\n")
+        for key in ("dir/one", "dir/sub/two"):
+            self.d.cli("artifact", "put", one, "--key", key)
+        self.assertEqual(self.d.cli("artifact", "cat", "--key", "dir/one").stdout, "alone\n")
+        to = os.path.join(self.directory, "got")
+        self.d.cli("artifact", "get", "--key", "dir", to)
+        with tarfile.open(to) as t:
+            self.assertEqual(sorted(m.name.partition("/")[2] for m in t if m.isfile()), ["one", "sub/two"])
+        done = self.d.cli("artifact", "get", "--key", "dir/none", to + "2", check=False)
+        self.assertEqual((done.returncode, os.path.exists(to + "2")), (4, False), done.stderr)
+        for args in (("get", "--key", "k", "--inputs"), ("get", "workflow"), ("cat", "--key", "k", "f"), ("get", "workflow", "artifact", "--ref", "r")):
+            self.assertEqual(self.d.cli("artifact", *args, check=False).returncode, 2, args)
+        self.assertEqual(self.call("GET", "/tidegate/v1/artifacts/default/dir/one", token=False)[0], 401)
+        self.assertEqual(self.call("GET", "/tidegate/v1/artifacts/default/dir/../one")[0], 400)
+        self.assertEqual(self.call("GET", "/tidegate/v1/artifacts/default/dir/one"), (200, b"alone\n"))
+
+    def on_terminal(self, *args):
+        """What the command writes to its standard error, a terminal."""
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        env = dict(os.environ, TERM="xterm")
+        p = subprocess.Popen([TIDEGATE, *args, "--state", self.d.state], stdout=subprocess.DEVNULL, stderr=its, env=env)
+        os.close(its)
+        text = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while piece := os.read(ours, 4096):
+                text += piece
+        self.assertEqual(p.wait(), 0, text)
+        return text.decode()
+
+    def test_a_terminal_is_told_how_far_it_is(self):
+        self.d = self.daemon({})
+        data, got = self.file("data.csv", b"x" * 5000000), os.path.join(self.directory, "got")
+        put, get = ("artifact", "put", data, "--key", "k"), ("artifact", "get", "--key", "k", got)
+        text = self.on_terminal(*put)
+        self.assertTrue(text.startswith("\rdata.csv  0 B of 4.8 MiB  0%"), text)
+        self.assertIn("data.csv  4.8 MiB, being saved", text)
+        self.assertTrue(text.endswith("\r\x1b[K"), text)  # and nothing of it stays
+        text = self.on_terminal(*get)
+        self.assertIn("4.8 MiB, written", text)
+        self.assertTrue(text.endswith("\r\x1b[K"), text)
+        with open(got, "rb") as f:
+            self.assertEqual(f.read(), b"x" * 5000000)
+        for args in (put, get):
+            self.assertEqual(self.d.cli(*args).stderr, "")
 
     def test_what_breaks_off_leaves_nothing(self):
         self.d = self.daemon({})
