@@ -181,7 +181,8 @@ perform(struct http_session *s, struct call *c, bool uploads)
 	while (rc == CURLM_OK && running) {
 		rc = curl->multi_perform(s->h.multi, &running);
 		if (rc == CURLM_OK && running && uploads && is_left(s)) {
-			err_set(&c->err, ERR_UNAVAILABLE, "%.*s: the server closed the connection before all was sent", STR_ARG(c->what));
+			err_set(&c->err, ERR_UNAVAILABLE, "%.*s: the server closed the connection before all was sent%s", STR_ARG(c->what),
+				transfer_hint(c, CURLE_SEND_ERROR));
 			transfer_finish(c, NULL);
 			return;
 		}

@@ -42,8 +42,8 @@ static const struct {
 };
 
 /* A server that wants a certificate of ours says so after the handshake (TLS 1.3): whether its alert or the end of the connection is seen is chance. */
-static const char *
-hint_of(const struct call *c, CURLcode code)
+const char *
+transfer_hint(const struct call *c, CURLcode code)
 {
 	bool broke = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
 	if (code == CURLE_SSL_CACERT_BADFILE)
@@ -59,7 +59,7 @@ transfer_failed(struct call *c, CURLcode code)
 		if (codes[i].code == code)
 			err = codes[i].err;
 	const char *text = *c->curl_error ? c->curl_error : c->client->curl.easy_strerror(code);
-	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text, hint_of(c, code));
+	err_set(&c->err, err, "%.*s: %s%s", STR_ARG(c->what), text, transfer_hint(c, code));
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------------------- */

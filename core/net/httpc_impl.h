@@ -81,6 +81,8 @@ void transfer_set_text(struct call *c, CURLoption option, str text);
 void transfer_set_blob(struct call *c, CURLoption option, str pem);
 /* The peer's certificate is checked unless `insecure`; all at most `timeout_ms` (0: a minute). */
 void transfer_set_peer(struct call *c, bool insecure, int64_t timeout_ms);
+/* What to add to the reason of a failure: empty, or what may be the matter. */
+const char *transfer_hint(const struct call *c, CURLcode code);
 /* c->err from libcurl's code and words. */
 void transfer_failed(struct call *c, CURLcode code);
 
