@@ -70,7 +70,9 @@ look(struct play *p, str sought)
 static str
 name_of(struct play *p, str short_name)
 {
-	str name = look(p, short_name).found;
+	struct listing l = look(p, short_name);
+	str name = l.found;
+	(void)val_list_end(&l.all, p->w->arena);
 	if (!name.n)
 		WRONG(p, "there is no workflow %.*s", STR_ARG(short_name));
 	return name;
