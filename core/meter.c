@@ -74,9 +74,11 @@ meter_free(struct meter *m)
 static void
 set_reason(struct meter *m, const char *why)
 {
-	size_t n = strlen(why);
-	for (size_t i = 0; i < METER_REASON_MAX; i++)
-		atomic_store(&m->reason[i], i < n && i + 1 < METER_REASON_MAX ? why[i] : 0);
+	size_t n = strnlen(why, METER_REASON_MAX - 1);
+	for (size_t i = 0; i < n; i++)
+		atomic_store(&m->reason[i], why[i]);
+	for (size_t i = n; i < METER_REASON_MAX; i++)
+		atomic_store(&m->reason[i], 0);
 }
 
 void

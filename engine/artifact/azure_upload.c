@@ -103,7 +103,7 @@ look(void *service, struct journal_upload *u, struct arena *a, struct err *e)
 	struct xml_reader x = { 0 };
 	struct journal_part *known = u->parts;
 	uint64_t n = journal_parts_of(u);
-	str name;
+	str name = STR_NONE;
 	int rc = list_blocks(service, u->key, a, &x.text, e);
 	if (rc < 0)
 		return e->code == ERR_DENIED ? 0 : -1;
@@ -139,7 +139,7 @@ all_are_ours(struct cloud *c, const struct journal_upload *u, struct arena *a, b
 {
 	struct xml_reader x = { 0 };
 	struct err e;
-	str name;
+	str name = STR_NONE;
 	int64_t number;
 	bool others = false;
 	unsigned n = 0;
