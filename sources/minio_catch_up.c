@@ -54,7 +54,7 @@ end(struct catch_up *c, const struct err *e)
 	str_disown(c->next);
 	c->next = STR_NONE;
 	c->pages = 0;
-	if (c->again && !e) {
+	if (c->again) { /* also where this one failed: it may have been on a connection that is no more */
 		c->again = false;
 		ask(c);
 		return;

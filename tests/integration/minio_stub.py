@@ -95,6 +95,7 @@ class Minio:
         self.objects, self.streams, self.calls = {}, [], []
         self.lock, self.page, self.held_back, self.pings, self.listing_fails = threading.Lock(), 1000, False, True, False
         self.server, self.pinged = None, 0
+        self.held_listing, self.holding = None, threading.Event()  # an event that the next listing waits for, to fail then; whether it does
 
     def start(self):
         http.server.ThreadingHTTPServer.allow_reuse_address = True
@@ -158,6 +159,11 @@ class Minio:
                 s.put(piece)
 
     def listing(self, query):
+        held, self.held_listing = self.held_listing, None
+        if held:
+            self.holding.set()
+            held.wait(60)
+            return 503, "<Error><Code>SlowDown</Code><Message>Later.</Message></Error>"
         if self.listing_fails:
             return 403, "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>"
         after, prefix = query.get("continuation-token", [""])[0], query.get("prefix", [""])[0]

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import threading
 import time
 import unittest
 
@@ -404,6 +405,24 @@ class Bucket(TestCase):
         found = next(e["notification"][0] for e in events(d, "e") if e["notification"][0]["s3"]["object"]["key"] == "away0-0.csv")
         self.assertEqual((found["eventName"], found["s3"]["configurationId"], found["s3"]["object"]["size"]), ("s3:ObjectCreated:Put", "tidegate-listing", 5))
         self.assertLess(d.log().count("source does not run"), 20 * scaled(3, 8))
+
+    def test_a_listing_of_a_connection_before_may_fail(self):
+        """What is asked for after it is asked for at once, not when a failed listing would be tried again."""
+        stub = self.stub()
+        d = self.daemon({"m.yaml": self.source(stub)})
+        self.listening(stub)
+        until(lambda: "source runs" in d.log(), what="the connection")
+        fail = stub.held_listing = threading.Event()
+        stub.break_streams()
+        until(stub.holding.is_set, what="the listing")
+        stub.break_streams()
+        until(lambda: not stub.listeners(), what="the end of the stream")
+        stub.put("missed")
+        runs = d.log().count("source runs")
+        until(lambda: d.log().count("source runs") > runs, what="the next connection")
+        fail.set()
+        until(lambda: self.told(d), 120, what="what was missed")
+        self.assertNotIn("notifications that were missed are not known yet", d.log())
 
     def test_only_creations_are_looked_for_if_they_are_asked_for(self):
         stub = self.stub()
