@@ -53,12 +53,17 @@ spec:
       container: {<<: *step, args: ["{{pod.name}}/{{workflow.parameters.round}}", "0.1", "0"]}
 """
 
-# Whoever is told takes a while to go: the grace period is used.
+# Whoever is told takes a while to go: the grace period is used. It may be told at any moment, so there is none at which it would
+# end without having begun, or twice.
 STEP = """
-trap 'echo "told $1" >> DIRECTORY/journal; sleep 0.3; echo "end $1" >> DIRECTORY/journal; exit 1' TERM
+leave() { trap '' TERM; echo "told $1" >> DIRECTORY/journal; sleep 0.3; echo "end $1" >> DIRECTORY/journal; exit 1; }
+trap told=1 TERM
 echo "begin $1" >> DIRECTORY/journal
+trap "leave $1" TERM
+[ -z "$told" ] || leave "$1"
 sleep $2 &
 wait $!
+trap '' TERM
 echo "end $1" >> DIRECTORY/journal
 exit $3
 """
@@ -104,6 +109,15 @@ class Kills(TestCase):
     def seen(self, what):
         return collections.Counter(x[1] for x in self.lines() if x[0] == what)
 
+    def quiet(self, seconds):
+        """Waits until each command that began has ended; says which have not, or ended without having begun."""
+        try:
+            until(lambda: self.seen("begin") == self.seen("end"), seconds)
+        except AssertionError:
+            begun, ended = self.seen("begin"), self.seen("end")
+            self.fail(f"waited {seconds} s for the end of all commands; begun more often than ended: {dict(begun - ended)}, "
+                      f"ended more often than begun: {dict(ended - begun)}; told: {dict(self.seen('told'))}")
+
     def judge(self, snapshots):
         """All is quiet, and `snapshots` are the workflow as each round left it."""
         begun, ended = self.seen("begin"), self.seen("end")
@@ -140,9 +154,9 @@ class Kills(TestCase):
         for number in range(1, scaled(2, 4)):
             again = rng.choice([[], ["--restart-successful", "--node-field-selector", "templateName=quick"]])
             if rng.random() < 0.3:  # else the round begins while steps of the one before have their grace period
-                until(lambda: self.seen("begin") == self.seen("end"), 60, "the end of all commands")
+                self.quiet(60)
             snapshots.append(self.round(d, rng, ["retry", "mixed", "-p", f"round={number}", *again]))
-        until(lambda: self.seen("begin") == self.seen("end"), 90, "the end of all commands")
+        self.quiet(90)
         self.judge(snapshots)
         print(f"kills: seed {seed}: {sum(self.seen('begin').values())} commands began, {len(self.seen('told'))} were told to end", flush=True)
         d.cli("delete", "mixed")
