@@ -3,6 +3,8 @@
 #include "api/rest.h"
 #include "core/store.h"
 
+enum { LIST_MAX = 10000 }; /* items in one answer; it says how to go on */
+
 const char rest_json_type[] = "application/json";
 
 /* Whoever changed something was made to wait for it already. */
@@ -109,6 +111,29 @@ rest_int(const struct http_req *r, const char *arg, int64_t dflt)
 {
 	int64_t v;
 	return str_to_i64(http_req_arg(r, arg), &v) ? v : dflt;
+}
+
+bool
+rest_read_page(struct http_req *r, struct rest_page *out)
+{
+	int64_t limit = 0, offset = 0;
+	str most = http_req_arg(r, "listOptions.limit"), next = http_req_arg(r, "listOptions.continue");
+	if ((most.n && (!str_to_i64(most, &limit) || limit < 0)) || (next.n && (!str_to_i64(next, &offset) || offset < 0))) {
+		rest_failf(r, ERR_INVALID, "listOptions.limit and listOptions.continue must be numbers from 0 on");
+		return false;
+	}
+	*out = (struct rest_page){ (size_t)offset, limit && limit < LIST_MAX ? (size_t)limit : LIST_MAX };
+	return true;
+}
+
+bool
+rest_is_of_path(struct http_req *r, const struct val *manifest)
+{
+	str own = val_get_str(val_get(manifest, S("metadata")), "namespace"), ns = http_req_var(r, "ns");
+	if (!own.n || !ns.n || str_eq(own, ns))
+		return true;
+	rest_failf(r, ERR_INVALID, "metadata.namespace \"%.*s\" is not the namespace in the path, \"%.*s\"", STR_ARG(own), STR_ARG(ns));
+	return false;
 }
 
 bool

@@ -63,6 +63,14 @@ int64_t rest_int(const struct http_req *r, const char *arg, int64_t dflt);
 /* A query argument as a time, RFC 3339; *out is left alone if it is absent. Answers and returns false if it is none. */
 bool rest_time(struct http_req *r, const char *arg, int64_t *out);
 
+/* listOptions.limit (0: what one answer holds) and listOptions.continue, an offset. Answers and returns false if one is none. */
+struct rest_page {
+	size_t offset, limit; /* limit: never 0 */
+};
+bool rest_read_page(struct http_req *r, struct rest_page *out);
+/* Answers and returns false if the manifest names another namespace than the path: Kubernetes' API refuses that too. */
+bool rest_is_of_path(struct http_req *r, const struct val *manifest);
+
 /* A list of "k=v"; "a=b,c=d". Each adds to `out`, or answers and returns false if something is no pair. */
 bool rest_list_pairs(struct http_req *r, const struct val *list, struct kvs *out);
 bool rest_text_pairs(struct http_req *r, str text, struct kvs *out);

@@ -7,8 +7,6 @@
 #include "api/rest.h"
 #include "engine/engine.h"
 
-enum { LIST_MAX = 10000 }; /* workflows in one answer; it says how to go on */
-
 struct listing {
 	struct http_req *req;
 	struct list_query query;
@@ -51,20 +49,6 @@ read_name_filter(struct http_req *r, enum name_match *out)
 	return false;
 }
 
-static bool
-read_page(struct http_req *r, struct list_query *q)
-{
-	int64_t limit = rest_int(r, "listOptions.limit", 0), offset = 0;
-	str next = http_req_arg(r, "listOptions.continue");
-	if (limit < 0 || (next.n && (!str_to_i64(next, &offset) || offset < 0))) {
-		rest_failf(r, ERR_INVALID, "listOptions.limit and listOptions.continue must be numbers from 0 on");
-		return false;
-	}
-	q->limit = limit && limit < LIST_MAX ? (size_t)limit : LIST_MAX;
-	q->offset = (size_t)offset;
-	return true;
-}
-
 /* Ours: nodes=open leaves out those of finished workflows, which may be many. */
 static enum list_nodes
 wanted_nodes(struct http_req *r)
@@ -86,13 +70,16 @@ static void
 list(struct api *api, struct http_req *r, struct list_query q)
 {
 	struct listing *l = ARENA_NEW(http_req_arena(r), struct listing);
+	struct rest_page page;
 	q.label_selector = http_req_arg(r, "listOptions.labelSelector");
 	q.field_selector = http_req_arg(r, "listOptions.fieldSelector");
 	q.count = str_find(q.field_selector, S("ext.showRemainingItemCount=true"), 0) != SIZE_MAX;
 	if (!rest_time(r, "createdAfter", &q.created_after) || !rest_time(r, "finishedBefore", &q.finished_before) ||
-	    !read_page(r, &q) || !rest_text_pairs(r, http_req_arg(r, "parameter"), &q.parameters) ||
+	    !rest_read_page(r, &page) || !rest_text_pairs(r, http_req_arg(r, "parameter"), &q.parameters) ||
 	    !rest_text_pairs(r, http_req_arg(r, "output"), &q.outputs) || (!q.name.n && !read_name_filter(r, &q.name_match)))
 		return;
+	q.offset = page.offset;
+	q.limit = page.limit;
 	*l = (struct listing){ r, q };
 	engine_list(api->env.engine, &q, answer_list, l);
 }

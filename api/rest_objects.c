@@ -75,31 +75,74 @@ label_of(void *arg, str key)
 	return val_is(v, VAL_STR) ? val_text(v) : STR_NONE;
 }
 
+static str
+field_of(void *arg, str key)
+{
+	const struct object *o = arg;
+	return str_eq(key, S("metadata.name")) ? o->name : o->ns;
+}
+
+/* What a list is to have. */
+struct wanted {
+	str ns, pattern;
+	struct selector labels, fields;
+};
+
+static int
+read_wanted(struct api *api, struct http_req *r, const struct resource *res, struct wanted *w, struct err *e)
+{
+	struct arena *a = http_req_arena(r);
+	w->ns = res->cluster ? STR_NONE : rest_ns(api, r, false);
+	w->pattern = http_req_arg(r, "namePattern");
+	if (selector_parse(a, arena_dup(a, http_req_arg(r, "listOptions.labelSelector")), &w->labels, e) ||
+	    selector_parse(a, arena_dup(a, http_req_arg(r, "listOptions.fieldSelector")), &w->fields, e))
+		return -1;
+	for (size_t i = 0; i < w->fields.n; i++)
+		if (!str_eq(w->fields.p[i].key, S("metadata.name")) && !str_eq(w->fields.p[i].key, S("metadata.namespace")))
+			return err_set(e, ERR_INVALID, "field selector: \"%.*s\" is not known; there are metadata.name and metadata.namespace",
+				STR_ARG(w->fields.p[i].key));
+	return 0;
+}
+
+/* *view is set where it is. */
+static bool
+is_wanted(const struct wanted *w, struct api *api, struct http_req *r, struct object *o, struct val *view)
+{
+	if ((w->ns.n && !str_eq(o->ns, w->ns)) || (w->pattern.n && str_find(o->name, w->pattern, 0) == SIZE_MAX) ||
+	    !selector_match(&w->fields, field_of, o))
+		return false;
+	*view = *rest_object_view(api, r, o);
+	return selector_match(&w->labels, label_of, view);
+}
+
 void
 list_objects(struct api *api, struct http_req *r, const struct resource *res)
 {
 	struct arena *a = http_req_arena(r);
-	struct selector labels;
+	struct wanted w;
+	struct rest_page page;
 	struct err e;
-	if (selector_parse(a, arena_dup(a, http_req_arg(r, "listOptions.labelSelector")), &labels, &e)) {
+	if (read_wanted(api, r, res, &w, &e)) {
 		rest_fail(r, &e);
 		return;
 	}
+	if (!rest_read_page(r, &page))
+		return;
 	struct val_list items = { 0 };
-	struct val_map out = { 0 };
-	size_t i = 0;
-	str ns = rest_ns(api, r, false), pattern = http_req_arg(r, "namePattern");
-	for (struct object *o; (o = objects_next(api->env.objects, kind_of(api, res), &i));) {
-		if (!res->cluster && ns.n && !str_eq(o->ns, ns))
+	struct val_map meta = { 0 }, out = { 0 };
+	struct val view;
+	size_t at = 0, seen = 0;
+	for (struct object *o; (o = objects_next(api->env.objects, kind_of(api, res), &at));) {
+		if (!is_wanted(&w, api, r, o, &view) || seen++ < page.offset)
 			continue;
-		if (pattern.n && str_find(o->name, pattern, 0) == SIZE_MAX)
-			continue;
-		struct val view = *rest_object_view(api, r, o);
-		if (selector_match(&labels, label_of, &view))
-			val_list_add(&items, view);
+		if (seen - page.offset > page.limit) {
+			val_map_add(&meta, S("continue"), val_str(arena_fmt(a, "%zu", page.offset + page.limit)));
+			break;
+		}
+		val_list_add(&items, view);
 	}
 	struct val list = val_list_end(&items, a);
-	val_map_add(&out, S("metadata"), (struct val){ .kind = VAL_MAP });
+	val_map_add(&out, S("metadata"), val_map_end(&meta, a));
 	val_map_add(&out, S("items"), list.n ? list : val_null());
 	struct val v = val_map_end(&out, a);
 	rest_reply(r, fields_select(a, &v, http_req_arg(r, "fields")));
@@ -154,17 +197,6 @@ body_object(struct api *api, struct http_req *r, const struct resource *res, boo
 		v = val_set(a, v, S("metadata"), val_set(a, meta, S("namespace"), &ns));
 	}
 	return v;
-}
-
-/* Answers and returns false if it says another namespace than the path: it would take another object's place. */
-static bool
-is_of_path(struct http_req *r, const struct resource *res, const struct val *v)
-{
-	str own = val_get_str(val_get(v, S("metadata")), "namespace"), ns = http_req_var(r, "ns");
-	if (res->cluster || !ns.n || str_eq(own, ns))
-		return true;
-	rest_failf(r, ERR_INVALID, "metadata.namespace \"%.*s\" is not the namespace in the path, \"%.*s\"", STR_ARG(own), STR_ARG(ns));
-	return false;
 }
 
 /* Answers and returns false if it was made from another version than the one in force: that one's changes would be lost. Without a version it
@@ -259,7 +291,7 @@ create_object(struct api *api, struct http_req *r, const struct resource *res)
 {
 	bool dry;
 	const struct val *v = body_object(api, r, res, &dry);
-	if (!v || !is_of_path(r, res, v))
+	if (!v || (!res->cluster && !rest_is_of_path(r, v)))
 		return;
 	const struct val *meta = val_get(v, S("metadata"));
 	str name = val_get_str(meta, "name");
@@ -293,7 +325,7 @@ update_object(struct api *api, struct http_req *r, const struct resource *res)
 		return;
 	bool dry;
 	const struct val *v = body_object(api, r, res, &dry);
-	if (!v || !is_of_path(r, res, v))
+	if (!v || (!res->cluster && !rest_is_of_path(r, v)))
 		return;
 	str name = val_get_str(val_get(v, S("metadata")), "name");
 	if (str_eq(name, before->name))
@@ -307,7 +339,7 @@ update_object_named(struct api *api, struct http_req *r, const struct resource *
 {
 	bool dry;
 	const struct val *v = body_object(api, r, res, &dry), *meta = v ? val_get(v, S("metadata")) : NULL;
-	if (!v || !is_of_path(r, res, v))
+	if (!v || (!res->cluster && !rest_is_of_path(r, v)))
 		return;
 	struct object *before = find_named(api, r, res, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
 	if (before && !rest_is_from_file(r, before))

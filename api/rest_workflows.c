@@ -169,7 +169,7 @@ create_workflow(struct api *api, struct http_req *r, const struct resource *res 
 		rest_failf(r, ERR_INVALID, "the body needs a \"workflow\"");
 		return;
 	}
-	if (body_is_good(r, &body_create_workflow, &body) && read_options(r, val_get(&body, S("submitOptions")), &o))
+	if (rest_is_of_path(r, workflow) && body_is_good(r, &body_create_workflow, &body) && read_options(r, val_get(&body, S("submitOptions")), &o))
 		submit(api, r, with_kind(http_req_arena(r), workflow), &o);
 }
 

@@ -157,7 +157,8 @@ check_names(const struct kind *k, const struct meta *m, const struct val *doc, s
 			"add \"name\" or \"generateName\"");
 	if (!m->name.n && m->generate_name.n && !k->instance)
 		diag_hint(d, diag_add(d, DIAG_WARNING, prefix, S("metadata.generateName"),
-			"nothing can refer to a %s without a name: not kept", k->name), "add \"name\"");
+			"nothing can refer to a %s without a name: it is kept only where it is created through the API, which makes one up", k->name),
+			"add \"name\"");
 	if (m->ns.n && !is_name(m->ns, false))
 		diag_add(d, DIAG_ERROR, val_get(meta, S("namespace")), S("metadata.namespace"),
 			"\"%.*s\" is not a name", STR_ARG(str_slice(m->ns, 0, 80)));

@@ -117,6 +117,37 @@ class Api(TestCase):
         self.assertEqual(sorted(seen), sorted(names))
         self.assertEqual(len(self.d.api("GET", "/api/v1/workflows/default?nameFilter=Prefix&listOptions.fieldSelector=metadata.name%3Dapi-")[1]["items"]), 5)
 
+    def test_lists_of_objects_come_in_pages_and_by_field(self):
+        base = "/api/v1/workflow-templates/default"
+        for n in ("c", "a", "e", "b", "d"):
+            self.assertEqual(self.d.api("POST", base, {"template": dict(TEMPLATE, metadata={"name": n, "labels": {"vowel": str(n in "ae").lower()}})})[0], 200)
+        seen, token, sizes = [], "", []
+        while token is not None:
+            page = self.d.api("GET", base + "?listOptions.limit=2" + (f"&listOptions.continue={token}" if token else ""))[1]
+            seen += [x["metadata"]["name"] for x in page["items"]]
+            sizes.append(len(page["items"]))
+            token = page["metadata"].get("continue")
+        self.assertEqual((seen, sizes), (list("abcde"), [2, 2, 1]))
+
+        def names(query):
+            return [x["metadata"]["name"] for x in self.d.api("GET", f"{base}?{query}")[1]["items"] or []]
+        self.assertEqual(names("listOptions.limit=1&listOptions.labelSelector=vowel%3Dtrue&listOptions.continue=1"), ["e"])
+        self.assertEqual(names("listOptions.continue=5"), [])
+        self.assertEqual(names("listOptions.fieldSelector=metadata.name%3Dc"), ["c"])
+        self.assertEqual(names("listOptions.fieldSelector=metadata.name!%3Dc"), list("abde"))
+        self.assertEqual(names("listOptions.fieldSelector=metadata.namespace%3Dother"), [])
+        for wrong, why in (("fieldSelector=spec.entrypoint%3Da", "there are metadata.name and metadata.namespace"), ("limit=-1", "numbers from 0 on"),
+                           ("limit=many", "numbers from 0 on"), ("continue=a", "numbers from 0 on")):
+            status, answer = self.d.api("GET", f"{base}?listOptions.{wrong}")
+            self.assertEqual(status, 400)
+            self.assertIn(why, answer["message"])
+
+    def test_a_workflow_of_another_namespace_than_the_path_is_refused(self):
+        workflow = {"metadata": {"generateName": "x-", "namespace": "other"}, "spec": {"entrypoint": "a", "templates": [{"name": "a", "suspend": {}}]}}
+        status, answer = self.d.api("POST", "/api/v1/workflows/default", {"workflow": workflow})
+        self.assertEqual((status, answer["message"]), (400, 'metadata.namespace "other" is not the namespace in the path, "default"'))
+        self.assertEqual(self.d.api("POST", "/api/v1/workflows/other", {"workflow": workflow})[0], 200)
+
     def test_templates_survive_a_restart_and_can_be_submitted(self):
         base = "/api/v1/workflow-templates/default"
         status, made = self.d.api("POST", base, {"template": TEMPLATE})

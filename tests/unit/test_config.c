@@ -172,7 +172,7 @@ says_what_is_wrong(void **state)
 	}
 	struct object *o = decode(WIDGET("generateName: x-"));
 	assert_non_null(o);
-	assert_string_equal(findings(), "t:3:26 w metadata.generateName: nothing can refer to a Widget without a name: not kept; add \"name\"\n");
+	assert_string_equal(findings(), "t:3:26 w metadata.generateName: nothing can refer to a Widget without a name: it is kept only where it is created through the API, which makes one up; add \"name\"\n");
 	object_unref(o);
 	o = decode("apiVersion: v1\nkind: Run\nmetadata: {generateName: x-}\n");
 	assert_string_equal(findings(), "");
