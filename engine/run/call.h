@@ -77,6 +77,7 @@ struct frame {
 	/* steps */
 	size_t current;
 	struct node *group;
+	struct node *lost; /* a group before, of which a daemon ended by itself: the steps fail when this group has ended */
 	/* dag */
 	struct task *tasks;
 	size_t tasks_n;

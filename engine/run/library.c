@@ -53,20 +53,21 @@ with_pod_metadata(struct run *r, const struct val *tmpl, const struct val *spec)
 
 /* ---- whose outputs.result is wanted ---------------------------------------------------------------------------- */
 
-/* The name before "outputs.result" at `end`: steps.NAME. or steps['NAME']. */
+/* The name before "outputs.result" at `end`: steps.NAME. or steps['NAME']. or steps["NAME"]. */
 static str
 name_before(str text, size_t end)
 {
 	if (end < 2 || text.p[end - 1] != '.')
 		return STR_NONE;
 	size_t to = end - 1;
-	bool quoted = to >= 2 && text.p[to - 1] == ']' && text.p[to - 2] == '\'';
+	char mark = to >= 2 && text.p[to - 1] == ']' ? text.p[to - 2] : '.';
+	bool quoted = mark == '\'' || mark == '"';
 	to -= quoted ? 2 : 0;
 	size_t from = to;
-	while (from > 0 && text.p[from - 1] != (quoted ? '\'' : '.'))
+	while (from > 0 && text.p[from - 1] != (quoted ? mark : '.'))
 		from--;
 	str name = str_slice(text, from, to), before = str_slice(text, 0, from);
-	str ends = quoted ? S("['") : S(".");
+	str ends = mark == '"' ? S("[\"") : quoted ? S("['") : S(".");
 	if (!str_ends(before, ends))
 		return STR_NONE;
 	before = str_slice(before, 0, before.n - ends.n);

@@ -474,7 +474,7 @@ error_of_task(const struct node *n, str message)
 void
 node_set(struct node *n, enum phase p, str message)
 {
-	bool was_active = is_active(n), was_fulfilled = phase_fulfilled(n->phase);
+	bool was_active = is_active(n), was_fulfilled = phase_fulfilled(n->phase), was_daemon = n->daemoned;
 	struct err e;
 	if (p == PHASE_SUCCEEDED && n->memo && !was_fulfilled && memo_keeps(n->run, n, &e)) {
 		p = PHASE_ERROR;
@@ -493,4 +493,6 @@ node_set(struct node *n, enum phase p, str message)
 		end(n);
 	}
 	node_changed(n);
+	if (was_daemon && phase_failed(n->phase))
+		steps_daemon_lost(n->run, n);
 }

@@ -94,7 +94,17 @@ find_settled_hooks(struct run *r)
 	return settled;
 }
 
-/* Which nodes go: failed ones that nothing good came of, omitted ones, the exit handler; those asked for; and all
+/* A daemon that ended by itself, or an attempt of one, after which its group has failed: whatever came after it, it is needed. */
+static bool
+is_lost_daemon(const struct node *n)
+{
+	const struct node *step = n->retried && n->owner ? n->owner : n;
+	const struct node *group = step->parents.n ? step->parents.p[0] : NULL;
+	return step->daemon && phase_failed(step->phase) && group && group->type == NODE_STEP_GROUP &&
+	       phase_failed(group->phase);
+}
+
+/* Which nodes go: failed ones that nothing good came of, lost daemons, omitted ones, the exit handler; those asked for; and all
  * below. */
 static void
 find_doomed(struct run *r, const struct verb_options *o, const struct selector *s, bool *doomed)
@@ -107,7 +117,8 @@ find_doomed(struct run *r, const struct verb_options *o, const struct selector *
 		bool of_good_retry = n->retried && n->owner && n->owner->phase == PHASE_SUCCEEDED;
 		if (n->gone)
 			continue;
-		doomed[i] |= is_execution(n) && phase_failed(n->phase) && !handled[i] && !of_good_retry && !settled[i];
+		bool mattered = !handled[i] && !of_good_retry && !settled[i];
+		doomed[i] |= is_execution(n) && phase_failed(n->phase) && (mattered || is_lost_daemon(n));
 		doomed[i] |= (n->phase == PHASE_OMITTED && !handled[i] && !settled[i]) || n->role == ROLE_ON_EXIT;
 		doomed[i] |= o && o->restart_successful && node_chosen(s, n);
 		for (size_t k = 0; doomed[i] && k < n->children.n; k++)

@@ -340,6 +340,7 @@ void steps_begin(struct run *r, struct node *n, struct call *c, const struct def
 void steps_child_settled(struct run *r, struct node *group, struct node *child);
 void steps_group_done(struct run *r, struct node *group);
 void steps_child_begun(struct run *r, struct node *n); /* if it is an error already, its group is, too */
+void steps_daemon_lost(struct run *r, struct node *n);     /* a daemon ended by itself */
 void steps_error(struct node *group, str why); /* it will end as an Error; no further step of it begins */
 void dag_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p);
 void dag_task_settled(struct run *r, struct node *dag, struct node *n);

@@ -367,6 +367,40 @@ end_group(struct run *r, struct node *group)
 	node_set(group, PHASE_SUCCEEDED, STR_NONE);
 }
 
+/* What was written of a step, by its node; of an element it is that of the loop. After a restart no call knows it any more. */
+static const struct step *
+step_of(const struct frame *f, const struct node *group, const struct node *n)
+{
+	str name = str_slice(n->name, group->name.n + 1, n->name.n);
+	size_t element = str_find(name, S("("), 0);
+	if (element != SIZE_MAX)
+		name = str_slice(name, 0, element);
+	size_t i = (size_t)(uintptr_t)map_get(&f->names, name);
+	for (size_t k = 0; i && k < f->tmpl->steps.p[i - 1].n; k++)
+		if (str_eq(f->tmpl->steps.p[i - 1].p[k].name, name))
+			return &f->tmpl->steps.p[i - 1].p[k];
+	return NULL;
+}
+
+/*
+ * A daemon of a group that is done ended by itself: the group has failed after all, and no further group begins. Argo looks
+ * at a group again as long as something after it runs (childrenFulfilled), and fails the steps at once; here what runs is
+ * waited for.
+ */
+void
+steps_daemon_lost(struct run *r, struct node *n)
+{
+	struct node *group = n->parents.n ? n->parents.p[0] : NULL, *steps = n->boundary;
+	struct frame *f = steps ? steps->frame : NULL;
+	if (!f || steps->type != NODE_STEPS || node_fulfilled(steps) || !group || group->type != NODE_STEP_GROUP)
+		return; /* not a step's: an attempt's is for its Retry node to decide */
+	if (group->phase != PHASE_SUCCEEDED || continues(step_of(f, group, n), n->phase))
+		return;
+	node_set(group, PHASE_FAILED, run_text(r, "child '%.*s' failed", STR_ARG(n->id)));
+	if (!f->lost)
+		f->lost = group;
+}
+
 void
 steps_child_settled(struct run *r, struct node *group, struct node *child)
 {
@@ -461,7 +495,9 @@ steps_group_done(struct run *r, struct node *group)
 	struct frame *f = group->owner->frame;
 	if (node_fulfilled(f->node))
 		return;
-	if (phase_failed(group->phase))
+	if (f->lost)
+		end_steps(r, f, PHASE_FAILED, f->lost->message);
+	else if (phase_failed(group->phase))
 		end_steps(r, f, PHASE_FAILED, group->message);
 	else if (f->current + 1 < f->tmpl->steps.n)
 		begin_group(r, f, f->current + 1);
@@ -496,6 +532,12 @@ call_daemons_again(struct run *r, struct frame *f, size_t groups)
 	}
 }
 
+static struct node *
+group_named(struct run *r, const struct node *steps, size_t i)
+{
+	return node_named(r, arena_fmt(r->tmp, "%.*s[%zu]", STR_ARG(steps->name), i));
+}
+
 void
 steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, const struct processed *p)
 {
@@ -504,8 +546,12 @@ steps_begin(struct run *r, struct node *n, struct call *c, const struct def *d, 
 		for (size_t k = 0; k < p->tmpl->steps.p[i].n; k++)
 			map_put(&f->names, p->tmpl->steps.p[i].p[k].name, (void *)(uintptr_t)(i + 1));
 	size_t i = 0; /* the last group that exists: 0 unless this is after a restart */
-	while (i + 1 < p->tmpl->steps.n && node_named(r, run_text(r, "%.*s[%zu]", STR_ARG(n->name), i + 1)))
-		i++;
+	for (struct node *group = group_named(r, n, 0), *next; i + 1 < p->tmpl->steps.n; i++, group = next) {
+		if (!(next = group_named(r, n, i + 1)))
+			break;
+		if (!f->lost && phase_failed(group->phase))
+			f->lost = group;
+	}
 	call_daemons_again(r, f, i);
 	if (p->tmpl->steps.n)
 		begin_group(r, f, i);
