@@ -35,6 +35,18 @@ of_sibling(const struct scope *x, bool task, str rest)
 	return found || !skipped || task ? found : &nothing;
 }
 
+/* "X" of "inputs.artifacts.X", as the template of the caller has it. One that it declares and nobody gave is an artifact without a place. */
+static const struct val *
+of_inputs(const struct scope *x, str name)
+{
+	const struct val *given = val_named(val_get(x->inputs, S("artifacts")), name);
+	const struct template *t = x->frame ? x->frame->tmpl : NULL;
+	for (size_t i = 0; !given && t && i < t->inputs.artifacts.n; i++)
+		if (str_eq(t->inputs.artifacts.p[i].name, name))
+			given = &nothing;
+	return given;
+}
+
 const struct val *
 artifact_look(const struct scope *x, str ref)
 {
@@ -46,7 +58,7 @@ artifact_look(const struct scope *x, str ref)
 	if (str_starts(name, S("tasks.")))
 		return of_sibling(x, true, str_slice(name, sizeof "tasks." - 1, name.n));
 	if (str_starts(name, S("inputs.artifacts.")))
-		return val_named(val_get(x->inputs, S("artifacts")), str_slice(name, sizeof "inputs.artifacts." - 1, name.n));
+		return of_inputs(x, str_slice(name, sizeof "inputs.artifacts." - 1, name.n));
 	if (!str_starts(name, S("workflow.outputs.artifacts.")))
 		return NULL;
 	name = str_slice(name, sizeof "workflow.outputs.artifacts." - 1, name.n);
