@@ -66,13 +66,12 @@ inputs_folder(const struct task *t)
 	return arena_fmt(t->arena, "%s/%s.inputs", t->x->tasks_path, t->dir.p);
 }
 
-/* In a sandbox it is mounted; without one it goes to its path, a relative one in the folder that the step works in. */
+/* In a sandbox it is mounted, or put into a volume; without one it goes to its path, a relative one in the folder that the step works in. */
 static void
-place_input(struct task *t, struct val_map *m, uint32_t i, str path, bool optional)
+place_input(struct task *t, struct val_map *m, uint32_t i, str path)
 {
 	if (t->x->sandbox != TASK_SANDBOX_OFF) {
-		record_add(&t->records, optional ? TASK_VOLUME_MAYBE : TASK_VOLUME_HOST,
-			arena_fmt(t->arena, "%.*s/%u", STR_ARG(inputs_folder(t)), i));
+		record_add(&t->records, TASK_VOLUME_INPUT, arena_fmt(t->arena, "%.*s/%u", STR_ARG(inputs_folder(t)), i));
 		record_add(&t->records, TASK_MOUNT, path);
 		return;
 	}
@@ -103,7 +102,7 @@ write_input(struct task *t, const struct task_spec *spec, uint32_t i, struct val
 		val_map_add(&m, S("mode"), *mode);
 	if (recurse)
 		val_map_add(&m, S("recurse"), *recurse);
-	place_input(t, &m, i, path, optional);
+	place_input(t, &m, i, path);
 	val_list_add(items, val_map_end(&m, t->arena));
 	return 0;
 }

@@ -51,6 +51,7 @@ struct build {
 	int root, proc;
 	struct tree trees[TREES_MAX];
 	size_t n;
+	struct cover *cover; /* that is being looked for */
 };
 
 static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt",
@@ -264,7 +265,7 @@ open_volume(struct build *b, const struct volume *v)
 {
 	if (v->kind == TASK_VOLUME_CLAIM)
 		return claim_volume_open(v->source);
-	if (v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_MAYBE) {
+	if (v->kind == TASK_VOLUME_HOST || v->kind == TASK_VOLUME_INPUT) {
 		/* The daemon resolved the path before it checked it: a link in it now was put there since. */
 		const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
 		return (int)syscall(SYS_openat2, AT_FDCWD, v->source, &how, sizeof how);
@@ -282,11 +283,16 @@ open_volume(struct build *b, const struct volume *v)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+static int lay_in_volume(struct build *b, const char *from, const char *to);
+
 static int
 take_volume(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
+	int laid = v->kind == TASK_VOLUME_INPUT ? lay_in_volume(b, v->source, to) : 0;
+	if (laid)
+		return laid < 0 ? -1 : 0;
 	int fd = open_volume(b, v);
-	if (fd < 0 && v->kind == TASK_VOLUME_MAYBE && errno == ENOENT)
+	if (fd < 0 && v->kind == TASK_VOLUME_INPUT && errno == ENOENT)
 		return 0;
 	if (fd >= 0 && sub)
 		fd = enter_sub_path(fd, sub);
@@ -317,6 +323,83 @@ each_mount(
 		}
 	}
 	return 0;
+}
+
+/* ---- artifacts that lie in a volume: files of it, for all who mount it, as in Argo ---------------------------------- */
+
+/* The mount that a path lies beneath. */
+struct cover {
+	const char *path;
+	struct volume volume;
+	const char *sub;
+	size_t n; /* of the path, that the mount has; 0: none */
+	bool read_only;
+};
+
+static int
+note_cover(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
+{
+	struct cover *c = b->cover;
+	size_t n = strlen(to);
+	if (v->kind != TASK_VOLUME_INPUT && n > c->n && !strncmp(c->path, to, n) && c->path[n] == '/')
+		*c = (struct cover){ c->path, *v, sub, n, read_only };
+	return 0;
+}
+
+/* Opens the folder of the volume in which the rest of the path has its last part. */
+static int
+open_cover(struct build *b, const struct cover *c, const char *folder)
+{
+	int fd = open_volume(b, &c->volume);
+	if (fd >= 0 && c->sub)
+		fd = enter_sub_path(fd, c->sub);
+	return fd >= 0 && *folder ? enter_sub_path(fd, folder) : fd;
+}
+
+/* What is there goes: where a name cannot just change its owner, to where the artifact was, and with that. */
+static int
+replace(const char *from, int dir, const char *name)
+{
+	char was[PATH_MAX];
+	if (syscall(SYS_renameat2, AT_FDCWD, from, dir, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR && errno != ENOTDIR && errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
+	if ((size_t)snprintf(was, sizeof was, "%s.was", from) >= sizeof was)
+		return errno = ENAMETOOLONG, -1;
+	return syscall(SYS_renameat2, AT_FDCWD, from, dir, name, 2 /* RENAME_EXCHANGE */) < 0 ? -1 : rename(from, was);
+}
+
+/* 1: it lies there; 0: it is to be mounted, as what holds it is no folder of this file system, or is not to be written to. */
+static int
+lay_in_volume(struct build *b, const char *from, const char *to)
+{
+	struct cover c = { .path = to };
+	char path[PATH_MAX];
+	b->cover = &c;
+	(void)each_mount(b, note_cover);
+	if (!c.n || c.read_only || c.volume.kind == TASK_VOLUME_FILES || c.volume.kind == TASK_VOLUME_TMPFS)
+		return 0;
+	const char *rest = to + c.n + strspn(to + c.n, "/");
+	size_t n = strlen(rest);
+	while (n && rest[n - 1] == '/')
+		n--;
+	if (!n || n >= sizeof path)
+		return 0;
+	memcpy(path, rest, n);
+	path[n] = 0;
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	if (slash)
+		*slash = 0;
+	int dir = open_cover(b, &c, slash ? path : "");
+	int rc = dir < 0 ? -1 : replace(from, dir, name), code = errno;
+	if (dir >= 0)
+		close(dir);
+	errno = code;
+	if (rc == 0)
+		return 1;
+	/* ENOENT: it was optional */
+	return dir >= 0 && (errno == EXDEV || errno == ENOENT) ? 0 : why_errno(b->why, "artifact in the volume at %s", to);
 }
 
 static int

@@ -120,7 +120,7 @@ enum task_record {
 	TASK_VOLUME,       /* name: a folder for an emptyDir in the task's directory; the following records mount it */
 	TASK_VOLUME_TMPFS, /* size limit in bytes, "0": none; an emptyDir in memory */
 	TASK_VOLUME_HOST,  /* path on the host */
-	TASK_VOLUME_MAYBE, /* the same; if it is not there, nothing is mounted */
+	TASK_VOLUME_INPUT, /* the same, an artifact: put into the volume that its path lies in, if there is one on its file system; not there: nothing is mounted */
 	TASK_VOLUME_CLAIM, /* "N path": a folder that has its name when it is on disk with N folders above it; else .NAME */
 	TASK_VOLUME_FILES, /* empty; TASK_FILE and TASK_FILE_DATA records follow */
 	TASK_FILE,         /* "mode path" of the file in the volume, mode in octal */

@@ -61,6 +61,55 @@ metadata: {name: sec}
 stringData: {pass: "hidden "}
 """
 
+# Artifacts at paths in volumes. What a step checks makes it fail.
+LAID = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: laid}
+spec:
+  entrypoint: main
+  volumeClaimTemplates: [{metadata: {name: w}}]
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - {name: put, template: put, arguments: &given {artifacts: [{name: d, from: "{{steps.make.outputs.artifacts.d}}"}]}}
+    - - {name: look, template: look, arguments: {parameters: [{name: is, value: made-more-text-more}]}}
+    - - {name: again, template: put, arguments: *given}
+    - - {name: swap, template: swap, arguments: *given}
+    - - {name: set, template: set, arguments: *given}
+  - name: make
+    container: {image: busybox, command: [sh, -c, "mkdir /tmp/d && printf made- >/tmp/d/a"]}
+    outputs: {artifacts: [{name: d, path: /tmp/d}]}
+  - name: put
+    inputs: {artifacts: [{name: d, path: /w/deep/er/d/}, {name: t, path: /w/sub/t, raw: {data: text-}}, {name: no, path: /w/no, optional: true}]}
+    container:
+      image: busybox
+      command: [sh, -ec, "test $(cat /w/deep/er/d/a) = made-; test $(cat /w/sub/t) = text-; printf more- >>/w/deep/er/d/a; printf more >>/w/sub/t; test ! -e /w/no"]
+      volumeMounts: [{name: w, mountPath: /w}, {name: w, mountPath: /w/sub, subPath: of/it}]
+  - name: look
+    inputs: {parameters: [{name: is}]}
+    container:
+      image: busybox
+      command: [sh, -ec, "test $(cat /w/deep/er/d/a)$(cat /w/of/it/t) = {{inputs.parameters.is}}"]
+      volumeMounts: [{name: w, mountPath: /w}]
+  - name: swap
+    inputs: {artifacts: [{name: d, path: /w/of/it/t}, {name: t, path: /w/deep/er/d, raw: {data: text}}]}
+    container:
+      image: busybox
+      command: [sh, -ec, "test $(cat /w/of/it/t/a)$(cat /w/deep/er/d) = made-text"]
+      volumeMounts: [{name: w, mountPath: /w}]
+  - name: set
+    inputs: {artifacts: [{name: d, path: /v/d}, {name: m, path: /m/text, raw: {data: text}}]}
+    volumes: [{name: v, emptyDir: {}}, {name: m, emptyDir: {medium: Memory}}]
+    initContainers: [{name: first, image: busybox, command: [sh, -ec, "test $(cat /v/d/a) = made-"], volumeMounts: [{name: v, mountPath: /v}]}]
+    containerSet:
+      volumeMounts: [{name: v, mountPath: /v}, {name: m, mountPath: /m}]
+      containers:
+      - {name: one, image: busybox, command: [sh, -ec, "test $(cat /v/d/a) = made-; printf one >>/v/d/a"]}
+      - {name: main, image: busybox, command: [sh, -ec, "test $(cat /v/d/a)$(cat /m/text) = made-onetext"], dependencies: [one]}
+"""
+
 
 class Volumes(TestCase):
     def claims(self, d):
@@ -93,11 +142,18 @@ class Volumes(TestCase):
             said = [line.split(" ", 1)[1].rstrip("\n") for line in f if not line.startswith("#")]
         self.assertEqual(said, ["alpha beta hidden 500400"])
 
-    def outcomes(self, d, volumes, claims=(), scripts=None, mounts=None):
+    def test_artifacts_in_volumes_are_files_of_theirs(self):
+        """Whoever mounts the volume finds them, as in Argo: a later step, the other containers of the pod. What was there is replaced."""
+        d = self.daemon({})
+        d.cli("submit", "-", data=LAID)
+        nodes = self.ended(d, "laid")["status"]["nodes"].values()
+        self.assertEqual({n["displayName"]: n["phase"] for n in nodes if n["phase"] != "Succeeded"}, {}, [n.get("message") for n in nodes])
+
+    def outcomes(self, d, volumes, claims=(), scripts=None, mounts=None, inputs=None):
         """{name: node} of a step for each volume, which mounts it at /m."""
         templates = [{"name": "main", "steps": [[{"name": n, "template": n, "continueOn": {"error": True, "failed": True}} for n in volumes]]}]
         for n, v in volumes.items():
-            templates.append({"name": n, "volumes": [dict({"name": "v"}, **v)] if v else [], "container": {
+            templates.append({"name": n, "inputs": {"artifacts": (inputs or {}).get(n, [])}, "volumes": [dict({"name": "v"}, **v)] if v else [], "container": {
                 "image": "busybox", "command": ["sh", "-c", (scripts or {}).get(n, "true")],
                 "volumeMounts": [dict({"name": "v", "mountPath": "/m"}, **(mounts or {}).get(n, {}))]}})
         spec = {"entrypoint": "main", "templates": templates, "volumeClaimTemplates": list(claims)}
@@ -169,6 +225,23 @@ class Volumes(TestCase):
             with self.subTest(name):
                 with self.assertRaisesRegex(AssertionError, "cannot be the name of a volume"):
                     self.outcomes(d, {"one": None}, claims=[{"metadata": {"name": name}}], mounts={"one": {"name": name}})
+
+    def test_artifacts_in_volumes_lead_nowhere_else(self):
+        host, outside = os.path.join(self.directory, "host"), os.path.join(self.directory, "outside")
+        for path in (host, outside):
+            os.mkdir(path)
+        os.symlink(outside, os.path.join(host, "link"))
+        os.symlink(os.path.join(outside, "victim"), os.path.join(host, "last"))
+        settings = os.path.join(self.directory, "settings.yaml")
+        with open(settings, "w", encoding="utf-8") as f:
+            f.write(f"hostPaths: [{host}]\n")
+        d = self.daemon({}, "--config", settings)
+        paths = {"link": "/m/link/x", "last": "/m/last", "read-only": "/m/x"}
+        nodes = self.outcomes(d, {n: {"hostPath": {"path": host}} for n in paths}, scripts={"last": "test $(cat /m/last) = text"}, mounts={"read-only": {"readOnly": True}},
+                              inputs={n: [{"name": "x", "path": path, "raw": {"data": "text"}}] for n, path in paths.items()})
+        self.refused(nodes, {"link": "artifact in the volume at /m/link/x", "read-only": "mount /m/x"})
+        self.assertEqual(nodes["last"]["phase"], "Succeeded", nodes["last"].get("message"))
+        self.assertEqual((os.listdir(outside), sorted(os.listdir(host)), os.path.islink(os.path.join(host, "last"))), ([], ["last", "link"], False))
 
     def test_two_workflows_share_a_claim(self):
         claim = 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: shared}\nspec: {}\n'
