@@ -154,6 +154,30 @@ check_parameter_name(struct check *k, str name, const struct val *at, const char
 	return false;
 }
 
+/* What is left of a name that a call's inputs and the workflow put something into; other tags stay. */
+static str
+without_inputs(struct check *k, str name)
+{
+	struct buf left CLEANUP(free_buf) = { 0 };
+	for (size_t open, close; (open = str_find(name, S("{{"), 0)) != SIZE_MAX && (close = str_find(name, S("}}"), open)) != SIZE_MAX;) {
+		str tag = str_trim(str_slice(name, open + 2, close));
+		bool put_in = str_starts(tag, S("inputs.parameters.")) || str_starts(tag, S("workflow.")) || str_starts(tag, S("="));
+		buf_add(&left, str_slice(name, 0, put_in ? open : close + 2));
+		name = str_slice(name, close + 2, name.n);
+	}
+	buf_add(&left, name);
+	return arena_dup(k->arena, buf_str(&left));
+}
+
+bool
+check_output_name(struct check *k, str name, const struct val *at, const char *where)
+{
+	str left = without_inputs(k, name);
+	if (left.n < name.n && (!left.n || all_of(left, "-_")))
+		return true;
+	return check_parameter_name(k, name, at, where);
+}
+
 bool
 check_unique(struct check *k, struct map *seen, str name, const struct val *at, const char *where)
 {

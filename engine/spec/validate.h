@@ -106,6 +106,8 @@ void check_leave(struct check *k, size_t before);
  */
 bool check_field_name(struct check *k, str name, const struct val *at, const char *where);
 bool check_parameter_name(struct check *k, str name, const struct val *at, const char *where);
+/* As check_parameter_name, for outputs: their names may have tags of what a call is given, {{inputs.parameters.x}} and {{workflow.name}}. */
+bool check_output_name(struct check *k, str name, const struct val *at, const char *where);
 /* "name" and "is not unique", for lists of things with names. */
 bool check_unique(struct check *k, struct map *seen, str name, const struct val *at, const char *where);
 /* Names, values, enums and sources of arguments. `where` ends with a dot. */

@@ -201,7 +201,7 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 		const char *where = str_z(k->arena,
 			arena_fmt(k->arena, "templates.%.*s.outputs.parameters[%zu].name", STR_ARG(t->name), i));
 
-		if (check_parameter_name(k, p->name, p->src, where))
+		if (check_output_name(k, p->name, p->src, where))
 			check_unique(k, &parameters, p->name, p->src, where);
 		check_output_parameter(k, t, p);
 	}
@@ -213,7 +213,7 @@ check_outputs(struct check *k, const struct template *t, const struct scope *sco
 			arena_fmt(k->arena, "templates.%.*s.outputs.artifacts.%.*s", STR_ARG(t->name),
 			STR_ARG(art->name)));
 
-		if (check_parameter_name(k, art->name, art->src, name))
+		if (check_output_name(k, art->name, art->src, name))
 			check_unique(k, &artifacts, art->name, art->src, name);
 		check_artifact_path(k, t, art, where, false);
 		check_global_name(k, art->global_name, art->src, where);

@@ -137,6 +137,13 @@ templates(void **state)
 		{ "  - {name: main, inputs: {artifacts: [{name: x, path: /x, from: y, git: {repo: \"\"}}]}, container: {image: a}}\n",
 		  "6:65 templates.main.inputs.artifacts.x.from not valid in inputs\n"
 		  "6:73 templates.main.inputs.artifacts.x.git.repo is required\n" },
+		{ "  - {name: main, inputs: {parameters: [{name: p, value: x}]}, outputs: {artifacts: [{name: \"a-{{inputs.parameters.p}}\", path: /a}], "
+		  "parameters: [{name: \"{{ workflow.name }}\", valueFrom: {path: /b}}]}, container: {image: a}}\n",
+		  "" },
+		{ "  - {name: main, inputs: {parameters: [{name: p, value: x}]}, outputs: {artifacts: [{name: \"a.{{inputs.parameters.p}}\", path: /a}, "
+		  "{name: \"{{pod}}\", path: /b}]}, container: {image: a}}\n",
+		  "6:85 templates.main.outputs.artifacts[0].name: 'a.{{inputs.parameters.p}}' is invalid: Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1\n"
+		  "6:132 templates.main.outputs.artifacts[1].name: '{{pod}}' is invalid: Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1\n" },
 		{ "  - {name: main, outputs: {parameters: [{name: p}]}, container: {image: a}}\n",
 		  "6:41 templates.main.outputs.parameters.p does not have valueFrom or value specified\n" },
 		{ "  - {name: main, outputs: {parameters: [{name: p, valueFrom: {}}]}, container: {image: a}}\n",
