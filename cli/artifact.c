@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/workflows.h"
+#include "core/map.h"
 
 struct artifact_opts {
 	struct cli_common common;
@@ -273,6 +274,7 @@ run_get(const void *opts, char **args, int n)
 struct copying {
 	const char *workflow, *to;
 	unsigned n;
+	struct map made; /* paths */
 };
 
 /* Argo's pattern of paths: {namespace}/{workflowName}/{nodeId}/outputs/{artifactName}. No part of it may lead up. */
@@ -339,6 +341,8 @@ copy_one(struct client *c, const struct artifact_opts *o, const struct found *f,
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/%.*s/%.*s", x->to, STR_ARG(below), STR_ARG(file)) >= (int)sizeof path)
 		return err_set(e, ERR_INVALID, "the path of %.*s is too long", STR_ARG(f->name));
+	if (map_put(&x->made, arena_dup(c->arena, str_c(path)), x))
+		return err_set(e, ERR_INVALID, "%s is the place of two artifacts: say which with --node-id, or have {nodeId} and {artifactName} in --path", path);
 	if (make_folders(path, e) < 0 || download(c, artifact_path(c, str_c(x->workflow), f), path, e) < 0)
 		return -1;
 	x->n++;
@@ -351,11 +355,13 @@ run_cp(const void *opts, char **args, int n UNUSED)
 {
 	const struct artifact_opts *o = opts;
 	struct client c CLEANUP(client_free);
-	struct copying x = { args[0], args[1], 0 };
+	struct copying x = { .workflow = args[0], .to = args[1] };
 	struct err e = { 0 };
 	struct val w;
 	client_init(&c, &o->common);
-	if (get_workflow(&c, args[0], &w, &e) || visit_all(&c, o, &w, false, copy_one, &x, &e))
+	int rc = get_workflow(&c, args[0], &w, &e) ? -1 : visit_all(&c, o, &w, false, copy_one, &x, &e);
+	map_free(&x.made);
+	if (rc < 0)
 		return cli_fail(&e);
 	if (x.n)
 		return 0;

@@ -170,6 +170,29 @@ class Api(TestCase):
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("leads out of", wrong.stderr)
 
+    def test_cp_puts_no_artifact_over_another(self):
+        name = self.d.submit("""
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: two-}
+spec:
+  entrypoint: main
+  templates:
+  - {name: main, steps: [[{name: each, template: each, withItems: [1, 2], arguments: {parameters: [{name: i, value: "{{item}}"}]}}]]}
+  - name: each
+    inputs: {parameters: [{name: i}]}
+    container: {image: busybox, command: [sh, -c, "echo {{inputs.parameters.i}} >/tmp/o"]}
+    outputs: {artifacts: [{name: o, path: /tmp/o, archive: {none: {}}}]}
+""")
+        self.assertEqual(self.d.ended(name)["status"]["phase"], "Succeeded")
+        out = os.path.join(self.directory, "out")
+        wrong = self.d.cli("cp", name, out, "--path", "{artifactName}", check=False)
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+        self.assertIn("out/o/o is the place of two artifacts", wrong.stderr)
+        self.d.cli("cp", name, out, "--path", "{nodeId}")
+        self.assertEqual(len(os.listdir(out)), 3)
+        self.d.cli("cp", name, out, "--path", "{artifactName}", "--node-id", "each(0:1)")
+
 
 class Leaving(TestCase):
     """A download takes as long as its place wants: here one that answers the step, and then nobody any more."""
