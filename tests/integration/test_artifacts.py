@@ -151,6 +151,25 @@ class Artifacts(TestCase):
         repository = os.path.join(d.state, "artifacts")
         self.assertEqual(subprocess.run(["grep", "-rqz", "secret", repository], check=False).returncode, 1)
 
+    def test_mode_and_owner_are_not_those_of_what_links_lead_to(self):
+        text = HEAD + """
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - {name: use, template: use, arguments: {artifacts: [{name: in, from: "{{steps.make.outputs.artifacts.d}}"}]}}
+  - name: make
+    container: {image: x, command: [sh, -ec], args: ["mkdir -p /tmp/d/sub; cd /tmp/d; echo 1 >one; ln -s nowhere gone; ln -s ../one sub/up; ln -s sub to"]}
+    outputs: {artifacts: [{name: d, path: /tmp/d}]}
+  - name: use
+    securityContext: {runAsUser: 1234}
+    inputs: {artifacts: [{name: in, path: /tmp/in, mode: 0o750, recurseMode: true}]}
+    container: {image: x, command: [sh, -ec], args: ["cd /tmp/in; test $(stat -c %a-%u . one sub sub/up | sed s/777/750/ | sort -u) = 750-1234; test $(readlink gone) = nowhere; cat sub/up"]}
+"""
+        d = self.daemon({})
+        w = self.ended(d, self.submit(d, text))
+        self.assertEqual(w["status"]["phase"], "Succeeded", [n.get("message") for n in w["status"]["nodes"].values()])
+
     def test_a_folder_without_an_archive_is_saved_without_its_links(self):
         text = HEAD + """
   templates:
