@@ -151,6 +151,18 @@ class Artifacts(TestCase):
         repository = os.path.join(d.state, "artifacts")
         self.assertEqual(subprocess.run(["grep", "-rqz", "secret", repository], check=False).returncode, 1)
 
+    def test_optional_is_what_is_not_there_and_nothing_else(self):
+        text = HEAD + """
+  templates:
+  - name: main
+    inputs: {artifacts: [{name: gone, path: /tmp/gone, optional: true, s3: {key: nothing}}, {name: bad, path: /tmp/bad, optional: true, git: {repo: /tmp}}]}
+    container: {image: x, command: ["true"]}
+"""
+        d = self.daemon({})
+        w = self.ended(d, self.submit(d, text))
+        self.assertEqual(w["status"]["phase"], "Error")
+        self.assertIn("artifact bad: git: repo is", w["status"]["message"])
+
     def test_mode_and_owner_are_not_those_of_what_links_lead_to(self):
         text = HEAD + """
   templates:
