@@ -104,6 +104,8 @@ sequence(struct run *r, const struct sequence *q, struct val_list *out, struct e
 			return err_set(e, ERR_LIMIT, "withSequence: start %lld and count %lld are too large",
 				(long long)start, (long long)count);
 	}
+	if (!q->count.text.p && !q->end.text.p)
+		return err_set(e, ERR_INVALID, "neither end nor count was specified in withSequence");
 	/* Unsigned, as the distance of two int64 may be no int64; less one, as their number may be no uint64. */
 	uint64_t last = start <= end ? (uint64_t)end - (uint64_t)start : (uint64_t)start - (uint64_t)end;
 	if (last >= ITEMS_MAX)

@@ -77,13 +77,17 @@ hook_place(const struct node *n, uint32_t which)
 	return at;
 }
 
-/* A hook that could not even begin is an error of what waits for it; a hook that failed is not. */
+/*
+ * A hook that could not even begin is an error of what waits for it; a hook that failed is not. That of an exit hook is also one of the
+ * steps, if they are what the workflow began with (executeSteps returns the group then).
+ */
 void
-hook_error(struct node *n, str message)
+hook_error(struct node *n, enum role role, str message)
 {
-	if (n->role == ROLE_STEP)
+	if (n->role == ROLE_STEP) {
+		n->owner->bubbles |= role == ROLE_EXIT && !n->owner->error.p;
 		steps_error(n->owner, message);
-	else if (n->boundary && n->boundary->frame)
+	} else if (n->boundary && n->boundary->frame)
 		dag_error(n->boundary->frame, message);
 }
 

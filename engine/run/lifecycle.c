@@ -191,7 +191,7 @@ look_at_node(struct run *r, struct node *n)
 		.begin = begin_of_node };
 	look(&h);
 	if (h.error.p && node_fulfilled(n))
-		hook_error(n, h.error);
+		hook_error(n, ROLE_HOOK, h.error);
 }
 
 void

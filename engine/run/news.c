@@ -50,7 +50,7 @@ tell_listener(struct run *r, struct node *n)
 	n->told_ready = n->daemoned;
 	if (n->role == ROLE_EXIT || n->role == ROLE_HOOK) {
 		if (n->bubbles)
-			hook_error(n->owner, n->message);
+			hook_error(n->owner, n->role, n->message);
 		n = n->owner;
 		n->hooks_open--;
 		if (!n->told)

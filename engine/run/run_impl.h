@@ -453,7 +453,7 @@ void hooks_follow(struct run *r, struct node *n);
 /* Those of all children of a StepGroup or TaskGroup, of which all that can begin were; then it may end. `mark`: of the news of
  * its children, see run_settle_below. */
 void hooks_follow_group(struct run *r, struct node *group, size_t mark);
-void hook_error(struct node *n, str message); /* of one that could not begin: an error of whoever waits for `n` */
+void hook_error(struct node *n, enum role role, str message); /* of one that could not begin: an error of whoever waits for `n` */
 int64_t hook_time(struct run *r, str name); /* what it sees as now: ns, whole seconds */
 struct scope hook_scope(struct run *r, struct node *n); /* what hooks of `n` see */
 struct place hook_place(const struct node *n, uint32_t which); /* which: of the hooks of its step */

@@ -497,6 +497,8 @@ steps_group_done(struct run *r, struct node *group)
 		return;
 	if (f->lost)
 		end_steps(r, f, PHASE_FAILED, f->lost->message);
+	else if (group->phase == PHASE_ERROR && group->bubbles && f->node->role == ROLE_ROOT)
+		end_steps(r, f, PHASE_ERROR, group->message);
 	else if (phase_failed(group->phase))
 		end_steps(r, f, PHASE_FAILED, group->message);
 	else if (f->current + 1 < f->tmpl->steps.n)

@@ -274,7 +274,8 @@ check_loop(struct check *k, const struct step *step, struct loops *loops)
 		check_fail(k, val_get(step->src, S("withSequence")), "only one of count or end can be defined in "
 			"withSequence");
 	else if (step->with_sequence && !step->with_sequence->count.text.p && !step->with_sequence->end.text.p)
-		check_fail(k, val_get(step->src, S("withSequence")), "must specify count or end in withSequence");
+		diag_hint(k->diags, check_warn(k, val_get(step->src, S("withSequence")),
+			"neither end nor count was specified in withSequence"), "it will fail when it is needed");
 }
 
 void

@@ -646,7 +646,8 @@ class Model(Locking, Hooks):
         if before:
             n.outbound = [x for c in before.children for x in self.leaves(c)]
         if before and before.failed:
-            return self.set(n, "Failed", before.message)
+            first = n.name == self.name   # what an exit hook of it could not begin is an Error of the workflow
+            return self.set(n, "Error" if before.bubbles and before.phase == "Error" and first else "Failed", before.message)
         self.end_template(n, self.siblings(n, len(n.template["steps"])))
 
     def begin_group(self, n, i, group, before):
@@ -1071,6 +1072,7 @@ class Model(Locking, Hooks):
             return False
         self.link(node, done)
         if done.bubbles:
+            whole.bubbles |= kind == "steps" and not whole.error
             self.will_be_error(whole, done.message)
         return done.fulfilled
 

@@ -234,7 +234,7 @@ steps(void **state)
 		  "      - {name: b, template: run, withSequence: {start: 1}}\n"
 		  RUN,
 		  "8:48 templates.main.steps[0].a only one of count or end can be defined in withSequence\n"
-		  "9:48 templates.main.steps[0].b must specify count or end in withSequence\n" },
+		  "9:48 warning templates.main.steps[0].b neither end nor count was specified in withSequence\n" },
 		{ "  - name: main\n"
 		  "    steps:\n"
 		  "    - - {name: a, template: run, hooks: {running: {template: run}, exit: {template: gone}}}\n"
