@@ -193,6 +193,29 @@ select_below(struct arena *a, const struct val *v, str paths, bool drop)
 	return val_map_end(&out, a);
 }
 
+static bool
+is_within(str path, str folder)
+{
+	return str_starts(path, folder) && (path.n == folder.n || path.p[folder.n] == '.');
+}
+
+bool
+fields_want_nodes(str fields, str nodes)
+{
+	bool without = str_starts(fields, S("-")), named = false;
+	for (str rest = str_slice(fields, without, fields.n); rest.n;) {
+		str path = str_cut(&rest, ',');
+		named |= is_within(nodes, path) || (!without && is_within(path, nodes));
+	}
+	return !fields.n || named != without;
+}
+
+bool
+rest_wants_nodes(const struct http_req *r)
+{
+	return fields_want_nodes(http_req_arg(r, "fields"), S("status.nodes"));
+}
+
 const struct val *
 fields_select(struct arena *a, const struct val *v, str fields)
 {

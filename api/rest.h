@@ -82,6 +82,10 @@ void rest_answer_workflow(void *arg, const struct val *workflow, const struct er
 
 /* `v` with only the members that a comma list of dotted paths names, or without them if it begins with '-'. Lists are looked through. */
 const struct val *fields_select(struct arena *a, const struct val *v, str fields);
+/* Whether that leaves anything of `nodes`, the path of what may be large: "status.nodes", "items.status.nodes". */
+bool fields_want_nodes(str fields, str nodes);
+/* Of a request that a Workflow answers. */
+bool rest_wants_nodes(const struct http_req *r);
 
 /* The object that the path names; answers 404 itself. */
 struct object *rest_find_object(struct api *api, struct http_req *r, const struct resource *res);

@@ -53,16 +53,9 @@ read_name_filter(struct http_req *r, enum name_match *out)
 static enum list_nodes
 wanted_nodes(struct http_req *r)
 {
-	str fields = http_req_arg(r, "fields");
-	enum list_nodes some = str_eq(http_req_arg(r, "nodes"), S("open")) ? LIST_NODES_OPEN : LIST_NODES_ALL;
-	if (str_starts(fields, S("-")))
-		return str_find(fields, S("items.status.nodes"), 0) == SIZE_MAX ? some : LIST_NODES_NONE;
-	for (str rest = fields; rest.n;) {
-		str path = str_cut(&rest, ',');
-		if (str_eq(path, S("items")) || str_eq(path, S("items.status")) || str_starts(path, S("items.status.nodes")))
-			return some;
-	}
-	return fields.n ? LIST_NODES_NONE : some;
+	if (!fields_want_nodes(http_req_arg(r, "fields"), S("items.status.nodes")))
+		return LIST_NODES_NONE;
+	return str_eq(http_req_arg(r, "nodes"), S("open")) ? LIST_NODES_OPEN : LIST_NODES_ALL;
 }
 
 /* Ours beyond Argo's: parameter=k=v and output=k=v, each once or as a comma list. */
@@ -147,13 +140,14 @@ static void
 apply_verb(struct by_uid *u, const struct val *workflow)
 {
 	const struct val *meta = val_get(workflow, S("metadata"));
+	u->options.bare = !rest_wants_nodes(u->req);
 	engine_verb(u->api->env.engine, u->verb, val_get_str(meta, "namespace"), val_get_str(meta, "name"), &u->options, rest_answer_workflow, u->req);
 }
 
 void
 get_archived(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	look_up(api, r, LIST_NODES_ALL, (struct by_uid){ .go_on = answer });
+	look_up(api, r, rest_wants_nodes(r) ? LIST_NODES_ALL : LIST_NODES_NONE, (struct by_uid){ .go_on = answer });
 }
 
 void

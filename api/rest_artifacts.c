@@ -271,7 +271,7 @@ look_up(struct api *api, struct http_req *r, struct wanted from, str name)
 		const struct list_query q = { .uid = w->uid, .nodes = LIST_NODES_ALL, .limit = 1 };
 		engine_list(api->env.engine, &q, found_by_uid, w);
 	} else {
-		engine_get(api->env.engine, rest_ns(api, r, true), name, found_by_name, w);
+		engine_get(api->env.engine, rest_ns(api, r, true), name, true, found_by_name, w);
 	}
 }
 

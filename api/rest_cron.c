@@ -118,7 +118,7 @@ static void
 backfilled(void *arg)
 {
 	struct holding *h = arg;
-	engine_get(h->api->env.engine, h->ns, h->name, rest_answer_workflow, h->req);
+	engine_get(h->api->env.engine, h->ns, h->name, rest_wants_nodes(h->req), rest_answer_workflow, h->req);
 }
 
 static void

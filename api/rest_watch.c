@@ -127,6 +127,12 @@ tell_deleted(struct watcher *w, const struct told *t)
 	tell(w, "DELETED", &v);
 }
 
+static bool
+wants_nodes(const struct watcher *w)
+{
+	return fields_want_nodes(w->fields, S("result.object.status.nodes"));
+}
+
 static void
 tell_pending(void *arg)
 {
@@ -142,7 +148,7 @@ tell_pending(void *arg)
 		}
 		t->asking = true;
 		w->asked++;
-		engine_get(w->stream.api->env.engine, t->ns, t->name, workflow_came, t);
+		engine_get(w->stream.api->env.engine, t->ns, t->name, wants_nodes(w), workflow_came, t);
 	}
 }
 
@@ -247,7 +253,7 @@ watch_workflows(struct api *api, struct http_req *r, const struct resource *res 
 	w->watch = engine_watch(api->env.engine, w->ns, w->name, workflow_changed, w);
 	if (from_now)
 		return;
-	struct list_query q = { .ns = w->ns, .field_selector = selector, .nodes = LIST_NODES_ALL, .limit = FIRST_MAX };
+	struct list_query q = { .ns = w->ns, .field_selector = selector, .nodes = wants_nodes(w) ? LIST_NODES_ALL : LIST_NODES_NONE, .limit = FIRST_MAX };
 	w->asked++;
 	engine_list(api->env.engine, &q, first_list, w);
 }
@@ -345,5 +351,5 @@ get_log(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 		lr->query.since_ns = loop_now(api->env.loop) - since * NS_PER_SEC;
 	if (at > 0)
 		lr->query.since_ns = at * NS_PER_SEC + rest_int(r, "logOptions.sinceTime.nanos", 0);
-	engine_get(api->env.engine, lr->query.ns, http_req_var(r, "name"), log_workflow_known, lr);
+	engine_get(api->env.engine, lr->query.ns, http_req_var(r, "name"), true, log_workflow_known, lr);
 }

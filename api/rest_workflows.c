@@ -30,7 +30,7 @@ answer_now(void *arg, const struct val *workflow, const struct err *e)
 void
 get_workflow(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
-	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), answer_now, r);
+	engine_get(api->env.engine, rest_ns(api, r, true), http_req_var(r, "name"), rest_wants_nodes(r), answer_now, r);
 }
 
 /* ---- pairs -------------------------------------------------------------------------------------------------- */
@@ -108,7 +108,7 @@ created(void *arg)
 	if (c->dry)
 		rest_reply(c->req, c->dry);
 	else
-		engine_get(c->api->env.engine, c->ns, c->name, rest_answer_workflow, c->req);
+		engine_get(c->api->env.engine, c->ns, c->name, rest_wants_nodes(c->req), rest_answer_workflow, c->req);
 }
 
 /* SubmitOpts of Argo; answers and returns false if something in it is wrong. */
@@ -266,6 +266,13 @@ rest_verb_options(struct http_req *r, const struct val *body, struct verb_option
 	       output_parameters(r, val_get_str(body, "outputParameters"), &o->output_parameters);
 }
 
+static void
+apply_verb(struct api *api, struct http_req *r, enum verb verb, struct verb_options *o)
+{
+	o->bare = !rest_wants_nodes(r);
+	engine_verb(api->env.engine, verb, rest_ns(api, r, true), http_req_var(r, "name"), o, rest_answer_workflow, r);
+}
+
 void
 put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 {
@@ -277,7 +284,7 @@ put_verb(struct api *api, struct http_req *r, const struct resource *res UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_eq(verb, str_c(verbs[i].name))) {
 			if (body_is_good(r, verbs[i].body, &body) && rest_verb_options(r, &body, &o))
-				engine_verb(api->env.engine, verbs[i].verb, rest_ns(api, r, true), http_req_var(r, "name"), &o, rest_answer_workflow, r);
+				apply_verb(api, r, verbs[i].verb, &o);
 			return;
 		}
 	rest_failf(r, ERR_NOT_FOUND, "no verb \"%.*s\"", STR_ARG(verb));

@@ -69,7 +69,7 @@ ask(struct run *r)
 	if (r->asked)
 		return;
 	r->asked = true;
-	engine_get(r->d.engine, r->ns, r->name, came, r);
+	engine_get(r->d.engine, r->ns, r->name, true, came, r);
 }
 
 static void

@@ -82,14 +82,14 @@ each(const struct verb_opts *o, char **args, int n, const struct verb_way *way)
 		static const struct verb_way way = { m, sx, sd }; \
 		return each(opts, args, n, &way); \
 	}
-VERB(stop, "PUT", "/stop", "stopped")
-VERB(terminate, "PUT", "/terminate", "terminated")
-VERB(suspend, "PUT", "/suspend", "suspended")
+VERB(stop, "PUT", "/stop?fields=metadata", "stopped")
+VERB(terminate, "PUT", "/terminate?fields=metadata", "terminated")
+VERB(suspend, "PUT", "/suspend?fields=metadata", "suspended")
 
 static int
 run_resume(const void *opts, char **args, int n)
 {
-	static const struct verb_way way = { "PUT", "/resume", "resumed" };
+	static const struct verb_way way = { "PUT", "/resume?fields=metadata", "resumed" };
 	const struct verb_opts *o = opts;
 	for (size_t i = 0; i < o->output_parameters.n; i++) {
 		str key, value;

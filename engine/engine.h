@@ -90,6 +90,7 @@ struct verb_options {
 	str node_field_selector, message, phase;
 	struct kvs parameters, output_parameters;
 	bool restart_successful, memoized, force;
+	bool bare;  /* done() is given the Workflow without status.nodes, which may be many */
 	bool exact; /* resubmit: what it executed, and not what its templates say now */
 	const struct collected *collected; /* COLLECTED, which nobody asks for from outside; borrowed */
 	const int64_t *priority; /* of the new workflow; NULL: that of the old one. RESUBMIT */
@@ -108,9 +109,9 @@ void engine_verb(struct engine *g, enum verb v, str ns, str name, const struct v
 
 /*
  * The Workflow object in Argo's shape with its status, whether it runs or is finished; "@latest" is the newest. A finished one is read
- * on a pool thread. done() runs exactly once, later: `workflow` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
+ * on a pool thread. `nodes`: with status.nodes; what is in memory keeps the loop for as long as there are many. done() runs exactly once, later: `workflow` (in an arena that goes when it returns) or e (ERR_NOT_FOUND).
  */
-void engine_get(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg);
+void engine_get(struct engine *g, str ns, str name, bool nodes, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg);
 enum name_match { NAME_EXACT, NAME_CONTAINS, NAME_PREFIX, NAME_NOT_EQUALS };
 struct list_query {
 	str ns;               /* absent: all */

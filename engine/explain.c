@@ -365,5 +365,5 @@ engine_explain(struct engine *g, str ns, str name, void (*done)(void *arg, const
 	struct arena *a = arena_new();
 	struct explaining *x = ARENA_NEW(a, struct explaining);
 	*x = (struct explaining){ .engine = g, .a = a, .done = done, .arg = arg };
-	engine_get(g, ns, name, explain, x);
+	engine_get(g, ns, name, true, explain, x);
 }

@@ -25,7 +25,7 @@ struct get {
 	struct engine *engine;
 	struct arena *arena;
 	str ns, name;
-	bool latest;
+	bool latest, nodes;
 	int64_t id;
 	bool in_memory; /* the one that @latest means is in memory: go back there */
 	int64_t newest_live;
@@ -59,7 +59,7 @@ get_live(void *arg)
 		get_end(q, &e);
 		return;
 	}
-	q->workflow = run_workflow(l->run, q->arena);
+	q->workflow = q->nodes ? run_workflow(l->run, q->arena) : run_workflow_bare(l->run, q->arena);
 	get_end(q, NULL);
 }
 
@@ -75,9 +75,9 @@ get_stored(sqlite3 *db, void *arg, struct err *e)
 			q->in_memory = q->newest_live != 0;
 			return q->in_memory ? 0 : err_set(e, ERR_NOT_FOUND, "no workflow in namespace \"%.*s\"", STR_ARG(q->ns));
 		}
-		if (archive_load_row(db, q->id, true, &archive_no_world, &x, e))
+		if (archive_load_row(db, q->id, q->nodes, &archive_no_world, &x, e))
 			return -1;
-	} else if (archive_load(db, q->ns, q->name, true, &archive_no_world, &x, e)) {
+	} else if (archive_load(db, q->ns, q->name, q->nodes, &archive_no_world, &x, e)) {
 		return -1;
 	}
 	q->workflow = run_workflow(x.run, q->arena);
@@ -97,11 +97,11 @@ get_read(void *arg, const struct err *e)
 }
 
 void
-engine_get(struct engine *g, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
+engine_get(struct engine *g, str ns, str name, bool nodes, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
 {
 	struct arena *a = arena_new();
 	struct get *q = ARENA_NEW(a, struct get);
-	*q = (struct get){ .engine = g, .arena = a, .ns = arena_dup(a, ns), .name = arena_dup(a, name), .done = done, .arg = arg };
+	*q = (struct get){ .engine = g, .arena = a, .ns = arena_dup(a, ns), .name = arena_dup(a, name), .nodes = nodes, .done = done, .arg = arg };
 	q->latest = str_eq(name, S("@latest"));
 	struct live *newest = q->latest ? newest_live(g, ns) : NULL;
 	q->newest_live = newest ? newest->id : 0;
@@ -133,15 +133,6 @@ struct list {
 	void *arg;
 };
 
-static const struct val *
-without_nodes(struct arena *a, const struct val *workflow)
-{
-	const struct val *status = val_get(workflow, S("status"));
-	if (!status)
-		return workflow;
-	return val_set(a, workflow, S("status"), val_unset(a, status, S("nodes")));
-}
-
 static size_t
 end_of_page(const struct list *l)
 {
@@ -167,9 +158,8 @@ static void
 take(struct list *l, const struct run *r, bool nodes, int64_t id)
 {
 	struct arena *tmp CLEANUP(free_arena) = arena_new();
-	struct val w = run_workflow(r, tmp);
-	const struct val *shown = nodes ? &w : without_nodes(tmp, &w);
-	*VEC_PUSH(&l->items) = (struct item){ val_copy(l->arena, shown), id };
+	struct val w = nodes ? run_workflow(r, tmp) : run_workflow_bare(r, tmp);
+	*VEC_PUSH(&l->items) = (struct item){ val_copy(l->arena, &w), id };
 }
 
 static int

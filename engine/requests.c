@@ -46,7 +46,7 @@ end_with_workflow(void *arg)
 		end(q, NULL, &q->error);
 		return;
 	}
-	struct val w = run_workflow(l->run, q->arena);
+	struct val w = q->options.bare ? run_workflow_bare(l->run, q->arena) : run_workflow(l->run, q->arena);
 	end(q, &w, NULL);
 }
 
@@ -236,7 +236,7 @@ apply_to_stored(struct request *q)
 	if (q->verb == VERB_RESUBMIT ? resubmit(q, r) : run_verb_check(r, stimulus_of(q->verb), &q->options, &q->error)) {
 		end(q, NULL, &q->error);
 	} else if (q->verb == VERB_RESUME) { /* it has ended: as it is */
-		struct val w = run_workflow(r, q->arena);
+		struct val w = q->options.bare ? run_workflow_bare(r, q->arena) : run_workflow(r, q->arena);
 		end(q, &w, NULL);
 	} else if (q->verb != VERB_RESUBMIT) {
 		apply_to_live(q, revive(q));

@@ -287,7 +287,7 @@ updated(void *arg, const struct val *workflow, const struct err *failure)
 static int
 update_workflow(const struct subject *s, struct err *e UNUSED)
 {
-	engine_get(firing_env(s->f)->engine, s->ns, s->name, updated, s->f);
+	engine_get(firing_env(s->f)->engine, s->ns, s->name, true, updated, s->f);
 	return 0;
 }
 

@@ -136,7 +136,7 @@ look(void *arg)
 	w->looks++;
 	if (strcmp(w->kind, "Workflow") == 0) {
 		w->asking = true;
-		engine_get(env->engine, w->ns, w->name, workflow_came, w);
+		engine_get(env->engine, w->ns, w->name, false, workflow_came, w);
 		return;
 	}
 	const struct object *o = objects_find_named(env->objects, w->kind, w->ns, w->name);

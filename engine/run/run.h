@@ -337,6 +337,8 @@ int64_t run_finished_at(const struct run *r); /* ns; 0: not yet */
 const struct val *run_metadata(const struct run *r, struct arena *a);
 /* The Workflow with metadata (labels of the phase), spec and status. */
 struct val run_workflow(const struct run *r, struct arena *a);
+/* The same without status.nodes: as quick, however many there are. */
+struct val run_workflow_bare(const struct run *r, struct arena *a);
 /*
  * For the store, in three parts, because most changes touch little: what is executed (manifest, merged spec, stored
  * templates), how far it is (phase, times, message, global outputs; small), and a row for each node.

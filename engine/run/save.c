@@ -602,9 +602,19 @@ claims(const struct run *r, struct arena *a)
 }
 
 static struct val
-status(const struct run *r, struct arena *a)
+status_nodes(const struct run *r, struct arena *a)
 {
-	struct val_map m = { 0 }, nodes = { 0 }, outputs = { 0 };
+	struct val_map nodes = { 0 };
+	struct node *n;
+	for (size_t i = 0; (n = run_node_next(r, &i));)
+		val_map_add(&nodes, n->id, node_status(n, a));
+	return val_map_end(&nodes, a);
+}
+
+static struct val
+status(const struct run *r, bool nodes, struct arena *a)
+{
+	struct val_map m = { 0 }, outputs = { 0 };
 	val_map_add_str(&m, S("phase"), str_c(phase_name(r->phase)));
 	add_time(&m, S("startedAt"), r->started, a);
 	add_time(&m, S("finishedAt"), r->finished, a);
@@ -622,10 +632,7 @@ status(const struct run *r, struct arena *a)
 		val_map_add(&own, S("templateRevisions"), *r->revisions);
 	if (own.v.n)
 		val_map_add(&m, S("tidegate"), val_map_end(&own, a)); /* nothing of Argo's has this name */
-	struct node *n;
-	for (size_t i = 0; (n = run_node_next(r, &i));)
-		val_map_add(&nodes, n->id, node_status(n, a));
-	struct val all = val_map_end(&nodes, a);
+	struct val all = nodes ? status_nodes(r, a) : val_null();
 	if (all.n)
 		val_map_add(&m, S("nodes"), all);
 	if (r->output_names.n)
@@ -651,14 +658,26 @@ status(const struct run *r, struct arena *a)
 	return val_map_end(&m, a);
 }
 
-struct val
-run_workflow(const struct run *r, struct arena *a)
+static struct val
+workflow(const struct run *r, bool nodes, struct arena *a)
 {
 	struct val_map m = { 0 };
 	val_map_add(&m, S("apiVersion"), val_str(S("argoproj.io/v1alpha1")));
 	val_map_add(&m, S("kind"), val_str(S("Workflow")));
 	val_map_add(&m, S("metadata"), *run_metadata(r, a));
 	val_map_add(&m, S("spec"), *shown_spec(r, a));
-	val_map_add(&m, S("status"), status(r, a));
+	val_map_add(&m, S("status"), status(r, nodes, a));
 	return val_map_end(&m, a);
+}
+
+struct val
+run_workflow(const struct run *r, struct arena *a)
+{
+	return workflow(r, true, a);
+}
+
+struct val
+run_workflow_bare(const struct run *r, struct arena *a)
+{
+	return workflow(r, false, a);
 }

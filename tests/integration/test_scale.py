@@ -207,6 +207,38 @@ class Growth(TestCase):
         d.cli("terminate", "endless")
         until(lambda: self.status(d, "endless")["phase"] == "Failed", 60, "the end of what was terminated")
 
+    def peak_kib(self, d, path, method="GET"):
+        """What the memory grows by while that is answered."""
+        def field(name):
+            with open(f"/proc/{d.process.pid}/status", encoding="ascii") as f:
+                return int(re.search(rf"^{name}:\s+(\d+)", f.read(), re.M).group(1))
+        with open(f"/proc/{d.process.pid}/clear_refs", "w", encoding="ascii") as f:
+            f.write("5")  # the peak is what is
+        before = field("VmRSS")
+        status, body = d.api(method, path)
+        self.assertEqual(status, 200, body)
+        return field("VmHWM") - before
+
+    def test_who_wants_no_nodes_does_not_pay_for_them(self):
+        """It took half a minute to say the phase of a million nodes, and nobody else was served."""
+        d = self.serve(100000)
+        self.submit(d, {"workflow": {"metadata": {"name": "wide"}, "spec": {"entrypoint": "main", "templates": [
+            {"name": "main", "steps": [[{"name": "a", "template": "waits", "withSequence": {"count": "20000"}}]]}, {"name": "waits", "suspend": {}}]}}})
+        until(lambda: len(d.get("wide")["status"].get("nodes", {})) == 20002, 60, "all nodes")
+        base, uid = "/api/v1/workflows/default", d.get("wide")["metadata"]["uid"]
+        paths = [f"{base}{x}" for x in ("/wide?fields=status.phase", "/wide?fields=-status.nodes", "?fields=items.status.phase", "?fields=-items.status.nodes")]
+        self.assertGreater(self.peak_kib(d, base + "/wide"), 8000)
+        self.are_light(d, paths)
+        self.assertLess(self.peak_kib(d, base + "/wide/suspend?fields=metadata", "PUT"), 5000)
+        d.cli("terminate", "wide")
+        until(lambda: self.status(d, "wide")["phase"] == "Failed", 60, "its end")
+        self.are_light(d, paths + [f"/api/v1/archived-workflows/{uid}?fields=metadata"])
+
+    def are_light(self, d, paths):
+        for path in paths:
+            d.api("GET", path)  # for what is made once
+            self.assertLess(self.peak_kib(d, path), 5000, path)
+
     def test_it_ends_by_a_limit_that_it_names(self):
         d = self.serve(3000)
         self.submit(d, ENDLESS)

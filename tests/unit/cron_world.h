@@ -286,7 +286,7 @@ workflow(struct world *w, const char *cron, const char *slot)
 	struct val *v = ARENA_NEW(w->arena, struct val);
 	struct err e;
 	w->done = false;
-	engine_get(w->engine, S("default"), arena_fmt(w->arena, "%s-%lld", cron, (long long)(at(slot) / NS_PER_SEC)), answered, w);
+	engine_get(w->engine, S("default"), arena_fmt(w->arena, "%s-%lld", cron, (long long)(at(slot) / NS_PER_SEC)), true, answered, w);
 	while (!w->done)
 		loop_turn(w->loop, 10);
 	assert_int_equal(json_read(w->arena, w->answer, v, &e), 0);

@@ -130,7 +130,7 @@ tell_workflow(void *arg)
 }
 
 void
-engine_get(struct engine *g UNUSED, str ns, str name, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
+engine_get(struct engine *g UNUSED, str ns, str name, bool nodes UNUSED, void (*done)(void *arg, const struct val *workflow, const struct err *e), void *arg)
 {
 	struct fake_order *x = ARENA_NEW(engine.arena, struct fake_order);
 	*x = (struct fake_order){ .ns = ns, .name = arena_dup(engine.arena, name), .done = done, .arg = arg };

@@ -256,7 +256,7 @@ expect_children(struct play *p, const struct val *v)
 		struct val got;
 		struct err e;
 		w->done = false;
-		engine_get(w->engine, S("default"), name_of(p, val_key(&v->members[i])), answered, w);
+		engine_get(w->engine, S("default"), name_of(p, val_key(&v->members[i])), true, answered, w);
 		while (!w->done)
 			loop_turn(w->loop, 10);
 		assert_int_equal(json_read(w->arena, w->answer, &got, &e), 0);
