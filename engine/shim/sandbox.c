@@ -38,6 +38,22 @@
 #define STAGE "/.stage" /* where files of volumes are written; gone before the command starts */
 #define ROOT_SIZE "25%" /* of memory, for what a step writes outside its volumes */
 
+/* The volume records: what the next mounts refer to. */
+struct volume {
+	uint32_t kind;
+	const char *source;
+	size_t index; /* of a volume of files: its folder on the stage */
+};
+
+/* The mount that a path lies beneath, being looked for. */
+struct cover {
+	const char *path;
+	struct volume volume;
+	const char *sub;
+	size_t n; /* of the path, that the mount has; 0: none */
+	bool read_only;
+};
+
 /* Something of the host on its way into the root. */
 struct tree {
 	int fd;
@@ -51,7 +67,7 @@ struct build {
 	int root, proc;
 	struct tree trees[TREES_MAX];
 	size_t n;
-	struct cover *cover; /* that is being looked for */
+	struct cover cover;
 };
 
 static const char *const system_folders[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt",
@@ -253,13 +269,6 @@ why_no_tree(struct build *b, const char *to, const char *what, const char *sub)
 	return why_errno(b->why, "volume for %s: %s%s%s", to, what, sub ? "/" : "", sub ? sub : "");
 }
 
-/* The volume records: what the next mounts refer to. */
-struct volume {
-	uint32_t kind;
-	const char *source;
-	size_t index; /* of a volume of files: its folder on the stage */
-};
-
 static int
 open_volume(struct build *b, const struct volume *v)
 {
@@ -327,20 +336,13 @@ each_mount(
 
 /* ---- artifacts that lie in a volume: files of it, for all who mount it, as in Argo ---------------------------------- */
 
-/* The mount that a path lies beneath. */
-struct cover {
-	const char *path;
-	struct volume volume;
-	const char *sub;
-	size_t n; /* of the path, that the mount has; 0: none */
-	bool read_only;
-};
-
 static int
 note_cover(struct build *b, const struct volume *v, const char *to, const char *sub, bool read_only)
 {
-	struct cover *c = b->cover;
+	struct cover *c = &b->cover;
 	size_t n = strlen(to);
+	while (n && to[n - 1] == '/')
+		n--;
 	if (v->kind != TASK_VOLUME_INPUT && n > c->n && !strncmp(c->path, to, n) && c->path[n] == '/')
 		*c = (struct cover){ c->path, *v, sub, n, read_only };
 	return 0;
@@ -374,13 +376,13 @@ replace(const char *from, int dir, const char *name)
 static int
 lay_in_volume(struct build *b, const char *from, const char *to)
 {
-	struct cover c = { .path = to };
+	struct cover *c = &b->cover;
 	char path[PATH_MAX];
-	b->cover = &c;
+	*c = (struct cover){ .path = to };
 	(void)each_mount(b, note_cover);
-	if (!c.n || c.read_only || c.volume.kind == TASK_VOLUME_FILES || c.volume.kind == TASK_VOLUME_TMPFS)
+	if (!c->n || c->read_only || c->volume.kind == TASK_VOLUME_FILES || c->volume.kind == TASK_VOLUME_TMPFS)
 		return 0;
-	const char *rest = to + c.n + strspn(to + c.n, "/");
+	const char *rest = to + c->n + strspn(to + c->n, "/");
 	size_t n = strlen(rest);
 	while (n && rest[n - 1] == '/')
 		n--;
@@ -391,7 +393,7 @@ lay_in_volume(struct build *b, const char *from, const char *to)
 	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	if (slash)
 		*slash = 0;
-	int dir = open_cover(b, &c, slash ? path : "");
+	int dir = open_cover(b, c, slash ? path : "");
 	int rc = dir < 0 ? -1 : replace(from, dir, name), code = errno;
 	if (dir >= 0)
 		close(dir);

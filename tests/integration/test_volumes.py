@@ -98,13 +98,13 @@ spec:
     container:
       image: busybox
       command: [sh, -ec, "test $(cat /w/of/it/t/a)$(cat /w/deep/er/d) = made-text"]
-      volumeMounts: [{name: w, mountPath: /w}]
+      volumeMounts: [{name: w, mountPath: /w/}]
   - name: set
     inputs: {artifacts: [{name: d, path: /v/d}, {name: m, path: /m/text, raw: {data: text}}]}
     volumes: [{name: v, emptyDir: {}}, {name: m, emptyDir: {medium: Memory}}]
     initContainers: [{name: first, image: busybox, command: [sh, -ec, "test $(cat /v/d/a) = made-"], volumeMounts: [{name: v, mountPath: /v}]}]
     containerSet:
-      volumeMounts: [{name: v, mountPath: /v}, {name: m, mountPath: /m}]
+      volumeMounts: [{name: v, mountPath: /v//}, {name: m, mountPath: /m}]
       containers:
       - {name: one, image: busybox, command: [sh, -ec, "test $(cat /v/d/a) = made-; printf one >>/v/d/a"]}
       - {name: main, image: busybox, command: [sh, -ec, "test $(cat /v/d/a)$(cat /m/text) = made-onetext"], dependencies: [one]}
